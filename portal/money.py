@@ -1,0 +1,83 @@
+"""Money is `Decimal` with as many decimals as its currency has; it is rounded half up, here and nowhere else.
+
+Every operation is exact until its one rounding: the default context of `decimal` would cut at 28 digits, and a division
+followed by a rounding would round twice. There is no float (D1, D41; design.md, manner 14).
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Adds and multiplies without losing a digit. Never divide in it: a third would fill the memory."""
+
+_DIGITS = {0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF", 3: "BHD IQD JOD KWD LYD OMR TND"}
+_OTHER_THAN_TWO = {code: digits for digits, codes in _DIGITS.items() for code in codes.split()}
+
+LARGEST = Decimal("999999999999.999")
+"""The largest amount that numeric(15,3) holds."""
+
+_NUMBER = re.compile(r"(-?)([0-9]+)(?:[.,]([0-9]+))?")
+
+
+def digits_of(currency: str) -> int:
+    """Decimals of a currency by its ISO 4217 code: 2 unless the list above says 0 or 3."""
+    return _OTHER_THAN_TWO.get(currency, 2)
+
+
+def divide_half_up(value: Decimal, divisor: int, digits: int) -> Decimal:
+    """`value / divisor` with `digits` decimals, half away from zero (D41: credit lines mirror the invoice's)."""
+    numerator, denominator = value.as_integer_ratio()
+    doubled = 2 * denominator * divisor
+    units = (2 * abs(numerator) * 10**digits + denominator * divisor) // doubled
+    return EXACT.scaleb(Decimal(-units if numerator < 0 else units), -digits)
+
+
+def round_half_up(value: Decimal, digits: int) -> Decimal:
+    """`value` with exactly `digits` decimals, half away from zero."""
+    return divide_half_up(value, 1, digits)
+
+
+def hourly_amount(minutes: int, hourly_rate: Decimal, digits: int) -> Decimal:
+    """What `minutes` cost at `hourly_rate`; computed from minutes, never from rounded hours (D6)."""
+    return divide_half_up(EXACT.multiply(hourly_rate, Decimal(minutes)), 60, digits)
+
+
+def amount_of(minutes: int, hourly_rate: Decimal, currency: str) -> Decimal:
+    """`hourly_amount` with the decimals of `currency`."""
+    return hourly_amount(minutes, hourly_rate, digits_of(currency))
+
+
+def total(amounts: Iterable[Decimal], digits: int) -> Decimal:
+    """The exact sum, written with `digits` decimals (also for an empty sum); rounds only if an amount has more."""
+    result = Decimal(0)
+    for amount in amounts:
+        result = EXACT.add(result, amount)
+    return round_half_up(result, digits)
+
+
+def percent_of(base: Decimal, percent: Decimal, digits: int) -> Decimal:
+    """`percent` per cent of `base`: the tax of one rate group (D41)."""
+    return divide_half_up(EXACT.multiply(base, percent), 100, digits)
+
+
+def parse_money(text: str, digits: int, *, largest: Decimal = LARGEST) -> Decimal:
+    """What somebody typed as an amount: `1234.5` or `1234,50`, not negative, at most `digits` decimals.
+
+    Raises ValueError with a sentence for the person who typed it. Thousands separators are refused: `1,234` would be
+    read in two ways.
+    """
+    example = "1234" + "." * bool(digits) + "50000"[:digits]
+    match = _NUMBER.fullmatch(text.strip(" \u00a0"))
+    if match is None:
+        raise ValueError(f"Write an amount with digits only, such as {example}.")
+    sign, whole, decimals = match.groups(default="")
+    if len(decimals) > digits:
+        limit = f"at most {digits}" if digits else "no"
+        raise ValueError(f"Use {limit} decimals and no separator for thousands: write {example}.")
+    value = round_half_up(Decimal(f"{whole}.{decimals or 0}"), digits)
+    if value > largest:
+        raise ValueError("This amount is too large.")
+    if sign and value:
+        raise ValueError("An amount cannot be negative.")
+    return value

@@ -1,0 +1,86 @@
+"""Local dates: half-open periods, and the billing cycles that follow from an anchor (D13)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The days from `start` up to, but without, `end`; an `end` of None is open."""
+
+    start: date
+    end: date | None = None
+
+    def __contains__(self, day: date) -> bool:
+        return self.start <= day and (self.end is None or day < self.end)
+
+    def __str__(self) -> str:
+        return f"{self.start}/{self.end or ''}"
+
+    @property
+    def days(self) -> int:
+        """How many days; a period that is open has no such number."""
+        if self.end is None:
+            raise ValueError("an open period has no number of days")
+        return max(0, (self.end - self.start).days)
+
+    def within(self, other: "Period") -> "Period | None":
+        """The days that lie in both, or None if there is none."""
+        start = max(self.start, other.start)
+        ends = [end for end in (self.end, other.end) if end is not None]
+        end = min(ends, default=None)
+        return Period(start, end) if end is None or start < end else None
+
+
+class Cycle(StrEnum):
+    """How often a contract is billed."""
+
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+    YEARLY = "yearly"
+
+    @property
+    def months(self) -> int:
+        """Length of one period."""
+        return {Cycle.MONTHLY: 1, Cycle.QUARTERLY: 3, Cycle.YEARLY: 12}[self]
+
+
+LAST_ANCHOR_DAY = 28
+"""An anchor's day is in every month, so that a boundary is the same day each time."""
+
+
+def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
+    """The one period that holds `day`; boundaries are `anchor` plus whole cycles, in both directions.
+
+    `anchor.day` is at most 28. Where a boundary would lie outside the calendar (years 1 to 9999) the period ends there.
+    """
+    months = (day.year - anchor.year) * 12 + day.month - anchor.month - (day.day < anchor.day)
+    index = months // cycle.months
+    return Period(_boundary(anchor, cycle, index), _boundary(anchor, cycle, index + 1))
+
+
+def periods_between(anchor: date, cycle: Cycle, first: date, last: date) -> Iterator[Period]:
+    """The periods that hold a day of `first` to `last`, both included, in order."""
+    period = period_of(anchor, cycle, first)
+    while period.start <= last:
+        yield period
+        if period.end is None or period.end >= date.max:
+            return
+        period = period_of(anchor, cycle, period.end)
+
+
+def _boundary(anchor: date, cycle: Cycle, index: int) -> date:
+    year, month = divmod(anchor.year * 12 + anchor.month - 1 + index * cycle.months, 12)
+    if year < date.min.year:
+        return date.min
+    return date.max if year > date.max.year else date(year, month + 1, anchor.day)
+
+
+def today(zone: str, at: datetime) -> date:
+    """The local date of the aware instant `at` in the named zone."""
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a zone")
+    return at.astimezone(ZoneInfo(zone)).date()
