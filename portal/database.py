@@ -1,0 +1,283 @@
+"""PostgreSQL: the pool, and `transaction(reader)`, through which every access to the data goes.
+
+A transaction names its reader: the database then shows only what that reader may see (row-level security, `migrations/`). Piccolo queries and
+raw SQL inside it run on its one connection. Never `asyncio.gather` inside one.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol
+
+import asyncpg
+from piccolo.engine.postgres import PostgresEngine
+
+from portal.errors import Unavailable
+
+os.environ.setdefault("PICCOLO_CONF", "portal.piccolo_conf")
+
+Hook = Callable[[], Awaitable[None]]
+
+ACQUIRE_SECONDS = 3.0
+"""How long a request waits for a connection before it is answered 503 (R84)."""
+
+_LOST = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+_AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
+
+
+class Reader(Protocol):
+    """Who is asking: a database role, and what the policies of that role compare with."""
+
+    @property
+    def database_role(self) -> str: ...
+    @property
+    def customer_id(self) -> int | None: ...
+    @property
+    def credential_id(self) -> int | None: ...
+
+
+class _Engine(PostgresEngine):
+    """Piccolo's engine, which may only be used inside of `transaction()`: it has no connection of its own."""
+
+    async def _run_in_new_connection(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("A query ran outside of transaction(reader).")
+
+    _run_in_pool = _run_in_new_connection
+
+    async def check_version(self) -> None:
+        """The version is not asked for: at import there is no server yet."""
+
+
+engine = _Engine(config={})
+_pool: asyncpg.Pool | None = None
+_dsn = ""
+
+
+class Transaction:
+    """One connection in one transaction. Rows are `asyncpg.Record`s; parameters are `$1`, `$2`, ..."""
+
+    def __init__(self, connection: Any, reader: Reader | None, readonly: bool) -> None:
+        self.connection = connection
+        self.reader = reader
+        self.readonly = readonly
+        self.hooks: list[Hook] = []
+        self.depth = 0
+        self.fetch = connection.fetch
+        self.fetchrow = connection.fetchrow
+        self.fetchval = connection.fetchval
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+
+    def on_commit(self, hook: Hook) -> None:
+        """Run `hook` once this transaction has committed; never if it (or the savepoint it was added in) rolls back."""
+        self.hooks.append(hook)
+
+    async def become(self, reader: Reader) -> None:
+        """Go on as `reader`; the sign-in role does so once it knows whose session it is. There is no way back."""
+        if self.reader is not None:
+            raise RuntimeError("This transaction already has a reader.")
+        await self.connection.execute(_as(reader))
+        self.reader = reader
+
+
+def _as(reader: Reader | None) -> str:
+    if reader is None:
+        return ""
+    if reader.database_role not in ("portal_contact", "portal_agent"):
+        raise ValueError(reader.database_role)
+    sql = f"SET LOCAL ROLE {reader.database_role}; SET LOCAL app.credential = '{int(reader.credential_id or 0)}';"
+    return sql + (f" SET LOCAL app.customer = '{int(reader.customer_id)}';" if reader.customer_id is not None else "")
+
+
+def current() -> Transaction:
+    """The transaction that runs here. Verbs use it; who calls them opens it."""
+    tx: Transaction | None = engine.current_transaction.get()
+    if tx is None:
+        raise RuntimeError("There is no transaction here: open transaction(reader) first.")
+    return tx
+
+
+@contextlib.asynccontextmanager
+async def transaction(reader: Reader | None, *, readonly: bool = False) -> AsyncIterator[Transaction]:
+    """Everything inside happens wholly or not at all, as `reader` (None: the sign-in role).
+
+    Inside of another transaction of the same reader this is a savepoint. Raises `Unavailable` where no connection is free within
+    `ACQUIRE_SECONDS` or the server is away.
+    """
+    outer: Transaction | None = engine.current_transaction.get()
+    if outer is not None:
+        if outer.reader != reader or (outer.readonly and not readonly):
+            raise RuntimeError("A transaction of another reader, or a read-only one, runs here.")
+        async with _savepoint(outer):
+            yield outer
+        return
+    tx = await _begin(reader, readonly)
+    token = engine.current_transaction.set(tx)
+    try:
+        try:
+            yield tx
+        except BaseException:
+            with contextlib.suppress(*_AWAY):
+                await tx.connection.execute("ROLLBACK")
+            raise
+        await tx.connection.execute("COMMIT")
+    except (*_LOST, asyncpg.InterfaceError) as error:
+        if isinstance(error, asyncpg.InterfaceError) and not tx.connection.is_closed():
+            raise  # a mistake of ours, not the server's absence
+        raise Unavailable("The database is away for a moment. Try again.") from error
+    finally:
+        engine.current_transaction.reset(token)
+        await _release(tx.connection)
+    for hook in tx.hooks:
+        await hook()
+
+
+@contextlib.asynccontextmanager
+async def _savepoint(tx: Transaction) -> AsyncIterator[None]:
+    tx.depth += 1
+    name, hooks = f"s{tx.depth}", len(tx.hooks)
+    await tx.connection.execute(f"SAVEPOINT {name}")
+    try:
+        yield
+    except BaseException:
+        del tx.hooks[hooks:]
+        with contextlib.suppress(*_AWAY):
+            await tx.connection.execute(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
+        raise
+    else:
+        await tx.connection.execute(f"RELEASE SAVEPOINT {name}")
+    finally:
+        tx.depth -= 1
+
+
+async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
+    # A pooled connection may have died with the server since it was last used: then a new one is tried, once.
+    for last in (False, True):
+        connection = None
+        try:
+            if _pool is None:
+                raise RuntimeError("The database was not started.")
+            connection = await _pool.acquire(timeout=ACQUIRE_SECONDS)
+            await connection.execute(f"BEGIN {'READ ONLY' if readonly else 'READ WRITE'}; {_as(reader)}")
+            return Transaction(connection, reader, readonly)
+        except (*_AWAY, TimeoutError) as error:
+            if connection is not None:
+                connection.terminate()
+                await _release(connection)
+            if last or isinstance(error, TimeoutError):
+                raise Unavailable("The database is busy or away for a moment. Try again.") from error
+        except BaseException:
+            if connection is not None:
+                connection.terminate()
+                await _release(connection)
+            raise
+    raise AssertionError("unreachable")
+
+
+async def _release(connection: Any) -> None:
+    if _pool is None:
+        return
+    if not connection.is_closed() and connection.is_in_transaction():
+        connection.terminate()
+    with contextlib.suppress(*_AWAY):
+        await asyncio.shield(_pool.release(connection))
+
+
+async def _nothing_to_reset(connection: Any) -> None:
+    """All that we set is local to a transaction, so that asyncpg's reset would only cost a round trip."""
+
+
+def _options(role: str | None) -> dict[str, str]:
+    options = {"application_name": "portal", "jit": "off", "statement_timeout": "20s", "lock_timeout": "5s",
+               "idle_in_transaction_session_timeout": "60s", "timezone": "UTC"}  # fmt: skip
+    return options | ({"role": role} if role else {})
+
+
+async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
+    """Open the pool. `role`: become it at once, for a URL that belongs to the owner (demo, tests)."""
+    global _pool, _dsn
+    _dsn = dsn
+    _pool = await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        server_settings=_options(role),
+        reset=_nothing_to_reset,
+        timeout=ACQUIRE_SECONDS,
+        command_timeout=30,
+    )
+
+
+async def stop() -> None:
+    global _pool
+    if _pool is not None:
+        pool, _pool = _pool, None
+        try:
+            await asyncio.wait_for(pool.close(), 2)
+        except TimeoutError:
+            pool.terminate()
+
+
+async def listener_connection() -> Any:
+    """A connection of its own for LISTEN; the caller closes it."""
+    return await asyncpg.connect(_dsn, timeout=ACQUIRE_SECONDS, server_settings={"application_name": "portal live"})
+
+
+async def refuse_owner() -> None:
+    """Raise ValueError where the app would run as the owner of the tables or a superuser, for whom no policy holds (R24, R88)."""
+    async with transaction(None) as tx:
+        if await tx.fetchval("select rolsuper or rolbypassrls from pg_roles where rolname = session_user"):
+            raise ValueError("DATABASE_URL names a superuser. Use a role that is a member of portal_app only.")
+        if await tx.fetchval(
+            "select exists (select 1 from pg_tables where schemaname = 'public' and pg_has_role(session_user, tableowner, 'member'))"
+        ):
+            raise ValueError(
+                "DATABASE_URL names the owner of the tables. Use a role that is a member of portal_app only."
+            )
+
+
+ROLES = """
+do $$ begin
+  if not exists (select from pg_roles where rolname = 'portal_contact') then create role portal_contact nologin; end if;
+  if not exists (select from pg_roles where rolname = 'portal_agent') then create role portal_agent nologin; end if;
+  if not exists (select from pg_roles where rolname = 'portal_app') then create role portal_app nologin noinherit; end if;
+  if not pg_has_role('portal_app', 'portal_agent', 'member') then grant portal_contact, portal_agent to portal_app; end if;
+exception when duplicate_object or unique_violation then null;  -- another process made them in this moment
+end $$
+"""
+
+
+def run_script(sql: str) -> Hook:
+    """What a migration does: a script of statements on the migration's connection."""
+
+    async def run() -> None:
+        await current().connection.execute(sql)
+
+    return run
+
+
+async def migrate(owner_dsn: str) -> None:
+    """Bring the schema up to date, all of it or nothing; a second process waits for the first."""
+    from piccolo.apps.migrations.commands.forwards import run_forwards
+
+    connection = await asyncpg.connect(owner_dsn, timeout=10)
+    token = None
+    try:
+        await connection.execute("set lock_timeout = '60s'; select pg_advisory_lock(20261122)")
+        await connection.execute(ROLES)
+        await connection.execute("set lock_timeout = '3s'; set client_min_messages = warning")
+        async with connection.transaction():
+            token = engine.current_transaction.set(Transaction(connection, None, readonly=False))  # type: ignore[arg-type]
+            with contextlib.redirect_stdout(None):
+                await run_forwards("portal")
+    finally:
+        if token is not None:
+            engine.current_transaction.reset(token)
+        await connection.close()

@@ -1,0 +1,1 @@
+"""Customers, contacts, agents, departments, credentials and sessions."""

@@ -1,0 +1,74 @@
+"""Who is signed in: what every look-up starts from (`visible_to(reader)`), and what the database's policies compare with."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ContactReader:
+    """A contact of a customer, with the rights that the customer gave."""
+
+    id: int
+    credential_id: int
+    customer_id: int
+    customer_name: str
+    name: str
+    email: str
+    locale: str
+    time_zone: str
+    sees_all_cases: bool
+    sees_invoices: bool
+    manages_contacts: bool
+
+    database_role = "portal_contact"
+    is_contact = True
+    is_agent = is_manager = is_admin = False
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReader:
+    """An agent; managers and admins are agents who may do more."""
+
+    id: int
+    credential_id: int
+    name: str
+    email: str
+    grade: str
+    locale: str
+    time_zone: str
+
+    database_role = "portal_agent"
+    customer_id = None
+    is_contact = False
+    is_agent = True
+
+    @property
+    def is_manager(self) -> bool:
+        return self.grade in ("manager", "admin")
+
+    @property
+    def is_admin(self) -> bool:
+        return self.grade == "admin"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The portal itself: the worker, the command line, set-up. Sees what agents see and is no person."""
+
+    database_role = "portal_agent"
+    customer_id = None
+    credential_id = None
+    name = "Portal"
+    is_contact = is_agent = is_manager = is_admin = False
+
+
+SYSTEM = System()
+Reader = ContactReader | AgentReader

@@ -1,0 +1,89 @@
+"""`transaction(reader)`: who reads sees what is theirs, and nothing else happens half."""
+
+import asyncpg
+import pytest
+
+from portal.database import current, transaction
+from portal.people.readers import SYSTEM
+from tests.world import ACME, ADA, GIL, INES
+
+
+@pytest.mark.usefixtures("dsn")
+class TestReaders:
+    async def test_the_sign_in_role_reads_no_customers_data(self) -> None:
+        """R24."""
+        for table in ("customer", "contact", "cases", "message", "time_entry", "invoice", "attachment"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with transaction(None) as tx:
+                    await tx.fetch(f"select * from {table}")
+
+    async def test_a_contact_reads_rows_of_the_own_customer_only(self) -> None:
+        """R24."""
+        for reader in (ADA, GIL):
+            async with transaction(reader, readonly=True) as tx:
+                assert {row["customer_id"] for row in await tx.fetch("select customer_id from contact")} == {
+                    reader.customer_id
+                }
+                assert [row["id"] for row in await tx.fetch("select id from customer")] == [reader.customer_id]
+
+    async def test_after_a_transaction_the_reader_is_gone(self) -> None:
+        """R24."""
+        async with transaction(ADA) as tx:
+            assert await tx.fetchval("select current_user") == "portal_contact"
+        async with transaction(None) as tx:
+            assert await tx.fetchval("select current_user") == "portal_app"
+            assert await tx.fetchval("select app_customer()") is None
+
+    async def test_a_contact_cannot_write_for_another_customer(self) -> None:
+        """R24."""
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with transaction(GIL) as tx:
+                await tx.execute(
+                    "insert into outbox (kind, customer_id, contact_may_know, subject_id, at) values ('x', $1, true, 1, now())",
+                    ACME,
+                )
+
+
+@pytest.mark.usefixtures("dsn")
+class TestTransactions:
+    async def test_a_nested_transaction_is_a_savepoint(self) -> None:
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("insert into role (name) values ('kept')")
+            with pytest.raises(ValueError, match="no"):
+                async with transaction(SYSTEM):
+                    await current().execute("insert into role (name) values ('lost')")
+                    raise ValueError("no")
+        async with transaction(SYSTEM) as tx:
+            assert await tx.fetchval("select array_agg(name) from role where name in ('kept', 'lost')") == ["kept"]
+
+    async def test_hooks_run_after_the_commit_and_never_after_a_rollback(self) -> None:
+        told: list[str] = []
+
+        def tell(word: str):
+            async def hook() -> None:
+                told.append(word)
+
+            return hook
+
+        async with transaction(SYSTEM) as tx:
+            tx.on_commit(tell("committed"))
+            with pytest.raises(KeyError):
+                async with transaction(SYSTEM) as inner:
+                    inner.on_commit(tell("inner"))
+                    raise KeyError
+            assert told == []
+        with pytest.raises(KeyError):
+            async with transaction(SYSTEM) as tx:
+                tx.on_commit(tell("rolled back"))
+                raise KeyError
+        assert told == ["committed"]
+
+    async def test_another_reader_cannot_slip_into_a_running_transaction(self) -> None:
+        async with transaction(INES):
+            with pytest.raises(RuntimeError):
+                async with transaction(ADA):
+                    pass
+
+    async def test_queries_outside_of_a_transaction_are_refused(self) -> None:
+        with pytest.raises(RuntimeError):
+            current()
