@@ -44,7 +44,10 @@ PAGE_FILES = {
     "hx-sse.min.js": "htmx.org/dist/ext/hx-sse.min.js",
     "fonts/inter-latin.woff2": "@fontsource-variable/inter/files/inter-latin-opsz-normal.woff2",
     "fonts/inter-latin-ext.woff2": "@fontsource-variable/inter/files/inter-latin-ext-opsz-normal.woff2",
-    **{f"ttf/Inter-{weight}.ttf": f"@expo-google-fonts/inter/{name}/Inter_{name}.ttf" for weight, name in WEIGHTS.items()},
+    **{
+        f"ttf/Inter-{weight}.ttf": f"@expo-google-fonts/inter/{name}/Inter_{name}.ttf"
+        for weight, name in WEIGHTS.items()
+    },
     **{f"icons/{name}.svg": f"lucide-static/icons/{name}.svg" for name in ICONS},
     "licences/htmx.txt": "htmx.org/LICENSE",
     "licences/lucide.txt": "lucide-static/LICENSE",

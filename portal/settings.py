@@ -1,0 +1,204 @@
+"""What the environment decides, read once. A bad value refuses to start with one sentence that names the variable (R86)."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
+
+Environment = Literal["production", "demo", "test"]
+
+LEAST_SECRET = 32
+LEAST_PASSWORD = 12
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_STORAGE_SCHEMES = ("file", "s3", "gs", "az", "azure", "abfs", "abfss", "adl")
+_GIVEN_AWAY = ("changeme", "change-me", "change_me", "example", "insecure", "password", "default")
+_LEAST_DISTINCT = 10
+
+
+class CannotStart(Exception):
+    """The product does not start. Its text is one sentence for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between two installations. Secrets do not show in its text form."""
+
+    environment: Environment
+    base_url: str
+    """Scheme, host and port, without a slash at the end. Every link in a mail begins with it (R8)."""
+    data: Path
+    storage_url: str
+    database_url: str | None
+    """The app's own role on an external server."""
+    database_owner_url: str | None
+    """The role that owns the tables: it migrates and takes backups. The embedded server has only this one."""
+    secret: str
+    demo_password: str | None
+    workers: int
+    pool_size: int
+    """Connections to the database of each worker, at most."""
+
+    def __repr__(self) -> str:
+        return f"Settings({self.environment}, {self.base_url}, {self.data})"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read and check the variables; `CannotStart` names the first that is wrong. An empty value counts as none.
+
+        For demo and test a missing secret and a missing demo password are made at random, once per data folder.
+        """
+        environment = _environment(environ.get("PORTAL_ENVIRONMENT") or "production")
+        data = Path(
+            environ.get("PORTAL_DATA") or ("/var/lib/portal" if environment == "production" else ".data")
+        ).absolute()
+        return cls(
+            environment=environment,
+            base_url=_base_url(environ.get("PORTAL_BASE_URL") or "http://127.0.0.1:8000", environment),
+            data=data,
+            storage_url=_storage_url(environ.get("PORTAL_STORAGE_URL") or f"file://{data}/files"),
+            database_url=_database_url("DATABASE_URL", environ.get("DATABASE_URL")),
+            database_owner_url=_database_url("DATABASE_OWNER_URL", environ.get("DATABASE_OWNER_URL")),
+            secret=_secret(environ.get("PORTAL_SECRET"), environment, data),
+            demo_password=_demo_password(environ.get("PORTAL_DEMO_PASSWORD"), environment, data),
+            workers=_number("PORTAL_WORKERS", environ.get("PORTAL_WORKERS") or "2", 1, 64),
+            pool_size=_number("PORTAL_POOL_SIZE", environ.get("PORTAL_POOL_SIZE") or "10", 1, 100),
+        )
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables from which a child process reads the same settings."""
+        given = {
+            "PORTAL_ENVIRONMENT": self.environment,
+            "PORTAL_BASE_URL": self.base_url,
+            "PORTAL_DATA": str(self.data),
+            "PORTAL_STORAGE_URL": self.storage_url,
+            "DATABASE_URL": self.database_url,
+            "DATABASE_OWNER_URL": self.database_owner_url,
+            "PORTAL_SECRET": self.secret,
+            "PORTAL_DEMO_PASSWORD": self.demo_password,
+            "PORTAL_WORKERS": str(self.workers),
+            "PORTAL_POOL_SIZE": str(self.pool_size),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def secure_cookies(self) -> bool:
+        """True on https: cookies then carry `Secure` and the `__Host-` prefix (R19)."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """The exact values of the Host header that are served (R43); on loopback both of its names."""
+        url = urlsplit(self.base_url)
+        if url.hostname not in LOOPBACK:
+            return (url.netloc,)
+        port = f":{url.port}" if url.port else ""
+        return tuple(f"{host}{port}" for host in ("127.0.0.1", "localhost", "[::1]"))
+
+    @property
+    def app_url(self) -> str | None:
+        """Where the app connects; None while no embedded server is running either."""
+        return self.database_url or self.database_owner_url
+
+    @property
+    def app_role(self) -> str | None:
+        """The role that the app becomes at once, where the only URL there is belongs to the owner (embedded, demo, tests)."""
+        if self.database_url is None:
+            return "portal_app"
+        return "portal_app" if self.environment != "production" and self.database_owner_url is None else None
+
+    @property
+    def owner_url(self) -> str | None:
+        """Where migrations and backups connect."""
+        return self.database_owner_url or self.database_url
+
+
+def shipped(name: str) -> Path:
+    """The folder `templates`, `static` or `migrations`: in the installed package, or else in the work tree."""
+    installed = Path(__file__).parent / "shipped" / name
+    return installed if installed.is_dir() else Path(__file__).parent.parent / name
+
+
+def _environment(value: str) -> Environment:
+    for known in get_args(Environment):
+        if value == known:
+            return cast(Environment, known)
+    raise CannotStart(f"PORTAL_ENVIRONMENT is {value!r}: it must be production, demo or test.")
+
+
+def _base_url(value: str, environment: Environment) -> str:
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or url.path not in ("", "/") or url.query or url.fragment or "@" in url.netloc:
+        raise CannotStart(
+            f"PORTAL_BASE_URL is {value!r}: it must be like https://portal.company.example, without a path."
+        )
+    if url.scheme == "http" and environment == "production":
+        raise CannotStart(f"PORTAL_BASE_URL is {value!r}: in production it must begin with https://.")
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
+        raise CannotStart(f"PORTAL_BASE_URL is {value!r}: without https only 127.0.0.1 and localhost are served.")
+    return f"{url.scheme}://{url.netloc}"
+
+
+def _storage_url(value: str) -> str:
+    if urlsplit(value).scheme not in _STORAGE_SCHEMES:
+        raise CannotStart("PORTAL_STORAGE_URL must begin with file://, s3://, gs:// or az://.")
+    return value
+
+
+def _database_url(name: str, value: str | None) -> str | None:
+    if value and urlsplit(value).scheme not in ("postgres", "postgresql"):
+        raise CannotStart(f"{name} must begin with postgresql://.")
+    return value or None
+
+
+def _secret(value: str | None, environment: Environment, data: Path) -> str:
+    if not value:
+        if environment == "production":
+            raise CannotStart(f"PORTAL_SECRET is missing: set it to at least {LEAST_SECRET} random characters.")
+        return _kept(data / "secret", lambda: secrets.token_urlsafe(48), "PORTAL_SECRET")
+    if len(value) < LEAST_SECRET:
+        raise CannotStart(f"PORTAL_SECRET is too short: it needs at least {LEAST_SECRET} random characters.")
+    if len(set(value)) < _LEAST_DISTINCT or any(word in value.lower() for word in _GIVEN_AWAY):
+        raise CannotStart("PORTAL_SECRET can be guessed: set it to random characters of your own.")
+    return value
+
+
+def _demo_password(value: str | None, environment: Environment, data: Path) -> str | None:
+    if environment == "production":
+        if value:
+            raise CannotStart("PORTAL_DEMO_PASSWORD is set, but production has no demo accounts: unset it.")
+        return None
+    if value and not LEAST_PASSWORD <= len(value) <= 128:
+        raise CannotStart(f"PORTAL_DEMO_PASSWORD must have {LEAST_PASSWORD} to 128 characters.")
+    return value or _kept(
+        data / "demo-password", lambda: "-".join(secrets.token_hex(2) for _ in range(4)), "PORTAL_DEMO_PASSWORD"
+    )
+
+
+def _number(name: str, value: str, least: int, most: int) -> int:
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise CannotStart(f"{name} is {value!r}: it must be a whole number from {least} to {most}.")
+    return int(value)
+
+
+def _kept(path: Path, make: Callable[[], str], name: str) -> str:
+    """The value in the file `path`, made on first use. Only its owner can read it (0600)."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(make() + "\n")
+            with contextlib.suppress(FileExistsError):  # another process was faster: its value counts
+                os.link(fresh, path)
+            fresh.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        raise CannotStart(f"{name} is not set and cannot be kept in {path}: {error.strerror}.") from error
