@@ -1,0 +1,124 @@
+"""Pages, mails and documents from templates: the only place that knows Jinja and the only one that marks text as safe HTML.
+
+`render("agent/cases/list.html", reader=..., company=..., now=..., ...)` gives the page as text. Three things of the context
+steer the formats: `reader` (locale and time zone; else the company's zone and British English), `company` and `now`.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from portal.render import drawings, formats, prose
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def folder(name: str) -> Path:
+    """`templates` or `static`: inside the package in an installed wheel, beside it in the repository."""
+    inside = PACKAGE / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
+def render(template: str, **context: object) -> str:
+    """The template's text. A name that the template needs and the context lacks raises `jinja2.UndefinedError`."""
+    with formats.reading(context.get("reader"), context.get("company"), context.get("now")):
+        return ENVIRONMENT.get_template(template).render(context)
+
+
+def static(path: str) -> str:
+    """`static('css/base.css')` gives `/static/css/base.css?v=<hash>`, so that browsers may keep it for good."""
+    file = folder("static") / path
+    return f"/static/{path}?v={_fingerprint(file, file.stat().st_mtime_ns)}"
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(file: Path, changed_at: int) -> str:
+    """Hash of a file's content; `changed_at` only makes an edited file a new question."""
+    return blake2b(file.read_bytes(), digest_size=6).hexdigest()
+
+
+def message_html(text: str) -> Markup:
+    """A stored message, cleaned once more (rules may have grown since) and closed to htmx (R40, R46)."""
+    return Markup('<div class="prose" hx-ignore>{}</div>').format(Markup(prose.cleaned(text)))  # noqa: S704
+
+
+def markdown(text: str) -> str:
+    """What people type, as HTML that holds only what `prose` allows. Store this, show it by `|trusted`."""
+    return prose.markdown(text)
+
+
+def stamp(at: Any, kind: str = "moment") -> Markup:
+    """`<time>` with the instant in `datetime`, the full form in the title and the short one as text (`moment`, `ago`, `day`, `time`)."""
+    words: dict[str, Callable[[Any], str]] = {
+        "moment": formats.moment,
+        "ago": formats.ago,
+        "day": formats.day,
+        "time": formats.time_of_day,
+    }
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(formats.iso(at), formats.full(at), words[kind](at))
+
+
+def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
+    """Drawings escape their texts themselves (`drawings.attributes`), so their SVG is HTML."""
+
+    def drawing(*values: Any, **options: Any) -> Markup:
+        return Markup(draw(*values, **options))  # noqa: S704
+
+    return drawing
+
+
+def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
+    """A lucide icon as inline SVG. Without a label it is decoration; beside words it needs none."""
+    return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))  # noqa: S704
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder("templates")),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "ago": formats.ago,
+        "amount": formats.amount,
+        "clock": formats.clock,
+        "day": formats.day,
+        "day_long": formats.day_long,
+        "filesize": formats.filesize,
+        "full": formats.full,
+        "initials": formats.initials,
+        "iso": formats.iso,
+        "markdown": lambda text: message_html(prose.markdown(text)),
+        "moment": formats.moment,
+        "money": formats.money,
+        "number": formats.number,
+        "percent": formats.percent,
+        "spoken": formats.spoken,
+        "stamp": stamp,
+        "trusted": message_html,
+    }
+    environment.globals |= {
+        "avatar": _drawn(drawings.avatar),
+        "bars": _drawn(drawings.bars),
+        "icon": icon,
+        "mark": _drawn(drawings.mark),
+        "meter": _drawn(drawings.meter),
+        "pie": _drawn(drawings.pie),
+        "plural": formats.plural,
+        "ring": _drawn(drawings.ring),
+        "static": static,
+        "zone_name": formats.zone_name,
+    }
+    return environment
+
+
+ENVIRONMENT = _environment()
+
+__all__ = ["ENVIRONMENT", "escape", "folder", "icon", "markdown", "message_html", "render", "stamp", "static"]

@@ -1,0 +1,199 @@
+"""How values read: in the reader's language form and time zone, units held to their numbers by no-break spaces."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton
+from babel.numbers import format_currency, format_decimal, get_currency_precision
+
+from portal import durations
+
+NBSP = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+WEEK = 7
+HOUR = 60
+KILO = 1000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Who reads: language form, time zone and the present instant, where it is known."""
+
+    locale: Locale
+    zone: ZoneInfo
+    now: datetime | None
+
+    def local(self, at: datetime) -> datetime:
+        """The instant on the reader's wall clock."""
+        return at.astimezone(self.zone)
+
+    @property
+    def today(self) -> date | None:
+        """The reader's date, if the present is known."""
+        return self.local(self.now).date() if self.now else None
+
+
+_reading: ContextVar[Reading] = ContextVar("reading", default=Reading(Locale.parse("en_GB"), ZoneInfo("UTC"), None))
+
+
+@contextmanager
+def reading(reader: Any, company: Any, now: Any) -> Iterator[None]:
+    """Formats inside the block follow this reader; without one the company's zone and British English hold."""
+    zone = getattr(reader, "time_zone", None) or getattr(company, "time_zone", None) or "UTC"
+    locale = getattr(reader, "locale", None) or "en_GB"
+    token = _reading.set(Reading(Locale.parse(str(locale).replace("-", "_")), ZoneInfo(str(zone)), now))
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+def zone_name() -> str:
+    """The name of the zone that all times are shown in."""
+    return str(_reading.get().zone)
+
+
+def number(value: Decimal | int | None, most: int = 4) -> str:
+    """A quantity as it is, at most so many decimals: 12.25, 1,000."""
+    return NOTHING if value is None else _signed(format_decimal(value, "#,##0." + "#" * most, _reading.get().locale))
+
+
+def percent(rate: Decimal | int | None) -> str:
+    """A rate in per cent points: Decimal("19") gives 19 %."""
+    return NOTHING if rate is None else f"{number(rate)}{NBSP}%"
+
+
+def amount(value: Decimal | None, currency: str) -> str:
+    """Money for a column that names its currency: bare, with the currency's decimals."""
+    digits = get_currency_precision(currency)
+    pattern = "#,##0." + "0" * digits if digits else "#,##0"
+    return NOTHING if value is None else _signed(format_decimal(value, pattern, _reading.get().locale))
+
+
+def money(value: Decimal | None, currency: str) -> str:
+    """Money for a sentence, with its currency."""
+    return NOTHING if value is None else _signed(format_currency(value, currency, locale=_reading.get().locale))
+
+
+def clock(minutes: int | None) -> str:
+    """Minutes for a column headed h:min: 90 gives 1:30."""
+    return NOTHING if minutes is None else durations.clock(minutes)
+
+
+def spoken(minutes: int | None) -> str:
+    """Minutes for a sentence: 1 h 30 min, 45 min, 7 h."""
+    return NOTHING if minutes is None else durations.spoken(minutes)
+
+
+def day(on: date | datetime | None) -> str:
+    """Thu 19 Nov; with its year, and without the weekday, when it is not in this one."""
+    if on is None:
+        return NOTHING
+    local, now = _date(on), _reading.get()
+    if now.today is None or now.today.year != local.year:
+        return day_long(local)
+    if now.locale.language == "en":
+        return _months(format_date(local, "EEE d MMM", now.locale))
+    return format_skeleton("MMMEd", local, locale=now.locale)
+
+
+def day_long(on: date | datetime | None) -> str:
+    """4 Dec 2026: the year always, for everything legal."""
+    if on is None:
+        return NOTHING
+    locale = _reading.get().locale
+    if locale.language == "en":
+        return _months(format_date(_date(on), "d MMM y", locale))
+    return format_skeleton("yMMMd", _date(on), locale=locale)
+
+
+def time_of_day(at: datetime | None) -> str:
+    """14:47, in 24 hours."""
+    return NOTHING if at is None else f"{_reading.get().local(at):%H:%M}"
+
+
+def moment(at: datetime | None) -> str:
+    """today 14:47, yesterday 16:40, tomorrow 10:10, else Thu 19 Nov, 08:12."""
+    if at is None:
+        return NOTHING
+    named = {0: "today", -1: "yesterday", 1: "tomorrow"}.get(_days_from_today(_date(at)))
+    return f"{named}{NBSP}{time_of_day(at)}" if named else f"{day(at)}, {time_of_day(at)}"
+
+
+def ago(at: datetime | None) -> str:
+    """For lists: just now, 4 min, 3 h (on the same day), yesterday, Tue 17, then 3 Nov; a moment that is still to come is said in full."""
+    now = _reading.get()
+    if at is None or now.now is None or at > now.now + timedelta(minutes=1):
+        return moment(at)
+    minutes = max(0, int((now.now - at).total_seconds() // 60))
+    days = -_days_from_today(_date(at))
+    if days <= 0 or minutes < HOUR:
+        return "just now" if minutes < 1 else f"{minutes}{NBSP}min" if minutes < HOUR else f"{minutes // HOUR}{NBSP}h"
+    if days == 1:
+        return "yesterday"
+    if days < WEEK:
+        return format_date(_date(at), "EEE d", now.locale).replace(" ", NBSP)
+    return _months(format_date(_date(at), "d MMM", now.locale)) if now.today and _date(at).year == now.today.year else day_long(at)
+
+
+def full(at: date | datetime | None) -> str:
+    """The whole instant for a title: 20 Nov 2026, 14:47 CET."""
+    if not isinstance(at, datetime):
+        return day_long(at)
+    return f"{day_long(at)}, {time_of_day(at)} {_reading.get().local(at):%Z}"
+
+
+def iso(at: date | datetime | None) -> str:
+    """For `datetime=` and file names: instants in UTC, days as they are."""
+    if at is None:
+        return ""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if isinstance(at, datetime) else at.isoformat()
+
+
+def initials(name: str) -> str:
+    """Ada Lindqvist gives AL; one word gives its first letter."""
+    words = [word for word in name.split() if word[:1].isalnum()]
+    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper() or "?"
+
+
+def filesize(octets: int) -> str:
+    """184 kB, 1.2 MB: decimal units, one decimal from a megabyte up."""
+    if octets < KILO:
+        return f"{octets}{NBSP}B"
+    if octets < KILO**2:
+        return f"{round(octets / KILO)}{NBSP}kB"
+    return f"{number(round(Decimal(octets) / KILO**2, 1))}{NBSP}MB"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """1 case, 2 cases, 1,200 cases."""
+    return f"{number(count)}{NBSP}{one if count == 1 else many or one + 's'}"
+
+
+def _date(on: date | datetime) -> date:
+    return _reading.get().local(on).date() if isinstance(on, datetime) else on
+
+
+def _days_from_today(on: date) -> int:
+    """0 today, -1 yesterday; a far number where the present is not known."""
+    today = _reading.get().today
+    return (on - today).days if today else -100_000
+
+
+def _months(text: str) -> str:
+    """British month names are cut to three letters, and the day stays with its month."""
+    words = text.replace("Sept", "Sep").split(" ")
+    at = next(place for place, word in enumerate(words) if word.isdigit())
+    return " ".join([*words[:at], f"{words[at]}{NBSP}{words[at + 1]}", *words[at + 2 :]])
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", MINUS)

@@ -1,0 +1,73 @@
+"""Typesetting in a process of its own (R64): typst sees the document templates, our fonts and the data, and has a memory limit.
+
+`python -m portal.render.typesetter` reads requests from standard input and writes answers to standard output: a length of four
+bytes, then that many bytes. A request is `{"template": ..., "data": ...}`; an answer begins with `+` and holds the PDF, or with `-`
+and holds the error. It ends when its parent does, and after a minute without work.
+"""
+
+import json
+import resource
+import select
+import struct
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+MEMORY_BYTES = 2 << 30
+"""Address space, of which a document of 10,000 lines takes a part."""
+
+IDLE_SECONDS = 60
+LENGTH = struct.Struct(">I")
+
+
+def send(stream: BinaryIO, body: bytes) -> None:
+    """Write one message."""
+    stream.write(LENGTH.pack(len(body)) + body)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> bytes | None:
+    """Read one message; None where the other side has gone."""
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    body = stream.read(length)
+    return body if len(body) == length else None
+
+
+def compiler(templates: Path, fonts: Path) -> Any:
+    """A typst compiler that reads below `templates`, knows the fonts in `fonts` and no package."""
+    import typst
+
+    nowhere = templates / "no-packages"
+    return typst.Compiler(
+        root=templates, font_paths=[fonts], ignore_system_fonts=True, package_path=nowhere, package_cache_path=nowhere
+    )
+
+
+def serve(templates: Path, fonts: Path) -> None:
+    """Answer requests until the parent closes its end or nothing comes for `IDLE_SECONDS`."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    typesetter = compiler(templates, fonts)
+    source, sink = open(0, "rb", buffering=0), sys.stdout.buffer  # noqa: SIM115 - both live as long as the process
+    while select.select([source], [], [], IDLE_SECONDS)[0]:
+        request = receive(source)
+        if request is None:
+            return
+        send(sink, _answer(typesetter, templates, json.loads(request)))
+
+
+def _answer(typesetter: Any, templates: Path, request: dict[str, Any]) -> bytes:
+    try:
+        inputs = {"data": json.dumps(request["data"])}
+        pdf: bytes = typesetter.compile(
+            templates / request["template"], format="pdf", sys_inputs=inputs, pdf_standards=["a-3b"]
+        )
+    except (RuntimeError, ValueError, MemoryError) as error:
+        return b"-" + str(error).encode()
+    return b"+" + pdf
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), Path(sys.argv[2]))

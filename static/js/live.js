@@ -1,0 +1,11 @@
+// After a break of the stream (lost, or paused in the background) everything shown is fetched again: what came meanwhile was not heard.
+// Elements that show something that changes say hx-trigger="..., refetch from:body".
+(() => {
+  const refetch = () => document.body.dispatchEvent(new CustomEvent("refetch"));
+  document.addEventListener("htmx:sse:after:connection", (event) => {
+    if (event.detail.connection.attempt > 0) refetch();
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) refetch();
+  });
+})();

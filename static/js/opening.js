@@ -1,0 +1,88 @@
+// What opens and goes away: the rail on small screens, dialogs in browsers without `command`, toasts; and what is ticked in a list.
+(() => {
+  const TOAST_MS = 8000;
+
+  // the rail: without this file its link goes to #rail, which shows it too
+  const rail = () => document.getElementById("rail");
+  const closeRail = () => {
+    rail()?.classList.remove("open");
+    if (location.hash === "#rail") history.replaceState(null, "", location.pathname + location.search);
+  };
+  addEventListener("click", (event) => {
+    const target = event.target;
+    if (!(target instanceof Element)) return;
+    const opener = target.closest("[data-opens='rail']");
+    if (opener) {
+      event.preventDefault();
+      rail()?.classList.toggle("open");
+      rail()?.querySelector("a")?.focus();
+    } else if (!target.closest("#rail")) {
+      closeRail();
+    }
+
+    // dialogs: `<button commandfor="x" command="show-modal">` is native in new browsers
+    const asks = target.closest("[commandfor]");
+    if (asks && !("command" in HTMLButtonElement.prototype)) {
+      const dialog = document.getElementById(asks.getAttribute("commandfor"));
+      if (asks.getAttribute("command") === "show-modal") dialog?.showModal();
+      else dialog?.close();
+    }
+    if (target instanceof HTMLDialogElement) target.close(); // a click beside it
+    target.closest("[data-dismiss]")?.closest(".toast")?.remove();
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape") closeRail();
+  });
+
+  // toasts go after eight seconds, but not while they are hovered or hold the focus
+  const watch = (toast) => {
+    if (toast.dataset.watched) return;
+    toast.dataset.watched = "yes";
+    let timer = 0;
+    const start = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => toast.remove(), TOAST_MS);
+    };
+    const stop = () => clearTimeout(timer);
+    toast.addEventListener("mouseenter", stop);
+    toast.addEventListener("focusin", stop);
+    toast.addEventListener("mouseleave", start);
+    toast.addEventListener("focusout", start);
+    start();
+  };
+  const toasts = document.getElementById("toasts");
+  const watchAll = () => toasts?.querySelectorAll(".toast").forEach(watch);
+  if (toasts) new MutationObserver(watchAll).observe(toasts, { childList: true, subtree: true });
+  watchAll();
+
+  // ticks: the number in the bar, and the box in the head that ticks them all
+  const count = (form) => {
+    const boxes = [...form.querySelectorAll("tbody .tick input")];
+    const ticked = boxes.filter((box) => box.checked).length;
+    for (const place of form.querySelectorAll("[data-ticked]")) place.textContent = String(ticked);
+    for (const verb of form.querySelectorAll("[data-needs-ticks]")) verb.disabled = ticked === 0;
+    const all = form.querySelector("thead .tick input");
+    if (all) {
+      all.checked = ticked > 0 && ticked === boxes.length;
+      all.indeterminate = ticked > 0 && ticked < boxes.length;
+    }
+  };
+  addEventListener("change", (event) => {
+    const box = event.target.closest?.(".tick input");
+    const form = box?.closest("[data-ticks]");
+    if (!form) return;
+    if (box.closest("thead")) {
+      for (const other of form.querySelectorAll("tbody .tick input")) other.checked = box.checked;
+    }
+    count(form);
+  });
+  addEventListener("click", (event) => {
+    const form = event.target.closest?.("[data-untick]")?.closest("[data-ticks]");
+    if (!form) return;
+    for (const box of form.querySelectorAll(".tick input")) box.checked = false;
+    count(form);
+  });
+  const countAll = () => document.querySelectorAll("[data-ticks]").forEach(count);
+  document.addEventListener("htmx:after:swap", countAll);
+  countAll();
+})();

@@ -1,0 +1,98 @@
+"""Every component and a mock of each kind of page, to be looked at: `python -m tests.look.gallery FOLDER [name ...]`.
+
+Renders the templates of `tests/look/pages/` with the invented cast of `tests/look/mock.py`, serves them under the product's own
+content security policy, and takes pictures at 1440 and 390 px, light and dark. Says what the browser complained about.
+"""
+
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, FileSystemLoader
+from playwright.sync_api import Browser, sync_playwright
+
+from portal.render import ENVIRONMENT, folder, formats
+from tests.look.mock import CONTEXTS
+
+PAGES = Path(__file__).parent / "pages"
+NONCE = "gallery"
+POLICY = (
+    f"default-src 'none'; script-src 'nonce-{NONCE}'; style-src 'self' 'nonce-{NONCE}'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+)
+SIZES = {"1440": (1440, 900), "390": (390, 844)}
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+class Answers(SimpleHTTPRequestHandler):
+    """Static files and rendered pages, with the policy on each."""
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def log_message(self, format: str, *values: object) -> None:
+        """Quiet: what matters comes from the browser."""
+
+
+def written(target: Path) -> list[str]:
+    """Write all pages as `target/<name>.html`, beside the static files; gives the names."""
+    environment = ENVIRONMENT.overlay(loader=ChoiceLoader([FileSystemLoader(PAGES), FileSystemLoader(folder("templates"))]))
+    (target / "static").symlink_to(folder("static"))
+    names = sorted(page.stem for page in PAGES.glob("[a-z]*.html"))
+    for name in names:
+        template = environment.get_template(f"{name}.html")
+        context = CONTEXTS[(PAGES / f"{name}.html").read_text(encoding="utf-8").split("#")[1].strip()] | {"nonce": NONCE}
+        with formats.reading(context["reader"], context["company"], context["now"]):
+            (target / f"{name}.html").write_text(template.render(context), encoding="utf-8")
+    return names
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, list[str]]]:
+    """The gallery's address and the names of its pages, for as long as the block runs."""
+    with tempfile.TemporaryDirectory() as place:
+        names = written(Path(place))
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Answers, directory=place))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", names
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
+    """Four pictures of one page; gives the browser's complaints and what scrolls sideways."""
+    complaints = []
+    for size, (width, height) in SIZES.items():
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page.on("console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto(f"{address}/{name}.html")
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                complaints.append(f"{name} scrolls sideways at {size}")
+            page.screenshot(path=target / f"{name}-{size}-{scheme}.png", full_page=True)
+            page.close()
+    return [line for line in complaints if "/live" not in line and "404" not in line]
+
+
+def main() -> None:
+    """Pictures of all pages, or of those that are named, into a folder."""
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    with served() as (address, names), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        for name in [name for name in names if not sys.argv[2:] or name in sys.argv[2:]]:
+            print(name, *sorted(set(taken(browser, address, name, target))), sep="\n   ")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
