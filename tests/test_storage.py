@@ -1,0 +1,148 @@
+"""Files are kept wholly or not at all, under keys that say nothing, and stay among themselves."""
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from portal import storage
+from portal.errors import NotFound, TooLarge, Unavailable
+from portal.storage import Storage, new_key, open_storage
+
+
+@pytest.fixture
+def store(files: Path) -> Storage:
+    return open_storage(f"file://{files}")
+
+
+async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def read(store: Storage, key: str) -> bytes:
+    return b"".join([chunk async for chunk in store.read(key)])
+
+
+def remove(folder: Path) -> None:
+    folder.rmdir()
+
+
+def left(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+async def test_a_stream_comes_back_as_it_was_with_its_size_and_hash(store: Storage) -> None:
+    content = os.urandom(700_000)
+    stored = await store.store(new_key(), pieces(content[:300_000], b"", content[300_000:]), limit=1_000_000)
+    assert (stored.size, stored.sha256) == (700_000, hashlib.sha256(content).digest())
+    assert await store.exists(stored.key)
+    assert await read(store, stored.key) == content
+
+
+async def test_the_folder_is_ours_alone_and_no_file_can_be_run(store: Storage, files: Path) -> None:
+    """R54: dir 0700, files 0600, keys random."""
+    remove(files)
+    store = open_storage(f"file://{files}")
+    stored = await store.store(new_key(), pieces(b"#!/bin/sh"), limit=100)
+    assert mode(files) == 0o700
+    assert mode(files / stored.key) == 0o600
+    assert len(stored.key) == 32
+
+
+async def test_the_portal_has_one_storage_which_is_opened_at_the_start(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_started", [])
+    with pytest.raises(RuntimeError):
+        await storage.exists(new_key())
+    storage.start(f"file://{files}")
+    stored = await storage.store(new_key(), pieces(b"abc"), limit=3)
+    assert await storage.exists(stored.key)
+    assert [chunk async for chunk in storage.read(stored.key)] == [b"abc"]
+    await storage.delete(stored.key)
+    assert not await storage.exists(stored.key)
+
+
+@pytest.mark.parametrize("size", [101, 12_000_000])
+async def test_a_file_over_the_limit_is_stopped_on_its_way_and_leaves_nothing(
+    store: Storage, files: Path, size: int
+) -> None:
+    """R58; the second size is beyond what is buffered before the first byte is written."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 65_536
+            yield b"x" * 65_536
+
+    with pytest.raises(TooLarge, match="at most"):
+        await store.store(new_key(), endless(), limit=size - 1)
+    assert sent < size + 65_536 * 4
+    assert left(files) == []
+
+
+async def test_a_file_of_exactly_the_limit_is_kept(store: Storage) -> None:
+    assert (await store.store(new_key(), pieces(b"x" * 100), limit=100)).size == 100
+
+
+async def test_a_sender_that_breaks_off_or_goes_away_leaves_nothing(store: Storage, files: Path) -> None:
+    """R60"""
+
+    async def breaks() -> AsyncIterator[bytes]:
+        yield b"x" * 12_000_000
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await store.store(new_key(), breaks(), limit=50_000_000)
+
+    started = asyncio.Event()
+
+    async def hangs() -> AsyncIterator[bytes]:
+        yield b"x" * 12_000_000
+        started.set()
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(store.store(new_key(), hangs(), limit=50_000_000))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert left(files) == []
+
+
+async def test_a_deleted_file_is_gone_and_deleting_again_is_harmless(store: Storage) -> None:
+    stored = await store.store(new_key(), pieces(b"x"), limit=1)
+    await store.delete(stored.key)
+    await store.delete(stored.key)
+    assert not await store.exists(stored.key)
+    with pytest.raises(NotFound):
+        await read(store, stored.key)
+
+
+@pytest.mark.parametrize("key", ["", "../../etc/passwd", "a" * 31, "A" * 32, "a" * 32 + "\n", "a" * 32 + "/b"])
+async def test_what_is_no_key_is_never_a_path(store: Storage, key: str) -> None:
+    """T9"""
+    for attempt in (store.exists(key), store.delete(key), read(store, key)):
+        with pytest.raises(ValueError, match="no key"):
+            await attempt
+
+
+async def test_a_disk_that_is_nearly_full_takes_no_more_files(
+    store: Storage, monkeypatch: pytest.MonkeyPatch, files: Path
+) -> None:
+    """R58: refuse below 1 GB free."""
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: SimpleNamespace(free=999_999_999))
+    with pytest.raises(Unavailable, match="no room"):
+        await store.store(new_key(), pieces(b"x"), limit=1)
+    assert left(files) == []
