@@ -1,0 +1,88 @@
+"""Child processes that die with us, however we die, and that Ctrl-C at our terminal does not reach: we tell them ourselves."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+# Runs between us and the command, in the same process. The signal on the parent's death must be asked for after the change of the
+# user, which clears it; and the parent may be gone already by then.
+_LAUNCHER = """
+import ctypes, os, signal, sys
+parent, death, uid, gid, *command = sys.argv[1:]
+if uid != "-":
+    os.setgroups([])
+    os.setgid(int(gid))
+    os.setuid(int(uid))
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, int(death), 0, 0, 0)
+    if os.getppid() != int(parent):
+        sys.exit(1)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(command[0], command)
+"""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of the operating system."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    at_our_death: signal.Signals,
+    account: Account | None = None,
+    environment: Mapping[str, str] | None = None,
+    output: IO[bytes] | None = None,
+    folder: str | Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `command` (a full path and its arguments), as `account` if given, in a session of its own.
+
+    On Linux the kernel sends it `at_our_death` when we end without having stopped it, kill -9 included. That hangs on the thread
+    which started it, so only the main thread may: RuntimeError otherwise. `output` takes what it prints, ours by default.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("Start child processes from the main thread: they die with the thread that started them.")
+    who = (str(account.uid), str(account.gid)) if account else ("-", "-")
+    launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), str(int(at_our_death)), *who]
+    return subprocess.Popen(  # noqa: S603 (fixed commands of our own)
+        [*launcher, *map(str, command)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        cwd=folder,
+        start_new_session=True,
+    )
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends: for processes that others forked for us. Linux only."""
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 (costs time, and only Linux needs it)
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+
+def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> None:
+    """Send each signal in turn and wait its seconds, until the process has ended; in the end kill it."""
+    for number, seconds in (*signals, (signal.SIGKILL, 10.0)):
+        if process.poll() is not None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue

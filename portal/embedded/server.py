@@ -1,0 +1,306 @@
+"""Starting and stopping the server, and coming back after either side was killed."""
+
+import fcntl
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+import psutil
+
+from portal import children
+from portal.embedded import place
+from portal.settings import CannotStart
+
+OWNER = "postgres"
+DATABASE = "portal"
+
+_STARTING_SECONDS = 120.0
+"""Long, since a server that was killed first replays its log."""
+_LEFT_BEHIND_SECONDS = 15.0
+_LARGEST_LOG = 5_000_000
+_STOP = ((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.5))
+"""SIGINT rolls back what is open and writes everything out; SIGQUIT leaves that to the next start. Together under 5 s."""
+
+_CONFIGURATION = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "listen_addresses": "",
+    "port": "5432",
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "lc_messages": "C",
+    "logging_collector": "off",
+}
+# Only our own user gets in, over the socket, and by the kernel's word for who they are; as any role.
+_WHO_GETS_IN = "local all all peer map=portal\n"
+
+
+class EmbeddedPostgres:
+    """The server of one data folder. One process at a time owns it; the server dies with that process.
+
+    `options` are further settings of PostgreSQL, such as `{"fsync": "off"}` for the throwaway databases of tests.
+    """
+
+    def __init__(self, data: Path, *, options: Mapping[str, str] | None = None) -> None:
+        self.data = data.absolute()
+        self._options = _CONFIGURATION | dict(options or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
+        self._account: children.Account | None = None
+        self._folder = self._run = self._bin = Path()
+
+    def start(self) -> str:
+        """Start the server, recovering whatever an earlier one left, and return the owner's URL of the database `portal`.
+
+        Does nothing if it runs. After it died by itself, the next call starts it again under the same URL.
+        `CannotStart` if another process owns the data folder or the server refuses. From the main thread only.
+        """
+        if self.is_running():
+            return self.url()
+        try:
+            self._own()
+            self._prepare()
+            self._end_leftover()
+            self._launch()
+            if DATABASE not in self._psql("postgres", "select datname from pg_database").split():
+                self.create_database(DATABASE)
+        except BaseException:
+            self.stop()
+            raise
+        return self.url()
+
+    def stop(self) -> None:
+        """Stop the server within 5 s, and let others have the data folder."""
+        if self._process is not None:
+            children.end(self._process, _STOP)
+            self._process = None
+        if place.is_temporary(self._run):
+            shutil.rmtree(self._run, ignore_errors=True)
+        self._run = Path()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server while it runs."""
+        return self._process.pid if self._process is not None and self.is_running() else None
+
+    def url(self, name: str = DATABASE) -> str:
+        """The owner's URL of the database `name`, over the unix socket."""
+        return f"postgresql://{OWNER}@/{name}?host={quote(str(self._run), safe='')}"
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """Create a database, as a copy of `template` if given (to which nobody may be connected), and return its URL."""
+        copy = f" template {_checked(template)}" if template else ""
+        self._psql("postgres", f"create database {_checked(name)}{copy}")
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, whoever is connected to it. It may be missing."""
+        self._psql("postgres", f"drop database if exists {_checked(name)} with (force)")
+
+    def remove(self) -> None:
+        """Stop the server and delete its data, wherever they lie."""
+        self.stop()
+        folder = place.known_folder(self.data)
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in folder.parent.glob(f"{folder.name}.*"):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        (self.data / "database.where").unlink(missing_ok=True)
+
+    # --- the way there
+
+    def _own(self) -> None:
+        """Take the lock of the database's folder. The kernel frees it when we end, however we end."""
+        if self._lock is not None:
+            return
+        try:
+            self._account = place.account_for(self.data)
+            self._folder = place.database_folder(self.data, self._account)
+            lock = open(os.open(f"{self._folder}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")  # noqa: SIM115 (kept open)
+        except PermissionError as error:
+            raise CannotStart(
+                f"{error.filename} belongs to another user: start as that user, or use another --data."
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            with lock:
+                owner = lock.read().strip()
+            raise CannotStart(f"The portal is already running on {self.data} (process {owner}).") from error
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def _prepare(self) -> None:
+        """Make the database's folder if it is not there, whole or not at all, and say who gets in."""
+        self._bin = place.binaries(self._account)
+        if not (self._folder / "PG_VERSION").is_file():
+            if self._folder.exists() and any(self._folder.iterdir()):
+                raise CannotStart(f"{self._folder} is no database and not empty: use another --data.")
+            fresh = self._folder.with_name(f"{self._folder.name}.new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            self._make_own(fresh)
+            self._initdb(fresh)
+            fresh.rename(self._folder)
+        us = pwd.getpwuid(os.geteuid()).pw_name
+        for path, text in ((self._beside("hba"), _WHO_GETS_IN), (self._beside("ident"), f'portal "{us}" all\n')):
+            path.write_text(text)
+            path.chmod(0o644)
+        if self._run == Path():
+            self._run = place.socket_folder(self._folder)
+        if not self._run.exists():
+            self._make_own(self._run)
+
+    def _make_own(self, folder: Path) -> None:
+        """A new folder of mode 0700 that belongs to the server's account."""
+        folder.mkdir(mode=0o700)
+        if self._account:
+            os.chown(folder, self._account.uid, self._account.gid)
+
+    def _initdb(self, folder: Path) -> None:
+        options = (
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            "--encoding=UTF8",
+            "--no-instructions",
+        )
+        command = (
+            self._bin / "initdb",
+            "-D",
+            folder,
+            f"--username={OWNER}",
+            "--auth-local=peer",
+            "--auth-host=reject",
+            *options,
+        )
+        log = self._beside("log")
+        with log.open("ab") as output:
+            done = children.spawn(
+                command,
+                at_our_death=signal.SIGKILL,
+                account=self._account,
+                output=output,
+                folder="/",
+                environment=_environment(),
+            )
+            if done.wait() != 0:
+                raise CannotStart(f"The database could not be made: {_last_line(log)} Its log is {log}.")
+
+    def _end_leftover(self) -> None:
+        """Stop a server that outlived the process which owned it. Its files are left for the next start to clear up."""
+        try:
+            lines = (self._folder / "postmaster.pid").read_text().splitlines()
+            if place.is_temporary(run := Path(lines[4])) and run != self._run:
+                shutil.rmtree(run, ignore_errors=True)
+            server = psutil.Process(int(lines[0]))
+            if not server.name().startswith("postgres") or Path(server.cwd()) != self._folder.resolve():
+                return
+            for number, seconds in (*_STOP, (signal.SIGKILL, 10.0)):
+                server.send_signal(number)
+                try:
+                    server.wait(seconds)
+                except psutil.TimeoutExpired:
+                    continue
+                return
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return
+
+    def _launch(self) -> None:
+        """Run the server until it takes connections. Processes of one that was killed may need a moment to be gone."""
+        log = self._beside("log")
+        if log.exists() and log.stat().st_size > _LARGEST_LOG:
+            log.replace(log.with_suffix(".log.old"))
+        files = {
+            "hba_file": self._beside("hba"),
+            "ident_file": self._beside("ident"),
+            "unix_socket_directories": self._run,
+        }
+        settings = self._options | {name: str(path) for name, path in files.items()}
+        command: list[str | Path] = [self._bin / "postgres", "-D", self._folder]
+        command += [f"--{name}={value}" for name, value in settings.items()]
+        began = time.monotonic()
+        while True:
+            with log.open("ab") as output:
+                written = output.tell()
+                self._process = children.spawn(
+                    command,
+                    at_our_death=signal.SIGINT,
+                    account=self._account,
+                    output=output,
+                    folder="/",
+                    environment=_environment(),
+                )
+            if self._becomes_ready(began + _STARTING_SECONDS):
+                return
+            said = log.read_bytes()[written:].decode(errors="replace")
+            left = re.search(r"pre-existing shared memory block|lock file .* already exists", said)
+            if not left or time.monotonic() - began > _LEFT_BEHIND_SECONDS:
+                raise CannotStart(f"The database did not start: {_last_line(log)} Its log is {log}.")
+            time.sleep(0.2)
+
+    def _becomes_ready(self, deadline: float) -> bool:
+        """Wait until the server says in its pid file that it is ready; False if it ends instead."""
+        process = self._process
+        while process is not None and process.poll() is None:
+            try:
+                lines = (self._folder / "postmaster.pid").read_text().splitlines()
+            except OSError:
+                lines = []
+            if (
+                len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() == "ready"
+            ):  # the format's eighth line
+                return True
+            if time.monotonic() > deadline:
+                raise CannotStart(
+                    f"The database did not start within {_STARTING_SECONDS:.0f} s. Its log is {self._beside('log')}."
+                )
+            time.sleep(0.02)
+        return False
+
+    def _beside(self, kind: str) -> Path:
+        """A file beside the database's folder, where the server's account cannot change it."""
+        return self._folder.with_name(f"{self._folder.name}.{kind}")
+
+    def _psql(self, database: str, statement: str) -> str:
+        """What `psql` prints for the statement, with a line for each row. RuntimeError with the server's words if it fails."""
+        program = str(self._bin / "psql")
+        command = [program, "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement]
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603 (ours)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip())
+        return done.stdout
+
+
+def _environment() -> Mapping[str, str]:
+    """Nothing of ours that PostgreSQL would read (PGPORT, LC_ALL, ...), and none of our secrets."""
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
+        raise ValueError(f"{name!r} is no name for a database: use a-z, 0-9 and _.")
+    return name
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    telling = [line for line in lines if "FATAL" in line or "error" in line]
+    return (telling or lines or ["it said nothing."])[-1]
