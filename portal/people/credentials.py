@@ -1,0 +1,141 @@
+"""Credentials: the one way in for contacts and agents alike, and the check of a password at the door (R1 to R6)."""
+
+import asyncio
+import hashlib
+import ipaddress
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current, transaction
+from portal.errors import Invalid
+from portal.people import attempts, passwords, sessions
+
+PER_ACCOUNT = attempts.Limit(free=10)
+"""Wrong passwords for one account from one address on the net."""
+PER_ADDRESS = attempts.Limit(free=100)
+"""Wrong passwords for whomever from one address on the net."""
+
+LONGEST_EMAIL = 254
+"""RFC 5321, 4.5.3.1.3."""
+
+WRONG = "The e-mail address or the password is not right."
+USED = "Somebody signs in with this address already."
+
+
+class Credential(Table, tablename="credential"):
+    """Who signs in with which address; exactly one of agent and contact stands behind it."""
+
+    id = BigSerial(primary_key=True)
+    email = Text(default=None)
+    password_hash = Text(null=True, default=None, secret=True)
+    agent_id = BigInt(null=True, default=None)
+    customer_id = BigInt(null=True, default=None)
+    contact_id = BigInt(null=True, default=None)
+    created_at = Timestamptz(default=None)
+    disabled_at = Timestamptz(null=True, default=None)
+
+
+async def verify(email: str, password: str, *, address: str, at: datetime) -> int:
+    """The id of the credential that this address and password belong to. Call it outside of a transaction.
+
+    It opens short ones of its own: tries are counted even where the answer is a refusal, and no connection waits while a password is hashed.
+    Raises `Invalid` with the same sentence after the same work for a wrong password, an unknown address, somebody who has ended and somebody
+    who has no password yet (R5); `TooMany` after too many wrong ones from `address` (R6).
+    """
+    account, source = _keys(email, address)
+    async with passwords.slot():  # first, so that the tries that are in work and not yet counted out are few
+        async with transaction(None):
+            tries = await attempts.admit({account: PER_ACCOUNT, source: PER_ADDRESS}, at)
+            found = await _known(email)
+        known_hash = found["password_hash"] if found else None
+        if not await asyncio.to_thread(passwords.matches, known_hash, password) or found["disabled"]:
+            raise Invalid({"": WRONG})
+        fresh = await asyncio.to_thread(passwords.renewed, found["password_hash"], password)
+    async with transaction(None) as tx:
+        await attempts.forget(account)
+        await attempts.withdraw(tries[source])
+        if fresh is not None:
+            await tx.execute(
+                "update credential set password_hash = $1 where id = $2 and password_hash = $3",
+                fresh, found["id"], known_hash,
+            )  # fmt: skip
+    return int(found["id"])
+
+
+async def open_for_agent(agent_id: int, email: str, at: datetime) -> int:
+    """A credential without a password; raises `Invalid` for an address that is in use."""
+    return await _open(email, agent_id, None, None, at)
+
+
+async def open_for_contact(customer_id: int, contact_id: int, email: str, at: datetime) -> int:
+    """The same for a contact."""
+    return await _open(email, None, customer_id, contact_id, at)
+
+
+async def _open(email: str, agent_id: int | None, customer_id: int | None, contact_id: int | None, at: datetime) -> int:
+    try:
+        async with transaction(current().reader) as tx:
+            credential: int = await tx.fetchval(
+                "insert into credential (email, agent_id, customer_id, contact_id, created_at)"
+                " values ($1, $2, $3, $4, $5) returning id",
+                email, agent_id, customer_id, contact_id, at,
+            )  # fmt: skip
+    except asyncpg.UniqueViolationError as error:
+        raise Invalid({"email": USED}) from error
+    return credential
+
+
+async def change_email(credential: int, email: str, at: datetime) -> None:
+    """Sign in with another address from now on. Open invitations went to the old one: they end."""
+    try:
+        async with transaction(current().reader) as tx:
+            changed = await tx.fetchval(
+                "update credential set email = $2 where id = $1 and email <> $2 returning id", credential, email
+            )
+    except asyncpg.UniqueViolationError as error:
+        raise Invalid({"email": USED}) from error
+    if changed:
+        await current().execute(
+            "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
+        )
+
+
+async def disable(credential: int, at: datetime) -> None:
+    """Out at once, everywhere (R12): sessions and invitations end. Repeating it changes nothing."""
+    tx = current()
+    await tx.execute("update credential set disabled_at = $2 where id = $1 and disabled_at is null", credential, at)
+    await sessions.end_all(credential, at)
+    await tx.execute(
+        "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
+    )
+
+
+async def enable(credential: int) -> None:
+    """May sign in again, with the password of before."""
+    await current().execute("update credential set disabled_at = null where id = $1", credential)
+
+
+async def _known(email: str) -> Any:
+    typed = email.strip()
+    if len(typed) > LONGEST_EMAIL or "\0" in typed:
+        typed = ""
+    return await current().fetchrow(
+        "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where lower(c.email) = lower($1)",
+        typed,
+    )
+
+
+def _keys(email: str, address: str) -> tuple[str, str]:
+    """The keys of the account at this address and of the address. IPv6 counts by /64: each household has one of its own."""
+    try:
+        parsed = ipaddress.ip_address(address)
+        if parsed.version == 6:
+            address = str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+    except ValueError:
+        address = "unknown"
+    account = hashlib.sha256(email.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
+    return f"sign-in {address} {account}", f"sign-in {address}"

@@ -1,0 +1,148 @@
+"""The check of a password at the door."""
+
+import asyncio
+import statistics
+import time
+from datetime import timedelta
+
+import pytest
+
+from portal.database import transaction
+from portal.errors import Invalid, TooMany
+from portal.people import attempts, credentials, passwords
+from portal.people.readers import SYSTEM
+from tests.world import ADA, ALAN, INES, NOW, PASSWORD
+
+HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
+
+pytestmark = pytest.mark.usefixtures("dsn")
+
+
+async def wrong(email: str = ADA.email, address: str = HERE, at=NOW, password: str = "wrong") -> str:
+    with pytest.raises(Invalid) as refusal:
+        await credentials.verify(email, password, address=address, at=at)
+    return refusal.value.fields[""]
+
+
+async def test_the_right_password_gives_the_credential() -> None:
+    assert await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW) == ADA.credential_id
+    assert await credentials.verify(f" {INES.email.upper()} ", PASSWORD, address=HERE, at=NOW) == INES.credential_id
+
+
+async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
+    """R1"""
+    old = passwords.PasswordHasher(time_cost=1, memory_cost=19456, parallelism=1).hash(PASSWORD)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update credential set password_hash = $1 where id = $2", old, ADA.credential_id)
+    await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)
+    async with transaction(SYSTEM) as tx:
+        kept = await tx.fetchval("select password_hash from credential where id = $1", ADA.credential_id)
+    assert "m=19456,t=2,p=1" in kept
+    assert await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW) == ADA.credential_id
+
+
+async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike() -> None:
+    """R5"""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update credential set password_hash = null where id = $1", ALAN.credential_id)
+        await tx.execute("update customer set ended_at = $1 where id = 2", NOW)
+        await tx.execute("update credential set disabled_at = $1 where id = $2", NOW, INES.credential_id)
+    said = {
+        await wrong(email, password=password)
+        for email in (
+            ADA.email,
+            ALAN.email,
+            "gil@globex.example",
+            INES.email,
+            "nobody@nowhere.example",
+            "",
+            "a\0b",
+            "x" * 999,
+        )
+        for password in ("wrong", "", "x" * 5000) + ((PASSWORD,) if email != ADA.email else ())
+    }
+    assert said == {credentials.WRONG}
+
+
+@pytest.mark.slow
+async def test_the_time_does_not_tell_whether_an_address_is_known() -> None:
+    """R5"""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update credential set disabled_at = $1 where id = $2", NOW, INES.credential_id)
+    spent: dict[str, list[float]] = {ADA.email: [], INES.email: [], "nobody@nowhere.example": []}
+    for turn in range(15):
+        for email, times in spent.items():
+            begun = time.perf_counter()
+            await wrong(email, address=f"2001:db8:{turn:x}::1")
+            times.append(time.perf_counter() - begun)
+    medians = [statistics.median(times) for times in spent.values()]
+    assert max(medians) - min(medians) < 0.02
+
+
+async def test_ten_wrong_ones_then_each_waits_longer() -> None:
+    """R6"""
+    for _ in range(10):
+        await wrong()
+    at, waits = NOW, []
+    for _ in range(6):
+        with pytest.raises(TooMany) as refusal:
+            await credentials.verify(ADA.email, PASSWORD, address=HERE, at=at)
+        waits.append(refusal.value.retry_after)
+        at += timedelta(seconds=refusal.value.retry_after)
+        await wrong(at=at)
+    assert waits == [60, 120, 240, 480, 900, 900]
+    assert refusal.value.sentence == "Too many tries. Wait 15 minutes, then try again."
+
+
+async def test_a_hundred_wrong_ones_do_not_lock_the_owner_out() -> None:
+    """R6"""
+    refused = 0
+    for _ in range(100):
+        try:
+            await credentials.verify(ADA.email, "wrong", address=HERE, at=NOW)
+        except TooMany:
+            refused += 1
+        except Invalid:
+            pass
+    assert refused == 90
+    assert await credentials.verify(ADA.email, PASSWORD, address=ELSEWHERE, at=NOW) == ADA.credential_id
+    assert await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW + attempts.KEPT) == ADA.credential_id
+
+
+async def test_the_right_password_begins_to_count_anew() -> None:
+    """R6"""
+    for _ in range(9):
+        await wrong()
+    await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)
+    for _ in range(10):
+        await wrong()
+
+
+async def test_one_address_that_tries_everybody_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R6: also where each of its tries comes from another end of one IPv6 network."""
+    monkeypatch.setattr(credentials, "PER_ADDRESS", attempts.Limit(free=5))
+    for n in range(5):
+        await wrong(f"person{n}@acme.example", address=f"2001:db8::{n:x}")
+    with pytest.raises(TooMany):
+        await credentials.verify(ADA.email, PASSWORD, address="2001:db8::77", at=NOW)
+    await credentials.verify(ADA.email, PASSWORD, address="2001:db8:0:1::77", at=NOW)
+
+
+async def test_tries_at_the_same_moment_are_all_counted() -> None:
+    """R6"""
+    answers = await asyncio.gather(
+        *(credentials.verify(ADA.email, "wrong", address=HERE, at=NOW) for _ in range(25)), return_exceptions=True
+    )
+    assert sum(isinstance(answer, TooMany) for answer in answers) == 15
+
+
+async def test_many_may_sign_in_at_the_same_moment() -> None:
+    """R2: the right password waits for its turn and is not refused for the number of them."""
+    answers = await asyncio.gather(*(credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW) for _ in range(25)))
+    assert set(answers) == {ADA.credential_id}
+
+
+async def test_what_is_kept_of_a_try_holds_nothing_typed() -> None:
+    await wrong("secret-typed-into-the-wrong-field")
+    async with transaction(SYSTEM) as tx:
+        assert "secret" not in str(await tx.fetch("select key from attempt"))
