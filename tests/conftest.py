@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         yield postgres.start()
     finally:
-        postgres.stop()
+        postgres.remove()
 
 
 @pytest.fixture(scope="session")
