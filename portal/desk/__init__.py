@@ -1,0 +1,1 @@
+"""The desk: cases, their dialogue, files, events and what may happen to them."""

@@ -1,0 +1,121 @@
+"""Files on messages: announced before their first byte is stored, tied to a message by the verb that writes it, read only through their case."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from piccolo.columns import UUID, BigInt, Bytea, SmallInt, Text
+from piccolo.table import Table
+
+from portal import storage
+from portal.database import current
+from portal.desk.filetypes import check_file
+from portal.errors import Invalid, NotFound
+from portal.people.readers import Reader
+
+MAX_FILES = 10
+MAX_SIZE = 25 * 1024 * 1024
+"""Bytes of one file (R58)."""
+
+
+class Upload(Protocol):
+    """A file that is stored under its announced key and belongs to no message yet."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> bytes: ...
+    @property
+    def key(self) -> str: ...
+
+
+class Attachment(Table, tablename="attachment"):
+    """A file on a message. Its name is for people; where it lies is its key."""
+
+    id = UUID(primary_key=True, null=False, default=None)
+    customer_id = BigInt(null=False, default=None)
+    message_id = BigInt(null=False, default=None)
+    position = SmallInt(null=False, default=None)
+    name = Text(null=False, default=None)
+    media_type = Text(null=False, default=None)
+    size = BigInt(null=False, default=None)
+    sha256 = Bytea(null=False, default=None)
+    key = Text(null=False, default=None)
+
+    @classmethod
+    async def of(cls, message_ids: Sequence[int]) -> dict[int, list["Attachment"]]:
+        """The files of each message, in the order in which they were attached. Pass only messages that the reader may see."""
+        found: dict[int, list[Attachment]] = {}
+        if message_ids:
+            for attachment in (
+                await cls.objects()
+                .where(cls.message_id.is_in(list(message_ids)))
+                .order_by(cls.message_id, cls.position)
+            ):
+                found.setdefault(attachment.message_id, []).append(attachment)
+        return found
+
+    @classmethod
+    async def find(cls, attachment_id: uuid.UUID, case_id: int) -> "Attachment":
+        """The file, if it hangs on a message of this very case that the reader may see (R28); else `NotFound`."""
+        row = await current().fetchrow(
+            "select a.* from attachment a join message m on m.id = a.message_id where a.id = $1 and m.case_id = $2",
+            attachment_id,
+            case_id,
+        )
+        if row is None:
+            raise NotFound
+        return cls(**dict(row), _exists_in_db=True)
+
+
+async def announce(key: str, credential_id: int, at: datetime) -> None:
+    """Write down that a file is about to be stored under `key`; in a transaction of its own, before the first byte (R60)."""
+    await current().execute(
+        "insert into upload (key, credential_id, started_at) values ($1, $2, $3)", key, credential_id, at
+    )
+
+
+async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, by: Reader) -> None:
+    """Tie stored files to a message of the running transaction; each must be this person's and on no message yet, else `NotFound` (R29)."""
+    if len(files) > MAX_FILES:
+        raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})
+    if not files:
+        return
+    tx, keys = current(), [file.key for file in files]
+    taken = await tx.fetch(
+        "delete from upload where key = any($1) and credential_id = $2 returning key", keys, by.credential_id
+    )
+    if len(taken) != len(keys):
+        raise NotFound
+    await tx.executemany(
+        "insert into attachment (id, customer_id, message_id, position, name, media_type, size, sha256, key)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        [
+            (uuid.uuid4(), customer_id, message_id, place, file.name, file.media_type, file.size, file.sha256, file.key)
+            for place, file in enumerate(files)
+        ],
+    )
+
+
+async def sweep_uploads(before: datetime) -> int:
+    """Remove files that were announced before this instant and never came onto a message; how many.
+
+    A file goes first and its row after it, so that one that could not be removed is tried again.
+    """
+    tx = current()
+    # Locked rows are being tied to a message in this moment.
+    rows = await tx.fetch(
+        "select key from upload where started_at < $1 order by started_at limit 500 for update skip locked", before
+    )
+    for row in rows:
+        await storage.delete(row["key"])
+        await tx.execute("delete from upload where key = $1", row["key"])
+    return len(rows)
+
+
+__all__ = ["MAX_FILES", "MAX_SIZE", "Attachment", "Upload", "announce", "attach", "check_file", "sweep_uploads"]
