@@ -11,6 +11,9 @@ import asyncpg
 import pytest
 
 from portal import database
+from portal.app import create_app
+from portal.settings import Settings
+from portal.web.gate import Gate
 from tests.world import seed_cast
 
 _numbers = itertools.count(1)
@@ -81,3 +84,22 @@ def files(tmp_path: Path) -> Path:
     folder = tmp_path / "files"
     folder.mkdir(mode=0o700)
     return folder
+
+
+@pytest.fixture
+def settings(dsn: str, tmp_path: Path) -> Settings:
+    """Settings of an app on the test's database and files."""
+    return Settings.from_environment(
+        {
+            "PORTAL_ENVIRONMENT": "test",
+            "DATABASE_OWNER_URL": dsn,
+            "PORTAL_DATA": str(tmp_path / "data"),
+            "PORTAL_BASE_URL": "http://127.0.0.1:8000",
+        }
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Gate:
+    """The ASGI app; the pool is open already, so its lifespan does not run."""
+    return create_app(settings)

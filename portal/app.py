@@ -1,0 +1,98 @@
+"""`create_app()`: the one place that sees every part."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Litestar, Request, Response, Router, get
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from portal import agent, customer, database
+from portal.errors import Unavailable
+from portal.settings import Settings
+from portal.storage import Storage, open_storage
+from portal.web import drafts, files, forms, invitations, live, sign_in
+from portal.web.errors import HANDLERS
+from portal.web.gate import Gate
+from portal.web.guards import signed_in
+from portal.web.visit import visit_of
+
+
+@get("/health")
+async def health() -> Response[str]:
+    """200 with the database reachable, 503 without."""
+    try:
+        async with database.transaction(None, readonly=True) as tx:
+            await tx.fetchval("select 1")
+    except Unavailable:
+        return Response("the database is away", status_code=503, media_type="text/plain")
+    return Response("well", media_type="text/plain")
+
+
+def create_app(settings: Settings | None = None) -> Gate:
+    """The ASGI app. Without settings they are read from the environment."""
+    settings = settings or Settings.from_environment()
+    storage = open_storage(settings.storage_url)
+    listener = live.Listener()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        if settings.app_url is None:
+            raise RuntimeError("There is no database URL.")
+        await database.start(settings.app_url, role=settings.app_role, size=settings.pool_size)
+        if settings.environment == "production":
+            await database.refuse_owner()
+        listener.start()
+        try:
+            yield
+        finally:
+            await listener.stop()
+            await database.stop()
+
+    dependencies: dict[str, Any] = {
+        "reader": Provide(_reader, sync_to_thread=False),
+        "form": Provide(_form, sync_to_thread=False),
+        "at": Provide(_at, sync_to_thread=False),
+        "storage": Provide(_storage, sync_to_thread=False),
+    }
+    inner = Litestar(
+        route_handlers=[
+            health,
+            files.static_file,
+            sign_in.show,
+            sign_in.sign_in,
+            sign_in.sign_out,
+            *invitations.handlers,
+            Router("/", route_handlers=[drafts.keep_typed], guards=[signed_in]),
+            live.contact_stream,
+            live.agent_stream,
+            customer.router,
+            agent.router,
+        ],
+        dependencies=dependencies,
+        before_request=forms.read,
+        exception_handlers=HANDLERS,
+        lifespan=[lifespan],
+        state=State({"listener": listener}),
+        openapi_config=None,
+        request_max_body_size=None,  # forms and files have their own limits, which bite while the body still arrives
+        logging_config=None,
+    )
+    return Gate(inner, settings, storage)
+
+
+def _reader(request: Request[Any, Any, Any]) -> Any:
+    return visit_of(request).reader
+
+
+def _form(request: Request[Any, Any, Any]) -> Any:
+    return visit_of(request).form
+
+
+def _at(request: Request[Any, Any, Any]) -> Any:
+    return visit_of(request).at
+
+
+def _storage(request: Request[Any, Any, Any]) -> Storage:
+    return visit_of(request).storage

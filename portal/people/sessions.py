@@ -1,0 +1,135 @@
+"""Sessions: a random token in a cookie, its hash here (R14, R15). They end by sign-out, by idleness and after twelve hours (R16)."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from portal.database import current
+from portal.people.readers import AgentReader, ContactReader, Reader
+
+IDLE_AGENT = timedelta(minutes=30)
+IDLE_CONTACT = timedelta(minutes=60)
+LONGEST = timedelta(hours=12)
+TOUCH_EVERY = timedelta(minutes=1)
+KEPT = timedelta(days=7)
+"""How long an ended session is remembered, so that what somebody typed in it finds its owner again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One signed-in browser, and who it belongs to; `live` says whether it still counts."""
+
+    id: int
+    token_hash: bytes
+    credential_id: int
+    reader: Reader | None
+    live: bool
+    to_be_touched: bool
+
+
+def hash_of(token: str) -> bytes:
+    """What the database holds of a token: reading the database gives nobody a way in."""
+    return sha256(token.encode()).digest()
+
+
+async def begin(credential_id: int, *, address: str, browser: str, at: datetime) -> str:
+    """A new session; the token is returned once and stored nowhere."""
+    token = secrets.token_urlsafe(32)
+    await current().execute(
+        "insert into session (token_hash, credential_id, created_at, last_used_at, address, browser) values ($1, $2, $3, $3, $4, $5)",
+        hash_of(token), credential_id, at, address[:100], browser[:300],
+    )  # fmt: skip
+    return token
+
+
+FIND = """
+select s.id, s.token_hash, s.created_at, s.last_used_at, s.ended_at, p.*,
+       c.name as company, c.currency, c.time_zone as company_zone
+from session s cross join lateral person_of(s.credential_id) p left join company c on true
+where s.token_hash = $1
+"""
+
+
+async def find(token: str, at: datetime) -> tuple[Session, Any] | None:
+    """The token's session with its row (which has the company's name, currency and zone too), or None for a token nobody was given."""
+    row = await current().fetchrow(FIND, hash_of(token))
+    if row is None:
+        return None
+    idle = IDLE_AGENT if row["agent_id"] else IDLE_CONTACT
+    live = (
+        row["ended_at"] is None
+        and not row["disabled"]
+        and at - row["last_used_at"] < idle
+        and at - row["created_at"] < LONGEST
+    )
+    session = Session(
+        row["id"],
+        row["token_hash"],
+        row["credential_id"],
+        reader_of(row) if live else None,
+        live,
+        at - row["last_used_at"] > TOUCH_EVERY,
+    )
+    return session, row
+
+
+def reader_of(row: Any) -> Reader:
+    """The person of a row of `person_of()`."""
+    if row["agent_id"]:
+        return AgentReader(
+            row["agent_id"],
+            row["credential_id"],
+            row["name"],
+            row["email"],
+            row["grade"],
+            row["locale"],
+            row["time_zone"],
+        )
+    return ContactReader(
+        row["contact_id"], row["credential_id"], row["customer_id"], row["customer_name"], row["name"], row["email"], row["locale"],
+        row["time_zone"], row["sees_all_cases"], row["sees_invoices"], row["manages_contacts"],
+    )  # fmt: skip
+
+
+async def touch(session: Session, at: datetime) -> None:
+    """Note that the session was used; at most once a minute."""
+    await current().execute("update session set last_used_at = $2 where id = $1 and ended_at is null", session.id, at)
+
+
+async def end(session_id: int, at: datetime) -> None:
+    """End it; ending an ended one changes nothing."""
+    await current().execute("update session set ended_at = $2 where id = $1 and ended_at is null", session_id, at)
+
+
+async def end_all(credential_id: int, at: datetime) -> None:
+    """End all sessions of a person, as after a change of the password (R17)."""
+    await current().execute(
+        "update session set ended_at = $2 where credential_id = $1 and ended_at is null", credential_id, at
+    )
+
+
+async def is_live(session_id: int, at: datetime) -> bool:
+    """Whether it still counts, without using it: streams ask, and must not prolong it."""
+    row = await current().fetchrow(
+        "select s.created_at, s.last_used_at, s.ended_at, p.disabled, p.agent_id from session s cross join lateral person_of(s.credential_id) p where s.id = $1",
+        session_id,
+    )
+    return (
+        row is not None
+        and row["ended_at"] is None
+        and not row["disabled"]
+        and at - row["last_used_at"] < (IDLE_AGENT if row["agent_id"] else IDLE_CONTACT)
+        and at - row["created_at"] < LONGEST
+    )
+
+
+async def forget(at: datetime) -> int:
+    """Delete sessions, attempts and drafts that nobody can need any more; the number of sessions. The worker does this."""
+    tx = current()
+    await tx.execute("delete from attempt where at < $1", at - timedelta(days=1))
+    await tx.execute("delete from draft where kept_at < $1", at - timedelta(days=30))
+    await tx.execute("delete from invitation where expires_at < $1", at - KEPT)
+    gone = await tx.fetch("delete from session where created_at < $1 returning id", at - LONGEST - KEPT)
+    return len(gone)

@@ -1,0 +1,1 @@
+"""What both areas share of HTTP: visits, sessions, forms, pages, errors, live updates, headers."""

@@ -1,0 +1,35 @@
+"""The two cookies, and the only place that writes any (R19)."""
+
+from http.cookies import CookieError, SimpleCookie
+
+from portal.settings import Settings
+
+SESSION = "sid"
+ANONYMOUS = "csrf"
+
+
+def name_of(cookie: str, settings: Settings) -> str:
+    """`__Host-` binds a cookie to this very host; browsers take that prefix over https only."""
+    return f"__Host-{cookie}" if settings.secure_cookies else cookie
+
+
+def read(header: str, settings: Settings) -> dict[str, str]:
+    """Our cookies of a Cookie header by short name; anything else, and what cannot be read, is left out."""
+    try:
+        parsed = SimpleCookie(header)
+    except CookieError:
+        return {}
+    names = {name_of(cookie, settings): cookie for cookie in (SESSION, ANONYMOUS)}
+    return {names[name]: morsel.value for name, morsel in parsed.items() if name in names}
+
+
+def write(cookie: str, value: str, settings: Settings) -> str:
+    """A Set-Cookie header. Neither cookie outlives the browser; the server decides how long a session lives."""
+    same_site = "Lax" if cookie == SESSION else "Strict"
+    secure = "; Secure" if settings.secure_cookies else ""
+    return f"{name_of(cookie, settings)}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}"
+
+
+def clear(cookie: str, settings: Settings) -> str:
+    """A Set-Cookie header that removes it."""
+    return write(cookie, "", settings) + "; Max-Age=0"

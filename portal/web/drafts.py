@@ -1,0 +1,64 @@
+"""What somebody was typing, kept under the address of its form: while typing, and when the session ended before it was sent."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+
+from portal.database import current, transaction
+from portal.errors import BadRequest
+from portal.people.readers import Reader
+from portal.web.visit import visit_of
+
+LONGEST = 200_000
+"""Characters that one draft keeps."""
+
+
+async def keep(credential_id: int, address: str, fields: dict[str, list[str]], at: datetime) -> None:
+    """Keep the text of a form under its address, instead of what was kept there; a form without text is not kept."""
+    texts = {name: values[-1] for name, values in fields.items() if name != "csrf"}
+    if not any(text.strip() for text in texts.values()) or sum(map(len, texts.values())) > LONGEST:
+        return
+    async with transaction(None):
+        await current().execute(
+            "insert into draft (credential_id, address, fields, kept_at) values ($1, $2, $3, $4)"
+            " on conflict (credential_id, address) do update set fields = excluded.fields, kept_at = excluded.kept_at",
+            credential_id, address[:500], json.dumps(texts), at,
+        )  # fmt: skip
+
+
+async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
+    """The reader's drafts by the addresses of their forms: `typed` for each. One query; an address without a draft has {}."""
+    rows = await current().fetch(
+        "select address, fields from draft where credential_id = $1 and address = any($2)",
+        reader.credential_id,
+        list(addresses),
+    )
+    found: dict[str, dict[str, str]] = {row["address"]: json.loads(row["fields"]) for row in rows}
+    return {address: found.get(address, {}) for address in addresses}
+
+
+async def done(reader: Reader, address: str) -> None:
+    """The form was sent: its draft goes."""
+    async with transaction(None):
+        await current().execute(
+            "delete from draft where credential_id = $1 and address = $2", reader.credential_id, address
+        )
+
+
+@post("/drafts")
+async def keep_typed(
+    request: Request[Any, Any, Any], reader: NamedDependency[Reader], at: NamedDependency[datetime]
+) -> Response[None]:
+    """Keep what a page's form holds at the moment; an emptied form is forgotten."""
+    fields = dict(visit_of(request).form.fields)
+    address = fields.pop("address", [""])[-1]
+    if not address.startswith("/"):
+        raise BadRequest
+    if any(values[-1].strip() for values in fields.values()):
+        await keep(reader.credential_id, address, fields, at)
+    else:
+        await done(reader, address)
+    return Response(None, status_code=204)

@@ -1,0 +1,99 @@
+"""Every refusal and every failure as a page in the app's look, or as a fragment where htmx asked (R92)."""
+
+import logging
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.response import Redirect
+
+from portal.errors import Refusal, TooMany
+from portal.render import render
+from portal.web.visit import Visit, visit_of
+
+log = logging.getLogger("portal")
+
+SENTENCES = {
+    400: "This request cannot be read.",
+    404: "There is nothing at this address.",
+    405: "This address does not do that.",
+    413: "This is too large.",
+    500: "Something broke on our side.",
+    503: "A part of the portal does not answer at the moment.",
+}
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in. `next_path`: where to go on afterwards."""
+
+    def __init__(self, next_path: str) -> None:
+        self.next_path = next_path
+        super().__init__(next_path)
+
+
+def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path: str) -> str:
+    """The page of an error, or just its sentence as a fragment."""
+    context: dict[str, Any] = {
+        "status": status, "sentence": sentence, "request_id": visit.id, "reader": visit.reader, "company": visit.company, "csrf": visit.csrf,
+        "nonce": visit.nonce, "path": path, "now": visit.at,
+    }  # fmt: skip
+    return render("errors/_refusal.html" if fragment else "errors/error.html", **context)
+
+
+def refusal_response(request: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
+    """The answer to an expected refusal."""
+    extra = {"Retry-After": str(refusal.retry_after)} if isinstance(refusal, TooMany) else {}
+    if refusal.status == 503:
+        extra["Retry-After"] = "5"
+    return _response(request, refusal.status, refusal.sentence, extra)
+
+
+def http_response(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
+    """What the framework itself refused: an unknown address, a wrong method, a body it cannot read."""
+    sentence = SENTENCES.get(error.status_code, SENTENCES[400] if error.status_code < 500 else SENTENCES[500])
+    return _response(
+        request,
+        error.status_code,
+        sentence,
+        {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"},
+    )
+
+
+def failure_response(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+    """A mistake of ours: logged with its trace and the request's id, told without either."""
+    log.error("request failed", exc_info=error, extra={"request_id": visit_of(request).id})
+    return _response(request, 500, SENTENCES[500], {})
+
+
+def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> Response[Any]:
+    """Off to the sign-in page; htmx is told to leave the page rather than to put the form into it."""
+    where = f"/sign-in?next={quote(needed.next_path, safe='')}" if needed.next_path not in ("", "/") else "/sign-in"
+    if "hx-request" in request.headers:
+        return Response("", status_code=200, headers={"HX-Redirect": where})
+    return Redirect(where, status_code=303)
+
+
+def _response(request: Request[Any, Any, Any], status: int, sentence: str, headers: dict[str, str]) -> Response[str]:
+    fragment = "hx-request" in request.headers and "hx-boosted" not in request.headers
+    html = error_page(visit_of(request), status, sentence, fragment=fragment, path=request.url.path)
+    return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
+
+
+async def answer_refusal(refusal: Refusal, scope: Any, receive: Any, send: Any) -> None:
+    """The same where no handler runs yet."""
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    response = refusal_response(request, refusal)
+    body = response.content.encode()
+    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    headers += [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+HANDLERS: Any = {
+    Refusal: refusal_response,
+    HTTPException: http_response,
+    SignInNeeded: sign_in_response,
+    Exception: failure_response,
+}

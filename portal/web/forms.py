@@ -1,0 +1,215 @@
+"""Forms: read once, before the handler, for every request that changes something; CSRF is checked while reading, before any file (R37)."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from portal.database import transaction
+from portal.desk import attachments
+from portal.errors import BadRequest, Forbidden, Invalid, TooLarge
+from portal.storage import new_key
+from portal.web import drafts
+from portal.web.multipart import MAX_FIELDS, MAX_TEXT, Body, Part
+from portal.web.visit import Visit, visit_of
+
+MAX_FILE = 25 * 1024 * 1024
+MAX_FILES = 10
+TOO_LARGE = "A file may have at most 25 MB."
+TOO_OLD = "This page is too old to be sent. Load it again."
+SAFE = ("GET", "HEAD", "OPTIONS")
+HEAD = 4096
+"""Bytes of a file that tell what it is."""
+
+Fields = TypeVar("Fields", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that is stored already but belongs to no message yet; unless a message takes it, it is swept away."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    key: str
+
+
+@dataclass(slots=True)
+class Form:
+    """What was sent: text fields in their order, and files."""
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    files: list[Upload] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    """What is wrong with its files, by field; a verb that would take them refuses."""
+
+    def get(self, name: str) -> str:
+        """The field's last value, "" where it was not sent."""
+        return self.fields.get(name, [""])[-1]
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a field that may be sent several times, such as ticked rows."""
+        return self.fields.get(name, [])
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """What the page shows again after a refusal."""
+        return {name: values[-1] for name, values in self.fields.items()}
+
+    def into(self, shape: type[Fields]) -> Fields:
+        """The fields as a struct whose members are str, int, bool, list[str] or list[int].
+
+        A field that the struct does not have is refused (R30), so that no column can be set that the form does not show. A number that is none
+        raises `Invalid`; a member that was not sent takes its default, a bool False, a str "".
+        """
+        known = {member.name: member for member in msgspec.structs.fields(shape)}
+        if unknown := set(self.fields) - set(known):
+            raise BadRequest(f"This form has no field “{min(unknown)}”.")
+        values: dict[str, Any] = {}
+        problems = dict(self.problems)
+        for name, member in known.items():
+            try:
+                values |= _converted(name, member, self.fields.get(name))
+            except ValueError:
+                problems[name] = "Choose one of the list." if self.get(name) else "Choose one."
+        if problems:
+            raise Invalid(problems)
+        return shape(**values)
+
+
+def _converted(name: str, member: Any, given: list[str] | None) -> dict[str, Any]:
+    kind = member.type
+    if kind is bool:
+        return {name: bool(given and given[-1] not in ("", "0", "false"))}
+    if kind == list[str] or kind == list[int]:
+        return {name: [(int(value) if kind == list[int] else value) for value in given or []]}
+    if given is None and member.default is not msgspec.NODEFAULT:
+        return {}
+    value = (given or [""])[-1]
+    if kind is str:
+        return {name: value}
+    if kind is int:
+        return {name: _whole(value)}
+    if kind == int | None:
+        return {name: _whole(value) if value else None}
+    if kind is uuid.UUID:
+        return {name: uuid.UUID(value)}
+    raise TypeError(f"{name}: a form has no {kind}")
+
+
+def _whole(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 19):
+        raise ValueError(value)
+    return int(value)
+
+
+async def read(request: Request[Any, Any, Any]) -> None:
+    """Before every handler of an unsafe method: the form, or a refusal. On the way the token is checked, and files go to the storage."""
+    visit = visit_of(request)
+    if request.method in SAFE or visit.form is not None:
+        return
+    form = visit.form = Form()
+    try:
+        await _fill(form, visit, request, _store_file)
+    except TooLarge:
+        if visit.reader:
+            await drafts.keep(visit.reader.credential_id, request.url.path, form.fields, visit.at)
+        raise
+
+
+async def read_text(visit: Visit, request: Request[Any, Any, Any]) -> Form:
+    """Only the text of a form; files are read past."""
+    form = Form()
+    await _fill(form, visit, request, _pass_file)
+    return form
+
+
+FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
+
+
+async def _fill(form: Form, visit: Visit, request: Request[Any, Any, Any], take_file: FileTaker) -> None:
+    body = Body(request.stream(), request.headers.get("content-type", ""))
+    checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
+    count = length = 0
+    while (part := await body.next_part()) is not None:
+        count += 1
+        if count > MAX_FIELDS:
+            raise TooLarge("This form has too many fields.")
+        if part.filename is not None:
+            if not checked:
+                raise Forbidden(TOO_OLD)
+            await take_file(form, visit, part, body.chunks())
+            continue
+        content = b"".join(
+            [chunk async for chunk in _within(body.chunks(), MAX_TEXT - length, "This text is too large.")]
+        )
+        length += len(content)
+        if part.name == "csrf":
+            checked = checked or visit.is_ours(_clean(content))
+        else:
+            form.fields.setdefault(part.name, []).append(_clean(content))
+    if not checked:
+        raise Forbidden(TOO_OLD)
+
+
+async def _within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:
+    """The same chunks, until they are more than `limit` bytes together."""
+    async for chunk in chunks:
+        limit -= len(chunk)
+        if limit < 0:
+            raise TooLarge(sentence)
+        yield chunk
+
+
+def _clean(raw: bytes) -> str:
+    """Text as people mean it: UTF-8, no NUL, Unix line ends."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest from error
+    if "\x00" in text:
+        raise BadRequest("This text has a character that cannot be stored.")
+    return text.replace("\r\n", "\n")
+
+
+async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
+    async for _ in _within(chunks, MAX_FILE, TOO_LARGE):
+        pass
+
+
+async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
+    """Store one file. The empty file field of a form without files is no file; a wrong one is read past, so that the form comes back whole."""
+    content = _within(chunks, MAX_FILE, TOO_LARGE)
+    head = b""
+    async for chunk in content:
+        head += chunk
+        if len(head) >= HEAD:
+            break
+    if not part.filename and not head:
+        return
+    if visit.reader is None:
+        raise Forbidden
+    if len(form.files) >= MAX_FILES:
+        raise TooLarge(f"Attach at most {MAX_FILES} files at once.")
+    try:
+        name, media_type = attachments.check_file(part.filename or "", head[:HEAD])
+    except Invalid as refusal:
+        form.problems.setdefault(part.name, refusal.sentence)
+        async for _ in content:
+            pass
+        return
+    key = new_key()
+    async with transaction(None):
+        await attachments.announce(key, visit.reader.credential_id, visit.at)
+    stored = await visit.storage.store(key, _chained(head, content), limit=MAX_FILE)
+    form.files.append(Upload(name, media_type, stored.size, stored.sha256, key))
+
+
+async def _chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in rest:
+        yield chunk

@@ -1,0 +1,113 @@
+"""The gate before the app: which host, who asks, one read-only transaction for a read, and the headers on the way out."""
+
+import contextlib
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+from portal.database import transaction
+from portal.errors import Forbidden, Refusal
+from portal.people import sessions
+from portal.settings import Settings
+from portal.storage import Storage
+from portal.web import cookies, drafts, headers
+from portal.web.errors import answer_refusal
+from portal.web.interrupted import keep_and_sign_in
+from portal.web.visit import KEY, CompanyBrief, Visit, now
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Gate:
+    """The ASGI app that is served. `inner` is the Litestar app."""
+
+    def __init__(self, inner: Any, settings: Settings, storage: Storage) -> None:
+        self.inner = inner
+        self.settings = settings
+        self.storage = storage
+        self.company = CompanyBrief("Portal", "EUR", "UTC")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.inner(scope, receive, send)
+            return
+        given = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        visit = Visit(self.settings, self.storage, now(), (scope.get("client") or ("-", 0))[0], self.company)
+        scope[KEY] = visit
+        public = scope["path"].startswith("/static/") or scope["path"] == "/health"
+
+        async def finish(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                sent = list(message.get("headers", []))
+                message["headers"] = sent + headers.for_every_answer(
+                    visit, {name.lower() for name, _ in sent}, public=public
+                )
+            await send(message)
+
+        if scope["path"] != "/health" and given.get(b"host", "") not in self.settings.allowed_hosts:
+            await answer_refusal(Refusal("This address is not served here."), scope, receive, finish)
+        elif public:
+            await self.inner(scope, receive, finish)
+        else:
+            try:
+                await self._visit(visit, given, scope, receive, finish)
+            except Refusal as refusal:
+                await answer_refusal(refusal, scope, receive, finish)
+
+    async def _visit(self, visit: Visit, given: dict[bytes, str], scope: Any, receive: Any, send: Any) -> None:
+        """Find out who asks, then let the app answer; a read runs in one transaction, which ends before the answer's first byte."""
+        found = cookies.read(given.get(b"cookie", ""), self.settings)
+        visit.anonymous = found.get(cookies.ANONYMOUS, "")
+        token, safe = found.get(cookies.SESSION), scope["method"] in SAFE
+        async with contextlib.AsyncExitStack() as stack:
+            if token:
+                tx = await stack.enter_async_context(transaction(None, readonly=True))
+                await self._recognise(visit, token)
+                if visit.session and visit.session.to_be_touched and visit.session.live:
+                    await stack.aclose()
+                    async with transaction(None):
+                        await sessions.touch(visit.session, visit.at)
+                    tx = await stack.enter_async_context(transaction(None, readonly=True))
+                if safe and visit.reader:
+                    await tx.become(visit.reader)
+                else:
+                    await stack.aclose()
+            if not visit.session and not visit.anonymous and scope["method"] == "GET":
+                visit.anonymous = secrets.token_urlsafe(16)
+                visit.new_cookies.append(cookies.write(cookies.ANONYMOUS, visit.anonymous, self.settings))
+            if not safe:
+                self._refuse_foreign(given)
+                if visit.session and not visit.session.live:
+                    await keep_and_sign_in(visit, scope, receive, send)
+                    return
+
+            status = 0
+
+            async def answer(message: Any) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    await stack.aclose()
+                await send(message)
+
+            await self.inner(scope, receive, answer)
+        if not safe and status == 303 and visit.reader and scope["path"] != "/drafts":
+            await drafts.done(visit.reader, scope["path"])
+
+    async def _recognise(self, visit: Visit, token: str) -> None:
+        found = await sessions.find(token, visit.at)
+        if found is None:
+            return
+        visit.session, row = found
+        visit.reader = visit.session.reader
+        if row["company"]:
+            self.company = visit.company = CompanyBrief(row["company"], row["currency"], row["company_zone"])
+
+    def _refuse_foreign(self, given: dict[bytes, str]) -> None:
+        """A form of another site does not count, even with our cookie (R37)."""
+        site, origin = given.get(b"sec-fetch-site"), given.get(b"origin")
+        foreign = site not in (None, "same-origin", "none") or (
+            origin is not None and urlsplit(origin).netloc not in self.settings.allowed_hosts
+        )
+        if foreign:
+            raise Forbidden("This form was sent from another site.")

@@ -1,0 +1,55 @@
+"""Who may ask. What is not yours is 404; an agent who needs a manager's or admin's grade gets 403; nobody is asked to sign in."""
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from portal.errors import Forbidden, NotFound
+from portal.web.errors import SignInNeeded
+from portal.web.visit import visit_of
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+def _signed_in(connection: Connection) -> Any:
+    reader = visit_of(connection).reader
+    if reader is None:
+        path, query = connection.scope["path"], connection.scope.get("query_string", b"").decode("latin-1")
+        raise SignInNeeded(path + (f"?{query}" if query else "") if connection.scope["method"] == "GET" else "/")
+    return reader
+
+
+def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
+    """Contacts and agents alike."""
+    _signed_in(connection)
+
+
+def contact_only(connection: Connection, _: BaseRouteHandler) -> None:
+    """Customer pages."""
+    if not _signed_in(connection).is_contact:
+        raise NotFound
+
+
+def agent_only(connection: Connection, _: BaseRouteHandler) -> None:
+    """Agent pages: for a contact they are not there."""
+    if not _signed_in(connection).is_agent:
+        raise NotFound
+
+
+def manager_only(connection: Connection, _: BaseRouteHandler) -> None:
+    """Approval and billing."""
+    reader = _signed_in(connection)
+    if not reader.is_agent:
+        raise NotFound
+    if not reader.is_manager:
+        raise Forbidden("Only managers may do this.")
+
+
+def admin_only(connection: Connection, _: BaseRouteHandler) -> None:
+    """Set-up."""
+    reader = _signed_in(connection)
+    if not reader.is_agent:
+        raise NotFound
+    if not reader.is_admin:
+        raise Forbidden("Only admins may do this.")

@@ -1,0 +1,35 @@
+"""What every answer carries (R39, R41, R42)."""
+
+from portal.web.visit import Visit
+
+
+def content_security_policy(nonce: str) -> str:
+    """Scripts by nonce only, everything else from here, nothing may frame us."""
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; manifest-src 'self'"
+    )
+
+
+SANDBOX = "sandbox; default-src 'none'"
+"""For what customers uploaded: whatever it is, it runs nothing."""
+
+
+def for_every_answer(visit: Visit, given: set[bytes], *, public: bool) -> list[tuple[bytes, bytes]]:
+    """Headers to add to those that the answer already has; `public` is for files that are the same for all."""
+    headers = {
+        b"x-content-type-options": b"nosniff",
+        b"referrer-policy": b"same-origin",
+        b"cross-origin-opener-policy": b"same-origin",
+        b"cross-origin-resource-policy": b"same-origin",
+        b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=()",
+        b"content-security-policy": content_security_policy(visit.nonce).encode(),
+        b"x-request-id": visit.id.encode(),
+    }
+    if not public:
+        headers[b"cache-control"] = b"no-store"
+        headers[b"vary"] = b"HX-Request"
+    if visit.settings.secure_cookies:
+        headers[b"strict-transport-security"] = b"max-age=63072000; includeSubDomains"
+    added = [(name, value) for name, value in headers.items() if name not in given]
+    return added + [(b"set-cookie", cookie.encode()) for cookie in visit.new_cookies]

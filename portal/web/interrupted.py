@@ -1,0 +1,26 @@
+"""A form that arrives after its session ended: its text becomes the person's draft, and the person is asked to sign in again."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Request
+
+from portal.web import drafts, forms
+from portal.web.errors import SignInNeeded, sign_in_response
+from portal.web.visit import Visit
+
+
+async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) -> None:
+    """Answer 303 to the sign-in page, and from there back to the page that held the form. Files are not kept."""
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    form = await forms.read_text(visit, request)
+    if visit.session and request.url.path not in ("/drafts", "/sign-out"):
+        await drafts.keep(visit.session.credential_id, request.url.path, form.fields, visit.at)
+    response = sign_in_response(request, SignInNeeded(page_of(request)))
+    await response.to_asgi_response(None, request)(scope, receive, send)  # type: ignore[arg-type]
+
+
+def page_of(request: Request[Any, Any, Any]) -> str:
+    """The page that a form stood on; a form that does not say comes from the start page."""
+    referer = urlsplit(request.headers.get("referer", ""))
+    return referer.path + (f"?{referer.query}" if referer.query else "") if referer.path.startswith("/") else "/"

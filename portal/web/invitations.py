@@ -1,0 +1,5 @@
+"""An invitation's link: set a password, then sign in."""
+
+from typing import Any
+
+handlers: list[Any] = []

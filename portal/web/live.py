@@ -1,0 +1,157 @@
+"""Live updates: the database tells that something changed (ids only), each open page hears what its reader may know and fetches it again.
+
+One connection per process listens; it comes back by itself after the database was away, and then every page is told to refresh.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Request, get
+from litestar.response import Stream
+
+from portal import database
+from portal.errors import Unavailable
+from portal.people import sessions
+from portal.people.readers import Reader
+from portal.web.guards import agent_only, contact_only
+from portal.web.visit import Visit, now, visit_of
+
+log = logging.getLogger("portal.live")
+
+HEARTBEAT = 20.0
+"""Seconds after which a silent stream says that it is alive, and looks whether its session is."""
+REFRESH = "refetch"
+"""What was shown may be old: a page fetches everything live again."""
+
+
+class Listener:
+    """Hands each notification to every open stream of this process."""
+
+    def __init__(self) -> None:
+        self.streams: set[asyncio.Queue[dict[str, Any] | None]] = set()
+        self.closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Listen from now on."""
+        self._task = asyncio.create_task(self._listen())
+
+    async def stop(self) -> None:
+        """Stop listening and end all streams."""
+        self.closing = True
+        self._tell(None)
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _listen(self) -> None:
+        delay, first = 0.2, True
+        while True:
+            try:
+                connection = await database.listener_connection()
+                try:
+                    lost = asyncio.Event()
+                    connection.add_termination_listener(lambda _: lost.set())
+                    await connection.add_listener("portal", lambda *received: self._tell(json.loads(received[3])))
+                    if not first:
+                        self._tell({"kind": REFRESH})
+                    delay, first = 0.2, False
+                    await lost.wait()
+                finally:
+                    await connection.close(timeout=1)
+            except (OSError, TimeoutError, database.asyncpg.PostgresError, database.asyncpg.InterfaceError) as error:
+                log.warning("the live updates lost the database: %s", type(error).__name__)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 5)
+
+    def _tell(self, notice: dict[str, Any] | None) -> None:
+        for queue in self.streams:
+            # A stream that does not read is told once that it missed something.
+            if queue.qsize() > 100:
+                while not queue.empty():
+                    queue.get_nowait()
+                notice = notice and {"kind": REFRESH}
+            queue.put_nowait(notice)
+
+    async def events(self, visit: Visit, *, again: bool) -> AsyncIterator[bytes]:
+        """The stream of one page: names of events, each for what a reader may know; it ends with the session. `again`: the page was here before."""
+        reader, session = visit.reader, visit.session
+        if reader is None or session is None:
+            return
+        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self.streams.add(queue)
+        try:
+            yield b"id: 1\nretry: 1000\n" + (b"event: " + REFRESH.encode() + b"\ndata:\n\n" if again else b"\n")
+            while not self.closing:
+                notice: dict[str, Any] | None = {}
+                with contextlib.suppress(TimeoutError):
+                    notice = await asyncio.wait_for(queue.get(), HEARTBEAT)
+                if notice is None:
+                    break
+                if not notice:
+                    if not await self._session_lives(session.id):
+                        yield b"event: ended\ndata:\n\n"
+                        break
+                    yield b": still here\n\n"
+                    continue
+                for name in await names(reader, notice):
+                    yield f"event: {name}\ndata:\n\n".encode()
+        finally:
+            self.streams.discard(queue)
+
+    async def _session_lives(self, session_id: int) -> bool:
+        try:
+            async with database.transaction(None, readonly=True):
+                return await sessions.is_live(session_id, now())
+        except Unavailable:
+            return True  # asked again at the next heartbeat
+
+
+async def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
+    """The events that a notification means to this reader: none where they may not know of it."""
+    kind, subject = notice["kind"], notice.get("subject")
+    if kind == REFRESH:
+        return [REFRESH]
+    about = kind.split(".")[0]
+    if reader.is_contact:
+        if not notice["contact_may_know"] or notice["customer"] != reader.customer_id:
+            return []
+        if about in ("invoice", "statement"):
+            return ["invoices"] if reader.sees_invoices else []  # type: ignore[union-attr]
+        if not reader.sees_all_cases and not await _own_case(reader, subject):  # type: ignore[union-attr]
+            return []
+    if about in ("invoice", "statement"):
+        return ["invoices"]
+    return [f"case-{subject}", "time" if about == "time" else "cases"]
+
+
+async def _own_case(reader: Reader, case_id: Any) -> bool:
+    async with database.transaction(reader, readonly=True) as tx:
+        return bool(await tx.fetchval("select true from cases where id = $1 and contact_id = $2", case_id, reader.id))
+
+
+def _stream(request: Request[Any, Any, Any]) -> Stream:
+    listener: Listener = request.app.state.listener
+    again = "last-event-id" in request.headers
+    return Stream(
+        listener.events(visit_of(request), again=again),
+        media_type="text/event-stream",
+        headers={"x-accel-buffering": "no"},
+    )
+
+
+@get("/live", guards=[contact_only])
+async def contact_stream(request: Request[Any, Any, Any]) -> Stream:
+    """A contact's stream."""
+    return _stream(request)
+
+
+@get("/agent/live", guards=[agent_only])
+async def agent_stream(request: Request[Any, Any, Any]) -> Stream:
+    """An agent's stream."""
+    return _stream(request)

@@ -1,0 +1,141 @@
+"""A form's body, read piece by piece as it arrives, so that a file is never held in memory and a limit bites mid-way."""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, QuerystringParser, parse_options_header
+
+from portal.errors import BadRequest, TooLarge
+
+MAX_FIELDS = 2_000
+MAX_TEXT = 2_000_000
+"""Bytes of all fields of one form together; files do not count."""
+
+
+@dataclass(slots=True)
+class Part:
+    """The head of a field (`filename` None) or of a file."""
+
+    name: str
+    filename: str | None
+    media_type: str
+
+
+class Body:
+    """The parts of a multipart or urlencoded body in their order. After each `next_part()` read its `chunks()` to the end."""
+
+    def __init__(self, stream: AsyncIterator[bytes], content_type: str) -> None:
+        self._stream = stream
+        self._events: deque[Part | bytes | None] = deque()
+        self._done = False
+        kind, options = parse_options_header(content_type)
+        if kind == b"multipart/form-data" and options.get(b"boundary"):
+            self._parser: Any = MultipartParser(options[b"boundary"], _MultipartEvents(self._events).callbacks())
+        elif kind in (b"application/x-www-form-urlencoded", b""):
+            self._parser = QuerystringParser(_QueryEvents(self._events).callbacks())
+        else:
+            raise BadRequest("This is not a form.")
+
+    async def next_part(self) -> Part | None:
+        """The next part's head; None at the end of the form."""
+        event = await self._next()
+        if event is not None and not isinstance(event, Part):
+            raise BadRequest
+        return event
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The content of the part that `next_part()` gave last."""
+        while (event := await self._next()) is not None:
+            if isinstance(event, Part):
+                raise BadRequest
+            yield event
+
+    async def _next(self) -> Part | bytes | None:
+        while not self._events:
+            if self._done:
+                return None
+            try:
+                chunk = await anext(self._stream, None)
+                if chunk is None:
+                    self._done = True
+                    self._parser.finalize()
+                elif chunk:
+                    self._parser.write(chunk)
+            except FormParserError as error:
+                raise BadRequest from error
+        return self._events.popleft()
+
+
+class _MultipartEvents:
+    """What the parser calls, as events: a part, its bytes, None for its end."""
+
+    def __init__(self, events: deque[Part | bytes | None]) -> None:
+        self.events = events
+        self.header, self.value = b"", b""
+        self.headers: dict[bytes, bytes] = {}
+
+    def callbacks(self) -> dict[str, Any]:
+        return {
+            "on_part_begin": self.begin, "on_header_field": self.header_name, "on_header_value": self.header_value, "on_header_end": self.header_end,
+            "on_headers_finished": self.head, "on_part_data": self.data, "on_part_end": lambda: self.events.append(None),
+        }  # fmt: skip
+
+    def begin(self) -> None:
+        self.headers = {}
+
+    def header_name(self, data: bytes, start: int, end: int) -> None:
+        self.header += data[start:end]
+
+    def header_value(self, data: bytes, start: int, end: int) -> None:
+        self.value += data[start:end]
+
+    def header_end(self) -> None:
+        self.headers[self.header.lower()] = self.value
+        self.header, self.value = b"", b""
+
+    def head(self) -> None:
+        _, options = parse_options_header(self.headers.get(b"content-disposition", b""))
+        filename = options.get(b"filename")
+        media_type = self.headers.get(b"content-type", b"").decode("latin-1")
+        self.events.append(
+            Part(_text(options.get(b"name", b"")), None if filename is None else _text(filename), media_type)
+        )
+
+    def data(self, data: bytes, start: int, end: int) -> None:
+        self.events.append(data[start:end])
+
+
+class _QueryEvents:
+    def __init__(self, events: deque[Part | bytes | None]) -> None:
+        self.events = events
+        self.name, self.value = b"", b""
+
+    def callbacks(self) -> dict[str, Any]:
+        return {"on_field_name": self.field_name, "on_field_data": self.field_data, "on_field_end": self.end}
+
+    def field_name(self, data: bytes, start: int, end: int) -> None:
+        self.name += data[start:end]
+
+    def field_data(self, data: bytes, start: int, end: int) -> None:
+        self.value += data[start:end]
+        if len(self.value) > MAX_TEXT:
+            raise TooLarge
+
+    def end(self) -> None:
+        self.events += [Part(_text(_unquoted(self.name)), None, ""), _unquoted(self.value), None]
+        self.name, self.value = b"", b""
+
+
+def _unquoted(raw: bytes) -> bytes:
+    return unquote_to_bytes(raw.replace(b"+", b" "))
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest from error

@@ -1,0 +1,76 @@
+"""Answers: pages and fragments from templates, redirects after a write, downloads."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Request, Response
+from litestar.response import Redirect, Stream
+
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.render import render
+from portal.web.forms import Form
+from portal.web.headers import SANDBOX
+from portal.web.visit import visit_of
+
+HTML = "text/html; charset=utf-8"
+
+
+def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any) -> Response[str]:
+    """A page, or a fragment (`_x.html`), with what every template may use beside `context` (reader, company, csrf, nonce, path, now, errors, typed)."""
+    visit = visit_of(request)
+    given = {"errors": {}, "typed": {}} | context
+    html = render(
+        template,
+        reader=visit.reader,
+        company=visit.company,
+        csrf=visit.csrf,
+        nonce=visit.nonce,
+        path=request.url.path,
+        now=visit.at,
+        **given,
+    )
+    return Response(html, status_code=status, media_type=HTML)
+
+
+async def refused(
+    request: Request[Any, Any, Any],
+    show: Callable[..., Awaitable[Response[str]]],
+    refusal: Invalid,
+    form: Form,
+    **values: Any,
+) -> Response[str]:
+    """The form's page again, with status 422: `show(request, errors=..., typed=..., **values)` runs in a read-only transaction of the reader.
+
+    `errors` maps fields to sentences ("" is the whole form), `typed` is what was sent. Files have to be chosen again; the page says so.
+    """
+    async with transaction(visit_of(request).reader, readonly=True):
+        response = await show(request, errors=refusal.fields, typed=form.typed, **values)
+    response.status_code = refusal.status
+    return response
+
+
+def see_other(where: str) -> Redirect:
+    """After a write: go and look at what became of it."""
+    return Redirect(where, status_code=303)
+
+
+def download(
+    content: bytes | AsyncIterator[bytes],
+    name: str,
+    *,
+    media_type: str = "application/octet-stream",
+    size: int | None = None,
+) -> Response[Any]:
+    """A file to be saved, never shown (R56). `name` may hold any character; what was uploaded keeps the default media type."""
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "content-security-policy": SANDBOX,
+        "x-content-type-options": "nosniff",
+    }
+    if isinstance(content, bytes):
+        return Response(content, media_type=media_type, headers=headers)
+    if size is not None:
+        headers["content-length"] = str(size)
+    return Stream(content, media_type=media_type, headers=headers)

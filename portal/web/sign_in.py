@@ -1,0 +1,79 @@
+"""Signing in and out."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+
+from portal.database import transaction
+from portal.errors import Invalid, TooMany
+from portal.people import credentials, sessions
+from portal.web import cookies
+from portal.web.forms import Form
+from portal.web.pages import page, see_other
+from portal.web.visit import visit_of
+
+_RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+
+
+def safe_path(path: str) -> str:
+    """Where to go after signing in: a path of ours, or the start page for anything that a browser could read otherwise (R44)."""
+    return path if _RELATIVE.fullmatch(path) else "/"
+
+
+@get("/sign-in")
+async def show(request: Request[Any, Any, Any], next: FromQuery[str] = "/") -> Response[Any]:
+    """The form; who is signed in already goes on."""
+    if visit_of(request).reader:
+        return see_other(safe_path(next))
+    return page(request, "session/sign_in.html", next=safe_path(next))
+
+
+@post("/sign-in")
+async def sign_in(
+    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """A new session for the right password, whatever session there was before (R14)."""
+    visit, next_path = visit_of(request), safe_path(form.get("next") or "/")
+    try:
+        credential_id = await credentials.verify(form.get("email"), form.get("password"), address=visit.address, at=at)
+    except (Invalid, TooMany) as refusal:
+        errors = {"": refusal.sentence}
+        answer = page(
+            request,
+            "session/sign_in.html",
+            status=refusal.status,
+            next=next_path,
+            errors=errors,
+            typed={"email": form.get("email")},
+        )
+        if isinstance(refusal, TooMany):
+            answer.headers["Retry-After"] = str(refusal.retry_after)
+        return answer
+    async with transaction(None):
+        if visit.session:
+            await sessions.end(visit.session.id, at)
+        token = await sessions.begin(
+            credential_id, address=visit.address, browser=request.headers.get("user-agent", ""), at=at
+        )
+    visit.new_cookies += [
+        cookies.write(cookies.SESSION, token, visit.settings),
+        cookies.clear(cookies.ANONYMOUS, visit.settings),
+    ]
+    return see_other(next_path)
+
+
+@post("/sign-out")
+async def sign_out(request: Request[Any, Any, Any], at: NamedDependency[datetime]) -> Response[Any]:
+    """End this session, and have the browser forget the pages (R42)."""
+    visit = visit_of(request)
+    if visit.session:
+        async with transaction(None):
+            await sessions.end(visit.session.id, at)
+    visit.new_cookies.append(cookies.clear(cookies.SESSION, visit.settings))
+    answer = see_other("/sign-in")
+    answer.headers["Clear-Site-Data"] = '"cache"'
+    return answer

@@ -1,0 +1,78 @@
+"""One request and who makes it: put into the scope by the gate, read by everything behind it."""
+
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from portal.people.readers import Reader
+from portal.people.sessions import Session
+from portal.settings import Settings
+from portal.storage import Storage
+
+KEY = "portal.visit"
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyBrief:
+    """What every page says of us."""
+
+    name: str
+    currency: str
+    time_zone: str
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request, its instant, its reader (None: nobody is signed in) and what its page is signed with."""
+
+    settings: Settings
+    storage: Storage
+    at: datetime
+    address: str
+    company: CompanyBrief
+    reader: Reader | None = None
+    session: Session | None = None
+    anonymous: str = ""
+    """Content of the cookie that forms of nobody in particular are bound to, such as sign-in."""
+    new_cookies: list[str] = field(default_factory=list)
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    form: Any = None
+
+    @property
+    def csrf(self) -> str:
+        """A token for the forms of this page, bound to the session (R37). The salt keeps it from repeating in compressed pages."""
+        salt = secrets.token_hex(8)
+        return f"{salt}.{self._signature(salt)}"
+
+    def is_ours(self, token: str) -> bool:
+        """Whether a form's token was made for this session."""
+        salt, _, signature = token.partition(".")
+        return (
+            len(salt) == 16
+            and bool(self._bound_to)
+            and hmac.compare_digest(signature.encode(), self._signature(salt).encode())
+        )
+
+    @property
+    def _bound_to(self) -> bytes:
+        return self.session.token_hash if self.session else self.anonymous.encode()
+
+    def _signature(self, salt: str) -> str:
+        key = hmac.digest(self.settings.secret.encode(), b"csrf", sha256)
+        return hmac.new(key, self._bound_to + salt.encode(), sha256).hexdigest()
+
+
+def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
+    """The visit that a request belongs to."""
+    return connection.scope[KEY]  # type: ignore[literal-required, no-any-return]
+
+
+def now() -> datetime:
+    """The clock of the web; handlers get it as `at` and hand it on."""
+    return datetime.now(UTC)

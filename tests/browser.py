@@ -1,0 +1,52 @@
+"""A browser without JavaScript for tests of the HTTP surface: it keeps cookies and sends the page's CSRF token."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from portal.database import transaction
+from portal.people import sessions
+from portal.people.readers import Reader
+from portal.web.gate import Gate
+
+HOST = "127.0.0.1:8000"
+
+
+class Browser(httpx.AsyncClient):
+    """`await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` is nobody."""
+
+    def __init__(self, app: Gate, **options: Any) -> None:
+        self.app = app
+        super().__init__(
+            transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url=f"http://{HOST}", **options
+        )
+
+    @classmethod
+    async def of(cls, app: Gate, reader: Reader, *, at: datetime | None = None) -> "Browser":
+        """Signed in without the sign-in form; `at` is when the session began."""
+        async with transaction(None):
+            token = await sessions.begin(
+                reader.credential_id, address="127.0.0.1", browser="test", at=at or datetime.now(UTC)
+            )
+        return cls(app, cookies={"sid": token})
+
+    async def csrf(self) -> str:
+        """A token of a page that everybody has."""
+        answer = await self.get("/no-such-page" if "sid" in self.cookies else "/sign-in")
+        found = re.search(
+            r"X-CSRF-Token&#34;: &#34;([^&]+)&#34;|X-CSRF-Token\": \"([^\"]+)\"|name=\"csrf\" value=\"([^\"]+)\"",
+            answer.text,
+        )
+        assert found, answer.text
+        return next(filter(None, found.groups()))
+
+    async def send_form(
+        self, path: str, fields: dict[str, Any] | None = None, *, files: Any = None, **headers: str
+    ) -> httpx.Response:
+        """POST a form as a page does: its token first, then the fields, then the files."""
+        data = {"csrf": await self.csrf()} | (fields or {})
+        return await self.post(
+            path, data=data, files=files, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )

@@ -1,0 +1,89 @@
+"""Signing in and out, and what a session is worth."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from portal.database import transaction
+from portal.people import sessions
+from portal.web.gate import Gate
+from portal.web.sign_in import safe_path
+from tests.browser import Browser
+from tests.world import ADA, INES, PASSWORD
+
+
+async def test_the_right_password_signs_in_with_a_new_token(app: Gate) -> None:
+    """R14: a planted id is never adopted."""
+    async with Browser(app, cookies={"sid": "planted"}) as browser:
+        answer = await browser.send_form(
+            "/sign-in", {"email": "Ada@ACME.example", "password": PASSWORD, "next": "/cases"}
+        )
+        assert (answer.status_code, answer.headers["location"]) == (303, "/cases")
+        assert "sid=planted" not in answer.headers["set-cookie"]
+
+
+async def test_the_database_holds_no_usable_token(app: Gate) -> None:
+    """R15."""
+    browser = await Browser.of(app, ADA)
+    async with transaction(None) as tx:
+        stored = await tx.fetchval("select token_hash from session")
+    assert stored == sessions.hash_of(browser.cookies["sid"])
+    browser.cookies["sid"] = stored.hex()
+    assert (await browser.get("/drafts")).status_code in {303, 405}
+    assert await sessions_found(browser) is None
+
+
+async def sessions_found(browser: Browser) -> object:
+    async with transaction(None):
+        return await sessions.find(browser.cookies["sid"], datetime.now(UTC))
+
+
+async def test_a_wrong_password_says_so_and_keeps_the_address(app: Gate) -> None:
+    async with Browser(app) as browser:
+        answer = await browser.send_form("/sign-in", {"email": "ada@acme.example", "password": "wrong"})
+        assert answer.status_code == 422
+        assert "is not right" in answer.text
+        assert "ada@acme.example" in answer.text
+        assert "sid" not in browser.cookies
+
+
+@pytest.mark.parametrize(("reader", "idle"), [(INES, timedelta(minutes=30)), (ADA, timedelta(minutes=60))])
+async def test_an_idle_session_ends(app: Gate, reader: object, idle: timedelta) -> None:
+    """R16."""
+    for age, live in ((idle - timedelta(seconds=1), True), (idle, False)):
+        browser = await Browser.of(app, reader, at=datetime.now(UTC))
+        async with transaction(None):
+            found = await sessions.find(browser.cookies["sid"], datetime.now(UTC) + age)
+        assert found is not None
+        assert found[0].live is live
+
+
+async def test_signing_out_ends_the_session_on_the_server(app: Gate) -> None:
+    """R17, R42."""
+    async with await Browser.of(app, ADA) as browser:
+        token = browser.cookies["sid"]
+        answer = await browser.send_form("/sign-out")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+        assert "clear-site-data" in answer.headers
+        async with transaction(None):
+            found = await sessions.find(token, datetime.now(UTC))
+        assert found is not None
+        assert not found[0].live
+
+
+HOSTILE = [
+    "//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "javascript:alert(1)", "/%0d%0aSet-Cookie:x", " /cases", "", "cases",
+    "/\t/evil.example", "/\n/evil", "///evil.example", "/\\/evil.example", "http:evil", "//", "/ cases", "/x\x00", "data:text/html,x", "/\\", "\t//evil",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_after_signing_in_nobody_is_led_away(path: str) -> None:
+    """R44."""
+    where = safe_path(path)
+    assert where == "/" or (where.startswith("/%"))
+
+
+def test_a_path_of_ours_is_kept() -> None:
+    """R44."""
+    assert safe_path("/cases/1042?page=2#reply") == "/cases/1042?page=2#reply"
