@@ -65,7 +65,7 @@ def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
 def periods_between(anchor: date, cycle: Cycle, first: date, last: date) -> Iterator[Period]:
     """The periods that hold a day of `first` to `last`, both included, in order."""
     period = period_of(anchor, cycle, first)
-    while period.start <= last:
+    while max(period.start, first) <= last:
         yield period
         if period.end is None or period.end >= date.max:
             return

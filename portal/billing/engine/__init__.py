@@ -1,0 +1,81 @@
+"""The billing engine: a function of values. It knows no database, no clock and no settings (design.md, manner 11).
+
+Its words are those of domain.md, its rules those of `portal simulate`. `price_for` fixes an entry's price when it is
+approved, `allocate` says what pays for each approved entry that is not settled, `bill` settles what is due up to a date
+and makes the documents. Every change gives a new `State`.
+"""
+
+from portal.billing.engine.allocation import allocate
+from portal.billing.engine.approval import approve, refusal, release, withdraw
+from portal.billing.engine.billing import bill
+from portal.billing.engine.rates import price_for
+from portal.billing.engine.values import (
+    Allocation,
+    Billing,
+    Contract,
+    Document,
+    Entry,
+    Key,
+    Line,
+    PoolKey,
+    Price,
+    Rate,
+    Service,
+    Skipped,
+    State,
+    VatGroup,
+    VatRate,
+    Voucher,
+)
+from portal.billing.engine.words import (
+    AllocationKind,
+    DocumentKind,
+    Due,
+    EntryBilling,
+    LineKind,
+    Overflow,
+    RateSource,
+    RefusalReason,
+    Rollup,
+    Settlement,
+    SkipReason,
+    VatCategory,
+)
+
+__all__ = [
+    "Allocation",
+    "AllocationKind",
+    "Billing",
+    "Contract",
+    "Document",
+    "DocumentKind",
+    "Due",
+    "Entry",
+    "EntryBilling",
+    "Key",
+    "Line",
+    "LineKind",
+    "Overflow",
+    "PoolKey",
+    "Price",
+    "Rate",
+    "RateSource",
+    "RefusalReason",
+    "Rollup",
+    "Service",
+    "Settlement",
+    "SkipReason",
+    "Skipped",
+    "State",
+    "VatCategory",
+    "VatGroup",
+    "VatRate",
+    "Voucher",
+    "allocate",
+    "approve",
+    "bill",
+    "price_for",
+    "refusal",
+    "release",
+    "withdraw",
+]

@@ -1,0 +1,75 @@
+"""What pays for each approved entry: included minutes, then vouchers, then money (D20, D22, D23).
+
+Computed anew from the whole state each time, so that a late approval or a withdrawal leaves no trace of its order. What
+settled entries drew stays drawn.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from portal.billing.engine.settlements import SETTLEMENTS, Pool
+from portal.billing.engine.values import Allocation, Entry, Key, PoolKey, Price, Service, State
+from portal.billing.engine.words import AllocationKind, EntryBilling, Overflow, Settlement
+from portal.money import hourly_amount, round_half_up
+
+
+def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:
+    """The pieces of every approved billable or no-charge entry that is not settled, in the order drawn.
+
+    The pieces of an entry sum to its billable minutes; an entry without any has no piece. Entries come in their order.
+    """
+    places = state.places()
+    vouchers = sorted(state.vouchers, key=lambda voucher: (voucher.valid_until, voucher.sold, voucher.id))
+    drawn = dict(state.drawn)
+    allocations: dict[Key, tuple[Allocation, ...]] = {}
+    for entry in state.open_entries():
+        if entry.id not in state.approved:
+            continue
+        if entry.billing is EntryBilling.NO_CHARGE:
+            allocations[entry.id] = (_no_charge(entry, state.digits),)
+            continue
+        price = state.approved[entry.id]
+        if price is None:
+            raise ValueError(f"entry {entry.id} is billable and was approved without a price")
+        contract, service = places[entry.service]
+        pools = SETTLEMENTS[service.settlement].pools(contract, service, entry, vouchers)
+        holds = _holds(service) and entry.id not in state.released
+        pieces = tuple(_pieces(entry, price, list(_draws(entry, pools, drawn)), holds, state.digits))
+        for piece in pieces:
+            if piece.pool is not None:
+                drawn[piece.pool] = drawn.get(piece.pool, 0) + piece.minutes
+        allocations[entry.id] = pieces
+    return allocations
+
+
+def _holds(service: Service) -> bool:
+    return service.overflow is Overflow.HOLD and service.settlement is not Settlement.TIME_SPENT
+
+
+def _no_charge(entry: Entry, digits: int) -> Allocation:
+    return Allocation(entry.id, 0, AllocationKind.NO_CHARGE, entry.billable_minutes, round_half_up(Decimal(0), digits))
+
+
+def _draws(entry: Entry, pools: Iterator[Pool], drawn: dict[PoolKey, int]) -> Iterator[tuple[Pool, int]]:
+    """How many minutes each pool in turn can give to `entry`."""
+    rest = entry.billable_minutes
+    for pool in pools:
+        minutes = min(rest, pool.minutes - drawn.get(pool.key, 0))
+        if minutes > 0:
+            rest -= minutes
+            yield pool, minutes
+
+
+def _pieces(
+    entry: Entry, price: Price, draws: list[tuple[Pool, int]], holds: bool, digits: int
+) -> Iterator[Allocation]:
+    rest = entry.billable_minutes - sum(minutes for _, minutes in draws)
+    kind = AllocationKind.CHARGED
+    if rest and holds:
+        kind, rest, draws = AllocationKind.HELD, entry.billable_minutes, []
+    nothing = round_half_up(Decimal(0), digits)
+    for place, (pool, minutes) in enumerate(draws):
+        yield Allocation(entry.id, place, pool.kind, minutes, nothing, pool.key)
+    if rest:
+        amount = hourly_amount(rest, price.hourly_rate, digits)
+        yield Allocation(entry.id, len(draws), kind, rest, amount, price=price)

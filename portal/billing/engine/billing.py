@@ -1,0 +1,143 @@
+"""Bill up to a date: settle what is approved, and make one document per contract.
+
+A repeated run finds nothing left (D47): entries are settled, fees and vouchers count as billed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+
+from portal.billing.engine.allocation import allocate
+from portal.billing.engine.rollups import ROLLUPS, Work
+from portal.billing.engine.settlements import SETTLEMENTS
+from portal.billing.engine.values import (
+    Allocation,
+    Billing,
+    Contract,
+    Document,
+    Key,
+    Line,
+    PoolKey,
+    Service,
+    Skipped,
+    State,
+    Voucher,
+)
+from portal.billing.engine.vat import vat_groups
+from portal.billing.engine.words import AllocationKind, DocumentKind, LineKind, SkipReason
+from portal.money import round_half_up, total
+
+
+def bill(state: State, until: date) -> Billing:
+    """Settle approved billable and no-charge entries of days before `until` that are not held, and bill what is due.
+
+    `skipped` are the entries of days before `until` that stay open, in their order, not-billable ones left out.
+    """
+    settled = _settled_now(state, until)
+    documents: list[Document] = []
+    fees, vouchers = set(state.billed_fees), set(state.billed_vouchers)
+    for contract in state.contracts:
+        lines = list(_lines(state, contract, settled, until))
+        fees |= {(line.service, line.period_start) for line in lines if line.period_start is not None}
+        vouchers |= {line.voucher for line in lines if line.voucher is not None}
+        documents += _document(state, contract, settled, lines, until)
+    after = replace(
+        state,
+        settled={**state.settled, **{id: work.allocations for id, work in settled.items()}},
+        drawn=_drawn(state.drawn, settled),
+        billed_fees=frozenset(fees),
+        billed_vouchers=frozenset(vouchers),
+    )
+    return Billing(tuple(documents), tuple(_skipped(after, until)), after)
+
+
+def _settled_now(state: State, until: date) -> dict[Key, Work]:
+    """What this run settles, in the order of entries."""
+    allocations = allocate(state)
+    return {
+        entry.id: Work(entry, pieces)
+        for entry in state.open_entries()
+        if entry.date < until and (pieces := allocations.get(entry.id)) is not None and not _is_held(pieces)
+    }
+
+
+def _is_held(pieces: tuple[Allocation, ...]) -> bool:
+    return any(piece.kind is AllocationKind.HELD for piece in pieces)
+
+
+def _lines(state: State, contract: Contract, settled: Mapping[Key, Work], until: date) -> Iterator[Line]:
+    """Per service its fees and then its time; the vouchers sold come last."""
+    for service in contract.services:
+        yield from _fee_lines(state, contract, service, until)
+        work = [done for done in settled.values() if done.entry.service == service.id]
+        yield from ROLLUPS[service.rollup].lines(service, work, state.digits)
+    services = {service.id: service for service in contract.services}
+    for voucher in sorted(state.vouchers, key=lambda voucher: (voucher.sold, voucher.id)):
+        first = services.get(voucher.services[0])
+        if first is not None and voucher.sold < until and voucher.id not in state.billed_vouchers:
+            yield _voucher_line(voucher, first, state.digits)
+
+
+def _fee_lines(state: State, contract: Contract, service: Service, until: date) -> Iterator[Line]:
+    for fee in SETTLEMENTS[service.settlement].fees(contract, service, until, state.digits):
+        if (service.id, fee.start) not in state.billed_fees:
+            yield Line(
+                kind=LineKind.FEE,
+                service=service.id,
+                label=f"{service.name} {fee.active}",
+                minutes=None,
+                unit_price=fee.amount,
+                net=fee.amount,
+                vat=service.vat,
+                period_start=fee.start,
+                active=fee.active,
+            )
+
+
+def _voucher_line(voucher: Voucher, service: Service, digits: int) -> Line:
+    price = round_half_up(voucher.price, digits)
+    return Line(LineKind.VOUCHER, service.id, voucher.label, None, price, price, service.vat, voucher=voucher.id)
+
+
+def _document(
+    state: State, contract: Contract, settled: Mapping[Key, Work], lines: list[Line], until: date
+) -> Iterator[Document]:
+    """An invoice where anything costs something, else a statement where entries were settled, else nothing (D30)."""
+    services = {service.id for service in contract.services}
+    work = [done for done in settled.values() if done.entry.service in services]
+    if any(line.net for line in lines):
+        kind = DocumentKind.INVOICE
+    elif work:
+        kind, lines = DocumentKind.STATEMENT, []
+    else:
+        return
+    groups = vat_groups(lines, state.digits)
+    net = total((line.net for line in lines), state.digits)
+    tax = total((group.tax for group in groups), state.digits)
+    yield Document(
+        kind=kind,
+        contract=contract.id,
+        until=until,
+        detail=tuple(done.entry.id for done in work),
+        allocations=tuple(piece for done in work for piece in done.allocations),
+        lines=tuple(lines),
+        vat=groups,
+        net=net,
+        tax=tax,
+        gross=total((net, tax), state.digits),
+    )
+
+
+def _drawn(before: Mapping[PoolKey, int], settled: Mapping[Key, Work]) -> dict[PoolKey, int]:
+    drawn = dict(before)
+    for done in settled.values():
+        for piece in done.allocations:
+            if piece.pool is not None:
+                drawn[piece.pool] = drawn.get(piece.pool, 0) + piece.minutes
+    return drawn
+
+
+def _skipped(after: State, until: date) -> Iterator[Skipped]:
+    for entry in after.open_entries():
+        if entry.date < until:
+            yield Skipped(entry.id, SkipReason.HELD if entry.id in after.approved else SkipReason.NOT_APPROVED)

@@ -1,0 +1,14 @@
+"""One module per rollup, and the registry that says which is whose."""
+
+from portal.billing.engine.rollups import none, resource, role, service
+from portal.billing.engine.rollups.lines import Rule, Work
+from portal.billing.engine.words import Rollup
+
+__all__ = ["ROLLUPS", "Rule", "Work"]
+
+ROLLUPS: dict[Rollup, Rule] = {
+    Rollup.NONE: none,
+    Rollup.RESOURCE: resource,
+    Rollup.ROLE: role,
+    Rollup.SERVICE: service,
+}

@@ -1,0 +1,11 @@
+"""By service: one line for all charged time of the service (S0.18: no comment on it)."""
+
+from collections.abc import Iterator, Sequence
+
+from portal.billing.engine.rollups.lines import Work, grouped
+from portal.billing.engine.values import Line, Service
+
+
+def lines(service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
+    """One line, or none where nothing is charged."""
+    return grouped(service, work, lambda entry: (service.name, service.id), digits)

@@ -1,0 +1,13 @@
+"""One module per settlement, and the registry that says which is whose. Rules that two share stand in `voucher`."""
+
+from portal.billing.engine.settlements import subscription, time_spent, voucher
+from portal.billing.engine.settlements.pools import Fee, Pool, Rules
+from portal.billing.engine.words import Settlement
+
+__all__ = ["SETTLEMENTS", "Fee", "Pool", "Rules"]
+
+SETTLEMENTS: dict[Settlement, Rules] = {
+    Settlement.TIME_SPENT: time_spent,
+    Settlement.VOUCHER: voucher,
+    Settlement.SUBSCRIPTION: subscription,
+}

@@ -1,0 +1,110 @@
+"""The engine's closed sets of words, as domain.md and `portal simulate` spell them."""
+
+from enum import StrEnum
+
+
+class Settlement(StrEnum):
+    """How a service is paid; each has a module in `settlements`."""
+
+    TIME_SPENT = "time_spent"
+    VOUCHER = "voucher"
+    SUBSCRIPTION = "subscription"
+
+
+class Rollup(StrEnum):
+    """How charged time becomes invoice lines; each has a module in `rollups`."""
+
+    NONE = "none"
+    RESOURCE = "resource"
+    ROLE = "role"
+    SERVICE = "service"
+
+
+class Overflow(StrEnum):
+    """What happens to an entry that included hours and vouchers do not cover wholly."""
+
+    BILL = "bill"
+    HOLD = "hold"
+
+
+class Due(StrEnum):
+    """When a subscription's fee is billed: with the period's first day, or once the period is over."""
+
+    ADVANCE = "advance"
+    ARREARS = "arrears"
+
+
+class EntryBilling(StrEnum):
+    """`NO_CHARGE` differs from `NOT_BILLABLE`: it is shown to the customer, at 0.00 (D9)."""
+
+    BILLABLE = "billable"
+    NOT_BILLABLE = "not_billable"
+    NO_CHARGE = "no_charge"
+
+
+class AllocationKind(StrEnum):
+    """What pays for a piece of an entry."""
+
+    INCLUDED = "included"
+    VOUCHER = "voucher"
+    CHARGED = "charged"
+    HELD = "held"
+    NO_CHARGE = "no_charge"
+
+
+class RateSource(StrEnum):
+    """Where a price comes from. The six scopes of rates stand in the order in which they win (D18)."""
+
+    ENTRY = "entry"
+    OVERAGE = "overage"
+    SERVICE_AGENT = "service+agent"
+    SERVICE_ROLE = "service+role"
+    SERVICE = "service"
+    CUSTOMER_ROLE = "customer+role"
+    CUSTOMER = "customer"
+    ROLE = "role"
+
+
+class VatCategory(StrEnum):
+    """The categories of EN 16931. The portal uses S and E; reverse charge and the others need what D42 lists first."""
+
+    STANDARD = "S"
+    ZERO_RATED = "Z"
+    EXEMPT = "E"
+    REVERSE_CHARGE = "AE"
+    INTRA_COMMUNITY = "K"
+    EXPORT = "G"
+    OUTSIDE_SCOPE = "O"
+    CANARY_ISLANDS = "L"
+    CEUTA_AND_MELILLA = "M"
+
+
+class LineKind(StrEnum):
+    """What a line charges for."""
+
+    FEE = "fee"
+    TIME = "time"
+    VOUCHER = "voucher"
+
+
+class DocumentKind(StrEnum):
+    """A statement has a detail, but no lines and no amounts."""
+
+    INVOICE = "invoice"
+    STATEMENT = "statement"
+
+
+class RefusalReason(StrEnum):
+    """Why an entry is not approved (the first three, in the order in which they are looked for) or not withdrawn."""
+
+    BEFORE_SERVICE_START = "before_service_start"
+    AFTER_CONTRACT_END = "after_contract_end"
+    NO_RATE = "no_rate"
+    SETTLED = "settled"
+
+
+class SkipReason(StrEnum):
+    """Why a billing run left out an entry that is old enough."""
+
+    NOT_APPROVED = "not_approved"
+    HELD = "held"

@@ -1,0 +1,128 @@
+"""The tax rate, the contracts and their services of an input document."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from portal.billing.engine import Contract, Due, Overflow, Rollup, Service, Settlement, VatCategory, VatRate
+from portal.billing.simulate.fields import Fields, Written, boolean, choice, day, integer, money, rate, text
+from portal.durations import Rounding, RoundingMode
+from portal.periods import LAST_ANCHOR_DAY, Cycle
+
+VAT = ("category", "rate")
+CONTRACT = ("name", "start", "end", "cycle", "anchor", "services")
+ROUNDING = ("minimum", "increment", "mode")
+SERVICE = (
+    "name", "settlement", "rollup", "taxable", "effective_start", "rounding",
+    "overflow", "overage_rate", "fee", "included_minutes", "due",
+)  # fmt: skip
+
+OF_SETTLEMENT = {
+    "overflow": choice(Overflow),
+    "overage_rate": rate,
+    "fee": money,
+    "included_minutes": integer(0),
+    "due": choice(Due),
+}
+"""The keys that not every settlement takes."""
+
+TAKEN: dict[Settlement, tuple[str, ...]] = {
+    Settlement.TIME_SPENT: (),
+    Settlement.VOUCHER: ("overflow", "overage_rate"),
+    Settlement.SUBSCRIPTION: tuple(OF_SETTLEMENT),
+}
+"""Of those, which a settlement takes; all of them are required but `overage_rate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A service as the rest of the document may refer to it: None is what could not be read."""
+
+    settlement: Settlement | None
+    taxable: bool | None
+    rounding: Rounding
+
+
+@dataclass(slots=True)
+class Offers:
+    """All contracts, and the services by their names, which are unique over all contracts."""
+
+    contracts: list[Contract] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    services: dict[str, Offer] = field(default_factory=dict)
+
+
+NOT_TAXABLE = VatRate(VatCategory.EXEMPT, Written("0"))
+
+
+def read_vat(top: Fields) -> VatRate:
+    """The rate of taxable services."""
+    fields = top.inner("vat", VAT)
+    return VatRate(fields.take("category", choice(VatCategory)), fields.take("rate", rate))
+
+
+def read_contracts(top: Fields, vat: VatRate) -> Offers:
+    """Every contract with its services, in the order given."""
+    offers = Offers()
+    for place, value in top.items("contracts"):
+        offers.contracts.append(_contract(Fields.of(top.errors, place, value, CONTRACT), vat, offers))
+    return offers
+
+
+def _contract(fields: Fields, vat: VatRate, offers: Offers) -> Contract:
+    name = fields.take("name", text)
+    if fields.unique("name", name, offers.names):
+        offers.names.add(name)
+    start, end, anchor = fields.take("start", day), fields.get("end", day), fields.take("anchor", day)
+    if start and end and end <= start:
+        fields.wrong("end", "on or before start")
+    if anchor and anchor.day > LAST_ANCHOR_DAY:
+        fields.wrong("anchor", f"its day is above {LAST_ANCHOR_DAY}")
+    cycle = fields.take("cycle", choice(Cycle))
+    services = tuple(
+        _service(Fields.of(fields.errors, place, value, SERVICE), start, vat, offers)
+        for place, value in fields.items("services")
+    )
+    return Contract(name, name, start, end, cycle, anchor, services)
+
+
+def _service(fields: Fields, contract_start: date | None, vat: VatRate, offers: Offers) -> Service:
+    name = fields.take("name", text)
+    settlement = fields.take("settlement", choice(Settlement))
+    taxable = fields.get("taxable", boolean, True)
+    rounding = _rounding(fields)
+    if fields.unique("name", name, offers.services):
+        offers.services[name] = Offer(settlement, taxable, rounding)
+    return Service(
+        id=name,
+        name=name,
+        settlement=settlement,
+        rollup=fields.take("rollup", choice(Rollup)),
+        vat=vat if taxable else NOT_TAXABLE,
+        effective_start=fields.get("effective_start", day, contract_start),
+        **_of_settlement(fields, settlement),
+    )
+
+
+def _of_settlement(fields: Fields, settlement: Settlement | None) -> dict[str, Any]:
+    """What the settlement takes; what it does not take is an error, unless nobody knows which settlement is meant."""
+    found = {}
+    for name, scalar in OF_SETTLEMENT.items():
+        if settlement is None or name == "overage_rate":
+            found[name] = fields.get(name, scalar)
+        elif name in TAKEN[settlement]:
+            found[name] = fields.take(name, scalar)
+        if settlement is not None and name not in TAKEN[settlement] and fields.has(name):
+            fields.wrong(name, f"not for the settlement {settlement}")
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _rounding(fields: Fields) -> Rounding:
+    if not fields.has("rounding"):
+        return Rounding()
+    inner = fields.inner("rounding", ROUNDING)
+    return Rounding(
+        inner.get("minimum", integer(0), 0),
+        inner.get("increment", integer(1), 1),
+        inner.get("mode", choice(RoundingMode), RoundingMode.UP),
+    )

@@ -1,0 +1,217 @@
+"""Reading JSON values with the place of every error: objects, lists, and the kinds of scalars that a document has."""
+
+import re
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from portal.billing.simulate.errors import Errors, Place
+from portal.billing.simulate.json_text import Fraction, Pairs
+
+T = TypeVar("T")
+Choice = TypeVar("Choice", bound=StrEnum)
+Scalar = Callable[[object], T]
+"""Gives the value meant, or raises ValueError with what is wrong."""
+
+_NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_INSTANT = re.compile(
+    r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?)?"
+    r"|[0-9]{8}T[0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:[.,][0-9]+)?)?)?)"
+    r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)",
+    re.ASCII,
+)
+
+
+class Written(Decimal):
+    """A number that knows how it stands in the document: the output spells rates the same way."""
+
+    text: str
+
+    def __new__(cls, text: str) -> "Written":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def text(value: object) -> str:
+    """Any string."""
+    if not isinstance(value, str) or isinstance(value, Fraction):
+        raise ValueError("not a string")
+    return value
+
+
+def boolean(value: object) -> bool:
+    """`true` or `false`."""
+    if not isinstance(value, bool):
+        raise ValueError("not true or false")
+    return value
+
+
+def integer(least: int) -> Scalar[int]:
+    """An integer without point and exponent, `least` or more."""
+
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError("not an integer")
+        if value < least:
+            raise ValueError("negative" if value < 0 else f"less than {least}")
+        return value
+
+    return read
+
+
+def number(decimals: int) -> Scalar[Decimal]:
+    """A string that holds a number of at most `decimals` decimals, not negative."""
+
+    def read(value: object) -> Decimal:
+        match = _NUMBER.fullmatch(text(value))
+        if match is None:
+            raise ValueError("not a number")
+        found = Written(match[0])
+        if found < 0:
+            raise ValueError("negative")
+        if len(match[1] or "") > decimals:
+            raise ValueError(f"more than {decimals} decimals")
+        return found
+
+    return read
+
+
+money = number(2)
+rate = number(4)
+
+
+def day(value: object) -> date:
+    """`YYYY-MM-DD`."""
+    written = text(value)
+    if _DATE.fullmatch(written):
+        try:
+            return date.fromisoformat(written)
+        except ValueError:
+            pass
+    raise ValueError("not a date")
+
+
+def instant(value: object) -> datetime:
+    """ISO 8601 with a zone."""
+    written = text(value)
+    if _INSTANT.fullmatch(written):
+        try:
+            return datetime.fromisoformat(written)
+        except ValueError:
+            pass
+    raise ValueError("not an instant with a zone")
+
+
+def choice(words: type[Choice]) -> Scalar[Choice]:
+    """One of the words of an enum."""
+
+    def read(value: object) -> Choice:
+        try:
+            return words(text(value))
+        except ValueError:
+            raise ValueError(f"not one of {', '.join(words)}") from None
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """An object under reading. What cannot be read is noted in `errors` and comes back as None."""
+
+    errors: Errors
+    place: Place
+    values: dict[str, tuple[Place, object]]
+    known: tuple[str, ...]
+    size: int
+
+    @classmethod
+    def of(cls, errors: Errors, place: Place, value: object, known: tuple[str, ...]) -> "Fields":
+        """`known` are the keys that such an object may have. What is no object has none of them and is noted once."""
+        if not isinstance(value, dict):
+            errors.add(place, "not an object")
+            return cls(Errors(), place, {}, known, 0)
+        pairs = value.pairs if isinstance(value, Pairs) else list(value.items())
+        values: dict[str, tuple[Place, object]] = {}
+        for index, (name, content) in enumerate(pairs):
+            at = place.key(name, index)
+            if name in values:
+                errors.add(at, "the key stands here twice")
+                continue
+            values[name] = (at, content)
+            if name not in known:
+                errors.add(at, "unknown key")
+        return cls(errors, place, values, known, len(pairs))
+
+    def has(self, name: str) -> bool:
+        """Whether it is there and not null."""
+        return name in self.values and self.values[name][1] is not None
+
+    def count(self) -> int:
+        """How many keys it has that are not null, unknown ones included."""
+        return sum(self.has(name) for name in self.values)
+
+    def is_empty_list(self, name: str) -> bool:
+        """Whether it is a list without items."""
+        return self.has(name) and self.values[name][1] == []
+
+    def at(self, name: str) -> Place:
+        """Where the value stands; of a missing one, the end of the object: several stand there in the order of `known`."""
+        if self.has(name):
+            return self.values[name][0]
+        return self.place.key(name, self.size + self.known.index(name))
+
+    def value(self, name: str) -> object:
+        """As it stands; None and an error if it is missing."""
+        if not self.has(name):
+            self.errors.add(self.at(name), "missing")
+            return None
+        return self.values[name][1]
+
+    def take(self, name: str, scalar: Scalar[Any]) -> Any:
+        """The value of a required key; None and an error if it is missing or wrong."""
+        content = self.value(name)
+        return None if content is None else take(self.errors, self.at(name), content, scalar)
+
+    def get(self, name: str, scalar: Scalar[Any], default: Any = None) -> Any:
+        """The value of a key that may be missing; None and an error if it is wrong."""
+        return self.take(name, scalar) if self.has(name) else default
+
+    def inner(self, name: str, known: tuple[str, ...]) -> "Fields":
+        """The object under a required key; an empty one and an error if it is missing or no object."""
+        content = self.value(name)
+        return Fields.of(Errors() if content is None else self.errors, self.at(name), content, known)
+
+    def wrong(self, name: str, what: str) -> None:
+        """Note that the value of `name` is wrong."""
+        self.errors.add(self.at(name), what)
+
+    def unique(self, name: str, value: str | None, seen: Container[str]) -> bool:
+        """Whether `value`, of the key `name`, was read and is not among `seen`; an error if it is."""
+        if value is not None and value in seen:
+            self.wrong(name, "defined twice")
+        return value is not None and value not in seen
+
+    def items(self, name: str, *, required: bool = True) -> Iterator[tuple[Place, object]]:
+        """The items of a list with their places; none and an error if it is no list, or is required and missing."""
+        if not required and not self.has(name):
+            return
+        content = self.value(name)
+        if isinstance(content, list):
+            for index, item in enumerate(content):
+                yield self.at(name).item(index), item
+        elif content is not None:
+            self.errors.add(self.at(name), "not a list")
+
+
+def take(errors: Errors, place: Place, content: object, scalar: Scalar[Any]) -> Any:
+    """The value meant by `content`; None and an error if it is wrong."""
+    try:
+        return scalar(content)
+    except ValueError as error:
+        errors.add(place, str(error))
+        return None
