@@ -130,41 +130,6 @@ def open_storage(url: str) -> Storage:
     return Storage(LocalStore(folder), folder)
 
 
-_started: list[Storage] = []
-
-
-def start(url: str) -> Storage:
-    """Open the storage that the functions below use."""
-    _started[:] = [open_storage(url)]
-    return _started[0]
-
-
-def _opened() -> Storage:
-    if not _started:
-        raise RuntimeError("The storage was not started.")
-    return _started[0]
-
-
-async def store(key: str, chunks: AsyncIterator[bytes], *, limit: int) -> Stored:
-    """`Storage.store` of the opened storage."""
-    return await _opened().store(key, chunks, limit=limit)
-
-
-def read(key: str) -> AsyncIterator[bytes]:
-    """`Storage.read` of the opened storage."""
-    return _opened().read(key)
-
-
-async def exists(key: str) -> bool:
-    """`Storage.exists` of the opened storage."""
-    return await _opened().exists(key)
-
-
-async def delete(key: str) -> None:
-    """`Storage.delete` of the opened storage."""
-    await _opened().delete(key)
-
-
 def _checked(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise ValueError("This is no key of a stored file.")

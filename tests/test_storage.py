@@ -59,20 +59,6 @@ async def test_the_folder_is_ours_alone_and_no_file_can_be_run(store: Storage, f
     assert len(stored.key) == 32
 
 
-async def test_the_portal_has_one_storage_which_is_opened_at_the_start(
-    files: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(storage, "_started", [])
-    with pytest.raises(RuntimeError):
-        await storage.exists(new_key())
-    storage.start(f"file://{files}")
-    stored = await storage.store(new_key(), pieces(b"abc"), limit=3)
-    assert await storage.exists(stored.key)
-    assert [chunk async for chunk in storage.read(stored.key)] == [b"abc"]
-    await storage.delete(stored.key)
-    assert not await storage.exists(stored.key)
-
-
 @pytest.mark.parametrize("size", [101, 12_000_000])
 async def test_a_file_over_the_limit_is_stopped_on_its_way_and_leaves_nothing(
     store: Storage, files: Path, size: int

@@ -8,11 +8,11 @@ from typing import Protocol
 from piccolo.columns import UUID, BigInt, Bytea, SmallInt, Text
 from piccolo.table import Table
 
-from portal import storage
 from portal.database import current
 from portal.desk.filetypes import check_file
 from portal.errors import Invalid, NotFound
 from portal.people.readers import Reader
+from portal.storage import Storage
 
 MAX_FILES = 10
 MAX_SIZE = 25 * 1024 * 1024
@@ -102,7 +102,7 @@ async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, 
     )
 
 
-async def sweep_uploads(before: datetime) -> int:
+async def sweep_uploads(storage: Storage, before: datetime) -> int:
     """Remove files that were announced before this instant and never came onto a message; how many.
 
     A file goes first and its row after it, so that one that could not be removed is tried again.
