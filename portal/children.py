@@ -1,5 +1,6 @@
 """Child processes that die with us, however we die, and that Ctrl-C at our terminal does not reach: we tell them ourselves."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -77,12 +78,14 @@ def die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Send each signal in turn and wait its seconds, until the process has ended; in the end kill it."""
-    for number, seconds in (*signals, (signal.SIGKILL, 10.0)):
-        if process.poll() is not None:
-            return
+    """Send each signal in turn and wait its seconds, until the process has ended; then kill what is left of its session."""
+    for number, seconds in signals:
         process.send_signal(number)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             continue
+        break
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

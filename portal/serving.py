@@ -1,0 +1,236 @@
+"""The process tree of `portal serve` and `portal demo`: a parent that starts no request of its own and keeps its children running.
+
+    parent ─┬─ web: granian with its workers
+            ├─ `portal worker`
+            └─ PostgreSQL, where it is the embedded one
+
+Whatever ends is started again, with a growing pause. SIGTERM and Ctrl-C end all of it within 5 s, open streams or not; kill -9 of the
+parent ends the children too (`portal/children.py`).
+"""
+
+import contextlib
+import http.client
+import importlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from portal import children
+from portal.embedded import EmbeddedPostgres
+from portal.settings import CannotStart, Settings
+
+log = structlog.get_logger("portal.serving")
+
+APP = "portal.app:create_app"
+WORKER = (sys.executable, "-m", "portal", "worker")
+
+STOPPING_SECONDS = 3.0
+"""For web and worker, which are told at the same time. The database then takes at most 2 s, so that all of it is under 5."""
+_KILL_SECONDS = 2
+_STARTING_SECONDS = 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_STEADY_SECONDS = 60.0
+"""After so long a run the next pause is the first again."""
+_TICK = 0.1
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """`CannotStart` if nobody could listen there, before anything is started."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        raise CannotStart(
+            f"Port {port} of {host} cannot be used ({error.strerror}): choose another with --port."
+        ) from error
+
+
+def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    database: EmbeddedPostgres | None = None,
+    ready: Callable[[], None] = lambda: None,
+    app: str = APP,
+    worker: Sequence[str] = WORKER,
+) -> None:
+    """Run web and worker until SIGTERM, SIGINT or SIGHUP, then stop them and the `database`, which is running already.
+
+    `ready` is called once, when the app answers. `CannotStart` if it never does. Only from the main thread.
+    """
+    environment = {**_without_ours(os.environ, settings), **settings.as_environment()}
+    web = _Child(
+        "web", (sys.executable, "-m", "portal.serving", app, host, str(port), str(settings.workers)), environment
+    )
+    tree = _Tree([web, _Child("worker", worker, environment)], database)
+    with _signals(tree):
+        try:
+            tree.start()
+            if tree.wait_until(partial(_answers, host, port, settings.allowed_hosts[0]), web):
+                ready()
+            tree.watch()
+        finally:
+            tree.stop()
+
+
+def _without_ours(environ: Any, settings: Settings) -> dict[str, str]:
+    ours = ("DATABASE_URL", "DATABASE_OWNER_URL", "PORTAL_DEMO_PASSWORD")
+    return {name: value for name, value in environ.items() if name not in ours}
+
+
+class _Child:
+    """One child process and when it may be started again."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
+        self.name = name
+        self.command = command
+        self.environment = environment
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pause = _FIRST_PAUSE
+        self.began = self.due = 0.0
+
+    def start(self) -> None:
+        self.began = time.monotonic()
+        self.process = children.spawn(self.command, at_our_death=signal.SIGKILL, environment=self.environment)
+
+    def look_after(self) -> None:
+        """Start it again if it has ended and its pause is over."""
+        now = time.monotonic()
+        if self.process is not None:
+            if self.process.poll() is None:
+                return
+            children.end(self.process, ())
+            self.pause = _FIRST_PAUSE if now - self.began > _STEADY_SECONDS else self.pause
+            self.due = now + self.pause
+            log.warning(
+                "a process ended and is started again", name=self.name, code=self.process.returncode, pause=self.pause
+            )
+            self.pause = min(self.pause * 2, _LONGEST_PAUSE)
+            self.process = None
+        if now >= self.due:
+            self.start()
+
+
+class _Tree:
+    """The children and the database, watched until somebody asks to stop."""
+
+    def __init__(self, all_children: list[_Child], database: EmbeddedPostgres | None) -> None:
+        self.children = all_children
+        self.database = database
+        self.asked_to_stop = False
+
+    def ask_to_stop(self, *_: Any) -> None:
+        self.asked_to_stop = True
+
+    def start(self) -> None:
+        for child in self.children:
+            child.start()
+
+    def wait_until(self, answers: Callable[[], bool], web: _Child) -> bool:
+        """True once the app answers, False if we were asked to stop before. The first start must succeed: it is not tried again."""
+        deadline = time.monotonic() + _STARTING_SECONDS
+        while not self.asked_to_stop:
+            if answers():
+                return True
+            if web.process is None or web.process.poll() is not None or time.monotonic() > deadline:
+                raise CannotStart("The web server did not start: what it said above tells why.")
+            time.sleep(_TICK)
+        return False
+
+    def watch(self) -> None:
+        while not self.asked_to_stop:
+            if self.database is not None and not self.database.is_running():
+                log.warning("the database ended and is started again")
+                with contextlib.suppress(CannotStart):  # it says so in its log, and is tried again
+                    self.database.start()
+            for child in self.children:
+                child.look_after()
+            time.sleep(_TICK)
+
+    def stop(self) -> None:
+        """Tell all at once, and end within the seconds given what does not end by itself."""
+        deadline = time.monotonic() + STOPPING_SECONDS
+        running = [child.process for child in self.children if child.process is not None]
+        for process in running:
+            process.terminate()
+        for process in running:
+            children.end(process, ((signal.SIGTERM, max(0.0, deadline - time.monotonic())),))
+        if self.database is not None:
+            self.database.stop()
+
+
+@contextlib.contextmanager
+def _signals(tree: _Tree) -> Any:
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, tree.ask_to_stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _answers(host: str, port: int, name: str) -> bool:
+    """Whether an HTTP server answers there at all; whether it is well is another question."""
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/health", headers={"Host": name})
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+# --- the web process
+
+
+def _load(app: str) -> Any:
+    """The app itself, in a worker of granian, which forks them: without this they would outlive it and keep the port."""
+    children.die_with_parent()
+    module, _, factory = app.partition(":")
+    return getattr(importlib.import_module(module), factory)()
+
+
+def _web(app: str, host: str, port: str, workers: str) -> None:
+    """Run granian in this process. No proxy's headers are believed, and no request is logged with its query (R21, T5)."""
+    importlib.import_module(app.partition(":")[0])  # once, before the workers are forked: they share its memory
+    server = Granian(
+        app,
+        address=host,
+        port=int(port),
+        interface=Interfaces.ASGI,
+        workers=int(workers),
+        loop=Loops.auto if sys.platform == "win32" else Loops.uvloop,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=15_000, max_buffer_size=64 * 1024),
+        websockets=False,
+        backlog=1024,
+        backpressure=512,
+        log_level=LogLevels.warning,
+        log_access=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_KILL_SECONDS,
+    )
+    server.serve(target_loader=_load)
+
+
+if __name__ == "__main__":
+    _web(*sys.argv[1:])

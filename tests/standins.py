@@ -1,0 +1,55 @@
+"""Small apps and workers for the tests of the process tree."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+
+def create_app() -> Any:
+    """An ASGI app: `/pid`, `/environment`, `/peer`, and `/stream`, which never ends by itself."""
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            while True:
+                kind = (await receive())["type"]
+                await send({"type": f"{kind}.complete"})
+                if kind == "lifespan.shutdown":
+                    return
+        bodies = {
+            "/pid": str(os.getpid()),
+            "/environment": os.environ.get("DATABASE_URL", "") + " " + os.environ.get("PORTAL_ENVIRONMENT", ""),
+            "/peer": f"{scope['client'][0]} {scope['scheme']}",
+        }
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        while scope["path"] == "/stream":
+            await send({"type": "http.response.body", "body": b"data: tick\n\n", "more_body": True})
+            await asyncio.sleep(0.1)
+        await send({"type": "http.response.body", "body": bodies.get(scope["path"], "well").encode()})
+
+    return app
+
+
+def broken_app() -> Any:
+    raise SystemExit("the app is broken")
+
+
+def steady_worker(notes: str) -> None:
+    """Notes its process id and works on; a signal to end does not impress it."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _note(notes)
+    time.sleep(600)
+
+
+def short_worker(notes: str) -> None:
+    """Notes that it ran, and dies."""
+    _note(notes)
+    raise SystemExit(3)
+
+
+def _note(notes: str) -> None:
+    with Path(notes).open("a") as file:
+        file.write(f"{os.getpid()} {time.monotonic()}\n")
