@@ -8,9 +8,11 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import asyncpg
+from piccolo.apps.migrations.commands.forwards import run_forwards
 from piccolo.engine.postgres import PostgresEngine
 
 from portal.errors import Unavailable
@@ -56,8 +58,15 @@ class _Engine(PostgresEngine):
 
 
 engine = _Engine(config={})
-_pool: asyncpg.Pool | None = None
-_dsn = ""
+_running: ContextVar[Any] = engine.current_transaction
+"""Piccolo's queries look here for their connection."""
+
+
+class _Server:
+    """What `start()` opened: one server a process."""
+
+    pool: asyncpg.Pool | None = None
+    dsn = ""
 
 
 class Transaction:
@@ -98,7 +107,7 @@ def _as(reader: Reader | None) -> str:
 
 def current() -> Transaction:
     """The transaction that runs here. Verbs use it; who calls them opens it."""
-    tx: Transaction | None = engine.current_transaction.get()
+    tx: Transaction | None = _running.get()
     if tx is None:
         raise RuntimeError("There is no transaction here: open transaction(reader) first.")
     return tx
@@ -111,7 +120,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
     Inside of another transaction of the same reader this is a savepoint. Raises `Unavailable` where no connection is free within
     `ACQUIRE_SECONDS` or the server is away.
     """
-    outer: Transaction | None = engine.current_transaction.get()
+    outer: Transaction | None = _running.get()
     if outer is not None:
         if outer.reader != reader or (outer.readonly and not readonly):
             raise RuntimeError("A transaction of another reader, or a read-only one, runs here.")
@@ -119,7 +128,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
             yield outer
         return
     tx = await _begin(reader, readonly)
-    token = engine.current_transaction.set(tx)
+    token = _running.set(tx)
     try:
         try:
             yield tx
@@ -133,7 +142,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
             raise  # a mistake of ours, not the server's absence
         raise Unavailable("The database is away for a moment. Try again.") from error
     finally:
-        engine.current_transaction.reset(token)
+        _running.reset(token)
         await _release(tx.connection)
     for hook in tx.hooks:
         await hook()
@@ -162,9 +171,9 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
     for last in (False, True):
         connection = None
         try:
-            if _pool is None:
+            if _Server.pool is None:
                 raise RuntimeError("The database was not started.")
-            connection = await _pool.acquire(timeout=ACQUIRE_SECONDS)
+            connection = await _Server.pool.acquire(timeout=ACQUIRE_SECONDS)
             await connection.execute(f"BEGIN {'READ ONLY' if readonly else 'READ WRITE'}; {_as(reader)}")
             return Transaction(connection, reader, readonly)
         except (*_AWAY, TimeoutError) as error:
@@ -182,12 +191,12 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
 
 
 async def _release(connection: Any) -> None:
-    if _pool is None:
+    if _Server.pool is None:
         return
     if not connection.is_closed() and connection.is_in_transaction():
         connection.terminate()
     with contextlib.suppress(*_AWAY):
-        await asyncio.shield(_pool.release(connection))
+        await asyncio.shield(_Server.pool.release(connection))
 
 
 async def _nothing_to_reset(connection: Any) -> None:
@@ -202,9 +211,8 @@ def _options(role: str | None) -> dict[str, str]:
 
 async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
     """Open the pool. `role`: become it at once, for a URL that belongs to the owner (demo, tests)."""
-    global _pool, _dsn
-    _dsn = dsn
-    _pool = await asyncpg.create_pool(
+    _Server.dsn = dsn
+    _Server.pool = await asyncpg.create_pool(
         dsn,
         min_size=1,
         max_size=size,
@@ -216,9 +224,8 @@ async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
 
 
 async def stop() -> None:
-    global _pool
-    if _pool is not None:
-        pool, _pool = _pool, None
+    if _Server.pool is not None:
+        pool, _Server.pool = _Server.pool, None
         try:
             await asyncio.wait_for(pool.close(), 2)
         except TimeoutError:
@@ -227,7 +234,9 @@ async def stop() -> None:
 
 async def listener_connection() -> Any:
     """A connection of its own for LISTEN; the caller closes it."""
-    return await asyncpg.connect(_dsn, timeout=ACQUIRE_SECONDS, server_settings={"application_name": "portal live"})
+    return await asyncpg.connect(
+        _Server.dsn, timeout=ACQUIRE_SECONDS, server_settings={"application_name": "portal live"}
+    )
 
 
 async def refuse_owner() -> None:
@@ -265,8 +274,6 @@ def run_script(sql: str) -> Hook:
 
 async def migrate(owner_dsn: str) -> None:
     """Bring the schema up to date, all of it or nothing; a second process waits for the first."""
-    from piccolo.apps.migrations.commands.forwards import run_forwards
-
     connection = await asyncpg.connect(owner_dsn, timeout=10)
     token = None
     try:
@@ -274,10 +281,10 @@ async def migrate(owner_dsn: str) -> None:
         await connection.execute(ROLES)
         await connection.execute("set lock_timeout = '3s'; set client_min_messages = warning")
         async with connection.transaction():
-            token = engine.current_transaction.set(Transaction(connection, None, readonly=False))  # type: ignore[arg-type]
+            token = _running.set(Transaction(connection, None, readonly=False))
             with contextlib.redirect_stdout(None):
                 await run_forwards("portal")
     finally:
         if token is not None:
-            engine.current_transaction.reset(token)
+            _running.reset(token)
         await connection.close()

@@ -113,7 +113,8 @@ async def end_all(credential_id: int, at: datetime) -> None:
 async def is_live(session_id: int, at: datetime) -> bool:
     """Whether it still counts, without using it: streams ask, and must not prolong it."""
     row = await current().fetchrow(
-        "select s.created_at, s.last_used_at, s.ended_at, p.disabled, p.agent_id from session s cross join lateral person_of(s.credential_id) p where s.id = $1",
+        "select s.created_at, s.last_used_at, s.ended_at, p.disabled, p.agent_id"
+        " from session s cross join lateral person_of(s.credential_id) p where s.id = $1",
         session_id,
     )
     return (

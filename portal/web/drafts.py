@@ -8,7 +8,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
 from portal.database import current, transaction
-from portal.errors import BadRequest
+from portal.errors import BadRequest, Forbidden
 from portal.people.readers import Reader
 from portal.web.visit import visit_of
 
@@ -49,16 +49,17 @@ async def done(reader: Reader, address: str) -> None:
 
 
 @post("/drafts")
-async def keep_typed(
-    request: Request[Any, Any, Any], reader: NamedDependency[Reader], at: NamedDependency[datetime]
-) -> Response[None]:
+async def keep_typed(request: Request[Any, Any, Any], at: NamedDependency[datetime]) -> Response[None]:
     """Keep what a page's form holds at the moment; an emptied form is forgotten."""
-    fields = dict(visit_of(request).form.fields)
+    visit = visit_of(request)
+    if visit.reader is None:
+        raise Forbidden
+    fields = dict(visit.form.fields)
     address = fields.pop("address", [""])[-1]
     if not address.startswith("/"):
         raise BadRequest
     if any(values[-1].strip() for values in fields.values()):
-        await keep(reader.credential_id, address, fields, at)
+        await keep(visit.reader.credential_id, address, fields, at)
     else:
-        await done(reader, address)
+        await done(visit.reader, address)
     return Response(None, status_code=204)

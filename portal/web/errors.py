@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.response import Redirect
 
 from portal.errors import Refusal, TooMany
 from portal.render import render
@@ -71,23 +70,27 @@ def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> R
     where = f"/sign-in?next={quote(needed.next_path, safe='')}" if needed.next_path not in ("", "/") else "/sign-in"
     if "hx-request" in request.headers:
         return Response("", status_code=200, headers={"HX-Redirect": where})
-    return Redirect(where, status_code=303)
+    return Response("", status_code=303, headers={"Location": where})
 
 
 def _response(request: Request[Any, Any, Any], status: int, sentence: str, headers: dict[str, str]) -> Response[str]:
     fragment = "hx-request" in request.headers and "hx-boosted" not in request.headers
-    html = error_page(visit_of(request), status, sentence, fragment=fragment, path=request.url.path)
+    html = error_page(visit_of(request), status, sentence, fragment=fragment, path=request.scope["path"])
     return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
 
 
 async def answer_refusal(refusal: Refusal, scope: Any, receive: Any, send: Any) -> None:
     """The same where no handler runs yet."""
     request: Request[Any, Any, Any] = Request(scope, receive, send)
-    response = refusal_response(request, refusal)
-    body = response.content.encode()
-    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    await answer(refusal_response(request, refusal), send)
+
+
+async def answer(response: Response[Any], send: Any) -> None:
+    """Send a text response without the framework, which is not reached before the gate."""
+    body = (response.content or "").encode()
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers.items()]
     headers += [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.start", "status": response.status_code or 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -1,6 +1,5 @@
 """Forms: read once, before the handler, for every request that changes something; CSRF is checked while reading, before any file (R37)."""
 
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -82,29 +81,32 @@ class Form:
 
 
 def _converted(name: str, member: Any, given: list[str] | None) -> dict[str, Any]:
-    kind = member.type
-    if kind is bool:
-        return {name: bool(given and given[-1] not in ("", "0", "false"))}
-    if kind == list[str] or kind == list[int]:
-        return {name: [(int(value) if kind == list[int] else value) for value in given or []]}
     if given is None and member.default is not msgspec.NODEFAULT:
         return {}
-    value = (given or [""])[-1]
-    if kind is str:
-        return {name: value}
-    if kind is int:
-        return {name: _whole(value)}
-    if kind == int | None:
-        return {name: _whole(value) if value else None}
-    if kind is uuid.UUID:
-        return {name: uuid.UUID(value)}
-    raise TypeError(f"{name}: a form has no {kind}")
+    try:
+        return {name: _CONVERTERS[member.type](given or [])}
+    except KeyError:
+        raise TypeError(f"{name}: a form has no {member.type}") from None
+
+
+def _last(given: list[str]) -> str:
+    return given[-1] if given else ""
 
 
 def _whole(value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 19):
         raise ValueError(value)
     return int(value)
+
+
+_CONVERTERS: dict[Any, Callable[[list[str]], Any]] = {
+    str: _last,
+    int: lambda given: _whole(_last(given)),
+    int | None: lambda given: _whole(_last(given)) if _last(given) else None,
+    bool: lambda given: _last(given) not in ("", "0", "false"),
+    list[str]: lambda given: given,
+    list[int]: lambda given: [_whole(value) for value in given],
+}
 
 
 async def read(request: Request[Any, Any, Any]) -> None:
@@ -117,7 +119,7 @@ async def read(request: Request[Any, Any, Any]) -> None:
         await _fill(form, visit, request, _store_file)
     except TooLarge:
         if visit.reader:
-            await drafts.keep(visit.reader.credential_id, request.url.path, form.fields, visit.at)
+            await drafts.keep(visit.reader.credential_id, request.scope["path"], form.fields, visit.at)
         raise
 
 
@@ -132,7 +134,7 @@ FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 
 
 async def _fill(form: Form, visit: Visit, request: Request[Any, Any, Any], take_file: FileTaker) -> None:
-    body = Body(request.stream(), request.headers.get("content-type", ""))
+    body = Body(_stream(request.receive), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
     count = length = 0
     while (part := await body.next_part()) is not None:
@@ -154,6 +156,17 @@ async def _fill(form: Form, visit: Visit, request: Request[Any, Any, Any], take_
             form.fields.setdefault(part.name, []).append(_clean(content))
     if not checked:
         raise Forbidden(TOO_OLD)
+
+
+async def _stream(receive: Any) -> AsyncIterator[bytes]:
+    """The body as it arrives. A sender that goes away in the middle has sent nothing."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
 
 
 async def _within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:

@@ -16,7 +16,7 @@ def _signed_in(connection: Connection) -> Any:
     reader = visit_of(connection).reader
     if reader is None:
         path, query = connection.scope["path"], connection.scope.get("query_string", b"").decode("latin-1")
-        raise SignInNeeded(path + (f"?{query}" if query else "") if connection.scope["method"] == "GET" else "/")
+        raise SignInNeeded(path + (f"?{query}" if query else "") if connection.scope.get("method") == "GET" else "/")
     return reader
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from litestar import Request
 
 from portal.web import drafts, forms
-from portal.web.errors import SignInNeeded, sign_in_response
+from portal.web.errors import SignInNeeded, answer, sign_in_response
 from portal.web.visit import Visit
 
 
@@ -14,10 +14,9 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
     """Answer 303 to the sign-in page, and from there back to the page that held the form. Files are not kept."""
     request: Request[Any, Any, Any] = Request(scope, receive, send)
     form = await forms.read_text(visit, request)
-    if visit.session and request.url.path not in ("/drafts", "/sign-out"):
-        await drafts.keep(visit.session.credential_id, request.url.path, form.fields, visit.at)
-    response = sign_in_response(request, SignInNeeded(page_of(request)))
-    await response.to_asgi_response(None, request)(scope, receive, send)  # type: ignore[arg-type]
+    if visit.session and request.scope["path"] not in ("/drafts", "/sign-out"):
+        await drafts.keep(visit.session.credential_id, request.scope["path"], form.fields, visit.at)
+    await answer(sign_in_response(request, SignInNeeded(page_of(request))), send)
 
 
 def page_of(request: Request[Any, Any, Any]) -> str:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 from litestar import Request, get
 from litestar.response import Stream
 
@@ -53,21 +54,24 @@ class Listener:
         delay, first = 0.2, True
         while True:
             try:
-                connection = await database.listener_connection()
-                try:
-                    lost = asyncio.Event()
-                    connection.add_termination_listener(lambda _: lost.set())
-                    await connection.add_listener("portal", lambda *received: self._tell(json.loads(received[3])))
-                    if not first:
-                        self._tell({"kind": REFRESH})
-                    delay, first = 0.2, False
-                    await lost.wait()
-                finally:
-                    await connection.close(timeout=1)
-            except (OSError, TimeoutError, database.asyncpg.PostgresError, database.asyncpg.InterfaceError) as error:
+                await self._listen_until_lost(again=not first)
+                delay, first = 0.2, False
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("the live updates lost the database: %s", type(error).__name__)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 5)
+
+    async def _listen_until_lost(self, *, again: bool) -> None:
+        lost = asyncio.Event()
+        connection = await database.listener_connection()
+        try:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener("portal", lambda *received: self._tell(json.loads(received[3])))
+            if again:
+                self._tell({"kind": REFRESH})
+            await lost.wait()
+        finally:
+            await connection.close(timeout=1)
 
     def _tell(self, notice: dict[str, Any] | None) -> None:
         for queue in self.streams:

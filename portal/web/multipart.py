@@ -34,9 +34,9 @@ class Body:
         self._done = False
         kind, options = parse_options_header(content_type)
         if kind == b"multipart/form-data" and options.get(b"boundary"):
-            self._parser: Any = MultipartParser(options[b"boundary"], _MultipartEvents(self._events).callbacks())
+            self._parser: Any = MultipartParser(options[b"boundary"], _MultipartEvents(self._events).callbacks())  # type: ignore[arg-type]
         elif kind in (b"application/x-www-form-urlencoded", b""):
-            self._parser = QuerystringParser(_QueryEvents(self._events).callbacks())
+            self._parser = QuerystringParser(_QueryEvents(self._events).callbacks())  # type: ignore[arg-type]
         else:
             raise BadRequest("This is not a form.")
 

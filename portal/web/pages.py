@@ -18,7 +18,7 @@ HTML = "text/html; charset=utf-8"
 
 
 def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """A page, or a fragment (`_x.html`), with what every template may use beside `context` (reader, company, csrf, nonce, path, now, errors, typed)."""
+    """A page, or a fragment (`_x.html`). Every template may use beside `context`: reader, company, csrf, nonce, path, now, errors, typed."""
     visit = visit_of(request)
     given = {"errors": {}, "typed": {}} | context
     html = render(
@@ -27,7 +27,7 @@ def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, *
         company=visit.company,
         csrf=visit.csrf,
         nonce=visit.nonce,
-        path=request.url.path,
+        path=request.scope["path"],
         now=visit.at,
         **given,
     )

@@ -1,0 +1,127 @@
+"""The gate: hosts, headers, forms of other sites, sessions that ended while somebody typed."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from portal.database import current, transaction
+from portal.web import drafts
+from portal.web.gate import Gate
+from tests.browser import HOST, Browser
+from tests.world import ADA, GIL, INES
+
+
+async def test_every_answer_has_the_headers(app: Gate) -> None:
+    """R39, R41, R42."""
+    async with await Browser.of(app, ADA) as browser:
+        for path in ("/sign-in", "/no-such-page", "/static/css/tokens.css", "/health"):
+            answer = await browser.get(path)
+            policy = answer.headers["content-security-policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+            assert ("no-store" in answer.headers.get("cache-control", "")) is (path in {"/sign-in", "/no-such-page"})
+
+
+async def test_each_page_has_a_nonce_of_its_own(app: Gate) -> None:
+    """R39."""
+    async with Browser(app) as browser:
+        nonces = set()
+        for _ in range(2):
+            answer = await browser.get("/sign-in")
+            (nonce,) = set(re.findall(r"<script[^>]* nonce=\"([^\"]+)\"", answer.text))
+            assert f"'nonce-{nonce}'" in answer.headers["content-security-policy"]
+            nonces.add(nonce)
+        assert len(nonces) == 2
+
+
+@pytest.mark.parametrize("host", ["evil.example", "", "127.0.0.1:8000.evil.example", "127.0.0.1"])
+async def test_another_host_is_refused(app: Gate, host: str) -> None:
+    """R43."""
+    async with Browser(app) as browser:
+        assert (await browser.get("/sign-in", headers={"host": host})).status_code == 400
+        assert (await browser.get("/sign-in", headers={"x-forwarded-host": "evil.example"})).status_code == 200
+
+
+async def test_nobody_gets_a_session_row_by_looking(app: Gate) -> None:
+    """T2."""
+    async with Browser(app) as browser:
+        await browser.get("/sign-in")
+    async with transaction(None) as tx:
+        assert await tx.fetchval("select count(*) from session") == 0
+
+
+async def test_cookies_are_http_only_and_bound_to_the_site(app: Gate) -> None:
+    """R19: on http without Secure and prefix."""
+    async with Browser(app) as browser:
+        cookie = (await browser.get("/sign-in")).headers["set-cookie"]
+        assert re.fullmatch(r"csrf=[\w-]+; Path=/; HttpOnly; SameSite=Strict", cookie)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "null"},
+        {"origin": "http://evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+async def test_a_form_of_another_site_is_refused(app: Gate, headers: dict[str, str]) -> None:
+    """R37."""
+    async with await Browser.of(app, ADA) as browser:
+        data = {"csrf": await browser.csrf(), "address": "/cases/new", "text": "hello"}
+        assert (await browser.post("/drafts", data=data, headers=headers)).status_code == 403
+        assert (await browser.post("/drafts", data=data, headers={"origin": f"http://{HOST}"})).status_code == 204
+
+
+async def test_a_form_without_a_token_of_its_session_is_refused(app: Gate) -> None:
+    """R37."""
+    async with await Browser.of(app, ADA) as ada, await Browser.of(app, GIL) as gil:
+        for token in ("", "x", await gil.csrf(), (await ada.csrf())[:-1] + "0x"):
+            answer = await ada.post("/drafts", data={"csrf": token, "address": "/cases/new", "text": "hello"})
+            assert answer.status_code == 403
+        plain = await ada.post("/drafts", content="csrf=1", headers={"content-type": "text/plain"})
+        assert plain.status_code == 400
+    async with transaction(None) as tx:
+        assert await tx.fetchval("select count(*) from draft") == 0
+
+
+async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate) -> None:
+    """Section 5 of the main job: the text is kept as that person's draft."""
+    async with await Browser.of(app, ADA) as browser:
+        token = await browser.csrf()
+        async with transaction(None) as tx:
+            await tx.execute("update session set last_used_at = $1", datetime.now(UTC) - timedelta(hours=2))
+        answer = await browser.post(
+            "/cases/new",
+            data={"csrf": token, "subject": "VPN", "description": "It drops."},
+            files={"files": ("a.png", b"not kept", "image/png")},
+            headers={"referer": f"http://{HOST}/cases/new"},
+        )
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fcases%2Fnew")
+    async with transaction(ADA, readonly=True):
+        assert await drafts.kept(ADA, "/cases/new") == {"/cases/new": {"subject": "VPN", "description": "It drops."}}
+    async with transaction(INES, readonly=True):
+        assert await drafts.kept(INES, "/cases/new") == {"/cases/new": {}}
+
+
+async def test_a_strangers_form_cannot_leave_a_draft_for_an_ended_session(app: Gate) -> None:
+    """R37."""
+    async with await Browser.of(app, ADA) as browser:
+        async with transaction(None) as tx:
+            await tx.execute("update session set ended_at = now()")
+        answer = await browser.post("/cases/new", data={"csrf": "x", "subject": "VPN"})
+        assert answer.status_code == 403
+    async with transaction(None):
+        assert await current().fetchval("select count(*) from draft") == 0
+
+
+async def test_a_form_that_was_sent_leaves_no_draft(app: Gate) -> None:
+    async with await Browser.of(app, ADA) as browser:
+        await browser.send_form("/drafts", {"address": "/sign-out", "text": "typed"})
+        await browser.send_form("/sign-out")
+    async with transaction(ADA, readonly=True):
+        assert await drafts.kept(ADA, "/sign-out") == {"/sign-out": {}}
