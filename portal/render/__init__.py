@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from portal.render import drawings, formats, prose
 
@@ -63,6 +63,11 @@ def stamp(at: Any, kind: str = "moment") -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(formats.iso(at), formats.full(at), words[kind](at))
 
 
+def dom_id(*parts: object) -> str:
+    """The id of an element that stands for something: dom_id("message", 7) gives `message-7`. Templates, swaps and tests all use it."""
+    return "-".join(str(part) for part in parts)
+
+
 def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
     """Drawings escape their texts themselves (`drawings.attributes`), so their SVG is HTML."""
 
@@ -95,6 +100,7 @@ def _environment() -> Environment:
         "full": formats.full,
         "initials": formats.initials,
         "iso": formats.iso,
+        "iso_day": formats.iso_day,
         "markdown": lambda text: message_html(prose.markdown(text)),
         "moment": formats.moment,
         "money": formats.money,
@@ -107,6 +113,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "avatar": _drawn(drawings.avatar),
         "bars": _drawn(drawings.bars),
+        "dom_id": dom_id,
         "icon": icon,
         "mark": _drawn(drawings.mark),
         "meter": _drawn(drawings.meter),
@@ -121,4 +128,4 @@ def _environment() -> Environment:
 
 ENVIRONMENT = _environment()
 
-__all__ = ["ENVIRONMENT", "escape", "folder", "icon", "markdown", "message_html", "render", "stamp", "static"]
+__all__ = ["ENVIRONMENT", "dom_id", "folder", "icon", "markdown", "message_html", "render", "stamp", "static"]

@@ -158,6 +158,11 @@ def iso(at: date | datetime | None) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if isinstance(at, datetime) else at.isoformat()
 
 
+def iso_day(on: date | datetime | None) -> str:
+    """For a date field's value: the reader's day, 2026-11-20."""
+    return "" if on is None else _date(on).isoformat()
+
+
 def initials(name: str) -> str:
     """Ada Lindqvist gives AL; one word gives its first letter."""
     words = [word for word in name.split() if word[:1].isalnum()]

@@ -50,7 +50,7 @@ def serve(templates: Path, fonts: Path) -> None:
     """Answer requests until the parent closes its end or nothing comes for `IDLE_SECONDS`."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     typesetter = compiler(templates, fonts)
-    source, sink = open(0, "rb", buffering=0), sys.stdout.buffer  # noqa: SIM115 - both live as long as the process
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
     while select.select([source], [], [], IDLE_SECONDS)[0]:
         request = receive(source)
         if request is None:

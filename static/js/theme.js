@@ -1,6 +1,7 @@
 // Light, dark or as the system says. Runs before the first paint, so that no page flashes.
 (() => {
   const root = document.documentElement;
+  root.dataset.script = "";
   const chosen = () => {
     try {
       return localStorage.getItem("theme") || "";

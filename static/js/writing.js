@@ -67,12 +67,12 @@
     });
   }
 
-  // ---- drafts: the form's text goes to /drafts two seconds after the last key ----
+  // ---- drafts: the form's text goes to /drafts two seconds after the last key, under the address that the form is sent to ----
   const timers = new WeakMap();
   const keep = async (form) => {
     const fields = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (typeof value === "string") fields.append(name, value);
-    fields.set("address", form.dataset.draft || location.pathname);
+    fields.set("address", form.dataset.draft || new URL(form.action).pathname);
     const place = form.querySelector("[data-kept]");
     try {
       const answer = await fetch("/drafts", { method: "POST", body: fields, redirect: "error", headers: { "X-CSRF-Token": fields.get("csrf") ?? "" } });

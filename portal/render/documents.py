@@ -1,0 +1,107 @@
+"""Documents on paper: PDF from the typst templates in `templates/documents`, typeset in a process of its own (`typesetter.py`)."""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from babel import Locale
+
+from portal import render
+from portal.errors import Unavailable
+from portal.render import typesetter
+
+SECONDS = 30.0
+"""How long one document may take; then its process is killed."""
+
+_AWAY = "The document could not be made at the moment. Try again in a minute."
+
+
+class _Press:
+    """The child process that typesets, started when it is needed; one document at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def print(self, template: str, data: dict[str, Any]) -> bytes:
+        """The PDF. Raises `Unavailable` where it took too long or too much memory, RuntimeError with typst's words where the template is wrong."""
+        request = json.dumps({"template": template, "data": data}).encode()
+        with self._lock:
+            # A child that ended for want of work is noticed by its silence: then a new one is tried, once.
+            answer = self._ask(request) or self._ask(request)
+        if answer is None:
+            raise Unavailable(_AWAY)
+        if answer[:1] != b"+":
+            raise RuntimeError(answer[1:].decode())
+        return answer[1:]
+
+    def stop(self) -> None:
+        """End the child, if there is one."""
+        with self._lock:
+            self._drop()
+
+    def _ask(self, request: bytes) -> bytes | None:
+        child = self._running()
+        if child.stdin is None or child.stdout is None:
+            raise RuntimeError("the typesetter was started without pipes")
+        watchdog = threading.Timer(SECONDS, child.kill)
+        watchdog.start()
+        try:
+            typesetter.send(child.stdin, request)  # type: ignore[arg-type]
+            answer = typesetter.receive(child.stdout)  # type: ignore[arg-type]
+        except BrokenPipeError:
+            answer = None
+        finally:
+            watchdog.cancel()
+        if answer is None:
+            self._drop()
+        return answer
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self._drop()
+            templates, fonts = render.folder("templates") / "documents", render.folder("static") / "vendor" / "ttf"
+            self._child = subprocess.Popen(  # noqa: S603 (a fixed command of our own)
+                [sys.executable, "-m", "portal.render.typesetter", str(templates), str(fonts)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=render.PACKAGE.parent,
+                start_new_session=True,
+            )
+        return self._child
+
+    def _drop(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        for stream in (child.stdin, child.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        child.wait()
+
+
+_press = _Press()
+
+
+async def pdf(template: str, data: dict[str, Any]) -> bytes:
+    """`templates/documents/<template>` with `data` as PDF/A-3; texts in `data` stay texts, whatever they hold (R64).
+
+    Other requests go on meanwhile. Raises `Unavailable`.
+    """
+    return await asyncio.to_thread(_press.print, template, data)
+
+
+def stop() -> None:
+    """End the process that typesets; the next document starts another."""
+    _press.stop()
+
+
+def country(code: str) -> str:
+    """`DE` gives Germany."""
+    return Locale.parse("en_GB").territories.get(code, code)
