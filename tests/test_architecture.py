@@ -1,0 +1,137 @@
+"""The house rules that a machine can check: who imports whom, where queries stand, what is forbidden everywhere."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PORTAL = ROOT / "portal"
+MODULES = sorted(PORTAL.rglob("*.py"))
+AREAS = [path for path in MODULES if path.relative_to(PORTAL).parts[0] in ("customer", "agent")]
+DOMAIN = [
+    path
+    for path in MODULES
+    if path.relative_to(PORTAL).parts[0] in ("people", "contracts", "desk", "timekeeping", "billing")
+]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def calls(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
+    """Every call in a module: line, dotted name of what is called, the call."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield node.lineno, ast.unparse(node.func), node
+
+
+@pytest.mark.slow
+def test_every_part_imports_downward_only() -> None:
+    """Design: who may import whom; the contract is exhaustive, so a module that is in no layer fails."""
+    result = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("path", AREAS, ids=name_of)
+def test_the_areas_query_no_table_themselves(path: Path) -> None:
+    """R23, design manner 4: every look-up starts from the reader, in the noun's module."""
+    queries = (
+        r"(^|\.)(select|objects|raw|fetch|fetchrow|fetchval|execute|executemany|insert|update|delete|exists|count)$"
+    )
+    found = [f"{line}: {name}" for line, name, _ in calls(path) if re.search(queries, name) and "()" not in name]
+    assert found == []
+    assert "portal.database" not in path.read_text() or re.search(
+        r"from portal\.database import transaction$", path.read_text(), re.M
+    )
+
+
+@pytest.mark.parametrize("path", DOMAIN, ids=name_of)
+def test_the_domain_does_not_look_at_the_clock(path: Path) -> None:
+    """Design manner 1: time comes in as an argument."""
+    clock = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetime.today"}
+    assert [f"{line}: {name}" for line, name, _ in calls(path) if name in clock] == []
+    sql_clock = re.compile(r"\b(now\(\)|current_timestamp|current_date|clock_timestamp)", re.I)
+    assert not sql_clock.search(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if "billing" in p.parts or p.name in ("money.py", "durations.py")], ids=name_of
+)
+def test_money_and_minutes_never_pass_through_floats(path: Path) -> None:
+    """D1."""
+    tree = ast.parse(path.read_text())
+    floats = [
+        node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, float)
+    ]
+    floats += [line for line, name, _ in calls(path) if name == "float"]
+    assert floats == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_sql_is_put_together_from_values(path: Path) -> None:
+    """R48: what is interpolated into SQL stands in the same module as an upper-case constant or is an allow-listed fragment."""
+    methods = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "raw")
+    for line, name, call in calls(path):
+        if name.split(".")[-1] in methods and call.args and isinstance(call.args[0], ast.JoinedStr):
+            parts = [ast.unparse(part.value) for part in call.args[0].values if isinstance(part, ast.FormattedValue)]
+            loose = [
+                part
+                for part in parts
+                if not re.fullmatch(r"_?[A-Z][A-Z_]*(\[\w+(\.\w+)*\])?|_as\(reader\)|name|'READ.*", part)
+            ]
+            assert loose == [], f"{name_of(path)}:{line}"
+
+
+def test_only_render_marks_text_as_safe() -> None:
+    """R45."""
+    for path in MODULES:
+        if path.is_relative_to(PORTAL / "render"):
+            continue
+        assert "Markup(" not in path.read_text(), name_of(path)
+    for path in (ROOT / "templates").rglob("*.html"):
+        assert not re.search(r"\|\s*safe\b|autoescape\s+false", path.read_text()), path.name
+
+
+def test_cookies_are_written_in_one_module() -> None:
+    """R19."""
+    for path in MODULES:
+        if path.name != "cookies.py":
+            assert "set_cookie" not in path.read_text().replace("new_cookies", ""), name_of(path)
+            assert "HttpOnly" not in path.read_text(), name_of(path)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_is_a_dumping_ground(path: Path) -> None:
+    """Design: about 300 lines a module, no module named after no idea."""
+    assert len(path.read_text().splitlines()) <= 350
+    assert path.stem not in ("utils", "helpers", "common", "base", "constants", "types", "misc")
+
+
+def test_no_folder_is_a_dumping_ground() -> None:
+    """Design: about 12 files a folder; `web` is the one room whose ideas are that many."""
+    for folder in {path.parent for path in MODULES}:
+        limit = 22 if folder.name in ("web", "billing", "portal") else 14
+        assert len(list(folder.glob("*.py"))) <= limit, name_of(folder)
+
+
+def test_no_committed_file_names_a_registry() -> None:
+    """Stack: nothing committed says where packages come from."""
+    hosts = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com"]
+    files = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    for name in filter(None, files):
+        text = (ROOT / name).read_bytes()
+        assert not [host for host in hosts if host.encode() in text], name

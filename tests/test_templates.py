@@ -1,0 +1,57 @@
+"""Templates: strict, small, and closed to scripts."""
+
+import re
+from pathlib import Path
+
+import pytest
+from jinja2 import StrictUndefined, nodes
+
+from portal.render import ENVIRONMENT
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+ALL = sorted(TEMPLATES.rglob("*.html"))
+FRAGMENTS = [path for path in ALL if path.name.startswith("_")]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(TEMPLATES))
+
+
+def test_a_missing_name_is_an_error() -> None:
+    assert ENVIRONMENT.undefined is StrictUndefined
+    assert ENVIRONMENT.autoescape
+
+
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
+    """R39, R40: nothing in a page needs `unsafe-inline` or `unsafe-eval`."""
+    text = path.read_text()
+    ENVIRONMENT.get_template(name_of(path))
+    assert not re.search(r"\sstyle=|\son[a-z]+=|hx-on|\bjs:|javascript:|hx-trigger=\"[^\"]*\[", text)
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=name_of)
+def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> None:
+    """Design manner 7."""
+    text = path.read_text()
+    assert re.match(r"\{#-? needs:", text)
+    assert "{% extends" not in text
+    name = name_of(path)
+    users = [other for other in ALL if other != path and re.search(rf"[\"']{re.escape(name)}[\"']", other.read_text())]
+    python = [p for p in (TEMPLATES.parent / "portal").rglob("*.py") if f'"{name}"' in p.read_text()]
+    assert users or (python and name.startswith("errors/")), f"{name} is included nowhere"
+
+
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_every_form_that_changes_something_carries_the_token_first(path: Path) -> None:
+    """R37: the token stands before any file field."""
+    for form in re.findall(r"<form\b[^>]*method=\"post\"[^>]*>(.*?)</form>", path.read_text(), re.S):
+        assert re.search(r"csrf_field\(\)|name=\"csrf\"", form), form[:200]
+
+
+def test_every_include_exists() -> None:
+    for path in ALL:
+        tree = ENVIRONMENT.parse(path.read_text())
+        for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import)):
+            if isinstance(node.template, nodes.Const):
+                assert (TEMPLATES / node.template.value).is_file(), f"{name_of(path)}: {node.template.value}"
