@@ -1,0 +1,196 @@
+"""`TimeEntry`: minutes of one agent on one day, and the verbs of those who write it.
+
+Verbs run in the caller's transaction. A submitted or approved entry is changed or deleted through billing, which takes the approval back
+first; the steps that it needs (`revise`, `mark_submitted`, ...) are here and in `states.py`.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from piccolo.columns import UUID, BigInt, BigSerial, Date, Integer, Numeric, Text, Timestamptz
+from piccolo.columns.combination import WhereRaw
+from piccolo.query import Objects
+from piccolo.table import Table
+
+from portal.database import current
+from portal.errors import Conflict, Forbidden, Invalid, NotFound
+from portal.people.readers import AgentReader, Reader, System
+from portal.timekeeping import traces
+from portal.timekeeping.rules import OPEN, State, why_fixed
+from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
+
+if TYPE_CHECKING:
+    from portal.desk.cases import Case
+
+
+class TimeEntry(Table, tablename="time_entry"):
+    """One agent's minutes on one day. `version` counts the changes of what it says, so that an approval names what it approved (D34)."""
+
+    id: BigSerial = BigSerial(primary_key=True)
+    customer_id = BigInt(null=True, default=None)
+    case_id = BigInt(null=True, default=None)
+    service_id = BigInt(null=True, default=None)
+    agent_id = BigInt(default=None)
+    entered_by_id = BigInt(default=None)
+    work_date = Date(default=None)
+    actual_minutes = Integer(default=None)
+    billing = Text(default=None)
+    billable_minutes = Integer(default=None)
+    override_reason = Text(null=True, default=None)
+    hourly_rate = Numeric(digits=(12, 4), null=True, default=None)
+    external_comment = Text(default=None)
+    description = Text(default=None)
+    state = Text(default=None)
+    version = Integer(default=1)
+    created_at = Timestamptz(default=None)
+    window_from = Timestamptz(default=None)
+    submitted_at = Timestamptz(null=True, default=None)
+    form_key = UUID(null=True, unique=True, default=None)
+
+    @property
+    def kind(self) -> str:
+        """`case`, `service` or `general`, by its links (S2.40)."""
+        return "case" if self.case_id else "service" if self.service_id else "general"
+
+    @classmethod
+    def visible_to(cls, reader: Reader | System) -> Objects[Self]:
+        """Agents see all time. For contacts there is none here (`NotFound`): what they may read of it is copied onto their invoice (D57)."""
+        return cls.objects().where(WhereRaw(cls.visible_sql(reader)))
+
+    @staticmethod
+    def visible_sql(reader: Reader | System) -> str:
+        """`visible_to` as a condition for the lists in raw SQL."""
+        if reader.is_contact:
+            raise NotFound
+        return "true"
+
+    @classmethod
+    async def find(cls, entry_id: int, reader: Reader | System) -> Self:
+        """Raises `NotFound`."""
+        entry = await cls.visible_to(reader).where(cls.id == entry_id).first()
+        if entry is None:
+            raise NotFound
+        return entry
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """The entry of a whole row, as raw SQL returns it."""
+        entry = cls(**dict(row))
+        entry._exists_in_db = True
+        return entry
+
+    @classmethod
+    async def log(
+        cls,
+        by: AgentReader,
+        work: Work,
+        *,
+        at: datetime,
+        case: "Case | None" = None,
+        agent_id: int | None = None,
+        form_key: uuid.UUID | None = None,
+    ) -> Self:
+        """Store work on `case`, or under a service, or general; not yet submitted (S0.23). `agent_id`: who worked it, if not `by` (S1.15).
+
+        The same `form_key` again gives the entry that is there already. Raises `Forbidden` where an agent writes for somebody else (S1.16),
+        `Invalid` by field: `duration`, `work_date`, `service`, `agent`, `external_comment`, `description`, `counts`, `override_reason`.
+        """
+        if agent_id not in (None, by.id) and not by.is_manager:
+            raise Forbidden("Only a manager may enter time for somebody else.")
+        if form_key and (known := await cls._of_form(by, form_key)):
+            return known
+        worked_by = agent_id or by.id
+        ground = await ground_of(
+            worked_by, work.service_id, case.customer_id if case else None, case.case_type_id if case else None, at
+        )
+        if ground.agent_has_left:
+            raise Invalid({"agent": NO_AGENT})
+        content = content_of(work, ground)
+        entry = cls(
+            **content,
+            case_id=case.id if case else None,
+            customer_id=ground.customer_id,
+            agent_id=worked_by,
+            entered_by_id=by.id,
+            state=State.DRAFT.value,
+            created_at=at,
+            window_from=at,
+            form_key=form_key,
+        )
+        await entry.save()
+        await traces.leave(entry, "time.logged", by, at)
+        return entry
+
+    @classmethod
+    async def _of_form(cls, by: AgentReader, form_key: uuid.UUID) -> Self | None:
+        """What the form made when it was sent before; of two that arrive together the second waits here for the first."""
+        await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
+        return await cls.visible_to(by).where((cls.form_key == form_key) & (cls.entered_by_id == by.id)).first()
+
+    def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
+        """Why `by` may not change or delete this; None if they may (as long as nothing has settled it)."""
+        return why_fixed(by, self.agent_id, State(self.state), self.window_from, at)
+
+    async def change(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
+        """Say it anew, all of it, within the author's window; a rejected entry stays rejected until it is submitted again.
+
+        `version` is the one that `by` has seen. Raises `Forbidden` (not theirs, or too late), `Conflict` (changed meanwhile, or
+        already submitted: then it is billing's verb), `Invalid` as `log` does.
+        """
+        self._refuse_fixed(by, at)
+        return await self.revise(by, work, version=version, at=at)
+
+    async def revise(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
+        """The change itself, for `change` and for billing, which has checked who and has withdrawn an approval before (D34)."""
+        ground = await ground_of(self.agent_id, work.service_id, self.customer_id if self.case_id else None, None, at)
+        content = content_of(work, ground, known_date=self.work_date)
+        told = {name: [getattr(self, name), value] for name, value in content.items() if getattr(self, name) != value}
+        if not told and version == self.version:
+            return self
+        entry = await self._set({**content, "customer_id": ground.customer_id}, version)
+        await traces.leave(entry, "time.changed", by, at, told)
+        return entry
+
+    async def discard(self, by: AgentReader, *, at: datetime) -> None:
+        """Remove it within the author's window (S2.22); on a case its log keeps that it was there. Raises as `change` does."""
+        self._refuse_fixed(by, at)
+        await self.erase(by, at=at)
+
+    async def erase(self, by: AgentReader, *, at: datetime) -> None:
+        """The deletion itself, for `discard` and for billing (which has withdrawn an approval before). Raises `Conflict` if somebody was faster."""
+        condition = (TimeEntry.id == self.id) & (TimeEntry.version == self.version) & (TimeEntry.state == self.state)
+        self._refuse_approved()
+        if not await TimeEntry.delete().where(condition).returning(TimeEntry.id):
+            raise Conflict(_CHANGED)
+        await traces.leave(self, "time.deleted", by, at)
+
+    def _refuse_fixed(self, by: AgentReader, at: datetime) -> None:
+        if reason := self.why_fixed(by, at):
+            raise Forbidden(reason)
+        if State(self.state) not in OPEN:
+            raise Conflict("This time is submitted: take it back first.")
+
+    def _refuse_approved(self) -> None:
+        if self.state == State.APPROVED:
+            raise Conflict("This time is approved: the approval has to be withdrawn first.")
+
+    async def _set(self, values: dict[str, Any], version: int) -> Self:
+        """Compare and set on the version that was seen and the state that was found; the loser gets a `Conflict` (design manner 9)."""
+        self._refuse_approved()
+        rows = await (
+            TimeEntry.update(
+                {TimeEntry.version: version + 1} | {getattr(TimeEntry, name): value for name, value in values.items()}
+            )
+            .where((TimeEntry.id == self.id) & (TimeEntry.version == version) & (TimeEntry.state == self.state))
+            .returning(*TimeEntry.all_columns())
+        )
+        if not rows:
+            raise Conflict(_CHANGED)
+        return type(self).of_row(rows[0])
+
+
+_CHANGED = "Somebody else has changed this time meanwhile. Look at it again."
+
+__all__ = ["TimeEntry", "Work"]

@@ -1,0 +1,134 @@
+"""Questions about many entries: of a case, of an agent, and their sums. Rows are records of `COLUMNS`; all minutes are integers."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from portal.database import current
+from portal.people.readers import AgentReader
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.rules import State
+
+PAGE = 50
+"""Entries on one page of a list."""
+
+# The reason comes from the manager's room; it is read here so that a list stays one query.
+COLUMNS = """
+e.id, e.version, e.state, e.work_date, e.actual_minutes, e.billing, e.billable_minutes, e.override_reason, e.external_comment, e.description,
+e.agent_id, a.name as agent_name, e.created_at, e.window_from, e.service_id, s.name as service_name,
+c.number as case_number, c.subject as case_subject, u.name as customer_name,
+case when e.state = 'rejected' then (select r.reason from rejection r where r.entry_id = e.id order by r.rejected_at desc limit 1) end as reason
+"""
+
+SOURCE = """
+from time_entry e join agent a on a.id = e.agent_id
+left join service s on s.id = e.service_id
+left join cases c on c.id = e.case_id
+left join customer u on u.id = e.customer_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries a list shows; None leaves a question open. `after`: the last row of the page before (keyset, D56)."""
+
+    case_id: int | None = None
+    agent_id: int | None = None
+    state: State | None = None
+    after: tuple[date, int] | None = None
+
+    def conditions(self) -> tuple[str, list[Any]]:
+        """SQL after `where`, with its parameters from $1."""
+        asked: list[tuple[str, Any]] = [
+            ("e.case_id = {}", self.case_id),
+            ("e.agent_id = {}", self.agent_id),
+            ("e.state = {}", self.state and self.state.value),
+        ]
+        sql, values = [], []
+        for condition, value in asked:
+            if value is not None:
+                values.append(value)
+                sql.append(condition.format(f"${len(values)}"))
+        if self.after:
+            values.extend(self.after)
+            sql.append(f"(e.work_date, e.id) < (${len(values) - 1}, ${len(values)})")
+        return " and ".join(sql) or "true", values
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, newest day first, and whether there are older ones."""
+
+    rows: list[Any]
+    more: bool
+
+    @property
+    def last(self) -> str:
+        """The key of the last row, for the link to the next page."""
+        return f"{self.rows[-1]['work_date'].isoformat()}.{self.rows[-1]['id']}"
+
+
+def key(text: str) -> tuple[date, int] | None:
+    """What `Page.last` wrote; None where it is something else."""
+    day, _, entry_id = text.partition(".")
+    try:
+        return (date.fromisoformat(day), int(entry_id)) if entry_id.isascii() and entry_id.isdigit() else None
+    except ValueError:
+        return None
+
+
+async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
+    """One page of entries, by keyset on work date and id: its cost does not grow with the number of entries (S1.12)."""
+    condition, values = which.conditions()
+    rows = await current().fetch(
+        f"select {COLUMNS} {SOURCE} where {TimeEntry.visible_sql(reader)} and {condition}"
+        f" order by e.work_date desc, e.id desc limit {size + 1}",
+        *values,
+    )
+    return Page(rows[:size], len(rows) > size)
+
+
+async def counts(reader: AgentReader, agent_id: int) -> dict[State, int]:
+    """How many entries of an agent stand in each state, for the views of the own list."""
+    rows = await current().fetch(
+        f"select state, count(*) as n from time_entry e where {TimeEntry.visible_sql(reader)} and agent_id = $1 group by state",  # noqa: S608
+        agent_id,
+    )
+    return {State(row["state"]): row["n"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTime:
+    """The sums of one case, in minutes: all that was worked, what of it counts (without rejected time), and what waits for whom."""
+
+    entries: int
+    worked: int
+    counts: int
+    draft: int
+    submitted: int
+    rejected: int
+
+
+async def sums_of_case(reader: AgentReader, case_id: int) -> CaseTime:
+    """By one aggregate over the case's entries (D48, D56)."""
+    row = await current().fetchrow(
+        f"""select count(*) as entries, coalesce(sum(actual_minutes), 0) as worked,
+          coalesce(sum(billable_minutes) filter (where state <> 'rejected'), 0) as counts,
+          coalesce(sum(actual_minutes) filter (where state = 'draft'), 0) as draft,
+          coalesce(sum(actual_minutes) filter (where state = 'submitted'), 0) as submitted,
+          coalesce(sum(actual_minutes) filter (where state = 'rejected'), 0) as rejected
+        from time_entry e where {TimeEntry.visible_sql(reader)} and case_id = $1""",  # noqa: S608
+        case_id,
+    )
+    return CaseTime(**dict(row))
+
+
+async def on_feed(reader: AgentReader, case_id: int, *, since: Any = None, until: Any = None, newest: int) -> list[Any]:
+    """The newest entries of a case by when they were logged, oldest first, within [`since`, `until`) where given."""
+    rows = await current().fetch(
+        f"select {COLUMNS} {SOURCE} where {TimeEntry.visible_sql(reader)} and e.case_id = $1"
+        " and ($2::timestamptz is null or e.created_at >= $2) and ($3::timestamptz is null or e.created_at < $3)"
+        " order by e.created_at desc, e.id desc limit $4",
+        case_id, since, until, newest,
+    )  # fmt: skip
+    return rows[::-1]

@@ -1,0 +1,114 @@
+"""What holds for every time entry, as functions of values: states, the author's window, work dates, counted minutes."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from portal.durations import LONGEST, Rounding, spoken
+from portal.errors import Invalid
+from portal.people.readers import AgentReader
+
+WINDOW = timedelta(hours=24)
+"""How long authors may change or delete their own entry, in real hours (S2.21, D15)."""
+
+MOST_COUNTED = 2 * LONGEST
+"""Minutes: rounding may count more than was worked, never more than this."""
+
+
+class State(StrEnum):
+    """Where an entry stands on its way to an invoice. Whether it is settled is billing's to say."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+    @property
+    def word(self) -> str:
+        """As the chip says it."""
+        return "Not submitted" if self is State.DRAFT else self.value.capitalize()
+
+
+class Billing(StrEnum):
+    """Three choices: no charge is shown on the invoice at 0, not billable never appears (D9)."""
+
+    BILLABLE = "billable"
+    NOT_BILLABLE = "not_billable"
+    NO_CHARGE = "no_charge"
+
+    @property
+    def word(self) -> str:
+        """As the form says it."""
+        return self.value.replace("_", " ").capitalize()
+
+
+OPEN = frozenset({State.DRAFT, State.REJECTED})
+"""With its author, who may submit it."""
+
+PENDING = frozenset({State.DRAFT, State.SUBMITTED})
+"""Worked, but nobody has said yes or no: what "pending" means everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """What of an entry's minutes counts: the service's rule, or a figure of its own with a reason (D8)."""
+
+    minutes: int
+    override_reason: str | None = None
+
+
+def counted(
+    minutes: int, billing: Billing, rounding: Rounding | None, override: int | None = None, reason: str = ""
+) -> Counting:
+    """Billable minutes of `minutes` worked: 0 where not billable, else `override`, else by the service's rounding.
+
+    An override that equals the rule is none. Raises `Invalid` (`counts`, `override_reason`).
+    """
+    if billing is Billing.NOT_BILLABLE or rounding is None:
+        return Counting(0)
+    by_rule = rounding.apply(minutes)
+    if override is None or override == by_rule:
+        return Counting(by_rule)
+    if not 0 <= override <= MOST_COUNTED:
+        raise Invalid({"counts": f"An entry counts at most {spoken(MOST_COUNTED)}."})
+    if not reason.strip():
+        raise Invalid({"override_reason": f"Say why it counts {spoken(override)} and not {spoken(by_rule)}."})
+    return Counting(override, reason.strip())
+
+
+def latest_work_date(at: datetime, *zones: str) -> date:
+    """The latest of today's dates in `zones` (the agent's and the company's): later days are the future."""
+    return max(at.astimezone(ZoneInfo(zone)).date() for zone in zones)
+
+
+def why_not_on(work_date: date, latest: date) -> str | None:
+    """The sentence against a day after `latest` or more than a year before it; None if time may be logged on it."""
+    if work_date > latest:
+        return "This day is still to come: time is logged once it was worked."
+    if work_date < _year_before(latest):
+        return "Time can be logged for a year back at most."
+    return None
+
+
+def _year_before(day: date) -> date:
+    is_leap_day = (day.month, day.day) == (2, 29)
+    return day.replace(year=day.year - 1, day=28 if is_leap_day else day.day)
+
+
+def why_fixed(by: AgentReader, agent_id: int, state: State, window_from: datetime, at: datetime) -> str | None:
+    """The sentence that says why `by` may not change or delete an entry at `at`; None if they may (S2.21-S2.25, C5).
+
+    Holds for entries that no document has settled; a submitted or approved one is changed by billing, which takes the approval back.
+    """
+    if by.is_manager:
+        return None
+    if agent_id != by.id:
+        return "Only a manager may change a colleague's time."
+    if state is State.APPROVED:
+        return "This time is approved. A manager can still change it until it is billed."
+    if state is State.SUBMITTED:
+        return "This time is submitted. A manager can still change it."
+    if at - window_from > WINDOW:
+        return "Time can be changed for 24 hours. A manager can still change it."
+    return None

@@ -1,0 +1,114 @@
+"""The steps between draft and approved: compare-and-set on state and version, the loser gets a `Conflict` (design manner 9).
+
+Only `submit` is a verb of its own. The `mark_*` steps are for billing, which says who may and writes the approval or rejection beside them.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal import outbox
+from portal.database import current
+from portal.errors import Conflict
+from portal.people.readers import AgentReader
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.rules import OPEN, State
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What came of submitting several entries: all-or-report (D35). `refused` maps an entry's id to one sentence."""
+
+    submitted: list[int]
+    refused: dict[int, str]
+
+
+async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> Submission:
+    """Hand drafts and rejected entries over for approval: one's own, or anybody's for a manager (S0.24-S0.26, C5).
+
+    An entry that is submitted already is left alone, and no word is lost about it.
+    """
+    ids = sorted(set(entry_ids))
+    rows = await current().fetch(
+        "update time_entry set state = 'submitted', submitted_at = $2"
+        " where id = any($1) and state = any($3) and ($4 or agent_id = $5) returning id, case_id, customer_id",
+        ids, at, sorted(OPEN), by.is_manager, by.id,
+    )  # fmt: skip
+    submitted = [row["id"] for row in rows]
+    for subject_id, customer_id in sorted({(row["case_id"] or row["id"], row["customer_id"]) for row in rows}, key=str):
+        await outbox.tell(
+            kind="time.submitted",
+            subject_id=subject_id,
+            customer_id=customer_id,
+            contact_may_know=False,
+            actor=by,
+            at=at,
+        )
+    return Submission(submitted, await _why_not(by, set(ids) - set(submitted)))
+
+
+async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
+    if not ids:
+        return {}
+    rows = {
+        row["id"]: row
+        for row in await current().fetch("select id, agent_id, state from time_entry where id = any($1)", list(ids))
+    }
+    refused = {}
+    for entry_id in sorted(ids):
+        row = rows.get(entry_id)
+        if row is None:
+            refused[entry_id] = "It is not there any more."
+        elif row["agent_id"] != by.id and not by.is_manager:
+            refused[entry_id] = "Only a manager may submit a colleague's time."
+        elif row["state"] == State.APPROVED:
+            refused[entry_id] = "It is approved already."
+    return refused
+
+
+async def mark_approved(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
+    """A manager's yes: from submitted, or from draft with the submission implied (C4); `submitted_at` is then `at`."""
+    return await _step(entry_id, version, {State.SUBMITTED, State.DRAFT}, State.APPROVED, submitted_at=at)
+
+
+async def mark_rejected(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
+    """Back to its author, who may change it for 24 hours from `at` (C5). From submitted, or from draft."""
+    return await _step(entry_id, version, {State.SUBMITTED, State.DRAFT}, State.REJECTED, window_from=at)
+
+
+async def mark_submitted(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
+    """An approval was withdrawn: the entry waits for a manager again."""
+    return await _step(entry_id, version, {State.APPROVED}, State.SUBMITTED, submitted_at=at)
+
+
+_STEP = """
+update time_entry set state = $4, submitted_at = coalesce(submitted_at, $5), window_from = coalesce($6, window_from)
+where id = $1 and version = $2 and state = any($3) returning *
+"""
+
+
+async def _step(
+    entry_id: int,
+    version: int,
+    sources: set[State],
+    target: State,
+    *,
+    submitted_at: datetime | None = None,
+    window_from: datetime | None = None,
+) -> TimeEntry:
+    row = await current().fetchrow(_STEP, entry_id, version, sorted(sources), target.value, submitted_at, window_from)
+    if row is None:
+        raise Conflict(await _what_happened(entry_id, version, target))
+    return TimeEntry.of_row(row)
+
+
+async def _what_happened(entry_id: int, version: int, target: State) -> str:
+    """The sentence for the one who came second."""
+    row = await current().fetchrow("select state, version from time_entry where id = $1", entry_id)
+    if row is None:
+        return "This time was deleted meanwhile."
+    if row["version"] != version:
+        return "This time was changed meanwhile. Look at it again."
+    if row["state"] == target:
+        return f"Somebody else was faster: this time is {target.value} already."
+    return f"This time is {State(row['state']).word.lower()} meanwhile. Look at it again."

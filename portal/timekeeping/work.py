@@ -1,0 +1,107 @@
+"""What somebody says about a piece of work, and the columns of a time entry that follow from it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from portal.database import current
+from portal.durations import LONGEST, Rounding, RoundingMode
+from portal.errors import Invalid
+from portal.timekeeping.rules import Billing, Counting, counted, latest_work_date, why_not_on
+
+LONGEST_COMMENT = 1000
+LONGEST_DESCRIPTION = 4000
+NO_AGENT = "Choose an agent who works here."
+NO_SERVICE = "Billable time needs a service: choose one, or set the service of the case."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What somebody says about a piece of work; the rest of an entry follows from it.
+
+    `minutes` were really worked (1 to 1440) and are never changed by a rule. `billing` None: as the case's type says (S2.13).
+    `counts` overrides the service's rounding, in minutes, with its `override_reason`. The customer reads `external_comment`, never `description`.
+    """
+
+    minutes: int
+    work_date: date
+    service_id: int | None = None
+    billing: Billing | None = None
+    external_comment: str = ""
+    description: str = ""
+    counts: int | None = None
+    override_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the rules need to know of an entry's surroundings."""
+
+    agent_has_left: bool
+    customer_id: int | None
+    latest: date
+    rounding: Rounding | None
+    billable_by_default: bool
+
+
+_GROUND = """
+select a.time_zone, (select time_zone from company) as company_zone, a.ended_at is not null as ended,
+       s.customer_id, s.rounding_minimum, s.rounding_increment, s.rounding_mode,
+       (select billable from case_type where id = $3) as type_is_billable
+from agent a left join service s on s.id = $2 where a.id = $1
+"""
+
+
+async def ground_of(
+    agent_id: int, service_id: int | None, customer_id: int | None, case_type_id: int | None, at: datetime
+) -> Ground:
+    """Look it up, and refuse an agent who is none and a service that is not the customer's."""
+    row = await current().fetchrow(_GROUND, agent_id, service_id, case_type_id)
+    if row is None:
+        raise Invalid({"agent": NO_AGENT})
+    if service_id is not None and (row["customer_id"] is None or customer_id not in (None, row["customer_id"])):
+        raise Invalid({"service": "Choose a service of this customer."})
+    rounding = None
+    if service_id is not None:
+        rounding = Rounding(row["rounding_minimum"], row["rounding_increment"], RoundingMode(row["rounding_mode"]))
+    by_default = row["type_is_billable"]
+    return Ground(
+        agent_has_left=row["ended"],
+        customer_id=customer_id or row["customer_id"],
+        latest=latest_work_date(at, row["time_zone"], row["company_zone"] or row["time_zone"]),
+        rounding=rounding,
+        billable_by_default=service_id is not None if by_default is None else by_default,
+    )
+
+
+def content_of(work: Work, ground: Ground, known_date: date | None = None) -> dict[str, Any]:
+    """The columns that follow from what was said. Raises `Invalid` with every field that needs a correction."""
+    wrong: dict[str, str] = {}
+    billing = work.billing or (Billing.BILLABLE if ground.billable_by_default else Billing.NOT_BILLABLE)
+    if not 1 <= work.minutes <= LONGEST:
+        wrong["duration"] = "One entry holds from 1 min to 24 h."
+    if billing is not Billing.NOT_BILLABLE and ground.rounding is None:
+        wrong["service"] = NO_SERVICE if ground.customer_id else "General time has no customer, so it cannot be billed."
+    if len(work.external_comment) > LONGEST_COMMENT:
+        wrong["external_comment"] = f"Use at most {LONGEST_COMMENT} characters."
+    if len(work.description) > LONGEST_DESCRIPTION:
+        wrong["description"] = f"Use at most {LONGEST_DESCRIPTION} characters."
+    if work.work_date != known_date and (sentence := why_not_on(work.work_date, ground.latest)):
+        wrong["work_date"] = sentence
+    counting = Counting(0)
+    try:
+        counting = counted(work.minutes, billing, ground.rounding, work.counts, work.override_reason)
+    except Invalid as refusal:
+        wrong |= refusal.fields
+    if wrong:
+        raise Invalid(wrong)
+    return {
+        "service_id": work.service_id,
+        "work_date": work.work_date,
+        "actual_minutes": work.minutes,
+        "billing": billing.value,
+        "billable_minutes": counting.minutes,
+        "override_reason": counting.override_reason,
+        "external_comment": work.external_comment.strip(),
+        "description": work.description.strip(),
+    }

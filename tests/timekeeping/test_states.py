@@ -1,0 +1,153 @@
+"""Submitting, and the steps that billing takes: who comes second is told, and nothing else moves."""
+
+import asyncio
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from portal.database import transaction
+from portal.errors import Conflict, Forbidden
+from portal.timekeeping import states
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.work import Work
+from tests.world import HELPDESK, INES, MAX, NOW
+
+pytestmark = pytest.mark.usefixtures("dsn")
+WORK = Work(minutes=50, work_date=date(2026, 11, 20), service_id=HELPDESK)
+LATER = NOW + timedelta(hours=1)
+
+
+async def test_several_entries_are_submitted_at_once(case: Any) -> None:
+    """S0.24-S0.26: and who waits for them is told once per case."""
+    async with transaction(INES) as tx:
+        ids = [(await TimeEntry.log(INES, WORK, at=NOW, case=case)).id for _ in range(3)]
+        result = await states.submit(INES, ids, at=LATER)
+        rows = await tx.fetch("select state, submitted_at, version from time_entry")
+        told = await tx.fetchval(
+            "select count(*) from outbox where kind = 'time.submitted' and subject_id = $1", case.id
+        )
+    assert (sorted(result.submitted), result.refused) == (ids, {})
+    assert {tuple(row.values()) for row in rows} == {("submitted", LATER, 1)}
+    assert told == 1
+
+
+async def test_submitting_again_is_harmless(case: Any) -> None:
+    async with transaction(INES) as tx:
+        entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
+        await states.submit(INES, [entry.id], at=NOW)
+        again = await states.submit(INES, [entry.id], at=LATER)
+        assert await tx.fetchval("select submitted_at from time_entry") == NOW
+    assert again == states.Submission([], {})
+
+
+async def test_what_cannot_be_submitted_is_reported_and_the_rest_goes_through(case: Any) -> None:
+    """D35."""
+    async with transaction(MAX):
+        foreign = await TimeEntry.log(MAX, WORK, at=NOW, case=case)
+    async with transaction(INES):
+        own, approved = [await TimeEntry.log(INES, WORK, at=NOW, case=case) for _ in range(2)]
+        await states.mark_approved(approved.id, 1, at=NOW)
+        result = await states.submit(INES, [own.id, foreign.id, approved.id, 999], at=NOW)
+    assert result.submitted == [own.id]
+    assert result.refused == {
+        foreign.id: "Only a manager may submit a colleague's time.",
+        approved.id: "It is approved already.",
+        999: "It is not there any more.",
+    }
+    async with transaction(MAX):
+        assert (await TimeEntry.find(foreign.id, MAX)).state == "draft"
+        assert (await states.submit(MAX, [foreign.id], at=NOW)).submitted == [foreign.id]
+
+
+async def test_a_rejected_entry_opens_for_24_hours_and_is_submitted_again(case: Any) -> None:
+    """C5, S0.31: the day of its creation does not matter any more."""
+    rejected_at = NOW + timedelta(days=3)
+    async with transaction(INES):
+        entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
+        await states.submit(INES, [entry.id], at=NOW)
+        entry = await states.mark_rejected(entry.id, 1, at=rejected_at)
+        assert (entry.state, entry.window_from, entry.version) == ("rejected", rejected_at, 1)
+        with pytest.raises(Forbidden):
+            await entry.change(INES, WORK, version=1, at=rejected_at + timedelta(hours=24, seconds=1))
+        more = Work(minutes=60, work_date=WORK.work_date, service_id=HELPDESK)
+        entry = await entry.change(INES, more, version=1, at=rejected_at + timedelta(hours=23))
+        assert (entry.state, entry.version) == ("rejected", 2)
+        assert (await states.submit(INES, [entry.id], at=rejected_at + timedelta(days=9))).submitted == [entry.id]
+
+
+async def test_a_manager_may_approve_a_draft(case: Any) -> None:
+    """C4: the submission is implied, and the version is the one that was approved."""
+    async with transaction(MAX):
+        entry = await TimeEntry.log(MAX, WORK, at=NOW, case=case, agent_id=INES.id)
+        entry = await states.mark_approved(entry.id, 1, at=LATER)
+    assert (entry.state, entry.submitted_at, entry.version) == ("approved", LATER, 1)
+
+
+async def test_an_old_version_is_not_approved(case: Any) -> None:
+    """D34."""
+    async with transaction(INES):
+        entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
+        await entry.change(INES, Work(minutes=5, work_date=WORK.work_date, service_id=HELPDESK), version=1, at=NOW)
+        with pytest.raises(Conflict, match="changed meanwhile"):
+            await states.mark_approved(entry.id, 1, at=NOW)
+        assert (await TimeEntry.find(entry.id, INES)).state == "draft"
+
+
+async def test_of_two_managers_one_is_told_that_the_other_was_faster(case: Any) -> None:
+    async with transaction(INES):
+        entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
+
+    async def approve() -> str:
+        try:
+            async with transaction(MAX):
+                await states.mark_approved(entry.id, 1, at=NOW)
+        except Conflict as refusal:
+            return refusal.sentence
+        return "yes"
+
+    answers = await asyncio.gather(approve(), approve())
+    assert sorted(answers) == ["Somebody else was faster: this time is approved already.", "yes"]
+
+
+async def test_a_deleted_entry_is_not_approved(case: Any) -> None:
+    async with transaction(INES):
+        entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
+        await entry.discard(INES, at=NOW)
+        with pytest.raises(Conflict, match="deleted"):
+            await states.mark_approved(entry.id, 1, at=NOW)
+
+
+STEPS = {
+    "submit": {"draft": "submitted", "rejected": "submitted"},
+    "approve": {"draft": "approved", "submitted": "approved"},
+    "reject": {"draft": "rejected", "submitted": "rejected"},
+    "withdraw": {"approved": "submitted"},
+}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(sorted(STEPS)), max_size=8))
+async def test_whatever_is_asked_in_whatever_order_only_these_steps_happen(case: Any, steps: list[str]) -> None:
+    expected = "draft"
+    async with transaction(MAX):
+        entry = await TimeEntry.log(MAX, WORK, at=NOW, case=case, agent_id=INES.id)
+        for step in steps:
+            possible = expected in STEPS[step]
+            assert await _take(step, entry.id) is possible
+            expected = STEPS[step].get(expected, expected)
+            entry = await TimeEntry.find(entry.id, MAX)
+            assert (entry.state, entry.version, entry.actual_minutes) == (expected, 1, 50)
+
+
+async def _take(step: str, entry_id: int) -> bool:
+    if step == "submit":
+        return bool((await states.submit(INES, [entry_id], at=NOW)).submitted)
+    mark = {"approve": states.mark_approved, "reject": states.mark_rejected, "withdraw": states.mark_submitted}[step]
+    try:
+        await mark(entry_id, 1, at=NOW)
+    except Conflict:
+        return False
+    return True
