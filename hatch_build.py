@@ -11,7 +11,7 @@ Nothing of others is committed: `package-lock.json` fixes what is fetched, by ha
     static/vendor/licences/NAME.txt     the licence of each package
     tests/vendor/axe.min.js             axe-core, for the tests only (`python hatch_build.py --tests`)
 
-In the wheel the folders templates, static and migrations stand in `portal/shipped/`; `portal.settings.shipped` finds them in both places.
+In the wheel the folders templates, static and migrations stand inside of the package.
 
 Run by itself (`python hatch_build.py`), it fills the folders and does nothing if they are already filled from the same lock.
 """
@@ -66,7 +66,7 @@ class Assets(BuildHookInterface):  # type: ignore[type-arg]
         fill(ROOT / "static" / "vendor", PAGE_FILES)
         if version == "standard":
             build_data["force_include"].update(
-                {str(ROOT / name): f"portal/shipped/{name}" for name in SHIPPED if (ROOT / name).is_dir()}
+                {str(ROOT / name): f"portal/{name}" for name in SHIPPED if (ROOT / name).is_dir()}
             )
 
 

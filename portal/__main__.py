@@ -1,9 +1,250 @@
-"""The command `portal`."""
+"""The command `portal`. Each part is imported only by the command that needs it, so that each is quick."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from portal.embedded import EmbeddedPostgres
+    from portal.settings import Settings
+
+CAST = (
+    ("Noor", "noor@desk.example", "admin: settings, people and all below"),
+    ("Max", "max@desk.example", "manager: approvals, billing"),
+    ("Ines", "ines@desk.example", "agent: cases, time"),
+    ("Ada", "ada@acme.example", "customer Acme: all its cases, invoices"),
+    ("Alan", "alan@acme.example", "customer Acme: own cases"),
+    ("Gil", "gil@globex.example", "customer Globex"),
+)
 
 
-def main() -> None:
-    raise SystemExit("usage: portal COMMAND")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; what it refuses is one sentence on standard error and exit status 1."""
+    given = _parser().parse_args(arguments)
+    if given.command == "simulate":
+        from portal.billing.simulate import main as simulate
+
+        return simulate([given.file])
+    from portal.errors import Refusal
+    from portal.settings import CannotStart
+
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        given.run(given)
+    except (CannotStart, Refusal) as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _leave(*_: Any) -> None:
+    """SIGTERM before the process tree has its own handler: clean up on the way out."""
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="portal", description="Support cases, the time worked on them, and the invoices that follow."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve in production, behind a proxy that speaks https")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=_port, default=8000, help="port to listen on (8000)")
+    serve.set_defaults(run=_serve)
+
+    demo = commands.add_parser("demo", help="serve with a database of its own and made-up data")
+    demo.add_argument("--port", type=_port, default=8000, help="port to listen on, on 127.0.0.1 (8000)")
+    demo.add_argument("--data", metavar="DIR", help="folder for its database and files (.data)")
+    demo.set_defaults(run=_demo)
+
+    commands.add_parser("migrate", help="bring the database's schema up to date").set_defaults(run=_migrate)
+    commands.add_parser("worker", help="run the jobs alone; serve starts one by itself").set_defaults(run=_worker)
+
+    simulate = commands.add_parser("simulate", help="run the billing engine over a JSON document, without a database")
+    simulate.add_argument("file", metavar="FILE")
+
+    admin = commands.add_parser("admin", help="administrators").add_subparsers(
+        dest="verb", required=True, metavar="VERB"
+    )
+    create = admin.add_parser(
+        "create", help="make an administrator; the password is asked for, or read from standard input"
+    )
+    create.add_argument("--name", required=True)
+    create.add_argument("--email", required=True)
+    create.add_argument("--time-zone", default="UTC", help="such as Europe/Berlin (UTC)")
+    create.set_defaults(run=_create_admin)
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: use a number from 1 to 65535")
+    return int(text)
+
+
+# --- commands
+
+
+def _serve(given: argparse.Namespace) -> None:
+    from portal.settings import Settings
+
+    settings = Settings.from_environment()
+    if settings.environment == "production" and settings.owner_url is not None and settings.database_url is None:
+        from portal.settings import CannotStart
+
+        raise CannotStart("DATABASE_URL is missing: the app needs a role of its own beside the owner's.")
+    _run_tree(settings, given.host, given.port, lambda: print(f"The portal serves {settings.base_url}.", flush=True))
+
+
+def _demo(given: argparse.Namespace) -> None:
+    from portal.settings import Settings
+
+    environ = {"PORTAL_BASE_URL": f"http://127.0.0.1:{given.port}", **os.environ, "PORTAL_ENVIRONMENT": "demo"}
+    if given.data:
+        environ["PORTAL_DATA"] = given.data
+    settings = Settings.from_environment(environ)
+
+    def greet() -> None:
+        print(f"\nThe portal is at {settings.base_url}. Sign in with the password {settings.demo_password} as\n")
+        for name, address, who in CAST:
+            print(f"    {address:<22}{name:<6}{who}")
+        print("\nCtrl-C stops it.", flush=True)
+
+    _run_tree(settings, "127.0.0.1", given.port, greet)
+
+
+def _migrate(_: argparse.Namespace) -> None:
+    from portal import database
+    from portal.settings import Settings
+
+    with _database_of(Settings.from_environment()) as settings:
+        asyncio.run(database.migrate(settings.owner_url or ""))
+
+
+def _worker(_: argparse.Namespace) -> None:
+    from portal import worker
+    from portal.settings import Settings
+
+    with _database_of(Settings.from_environment()) as settings:
+        worker.run(settings)
+
+
+def _create_admin(given: argparse.Namespace) -> None:
+    from datetime import UTC, datetime
+
+    from portal.database import transaction
+    from portal.people.agents import create_admin
+    from portal.people.readers import SYSTEM
+    from portal.settings import Settings
+
+    async def create() -> None:
+        async with transaction(SYSTEM):
+            await create_admin(
+                name=given.name, address=given.email, password=password, zone=given.time_zone, at=datetime.now(UTC)
+            )
+
+    with _database_of(Settings.from_environment()) as settings:
+        password = _asked_password()
+        asyncio.run(_with_pool(settings, create()))
+    print(f"{given.name} is an administrator and signs in as {given.email} at {settings.base_url}/sign-in.")
+
+
+def _asked_password() -> str:
+    """Never an argument: those can be seen by every user of the machine (R86)."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    import getpass
+
+    from portal.settings import CannotStart
+
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("The same again: ") != password:
+        raise CannotStart("The two passwords are not the same.")
+    return password
+
+
+# --- the ground they stand on
+
+
+def _run_tree(settings: "Settings", host: str, port: int, greet: Callable[[], None]) -> None:
+    """Start what there is to start, one step after the other, and serve until told to stop."""
+    from portal import serving
+
+    serving.refuse_taken_port(host, port)
+    embedded = _embedded(settings)
+    try:
+        if embedded is not None:
+            settings = _prepared(embedded, settings)
+        # The tables' owner is no business of the processes that answer requests.
+        serving.serve(replace(settings, database_owner_url=None), host=host, port=port, database=embedded, ready=greet)
+    finally:
+        if embedded is not None:
+            embedded.stop()
+
+
+def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
+    """Our own server, where no other is named."""
+    if settings.app_url is not None:
+        return None
+    from portal.embedded import EmbeddedPostgres
+
+    return EmbeddedPostgres(settings.data)
+
+
+def _prepared(embedded: "EmbeddedPostgres", settings: "Settings") -> "Settings":
+    """Start the embedded server, migrate, and return the settings with its URLs."""
+    from portal import database
+
+    with _step("Starting PostgreSQL"):
+        owner = embedded.start()
+    with _step("Bringing the schema up to date"):
+        asyncio.run(database.migrate(owner))
+    return replace(settings, database_url=embedded.let_in("portal_app"), database_owner_url=owner)
+
+
+@contextlib.contextmanager
+def _database_of(settings: "Settings") -> "Iterator[Settings]":
+    """The settings with a database that can be reached: the one named, the embedded one that `serve` runs, or one of our own meanwhile."""
+    embedded = _embedded(settings)
+    if embedded is None:
+        yield settings
+    elif owner := embedded.found_running():
+        yield replace(settings, database_url=embedded.let_in("portal_app"), database_owner_url=owner)
+    else:
+        try:
+            yield _prepared(embedded, settings)
+        finally:
+            embedded.stop()
+
+
+async def _with_pool(settings: "Settings", work: Coroutine[Any, Any, None]) -> None:
+    from portal import database
+
+    await database.start(settings.app_url or "", role=settings.app_role, size=2)
+    try:
+        await work
+    finally:
+        await database.stop()
+
+
+@contextlib.contextmanager
+def _step(title: str) -> Iterator[None]:
+    """Say what goes on, and how long it took."""
+    began = time.monotonic()
+    print(f"{title} ...", file=sys.stderr, flush=True)
+    yield
+    print(f"{title}: done in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

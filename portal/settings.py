@@ -116,12 +116,6 @@ class Settings:
         return self.database_owner_url or self.database_url
 
 
-def shipped(name: str) -> Path:
-    """The folder `templates`, `static` or `migrations`: in the installed package, or else in the work tree."""
-    installed = Path(__file__).parent / "shipped" / name
-    return installed if installed.is_dir() else Path(__file__).parent.parent / name
-
-
 def _environment(value: str) -> Environment:
     for known in get_args(Environment):
         if value == known:
@@ -191,7 +185,7 @@ def _number(name: str, value: str, least: int, most: int) -> int:
 def _kept(path: Path, make: Callable[[], str], name: str) -> str:
     """The value in the file `path`, made on first use. Only its owner can read it (0600)."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
             fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

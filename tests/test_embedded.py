@@ -164,6 +164,7 @@ def test_another_role_can_be_let_in_and_is_not_the_owner(data: Path) -> None:
 
 def test_a_second_owner_is_told_that_it_is_already_running(data: Path) -> None:
     process, url, _ = another_process(data)
+    assert EmbeddedPostgres(data).found_running() == url
     try:
         with pytest.raises(CannotStart, match=rf"already running on {data} \(process {process.pid}\)\.$"):
             EmbeddedPostgres(data).start()
@@ -192,6 +193,7 @@ def test_a_killed_server_is_started_again_under_the_same_address(data: Path) -> 
     os.kill(server.pid, signal.SIGKILL)
     assert gone(server.pid or 0)
     assert not server.is_running()
+    assert server.found_running() is None
     assert server.start() == url
     assert sql(url, "select n from kept") == 42
     server.stop()

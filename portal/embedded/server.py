@@ -85,12 +85,24 @@ class EmbeddedPostgres:
         if self._process is not None:
             children.end(self._process, _STOP)
             self._process = None
-        if place.is_temporary(self._run):
-            shutil.rmtree(self._run, ignore_errors=True)
-        self._run = Path()
         if self._lock is not None:
+            if place.is_temporary(self._run):
+                shutil.rmtree(self._run, ignore_errors=True)
+            self._run = Path()
             self._lock.close()
             self._lock = None
+
+    def found_running(self) -> str | None:
+        """The owner's URL where another process runs the server of this data folder now; None where nobody does."""
+        folder = place.known_folder(self.data)
+        try:
+            lines = (folder / "postmaster.pid").read_text().splitlines()
+            if lines[7].strip() != "ready" or Path(psutil.Process(int(lines[0])).cwd()) != folder.resolve():
+                return None
+        except (OSError, ValueError, IndexError, psutil.Error):
+            return None
+        self._run = Path(lines[4])
+        return self.url()
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
