@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from portal.database import current
 from portal.people.readers import AgentReader
-from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.entries import VISIBLE
 from portal.timekeeping.rules import State
 
 PAGE = 50
@@ -28,31 +28,21 @@ left join customer u on u.id = e.customer_id
 """
 
 
+SCOPES = {"case": "e.case_id = $1", "agent": "e.agent_id = $1"}
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries a list shows; None leaves a question open. `after`: the last row of the page before (keyset, D56)."""
+    """Which entries a list shows: those of one case or of one agent (`scope`, `id`), perhaps of one state or one agent only.
 
-    case_id: int | None = None
-    agent_id: int | None = None
+    `after` is the key of the last row of the page before (keyset, D56).
+    """
+
+    scope: Literal["case", "agent"]
+    id: int
     state: State | None = None
+    agent_id: int | None = None
     after: tuple[date, int] | None = None
-
-    def conditions(self) -> tuple[str, list[Any]]:
-        """SQL after `where`, with its parameters from $1."""
-        asked: list[tuple[str, Any]] = [
-            ("e.case_id = {}", self.case_id),
-            ("e.agent_id = {}", self.agent_id),
-            ("e.state = {}", self.state and self.state.value),
-        ]
-        sql, values = [], []
-        for condition, value in asked:
-            if value is not None:
-                values.append(value)
-                sql.append(condition.format(f"${len(values)}"))
-        if self.after:
-            values.extend(self.after)
-            sql.append(f"(e.work_date, e.id) < (${len(values) - 1}, ${len(values)})")
-        return " and ".join(sql) or "true", values
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +69,20 @@ def key(text: str) -> tuple[date, int] | None:
 
 async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
     """One page of entries, by keyset on work date and id: its cost does not grow with the number of entries (S1.12)."""
-    condition, values = which.conditions()
+    after = which.after or (date.max, 2**63 - 1)
     rows = await current().fetch(
-        f"select {COLUMNS} {SOURCE} where {TimeEntry.visible_sql(reader)} and {condition}"
-        f" order by e.work_date desc, e.id desc limit {size + 1}",
-        *values,
-    )
+        f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and {SCOPES[which.scope]} and (e.work_date, e.id) < ($2, $3)"
+        " and ($4::text is null or e.state = $4) and ($5::bigint is null or e.agent_id = $5)"
+        " order by e.work_date desc, e.id desc limit $6",
+        which.id, *after, which.state and which.state.value, which.agent_id, size + 1,
+    )  # fmt: skip
     return Page(rows[:size], len(rows) > size)
 
 
 async def counts(reader: AgentReader, agent_id: int) -> dict[State, int]:
     """How many entries of an agent stand in each state, for the views of the own list."""
     rows = await current().fetch(
-        f"select state, count(*) as n from time_entry e where {TimeEntry.visible_sql(reader)} and agent_id = $1 group by state",  # noqa: S608
+        f"select state, count(*) as n from time_entry e where {VISIBLE[reader.database_role]} and agent_id = $1 group by state",  # noqa: S608
         agent_id,
     )
     return {State(row["state"]): row["n"] for row in rows}
@@ -117,7 +108,7 @@ async def sums_of_case(reader: AgentReader, case_id: int) -> CaseTime:
           coalesce(sum(actual_minutes) filter (where state = 'draft'), 0) as draft,
           coalesce(sum(actual_minutes) filter (where state = 'submitted'), 0) as submitted,
           coalesce(sum(actual_minutes) filter (where state = 'rejected'), 0) as rejected
-        from time_entry e where {TimeEntry.visible_sql(reader)} and case_id = $1""",  # noqa: S608
+        from time_entry e where {VISIBLE[reader.database_role]} and case_id = $1""",  # noqa: S608
         case_id,
     )
     return CaseTime(**dict(row))
@@ -126,7 +117,7 @@ async def sums_of_case(reader: AgentReader, case_id: int) -> CaseTime:
 async def on_feed(reader: AgentReader, case_id: int, *, since: Any = None, until: Any = None, newest: int) -> list[Any]:
     """The newest entries of a case by when they were logged, oldest first, within [`since`, `until`) where given."""
     rows = await current().fetch(
-        f"select {COLUMNS} {SOURCE} where {TimeEntry.visible_sql(reader)} and e.case_id = $1"
+        f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and e.case_id = $1"
         " and ($2::timestamptz is null or e.created_at >= $2) and ($3::timestamptz is null or e.created_at < $3)"
         " order by e.created_at desc, e.id desc limit $4",
         case_id, since, until, newest,

@@ -43,9 +43,9 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
                 entry.id, reason, NOW + timedelta(hours=hours),
             )  # fmt: skip
         await states.mark_rejected(entry.id, 1, at=NOW)
-        rejected = await lists.page(INES, lists.Filter(agent_id=INES.id, state=State.REJECTED))
-        everything = await lists.page(INES, lists.Filter(agent_id=INES.id))
-        nobodys = await lists.page(INES, lists.Filter(agent_id=MAX.id))
+        rejected = await lists.page(INES, lists.Filter("agent", INES.id, state=State.REJECTED))
+        everything = await lists.page(INES, lists.Filter("agent", INES.id))
+        nobodys = await lists.page(INES, lists.Filter("agent", MAX.id))
         counts = await lists.counts(INES, INES.id)
     assert [(row["id"], row["reason"], row["case_number"]) for row in rejected.rows] == [
         (entry.id, "Which switch?", case.number)
@@ -58,7 +58,7 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
 async def test_general_time_stands_in_the_list_without_a_customer() -> None:
     async with transaction(INES):
         await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, description="Meeting"), at=NOW)
-        row = (await lists.page(INES, lists.Filter(agent_id=INES.id))).rows[0]
+        row = (await lists.page(INES, lists.Filter("agent", INES.id))).rows[0]
     assert (row["customer_name"], row["service_name"], row["case_number"]) == (None, None, None)
 
 
@@ -76,18 +76,18 @@ async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
         )  # fmt: skip
         await tx.execute("insert into case_event (customer_id, case_id, kind, contact_may_know, agent_id, actor_name, details, at)"
                          " values (1, $1, 'opened', true, 1, 'x', '{}', $2)", case.id, NOW)  # fmt: skip
-        seen, which = [], lists.Filter(case_id=case.id)
+        seen, which = [], lists.Filter("case", case.id)
         for _ in range(3):
             page = await lists.page(INES, which)
             seen += [(row["work_date"], row["id"]) for row in page.rows]
             assert page.more
-            which = lists.Filter(case_id=case.id, after=lists.key(page.last))
+            which = lists.Filter("case", case.id, after=lists.key(page.last))
         assert len(set(seen)) == 3 * lists.PAGE
         assert seen == sorted(seen, reverse=True)
         newest = await lists.on_feed(INES, case.id, newest=50)
         assert [row["created_at"] for row in newest] == [NOW + timedelta(seconds=n) for n in range(9951, 10001)]
         assert (await lists.sums_of_case(INES, case.id)).worked == 100_000
-        mine = await lists.page(INES, lists.Filter(case_id=case.id, agent_id=INES.id, state=State.DRAFT))
+        mine = await lists.page(INES, lists.Filter("case", case.id, agent_id=INES.id, state=State.DRAFT))
         assert {row["agent_id"] for row in mine.rows} == {INES.id}
 
 
