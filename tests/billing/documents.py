@@ -1,0 +1,91 @@
+"""A small valid input document, for tests that change one thing in it."""
+
+import copy
+from typing import Any
+
+DOCUMENT: dict[str, Any] = {
+    "currency": "EUR",
+    "vat": {"category": "S", "rate": "25"},
+    "rates": [
+        {"role": "senior", "hourly_rate": "120.00", "from": "2026-01-01"},
+        {"service": "Desk", "hourly_rate": "100.00", "from": "2026-03-01"},
+    ],
+    "contracts": [
+        {
+            "name": "Support",
+            "start": "2026-01-01",
+            "end": None,
+            "cycle": "monthly",
+            "anchor": "2026-01-01",
+            "services": [
+                {
+                    "name": "Desk",
+                    "settlement": "subscription",
+                    "rollup": "service",
+                    "taxable": True,
+                    "effective_start": "2026-01-01",
+                    "rounding": {"minimum": 0, "increment": 15, "mode": "up"},
+                    "overflow": "bill",
+                    "overage_rate": "110.00",
+                    "fee": "500.00",
+                    "included_minutes": 600,
+                    "due": "advance",
+                },
+                {"name": "Hours", "settlement": "voucher", "rollup": "none", "overflow": "hold"},
+                {"name": "Time", "settlement": "time_spent", "rollup": "none", "taxable": False},
+            ],
+        }
+    ],
+    "vouchers": [
+        {
+            "id": "V1",
+            "services": ["Desk", "Hours"],
+            "minutes": 600,
+            "price": "900.00",
+            "sold": "2026-01-10",
+            "valid_from": "2026-01-10",
+            "valid_until": "2026-07-01",
+        }
+    ],
+    "entries": [
+        {
+            "id": id,
+            "service": service,
+            "agent": "Ines",
+            "role": "senior",
+            "date": "2026-01-05",
+            "created": "2026-01-05T10:00:00Z",
+            "actual_minutes": 50,
+            "billing": "billable",
+            "billable_minutes": None,
+            "hourly_rate": None,
+            "external_comment": "VPN restored",
+        }
+        for id, service in (("e1", "Desk"), ("e2", "Time"))
+    ],
+    "steps": [{"approve": ["e1", "e2"]}, {"bill": {"until": "2026-02-01"}}],
+}
+
+MISSING = object()
+
+
+def document() -> dict[str, Any]:
+    """A fresh copy."""
+    return copy.deepcopy(DOCUMENT)
+
+
+def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
+    """A copy with each path (`contracts.0.name`) set to its value, or taken out by `MISSING`; `+` appends to a list."""
+    result = document()
+    for path, value in changes:
+        *way, last = path.split(".")
+        at: Any = result
+        for step in way:
+            at = at[int(step)] if isinstance(at, list) else at[step]
+        if last == "+":
+            at.append(copy.deepcopy(value))
+        elif value is MISSING:
+            del at[last]
+        else:
+            at[int(last) if isinstance(at, list) else last] = copy.deepcopy(value)
+    return result
