@@ -1,0 +1,113 @@
+"""`CaseEvent`: what happened to a case, who did it and when. Appended with the change itself, never altered; the database refuses it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from piccolo.columns import JSONB, BigInt, BigSerial, Boolean, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.desk.workflow import Status
+from portal.durations import spoken
+from portal.people.readers import Reader, System
+
+
+class CaseEvent(Table, tablename="case_event"):
+    """One line of a case's log. `details` holds names and values as they were then; contacts read it only where `contact_may_know`."""
+
+    id: BigSerial = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    case_id = BigInt(default=None)
+    kind = Text(default=None)
+    contact_may_know = Boolean(default=None)
+    contact_id = BigInt(null=True, default=None)
+    agent_id = BigInt(null=True, default=None)
+    actor_name = Text(default=None)
+    details = JSONB(default=None)
+    at = Timestamptz(default=None)
+
+
+async def record(
+    case_id: int,
+    customer_id: int,
+    kind: str,
+    *,
+    by: Reader | System,
+    contact_may_know: bool,
+    at: datetime,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """Append a line to the case's log, in the transaction of the change."""
+    await current().execute(
+        "insert into case_event (customer_id, case_id, kind, contact_may_know, contact_id, agent_id, actor_name, details, at)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        customer_id, case_id, kind, contact_may_know, *author_of(by), by.name, json.dumps(details or {}), at,
+    )  # fmt: skip
+
+
+def author_of(by: Reader | System) -> tuple[int | None, int | None]:
+    """Contact's id and agent's id of whoever does something; the portal itself has neither."""
+    if isinstance(by, System):
+        return None, None
+    return (by.id, None) if by.is_contact else (None, by.id)
+
+
+_SIGNS = {
+    "opened": "inbox",
+    "assigned": "user",
+    "priority": "flag",
+    "type": "tag",
+    "service": "layers",
+    "subject": "pencil",
+    "time.changed": "clock",
+    "time.deleted": "clock",
+}
+_STATUS_SIGNS = {
+    Status.RESOLVED: "circle-check",
+    Status.CLOSED: "circle-check",
+    Status.WAITING_FOR_CUSTOMER: "paused",
+    Status.WAITING_FOR_OTHERS: "paused",
+}
+
+NOT_SHOWN = ("time.logged",)
+"""Kinds that the feed shows in another form: logged time as the entry itself."""
+
+
+def sign_of(kind: str, details: Mapping[str, Any]) -> str:
+    """The icon before an event's line."""
+    if kind == "status":
+        return _STATUS_SIGNS.get(Status(details["to"]), "circle-dot")
+    return _SIGNS.get(kind, "info")
+
+
+def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: bool) -> str:
+    """An event as one sentence without its full stop."""
+    to = details.get("to")
+    if kind == "status":
+        return _status_words(actor, Status(details["from"]), Status(details["to"]), for_contact)
+    if kind == "assigned":
+        if to is None:
+            return f"{actor} gave the case back: nobody has it"
+        return f"{actor} took the case" if to == actor else f"{actor} gave the case to {to}"
+    if kind.startswith("time."):
+        return f"{actor} {'deleted' if kind == 'time.deleted' else 'changed'} a time entry of {spoken(int(details['minutes']))}"
+    sentences = {
+        "opened": f"{actor} opened the case",
+        "priority": f"{actor} set the priority to {to}",
+        "type": f"{actor} set the type to {to}",
+        "service": f"{actor} set the service to {to}" if to else f"{actor} took the service off",
+        "subject": f"{actor} changed the subject, which was “{details.get('from')}”",
+    }
+    return sentences.get(kind, f"{actor} changed the case")
+
+
+def _status_words(actor: str, old: Status, new: Status, for_contact: bool) -> str:
+    if new is Status.CLOSED:
+        return f"{actor} closed the case"
+    if new is Status.RESOLVED:
+        return f"{actor} resolved the case"
+    if old.is_done:
+        return f"{actor} opened the case again"
+    return f"{actor} set the status to {new.customer_word if for_contact else new.word}"

@@ -1,0 +1,88 @@
+"""`Message`: one entry of a case's dialogue. A reply is read by both sides, a note by agents only: row-level security holds it back too (D51)."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from piccolo.columns import UUID, BigInt, BigSerial, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.desk.attachments import Upload, attach
+from portal.desk.events import author_of
+from portal.errors import Invalid, NotFound
+from portal.people.readers import Reader
+from portal.render import markdown
+
+LONGEST = 100_000
+"""Characters of one message."""
+
+
+class Message(Table, tablename="message"):
+    """What somebody wrote, as typed (`text`, Markdown) and as cleaned HTML. Never changed once written."""
+
+    id: BigSerial = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    case_id = BigInt(default=None)
+    kind = Text(default=None)
+    contact_id = BigInt(null=True, default=None)
+    agent_id = BigInt(null=True, default=None)
+    author_name = Text(default=None)
+    text = Text(default=None)
+    html = Text(default=None)
+    at = Timestamptz(default=None)
+    form_key = UUID(null=True, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What somebody sends: Markdown and stored files. `form_key` marks the form, so that one sent twice makes one message."""
+
+    text: str
+    files: Sequence[Upload] = field(default=())
+    form_key: uuid.UUID | None = None
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong with it, under the field `body`."""
+        if not self.text.strip():
+            return {
+                "body": "Write something: a file alone does not say what to do with it."
+                if self.files
+                else "Write something first."
+            }
+        if len(self.text) > LONGEST:
+            return {"body": f"Use at most {LONGEST:,} characters; attach the rest as a file."}
+        return {}
+
+    def check(self) -> None:
+        """Raise `Invalid` if there is anything wrong with it."""
+        if problems := self.problems():
+            raise Invalid(problems)
+
+
+async def written_before(writing: Writing, by: Reader) -> int | None:
+    """The id of the case on which this very form has been sent already. A second sender waits here until the first has committed."""
+    if writing.form_key is None:
+        return None
+    tx, (contact_id, agent_id) = current(), author_of(by)
+    await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(writing.form_key))
+    case_id: int | None = await tx.fetchval(
+        "select case_id from message where form_key = $1 and contact_id is not distinct from $2 and agent_id is not distinct from $3",
+        writing.form_key, contact_id, agent_id,
+    )  # fmt: skip
+    return case_id
+
+
+async def write(case_id: int, customer_id: int, kind: str, writing: Writing, *, by: Reader, at: datetime) -> int:
+    """Add a `reply` or `note` to a case that the caller has locked; gives the message's id."""
+    writing.check()
+    if kind == "note" and by.is_contact:
+        raise NotFound
+    message_id: int = await current().fetchval(
+        "insert into message (customer_id, case_id, kind, contact_id, agent_id, author_name, text, html, at, form_key)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id",
+        customer_id, case_id, kind, *author_of(by), by.name, writing.text, markdown(writing.text), at, writing.form_key,
+    )  # fmt: skip
+    await attach(writing.files, customer_id=customer_id, message_id=message_id, by=by)
+    return message_id
