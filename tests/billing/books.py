@@ -1,0 +1,138 @@
+"""Made-up customers for property tests: contracts, vouchers, entries and steps, small enough to collide often."""
+
+import os
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from portal.billing.engine import (
+    Contract,
+    Due,
+    Entry,
+    EntryBilling,
+    Overflow,
+    Rate,
+    Rollup,
+    Service,
+    Settlement,
+    State,
+    VatCategory,
+    VatRate,
+    Voucher,
+)
+from portal.periods import Cycle
+
+ALL = os.environ.get("PORTAL_TEST_ALL") == "1"
+
+quick = settings(
+    max_examples=2000 if ALL else 60, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+
+FIRST = date(2026, 1, 1)
+STANDARD, EXEMPT = VatRate(VatCategory.STANDARD, Decimal("19")), VatRate(VatCategory.EXEMPT, Decimal(0))
+
+days = st.integers(0, 120).map(lambda number: FIRST + timedelta(days=number))
+hourly_rates = st.sampled_from(["0", "0.0001", "33.3333", "60", "119.95"]).map(Decimal)
+prices = st.sampled_from(["0", "0.01", "99.99", "310"]).map(Decimal)
+minutes = st.integers(0, 130)
+zones = st.sampled_from([UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=5))])
+instants = st.builds(
+    lambda hour, zone: datetime(2026, 1, 5, 10 + hour, tzinfo=UTC).astimezone(zone), st.integers(0, 3), zones
+)
+
+
+def services(name: str) -> st.SearchStrategy[Service]:
+    return st.builds(
+        Service,
+        id=st.just(name),
+        name=st.just(name),
+        settlement=st.sampled_from(Settlement),
+        rollup=st.sampled_from(Rollup),
+        vat=st.sampled_from([STANDARD, STANDARD, EXEMPT]),
+        effective_start=days.map(lambda day: FIRST + (day - FIRST) / 4),
+        overflow=st.sampled_from(Overflow),
+        overage_rate=st.none() | hourly_rates,
+        fee=prices,
+        included_minutes=st.integers(0, 200),
+        due=st.sampled_from(Due),
+    )
+
+
+def contracts(name: str) -> st.SearchStrategy[Contract]:
+    return st.builds(
+        Contract,
+        id=st.just(name),
+        name=st.just(name),
+        start=days.map(lambda day: FIRST + (day - FIRST) / 8),
+        end=st.none() | days.map(lambda day: day + timedelta(days=30)),
+        cycle=st.sampled_from(Cycle),
+        anchor=days.map(lambda day: day.replace(day=min(day.day, 28))),
+        services=st.tuples(*(services(f"{name}{number}") for number in (1, 2))),
+    )
+
+
+@st.composite
+def vouchers(draw: st.DrawFn, id: str, usable: list[Service]) -> Voucher:
+    first = draw(st.sampled_from(usable))
+    same = [service.id for service in usable if service.vat == first.vat and service is not first]
+    sold, wait, valid = draw(days), draw(st.integers(0, 10)), draw(st.integers(1, 60))
+    return Voucher(
+        id=id,
+        label=id,
+        services=(first.id, *same[: draw(st.integers(0, 2))]),
+        minutes=draw(st.integers(0, 200)),
+        price=draw(prices),
+        sold=sold,
+        valid_from=sold + timedelta(days=wait),
+        valid_until=sold + timedelta(days=wait + valid),
+    )
+
+
+@st.composite
+def entries(draw: st.DrawFn, id: str, names: list[str]) -> Entry:
+    agent, role = draw(st.sampled_from(["Ines", "Max"])), draw(st.sampled_from(["senior", "trainee"]))
+    return Entry(
+        id=id,
+        service=draw(st.sampled_from(names)),
+        agent=agent,
+        agent_name=agent,
+        role=role,
+        role_name=role,
+        date=draw(days),
+        created=draw(instants),
+        billing=draw(st.sampled_from([EntryBilling.BILLABLE, EntryBilling.BILLABLE, *EntryBilling])),
+        billable_minutes=draw(minutes),
+        hourly_rate=draw(st.none() | hourly_rates),
+        external_comment=id,
+    )
+
+
+@st.composite
+def states(draw: st.DrawFn) -> State:
+    """A customer to whom nothing has happened yet."""
+    found = (draw(contracts("A")), draw(contracts("B")))
+    all_services = [service for contract in found for service in contract.services]
+    usable = [service for service in all_services if service.settlement is not Settlement.TIME_SPENT]
+    numbers = range(draw(st.integers(0, 3)) if usable else 0)
+    names = [service.id for service in all_services]
+    return State(
+        contracts=found,
+        vouchers=tuple(draw(vouchers(f"V{number}", usable)) for number in numbers),
+        entries=tuple(draw(entries(f"e{number}", names)) for number in range(draw(st.integers(1, 8)))),
+    )
+
+
+rates = st.lists(
+    st.builds(
+        Rate,
+        hourly_rate=hourly_rates,
+        starts=days,
+        role=st.sampled_from(["senior", "trainee"]),
+        customer=st.booleans(),
+        service=st.none(),
+    ),
+    max_size=4,
+    unique_by=lambda rate: (rate.role, rate.customer, rate.starts),
+).map(lambda found: (*found, Rate(Decimal("75.5"), FIRST, role="senior")) if not found else tuple(found))

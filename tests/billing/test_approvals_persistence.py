@@ -1,0 +1,318 @@
+"""What managers decide on time, in the database."""
+
+import asyncio
+from datetime import date, timedelta
+from decimal import Decimal
+
+import asyncpg
+import pytest
+
+from portal import billing
+from portal.billing import Choice
+from portal.database import current, transaction
+from portal.errors import Conflict, Forbidden, Invalid
+from portal.people.readers import SYSTEM
+from portal.timekeeping.entries import Work
+from tests.billing.work import NOVEMBER, OCTOBER, a_service, log, states
+from tests.world import ACME, ACME_CONTRACT, GLOBEX_HELPDESK, INES, MAX, MOVE, NOOR, NOW
+
+pytestmark = pytest.mark.usefixtures("dsn")
+
+
+async def _allocations(entry_id: int) -> list[tuple[str, int, Decimal]]:
+    rows = await current().fetch("select kind, minutes, amount from allocation where entry_id = $1 order by position", entry_id)
+    return [tuple(row) for row in rows]
+
+
+async def test_an_approval_keeps_version_rate_source_role_and_amount() -> None:
+    """C12, D17, D34."""
+    async with transaction(MAX) as tx:
+        entry = await log(50)
+        outcome = await billing.approve([entry.choice], by=MAX, at=NOW)
+        assert (outcome.done, outcome.refused, outcome.status) == ((entry.id,), (), 200)
+        row = await tx.fetchrow("select * from approval where entry_id = $1", entry.id)
+        assert (row["version"], row["hourly_rate"], row["rate_source"], row["rate_id"]) == (1, Decimal(120), "role", 1)
+        assert (row["role_name"], row["submission_implied"], row["approved_by_id"]) == ("Senior consultant", False, MAX.id)
+        assert await _allocations(entry.id) == [("charged", 50, Decimal(100))]
+        assert await billing.violations() == {}
+
+
+async def test_later_rates_touch_later_approvals_only() -> None:
+    """C12, D17."""
+    async with transaction(MAX) as tx:
+        before, after = await log(60), await log(60)
+        await billing.approve([before.choice], by=MAX, at=NOW)
+        await tx.execute(
+            "insert into rate (currency, hourly_rate, effective_from, service_id, customer_id, created_at) values ('EUR', 200, '2026-10-01', 1, 1, $1)", NOW
+        )
+        await billing.approve([after.choice], by=MAX, at=NOW)
+        assert await _allocations(before.id) == [("charged", 60, Decimal(120))]
+        assert await _allocations(after.id) == [("charged", 60, Decimal(200))]
+
+
+async def test_a_draft_is_approved_with_its_submission_implied() -> None:
+    """C4."""
+    async with transaction(MAX) as tx:
+        entry = await log(state="draft")
+        assert (await billing.approve([entry.choice], by=MAX, at=NOW)).done == (entry.id,)
+        assert await tx.fetchval("select submission_implied from approval where entry_id = $1", entry.id)
+        assert await tx.fetchval("select submitted_at from time_entry where id = $1", entry.id) == NOW
+
+
+async def test_several_are_approved_and_the_rest_is_reported() -> None:
+    """D35, D33, C10, D19: one sentence for each that is left as it is."""
+    async with transaction(MAX) as tx:
+        good = [await log(30), await log(45, service=GLOBEX_HELPDESK)]
+        own = await log(who=MAX)
+        changed = await log()
+        await tx.execute("update time_entry set version = 2 where id = $1", changed.id)
+        too_early = await log(on=date(2025, 12, 31))
+        await tx.execute("insert into department (name) values ('Elsewhere')")
+        await tx.execute("update agent set department_id = $1 where id = $2", MOVE, NOOR.id)
+        stranger = await log(who=NOOR)
+        entries = [*good, own, changed, too_early, stranger]
+        outcome = await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
+        assert outcome.done == tuple(entry.id for entry in good)
+        assert outcome.status == 200
+        reasons = {refused.entry_id: (refused.sentence, refused.status) for refused in outcome.refused}
+        assert reasons == {
+            own.id: ("This is your own time. Another manager has to decide on it.", 403),
+            changed.id: ("It was changed meanwhile. Look at it again.", 409),
+            too_early.id: ("“Helpdesk” had not begun on 31 Dec 2025.", 422),
+            stranger.id: ("You are not designated for Noor Haddad’s department.", 403),
+        }
+        assert await states(*entries) == ["approved", "approved", "submitted", "submitted", "submitted", "submitted"]
+        assert await billing.violations() == {}
+
+
+async def test_after_the_end_of_the_contract_nothing_is_approved() -> None:
+    """simulate.md: `after_contract_end`; the end is the first day without it."""
+    async with transaction(MAX) as tx:
+        await tx.execute("update contract set end_on = '2026-10-07' where id = $1", ACME_CONTRACT)
+        last, after = await log(on=date(2026, 10, 6)), await log(on=date(2026, 10, 7))
+        outcome = await billing.approve([last.choice, after.choice], by=MAX, at=NOW)
+        assert outcome.done == (last.id,)
+        assert outcome.refused[0].sentence == "The contract “Support 2026” had ended on 7 Oct 2026."
+
+
+async def test_a_missing_rate_stops_the_approval_and_changes_nothing() -> None:
+    """D19, C12: never 0 by accident."""
+    async with transaction(MAX) as tx:
+        await tx.execute("delete from rate")
+        entry = await log()
+        outcome = await billing.approve([entry.choice], by=MAX, at=NOW)
+        assert (outcome.done, outcome.status) == ((), 422)
+        assert outcome.refused[0].sentence == (
+            "There is no rate for Ines Okafor under “Helpdesk” on 6 Oct 2026. Add one, then approve."
+        )
+        assert await states(entry) == ["submitted"]
+        assert await tx.fetchval("select count(*) from approval") == 0
+
+
+async def test_a_rate_in_another_currency_is_no_rate() -> None:
+    """domain.md: a rate prices only contracts in its currency."""
+    async with transaction(MAX) as tx:
+        await tx.execute("update rate set currency = 'USD'")
+        assert (await billing.approve([(await log()).choice], by=MAX, at=NOW)).status == 422
+
+
+async def test_without_a_role_time_by_role_is_not_approved() -> None:
+    """D19."""
+    async with transaction(MAX) as tx:
+        await tx.execute("update agent set role_id = null where id = $1", INES.id)
+        service = await a_service(ACME, ACME_CONTRACT, "By role", rollup="role")
+        entry = await log(service=service, hourly_rate=Decimal(100))
+        outcome = await billing.approve([entry.choice], by=MAX, at=NOW)
+        assert outcome.refused[0].sentence == "Ines Okafor has no role, and “By role” is billed by role. Give one, then approve."
+
+
+async def test_an_admin_may_approve_all_but_own_time() -> None:
+    """C10, D33."""
+    async with transaction(NOOR) as tx:
+        await tx.execute("update agent set department_id = $1", MOVE)
+        entry, own = await log(), await log(who=NOOR)
+        outcome = await billing.approve([entry.choice, own.choice], by=NOOR, at=NOW)
+        assert outcome.done == (entry.id,)
+        assert [refused.status for refused in outcome.refused] == [403]
+
+
+async def test_a_designation_holds_for_the_departments_below() -> None:
+    """C10: departments are a tree."""
+    async with transaction(MAX) as tx:
+        await tx.execute("update department set parent_id = 1 where id = $1", MOVE)
+        await tx.execute("update agent set department_id = $1 where id = $2", MOVE, INES.id)
+        assert (await billing.approve([(await log()).choice], by=MAX, at=NOW)).status == 200
+
+
+async def test_time_entered_for_somebody_is_the_workers_own() -> None:
+    """D33: approving on behalf counts the worked person, not the typist."""
+    async with transaction(MAX) as tx:
+        typed_by_max, worked_by_max = await log(), await log(who=MAX)
+        await tx.execute("update time_entry set entered_by_id = $1 where id = $2", MAX.id, typed_by_max.id)
+        await tx.execute("update time_entry set entered_by_id = $1 where id = $2", INES.id, worked_by_max.id)
+        outcome = await billing.approve([typed_by_max.choice, worked_by_max.choice], by=MAX, at=NOW)
+        assert outcome.done == (typed_by_max.id,)
+
+
+async def test_the_database_refuses_that_somebody_approves_own_time() -> None:
+    """R32."""
+    async with transaction(SYSTEM) as tx:
+        entry = await log(who=MAX)
+        with pytest.raises(asyncpg.CheckViolationError):
+            await tx.execute(
+                "insert into approval (customer_id, entry_id, agent_id, approved_by_id, version, submission_implied, approved_at)"
+                " values (1, $1, 2, 2, 1, false, $2)", entry.id, NOW,
+            )  # fmt: skip
+
+
+async def test_an_agent_decides_on_nothing() -> None:
+    """S0.28."""
+    async with transaction(INES):
+        entry = await log(who=MAX)
+        with pytest.raises(Forbidden):
+            await billing.approve([entry.choice], by=INES, at=NOW)
+        with pytest.raises(Forbidden):
+            await billing.reject([entry.choice], reason="No", by=INES, at=NOW)
+        with pytest.raises(Forbidden):
+            await billing.withdraw(entry.id, by=INES, at=NOW)
+        assert await states(entry) == ["submitted"]
+
+
+async def test_general_and_not_billable_time_is_approved_without_a_price() -> None:
+    """S1.5: never on a document."""
+    async with transaction(MAX) as tx:
+        general = await log(service=None, billing="not_billable")
+        internal = await log(billing="not_billable")
+        goodwill = await log(billing="no_charge")
+        entries = [general, internal, goodwill]
+        assert (await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)).status == 200
+        assert await states(*entries) == ["approved"] * 3
+        assert await tx.fetchval("select count(*) from approval where hourly_rate is null") == 3
+        assert await _allocations(internal.id) == []
+        assert await _allocations(goodwill.id) == [("no_charge", 60, Decimal(0))]
+        assert await billing.violations() == {}
+
+
+async def test_two_managers_at_once_one_gets_a_conflict() -> None:
+    """issue 2, section 5: real commits on two connections, whether the entry has a customer or not."""
+    async with transaction(SYSTEM):
+        entries = [await log(), await log(service=None, billing="not_billable")]
+
+    async def decide(by: object, entry: object) -> billing.Outcome:
+        async with transaction(by):  # type: ignore[arg-type]
+            outcome = await billing.approve([entry.choice], by=by, at=NOW)  # type: ignore[attr-defined, arg-type]
+            await asyncio.sleep(0.05)
+            return outcome
+
+    for entry in entries:
+        outcomes = await asyncio.gather(decide(MAX, entry), decide(NOOR, entry))
+        assert sorted(outcome.status for outcome in outcomes) == [200, 409]
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from approval") == 2
+        assert await billing.violations() == {}
+
+
+async def test_approving_twice_is_a_conflict_and_names_the_manager() -> None:
+    """A repeat changes nothing."""
+    async with transaction(MAX):
+        entry = await log()
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+    async with transaction(NOOR) as tx:
+        outcome = await billing.approve([entry.choice], by=NOOR, at=NOW)
+        assert outcome.status == 409
+        assert outcome.refused[0].sentence == "It is approved already, by Max Herrmann."
+        assert await tx.fetchval("select count(*) from approval") == 1
+
+
+async def test_a_rejection_goes_back_with_its_reason_and_opens_the_window() -> None:
+    """S0.30, S0.31, C5: for 24 hours from the rejection."""
+    async with transaction(MAX) as tx:
+        entry = await log()
+        assert (await billing.reject([entry.choice], reason=" Which site? ", by=MAX, at=NOW)).done == (entry.id,)
+        row = await tx.fetchrow("select state, window_from from time_entry where id = $1", entry.id)
+        assert tuple(row) == ("rejected", NOW)
+        assert await tx.fetchval("select reason from rejection where entry_id = $1", entry.id) == "Which site?"
+        again = await billing.approve([entry.choice], by=MAX, at=NOW)
+        assert again.refused[0].sentence == "It is rejected already, and Ines Okafor has not submitted it again."
+
+
+@pytest.mark.parametrize("reason", ["", "  \n", "x" * 1001])
+async def test_a_rejection_needs_a_reason(reason: str) -> None:
+    """C3."""
+    async with transaction(MAX):
+        entry = await log()
+        with pytest.raises(Invalid) as refusal:
+            await billing.reject([entry.choice], reason=reason, by=MAX, at=NOW)
+        assert "reason" in refusal.value.fields
+        assert await states(entry) == ["submitted"]
+
+
+async def test_a_withdrawal_makes_it_submitted_and_frees_its_allocations() -> None:
+    """simulate.md: withdraw."""
+    async with transaction(MAX) as tx:
+        entry = await log()
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        await billing.withdraw(entry.id, by=MAX, at=NOW + timedelta(hours=1))
+        assert await states(entry) == ["submitted"]
+        assert await _allocations(entry.id) == []
+        row = await tx.fetchrow("select withdrawn_at, withdrawn_by_id from approval where entry_id = $1", entry.id)
+        assert tuple(row) == (NOW + timedelta(hours=1), MAX.id)
+        assert (await billing.approve([entry.choice], by=MAX, at=NOW)).done == (entry.id,)
+        assert await billing.violations() == {}
+
+
+async def test_what_a_document_settled_can_neither_be_withdrawn_nor_changed_nor_deleted() -> None:
+    """C2."""
+    async with transaction(MAX):
+        entry = await log()
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        work = Work(minutes=30, work_date=OCTOBER, service_id=1)
+        with pytest.raises(Conflict):
+            await billing.withdraw(entry.id, by=MAX, at=NOW)
+        with pytest.raises(Conflict):
+            await billing.change_entry(entry.id, work, version=1, by=MAX, at=NOW)
+        with pytest.raises(Conflict):
+            await billing.delete_entry(entry.id, version=1, by=MAX, at=NOW)
+        assert await states(entry) == ["approved"]
+
+
+async def test_a_managers_change_drops_the_approval() -> None:
+    """D34, S2.25: it waits for approval again, in its new version."""
+    async with transaction(MAX) as tx:
+        entry = await log(60)
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        work = Work(minutes=100, work_date=OCTOBER, service_id=1, external_comment="Two switches")
+        changed = await billing.change_entry(entry.id, work, version=1, by=MAX, at=NOW)
+        assert (changed.state, changed.version, changed.billable_minutes) == ("submitted", 2, 105)
+        assert await _allocations(entry.id) == []
+        assert (await billing.approve([entry.choice], by=MAX, at=NOW)).status == 409
+        assert (await billing.approve([Choice(entry.id, 2)], by=MAX, at=NOW)).done == (entry.id,)
+        assert await tx.fetchval("select count(*) from approval where entry_id = $1", entry.id) == 2
+        assert await billing.violations() == {}
+
+
+async def test_a_manager_deletes_approved_time_with_its_approval() -> None:
+    """S2.25, D34."""
+    async with transaction(MAX) as tx:
+        entry = await log(60)
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        with pytest.raises(Conflict):
+            await billing.delete_entry(entry.id, version=7, by=MAX, at=NOW)
+        await billing.delete_entry(entry.id, version=1, by=MAX, at=NOW)
+        assert await tx.fetchval("select count(*) from time_entry") == 0
+        assert await billing.violations() == {}
+
+
+@pytest.mark.parametrize("text", ["", "1", "1:", ":1", "x:1", "1:2:3", "1:-1", "99999999999:1"])
+async def test_a_choice_that_no_tick_box_sends_is_refused(text: str) -> None:
+    """R30."""
+    with pytest.raises(Invalid):
+        Choice.parse(text)
+
+
+async def test_time_that_is_gone_is_reported() -> None:
+    """D35."""
+    async with transaction(MAX):
+        outcome = await billing.approve([Choice(4711, 1)], by=MAX, at=NOW)
+        assert (outcome.status, outcome.refused[0].sentence) == (409, "It was deleted meanwhile.")

@@ -1,0 +1,192 @@
+"""The engine's make-up: its registries, its purity, and prices one by one."""
+
+import ast
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from portal.billing import engine
+from portal.billing.engine import (
+    Contract,
+    Entry,
+    EntryBilling,
+    Rate,
+    RateSource,
+    Rollup,
+    Service,
+    Settlement,
+    State,
+    VatCategory,
+    VatRate,
+    allocate,
+    approve,
+    bill,
+    price_for,
+)
+from portal.billing.engine.rates import SCOPES
+from portal.billing.engine.rollups import ROLLUPS
+from portal.billing.engine.settlements import SETTLEMENTS
+from portal.periods import Cycle
+
+ENGINE = Path(engine.__file__).parent
+BILLING = ENGINE.parent
+MONEY = [BILLING.parent / f"{name}.py" for name in ("money", "durations", "periods")]
+
+PURE = {
+    "collections.abc", "dataclasses", "datetime", "decimal", "enum", "typing",
+    "portal.money", "portal.periods",
+}  # fmt: skip
+
+DAY = date(2026, 1, 5)
+SERVICE = Service(1, "Desk", Settlement.TIME_SPENT, Rollup.SERVICE, VatRate(VatCategory.STANDARD, Decimal(20)), DAY)
+CONTRACT = Contract(7, "Support", DAY, None, Cycle.MONTHLY, date(2026, 1, 1), (SERVICE,))
+
+
+def entry(id: int = 1, **more: object) -> Entry:
+    facts: dict[str, object] = {
+        "service": 1, "agent": 2, "agent_name": "Ines", "role": 3, "role_name": "Senior", "date": DAY,
+        "created": datetime(2026, 1, 5, 9, tzinfo=UTC), "billing": EntryBilling.BILLABLE, "billable_minutes": 50,
+    }  # fmt: skip
+    return Entry(id, **(facts | more))  # type: ignore[arg-type]
+
+
+def test_every_settlement_and_every_rollup_has_its_module() -> None:
+    """design.md, manner 11."""
+    assert set(SETTLEMENTS) == set(Settlement)
+    assert set(ROLLUPS) == set(Rollup)
+    for folder, members in (("settlements", Settlement), ("rollups", Rollup)):
+        assert {member.value for member in members} <= {path.stem for path in (ENGINE / folder).glob("*.py")}
+        registry: dict[object, object] = dict(SETTLEMENTS if folder == "settlements" else ROLLUPS)
+        for member, module in registry.items():
+            assert str(module.__name__).endswith(f".{folder}.{member}")  # type: ignore[attr-defined]
+
+
+def test_every_scope_of_rates_has_a_source_in_the_order_in_which_they_win() -> None:
+    """D18."""
+    assert list(SCOPES.values()) == [source for source in RateSource if source not in ("entry", "overage")]
+
+
+def trees(paths: list[Path]) -> list[tuple[Path, ast.AST]]:
+    return [(path, node) for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+
+
+def test_no_float_is_near_money_or_minutes() -> None:
+    """D1, D41: neither a literal nor a conversion, and no true division."""
+    found = [
+        f"{path.name}:{getattr(node, 'lineno', 0)}"
+        for path, node in trees([*BILLING.rglob("*.py"), *MONEY])
+        if (isinstance(node, ast.Constant) and isinstance(node.value, float | complex))
+        or (isinstance(node, ast.Name) and node.id == "float")
+    ]
+    divided = [
+        f"{path.name}:{getattr(node, 'lineno', 0)}"
+        for path, node in trees([*ENGINE.rglob("*.py"), *MONEY])
+        if isinstance(node, ast.Div)
+    ]
+    assert found == []
+    assert divided == []
+
+
+def test_the_engine_knows_no_database_no_clock_and_no_settings() -> None:
+    """design.md: the pure part of billing."""
+    imported = {
+        name
+        for _, node in trees(list(ENGINE.rglob("*.py")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        if name is not None and not name.startswith("portal.billing.engine")
+    }
+    assert imported <= PURE
+    asked = [node for _, node in trees(list(ENGINE.rglob("*.py"))) if isinstance(node, ast.Attribute)]
+    assert not [node.attr for node in asked if node.attr in ("now", "today", "utcnow")]
+
+
+SCOPED = {
+    RateSource.SERVICE_AGENT: Rate(Decimal(10), DAY, service=1, agent=2, id=60),
+    RateSource.SERVICE_ROLE: Rate(Decimal(20), DAY, service=1, role=3, id=50),
+    RateSource.SERVICE: Rate(Decimal(30), DAY, service=1, id=40),
+    RateSource.CUSTOMER_ROLE: Rate(Decimal(40), DAY, customer=True, role=3, id=30),
+    RateSource.CUSTOMER: Rate(Decimal(50), DAY, customer=True, id=20),
+    RateSource.ROLE: Rate(Decimal(60), DAY, role=3, id=10),
+}
+
+
+@pytest.mark.parametrize("winner", SCOPED)
+def test_the_most_specific_rate_wins_and_is_named(winner: RateSource) -> None:
+    """D17, D18."""
+    left = list(SCOPED)[list(SCOPED).index(winner) :]
+    price = price_for(entry(), SERVICE, [SCOPED[source] for source in reversed(left)])
+    assert price is not None
+    assert (price.source, price.rate) == (winner, SCOPED[winner].id)
+
+
+def test_within_a_scope_the_latest_rate_in_force_wins() -> None:
+    rates = [Rate(Decimal(number), date(2026, 1, number), role=3, id=number) for number in (6, 4, 5, 1)]
+    price = price_for(entry(), SERVICE, rates)
+    assert price is not None
+    assert price.rate == 5
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Rate(Decimal(1), DAY, service=2, agent=2),
+        Rate(Decimal(1), DAY, service=1, agent=3),
+        Rate(Decimal(1), DAY, role=4),
+        Rate(Decimal(1), date(2026, 1, 6), role=3),
+        Rate(Decimal(1), DAY),
+        Rate(Decimal(1), DAY, agent=2),
+    ],
+)
+def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: Rate) -> None:
+    assert price_for(entry(), SERVICE, [other]) is None
+
+
+def test_one_without_a_role_has_no_rate_by_role() -> None:
+    """D19."""
+    assert price_for(entry(role=None), SERVICE, [Rate(Decimal(1), DAY, role=3)]) is None
+
+
+def test_amounts_have_the_decimals_of_the_currency() -> None:
+    state = State((CONTRACT,), entries=(entry(), entry(2, hourly_rate=Decimal("10.1"))), digits=0)
+    state, _ = approve(state, [1, 2], [Rate(Decimal(121), DAY, role=3)])
+    document = bill(state, date(2026, 2, 1)).documents[0]
+    assert [str(piece.amount) for piece in document.allocations] == ["101", "8"]
+    assert (str(document.net), str(document.tax), str(document.gross)) == ("109", "22", "131")
+
+
+def test_agents_of_one_name_are_two_lines_and_a_line_has_what_storage_needs() -> None:
+    service = Service(1, "Desk", Settlement.TIME_SPENT, Rollup.RESOURCE, SERVICE.vat, DAY)
+    contract = Contract(7, "Support", DAY, None, Cycle.MONTHLY, DAY, (service,))
+    state = State((contract,), entries=(entry(1), entry(2, agent=9), entry(3)))
+    state, _ = approve(state, [1, 2, 3], [SCOPED[RateSource.ROLE]])
+    lines = bill(state, date(2026, 2, 1)).documents[0].lines
+    assert [(line.label, line.entries, line.vat) for line in lines] == [
+        ("Ines", (1, 3), SERVICE.vat),
+        ("Ines", (2,), SERVICE.vat),
+    ]
+    assert [[(piece.entry, piece.place, piece.price and piece.price.rate) for piece in line.allocations] for line in lines] == [
+        [(1, 0, 10), (3, 0, 10)],
+        [(2, 0, 10)],
+    ]  # fmt: skip
+
+
+def test_what_was_settled_may_be_left_out_where_its_draws_are_told() -> None:
+    """The database loads open entries only, and one figure per pool."""
+    plan = Service(1, "Plan", Settlement.SUBSCRIPTION, Rollup.NONE, SERVICE.vat, DAY, included_minutes=100)
+    contract = Contract(7, "Support", date(2026, 1, 1), None, Cycle.MONTHLY, date(2026, 1, 1), (plan,))
+    rates = [SCOPED[RateSource.ROLE]]
+    # 27 of the 31 days are active: 87 minutes are included
+    state, _ = approve(State((contract,), entries=(entry(1), entry(2))), [1, 2], rates)
+    assert [piece.minutes for piece in allocate(state)[2]] == [37, 13]
+    drawn = {(1, date(2026, 1, 1)): 50}
+    loaded, _ = approve(State((contract,), entries=(entry(2),), drawn=drawn), [2], rates)
+    assert allocate(loaded)[2] == allocate(state)[2]
+    assert bill(loaded, date(2026, 2, 1)).state.drawn == {(1, date(2026, 1, 1)): 87}
+
+
+def test_an_entry_that_was_approved_without_its_price_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="without a price"):
+        allocate(State((CONTRACT,), entries=(entry(),), approved={1: None}))

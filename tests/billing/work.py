@@ -1,0 +1,89 @@
+"""Time to bill, made in one line: rows as `TimeEntry.log` and `submit` would leave them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from portal.billing import Choice
+from portal.database import current
+from portal.people.readers import AgentReader
+from tests.world import ACME, GLOBEX, GLOBEX_HELPDESK, HELPDESK, INES, NOW
+
+CUSTOMER_OF = {HELPDESK: ACME, GLOBEX_HELPDESK: GLOBEX}
+OCTOBER = date(2026, 10, 6)
+NOVEMBER = date(2026, 11, 1)
+"""A day of work, and the first of the month after it: up to there billing is offered on `NOW`."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """An entry as it was just logged."""
+
+    id: int
+    version: int = 1
+
+    @property
+    def choice(self) -> Choice:
+        """What a tick box sends."""
+        return Choice(self.id, self.version)
+
+
+async def log(
+    minutes: int = 60,
+    *,
+    on: date = OCTOBER,
+    who: AgentReader = INES,
+    service: int | None = HELPDESK,
+    customer: int | None = None,
+    state: str = "submitted",
+    billing: str = "billable",
+    counted: int | None = None,
+    comment: str = "Switch replaced",
+    description: str = "internal words",
+    case_id: int | None = None,
+    hourly_rate: Any = None,
+    at: datetime | None = None,
+) -> Logged:
+    """An entry of `who`; `counted` minutes, by default as many as were worked, 0 where it is not billable."""
+    customer = customer or (None if service is None else CUSTOMER_OF.get(service, ACME))
+    counted = 0 if billing == "not_billable" else minutes if counted is None else counted
+    at = at or NOW - timedelta(days=2)
+    row = await current().fetchrow(
+        "insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes,"
+        " hourly_rate, external_comment, description, state, created_at, window_from, submitted_at)"
+        " values ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14) returning id",
+        customer, case_id, service, who.id, on, minutes, billing, counted, hourly_rate, comment, description, state, at,
+        at if state in ("submitted", "approved") else None,
+    )  # fmt: skip
+    return Logged(row["id"])
+
+
+async def a_case(customer: int = ACME, contact: int = 1, subject: str = "VPN drops") -> Any:
+    """A case, as a record with `id` and `number`."""
+    return await current().fetchrow(
+        "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, opened_at, updated_at)"
+        " values ($1, $2, $3, 1, 3, 'open', $4, $4) returning id, number",
+        customer, contact, subject, NOW,
+    )  # fmt: skip
+
+
+async def a_service(customer: int, contract: int, name: str, **columns: Any) -> int:
+    """Another service, by default as the cast's are: time spent, by service, taxable."""
+    values = {
+        "settlement": "time_spent", "rollup": "service", "taxable": True, "exemption_reason": None, "effective_start": date(2026, 1, 1),
+        "rounding_minimum": 0, "rounding_increment": 15, "rounding_mode": "up", "created_at": NOW,
+    } | columns  # fmt: skip
+    names = ", ".join(values)
+    places = ", ".join(f"${place}" for place in range(4, 4 + len(values)))
+    service_id: int = await current().fetchval(
+        f"insert into service (customer_id, contract_id, name, {names}) values ($1, $2, $3, {places}) returning id",
+        customer, contract, name, *values.values(),
+    )  # fmt: skip
+    return service_id
+
+
+async def states(*entries: Logged) -> list[str]:
+    """Where the entries stand, in their order."""
+    rows = await current().fetch("select id, state from time_entry where id = any($1)", [entry.id for entry in entries])
+    by_id = {row["id"]: row["state"] for row in rows}
+    return [by_id[entry.id] for entry in entries]
