@@ -6,7 +6,8 @@ Nothing of others is committed: `package-lock.json` fixes what is fetched, by ha
     static/vendor/htmx.min.js           htmx
     static/vendor/hx-sse.min.js         its extension for server-sent events
     static/vendor/icons/NAME.svg        one file for each name in ICONS, from lucide
-    static/vendor/fonts/inter-latin.woff2, inter-latin-ext.woff2      Inter, variable in weight and optical size, for pages
+    static/vendor/fonts/inter-latin.woff2, inter-latin-italic.woff2, inter.woff2
+                                        Inter, variable in weight and optical size, for pages; the last has all letters
     static/vendor/ttf/Inter-400.ttf, -500, -600, -700                 Inter for typst, which reads no woff2
     static/vendor/licences/NAME.txt     the licence of each package
     tests/vendor/axe.min.js             axe-core, for the tests only (`python hatch_build.py --tests`)
@@ -42,8 +43,10 @@ WEIGHTS = {"400": "400Regular", "500": "500Medium", "600": "600SemiBold", "700":
 PAGE_FILES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "hx-sse.min.js": "htmx.org/dist/ext/hx-sse.min.js",
-    "fonts/inter-latin.woff2": "@fontsource-variable/inter/files/inter-latin-opsz-normal.woff2",
-    "fonts/inter-latin-ext.woff2": "@fontsource-variable/inter/files/inter-latin-ext-opsz-normal.woff2",
+    # inter-ui, because the subsets of the usual font packages lack the features cv05 and ss03 of the look
+    "fonts/inter-latin.woff2": "inter-ui/variable-latin/InterVariable-subset.woff2",
+    "fonts/inter-latin-italic.woff2": "inter-ui/variable-latin/InterVariable-Italic-subset.woff2",
+    "fonts/inter.woff2": "inter-ui/variable/InterVariable.woff2",
     **{
         f"ttf/Inter-{weight}.ttf": f"@expo-google-fonts/inter/{name}/Inter_{name}.ttf"
         for weight, name in WEIGHTS.items()
@@ -51,7 +54,7 @@ PAGE_FILES = {
     **{f"icons/{name}.svg": f"lucide-static/icons/{name}.svg" for name in ICONS},
     "licences/htmx.txt": "htmx.org/LICENSE",
     "licences/lucide.txt": "lucide-static/LICENSE",
-    "licences/inter.txt": "@fontsource-variable/inter/LICENSE",
+    "licences/inter.txt": "inter-ui/LICENSE.txt",
     "licences/inter-ttf.txt": "@expo-google-fonts/inter/LICENSE_FONT",
 }
 TEST_FILES = {"axe.min.js": "axe-core/axe.min.js"}
