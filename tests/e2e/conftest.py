@@ -1,0 +1,142 @@
+"""A served portal and a real Chromium. A page that breaks the content security policy or throws fails the test that opened it."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from tests.world import PASSWORD
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+expect.set_options(timeout=15_000)
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _answers(url: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            raise RuntimeError(f"the portal ended with {process.returncode}")
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(urllib.request.urlopen, f"{url}/health", timeout=2)
+            return
+        await asyncio.sleep(0.1)
+    raise RuntimeError("the portal does not answer")
+
+
+@pytest.fixture
+async def site(dsn: str, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a portal that is served on the test's database by a process of its own."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "PORTAL_ENVIRONMENT": "test",
+        "DATABASE_OWNER_URL": dsn,
+        "PORTAL_DATA": str(tmp_path / "data"),
+        "PORTAL_BASE_URL": url,
+        "PORTAL_SECRET": "a secret of the tests, 32 characters at least",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "portal.serving", "portal.app:create_app", "127.0.0.1", str(port), "1"],
+        env=os.environ | environment,
+        cwd=Path(__file__).parent.parent.parent,
+    )
+    try:
+        await _answers(url, process)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(8)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@dataclass
+class Visitors:
+    """Opens windows; each is a person with cookies of their own. `complaints` is what the pages broke."""
+
+    browser: Browser
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
+
+    async def page(self, *, width: int = 1440, dark: bool = False, javascript: bool = True) -> Page:
+        """A window of nobody in particular."""
+        context = await self.browser.new_context(
+            base_url=self.url,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=javascript,
+            locale="en-GB",
+        )
+        self.contexts.append(context)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        page.on("console", lambda message: self._hear(page.url, message.type, message.text))
+        return page
+
+    def _hear(self, url: str, kind: str, text: str) -> None:
+        # A refused form or a missing page is an answer, which Chromium reports as a failed resource.
+        if kind == "error" and "Failed to load resource" not in text:
+            self.complaints.append(f"{url}: {text}")
+
+    async def signed_in(self, email: str, **options: bool | int) -> Page:
+        """A window of this person, signed in by the form."""
+        page = await self.page(**options)  # type: ignore[arg-type]
+        await page.goto("/sign-in")
+        await page.get_by_label("Email").fill(email)
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page).not_to_have_url(f"{self.url}/sign-in")
+        return page
+
+
+@pytest.fixture
+async def visitors(site: str, chromium: str) -> AsyncIterator[Visitors]:
+    """People with browsers; at the end their pages must have broken nothing."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        people = Visitors(browser, site)
+        yield people
+        for context in people.contexts:
+            await context.close()
+        await browser.close()
+    assert people.complaints == []
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path. It is installed by `./dev test`; where there is none the tests fail rather than being left out."""
+    found: Callable[[str], str | None] = shutil.which
+    path = next(filter(None, map(found, BROWSERS)), None)
+    assert path, "There is no Chromium: on Debian, apt-get install chromium"
+    return path
