@@ -1,1 +1,71 @@
-"""From approved time to invoices: a pure engine of values, and what stores its results."""
+"""From approved time to invoices: a pure engine of values (`engine`), and what stores its results.
+
+This is all that the rest of the portal may use. Every verb runs in the caller's transaction, is told who asks and when, and raises
+the refusals of `portal.errors`.
+"""
+
+from portal.billing.approvals import Choice, Outcome, Refused, approve, reject, withdraw
+from portal.billing.changes import change_entry, delete_entry
+from portal.billing.contents import Contents, PrintedLine, contents_of
+from portal.billing.detail import DetailRow
+from portal.billing.detail import copied as detail_of
+from portal.billing.documents import VARIOUS
+from portal.billing.documents import kept as file_of
+from portal.billing.drafts import delete as delete_draft
+from portal.billing.drafts import take_off
+from portal.billing.invariants import INVARIANTS, violations
+from portal.billing.invoices import Invoice, Page, latest, list_drafts, list_issued, record_seen, seen
+from portal.billing.issuing import Missing, issue, missing
+from portal.billing.preview import Preview, past_runs, preview_run
+from portal.billing.runs import Run, offered, parse_until, run
+from portal.billing.sentences import SKIPPED
+from portal.billing.statements import Statement, list_statements
+from portal.billing.waiting import Filters, Group, WaitingEntry, amounts_of, list_waiting, waiting_count
+
+__all__ = [
+    "INVARIANTS",
+    "SKIPPED",
+    "VARIOUS",
+    "Choice",
+    "Contents",
+    "DetailRow",
+    "Filters",
+    "Group",
+    "Invoice",
+    "Missing",
+    "Outcome",
+    "Page",
+    "Preview",
+    "PrintedLine",
+    "Refused",
+    "Run",
+    "Statement",
+    "WaitingEntry",
+    "amounts_of",
+    "approve",
+    "change_entry",
+    "contents_of",
+    "delete_draft",
+    "delete_entry",
+    "detail_of",
+    "file_of",
+    "issue",
+    "latest",
+    "list_drafts",
+    "list_issued",
+    "list_statements",
+    "list_waiting",
+    "missing",
+    "offered",
+    "parse_until",
+    "past_runs",
+    "preview_run",
+    "record_seen",
+    "reject",
+    "run",
+    "seen",
+    "take_off",
+    "violations",
+    "waiting_count",
+    "withdraw",
+]

@@ -1,0 +1,195 @@
+"""A customer's book: what the database knows of contracts, rates and open time, as values of the engine.
+
+One `Book` per customer and currency, because a document has one currency (D45). Reading it changes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from portal.billing.engine import (
+    Contract,
+    Entry,
+    EntryBilling,
+    Key,
+    Price,
+    Rate,
+    RateSource,
+    Rollup,
+    Service,
+    Settlement,
+    State,
+    VatCategory,
+    VatRate,
+)
+from portal.database import current
+from portal.money import digits_of
+from portal.periods import Cycle
+
+Row = Any
+"""An `asyncpg.Record`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """`state` holds every open entry that may stand on a document; `exemptions` say why a service that is not taxable is exempt (D42)."""
+
+    customer_id: int
+    currency: str
+    state: State
+    rates: tuple[Rate, ...]
+    exemptions: dict[int, str]
+
+    def only(self, entry_ids: Collection[Key]) -> "Book":
+        """The same book with these entries and no others."""
+        state = self.state
+        entries = tuple(entry for entry in state.entries if entry.id in entry_ids)
+        approved = {id: price for id, price in state.approved.items() if id in entry_ids}
+        return replace(self, state=replace(state, entries=entries, approved=approved))
+
+
+_CONTRACTS = """
+select c.id, c.customer_id, c.name, c.start_on, c.end_on, c.currency, c.cycle, c.anchor, c.vat_rate
+from contract c where c.customer_id = any($1) order by c.customer_id, c.id
+"""
+
+_SERVICES = """
+select s.id, s.contract_id, s.name, s.settlement, s.rollup, s.taxable, s.exemption_reason, s.effective_start
+from service s where s.customer_id = any($1) order by s.id
+"""
+
+_RATES = """
+select id, currency, hourly_rate, effective_from, role_id, agent_id, customer_id, service_id
+from rate where customer_id is null or customer_id = any($1)
+"""
+
+# What is approved keeps the role that was approved; what is not has its agent's role of now.
+_ENTRIES = """
+select e.id, e.customer_id, s.contract_id, e.service_id, e.agent_id, g.name as agent_name, g.role_id, e.work_date, e.created_at, e.billing,
+       e.billable_minutes, e.hourly_rate, e.external_comment, p.id as approval_id, p.hourly_rate as approved_rate,
+       p.rate_source, p.rate_id, coalesce(p.role_name, r.name) as role_name
+from time_entry e
+join service s on s.id = e.service_id
+join agent g on g.id = e.agent_id
+left join role r on r.id = g.role_id
+left join approval p on p.entry_id = e.id and p.withdrawn_at is null
+where e.customer_id = any($1) and e.billing <> 'not_billable' and (e.state = 'approved' or e.work_date < $2 or e.id = any($3))
+  and not exists (select 1 from settled_entry d where d.entry_id = e.id)
+"""
+
+
+async def load(
+    customer_ids: Collection[int], *, unapproved_before: date = date.min, entry_ids: Collection[int] = ()
+) -> list[Book]:
+    """The books of these customers, in the order of their ids and then by currency.
+
+    With every approved entry that no document has settled; with unapproved ones only of days before `unapproved_before`
+    and those named by `entry_ids`.
+    """
+    fetch, ids = current().fetch, sorted(customer_ids)
+    services = defaultdict(list)
+    for row in await fetch(_SERVICES, ids):
+        services[row["contract_id"]].append(row)
+    contracts: dict[tuple[int, str], list[Row]] = defaultdict(list)
+    for row in await fetch(_CONTRACTS, ids):
+        contracts[row["customer_id"], row["currency"]].append(row)
+    entries = defaultdict(list)
+    for row in await fetch(_ENTRIES, ids, unapproved_before, sorted(entry_ids)):
+        entries[row["contract_id"]].append(row)
+    rates = await fetch(_RATES, ids)
+    return [
+        _book(customer_id, currency, rows, services, entries, rates)
+        for (customer_id, currency), rows in sorted(contracts.items())
+    ]
+
+
+def _book(
+    customer_id: int,
+    currency: str,
+    contracts: list[Row],
+    services: dict[int, list[Row]],
+    entries: dict[int, list[Row]],
+    rates: list[Row],
+) -> Book:
+    mine = [row for contract in contracts for row in entries.get(contract["id"], ())]
+    return Book(
+        customer_id=customer_id,
+        currency=currency,
+        state=State(
+            contracts=tuple(_contract(row, services.get(row["id"], [])) for row in contracts),
+            entries=tuple(map(_entry, mine)),
+            approved={row["id"]: _price(row) for row in mine if row["approval_id"] is not None},
+            digits=digits_of(currency),
+        ),
+        rates=tuple(
+            _rate(row) for row in rates if row["currency"] == currency and row["customer_id"] in (None, customer_id)
+        ),
+        exemptions={
+            row["id"]: row["exemption_reason"]
+            for contract in contracts
+            for row in services.get(contract["id"], ())
+            if not row["taxable"]
+        },
+    )
+
+
+def _contract(row: Row, services: list[Row]) -> Contract:
+    return Contract(
+        id=row["id"],
+        name=row["name"],
+        start=row["start_on"],
+        end=row["end_on"],
+        cycle=Cycle(row["cycle"]),
+        anchor=row["anchor"],
+        services=tuple(_service(service, row["vat_rate"]) for service in services),
+    )
+
+
+def _service(row: Row, vat_rate: Decimal) -> Service:
+    exempt = VatRate(VatCategory.EXEMPT, Decimal(0))
+    return Service(
+        id=row["id"],
+        name=row["name"],
+        settlement=Settlement(row["settlement"]),
+        rollup=Rollup(row["rollup"]),
+        vat=VatRate(VatCategory.STANDARD, vat_rate) if row["taxable"] else exempt,
+        effective_start=row["effective_start"],
+    )
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(
+        id=row["id"],
+        service=row["service_id"],
+        agent=row["agent_id"],
+        agent_name=row["agent_name"],
+        role=row["role_id"] if row["approval_id"] is None else row["role_name"],
+        role_name=row["role_name"] or "",
+        date=row["work_date"],
+        created=row["created_at"],
+        billing=EntryBilling(row["billing"]),
+        billable_minutes=row["billable_minutes"],
+        hourly_rate=row["hourly_rate"],
+        external_comment=row["external_comment"],
+    )
+
+
+def _price(row: Row) -> Price | None:
+    if row["approved_rate"] is None:
+        return None
+    return Price(row["approved_rate"], RateSource(row["rate_source"]), row["rate_id"])
+
+
+def _rate(row: Row) -> Rate:
+    return Rate(
+        hourly_rate=row["hourly_rate"],
+        starts=row["effective_from"],
+        service=row["service_id"],
+        agent=row["agent_id"],
+        role=row["role_id"],
+        customer=row["customer_id"] is not None and row["service_id"] is None,
+        id=row["id"],
+    )

@@ -1,0 +1,43 @@
+"""Changing and deleting time that was handed in: the approval goes first, so that what was approved is what is billed (D34, C2)."""
+
+from datetime import datetime
+
+from portal.billing.allocations import allocate_anew
+from portal.billing.approvals import drop, open_for_change
+from portal.billing.book import Row
+from portal.errors import Conflict
+from portal.people.readers import AgentReader
+from portal.timekeeping.entries import TimeEntry, Work
+
+
+async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:
+    """A manager says an entry anew, whatever its state; one that was approved waits for approval again.
+
+    Raises `Conflict` where a document has settled it or somebody changed it meanwhile, `Forbidden` for an agent,
+    `Invalid` as `TimeEntry.log` does.
+    """
+    row = await _free(entry_id, version, by, at)
+    entry = await (await TimeEntry.find(entry_id, by)).revise(by, work, version=version, at=at)
+    await _allocate(row)
+    return entry
+
+
+async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: datetime) -> None:
+    """A manager removes an entry, whatever its state. Raises as `change_entry` does."""
+    row = await _free(entry_id, version, by, at)
+    await (await TimeEntry.find(entry_id, by)).erase(by, at=at)
+    await _allocate(row)
+
+
+async def _free(entry_id: int, version: int, by: AgentReader, at: datetime) -> Row:
+    row = await open_for_change(entry_id, by=by)
+    if row["version"] != version:
+        raise Conflict("Somebody else has changed this time meanwhile. Look at it again.")
+    if row["state"] == "approved":
+        await drop(row, by=by, at=at)
+    return row
+
+
+async def _allocate(row: Row) -> None:
+    if row["state"] == "approved" and row["customer_id"] is not None:
+        await allocate_anew([row["customer_id"]])

@@ -1,0 +1,102 @@
+"""What stands on an invoice: its lines with the time behind each, and its tax; for pages and for the PDF alike."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+
+from portal.billing import detail
+from portal.billing.book import Row
+from portal.billing.detail import DetailRow
+from portal.billing.invoices import Invoice
+from portal.billing.quantity import printed_hours
+from portal.database import current
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedLine:
+    """A line as it is printed. `quantity` are hours of a time line, else 1; `unit_price` None means that its entries have various rates."""
+
+    position: int
+    kind: str
+    label: str
+    service_name: str
+    minutes: int | None
+    quantity: Decimal
+    unit_price: Decimal | None
+    vat_category: str
+    vat_rate: Decimal
+    exemption_reason: str | None
+    net: Decimal
+    entries: tuple[DetailRow, ...]
+
+    @property
+    def case_count(self) -> int:
+        """How many cases its entries belong to."""
+        return len({row.case_number for row in self.entries if row.case_number is not None})
+
+    @property
+    def rates(self) -> list[tuple[str, Decimal]]:
+        """The roles and hourly rates of its entries, each pair once, in the order of the entries."""
+        pairs = [(row.performed_by, row.hourly_rate) for row in self.entries if row.hourly_rate is not None]
+        return list(dict.fromkeys(pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Lines, tax groups, and the covered rows that no line sums."""
+
+    lines: tuple[PrintedLine, ...]
+    vat: list[Row]
+    detail: list[DetailRow]
+
+    @property
+    def charged_count(self) -> int:
+        """Entries that are charged."""
+        return len({row.entry_id for row in self.detail if row.entry_id is not None and row.is_charged})
+
+    @property
+    def covered(self) -> list[DetailRow]:
+        """The rows of time that cost nothing: included, prepaid, no charge."""
+        return [row for row in self.detail if row.entry_id is not None and not row.is_charged]
+
+    @property
+    def exemptions(self) -> list[str]:
+        """Why lines bear no tax, each reason once (D42)."""
+        return list(dict.fromkeys(line.exemption_reason for line in self.lines if line.exemption_reason))
+
+
+async def contents_of(invoice: Invoice) -> Contents:
+    """Read what stands on `invoice`; of a draft from its entries, of an issued one from the copies."""
+    fetch = current().fetch
+    lines = await fetch(
+        "select position, kind, label, service_name, minutes, unit_price, vat_category, vat_rate, exemption_reason, net"
+        " from invoice_line where invoice_id = $1 order by position",
+        invoice.id,
+    )
+    vat = await fetch(
+        "select category, rate, base, tax from invoice_vat where invoice_id = $1 order by category, rate", invoice.id
+    )
+    rows = await (detail.copied if invoice.is_issued else detail.live)(invoice_id=invoice.id)
+    behind: dict[int | None, list[DetailRow]] = defaultdict(list)
+    for row in rows:
+        if row.entry_id is not None:
+            behind[row.line].append(row)
+    return Contents(tuple(_printed(line, behind[line["position"]], invoice.digits) for line in lines), vat, rows)
+
+
+def _printed(line: Row, entries: list[DetailRow], digits: int) -> PrintedLine:
+    minutes, price, net = line["minutes"], line["unit_price"], line["net"]
+    return PrintedLine(
+        position=line["position"],
+        kind=line["kind"],
+        label=line["label"].strip() or line["service_name"],
+        service_name=line["service_name"],
+        minutes=minutes,
+        quantity=Decimal(1) if minutes is None else printed_hours(minutes, price, net, digits),
+        unit_price=price,
+        vat_category=line["vat_category"],
+        vat_rate=line["vat_rate"],
+        exemption_reason=line["exemption_reason"],
+        net=net,
+        entries=tuple(entries),
+    )

@@ -1,0 +1,144 @@
+"""The time behind an invoice or a statement: what its customer may read of it, and the CSV (S0.19, D55, D57).
+
+One row for each allocation, then one for each line that is no time, so that the amounts sum to the invoice's net. Who worked is
+named by the role that was billed; actual minutes, own descriptions and what was not billable are not even asked for.
+"""
+
+import uuid
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from portal.billing.sentences import COVERED_BY
+from portal.database import current
+from portal.exports import Column, Kind, Sheet
+
+WITHOUT_ROLE = "Agent"
+"""Stands where an agent had no role when the time was approved."""
+
+
+class DetailRow(NamedTuple):
+    """In the order of the table's columns; `line` is the position of the invoice's line that sums it, None where it is covered."""
+
+    position: int
+    entry_id: int | None
+    line: int | None
+    work_date: date | None
+    case_number: int | None
+    service_name: str
+    performed_by: str
+    external_comment: str
+    covered_by: str
+    minutes: int | None
+    hourly_rate: Decimal | None
+    currency: str
+    amount: Decimal
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether it costs something, or would at another rate."""
+        return self.covered_by == COVERED_BY["charged"]
+
+
+# An entry whose minutes count nothing has no allocation, and a row at 0.00 all the same.
+_TIME = """
+select e.id, l.position as line, e.work_date, c.number, s.name as service_name, p.role_name, e.external_comment,
+       coalesce(a.kind, 'no_charge') as kind, coalesce(a.minutes, 0) as minutes, case when a.kind = 'charged' then a.hourly_rate end as hourly_rate,
+       coalesce(a.currency, t.currency) as currency, coalesce(a.amount, 0) as amount
+from settled_entry d
+join time_entry e on e.id = d.entry_id
+join service s on s.id = e.service_id
+join contract t on t.id = s.contract_id
+join approval p on p.entry_id = e.id and p.withdrawn_at is null
+left join cases c on c.id = e.case_id
+left join allocation a on a.entry_id = e.id
+left join line_allocation b on b.allocation_id = a.id
+left join invoice_line l on l.id = b.line_id
+where d.invoice_id = $1 or d.statement_id = $2
+order by e.work_date, e.created_at, e.id, a.position
+"""
+
+_OTHER = """
+select position as line, service_name, label, currency, net from invoice_line where invoice_id = $1 and kind <> 'time' order by position
+"""
+
+
+async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
+    """The rows of a draft, or of a document in the making, from the entries themselves. Agents only."""
+    time = await current().fetch(_TIME, invoice_id, statement_id)
+    other = await current().fetch(_OTHER, invoice_id)
+    rows = [
+        DetailRow(
+            0, row["id"], row["line"], row["work_date"], row["number"], row["service_name"], row["role_name"] or WITHOUT_ROLE,
+            row["external_comment"], COVERED_BY[row["kind"]], row["minutes"], row["hourly_rate"], row["currency"], row["amount"],
+        )
+        for row in time
+    ] + [
+        DetailRow(
+            0, None, row["line"], None, None, row["service_name"], "", row["label"], COVERED_BY["charged"], None, None, row["currency"], row["net"],
+        )
+        for row in other
+    ]  # fmt: skip
+    return [row._replace(position=position) for position, row in enumerate(rows, 1)]
+
+
+async def copied(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
+    """The rows as they were copied when the document became final; row-level security says whose."""
+    rows = await current().fetch(
+        "select position, entry_id, line_position, work_date, case_number, service_name, performed_by, external_comment, covered_by, minutes,"
+        " hourly_rate, currency, amount from detail_row where invoice_id = $1 or statement_id = $2 order by position",
+        invoice_id,
+        statement_id,
+    )
+    return [DetailRow(*row) for row in rows]
+
+
+async def copy(
+    rows: Iterable[DetailRow],
+    customer_id: int,
+    *,
+    invoice_id: int | None = None,
+    statement_id: uuid.UUID | None = None,
+) -> None:
+    """Keep the rows for good, under the document that becomes final in this transaction."""
+    await current().executemany(
+        "insert into detail_row (customer_id, invoice_id, statement_id, position, entry_id, line_position, work_date, case_number, service_name,"
+        " performed_by, external_comment, covered_by, minutes, hourly_rate, currency, amount)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        [(customer_id, invoice_id, statement_id, *row) for row in rows],
+    )
+
+
+def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
+    """The rows as they are exported; counted minutes, never actual ones."""
+    columns = [
+        Column("Date", Kind.DATE),
+        Column("Case"),
+        Column("Service"),
+        Column("Performed by"),
+        Column("Comment"),
+        Column("Covered by"),
+        Column("Minutes", Kind.MINUTES),
+        Column("Hourly rate", Kind.MONEY),
+        Column("Currency"),
+        Column("Amount", Kind.MONEY),
+    ]
+    rows = list(rows)
+    cells: list[list[Any]] = [
+        [
+            row.work_date, str(row.case_number or ""), row.service_name, row.performed_by, row.external_comment, row.covered_by,
+            row.minutes, _price(row.hourly_rate, digits), row.currency, row.amount.quantize(Decimal(1).scaleb(-digits)),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    totals = ["Total", None, None, None, None, None, sum(row.minutes or 0 for row in rows), None, None, sum((c[-1] for c in cells), Decimal(0))]
+    return Sheet(title, columns, cells, totals)
+
+
+def _price(rate: Decimal | None, digits: int) -> Decimal | None:
+    """An hourly rate with the currency's decimals, or all four where it has more."""
+    if rate is None:
+        return None
+    short = rate.quantize(Decimal(1).scaleb(-digits))
+    return short if short == rate else rate

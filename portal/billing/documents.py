@@ -1,0 +1,133 @@
+"""The files of a document: made once, when it becomes final, and kept byte for byte with their SHA-256 (R65, D37)."""
+
+import uuid
+from datetime import date
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from portal.billing import detail
+from portal.billing.contents import Contents, PrintedLine
+from portal.billing.detail import DetailRow
+from portal.billing.invoices import Invoice
+from portal.database import current
+from portal.errors import NotFound
+from portal.exports import write_csv
+from portal.money import digits_of, round_half_up
+from portal.render import documents as paper
+from portal.render import formats
+
+VARIOUS = "various rates"
+"""Stands for the price of a line whose entries do not share one (C11)."""
+
+
+class Numbering(NamedTuple):
+    """What an invoice gets when it is issued."""
+
+    number: str
+    issue_date: date
+    due_on: date
+
+
+async def keep(
+    kind: str,
+    content: bytes,
+    customer_id: int,
+    *,
+    invoice_id: int | None = None,
+    statement_id: uuid.UUID | None = None,
+) -> None:
+    """Store a file (`pdf` or `csv`) with the document that becomes final in this transaction."""
+    await current().execute(
+        "insert into document (customer_id, invoice_id, statement_id, kind, content, sha256) values ($1, $2, $3, $4, $5, $6)",
+        customer_id, invoice_id, statement_id, kind, content, sha256(content).digest(),
+    )  # fmt: skip
+
+
+async def kept(kind: str, *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> bytes:
+    """The file as it was stored. The caller has found the document as its reader. Raises `NotFound`."""
+    content: bytes | None = await current().fetchval(
+        "select content from document where kind = $1 and (invoice_id = $2 or statement_id = $3)",
+        kind, invoice_id, statement_id,
+    )  # fmt: skip
+    if content is None:
+        raise NotFound
+    return content
+
+
+def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:
+    """The time detail as a file; its amounts sum to the invoice's net, so the totals are not in it (D55)."""
+    return write_csv(detail.sheet(title, rows, digits_of(currency)))
+
+
+async def pdf(invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering) -> bytes:
+    """The invoice on paper. Raises `Unavailable`."""
+    with formats.reading(None, None, None):
+        data = _data(invoice, contents, parties, numbering)
+    return await paper.pdf("invoice.typ", data)
+
+
+def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering) -> dict[str, Any]:
+    """What the template shows, as text."""
+    currency, seller, buyer, contract = invoice.currency, parties["seller"], parties["buyer"], parties["contract"]
+    bank = parties["bank"]
+    gross = formats.money(invoice.gross, currency)
+    facts = [
+        ("Invoice number", numbering.number),
+        ("Invoice date", formats.day_long(numbering.issue_date)),
+        ("Supply period", f"{formats.day_long(invoice.supply_from)} to {formats.day_long(invoice.supply_to)}"),
+        ("Due on", formats.day_long(numbering.due_on)),
+        ("Contract", contract["name"]),
+        ("Your order", contract["order_reference"] or ""),
+    ]
+    return {
+        "title": f"Invoice {numbering.number}",
+        "number": numbering.number,
+        "date": [numbering.issue_date.year, numbering.issue_date.month, numbering.issue_date.day],
+        "seller": {
+            "name": seller["legal_name"],
+            "address": _address(seller),
+            "vat_id": seller["vat_id"],
+            "contact": [line for line in (seller["email"], seller["phone"]) if line],
+        },
+        "buyer": {"name": buyer["legal_name"], "address": _address(buyer), "vat_id": buyer["vat_id"]},
+        "facts": [fact for fact in facts if fact[1]],
+        "heads": ["What", "Quantity", f"Price, {currency}", "VAT", f"Net, {currency}"],
+        "lines": [_line(line, currency) for line in contents.lines],
+        "totals": [("Net", formats.amount(invoice.net, currency))]
+        + [
+            (f"VAT {formats.percent(group['rate'])} on {formats.amount(group['base'], currency)}", formats.amount(group["tax"], currency))
+            for group in contents.vat
+        ],
+        "gross": ["To pay", gross],
+        "reasons": [f"Without VAT: {reason}" for reason in contents.exemptions],
+        "terms": f"Pay {gross} by {formats.day_long(numbering.due_on)} to {bank['iban_spaced']} and quote {numbering.number}.",
+        "detail": "Each piece of work behind these lines is listed in the time detail of this invoice in the portal.",
+        "bank": [(name, value) for name, value in (("Bank", bank["name"]), ("IBAN", bank["iban_spaced"]), ("BIC", bank["bic"])) if value],
+    }
+
+
+def _line(line: PrintedLine, currency: str) -> dict[str, str]:
+    is_time = line.minutes is not None
+    price = VARIOUS if line.unit_price is None else _price(line.unit_price, currency)
+    if is_time and line.minutes == 0 and line.unit_price is None:
+        price = formats.NOTHING
+    return {
+        "label": line.label,
+        "note": line.service_name if line.label != line.service_name else "",
+        "quantity": formats.number(line.quantity, 12) + (f"{formats.NBSP}h" if is_time else ""),
+        "price": price,
+        "vat": formats.percent(line.vat_rate),
+        "net": formats.amount(line.net, currency),
+    }
+
+
+def _price(price: Decimal, currency: str) -> str:
+    """With the currency's decimals, or all four where it needs them."""
+    is_exact = price == round_half_up(price, digits_of(currency))
+    return formats.amount(price, currency) if is_exact else formats.number(price, 4)
+
+
+def _address(party: dict[str, Any]) -> list[str]:
+    lines = [party["street"], f"{party['postcode']} {party['city']}".strip(), paper.country(party["country"])]
+    return [line for line in lines if line]

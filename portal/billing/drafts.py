@@ -1,0 +1,160 @@
+"""Drafts: made by a run from what the engine says, taken apart again entry by entry or as a whole. Settled means: stands here."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from portal import outbox
+from portal.billing import book
+from portal.billing.allocations import allocate_anew, lock_customers
+from portal.billing.book import Book
+from portal.billing.engine import Document, DocumentKind, Entry, Key, bill
+from portal.billing.invoices import Invoice
+from portal.database import current
+from portal.errors import Conflict, Forbidden, NotFound
+from portal.people.readers import AgentReader
+
+GONE = "It is issued or deleted meanwhile."
+
+
+async def store(of: Book, document: Document, run_id: int) -> int:
+    """Write an invoice of the engine as a draft, and settle its entries. The customer is locked, its allocations are written. Gives the id."""
+    first, last = supply_of(of, document)
+    invoice_id: int = await current().fetchval(
+        "insert into invoice (customer_id, contract_id, run_id, state, until, currency, supply_from, supply_to, net, tax, gross)"
+        " values ($1, $2, $3, 'draft', $4, $5, $6, $7, $8, $9, $10) returning id",
+        of.customer_id, document.contract, run_id, document.until, of.currency, first, last, document.net, document.tax, document.gross,
+    )  # fmt: skip
+    await _fill(invoice_id, of, document)
+    return invoice_id
+
+
+async def _fill(invoice_id: int, of: Book, document: Document) -> None:
+    await settle(of.customer_id, document.detail, invoice_id=invoice_id)
+    places = of.state.places()
+    lines = list(enumerate(document.lines, 1))
+    await current().executemany(
+        "insert into invoice_line (customer_id, invoice_id, position, kind, service_id, service_name, label, minutes, unit_price, currency, net,"
+        " vat_category, vat_rate, exemption_reason) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        [
+            (of.customer_id, invoice_id, position, line.kind.value, line.service, places[line.service][1].name, line.label, line.minutes,
+             line.unit_price, of.currency, line.net, line.vat.category.value, line.vat.rate, of.exemptions.get(int(line.service)))
+            for position, line in lines
+        ],
+    )  # fmt: skip
+    pieces = [(piece.entry, piece.place, position) for position, line in lines for piece in line.allocations]
+    await current().execute(
+        "insert into line_allocation (allocation_id, customer_id, invoice_id, line_id)"
+        " select a.id, $1, $2, l.id from unnest($3::bigint[], $4::smallint[], $5::smallint[]) as p (entry_id, place, line)"
+        " join allocation a on a.entry_id = p.entry_id and a.position = p.place join invoice_line l on l.invoice_id = $2 and l.position = p.line",
+        of.customer_id, invoice_id, *([piece[column] for piece in pieces] for column in range(3)),
+    )  # fmt: skip
+    await current().executemany(
+        "insert into invoice_vat (customer_id, invoice_id, category, rate, currency, base, tax) values ($1, $2, $3, $4, $5, $6, $7)",
+        [
+            (of.customer_id, invoice_id, group.vat.category.value, group.vat.rate, of.currency, group.base, group.tax)
+            for group in document.vat
+        ],
+    )
+
+
+async def settle(
+    customer_id: int, entry_ids: Sequence[Key], *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None
+) -> None:
+    """Put entries on a document; the database refuses what is not approved as it stands, and what is settled already."""
+    await current().execute(
+        "insert into settled_entry (entry_id, customer_id, invoice_id, statement_id) select id, $2, $3, $4 from unnest($1::bigint[]) as e (id)",
+        list(entry_ids), customer_id, invoice_id, statement_id,
+    )  # fmt: skip
+
+
+def supply_of(of: Book, document: Document) -> tuple[date, date]:
+    """First and last day of what the document is for: its work days, and the days that its fees pay for (D43)."""
+    entries: dict[Key, Entry] = {entry.id: entry for entry in of.state.entries}
+    days = [entries[id].date for id in document.detail]
+    for line in document.lines:
+        if line.active is not None:
+            days += [line.active.start, date.fromordinal((line.active.end or document.until).toordinal() - 1)]
+    return (min(days), max(days)) if days else (document.until, document.until)
+
+
+async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> Invoice | None:
+    """Free one entry and write the rest of the draft anew, at the prices that were approved; the entry comes into the next run.
+
+    None: nothing was left to charge, so the draft is gone and its covered time is free as well. Raises `Conflict` where the draft
+    was issued or deleted or has not that entry any more, `Forbidden`.
+    """
+    draft = await _locked(draft_id, by)
+    settled = [
+        row["entry_id"]
+        for row in await current().fetch("select entry_id from settled_entry where invoice_id = $1", draft_id)
+    ]
+    if entry_id not in settled:
+        raise Conflict("This time is not on the draft any more.")
+    await _empty(draft_id)
+    remade = await _document([id for id in settled if id != entry_id], draft)
+    await _tell(draft, by, at)
+    if remade is None:
+        await current().execute("delete from invoice where id = $1", draft_id)
+        await allocate_anew([draft.customer_id])
+        return None
+    of, document = remade
+    first, last = supply_of(of, document)
+    await current().execute(
+        "update invoice set net = $2, tax = $3, gross = $4, supply_from = $5, supply_to = $6 where id = $1",
+        draft_id, document.net, document.tax, document.gross, first, last,
+    )  # fmt: skip
+    await _fill(draft_id, of, document)
+    await allocate_anew([draft.customer_id])
+    return await Invoice.find_draft(draft_id, by)
+
+
+async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
+    """Free all that is on the draft and remove it; no number is lost by it. Raises `Conflict` where it was issued or deleted, `Forbidden`."""
+    draft = await _locked(draft_id, by)
+    await _empty(draft_id)
+    await current().execute("delete from invoice where id = $1", draft_id)
+    await allocate_anew([draft.customer_id])
+    await _tell(draft, by, at)
+
+
+async def _locked(draft_id: int, by: AgentReader) -> Invoice:
+    """The draft with its customer locked before it, as every decision on time does."""
+    if not by.is_manager:
+        raise Forbidden("Only managers may change drafts.")
+    customer_id = await current().fetchval("select customer_id from invoice where id = $1", draft_id)
+    if customer_id is None:
+        raise Conflict(GONE)
+    await lock_customers([customer_id])
+    await current().execute("select from invoice where id = $1 for update", draft_id)
+    try:
+        return await Invoice.find_draft(draft_id, by)
+    except NotFound as error:
+        raise Conflict(GONE) from error
+
+
+async def _empty(draft_id: int) -> None:
+    for sql in (
+        "delete from line_allocation where invoice_id = $1",
+        "delete from invoice_line where invoice_id = $1",
+        "delete from invoice_vat where invoice_id = $1",
+        "delete from settled_entry where invoice_id = $1",
+    ):
+        await current().execute(sql, draft_id)
+
+
+async def _document(entry_ids: list[Key], draft: Invoice) -> tuple[Book, Document] | None:
+    """What the engine makes of these entries alone, if there is anything to charge."""
+    wanted = set(entry_ids)
+    for of in await book.load([draft.customer_id]):
+        part = of.only(wanted)
+        for document in bill(part.state, draft.until).documents if part.state.entries else ():
+            if document.contract == draft.contract_id and document.kind is DocumentKind.INVOICE:
+                return part, document
+    return None
+
+
+async def _tell(draft: Invoice, by: AgentReader, at: datetime) -> None:
+    await outbox.tell(
+        kind="invoice.drafted", subject_id=draft.id, customer_id=draft.customer_id, contact_may_know=False, actor=by, at=at
+    )

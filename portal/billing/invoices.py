@@ -1,0 +1,152 @@
+"""`Invoice`: a draft, then issued: numbered and frozen by the database (D37)."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from piccolo.columns import BigInt, BigSerial, Date, Numeric, Text, Timestamptz
+from piccolo.columns.combination import And, WhereRaw
+from piccolo.query import Objects
+from piccolo.table import Table
+
+from portal.billing.book import Row
+from portal.database import current
+from portal.errors import NotFound
+from portal.money import digits_of
+from portal.people.readers import ContactReader, Reader, System
+
+PAGE = 25
+"""Invoices on one page of a list."""
+
+
+class Invoice(Table, tablename="invoice"):
+    """What one contract owes for the work up to a date. Amounts have the currency's decimals; `supply_to` is the last day, included."""
+
+    id: BigSerial = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    contract_id = BigInt(default=None)
+    run_id = BigInt(default=None)
+    state = Text(default=None)
+    until = Date(default=None)
+    currency = Text(default=None)
+    supply_from = Date(default=None)
+    supply_to = Date(default=None)
+    net = Numeric(digits=(15, 3), default=None)
+    tax = Numeric(digits=(15, 3), default=None)
+    gross = Numeric(digits=(15, 3), default=None)
+    series_id = BigInt(null=True, default=None)
+    series_number = BigInt(null=True, default=None)
+    number = Text(null=True, default=None)
+    issued_at = Timestamptz(null=True, default=None)
+    issued_by_id = BigInt(null=True, default=None)
+    issue_date = Date(null=True, default=None)
+    due_on = Date(null=True, default=None)
+    parties = Text(null=True, default=None)
+
+    @property
+    def is_issued(self) -> bool:
+        """Whether it has its number and can never change."""
+        return bool(self.state == "issued")
+
+    @property
+    def digits(self) -> int:
+        """Decimals of its amounts."""
+        return digits_of(self.currency)
+
+    @property
+    def copied(self) -> dict[str, Any]:
+        """Seller, buyer, bank and contract as they were when it was issued: `seller`, `buyer`, `bank`, `contract`, `issued_by`."""
+        parties: dict[str, Any] = json.loads(self.parties or "{}")
+        return parties
+
+    @classmethod
+    def visible_to(cls, reader: Reader | System) -> Objects[Self]:
+        """Managers see all, other agents none; contacts with the right to invoices see what was issued to their customer."""
+        if isinstance(reader, ContactReader):
+            issued = And(cls.customer_id == reader.customer_id, cls.state == "issued")
+            return cls.objects().where(issued if reader.sees_invoices else WhereRaw("false"))
+        sees = isinstance(reader, System) or reader.is_manager
+        return cls.objects().where(WhereRaw("true" if sees else "false"))
+
+    @classmethod
+    async def find(cls, number: str, reader: Reader | System) -> Self:
+        """An issued one, by its number. Raises `NotFound`."""
+        return _found(await cls.visible_to(reader).where(cls.number == number).first())
+
+    @classmethod
+    async def find_draft(cls, draft_id: int, reader: Reader | System) -> Self:
+        """A draft, by its id. Raises `NotFound`, also once it is issued."""
+        return _found(await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "draft").first())
+
+
+def _found(invoice: Any) -> Any:
+    if invoice is None:
+        raise NotFound
+    return invoice
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a list; `next_after` is the number to go on after, None on the last page."""
+
+    rows: list[Row]
+    next_after: str | None
+
+
+_LIST = """
+select i.number, i.issue_date, i.issued_at, i.due_on, i.net, i.gross, i.currency, i.supply_from, i.supply_to, i.customer_id,
+       u.name as customer_name, i.parties -> 'contract' ->> 'name' as contract_name
+from invoice i join customer u on u.id = i.customer_id
+where i.state = 'issued' and ($1::bigint is null or i.customer_id = $1)
+  and ($2::text is null or (i.issued_at, i.id) < (select b.issued_at, b.id from invoice b where b.number = $2))
+order by i.issued_at desc, i.id desc limit $3
+"""
+
+
+async def list_issued(
+    reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
+) -> Page:
+    """Issued invoices that `reader` may see, newest first; those of a contact's own customer whatever `customer_id` says."""
+    if isinstance(reader, ContactReader):
+        customer_id = reader.customer_id
+        if not reader.sees_invoices:
+            return Page([], None)
+    elif not reader.is_manager:
+        return Page([], None)
+    rows = await current().fetch(_LIST, customer_id, after or None, limit + 1)
+    return Page(rows[:limit], rows[limit - 1]["number"] if len(rows) > limit else None)
+
+
+async def latest(reader: ContactReader, limit: int = 3) -> list[Row]:
+    """The newest invoices of a contact's customer, for the home page; none without the right to them."""
+    return (await list_issued(reader, limit=limit)).rows
+
+
+async def list_drafts(reader: Reader, *, customer_id: int | None = None) -> list[Row]:
+    """All drafts, by customer; managers only."""
+    if isinstance(reader, ContactReader) or not reader.is_manager:
+        return []
+    return await current().fetch(
+        "select i.id, i.until, i.net, i.gross, i.currency, i.supply_from, i.supply_to, i.customer_id, u.name as customer_name,"
+        " t.name as contract_name, r.run_at from invoice i join customer u on u.id = i.customer_id join contract t on t.id = i.contract_id"
+        " join billing_run r on r.id = i.run_id where i.state = 'draft' and ($1::bigint is null or i.customer_id = $1)"
+        " order by lower(u.name), i.id",
+        customer_id,
+    )
+
+
+async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> None:
+    """Remember when a contact first opened it; the only thing that reading an invoice changes."""
+    await current().execute(
+        "insert into invoice_seen (customer_id, invoice_id, contact_id, seen_at) values ($1, $2, $3, $4) on conflict do nothing",
+        invoice.customer_id, invoice.id, reader.id, at,
+    )  # fmt: skip
+
+
+async def seen(invoice: Invoice) -> list[Row]:
+    """Who of the customer opened it, and when first."""
+    return await current().fetch(
+        "select s.contact_id, c.name, s.seen_at from invoice_seen s join contact c on c.id = s.contact_id where s.invoice_id = $1 order by s.seen_at",
+        invoice.id,
+    )

@@ -1,0 +1,131 @@
+"""Issuing a draft: its number, the copies of all it says, its files; from then on nothing of it changes (D36, D37)."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from portal import outbox
+from portal.billing import detail, documents
+from portal.billing.book import Row
+from portal.billing.contents import Contents, contents_of
+from portal.billing.documents import Numbering
+from portal.billing.invoices import Invoice
+from portal.database import current
+from portal.errors import Conflict, Forbidden, Invalid, NotFound
+from portal.people.readers import AgentReader
+from portal.periods import today
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something without which no invoice can be issued, with the address where it is set up."""
+
+    sentence: str
+    address: str
+
+
+async def missing() -> list[Missing]:
+    """What has to be set up before the first invoice; nothing, as a rule."""
+    row = await current().fetchrow(
+        "select exists (select 1 from company) as company, exists (select 1 from number_series where kind = 'invoice') as series"
+    )
+    wanted = []
+    if not row["company"]:
+        wanted.append(Missing("Who issues the invoice is not set up: our name, address, VAT id and bank.", "/agent/setup/company"))
+    if not row["series"]:
+        wanted.append(Missing("Where the numbers of invoices begin is not set up.", "/agent/setup/company"))
+    return wanted
+
+
+_SERIES = "select id, prefix, width, next_number from number_series where kind = 'invoice'"
+
+
+async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
+    """Give a draft its number and freeze it with its PDF, its CSV and all that they say. Nothing is computed anew.
+
+    The date is that of `at` in the company's zone; a number never bears an earlier instant than the one before it. Raises
+    `Conflict` where it is issued already, `NotFound`, `Forbidden`, and `Invalid` where the company or the numbers are not set up.
+    """
+    invoice = await _locked(draft_id, by)
+    if lacking := await missing():
+        raise Invalid({"": lacking[0].sentence})
+    parties, payment_days, zone = await _parties(invoice, by)
+    contents = await contents_of(invoice)
+    await detail.copy(contents.detail, invoice.customer_id, invoice_id=invoice.id)
+
+    # The number stands in the PDF. It is set with the number that is likely, so that the counter is locked only for a moment.
+    likely = _numbering(await current().fetchrow(_SERIES), at, payment_days, zone)
+    pdf = await documents.pdf(invoice, contents, parties, likely)
+    series = await current().fetchrow(f"{_SERIES} for no key update")
+    last = await current().fetchval(
+        "select issued_at from invoice where series_id = $1 order by series_number desc limit 1", series["id"]
+    )
+    at = max(at, last or at)
+    numbering = _numbering(series, at, payment_days, zone)
+    if numbering != likely:
+        pdf = await documents.pdf(invoice, contents, parties, numbering)
+    await current().execute("update number_series set next_number = next_number + 1 where id = $1", series["id"])
+
+    await documents.keep("pdf", pdf, invoice.customer_id, invoice_id=invoice.id)
+    await _keep_csv(invoice, contents, numbering)
+    await current().execute(
+        "update invoice set state = 'issued', series_id = $2, series_number = $3, number = $4, issued_at = $5, issued_by_id = $6,"
+        " issue_date = $7, due_on = $8, parties = $9 where id = $1",
+        invoice.id, series["id"], series["next_number"], numbering.number, at, by.id, numbering.issue_date, numbering.due_on, json.dumps(parties),
+    )  # fmt: skip
+    await outbox.tell(
+        kind="invoice.issued", subject_id=invoice.id, customer_id=invoice.customer_id, contact_may_know=True, actor=by, at=at
+    )
+    return await Invoice.find(numbering.number, by)
+
+
+async def _locked(draft_id: int, by: AgentReader) -> Invoice:
+    """The draft, which nobody else can change or issue until this transaction ends."""
+    if not by.is_manager:
+        raise Forbidden("Only managers may issue invoices.")
+    row = await current().fetchrow("select state, number from invoice where id = $1 for update", draft_id)
+    if row is None:
+        raise NotFound
+    if row["state"] == "issued":
+        raise Conflict(f"It is issued already, as {row['number']}.")
+    return await Invoice.find_draft(draft_id, by)
+
+
+def _numbering(series: Row, at: datetime, payment_days: int, zone: str) -> Numbering:
+    issue_date = today(zone, at)
+    number = f"{series['prefix']}{series['next_number']:0{series['width']}d}"
+    return Numbering(number, issue_date, issue_date + timedelta(days=payment_days))
+
+
+_PARTIES = """
+select to_jsonb(c) as seller, to_jsonb(u) as buyer, to_jsonb(t) as contract, t.payment_days, c.time_zone
+from company c, customer u join contract t on t.customer_id = u.id where t.id = $1
+"""
+_NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
+
+
+async def _parties(invoice: Invoice, by: AgentReader) -> tuple[dict[str, Any], int, str]:
+    """Who bills whom and where to pay, as it stands now; the days until payment; the company's zone."""
+    row = await current().fetchrow(_PARTIES, invoice.contract_id)
+    seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))
+    iban = seller["iban"].replace(" ", "")
+    parties = {
+        "seller": {name: seller[name] for name in (*_NAMES, "name", "email", "phone")},
+        "buyer": {name: buyer[name] for name in (*_NAMES, "name")},
+        "bank": {
+            "name": seller["bank_name"],
+            "iban": iban,
+            "iban_spaced": "\N{NO-BREAK SPACE}".join(iban[at : at + 4] for at in range(0, len(iban), 4)),
+            "bic": seller["bic"],
+        },
+        "contract": {name: contract[name] for name in ("name", "payment_days", "order_reference")},
+        "issued_by": by.name,
+        "time_zone": seller["time_zone"],
+    }
+    return parties, row["payment_days"], row["time_zone"]
+
+
+async def _keep_csv(invoice: Invoice, contents: Contents, numbering: Numbering) -> None:
+    content = documents.csv(f"Invoice {numbering.number}", contents.detail, invoice.currency)
+    await documents.keep("csv", content, invoice.customer_id, invoice_id=invoice.id)

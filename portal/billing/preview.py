@@ -1,0 +1,182 @@
+"""What a run would make and leave out: the same call of the engine as the run's, and nothing is written."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from portal.billing import book
+from portal.billing.book import Book, Row
+from portal.billing.engine import AllocationKind, Billing, Document, Entry, LineKind, SkipReason, bill
+from portal.billing.runs import is_inside_period, waiting_customers
+from portal.database import current
+
+
+@dataclass(frozen=True, slots=True)
+class Becoming:
+    """One document to be: minutes, and money in `currency`. `open_count` and `held_count` are entries of the contract that are left out."""
+
+    customer_id: int
+    customer_name: str
+    contract_name: str
+    kind: str
+    currency: str
+    covered_minutes: int
+    charged_minutes: int
+    fees: Decimal
+    time: Decimal
+    net: Decimal
+    open_count: int
+    held_count: int
+    is_inside_period: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Omitted:
+    """Entries of one customer that a run leaves out for one reason, and who worked them when."""
+
+    customer_id: int
+    customer_name: str
+    reason: SkipReason
+    count: int
+    minutes: int
+    agents: tuple[str, ...]
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What all documents in one currency come to; currencies are never added up."""
+
+    currency: str
+    covered_minutes: int
+    charged_minutes: int
+    fees: Decimal
+    time: Decimal
+    net: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run up to `until`, that day not included, would do now."""
+
+    until: date
+    documents: tuple[Becoming, ...]
+    omitted: tuple[Omitted, ...]
+
+    @property
+    def invoice_count(self) -> int:
+        """How many drafts it would make."""
+        return sum(document.kind == "invoice" for document in self.documents)
+
+    @property
+    def statement_count(self) -> int:
+        """How many statements it would make."""
+        return len(self.documents) - self.invoice_count
+
+    @property
+    def omitted_minutes(self) -> int:
+        """Counted minutes that would be left out."""
+        return sum(omitted.minutes for omitted in self.omitted)
+
+    @property
+    def cuts_a_period(self) -> bool:
+        """Whether the date lies inside a billing period of a contract that would be billed."""
+        return any(document.is_inside_period for document in self.documents)
+
+    @property
+    def sums(self) -> list[Sum]:
+        """The totals, one per currency."""
+        groups: dict[str, list[Becoming]] = defaultdict(list)
+        for document in self.documents:
+            groups[document.currency].append(document)
+        return [_sum(currency, documents) for currency, documents in sorted(groups.items())]
+
+
+def _sum(currency: str, documents: Sequence[Becoming]) -> Sum:
+    return Sum(
+        currency,
+        sum(document.covered_minutes for document in documents),
+        sum(document.charged_minutes for document in documents),
+        sum((document.fees for document in documents), Decimal(0)),
+        sum((document.time for document in documents), Decimal(0)),
+        sum((document.net for document in documents), Decimal(0)),
+    )
+
+
+async def preview_run(until: date) -> Preview:
+    """Ask the engine what it would bill of all customers' open time of days before `until`."""
+    billed = [
+        (each, bill(each.state, until))
+        for each in await book.load(await waiting_customers(until), unapproved_before=until)
+    ]
+    names = await _names(of.customer_id for of, _ in billed)
+    documents = [_becoming(names, of, billing, document) for of, billing in billed for document in billing.documents]
+    omitted = [row for of, billing in billed for row in _omitted(names, of, billing)]
+    return Preview(
+        until,
+        tuple(sorted(documents, key=lambda document: document.customer_name.lower())),
+        tuple(sorted(omitted, key=lambda row: (row.reason, row.customer_name.lower()))),
+    )
+
+
+async def _names(customer_ids: Iterable[int]) -> dict[int, str]:
+    rows = await current().fetch("select id, name from customer where id = any($1)", sorted(set(customer_ids)))
+    return {row["id"]: row["name"] for row in rows}
+
+
+def _becoming(names: dict[int, str], of: Book, billing: Billing, document: Document) -> Becoming:
+    contract = next(contract for contract in of.state.contracts if contract.id == document.contract)
+    services = {service.id for service in contract.services}
+    entries = {entry.id: entry for entry in of.state.entries}
+    left = [skipped.reason for skipped in billing.skipped if entries[skipped.entry].service in services]
+    charged = [piece.minutes for piece in document.allocations if piece.kind is AllocationKind.CHARGED]
+    time = sum((line.net for line in document.lines if line.kind is LineKind.TIME), Decimal(0))
+    return Becoming(
+        customer_id=of.customer_id,
+        customer_name=names[of.customer_id],
+        contract_name=contract.name,
+        kind=document.kind.value,
+        currency=of.currency,
+        covered_minutes=sum(piece.minutes for piece in document.allocations) - sum(charged),
+        charged_minutes=sum(charged),
+        fees=document.net - time,
+        time=time,
+        net=document.net,
+        open_count=left.count(SkipReason.NOT_APPROVED),
+        held_count=left.count(SkipReason.HELD),
+        is_inside_period=is_inside_period(of, int(contract.id), document.until),
+    )
+
+
+def _omitted(names: dict[int, str], of: Book, billing: Billing) -> Iterable[Omitted]:
+    entries = {entry.id: entry for entry in of.state.entries}
+    groups: dict[SkipReason, list[Entry]] = defaultdict(list)
+    for skipped in billing.skipped:
+        groups[skipped.reason].append(entries[skipped.entry])
+    for reason, group in groups.items():
+        yield Omitted(
+            customer_id=of.customer_id,
+            customer_name=names[of.customer_id],
+            reason=reason,
+            count=len(group),
+            minutes=sum(entry.billable_minutes for entry in group),
+            agents=tuple(sorted({entry.agent_name for entry in group})),
+            first=min(entry.date for entry in group),
+            last=max(entry.date for entry in group),
+        )
+
+
+async def past_runs(limit: int = 12) -> list[Row]:
+    """The last runs, newest first: what is left of what each made, and how much it skipped."""
+    return await current().fetch(
+        "select r.id, r.until, r.run_at, a.name as run_by,"
+        " (select count(*) from invoice i where i.run_id = r.id and i.state = 'draft') as drafts,"
+        " (select count(*) from invoice i where i.run_id = r.id and i.state = 'issued') as invoices,"
+        " (select count(*) from statement s where s.run_id = r.id) as statements,"
+        " (select count(*) from skipped_entry s where s.run_id = r.id) as skipped"
+        " from billing_run r join agent a on a.id = r.run_by_id order by r.id desc limit $1",
+        limit,
+    )

@@ -1,0 +1,32 @@
+"""The quantity that is printed beside a price (D6)."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from portal.money import divide_half_up, round_half_up
+
+FEWEST, MOST = 2, 12
+"""Decimals."""
+
+
+def printed_hours(minutes: int, unit_price: Decimal | None, net: Decimal, digits: int) -> Decimal:
+    """Hours with as few decimals, two at least, as make `hours x unit_price` round to `net` (PEPPOL-EN16931-R120).
+
+    Where no rounding of the true hours does, because each entry was rounded to the cent by itself, it is the nearest figure
+    that does: three times 20 min at 100.00 are 99.99, so 0.9999 h. Without a shared price: the hours with four decimals at most.
+    """
+    if unit_price is None:
+        return divide_half_up(Decimal(minutes), 60, 4)
+    for decimals in range(FEWEST, MOST + 1):
+        hours = divide_half_up(Decimal(minutes), 60, decimals)
+        if round_half_up(hours * unit_price, digits) == net:
+            return hours
+    for decimals in range(FEWEST, MOST + 1):
+        hours = _rounded(Fraction(net) / Fraction(unit_price), decimals)
+        if round_half_up(hours * unit_price, digits) == net:
+            return hours
+    raise ValueError(f"no quantity reproduces {net} at {unit_price}")
+
+
+def _rounded(value: Fraction, decimals: int) -> Decimal:
+    return divide_half_up(Decimal(value.numerator), value.denominator, decimals)

@@ -1,0 +1,156 @@
+"""Billing runs: what is due up to a date becomes drafts and statements, customer by customer; what is left out is kept with its reason.
+
+A preview is the same call of the engine, and writes nothing. A run that is repeated finds nothing left (D47).
+"""
+
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from portal import outbox
+from portal.billing import allocations, book, detail, documents, drafts
+from portal.billing.book import Book
+from portal.billing.engine import Billing, Document, DocumentKind, SkipReason, bill
+from portal.database import current
+from portal.errors import Forbidden, Invalid
+from portal.people.readers import AgentReader
+from portal.periods import period_of, today
+
+UNTICKED = "customer_unticked"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run made: drafts by their ids, statements by theirs."""
+
+    id: int
+    draft_ids: tuple[int, ...]
+    statement_ids: tuple[uuid.UUID, ...]
+
+
+async def offered(at: datetime) -> date:
+    """The date a run is offered for: the first of this month in the company's zone."""
+    return today(await _zone(), at).replace(day=1)
+
+
+async def parse_until(text: str, at: datetime) -> date:
+    """A date that somebody chose, the offered one where it is empty. At most tomorrow in the company's zone. Raises `Invalid`."""
+    if not text:
+        return await offered(at)
+    try:
+        until = date.fromisoformat(text)
+    except ValueError:
+        raise Invalid({"until": "Write the date as 2026-11-01."}) from None
+    if until > today(await _zone(), at) + timedelta(days=1):
+        raise Invalid({"until": "Billing goes up to tomorrow at most."})
+    return until
+
+
+async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
+    """Make a draft or a statement per contract of the ticked customers, for all that is approved of days before `until`.
+
+    None: nothing is left, and nothing was written. Customers that are not ticked are kept among what was skipped.
+    Raises `Forbidden` for an agent who is no manager, `Invalid` (`until`).
+    """
+    if not by.is_manager:
+        raise Forbidden("Only managers may bill.")
+    await parse_until(until.isoformat(), at)
+    ticked = set(customer_ids) & set(await waiting_customers(until))
+    await allocations.lock_customers(ticked)
+    billed = [(each, bill(each.state, until)) for each in await book.load(ticked, unapproved_before=until)]
+    if not any(billing.documents for _, billing in billed):
+        return None
+    run_id: int = await current().fetchval(
+        "insert into billing_run (until, run_by_id, run_at) values ($1, $2, $3) returning id", until, by.id, at
+    )
+    made = []
+    for of, billing in billed:
+        await allocations.write(of)
+        made += [await _make(of, document, run_id, by, at) for document in billing.documents]
+    await _skip(run_id, billed, await _unticked(until, ticked))
+    return Run(
+        run_id,
+        tuple(id for id in made if isinstance(id, int)),
+        tuple(id for id in made if isinstance(id, uuid.UUID)),
+    )
+
+
+async def waiting_customers(until: date) -> list[int]:
+    """Customers with open time of days before `until` that may stand on a document."""
+    return [
+        row["customer_id"]
+        for row in await current().fetch(
+            "select distinct e.customer_id from time_entry e where e.billing <> 'not_billable' and e.work_date < $1"
+            " and not exists (select 1 from settled_entry d where d.entry_id = e.id) order by 1",
+            until,
+        )
+    ]
+
+
+def is_inside_period(of: Book, contract_id: int, until: date) -> bool:
+    """Whether `until` cuts a billing period of the contract in two."""
+    contract = next(contract for contract in of.state.contracts if contract.id == contract_id)
+    return period_of(contract.anchor, contract.cycle, until).start != until
+
+
+async def _zone() -> str:
+    return await current().fetchval("select time_zone from company") or "UTC"
+
+
+async def _make(of: Book, document: Document, run_id: int, by: AgentReader, at: datetime) -> int | uuid.UUID:
+    if document.kind is DocumentKind.STATEMENT:
+        return await _state(of, document, run_id, by, at)
+    draft_id = await drafts.store(of, document, run_id)
+    await outbox.tell(
+        kind="invoice.drafted", subject_id=draft_id, customer_id=of.customer_id, contact_may_know=False, actor=by, at=at
+    )
+    return draft_id
+
+
+async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at: datetime) -> uuid.UUID:
+    """A statement is final at once: detail and CSV are copied as for an issued invoice."""
+    id, (first, last) = uuid.uuid4(), drafts.supply_of(of, document)
+    contract = next(contract for contract in of.state.contracts if contract.id == document.contract)
+    await current().execute(
+        "insert into statement (id, customer_id, contract_id, run_id, until, supply_from, supply_to, made_at, contract_name)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        id, of.customer_id, document.contract, run_id, document.until, first, last, at, contract.name,
+    )  # fmt: skip
+    await drafts.settle(of.customer_id, document.detail, statement_id=id)
+    rows = await detail.live(statement_id=id)
+    await detail.copy(rows, of.customer_id, statement_id=id)
+    content = documents.csv(f"Statement of {contract.name}", rows, of.currency)
+    await documents.keep("csv", content, of.customer_id, statement_id=id)
+    # A statement has no number that an outbox row could name: the run and the customer lead to it.
+    await outbox.tell(
+        kind="statement.made", subject_id=run_id, customer_id=of.customer_id, contact_may_know=True, actor=by, at=at
+    )
+    return id
+
+
+async def _unticked(until: date, ticked: Collection[int]) -> list[tuple[Book, Billing]]:
+    others = set(await waiting_customers(until)) - set(ticked)
+    return [(each, bill(each.state, until)) for each in await book.load(others, unapproved_before=until)]
+
+
+async def _skip(
+    run_id: int, billed: Iterable[tuple[Book, Billing]], unticked: Iterable[tuple[Book, Billing]]
+) -> None:
+    rows = [
+        (run_id, skipped.entry, of.customer_id, skipped.reason.value)
+        for of, billing in (*billed, *unticked)
+        for skipped in billing.skipped
+    ]
+    rows += [
+        (run_id, entry_id, of.customer_id, UNTICKED)
+        for of, billing in unticked
+        for document in billing.documents
+        for entry_id in document.detail
+    ]
+    await current().executemany(
+        "insert into skipped_entry (run_id, entry_id, customer_id, reason) values ($1, $2, $3, $4)", rows
+    )
+
+
+__all__ = ["Run", "SkipReason", "is_inside_period", "offered", "parse_until", "run", "waiting_customers"]

@@ -1,0 +1,32 @@
+"""What people read where billing refuses or leaves out something, and the words for its closed sets."""
+
+REFUSED: dict[str, str] = {
+    "own": "This is your own time. Another manager has to decide on it.",
+    "not_designated": "You are not designated for {name}’s department.",
+    "changed": "It was changed meanwhile. Look at it again.",
+    "approved": "It is approved already, by {name}.",
+    "rejected": "It is rejected already, and {name} has not submitted it again.",
+    "gone": "It was deleted meanwhile.",
+    "settled": "This time is on an invoice or a statement. Take it off the draft first; what is issued needs a credit note.",
+    "before_service_start": "“{service.name}” had not begun on {entry.date:%-d %b %Y}.",
+    "after_contract_end": "The contract “{contract.name}” had ended on {entry.date:%-d %b %Y}.",
+    "no_rate": "There is no rate for {entry.agent_name} under “{service.name}” on {entry.date:%-d %b %Y}. Add one, then approve.",
+    "no_role": "{entry.agent_name} has no role, and “{service.name}” is billed by role. Give one, then approve.",
+}
+"""Why an entry is not approved, rejected or withdrawn. An approval that is refused for its price changes nothing (D19)."""
+
+COVERED_BY = {
+    "included": "included hours",
+    "voucher": "prepaid hours",
+    "charged": "charged",
+    "held": "held",
+    "no_charge": "no charge",
+}
+"""What pays for a piece of an entry, by the kind of its allocation."""
+
+SKIPPED = {
+    "not_approved": "Not approved",
+    "held": "Held",
+    "customer_unticked": "Left out by hand",
+}
+"""Why a run left out an entry."""

@@ -1,0 +1,62 @@
+"""`Statement`: what a run makes for a contract where nothing is to be charged. No number, no amount, the same detail (D30)."""
+
+import uuid
+from typing import Self
+
+from piccolo.columns import UUID, BigInt, Date, Text, Timestamptz
+from piccolo.columns.combination import WhereRaw
+from piccolo.query import Objects
+from piccolo.table import Table
+
+from portal.billing.book import Row
+from portal.database import current
+from portal.errors import NotFound
+from portal.people.readers import ContactReader, Reader, System
+
+
+class Statement(Table, tablename="statement"):
+    """Covered time of one contract; final from the moment it is made."""
+
+    id: UUID = UUID(primary_key=True, default=None)
+    customer_id = BigInt(default=None)
+    contract_id = BigInt(default=None)
+    run_id = BigInt(default=None)
+    until = Date(default=None)
+    supply_from = Date(default=None)
+    supply_to = Date(default=None)
+    made_at = Timestamptz(default=None)
+    contract_name = Text(default=None)
+
+    @classmethod
+    def visible_to(cls, reader: Reader | System) -> Objects[Self]:
+        """Managers see all; contacts with the right to invoices those of their customer."""
+        if isinstance(reader, ContactReader):
+            return cls.objects().where(cls.customer_id == reader.customer_id if reader.sees_invoices else WhereRaw("false"))
+        sees = isinstance(reader, System) or reader.is_manager
+        return cls.objects().where(WhereRaw("true" if sees else "false"))
+
+    @classmethod
+    async def find(cls, id: uuid.UUID, reader: Reader | System) -> Self:
+        """Raises `NotFound`."""
+        statement = await cls.visible_to(reader).where(cls.id == id).first()
+        if statement is None:
+            raise NotFound
+        return statement
+
+
+async def list_statements(reader: Reader, *, customer_id: int | None = None, limit: int = 25) -> list[Row]:
+    """Statements that `reader` may see, newest first, with their minutes."""
+    if isinstance(reader, ContactReader):
+        if not reader.sees_invoices:
+            return []
+        customer_id = reader.customer_id
+    elif not reader.is_manager:
+        return []
+    return await current().fetch(
+        "select s.id, s.until, s.supply_from, s.supply_to, s.made_at, s.contract_name, s.customer_id, u.name as customer_name,"
+        " (select sum(d.minutes) from detail_row d where d.statement_id = s.id) as minutes"
+        " from statement s join customer u on u.id = s.customer_id where $1::bigint is null or s.customer_id = $1"
+        " order by s.made_at desc, s.id limit $2",
+        customer_id,
+        limit,
+    )
