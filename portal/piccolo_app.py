@@ -4,6 +4,20 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
+from portal.contracts.case_types import CaseType
+from portal.contracts.company import Company, NumberSeries
+from portal.contracts.contracts import Contract
+from portal.contracts.rates import Rate
+from portal.contracts.services import DefaultService, Service
+from portal.people.agents import Agent
+from portal.people.attempts import Attempt
+from portal.people.contacts import Contact
+from portal.people.credentials import Credential
+from portal.people.customers import Customer
+from portal.people.departments import Department
+from portal.people.invitations import Invitation
+from portal.people.roles import Role
+
 _here = Path(__file__).parent
 _migrations = _here / "migrations"
 
@@ -11,7 +25,23 @@ APP_CONFIG = AppConfig(
     app_name="portal",
     # In the wheel the folder lies inside of the package, in the repository beside it.
     migrations_folder_path=str(_migrations if _migrations.is_dir() else _here.parent / "migrations"),
-    table_classes=[],
+    table_classes=[
+        Agent,
+        Attempt,
+        CaseType,
+        Company,
+        Contact,
+        Contract,
+        Credential,
+        Customer,
+        DefaultService,
+        Department,
+        Invitation,
+        NumberSeries,
+        Rate,
+        Role,
+        Service,
+    ],
     migration_dependencies=[],
     commands=[],
 )

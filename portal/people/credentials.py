@@ -6,13 +6,13 @@ import ipaddress
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current, transaction
 from portal.errors import Invalid
 from portal.people import attempts, passwords, sessions
+from portal.people.particulars import unless_taken
 
 PER_ACCOUNT = attempts.Limit(free=10)
 """Wrong passwords for one account from one address on the net."""
@@ -77,27 +77,21 @@ async def open_for_contact(customer_id: int, contact_id: int, email: str, at: da
 
 
 async def _open(email: str, agent_id: int | None, customer_id: int | None, contact_id: int | None, at: datetime) -> int:
-    try:
-        async with transaction(current().reader) as tx:
-            credential: int = await tx.fetchval(
-                "insert into credential (email, agent_id, customer_id, contact_id, created_at)"
-                " values ($1, $2, $3, $4, $5) returning id",
-                email, agent_id, customer_id, contact_id, at,
-            )  # fmt: skip
-    except asyncpg.UniqueViolationError as error:
-        raise Invalid({"email": USED}) from error
+    async with unless_taken("email", USED) as tx:
+        credential: int = await tx.fetchval(
+            "insert into credential (email, agent_id, customer_id, contact_id, created_at)"
+            " values ($1, $2, $3, $4, $5) returning id",
+            email, agent_id, customer_id, contact_id, at,
+        )  # fmt: skip
     return credential
 
 
 async def change_email(credential: int, email: str, at: datetime) -> None:
     """Sign in with another address from now on. Open invitations went to the old one: they end."""
-    try:
-        async with transaction(current().reader) as tx:
-            changed = await tx.fetchval(
-                "update credential set email = $2 where id = $1 and email <> $2 returning id", credential, email
-            )
-    except asyncpg.UniqueViolationError as error:
-        raise Invalid({"email": USED}) from error
+    async with unless_taken("email", USED) as tx:
+        changed = await tx.fetchval(
+            "update credential set email = $2 where id = $1 and email <> $2 returning id", credential, email
+        )
     if changed:
         await current().execute(
             "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at

@@ -1,0 +1,157 @@
+"""Contracts: the frames with customers, which say in what currency, how often and at what tax they are billed (C9)."""
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+from piccolo.columns import BigInt, BigSerial, Char, Date, Numeric, SmallInt, Text, Timestamptz
+from piccolo.query import Objects
+from piccolo.table import Table
+
+from portal.database import current
+from portal.errors import Conflict, Invalid, NotFound
+from portal.money import parse_money
+from portal.people.customers import Customer
+from portal.people.particulars import Checked, currency, day, line, one_of, optional, whole
+from portal.people.readers import SYSTEM, Reader, System
+from portal.periods import LAST_ANCHOR_DAY, Cycle
+
+
+class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A contract as typed. `end_on` is the first day that is no longer covered; without an `anchor` billing periods begin on the 1st.
+
+    `vat_rate` in per cent, for its taxable services.
+    """
+
+    name: str
+    start_on: str
+    end_on: str = ""
+    currency: str
+    payment_days: str = "14"
+    cycle: str = "monthly"
+    anchor: str = ""
+    vat_rate: str
+    order_reference: str = ""
+
+
+class Contract(Table, tablename="contract"):
+    """Holds one or more services, in one currency (D45)."""
+
+    id = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    name = Text(default=None)
+    start_on = Date(default=None)
+    end_on = Date(null=True, default=None)
+    currency = Char(length=3, default=None)
+    payment_days = SmallInt(default=None)
+    cycle = Text(default=None)
+    anchor = Date(default=None)
+    vat_rate = Numeric(digits=(7, 4), default=None)
+    order_reference = Text(null=True, default=None)
+    created_at = Timestamptz(default=None)
+
+    @classmethod
+    def visible_to(cls, reader: Reader | System) -> Objects["Contract"]:
+        """Agents see every contract, a contact those of their customer."""
+        query = cls.objects()
+        return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
+
+    @classmethod
+    async def find(cls, contract: int, reader: Reader | System, *, customer: int | None = None) -> "Contract":
+        """Raises `NotFound`; also where it is not a contract of `customer`, if one is given (R28)."""
+        query = cls.visible_to(reader).where(cls.id == contract)
+        found = await (query if customer is None else query.where(cls.customer_id == customer)).first()
+        if found is None:
+            raise NotFound
+        return found
+
+    @classmethod
+    async def of(cls, customer: int) -> list["Contract"]:
+        """All contracts of a customer, the newest first."""
+        return await cls.objects().where(cls.customer_id == customer).order_by(cls.start_on, ascending=False)
+
+    @classmethod
+    async def create(cls, customer: Customer, facts: ContractFacts, at: datetime) -> "Contract":
+        """A new contract. Raises `Invalid`, or `Conflict` where the customer has ended."""
+        values = _read(facts)
+        if await current().fetchval("select ended_at from customer where id = $1 for share", customer.id):
+            raise Conflict(f"{customer.name} has ended. Take that back before you add contracts.")
+        contract = await current().fetchval(
+            "insert into contract (name, start_on, end_on, currency, payment_days, cycle, anchor, vat_rate, order_reference,"
+            " customer_id, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id",
+            *values.values(), customer.id, at,
+        )  # fmt: skip
+        return await cls.find(contract, SYSTEM)
+
+    async def change(self, facts: ContractFacts) -> None:
+        """What is settled keeps what it was settled with. The currency stays as soon as there is a service, whose time is priced in it."""
+        values = _read(facts)
+        held = await current().fetchrow(
+            "select currency, exists (select from service s where s.contract_id = c.id) as used from contract c where id = $1 for update",
+            self.id,
+        )
+        if held["used"] and held["currency"] != values["currency"]:
+            raise Invalid(
+                {
+                    "currency": f"Its services are priced in {held['currency']}. Make a new contract for {values['currency']}."
+                }
+            )
+        await current().execute(
+            "update contract set name = $1, start_on = $2, end_on = $3, currency = $4, payment_days = $5, cycle = $6, anchor = $7,"
+            " vat_rate = $8, order_reference = $9 where id = $10",
+            *values.values(), self.id,
+        )  # fmt: skip
+
+    @property
+    def facts(self) -> ContractFacts:
+        """As its form shows it."""
+        return ContractFacts(
+            name=self.name,
+            start_on=self.start_on.isoformat(),
+            end_on=self.end_on.isoformat() if self.end_on else "",
+            currency=self.currency,
+            payment_days=str(self.payment_days),
+            cycle=self.cycle,
+            anchor=self.anchor.isoformat(),
+            vat_rate=f"{self.vat_rate.normalize():f}",
+            order_reference=self.order_reference or "",
+        )
+
+
+def percentage(text: str) -> Decimal:
+    """Per cent points from 0 to 100 with at most 4 decimals."""
+    typed = re.sub(r"[\s\u00a0]*%$", "", text.strip())
+    try:
+        return parse_money(typed, 4, largest=Decimal(100))
+    except ValueError as error:
+        raise ValueError("Write per cent points from 0 to 100, such as 19 or 7.7.") from error
+
+
+def _read(facts: ContractFacts) -> dict[str, Any]:
+    checked = Checked()
+    start_on = checked("start_on", day, facts.start_on)
+    values: dict[str, Any] = {
+        "name": checked("name", line, facts.name),
+        "start_on": start_on,
+        "end_on": checked("end_on", optional(day), facts.end_on),
+        "currency": checked("currency", currency, facts.currency),
+        "payment_days": checked("payment_days", whole(0, 365, "days"), facts.payment_days),
+        "cycle": checked("cycle", one_of(tuple(Cycle)), facts.cycle),
+        "anchor": checked("anchor", optional(_anchor), facts.anchor) or (start_on and start_on.replace(day=1)),
+        "vat_rate": checked("vat_rate", percentage, facts.vat_rate),
+        "order_reference": checked("order_reference", optional(line), facts.order_reference),
+    }
+    if start_on and values["end_on"] and values["end_on"] <= start_on:
+        checked.refuse("end_on", "The contract has to end after it starts.")
+    checked.done()
+    return values
+
+
+def _anchor(text: str) -> date:
+    """A day on which a billing period begins; one that every month has."""
+    read = day(text)
+    if read.day > LAST_ANCHOR_DAY:
+        raise ValueError(f"Choose a day from the 1st to the {LAST_ANCHOR_DAY}th, which every month has.")
+    return read

@@ -1,0 +1,201 @@
+"""Services: what time is logged under, inside a contract (S4); and which one a new case of a customer gets."""
+
+from datetime import date, datetime
+from typing import Any
+
+from msgspec import Struct
+from piccolo.columns import BigInt, BigSerial, Boolean, Date, Integer, Text, Timestamptz
+from piccolo.query import Objects
+from piccolo.table import Table
+
+from portal.contracts.contracts import Contract
+from portal.database import current
+from portal.durations import Rounding, RoundingMode
+from portal.errors import NotFound
+from portal.people.particulars import Checked, day, line, one_of, optional, unless_taken, whole
+from portal.people.readers import SYSTEM, Reader, System
+
+ROLLUPS = ("none", "resource", "role", "service")
+OFFERED_SETTLEMENTS = ("time_spent",)
+
+
+class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A service as typed. `taxable` is yes or no; a reason is needed for no (D42). Without an `effective_start` it is the contract's."""
+
+    name: str
+    settlement: str = "time_spent"
+    rollup: str = "service"
+    taxable: str = "yes"
+    exemption_reason: str = ""
+    effective_start: str = ""
+    rounding_minimum: str = "0"
+    rounding_increment: str = "15"
+    rounding_mode: str = "up"
+
+
+class Service(Table, tablename="service"):
+    """Its customer is its contract's, for good (S4.10)."""
+
+    id = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    contract_id = BigInt(default=None)
+    name = Text(default=None)
+    settlement = Text(default=None)
+    rollup = Text(default=None)
+    taxable = Boolean(default=None)
+    exemption_reason = Text(null=True, default=None)
+    effective_start = Date(default=None)
+    rounding_minimum = Integer(default=None)
+    rounding_increment = Integer(default=None)
+    rounding_mode = Text(default=None)
+    created_at = Timestamptz(default=None)
+
+    @classmethod
+    def visible_to(cls, reader: Reader | System) -> Objects["Service"]:
+        """Agents see every service, a contact those of their customer."""
+        query = cls.objects()
+        return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
+
+    @classmethod
+    async def find(
+        cls, service: int, reader: Reader | System, *, customer: int | None = None, contract: int | None = None
+    ) -> "Service":
+        """Raises `NotFound`; also where it is not of `customer` or `contract`, if they are given (R28, R29)."""
+        query = cls.visible_to(reader).where(cls.id == service)
+        query = query if customer is None else query.where(cls.customer_id == customer)
+        found = await (query if contract is None else query.where(cls.contract_id == contract)).first()
+        if found is None:
+            raise NotFound
+        return found
+
+    @classmethod
+    async def of(cls, customer: int) -> list["Service"]:
+        """All services of a customer, by name."""
+        return await cls.objects().where(cls.customer_id == customer).order_by(cls.name)
+
+    @classmethod
+    async def offered(cls, customer: int, on: date) -> list[Any]:
+        """Rows id, name, contract (its name) of the services whose contract has not ended by `on`, for choosing one."""
+        return await current().fetch(OFFERED, customer, on)
+
+    @classmethod
+    async def create(cls, contract: Contract, facts: ServiceFacts, at: datetime) -> "Service":
+        """A new service. The customer's first one becomes its default. Raises `Invalid`."""
+        values = _read(facts, contract)
+        async with unless_taken("name", f"This contract has a service “{values['name']}” already.") as tx:
+            service = await tx.fetchval(
+                "insert into service (name, settlement, rollup, taxable, exemption_reason, effective_start, rounding_minimum,"
+                " rounding_increment, rounding_mode, customer_id, contract_id, created_at)"
+                " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id",
+                *values.values(), contract.customer_id, contract.id, at,
+            )  # fmt: skip
+        await current().execute(
+            "insert into default_service (customer_id, service_id) values ($1, $2) on conflict do nothing",
+            contract.customer_id,
+            service,
+        )
+        return await cls.find(service, SYSTEM)
+
+    async def change(self, facts: ServiceFacts) -> None:
+        """Entries keep the billable minutes they were given; what is approved keeps its amounts. Raises `Invalid`."""
+        values = _read(facts, await Contract.find(self.contract_id, SYSTEM))
+        async with unless_taken("name", f"This contract has a service “{values['name']}” already.") as tx:
+            await tx.execute(
+                "update service set name = $1, settlement = $2, rollup = $3, taxable = $4, exemption_reason = $5, effective_start = $6,"
+                " rounding_minimum = $7, rounding_increment = $8, rounding_mode = $9 where id = $10",
+                *values.values(), self.id,
+            )  # fmt: skip
+
+    @property
+    def rounding(self) -> Rounding:
+        """How worked minutes become billable ones."""
+        return Rounding(self.rounding_minimum, self.rounding_increment, RoundingMode(self.rounding_mode))
+
+    @property
+    def facts(self) -> ServiceFacts:
+        """As its form shows it."""
+        return ServiceFacts(
+            name=self.name,
+            settlement=self.settlement,
+            rollup=self.rollup,
+            taxable="yes" if self.taxable else "no",
+            exemption_reason=self.exemption_reason or "",
+            effective_start=self.effective_start.isoformat(),
+            rounding_minimum=str(self.rounding_minimum),
+            rounding_increment=str(self.rounding_increment),
+            rounding_mode=self.rounding_mode,
+        )
+
+
+class DefaultService(Table, tablename="default_service"):
+    """What a new case of the customer gets: the row of its type, else the row without a type. The customer and the type are the key."""
+
+    customer_id = BigInt(primary_key=True, default=None)
+    case_type_id = BigInt(null=True, default=None)
+    service_id = BigInt(default=None)
+
+    @classmethod
+    async def of(cls, customer: int) -> dict[int | None, int]:
+        """Service by case type; under None for all other types."""
+        rows = await current().fetch(
+            "select case_type_id, service_id from default_service where customer_id = $1", customer
+        )
+        return {row["case_type_id"]: row["service_id"] for row in rows}
+
+    @classmethod
+    async def for_case(cls, customer: int, case_type: int) -> int | None:
+        """The service that a new case of this type gets, if any."""
+        defaults = await cls.of(customer)
+        return defaults.get(case_type, defaults.get(None))
+
+    @classmethod
+    async def choose(cls, customer: int, service: int | None, *, case_type: int | None = None) -> None:
+        """Set the default for one type, or for all without one of their own (None); a service of None takes it away.
+
+        Cases that are there keep theirs. Raises `NotFound` for a service of another customer (R29).
+        """
+        tx = current()
+        if service is None:
+            await tx.execute(
+                "delete from default_service where customer_id = $1 and case_type_id is not distinct from $2",
+                customer, case_type,
+            )  # fmt: skip
+            return
+        await Service.find(service, SYSTEM, customer=customer)
+        await tx.execute(
+            "insert into default_service (customer_id, case_type_id, service_id) values ($1, $2, $3)"
+            " on conflict (customer_id, case_type_id) do update set service_id = excluded.service_id",
+            customer, case_type, service,
+        )  # fmt: skip
+
+
+OFFERED = """
+select s.id, s.name, c.name as contract, c.currency
+from service s join contract c on c.id = s.contract_id
+where s.customer_id = $1 and (c.end_on is null or c.end_on > $2)
+order by lower(s.name), s.id
+"""
+
+
+def _read(facts: ServiceFacts, contract: Contract) -> dict[str, Any]:
+    checked = Checked()
+    taxable = checked("taxable", one_of(("yes", "no")), facts.taxable) == "yes"
+    values: dict[str, Any] = {
+        "name": checked("name", line, facts.name),
+        "settlement": checked("settlement", one_of(OFFERED_SETTLEMENTS), facts.settlement),
+        "rollup": checked("rollup", one_of(ROLLUPS), facts.rollup),
+        "taxable": taxable,
+        "exemption_reason": None if taxable else checked("exemption_reason", _reason, facts.exemption_reason),
+        "effective_start": checked("effective_start", optional(day), facts.effective_start) or contract.start_on,
+        "rounding_minimum": checked("rounding_minimum", whole(0, 1440, "minutes"), facts.rounding_minimum),
+        "rounding_increment": checked("rounding_increment", whole(1, 1440, "minutes"), facts.rounding_increment),
+        "rounding_mode": checked("rounding_mode", one_of(tuple(RoundingMode)), facts.rounding_mode),
+    }
+    checked.done()
+    return values
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise ValueError("Say why there is no tax: the sentence stands on the invoice.")
+    return line(text)

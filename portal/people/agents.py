@@ -1,0 +1,187 @@
+"""Agents: the people of ours. Managers and admins are agents of a higher grade."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.errors import Invalid, NotFound
+from portal.people import credentials, passwords
+from portal.people.departments import Department, DepartmentFacts, designate, designations_of
+from portal.people.particulars import Checked, email, identifier, line, locale, one_of, optional, time_zone
+from portal.people.roles import Role
+
+GRADES = ("agent", "manager", "admin")
+
+
+class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """An agent as typed. `approves`: ids of the departments that a manager is designated for; it counts for no other grade."""
+
+    name: str
+    email: str
+    grade: str = "agent"
+    role_id: str = ""
+    department_id: str
+    locale: str = "en_GB"
+    time_zone: str
+    approves: list[str] = []
+
+
+class Agent(Table, tablename="agent"):
+    """Somebody who works cases and logs time."""
+
+    id = BigSerial(primary_key=True)
+    name = Text(default=None)
+    grade = Text(default=None)
+    role_id = BigInt(null=True, default=None)
+    department_id = BigInt(default=None)
+    locale = Text(default=None)
+    time_zone = Text(default=None)
+    created_at = Timestamptz(default=None)
+    ended_at = Timestamptz(null=True, default=None)
+
+    @classmethod
+    async def find(cls, agent: int) -> "Agent":
+        """Raises `NotFound`."""
+        found = await cls.objects().get(cls.id == agent)
+        if found is None:
+            raise NotFound
+        return found
+
+    @classmethod
+    async def offered(cls) -> list["Agent"]:
+        """Those who have not ended, by name, for choosing one."""
+        return await cls.objects().where(cls.ended_at.is_null()).order_by(cls.name)
+
+    @classmethod
+    async def listed(cls) -> list[Any]:
+        """Rows of all agents: id, name, email, grade, role, department, has_password, ended_at; the ended ones last."""
+        return await current().fetch(LISTED)
+
+    @classmethod
+    async def create(cls, facts: AgentFacts, at: datetime) -> "Agent":
+        """A new agent, who needs an invitation to sign in. Raises `Invalid`; `NotFound` for an unknown role or department."""
+        values, address, departments = await _read(facts)
+        agent = await current().fetchval(
+            "insert into agent (name, grade, role_id, department_id, locale, time_zone, created_at)"
+            " values ($1, $2, $3, $4, $5, $6, $7) returning id",
+            *values, at,
+        )  # fmt: skip
+        await credentials.open_for_agent(agent, address, at)
+        await designate(agent, departments)
+        return await cls.find(agent)
+
+    async def change(self, facts: AgentFacts, at: datetime) -> None:
+        """The grade holds from the next request on (R33). Raises `Invalid`, also where no admin would be left (R31)."""
+        values, address, departments = await _read(facts)
+        if facts.grade != "admin":
+            await self._keep_an_admin("grade")
+        await current().execute(
+            "update agent set name = $1, grade = $2, role_id = $3, department_id = $4, locale = $5, time_zone = $6 where id = $7",
+            *values, self.id,
+        )  # fmt: skip
+        await credentials.change_email((await self.credential())["id"], address, at)
+        await designate(self.id, departments)
+
+    async def end(self, at: datetime) -> None:
+        """Out at once, everywhere (R12). Their time and words stay. Raises `Invalid` for the last admin (R31)."""
+        await self._keep_an_admin("")
+        await current().execute("update agent set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
+        await credentials.disable((await self.credential())["id"], at)
+
+    async def resume(self) -> None:
+        """Take the end back: they may sign in with the password of before."""
+        await current().execute("update agent set ended_at = null where id = $1", self.id)
+        await credentials.enable((await self.credential())["id"])
+
+    async def credential(self) -> Any:
+        """Row with id and email."""
+        return await current().fetchrow("select id, email from credential where agent_id = $1", self.id)
+
+    async def facts(self) -> AgentFacts:
+        """As its form shows it."""
+        return AgentFacts(
+            name=self.name,
+            email=(await self.credential())["email"],
+            grade=self.grade,
+            role_id=str(self.role_id or ""),
+            department_id=str(self.department_id),
+            locale=self.locale,
+            time_zone=self.time_zone,
+            approves=[str(department) for department in await designations_of(self.id)],
+        )
+
+    async def _keep_an_admin(self, field: str) -> None:
+        # The rows are locked, so that two admins who remove each other at once do not both succeed.
+        admins = await current().fetch(
+            "select id from agent where grade = 'admin' and ended_at is null order by id for update"
+        )
+        if [row["id"] for row in admins] == [self.id]:
+            raise Invalid({field: f"{self.name} is the only admin: make another one first."})
+
+
+LISTED = """
+select a.id, a.name, c.email, a.grade, r.name as role, d.name as department, a.ended_at, c.password_hash is not null as has_password
+from agent a join credential c on c.agent_id = a.id join department d on d.id = a.department_id left join role r on r.id = a.role_id
+order by a.ended_at is not null, lower(a.name), a.id
+"""
+
+UNAPPROVED = """
+select a.name from agent a
+where a.ended_at is null and not exists (
+  select from agent b
+  where b.id <> a.id and b.ended_at is null
+    and (b.grade = 'admin' or b.grade = 'manager' and exists (
+      select from designation d where d.agent_id = b.id and d.department_id = a.department_id)))
+order by lower(a.name)
+"""
+
+
+async def without_approver() -> list[str]:
+    """Names of the agents whose time nobody may approve: there is no admin and no designated manager beside themselves (C10)."""
+    return [row["name"] for row in await current().fetch(UNAPPROVED)]
+
+
+async def create_admin(*, name: str, address: str, password: str, zone: str, at: datetime) -> Agent:
+    """An admin with a password, for the command line only (R11). The first one also gets a department to belong to.
+
+    Raises `Invalid` by the fields name, email, time_zone and password.
+    """
+    try:
+        passwords.refuse_weak(password, [name, address])
+    except ValueError as refusal:
+        raise Invalid({"password": str(refusal)}) from refusal
+    await current().execute("lock table department in share row exclusive mode")
+    departments = await Department.all_by_name()
+    department = departments[0] if departments else await Department.create(DepartmentFacts(name="Support"))
+    agent = await Agent.create(
+        AgentFacts(name=name, email=address, grade="admin", department_id=str(department.id), time_zone=zone), at
+    )
+    await current().execute(
+        "update credential set password_hash = $2 where agent_id = $1", agent.id, await passwords.hashed(password)
+    )
+    return agent
+
+
+async def _read(facts: AgentFacts) -> tuple[list[Any], str, list[int]]:
+    checked = Checked()
+    role_id = checked("role_id", optional(identifier), facts.role_id)
+    department_id = checked("department_id", identifier, facts.department_id)
+    values = [
+        checked("name", line, facts.name),
+        checked("grade", one_of(GRADES), facts.grade),
+        role_id,
+        department_id,
+        checked("locale", locale, facts.locale),
+        checked("time_zone", time_zone, facts.time_zone),
+    ]
+    address = checked("email", email, facts.email)
+    approves = [checked("approves", identifier, department) for department in facts.approves]
+    checked.done()
+    if role_id is not None:
+        await Role.find(role_id)
+    await Department.find(department_id)
+    return values, address, approves if facts.grade == "manager" else []

@@ -1,0 +1,100 @@
+"""Invitations: a link by which somebody chooses their own password, once, within 72 hours (R7)."""
+
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from piccolo.columns import BigInt, BigSerial, Bytea, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.errors import Invalid, NotFound
+from portal.people import passwords, sessions
+
+VALID = timedelta(hours=72)
+
+ENDED = "This invitation has been used or has ended. Ask for a new one."
+
+
+class Invitation(Table, tablename="invitation"):
+    """Only the token's SHA-256 is kept: who reads the table or a backup cannot sign in by it."""
+
+    id = BigSerial(primary_key=True)
+    token_hash = Bytea(default=None)
+    credential_id = BigInt(default=None)
+    created_at = Timestamptz(default=None)
+    expires_at = Timestamptz(default=None)
+    ended_at = Timestamptz(null=True, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Whom an open invitation is for. `customer_name` is None for an agent."""
+
+    credential_id: int
+    email: str
+    name: str
+    customer_name: str | None
+
+
+async def invite(credential: int, at: datetime) -> str:
+    """A new token for the link `/invitations/{token}`, shown once and kept by nobody. Earlier invitations of the same person end."""
+    tx, token = current(), secrets.token_urlsafe(32)
+    # The row lock makes two at once take turns, so that one of both ends the other's.
+    if await tx.fetchval("select id from credential where id = $1 for update", credential) is None:
+        raise NotFound
+    await _end(credential, at)
+    await tx.execute(
+        "insert into invitation (token_hash, credential_id, created_at, expires_at) values ($1, $2, $3, $4)",
+        sessions.hash_of(token), credential, at, at + VALID,
+    )  # fmt: skip
+    return token
+
+
+async def find(token: str, at: datetime) -> Invited:
+    """Whom this token invites, as the sign-in role. Raises `NotFound`, in the same words whatever is wrong with it."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{43}", token):
+        raise NotFound(ENDED)
+    row = await current().fetchrow(
+        "select p.* from invitation i cross join lateral person_of(i.credential_id) p"
+        " where i.token_hash = $1 and i.ended_at is null and i.expires_at > $2 and not p.disabled",
+        sessions.hash_of(token), at,
+    )  # fmt: skip
+    if row is None:
+        raise NotFound(ENDED)
+    return Invited(row["credential_id"], row["email"], row["name"], row["customer_name"])
+
+
+async def accept(token: str, password: str, at: datetime, *, known: Iterable[str] = ()) -> int:
+    """Set the password and return the credential's id. Every session and invitation of this person ends.
+
+    `known`: further names that a password must not consist of, such as our company's. Raises `NotFound` for a token that is used, ended or
+    unknown, `Invalid` for a password that is refused; the invitation then stays open.
+    """
+    tx, invited = current(), await find(token, at)
+    try:
+        passwords.refuse_weak(password, [invited.email, invited.name, invited.customer_name or "", *known])
+    except ValueError as refusal:
+        raise Invalid({"password": str(refusal)}) from refusal
+    taken = await tx.fetchval(
+        "update invitation set ended_at = $2 where token_hash = $1 and ended_at is null returning id",
+        sessions.hash_of(token), at,
+    )  # fmt: skip
+    if taken is None:
+        raise NotFound(ENDED)
+    await _end(invited.credential_id, at)
+    await sessions.end_all(invited.credential_id, at)
+    await tx.execute(
+        "update credential set password_hash = $2 where id = $1",
+        invited.credential_id,
+        await passwords.hashed(password),
+    )
+    return invited.credential_id
+
+
+async def _end(credential: int, at: datetime) -> None:
+    await current().execute(
+        "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
+    )

@@ -1,0 +1,40 @@
+"""The Piccolo tables and the database's columns say the same."""
+
+import pytest
+from piccolo.columns import Column
+from piccolo.table import Table
+
+from portal.database import transaction
+from portal.piccolo_app import APP_CONFIG
+from portal.people.readers import SYSTEM
+
+TYPES = {
+    "BIGSERIAL": "bigint",
+    "CHAR(2)": "character(2)",
+    "CHAR(3)": "character(3)",
+    "CHAR(1)": "character(1)",
+    "TIMESTAMPTZ": "timestamp with time zone",
+    "JSONB": "jsonb",
+}
+
+
+TABLES = sorted(APP_CONFIG.table_classes, key=lambda table: table._meta.tablename)
+
+
+def of_piccolo(column: Column) -> tuple[str, bool]:
+    kind = column.column_type
+    kind = TYPES.get(kind, kind.lower().replace(", ", ","))
+    return kind, column._meta.null
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table._meta.tablename)
+async def test_a_table_mirrors_the_database(table: type[Table], dsn: str) -> None:
+    """Names, types and nullability; a default that Piccolo would make up is none of ours (stack.md)."""
+    async with transaction(SYSTEM) as tx:
+        rows = await tx.fetch(
+            "select attname, format_type(atttypid, atttypmod) as kind, not attnotnull as nullable from pg_attribute"
+            " where attrelid = to_regclass($1) and attnum > 0 and not attisdropped",
+            table._meta.tablename,
+        )
+    in_database = {row["attname"]: (row["kind"], row["nullable"]) for row in rows}
+    assert {column._meta.db_column_name: of_piccolo(column) for column in table._meta.columns} == in_database
