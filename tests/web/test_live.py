@@ -1,0 +1,151 @@
+"""Live updates: everybody hears what they may know, and nobody loses anything when the database goes away."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from portal import outbox
+from portal.database import transaction
+from portal.people import sessions
+from portal.people.readers import SYSTEM, Reader
+from portal.settings import Settings
+from portal.storage import open_storage
+from portal.web.live import Listener
+from portal.web.visit import CompanyBrief, Visit
+from tests.world import ACME, ADA, ALAN, GIL, INES
+
+
+class Stream:
+    """What one page hears."""
+
+    def __init__(self, events: AsyncIterator[bytes]) -> None:
+        self.events = events
+        self.heard: list[str] = []
+        self.task = asyncio.create_task(self.listen())
+
+    async def listen(self) -> None:
+        async for chunk in self.events:
+            self.heard += [line[7:] for line in chunk.decode().splitlines() if line.startswith("event: ")]
+
+    async def hears(self, *names: str) -> None:
+        """Wait until exactly these were heard."""
+        for _ in range(100):
+            if self.heard == list(names):
+                return
+            await asyncio.sleep(0.05)
+        assert self.heard == list(names)
+
+
+@pytest.fixture
+async def listener(dsn: str) -> AsyncIterator[Listener]:
+    listener = Listener()
+    listener.start()
+    await asyncio.sleep(0.3)
+    yield listener
+    await listener.stop()
+
+
+async def visit_of(reader: Reader, settings: Settings) -> Visit:
+    async with transaction(None):
+        token = await sessions.begin(reader.credential_id, address="-", browser="-", at=datetime.now(UTC))
+        found = await sessions.find(token, datetime.now(UTC))
+    assert found is not None
+    return Visit(
+        settings,
+        open_storage(settings.storage_url),
+        datetime.now(UTC),
+        "-",
+        CompanyBrief("-", "EUR", "UTC"),
+        reader,
+        found[0],
+    )
+
+
+async def tell(kind: str, subject_id: int, *, contact_may_know: bool) -> None:
+    async with transaction(SYSTEM):
+        await outbox.tell(
+            kind=kind,
+            subject_id=subject_id,
+            customer_id=ACME,
+            contact_may_know=contact_may_know,
+            actor=None,
+            at=datetime.now(UTC),
+        )
+
+
+async def open_case(contact: Reader) -> int:
+    async with transaction(contact) as tx:
+        case: int = await tx.fetchval(
+            "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, opened_at, updated_at)"
+            " values ($1, $2, 'x', 1, 2, 'new', now(), now()) returning id",
+            contact.customer_id,
+            contact.id,
+        )
+    return case
+
+
+async def test_each_hears_only_what_they_may_know(listener: Listener, settings: Settings) -> None:
+    """R26, R27: a contact hears nothing of notes, of colleagues' cases without the right, of invoices without the right, of other customers."""
+    case = await open_case(ADA)
+    streams = {
+        reader.name: Stream(listener.events(await visit_of(reader, settings), again=False))
+        for reader in (INES, ADA, ALAN, GIL)
+    }
+    await asyncio.sleep(0.2)
+    await tell("case.noted", case, contact_may_know=False)
+    await tell("case.replied", case, contact_may_know=True)
+    await tell("invoice.issued", 7, contact_may_know=True)
+    await streams[INES.name].hears(f"case-{case}", "cases", f"case-{case}", "cases", "invoices")
+    await streams[ADA.name].hears(f"case-{case}", "cases", "invoices")
+    await streams[ALAN.name].hears()
+    await streams[GIL.name].hears()
+
+
+async def test_after_the_database_was_away_every_page_is_told_to_fetch_again(
+    listener: Listener, settings: Settings, dsn: str
+) -> None:
+    stream = Stream(listener.events(await visit_of(ADA, settings), again=False))
+    await asyncio.sleep(0.2)
+    async with transaction(None) as tx:
+        name = await tx.fetchval("select current_database()")
+    owner = await asyncpg.connect(dsn)
+    gone = await owner.fetchval(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'portal live' and datname = $1",
+        name,
+    )
+    await owner.close()
+    assert gone
+    await stream.hears("refetch")
+
+
+async def test_a_page_that_comes_back_fetches_again(listener: Listener, settings: Settings) -> None:
+    stream = Stream(listener.events(await visit_of(ADA, settings), again=True))
+    await stream.hears("refetch")
+
+
+async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
+    listener: Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.web.live.HEARTBEAT", 0.1)
+    visit = await visit_of(ADA, settings)
+    stream = Stream(listener.events(visit, again=False))
+    await asyncio.sleep(0.4)
+    assert not stream.task.done()
+    async with transaction(None) as tx:
+        used = await tx.fetchval("select last_used_at from session")
+        assert used <= visit.at
+        await tx.execute("update session set ended_at = now()")
+    await asyncio.wait_for(stream.task, 5)
+    assert stream.heard == ["ended"]
+
+
+async def test_streams_end_when_the_portal_stops(listener: Listener, settings: Settings) -> None:
+    stream = Stream(listener.events(await visit_of(ADA, settings), again=False))
+    await asyncio.sleep(0.1)
+    with contextlib.suppress(asyncio.CancelledError):
+        await listener.stop()
+    await asyncio.wait_for(stream.task, 2)
