@@ -5,7 +5,6 @@ import contextlib
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Callable
@@ -40,9 +39,9 @@ def free_port() -> int:
         return port
 
 
-async def _answers(url: str, process: subprocess.Popen[bytes]) -> None:
+async def _answers(url: str, process: asyncio.subprocess.Process) -> None:
     for _ in range(300):
-        if process.poll() is not None:
+        if process.returncode is not None:
             raise RuntimeError(f"the portal ended with {process.returncode}")
         with contextlib.suppress(OSError):
             await asyncio.to_thread(urllib.request.urlopen, f"{url}/health", timeout=2)
@@ -63,8 +62,8 @@ async def site(dsn: str, tmp_path: Path) -> AsyncIterator[str]:
         "PORTAL_BASE_URL": url,
         "PORTAL_SECRET": "a secret of the tests, 32 characters at least",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "portal.serving", "portal.app:create_app", "127.0.0.1", str(port), "1"],
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "portal.serving", "portal.app:create_app", "127.0.0.1", str(port), "1"),
         env=os.environ | environment,
         cwd=Path(__file__).parent.parent.parent,
     )
@@ -74,10 +73,10 @@ async def site(dsn: str, tmp_path: Path) -> AsyncIterator[str]:
     finally:
         process.terminate()
         try:
-            process.wait(8)
-        except subprocess.TimeoutExpired:
+            await asyncio.wait_for(process.wait(), 8)
+        except TimeoutError:
             process.kill()
-            process.wait()
+            await process.wait()
 
 
 @dataclass
