@@ -5,8 +5,8 @@ from piccolo.columns import Column
 from piccolo.table import Table
 
 from portal.database import transaction
-from portal.piccolo_app import APP_CONFIG
 from portal.people.readers import SYSTEM
+from portal.piccolo_app import APP_CONFIG
 
 TYPES = {
     "BIGSERIAL": "bigint",

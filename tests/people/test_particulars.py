@@ -1,0 +1,109 @@
+"""What people type about persons and places."""
+
+import pytest
+
+from portal.errors import Invalid
+from portal.people import particulars
+from portal.people.particulars import Checked
+
+
+@pytest.mark.parametrize(
+    "typed",
+    """DE811907980 ATU12345678 BE0123456789 BG123456789 CY12345678X CZ12345678 DK12345678 EE123456789 EL123456789 ESX1234567X FI12345678
+    FRXX123456789 HR12345678901 HU12345678 IE1234567WA IE6388047V IT12345678901 LT123456789 LU12345678 LV12345678901 MT12345678
+    NL123456789B01 PL1234567890 PT123456789 RO12 SE123456789001 SI12345678 SK1234567890 XI123456789 GB123456789 GBGD001
+    CHE123456789MWST NO123456789MVA US123456789""".split(),
+)
+def test_vat_ids_of_every_form_are_taken(typed: str) -> None:
+    assert particulars.vat_id(typed) == typed
+
+
+def test_a_vat_id_is_kept_without_its_spaces() -> None:
+    assert particulars.vat_id(" de 811.907-980 ") == "DE811907980"
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("811907980", "country's letters first"),
+        ("DE81190798", "begins with DE looks different"),
+        ("GR123456789", "begins with EL"),
+        ("CH123456789", "begins with CHE"),
+        ("DE", "country's letters first"),
+        ("ATU1234567\u0668", "country's letters first"),
+    ],
+)
+def test_other_vat_ids_are_refused(typed: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        particulars.vat_id(typed)
+
+
+def test_an_iban_needs_the_right_check_digits() -> None:
+    assert particulars.iban("de02 1203 0000 0000 2020 51") == "DE02120300000000202051"
+    assert particulars.iban("GB82 WEST 1234 5698 7654 32") == "GB82WEST12345698765432"
+    for wrong in ("DE02120300000000202052", "DE20120300000000202051", "DE03120300000000202051"):
+        with pytest.raises(ValueError, match="typing error"):
+            particulars.iban(wrong)
+    with pytest.raises(ValueError, match="country's letters first"):
+        particulars.iban("1203 0000")
+
+
+@pytest.mark.parametrize("typed", ["BYLADEM1001", "byla de m1", "MARKDEFF"])
+def test_a_bic_has_8_or_11_characters(typed: str) -> None:
+    assert len(particulars.bic(typed)) in (8, 11)
+
+
+def test_what_is_no_bic_country_currency_or_zone_is_refused() -> None:
+    for read, wrong in [
+        (particulars.bic, "BYLADEM100"),
+        (particulars.country, "EU"),
+        (particulars.country, "XX"),
+        (particulars.country, ""),
+        (particulars.currency, "DEM"),
+        (particulars.currency, "EURO"),
+        (particulars.time_zone, "Berlin"),
+        (particulars.time_zone, "../etc/passwd"),
+        (particulars.locale, "xx_XX"),
+    ]:
+        with pytest.raises(ValueError, match="Choose|BIC"):
+            read(wrong)
+
+
+def test_lists_hold_what_is_in_use() -> None:
+    assert particulars.countries()["IE"] == "Ireland"
+    assert particulars.currencies()["JPY"] == "Japanese Yen"
+    assert "Europe/Berlin" in particulars.zones()
+    assert len(particulars.countries()) == 250
+
+
+@pytest.mark.parametrize(
+    "typed", ["ada@acme.example", "a.b+c@mail.acme.example", "jürgen@straße.example", " ada@acme.example "]
+)
+def test_addresses_of_one_mailbox_are_taken(typed: str) -> None:
+    assert particulars.email(typed) == typed.strip()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "ada", "@acme.example", "ada@", "ada@@acme.example", "a b@acme.example", "Ada <ada@acme.example>", "a@b.example,c@d.example",
+     "ada@acme.example\r\nBcc: x@y.example", "ada@.example", "x" * 250 + "@acme.example"],
+)  # fmt: skip
+def test_what_is_not_one_mailbox_is_refused(typed: str) -> None:
+    with pytest.raises(ValueError, match="Write one e-mail address"):
+        particulars.email(typed)
+
+
+def test_a_form_is_refused_with_all_that_is_wrong_at_once() -> None:
+    checked = Checked()
+    assert checked("name", particulars.line, "  Halden \n IT ") == "Halden IT"
+    checked("street", particulars.line, "  ")
+    checked("days", particulars.whole(0, 365, "days"), "-1")
+    checked("on", particulars.day, "2026-02-30")
+    checked("end", particulars.optional(particulars.day), "")
+    with pytest.raises(Invalid) as refusal:
+        checked.done()
+    assert refusal.value.fields == {
+        "street": "Fill this in.",
+        "days": "Write a whole number from 0 to 365 days.",
+        "on": "Write a date as year, month and day, such as 2026-11-20.",
+    }

@@ -1,0 +1,323 @@
+"""Customers, contacts, agents, departments: they are made, changed and ended, and what is wrong changes nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from portal.database import current, transaction
+from portal.errors import Conflict, Invalid, NotFound
+from portal.people import credentials, invitations, sessions
+from portal.people.agents import Agent, AgentFacts, create_admin, without_approver
+from portal.people.contacts import Contact, ContactFacts
+from portal.people.customers import Customer, CustomerFacts
+from portal.people.departments import Department, DepartmentFacts, designations_of
+from portal.people.readers import SYSTEM
+from portal.people.roles import Role
+from tests.world import ACME, ADA, ALAN, CONSULTANT, GIL, GLOBEX, INES, MAX, MOVE, NOOR, NOW, PASSWORD, SUPPORT
+
+pytestmark = pytest.mark.usefixtures("dsn")
+
+INITECH = CustomerFacts(name="Initech", street="1 Main Street", postcode="75001", city="Paris", country="FR")
+EVE = ContactFacts(name="Eve Moneypenny", email="Eve@Initech.example", time_zone="Europe/Paris")
+TOM = AgentFacts(name="Tom Sand", email="tom@desk.example", department_id=str(SUPPORT), time_zone="Europe/Berlin")
+
+
+def but(facts, **changes):
+    """The same facts with some fields typed otherwise."""
+    return type(facts)(**{name: getattr(facts, name) for name in facts.__struct_fields__} | changes)
+
+
+async def refused(verb, *fields: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        await verb
+    assert set(refusal.value.fields) == set(fields)
+
+
+# --- customers
+
+
+async def test_a_customer_is_made_with_its_name_as_legal_name() -> None:
+    async with transaction(NOOR):
+        customer = await Customer.create(but(INITECH, name="  Initech   Ltd ", vat_id="fr xx 123456789"), NOW)
+        assert (customer.name, customer.legal_name, customer.vat_id) == ("Initech Ltd", "Initech Ltd", "FRXX123456789")
+        await customer.change(but(customer.facts, city="Lyon", vat_id=""))
+        changed = await Customer.find(customer.id, SYSTEM)
+        assert (changed.city, changed.vat_id) == ("Lyon", None)
+
+
+async def test_a_customer_with_mistakes_is_refused_field_by_field() -> None:
+    async with transaction(NOOR):
+        wrong = CustomerFacts(name="", street=" ", postcode="", city="", country="ZZ", vat_id="DE1")
+        await refused(Customer.create(wrong, NOW), "name", "street", "postcode", "city", "country", "vat_id")
+        await refused(Customer.create(but(INITECH, name="ACME"), NOW), "name")
+        assert await current().fetchval("select count(*) from customer") == 2
+
+
+async def test_a_contact_sees_only_their_own_customer() -> None:
+    async with transaction(GIL):
+        assert (await Customer.find(GLOBEX, GIL)).name == "Globex"
+        with pytest.raises(NotFound):
+            await Customer.find(ACME, GIL)
+        with pytest.raises(NotFound):
+            await Contact.find(ADA.id, GIL)
+        # the second net: the database itself shows no other row
+        assert await current().fetchval("select count(*) from customer") == 1
+        assert await current().fetchval("select count(*) from contact") == 1
+
+
+async def test_the_list_is_searched_by_name_and_place_and_wildcards_are_text() -> None:
+    async with transaction(INES):
+        assert [row["name"] for row in await Customer.listed("dublin")] == ["Globex"]
+        assert [(row["name"], row["contacts"]) for row in await Customer.listed()] == [("Acme", 2), ("Globex", 1)]
+        assert await Customer.listed("%") == []
+        assert await Customer.listed("a_me") == []
+
+
+async def test_an_ended_customer_is_out_and_offered_no_more_until_it_is_taken_back() -> None:
+    """R12"""
+    async with transaction(NOOR):
+        globex = await Customer.find(GLOBEX, NOOR)
+        await globex.end(NOW)
+        await globex.end(NOW + timedelta(days=1))
+        assert [customer.id for customer in await Customer.offered()] == [ACME]
+        assert await current().fetchval("select ended_at from customer where id = $1", GLOBEX) == NOW
+        with pytest.raises(Conflict):
+            await Contact.create(globex, EVE, NOW)
+    with pytest.raises(Invalid):
+        await credentials.verify(GIL.email, PASSWORD, address="192.0.2.1", at=NOW)
+    async with transaction(NOOR):
+        await globex.resume()
+    assert await credentials.verify(GIL.email, PASSWORD, address="192.0.2.1", at=NOW) == GIL.credential_id
+
+
+# --- contacts
+
+
+async def test_a_contact_is_made_without_rights_and_changed() -> None:
+    async with transaction(NOOR):
+        contact = await Contact.create(await Customer.find(ACME, NOOR), EVE, NOW)
+        assert (contact.sees_all_cases, contact.sees_invoices, contact.manages_contacts) == (False, False, False)
+        await contact.change(but(await contact.facts(), sees_invoices=True, email="eve@acme.example"), NOW)
+        row = (await Contact.listed(ACME))[2]
+        assert (row["name"], row["email"], row["sees_invoices"], row["has_password"]) == (
+            "Eve Moneypenny",
+            "eve@acme.example",
+            True,
+            False,
+        )
+
+
+@pytest.mark.parametrize("taken", ["ADA@acme.example", "ines@desk.example"])
+async def test_an_address_belongs_to_one_person_in_whatever_case(taken: str) -> None:
+    async with transaction(NOOR):
+        globex = await Customer.find(GLOBEX, NOOR)
+        await refused(Contact.create(globex, but(EVE, email=taken), NOW), "email")
+        gil = await Contact.find(GIL.id, NOOR)
+        await refused(gil.change(but(await gil.facts(), email=taken), NOW), "email")
+        await refused(Agent.create(but(TOM, email=taken), NOW), "email")
+
+
+async def test_a_contact_of_another_customer_is_not_found_through_this_one() -> None:
+    """R28"""
+    async with transaction(NOOR):
+        with pytest.raises(NotFound):
+            await Contact.find(GIL.id, NOOR, customer=ACME)
+
+
+async def test_an_ended_contact_is_signed_out_and_cannot_come_in() -> None:
+    """R12"""
+    async with transaction(None):
+        token = await sessions.begin(ALAN.credential_id, address="192.0.2.1", browser="", at=NOW)
+    async with transaction(NOOR):
+        alan = await Contact.find(ALAN.id, NOOR)
+        await alan.end(NOW)
+        await alan.end(NOW)
+    async with transaction(None):
+        found = await sessions.find(token, NOW)
+        assert found is None or not found[0].live
+    with pytest.raises(Invalid):
+        await credentials.verify(ALAN.email, PASSWORD, address="192.0.2.1", at=NOW)
+
+
+# --- agents
+
+
+async def test_an_agent_is_made_and_a_managers_departments_with_them() -> None:
+    async with transaction(NOOR):
+        agent = await Agent.create(but(TOM, approves=[str(SUPPORT)]), NOW)
+        assert await designations_of(agent.id) == []
+        facts = but(await agent.facts(), grade="manager", role_id=str(CONSULTANT), approves=[str(SUPPORT), str(MOVE)])
+        await agent.change(facts, NOW)
+        assert await designations_of(agent.id) == [SUPPORT, MOVE]
+        assert (await (await Agent.find(agent.id)).facts()).approves == [str(SUPPORT), str(MOVE)]
+        await agent.change(but(facts, grade="agent"), NOW)
+        assert await designations_of(agent.id) == []
+
+
+async def test_an_agent_with_mistakes_is_refused() -> None:
+    async with transaction(NOOR):
+        wrong = AgentFacts(name="", email="x", grade="boss", role_id="x", department_id="", locale="x", time_zone="x")
+        await refused(
+            Agent.create(wrong, NOW), "name", "email", "grade", "role_id", "department_id", "locale", "time_zone"
+        )
+        for unknown in (but(TOM, department_id="999"), but(TOM, role_id="999")):
+            with pytest.raises(NotFound):
+                await Agent.create(unknown, NOW)
+        assert await current().fetchval("select count(*) from agent") == 3
+
+
+async def test_the_last_admin_can_neither_end_nor_step_down() -> None:
+    """R31"""
+    async with transaction(NOOR):
+        noor = await Agent.find(NOOR.id)
+        await refused(noor.change(but(await noor.facts(), grade="manager"), NOW), "grade")
+        await refused(noor.end(NOW), "")
+        await Agent.create(but(TOM, grade="admin"), NOW)
+        await noor.end(NOW)
+
+
+async def test_a_changed_grade_holds_for_the_session_that_is_open() -> None:
+    """R33"""
+    async with transaction(None):
+        token = await sessions.begin(INES.credential_id, address="192.0.2.1", browser="", at=NOW)
+    async with transaction(NOOR):
+        ines = await Agent.find(INES.id)
+        await ines.change(but(await ines.facts(), grade="manager"), NOW)
+    async with transaction(None):
+        found = await sessions.find(token, NOW)
+        assert found is not None
+        assert found[0].reader.is_manager
+
+
+async def test_who_has_nobody_to_approve_their_time_is_named() -> None:
+    """C10: nobody approves their own."""
+    async with transaction(NOOR):
+        assert await without_approver() == []
+        max_ = await Agent.find(MAX.id)
+        await max_.end(NOW)
+        assert await without_approver() == [NOOR.name]
+
+
+async def test_the_first_admin_is_made_into_an_empty_database() -> None:
+    """R11"""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set ended_at = $1", NOW)
+        with pytest.raises(Invalid) as refusal:
+            await create_admin(name="Root", address="root@desk.example", password="short", zone="UTC", at=NOW)
+        assert set(refusal.value.fields) == {"password"}
+        admin = await create_admin(name="Root", address="root@desk.example", password=PASSWORD, zone="UTC", at=NOW)
+        assert admin.grade == "admin"
+    assert await credentials.verify("root@desk.example", PASSWORD, address="192.0.2.1", at=NOW)
+
+
+# --- departments and roles
+
+
+async def test_departments_form_a_tree_without_knots() -> None:
+    async with transaction(NOOR):
+        onsite = await Department.create(DepartmentFacts(name="On site", parent_id=str(SUPPORT)))
+        support = await Department.find(SUPPORT)
+        await refused(support.change(DepartmentFacts(name="Support", parent_id=str(onsite.id))), "parent_id")
+        await refused(support.change(DepartmentFacts(name="Support", parent_id=str(SUPPORT))), "parent_id")
+        await refused(Department.create(DepartmentFacts(name="SUPPORT")), "name")
+        with pytest.raises(NotFound):
+            await Department.create(DepartmentFacts(name="Lost", parent_id="999"))
+        await onsite.change(DepartmentFacts(name="Field service"))
+        assert (await Department.find(onsite.id)).facts == DepartmentFacts(name="Field service", parent_id="")
+
+
+async def test_roles_have_names_of_their_own() -> None:
+    async with transaction(NOOR):
+        role = await Role.create("Architect")
+        await refused(Role.create("architect"), "name")
+        await role.rename("Lead architect")
+        assert (await Role.find(role.id)).name == "Lead architect"
+
+
+# --- invitations
+
+
+async def invited(credential: int = ADA.credential_id, at=NOW) -> str:
+    async with transaction(NOOR):
+        return await invitations.invite(credential, at)
+
+
+async def accepted(token: str, password: str = "kettle-mauve-oxbow-17", at=NOW) -> int:
+    async with transaction(None):
+        return await invitations.accept(token, password, at, known=["Halden IT"])
+
+
+async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> None:
+    """R7, R17"""
+    token = await invited()
+    async with transaction(None) as tx:
+        session = await sessions.begin(ADA.credential_id, address="192.0.2.1", browser="", at=NOW)
+        whom = await invitations.find(token, NOW)
+        assert (whom.email, whom.name, whom.customer_name) == (ADA.email, ADA.name, "Acme")
+        assert token not in str([tuple(row) for row in await tx.fetch("select * from invitation")])
+    assert await accepted(token) == ADA.credential_id
+    assert await credentials.verify(ADA.email, "kettle-mauve-oxbow-17", address="192.0.2.1", at=NOW)
+    with pytest.raises(NotFound):
+        await accepted(token)
+    async with transaction(None):
+        found = await sessions.find(session, NOW)
+        assert found is None or not found[0].live
+
+
+async def test_an_invitation_ends_after_72_hours() -> None:
+    """R7"""
+    token = await invited()
+    async with transaction(None):
+        assert await invitations.find(token, NOW + timedelta(hours=71, minutes=59))
+        with pytest.raises(NotFound):
+            await invitations.find(token, NOW + timedelta(hours=72))
+    with pytest.raises(NotFound):
+        await accepted(token, at=NOW + timedelta(hours=72))
+
+
+async def test_a_newer_invitation_ends_the_older() -> None:
+    """R7"""
+    older, newer = await invited(), await invited()
+    with pytest.raises(NotFound):
+        await accepted(older)
+    assert await accepted(newer) == ADA.credential_id
+
+
+async def test_a_changed_address_ends_the_invitation_that_went_to_the_old_one() -> None:
+    """R7"""
+    token = await invited()
+    async with transaction(NOOR):
+        ada = await Contact.find(ADA.id, NOOR)
+        await ada.change(but(await ada.facts(), email="ada.l@acme.example"), NOW)
+    with pytest.raises(NotFound):
+        await accepted(token)
+
+
+@pytest.mark.parametrize("token", ["", " ", "%20", "null", "A" * 43, "' or true --", "A" * 42 + "\0", "é" * 43])
+async def test_no_other_token_matches(token: str) -> None:
+    """R7"""
+    await invited()
+    with pytest.raises(NotFound) as refusal:
+        await accepted(token)
+    assert refusal.value.sentence == invitations.ENDED
+
+
+@pytest.mark.parametrize("password", ["short", "password1234", "halden-halden-1", "acme-lindqvist-1", "x" * 129])
+async def test_a_weak_password_is_refused_and_the_invitation_stays(password: str) -> None:
+    """R3, R4"""
+    token = await invited()
+    with pytest.raises(Invalid) as refusal:
+        await accepted(token, password)
+    assert set(refusal.value.fields) == {"password"}
+    assert await accepted(token) == ADA.credential_id
+
+
+async def test_who_has_ended_accepts_no_invitation() -> None:
+    """R12"""
+    token = await invited(ALAN.credential_id)
+    async with transaction(NOOR) as tx:
+        await tx.execute("update contact set ended_at = $1 where id = $2", NOW, ALAN.id)
+    with pytest.raises(NotFound):
+        await accepted(token)
+    with pytest.raises(NotFound):
+        await invited(999)
