@@ -1,23 +1,71 @@
-"""Questions about many entries: of a case, of an agent, and their sums. Rows are records of `COLUMNS`; all minutes are integers."""
+"""Questions about many entries: of a case, of an agent, and their sums. All minutes are integers."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from portal.database import current
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import VISIBLE
-from portal.timekeeping.rules import State
+from portal.timekeeping.rules import Billing, State, why_fixed
 
 PAGE = 50
 """Entries on one page of a list."""
 
-# The reason comes from the manager's room; it is read here so that a list stays one query.
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry with the names around it, as lists and feeds show it. `at`: when it was logged; `reason`: why a manager rejected it."""
+
+    id: int
+    version: int
+    state: State
+    work_date: date
+    minutes: int
+    billing: Billing
+    counts: int
+    override_reason: str | None
+    external_comment: str
+    description: str
+    agent_id: int
+    agent: str
+    at: datetime
+    window_from: datetime
+    service: str | None
+    case_number: int | None
+    case_subject: str | None
+    customer: str | None
+    reason: str | None
+    settled: bool
+    shape: str = "entry"
+
+    @property
+    def state_word(self) -> str:
+        """As the chip says it; what a document has settled is billed."""
+        return "Billed" if self.settled else self.state.word
+
+    def may_be_changed(self, by: AgentReader, at: datetime) -> bool:
+        """Whether a link to its form makes sense."""
+        return not self.settled and why_fixed(by, self.agent_id, self.state, self.window_from, at) is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be submitted."""
+        return self.state in (State.DRAFT, State.REJECTED)
+
+    @classmethod
+    def of_row(cls, row: Any) -> "Line":
+        """A record of `COLUMNS`."""
+        return cls(**dict(row) | {"state": State(row["state"]), "billing": Billing(row["billing"])})
+
+
+# The reason and the settlement come from the managers' room; they are read here so that a list stays one query.
 COLUMNS = """
-e.id, e.version, e.state, e.work_date, e.actual_minutes, e.billing, e.billable_minutes, e.override_reason, e.external_comment, e.description,
-e.agent_id, a.name as agent_name, e.created_at, e.window_from, e.service_id, s.name as service_name,
-c.number as case_number, c.subject as case_subject, u.name as customer_name,
-case when e.state = 'rejected' then (select r.reason from rejection r where r.entry_id = e.id order by r.rejected_at desc limit 1) end as reason
+e.id, e.version, e.state, e.work_date, e.actual_minutes as minutes, e.billing, e.billable_minutes as counts, e.override_reason,
+e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as at, e.window_from, s.name as service,
+c.number as case_number, c.subject as case_subject, u.name as customer,
+case when e.state = 'rejected' then (select r.reason from rejection r where r.entry_id = e.id order by r.rejected_at desc limit 1) end as reason,
+e.state = 'approved' and exists (select 1 from settled_entry d where d.entry_id = e.id) as settled
 """
 
 SOURCE = """
@@ -26,7 +74,6 @@ left join service s on s.id = e.service_id
 left join cases c on c.id = e.case_id
 left join customer u on u.id = e.customer_id
 """
-
 
 SCOPES = {"case": "e.case_id = $1", "agent": "e.agent_id = $1"}
 
@@ -47,15 +94,23 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows, newest day first, and whether there are older ones."""
+    """Entries, newest day first, and whether there are older ones."""
 
-    rows: list[Any]
+    lines: list[Line]
     more: bool
 
     @property
     def last(self) -> str:
         """The key of the last row, for the link to the next page."""
-        return f"{self.rows[-1]['work_date'].isoformat()}.{self.rows[-1]['id']}"
+        return f"{self.lines[-1].work_date.isoformat()}.{self.lines[-1].id}"
+
+    @property
+    def days(self) -> list[tuple[date, list[Line]]]:
+        """The same by work date."""
+        found: dict[date, list[Line]] = {}
+        for line in self.lines:
+            found.setdefault(line.work_date, []).append(line)
+        return list(found.items())
 
 
 def key(text: str) -> tuple[date, int] | None:
@@ -76,7 +131,7 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
         " order by e.work_date desc, e.id desc limit $6",
         which.id, *after, which.state and which.state.value, which.agent_id, size + 1,
     )  # fmt: skip
-    return Page(rows[:size], len(rows) > size)
+    return Page([Line.of_row(row) for row in rows[:size]], len(rows) > size)
 
 
 async def counts(reader: AgentReader, agent_id: int) -> dict[State, int]:
@@ -86,40 +141,3 @@ async def counts(reader: AgentReader, agent_id: int) -> dict[State, int]:
         agent_id,
     )
     return {State(row["state"]): row["n"] for row in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class CaseTime:
-    """The sums of one case, in minutes: all that was worked, what of it counts (without rejected time), and what waits for whom."""
-
-    entries: int
-    worked: int
-    counts: int
-    draft: int
-    submitted: int
-    rejected: int
-
-
-async def sums_of_case(reader: AgentReader, case_id: int) -> CaseTime:
-    """By one aggregate over the case's entries (D48, D56)."""
-    row = await current().fetchrow(
-        f"""select count(*) as entries, coalesce(sum(actual_minutes), 0) as worked,
-          coalesce(sum(billable_minutes) filter (where state <> 'rejected'), 0) as counts,
-          coalesce(sum(actual_minutes) filter (where state = 'draft'), 0) as draft,
-          coalesce(sum(actual_minutes) filter (where state = 'submitted'), 0) as submitted,
-          coalesce(sum(actual_minutes) filter (where state = 'rejected'), 0) as rejected
-        from time_entry e where {VISIBLE[reader.database_role]} and case_id = $1""",  # noqa: S608
-        case_id,
-    )
-    return CaseTime(**dict(row))
-
-
-async def on_feed(reader: AgentReader, case_id: int, *, since: Any = None, until: Any = None, newest: int) -> list[Any]:
-    """The newest entries of a case by when they were logged, oldest first, within [`since`, `until`) where given."""
-    rows = await current().fetch(
-        f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and e.case_id = $1"
-        " and ($2::timestamptz is null or e.created_at >= $2) and ($3::timestamptz is null or e.created_at < $3)"
-        " order by e.created_at desc, e.id desc limit $4",
-        case_id, since, until, newest,
-    )  # fmt: skip
-    return rows[::-1]

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from portal.database import transaction
+from portal.desk.feed import Feed, Happened
 from portal.timekeeping import lists, states
 from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.feed import CaseTime, with_time
 from portal.timekeeping.rules import Billing, State
 from portal.timekeeping.work import Work
 from tests.world import HELPDESK, INES, MAX, NOW
@@ -23,13 +25,13 @@ async def test_the_sums_of_a_case_say_what_was_worked_what_counts_and_what_waits
         await states.submit(INES, [entries[0].id, entries[1].id], at=NOW)
         await states.mark_approved(entries[0].id, 1, at=NOW)
         await states.mark_rejected(entries[2].id, 1, at=NOW)
-        sums = await lists.sums_of_case(INES, case.id)
-    assert sums == lists.CaseTime(entries=5, worked=92, counts=60 + 30 + 15, draft=12, submitted=20, rejected=10)
+        _, sums = await with_time(_empty(), case.id, INES)
+    assert sums == CaseTime(entries=5, worked=92, counts=60 + 30 + 15, draft=12, submitted=20, rejected=10)
 
 
 async def test_a_case_without_time_has_sums_of_nought(case: Any) -> None:
     async with transaction(INES):
-        assert await lists.sums_of_case(INES, case.id) == lists.CaseTime(0, 0, 0, 0, 0, 0)
+        assert await with_time(_empty(), case.id, INES) == (_empty(), CaseTime(0, 0, 0, 0, 0, 0))
 
 
 async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
@@ -47,19 +49,19 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
         everything = await lists.page(INES, lists.Filter("agent", INES.id))
         nobodys = await lists.page(INES, lists.Filter("agent", MAX.id))
         counts = await lists.counts(INES, INES.id)
-    assert [(row["id"], row["reason"], row["case_number"]) for row in rejected.rows] == [
+    assert [(line.id, line.reason, line.case_number) for line in rejected.lines] == [
         (entry.id, "Which switch?", case.number)
     ]
-    assert [row["reason"] for row in everything.rows] == [None, "Which switch?"]
-    assert (nobodys.rows, nobodys.more) == ([], False)
+    assert [line.reason for line in everything.lines] == [None, "Which switch?"]
+    assert (nobodys.lines, nobodys.more) == ([], False)
     assert counts == {State.DRAFT: 1, State.REJECTED: 1}
 
 
 async def test_general_time_stands_in_the_list_without_a_customer() -> None:
     async with transaction(INES):
         await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, description="Meeting"), at=NOW)
-        row = (await lists.page(INES, lists.Filter("agent", INES.id))).rows[0]
-    assert (row["customer_name"], row["service_name"], row["case_number"]) == (None, None, None)
+        line = (await lists.page(INES, lists.Filter("agent", INES.id))).lines[0]
+    assert (line.customer, line.service, line.case_number, line.state_word) == (None, None, None, "Not submitted")
 
 
 @pytest.mark.slow
@@ -74,21 +76,55 @@ async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
             from generate_series(1, 10000) n""",
             case.id, NOW,
         )  # fmt: skip
-        await tx.execute("insert into case_event (customer_id, case_id, kind, contact_may_know, agent_id, actor_name, details, at)"
-                         " values (1, $1, 'opened', true, 1, 'x', '{}', $2)", case.id, NOW)  # fmt: skip
         seen, which = [], lists.Filter("case", case.id)
         for _ in range(3):
             page = await lists.page(INES, which)
-            seen += [(row["work_date"], row["id"]) for row in page.rows]
+            seen += [(line.work_date, line.id) for line in page.lines]
             assert page.more
             which = lists.Filter("case", case.id, after=lists.key(page.last))
         assert len(set(seen)) == 3 * lists.PAGE
         assert seen == sorted(seen, reverse=True)
-        newest = await lists.on_feed(INES, case.id, newest=50)
-        assert [row["created_at"] for row in newest] == [NOW + timedelta(seconds=n) for n in range(9951, 10001)]
-        assert (await lists.sums_of_case(INES, case.id)).worked == 100_000
         mine = await lists.page(INES, lists.Filter("case", case.id, agent_id=INES.id, state=State.DRAFT))
-        assert {row["agent_id"] for row in mine.rows} == {INES.id}
+        assert {line.agent_id for line in mine.lines} == {INES.id}
+        newest, sums = await with_time(_empty(), case.id, INES)
+        older, _ = await with_time(_empty(), case.id, INES, before=newest.earlier)
+    assert [line.at for line in newest.items] == [NOW + timedelta(seconds=n) for n in range(9951, 10001)]
+    assert [line.at for line in older.items] == [NOW + timedelta(seconds=n) for n in range(9901, 9951)]
+    assert sums.worked == 100_000
+
+
+async def test_entries_of_one_instant_stand_on_one_page_each(case: Any) -> None:
+    """The feed goes on exactly where it stopped, also in the middle of entries that were logged at the same instant."""
+    async with transaction(INES):
+        ids = [(await TimeEntry.log(INES, _work(5), at=NOW, case=case)).id for _ in range(60)]
+        newest, _ = await with_time(_empty(), case.id, INES)
+        older, _ = await with_time(_empty(), case.id, INES, before=newest.earlier)
+    assert [line.id for line in older.items + newest.items] == ids
+    assert older.earlier == ""
+
+
+async def test_what_was_said_before_the_oldest_entry_shown_comes_with_the_page_before(case: Any) -> None:
+    early, late = (Happened(n, NOW + timedelta(hours=n), "info", "x") for n in (0, 2))
+    async with transaction(INES):
+        for _ in range(51):
+            await TimeEntry.log(INES, _work(5), at=NOW + timedelta(hours=1), case=case)
+        feed, _ = await with_time(Feed([early, late], "", None, None), case.id, INES)
+    assert [item.shape for item in feed.items] == ["entry"] * 50 + ["event"]
+    assert feed.earlier
+
+
+async def test_entries_before_a_window_of_the_desk_come_with_the_page_before(case: Any) -> None:
+    event = Happened(7, NOW, "info", "x")
+    async with transaction(INES):
+        await TimeEntry.log(INES, _work(5), at=NOW - timedelta(hours=1), case=case)
+        entry = await TimeEntry.log(INES, _work(5), at=NOW + timedelta(hours=1), case=case)
+        feed, _ = await with_time(Feed([event], "1.2.3", NOW, None), case.id, INES)
+    assert [(item.shape, item.id) for item in feed.items] == [("event", 7), ("entry", entry.id)]
+    assert feed.earlier == "1.2.3"
+
+
+def _empty() -> Feed:
+    return Feed([], "", None, None)
 
 
 def _work(minutes: int) -> Work:
