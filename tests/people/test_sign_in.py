@@ -1,7 +1,6 @@
 """The check of a password at the door."""
 
 import asyncio
-import statistics
 import time
 from datetime import timedelta
 
@@ -75,8 +74,8 @@ async def test_the_time_does_not_tell_whether_an_address_is_known() -> None:
             begun = time.perf_counter()
             await wrong(email, address=f"2001:db8:{turn:x}::1")
             times.append(time.perf_counter() - begun)
-    medians = [statistics.median(times) for times in spent.values()]
-    assert max(medians) - min(medians) < 0.02
+    quickest = [min(times) for times in spent.values()]  # what the machine did besides is in the slower ones
+    assert max(quickest) - min(quickest) < 0.02
 
 
 async def test_ten_wrong_ones_then_each_waits_longer() -> None:
