@@ -5,18 +5,13 @@ from portal.desk.cases import Case
 from portal.desk.details import Details
 from portal.desk.events import CaseEvent
 from portal.desk.facts import CaseType, case_types
+from portal.desk.feed import Feed, feed_of, files_of
+from portal.desk.lists import Listed, Question, Sort, View, agents_list, counts, customers_list
 from portal.desk.messages import Message
+from portal.desk.overview import Overview, overview
 from portal.desk.workflow import SETTABLE, Priority, Status
 
 __all__ = [
-    "SETTABLE",
-    "Attachment",
-    "Case",
-    "CaseEvent",
-    "CaseType",
-    "Details",
-    "Message",
-    "Priority",
-    "Status",
-    "case_types",
-]
+    "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "Feed", "Listed", "Message", "Overview", "Priority", "Question",
+    "Sort", "Status", "View", "agents_list", "case_types", "counts", "customers_list", "feed_of", "files_of", "overview",
+]  # fmt: skip

@@ -1,0 +1,281 @@
+"""Questions about many cases. A list is one query, written once for agents and contacts each; names of columns come from enums only (R48)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlencode
+
+from portal.database import current
+from portal.desk.cases import Case
+from portal.desk.workflow import Priority, Status
+from portal.people.readers import AgentReader, ContactReader
+
+PAGE = 25
+COUNTED = 1000
+"""Cases that a list counts; beyond, it says "more than"."""
+LONGEST_TEXT = 200
+MOST_WORDS = 6
+
+OPEN = "c.status not in ('resolved', 'closed')"
+
+
+class View(StrEnum):
+    """What the agents' rail offers."""
+
+    MINE = "mine"
+    UNASSIGNED = "unassigned"
+    WAITING = "waiting"
+    ALL = "all"
+    CLOSED = "closed"
+
+
+class Sort(StrEnum):
+    """What a list can be sorted by; the same again turns it round."""
+
+    UPDATED = "updated"
+    NUMBER = "number"
+    SUBJECT = "subject"
+    CUSTOMER = "customer"
+    STATUS = "status"
+    PRIORITY = "priority"
+    AGENT = "agent"
+
+
+_COLUMNS = {
+    Sort.UPDATED: "c.updated_at",
+    Sort.NUMBER: "c.number",
+    Sort.SUBJECT: "lower(c.subject)",
+    Sort.CUSTOMER: "lower(u.name)",
+    Sort.STATUS: "array_position(array['new', 'open', 'waiting_for_customer', 'waiting_for_others', 'resolved', 'closed'], c.status)",
+    Sort.PRIORITY: "c.priority",
+    Sort.AGENT: "lower(a.name)",
+}
+_DOWN_FIRST = (Sort.UPDATED, Sort.NUMBER, Sort.PRIORITY)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an agent's list shows. `turned`: against the direction that is usual for its sort."""
+
+    view: View = View.ALL
+    text: str = ""
+    status: Status | None = None
+    priority: Priority | None = None
+    customer_id: int | None = None
+    agent_id: int | None = None
+    sort: Sort = Sort.UPDATED
+    turned: bool = False
+    page: int = 1
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> "Question":
+        """What an address asks; a value that makes no sense counts as not asked, so that no address breaks the list."""
+        text = " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
+        return cls(
+            view=_chosen(View, query.get("view")) or View.ALL,
+            text=text,
+            status=_chosen(Status, query.get("status")),
+            priority=_chosen(Priority, _whole(query.get("priority"))),
+            customer_id=_whole(query.get("customer")),
+            agent_id=_whole(query.get("agent")),
+            sort=_chosen(Sort, query.get("sort")) or Sort.UPDATED,
+            turned=query.get("turned") == "yes",
+            page=min(max(_whole(query.get("page")) or 1, 1), 10_000),
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it asks for less than its view has."""
+        return bool(self.text or self.status or self.priority or self.customer_id or self.agent_id)
+
+    def address(self, **changes: Any) -> str:
+        """This question as the query of an address, with some answers changed; a changed question begins on its first page."""
+        asked = replace(self, page=1, **changes) if "page" not in changes else replace(self, **changes)
+        values = {
+            "view": asked.view.value,
+            "text": asked.text,
+            "status": asked.status and asked.status.value,
+            "priority": asked.priority and int(asked.priority),
+            "customer": asked.customer_id,
+            "agent": asked.agent_id,
+            "sort": asked.sort.value if asked.sort is not Sort.UPDATED else "",
+            "turned": "yes" if asked.turned else "",
+            "page": asked.page if asked.page > 1 else "",
+        }
+        return "?" + urlencode({name: value for name, value in values.items() if value})
+
+    def sorted_by(self, sort: Sort) -> str:
+        """The address that sorts by this column, or turns it round where it does so already."""
+        return self.address(sort=sort, turned=not self.turned if sort is self.sort else False)
+
+    @property
+    def is_falling(self) -> bool:
+        """Whether its largest or newest row comes first."""
+        return (self.sort in _DOWN_FIRST) is not self.turned
+
+    def conditions(self, reader: AgentReader) -> tuple[str, list[Any]]:
+        """SQL after `where`, with its parameters from $1."""
+        sql, values = [Case.visible_sql(reader, "c")], list[Any]()
+
+        def ask(condition: str, value: Any) -> None:
+            values.append(value)
+            sql.append(condition.replace("?", f"${len(values)}"))
+
+        if self.view is View.CLOSED:
+            sql.append("c.status in ('resolved', 'closed')")
+        elif not (self.view is View.ALL and self.status and self.status.is_done):
+            sql.append(OPEN)
+        if self.view is View.MINE:
+            ask("c.agent_id = ?", reader.id)
+        elif self.view is View.UNASSIGNED:
+            sql.append("c.agent_id is null")
+        elif self.view is View.WAITING:
+            sql.append("c.status in ('waiting_for_customer', 'waiting_for_others')")
+        for condition, value in (
+            ("c.status = ?", self.status and self.status.value),
+            ("c.priority = ?", self.priority and int(self.priority)),
+            ("c.customer_id = ?", self.customer_id),
+            ("c.agent_id = ?", self.agent_id),
+        ):
+            if value is not None:
+                ask(condition, value)
+        for word in self.text.split()[:MOST_WORDS]:
+            if number := re.fullmatch(r"#?([0-9]{1,15})", word):
+                ask("(c.number = ?::bigint or c.subject like '%' || (?::bigint)::text || '%')", int(number[1]))
+            else:
+                ask("(c.subject ilike ? or u.name ilike ?)", f"%{_literal(word)}%")
+        return " and ".join(sql), values
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a list of cases. `minutes`: what was worked on it, for agents; contacts get 0."""
+
+    id: int
+    number: int
+    subject: str
+    customer: str
+    contact: str
+    status: Status
+    priority: Priority
+    agent: str | None
+    updated_at: datetime
+    minutes: int
+    has_files: bool
+
+    @property
+    def status_word(self) -> str:
+        return self.status.word
+
+    @property
+    def priority_word(self) -> str:
+        return self.priority.word
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of a list: its rows, and how many there are in all; `total` is exact up to `COUNTED`."""
+
+    rows: list[Row]
+    total: int
+    page: int
+
+    @property
+    def first(self) -> int:
+        return (self.page - 1) * PAGE + 1 if self.rows else 0
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.rows) - 1 if self.rows else 0
+
+    @property
+    def total_words(self) -> str:
+        return f"more than {COUNTED:,}" if self.total > COUNTED else f"{self.total:,}"
+
+    @property
+    def has_next(self) -> bool:
+        return self.total > self.page * PAGE
+
+    @property
+    def next_count(self) -> int:
+        """How many the next page has."""
+        return min(PAGE, self.total - self.page * PAGE)
+
+
+def _listing(condition: str, order: str, minutes: str, places: int) -> str:
+    # Sums and flags are looked up for the page's rows only, so their cost does not grow with the number of cases.
+    return f"""
+with matching as (
+  select found.*, row_number() over () as place from (
+    select c.id, c.number, c.subject, c.status, c.priority, c.updated_at, u.name as customer, o.name as contact, a.name as agent
+    from cases c join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id left join agent a on a.id = c.agent_id
+    where {condition} order by {order} limit ${places + 1} offset ${places + 2}
+  ) as found
+)
+select p.*, {minutes} as minutes,
+  exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
+  (select count(*) from (select 1 from cases c join customer u on u.id = c.customer_id where {condition} limit {COUNTED + 1}) as counted) as total
+from matching p order by p.place
+"""  # noqa: S608
+
+
+_WORKED = "(select coalesce(sum(e.actual_minutes), 0)::int from time_entry e where e.case_id = p.id)"
+
+
+async def agents_list(reader: AgentReader, question: Question) -> Listed:
+    """One page of what an agent asks for, by one query."""
+    condition, values = question.conditions(reader)
+    way = "desc" if question.is_falling else "asc"
+    # Only the agent can be missing; "nulls last" elsewhere would keep the index from being used.
+    missing = " nulls last" if question.sort is Sort.AGENT else ""
+    order = f"{_COLUMNS[question.sort]} {way}{missing}, c.id {way}"
+    rows = await current().fetch(
+        _listing(condition, order, _WORKED, len(values)), *values, PAGE, (question.page - 1) * PAGE
+    )
+    return _listed(rows, question.page)
+
+
+async def counts(reader: AgentReader) -> dict[str, int]:
+    """How many open cases each view of the rail has, by one query."""
+    row = await current().fetchrow(
+        f"""select count(*) filter (where c.agent_id = $1) as mine, count(*) filter (where c.agent_id is null) as unassigned,
+          count(*) filter (where c.status in ('waiting_for_customer', 'waiting_for_others')) as waiting, count(*) as all
+        from cases c where {OPEN} and {Case.visible_sql(reader, "c")}""",  # noqa: S608
+        reader.id,
+    )
+    return dict(row)
+
+
+async def customers_list(reader: ContactReader, *, everything: bool, page: int = 1) -> Listed:
+    """One page of the contact's cases, newest change first: those still open, or everything. One query."""
+    condition = Case.visible_sql(reader, "c") + ("" if everything else f" and {OPEN}")
+    page = min(max(page, 1), 10_000)
+    rows = await current().fetch(_listing(condition, "c.updated_at desc, c.id desc", "0", 0), PAGE, (page - 1) * PAGE)
+    return _listed(rows, page)
+
+
+def _listed(rows: list[Any], page: int) -> Listed:
+    shown = []
+    for row in rows:
+        values = {name: row[name] for name in Row.__slots__}
+        shown.append(Row(**values | {"status": Status(row["status"]), "priority": Priority(row["priority"])}))
+    return Listed(shown, rows[0]["total"] if rows else 0, page)
+
+
+def _literal(word: str) -> str:
+    """A word for LIKE that means itself."""
+    return re.sub(r"([\\%_])", r"\\\1", word)
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _chosen(choices: type[Any], value: Any) -> Any:
+    try:
+        return choices(value) if value is not None else None
+    except ValueError:
+        return None

@@ -1,0 +1,77 @@
+"""What a contact's first page tells of cases: what waits for an answer, and what is in work."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from portal.database import current
+from portal.desk.cases import Case
+from portal.desk.lists import COUNTED
+from portal.desk.workflow import Status
+from portal.people.readers import ContactReader
+
+MOST = 5
+"""Cases of each kind that the first page shows."""
+RECENTLY = timedelta(days=7)
+"""How long a resolved case is still shown as news."""
+LONGEST_QUOTE = 140
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A case in two lines. `said`, `said_by`, `said_at`: our last reply on it, shortened."""
+
+    number: int
+    subject: str
+    status: Status
+    agent: str | None
+    resolved_at: datetime | None
+    said: str | None
+    said_by: str | None
+    said_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """At most `MOST` cases of each kind, and how many there are; `total` is counted up to `COUNTED`."""
+
+    waiting: list[Brief]
+    waiting_count: int
+    in_work: list[Brief]
+    total: int
+
+
+async def overview(reader: ContactReader, at: datetime) -> Overview:
+    """By one query."""
+    visible = Case.visible_sql(reader, "c")
+    rows = await current().fetch(
+        f"""
+        with mine as (
+          select c.id, c.number, c.subject, c.status, c.resolved_at, c.updated_at, c.agent_id, c.status = 'waiting_for_customer' as waits
+          from cases c where {visible} and (c.status not in ('resolved', 'closed') or (c.status = 'resolved' and c.resolved_at > $1))
+        ), placed as (
+          select *, count(*) over (partition by waits) as many, row_number() over (partition by waits order by updated_at desc, id desc) as place
+          from mine
+        )
+        select p.*, a.name as agent, r.said, r.said_by, r.said_at,
+          (select count(*) from (select 1 from cases c where {visible} limit {COUNTED + 1}) as counted) as total
+        from (select 1) as one left join placed p on p.place <= {MOST} left join agent a on a.id = p.agent_id
+        left join lateral (select left(m.text, 400) as said, m.author_name as said_by, m.at as said_at from message m
+          where p.waits and m.case_id = p.id and m.kind = 'reply' and m.agent_id is not null order by m.at desc, m.id desc limit 1) as r on true
+        order by p.place""",  # noqa: S608
+        at - RECENTLY,
+    )
+    found = [row for row in rows if row["number"] is not None]
+    waiting = [row for row in found if row["waits"]]
+    return Overview(
+        waiting=[_brief(row) for row in waiting],
+        waiting_count=waiting[0]["many"] if waiting else 0,
+        in_work=[_brief(row) for row in found if not row["waits"]],
+        total=rows[0]["total"],
+    )
+
+
+def _brief(row: dict[str, object]) -> Brief:
+    values = {name: row[name] for name in Brief.__slots__}
+    said = " ".join(str(row["said"] or "").split())
+    values["said"] = said if len(said) <= LONGEST_QUOTE else said[:LONGEST_QUOTE].rsplit(" ", 1)[0] + " …"
+    return Brief(**values | {"status": Status(str(row["status"]))})  # type: ignore[arg-type]

@@ -1,0 +1,457 @@
+"""What may happen to a case, who may do it, and what it leaves behind."""
+
+import asyncio
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from portal.database import transaction
+from portal.desk import Case, Details, Priority, Status
+from portal.errors import Conflict, Invalid, NotFound
+from tests.world import ACME, ADA, ALAN, GIL, GLOBEX_HELPDESK, HELPDESK, INCIDENT, INES, INTERNAL, MAX, NOW, QUESTION
+
+pytestmark = pytest.mark.usefixtures("dsn")
+LATER = NOW + timedelta(hours=1)
+
+
+async def opened(by: Any = ADA, **more: Any) -> Case:
+    values = {
+        "subject": "VPN drops",
+        "text": "Every **20** minutes.",
+        "case_type_id": INCIDENT,
+        "priority": Priority.HIGH,
+        "at": NOW,
+    }
+    async with transaction(by):
+        return await Case.open(by=by, **(values | more))
+
+
+async def reread(case: Case) -> Case:
+    async with transaction(INES):
+        return await Case.find(case.number, INES)
+
+
+async def log(case: Case) -> list[tuple[str, str, dict[str, Any]]]:
+    """The case's events: kind, who, details."""
+    async with transaction(INES) as tx:
+        rows = await tx.fetch(
+            "select kind, actor_name, details from case_event where case_id = $1 order by id", case.id
+        )
+    return [(row["kind"], row["actor_name"], json.loads(row["details"])) for row in rows]
+
+
+async def told(case: Case) -> list[tuple[str, bool]]:
+    """What the outbox has on the case: kind, and whether contacts may know."""
+    async with transaction(INES) as tx:
+        rows = await tx.fetch("select kind, contact_may_know from outbox where subject_id = $1 order by id", case.id)
+    return [tuple(row) for row in rows]
+
+
+async def everything() -> list[Any]:
+    """Every row that a verb of the desk could write."""
+    async with transaction(INES) as tx:
+        return [
+            await tx.fetch(f"select * from {table}")
+            for table in ("cases", "message", "attachment", "case_event", "outbox")
+        ]
+
+
+async def test_a_contact_opens_a_case_and_gets_a_number() -> None:
+    """Issue 2, section 2.1: the number, the service from the customer's default, Markdown as HTML, one event, one word to the others."""
+    case = await opened()
+    async with transaction(ADA) as tx:
+        found = await Details.find(str(case.number), ADA)
+        messages = await tx.fetch("select kind, author_name, text, html from message where case_id = $1", case.id)
+    assert (found.case.number, found.case.subject, found.case.stands, found.case.urgency) == (
+        1001,
+        "VPN drops",
+        Status.NEW,
+        Priority.HIGH,
+    )
+    assert (found.customer_name, found.contact_name, found.type_name, found.service_name) == (
+        "Acme",
+        "Ada Lindqvist",
+        "Incident",
+        "Helpdesk",
+    )
+    assert (found.agent_name, found.colleagues) == (None, [])
+    assert [tuple(row) for row in messages] == [
+        ("reply", "Ada Lindqvist", "Every **20** minutes.", "<p>Every <strong>20</strong> minutes.</p>")
+    ]
+    assert await log(case) == [("opened", "Ada Lindqvist", {})]
+    assert await told(case) == [("case.opened", True)]
+
+
+async def test_the_service_follows_the_type_then_the_customer_then_there_is_none() -> None:
+    """domain.md, Case: the customer's default for its type, else the customer's default."""
+    async with transaction(INES) as tx:
+        await tx.execute("insert into service select 3, 1, 1, 'Projects', settlement, rollup, taxable, exemption_reason, effective_start,"
+                         " rounding_minimum, rounding_increment, rounding_mode, created_at from service where id = 1")  # fmt: skip
+        await tx.execute("insert into default_service values (1, $1, 3)", QUESTION)
+    assert (await opened(case_type_id=QUESTION)).service_id == 3
+    assert (await opened(case_type_id=INCIDENT)).service_id == HELPDESK
+    async with transaction(INES) as tx:
+        await tx.execute("delete from default_service where customer_id = $1", ACME)
+    assert (await opened()).service_id is None
+
+
+async def test_an_agent_opens_a_case_for_a_contact() -> None:
+    case = await opened(INES, contact_id=ALAN.id)
+    assert (case.customer_id, case.contact_id, case.opened_by_agent_id, case.first_replied_at) == (
+        ACME,
+        ALAN.id,
+        INES.id,
+        None,
+    )
+    async with transaction(ALAN):
+        assert (await Case.find(case.number, ALAN)).id == case.id
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"subject": " \t\n"}, "subject"),
+        ({"subject": "\u200b\u202e"}, "subject"),
+        ({"subject": "x" * 201}, "subject"),
+        ({"text": " \n"}, "body"),
+        ({"text": "x" * 100_001}, "body"),
+        ({"case_type_id": 99}, "case_type"),
+        ({"priority": 5}, "priority"),
+        ({"priority": 0}, "priority"),
+    ],
+)
+async def test_a_case_that_cannot_be_opened_says_why_and_leaves_nothing(wrong: dict[str, Any], field: str) -> None:
+    before = await everything()
+    with pytest.raises(Invalid) as refused:
+        await opened(**wrong)
+    assert list(refused.value.fields) == [field]
+    assert await everything() == before
+
+
+async def test_every_field_that_needs_a_correction_is_named_at_once() -> None:
+    with pytest.raises(Invalid) as refused:
+        await opened(subject="", text="", case_type_id=99, priority=9)
+    assert set(refused.value.fields) == {"subject", "body", "case_type", "priority"}
+
+
+async def test_a_subject_is_one_line_without_invisible_letters() -> None:
+    """R51"""
+    assert (await opened(subject="  VPN\r\n drops\t\u202etoday ")).subject == "VPN drops today"
+
+
+async def test_an_agent_cannot_open_a_case_for_nobody_or_for_a_contact_who_left() -> None:
+    async with transaction(INES) as tx:
+        await tx.execute("update contact set ended_at = $1 where id = $2", NOW, ALAN.id)
+    for contact_id in (None, 99, ALAN.id):
+        with pytest.raises(Invalid, match="who asks"):
+            await opened(INES, contact_id=contact_id)
+
+
+async def test_the_same_form_sent_twice_makes_one_case_and_one_reply() -> None:
+    key, answer = uuid.uuid4(), uuid.uuid4()
+    first, second = await asyncio.gather(opened(form_key=key), opened(form_key=key))
+    assert first.id == second.id
+    for _ in range(2):
+        async with transaction(ADA):
+            await (await Case.find(first.number, ADA)).reply(by=ADA, text="And again.", at=LATER, form_key=answer)
+    async with transaction(INES) as tx:
+        assert await tx.fetchval("select count(*) from message") == 2
+    assert [kind for kind, _ in await told(first)] == ["case.opened", "case.replied"]
+
+
+async def test_somebody_elses_form_key_is_of_no_use() -> None:
+    key = uuid.uuid4()
+    case = await opened(form_key=key)
+    other = await opened(GIL, form_key=key)
+    assert other.id != case.id
+
+
+@pytest.mark.parametrize("number", ["1001", "1002", "0", "", "x", "1001'--", "9" * 30, "-1", "１００１"])
+async def test_an_unknown_number_and_a_strangers_case_look_the_same(number: str) -> None:
+    """R25, R29"""
+    await opened(GIL)
+    async with transaction(ADA):
+        with pytest.raises(NotFound) as refused:
+            await Case.find(number, ADA)
+        with pytest.raises(NotFound):
+            await Details.find(number, ADA)
+    assert refused.value.sentence == NotFound.default
+
+
+async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
+    hers, his = await opened(ADA), await opened(ALAN)
+    async with transaction(ALAN):
+        assert [case.id for case in await Case.visible_to(ALAN)] == [his.id]
+        with pytest.raises(NotFound):
+            await Case.find(hers.number, ALAN)
+    async with transaction(ADA):
+        assert {case.id for case in await Case.visible_to(ADA)} == {hers.id, his.id}
+        assert (await Details.find(his.number, ADA)).colleagues == ["Ada Lindqvist"]
+
+
+async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_made() -> None:
+    """R24: row-level security under the queries."""
+    case = await opened()
+    async with transaction(GIL) as tx:
+        assert await tx.fetch("select * from cases") == []
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await tx.execute("insert into message (customer_id, case_id, kind, contact_id, author_name, text, html, at)"
+                             " values (1, $1, 'reply', 1, 'Ada', 'x', 'x', $2)", case.id, NOW)  # fmt: skip
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with transaction(None) as tx:
+            await tx.fetch("select * from cases")
+
+
+async def test_a_reply_of_an_agent_opens_a_new_case_and_counts_as_the_first() -> None:
+    """D49: only a reply that the customer can read is a first reply."""
+    case = await opened()
+    async with transaction(INES):
+        await case.note(by=INES, text="Same as last week.", at=NOW)
+        await case.reply(by=INES, text="We look into it.", at=LATER)
+        await case.reply(by=INES, text="Still looking.", at=LATER + timedelta(hours=1))
+    now = await reread(case)
+    assert (now.stands, now.first_replied_at, now.updated_at) == (Status.OPEN, LATER, LATER + timedelta(hours=1))
+    assert [kind for kind, _, _ in await log(case)] == ["opened", "status"]
+    assert await told(case) == [
+        ("case.opened", True),
+        ("case.noted", False),
+        ("case.replied", True),
+        ("case.replied", True),
+    ]
+
+
+async def test_an_agents_reply_can_wait_for_the_customer() -> None:
+    case = await opened()
+    async with transaction(INES):
+        await case.reply(by=INES, text="Does it drop on a cable too?", at=LATER, then=Status.WAITING_FOR_CUSTOMER)
+    assert (await reread(case)).stands is Status.WAITING_FOR_CUSTOMER
+    assert (await log(case))[-1] == ("status", "Ines Okafor", {"from": "new", "to": "waiting_for_customer"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Status.WAITING_FOR_CUSTOMER, Status.OPEN),
+        (Status.RESOLVED, Status.OPEN),
+        (Status.CLOSED, Status.OPEN),
+        (Status.WAITING_FOR_OTHERS, Status.WAITING_FOR_OTHERS),
+        (Status.OPEN, Status.OPEN),
+    ],
+)
+async def test_a_contacts_reply_opens_what_waited_for_it_or_was_done(before: Status, after: Status) -> None:
+    case = await opened()
+    async with transaction(INES):
+        await case.change_status(before, by=INES, at=NOW)
+    async with transaction(ADA):
+        case = await Case.find(case.number, ADA)
+        await case.reply(by=ADA, text="It happens again.", at=LATER, then=Status.RESOLVED)
+    now = await reread(case)
+    assert (now.stands, now.resolved_at, now.closed_at, now.first_replied_at) == (after, None, None, None)
+
+
+async def test_closing_keeps_when_it_was_resolved_and_opening_again_forgets_both() -> None:
+    case = await opened()
+    async with transaction(INES):
+        await case.change_status(Status.RESOLVED, by=INES, at=NOW)
+        await case.close(by=INES, at=LATER)
+        assert (case.resolved_at, case.closed_at) == (NOW, LATER)
+        await case.reopen(by=INES, at=LATER)
+        assert (case.stands, case.resolved_at, case.closed_at) == (Status.OPEN, None, None)
+    assert [details.get("to") for kind, _, details in await log(case) if kind == "status"] == [
+        "resolved",
+        "closed",
+        "open",
+    ]
+
+
+async def test_a_contact_closes_and_opens_again_and_a_repeat_is_harmless() -> None:
+    case = await opened()
+    for verb, status in (
+        ("close", Status.CLOSED),
+        ("close", Status.CLOSED),
+        ("reopen", Status.OPEN),
+        ("reopen", Status.OPEN),
+    ):
+        async with transaction(ADA):
+            case = await Case.find(case.number, ADA)
+            await getattr(case, verb)(by=ADA, at=LATER)
+        assert (await reread(case)).stands is status
+    assert [kind for kind, _, _ in await log(case)] == ["opened", "status", "status"]
+    assert [kind for kind, _ in await told(case)] == ["case.opened", "case.changed", "case.changed"]
+
+
+async def test_agents_take_and_give_cases_and_a_repeat_is_harmless() -> None:
+    case = await opened()
+    async with transaction(INES):
+        await case.take(by=INES, at=NOW)
+        await case.take(by=INES, at=NOW)
+        await case.assign(MAX.id, by=INES, at=NOW)
+        await case.assign(None, by=INES, at=NOW)
+    assert [details for kind, _, details in await log(case) if kind == "assigned"] == [
+        {"to": "Ines Okafor"},
+        {"to": "Max Herrmann"},
+        {"to": None},
+    ]
+    with pytest.raises(Invalid, match="works here"):
+        async with transaction(INES):
+            await case.assign(99, by=INES, at=NOW)
+
+
+async def test_what_somebody_has_is_not_taken_from_them() -> None:
+    case = await opened()
+    async with transaction(MAX):
+        await case.take(by=MAX, at=NOW)
+    with pytest.raises(Conflict, match="Max Herrmann has this case already"):
+        async with transaction(INES):
+            await (await Case.find(case.number, INES)).take(by=INES, at=NOW)
+
+
+async def test_two_agents_take_a_case_at_once_and_one_is_told_who_was_faster() -> None:
+    """Design manner 9, with two real transactions."""
+    case = await opened()
+
+    async def take(agent: Any) -> str:
+        try:
+            async with transaction(agent):
+                mine = await Case.find(case.number, agent)
+                await asyncio.sleep(0.1)
+                await mine.take(by=agent, at=NOW)
+        except Conflict as conflict:
+            return conflict.sentence
+        return "taken"
+
+    answers = await asyncio.gather(take(INES), take(MAX))
+    assert sorted(answers)[1] == "taken"
+    assert "has this case by now" in sorted(answers)[0]
+    assert [kind for kind, _, _ in await log(case)] == ["opened", "assigned"]
+
+
+async def test_two_agents_set_different_statuses_at_once_and_one_gets_a_conflict() -> None:
+    case = await opened()
+
+    async def move(agent: Any, status: Status) -> str:
+        try:
+            async with transaction(agent):
+                mine = await Case.find(case.number, agent)
+                await asyncio.sleep(0.1)
+                await mine.change_status(status, by=agent, at=NOW)
+        except Conflict:
+            return "conflict"
+        return "moved"
+
+    assert sorted(await asyncio.gather(move(INES, Status.RESOLVED), move(MAX, Status.WAITING_FOR_OTHERS))) == [
+        "conflict",
+        "moved",
+    ]
+    assert [kind for kind, _, _ in await log(case)] == ["opened", "status"]
+
+
+async def test_agents_change_the_facts_and_each_change_is_in_the_log() -> None:
+    case = await opened()
+    async with transaction(INES):
+        facts: Any = {"subject": "VPN drops on wireless", "case_type_id": INTERNAL, "priority": 4, "service_id": None}
+        await case.change_facts(by=INES, at=LATER, **facts)
+        await case.change_facts(by=INES, at=LATER, **facts)
+    now = await reread(case)
+    assert (now.subject, now.case_type_id, now.urgency, now.service_id) == (
+        "VPN drops on wireless",
+        INTERNAL,
+        Priority.URGENT,
+        None,
+    )
+    assert (await log(case))[1:] == [
+        ("subject", "Ines Okafor", {"from": "VPN drops", "to": "VPN drops on wireless"}),
+        ("type", "Ines Okafor", {"to": "Our mistake"}),
+        ("priority", "Ines Okafor", {"to": "Urgent"}),
+        ("service", "Ines Okafor", {"to": None}),
+    ]
+    assert [kind for kind, _ in await told(case)] == ["case.opened", "case.changed"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "field"),
+    [({"subject": " "}, "subject"), ({"case_type_id": 99}, "case_type"), ({"priority": 9}, "priority"), ({"service_id": GLOBEX_HELPDESK}, "service"),
+     ({"service_id": 99}, "service")],
+)  # fmt: skip
+async def test_wrong_facts_and_another_customers_service_are_refused(facts: Any, field: str) -> None:
+    """R29: ids in bodies are checked too."""
+    case = await opened()
+    before = await everything()
+    with pytest.raises(Invalid) as refused:
+        async with transaction(INES):
+            await case.change_facts(by=INES, at=LATER, **({"priority": 1} | facts))
+    assert list(refused.value.fields) == [field]
+    assert await everything() == before
+
+
+async def test_a_fact_that_somebody_changed_meanwhile_is_not_overwritten() -> None:
+    case = await opened()
+    mine, theirs = await reread(case), await reread(case)
+    async with transaction(MAX):
+        await theirs.change_facts(by=MAX, at=NOW, priority=1)
+    async with transaction(INES):
+        with pytest.raises(Conflict):
+            await mine.change_facts(by=INES, at=NOW, priority=4)
+    assert (await reread(case)).urgency is Priority.LOW
+
+
+VERBS: list[tuple[str, dict[str, Any]]] = [
+    ("reply", {"text": "x"}),
+    ("close", {}),
+    ("note", {"text": "x"}),
+    ("take", {}),
+    ("assign", {"agent_id": 1}),
+    ("change_status", {"status": Status.RESOLVED}),
+    ("change_facts", {"priority": 1}),
+]
+
+
+@pytest.mark.parametrize(("verb", "values"), VERBS)
+@pytest.mark.parametrize("stranger", [GIL, ALAN], ids=["Gil", "Alan"])
+async def test_a_stranger_with_the_case_in_hand_can_do_nothing(
+    verb: str, values: dict[str, Any], stranger: Any
+) -> None:
+    case = await opened()
+    before = await everything()
+    with pytest.raises(NotFound):
+        async with transaction(stranger):
+            await getattr(case, verb)(by=stranger, at=LATER, **values)
+    assert await everything() == before
+
+
+@pytest.mark.parametrize(("verb", "values"), VERBS[2:])
+async def test_what_agents_do_is_not_there_for_contacts(verb: str, values: dict[str, Any]) -> None:
+    case = await opened()
+    before = await everything()
+    with pytest.raises(NotFound):
+        async with transaction(ADA):
+            await getattr(case, verb)(by=ADA, at=LATER, **values)
+    assert await everything() == before
+
+
+@pytest.mark.parametrize("verb", ["reply", "note"])
+async def test_an_empty_text_is_refused_and_changes_nothing(verb: str) -> None:
+    case = await opened()
+    before = await everything()
+    with pytest.raises(Invalid, match="Write something"):
+        async with transaction(INES):
+            await getattr(case, verb)(by=INES, text=" \n", at=LATER)
+    assert await everything() == before
+
+
+async def test_nobody_can_alter_the_log_or_the_dialogue() -> None:
+    """Design manner 10."""
+    await opened()
+    for sql in (
+        "update case_event set kind = 'x'",
+        "delete from case_event",
+        "update message set text = 'x'",
+        "delete from message",
+    ):
+        with pytest.raises(asyncpg.PostgresError):
+            async with transaction(INES) as tx:
+                await tx.execute(sql)

@@ -1,0 +1,43 @@
+"""How many statements something sends to the database (design manner 17); transaction control is left out."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from portal import database
+
+_CONTROL = re.compile(r"\s*(begin|commit|rollback|savepoint|release|set local)\b", re.IGNORECASE)
+
+
+@contextlib.contextmanager
+def counted() -> Iterator[list[str]]:
+    """The statements that are sent inside the block, in transactions that begin in it or in the one that runs already."""
+    statements: list[str] = []
+
+    def note(query: Any) -> None:
+        if not _CONTROL.match(query.query):
+            statements.append(query.query)
+
+    begin, release = database._begin, database._release
+
+    async def begin_noted(reader: Any, readonly: bool) -> Any:
+        tx = await begin(reader, readonly)
+        tx.connection.add_query_logger(note)
+        return tx
+
+    async def release_noted(connection: Any) -> None:
+        if not connection.is_closed():
+            connection.remove_query_logger(note)
+        await release(connection)
+
+    running = database.engine.current_transaction.get()
+    if running is not None:
+        running.connection.add_query_logger(note)
+    database._begin, database._release = begin_noted, release_noted
+    try:
+        yield statements
+    finally:
+        database._begin, database._release = begin, release
+        if running is not None:
+            running.connection.remove_query_logger(note)
