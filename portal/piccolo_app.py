@@ -4,6 +4,8 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
+from portal.billing.invoices import Invoice
+from portal.billing.statements import Statement
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company, NumberSeries
 from portal.contracts.contracts import Contract
@@ -37,10 +39,12 @@ APP_CONFIG = AppConfig(
         DefaultService,
         Department,
         Invitation,
+        Invoice,
         NumberSeries,
         Rate,
         Role,
         Service,
+        Statement,
     ],
     migration_dependencies=[],
     commands=[],

@@ -72,7 +72,8 @@ INVARIANTS: dict[str, str] = {
     "an entry, its case, service and invoice have one customer": """
         select e.id from time_entry e left join cases c on c.id = e.case_id left join service s on s.id = e.service_id
         left join settled_entry d on d.entry_id = e.id left join invoice i on i.id = d.invoice_id left join statement t on t.id = d.statement_id
-        where e.customer_id is distinct from coalesce(c.customer_id, e.customer_id) or e.customer_id is distinct from coalesce(s.customer_id, e.customer_id)
+        where e.customer_id is distinct from coalesce(c.customer_id, e.customer_id)
+          or e.customer_id is distinct from coalesce(s.customer_id, e.customer_id)
           or e.customer_id is distinct from coalesce(i.customer_id, t.customer_id, e.customer_id)""",
     "a document's entries are of its contract": """
         select d.entry_id from settled_entry d join time_entry e on e.id = d.entry_id join service s on s.id = e.service_id

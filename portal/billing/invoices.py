@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from piccolo.columns import BigInt, BigSerial, Date, Numeric, Text, Timestamptz
+from piccolo.columns import JSONB, BigInt, BigSerial, Date, Numeric, Text, Timestamptz
 from piccolo.columns.combination import And, WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
@@ -42,7 +42,7 @@ class Invoice(Table, tablename="invoice"):
     issued_by_id = BigInt(null=True, default=None)
     issue_date = Date(null=True, default=None)
     due_on = Date(null=True, default=None)
-    parties = Text(null=True, default=None)
+    parties = JSONB(null=True, default=None)
 
     @property
     def is_issued(self) -> bool:

@@ -7,10 +7,10 @@ from typing import Any
 
 from portal import outbox
 from portal.billing import detail, documents
-from portal.billing.book import Row
 from portal.billing.contents import Contents, contents_of
 from portal.billing.documents import Numbering
 from portal.billing.invoices import Invoice
+from portal.contracts.company import Company, NumberSeries
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import AgentReader
@@ -27,18 +27,14 @@ class Missing:
 
 async def missing() -> list[Missing]:
     """What has to be set up before the first invoice; nothing, as a rule."""
-    row = await current().fetchrow(
-        "select exists (select 1 from company) as company, exists (select 1 from number_series where kind = 'invoice') as series"
-    )
     wanted = []
-    if not row["company"]:
-        wanted.append(Missing("Who issues the invoice is not set up: our name, address, VAT id and bank.", "/agent/setup/company"))
-    if not row["series"]:
+    if await Company.find() is None:
+        wanted.append(
+            Missing("Who issues the invoice is not set up: our name, address, VAT id and bank.", "/agent/setup/company")
+        )
+    if await NumberSeries.find() is None:
         wanted.append(Missing("Where the numbers of invoices begin is not set up.", "/agent/setup/company"))
     return wanted
-
-
-_SERIES = "select id, prefix, width, next_number from number_series where kind = 'invoice'"
 
 
 async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
@@ -54,25 +50,24 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
     contents = await contents_of(invoice)
     await detail.copy(contents.detail, invoice.customer_id, invoice_id=invoice.id)
 
-    # The number stands in the PDF. It is set with the number that is likely, so that the counter is locked only for a moment.
-    likely = _numbering(await current().fetchrow(_SERIES), at, payment_days, zone)
+    # The number stands in the PDF, so that is set with the likely one: then the counter is locked only for a moment.
+    likely = _numbering(await _next_number(), at, payment_days, zone)
     pdf = await documents.pdf(invoice, contents, parties, likely)
-    series = await current().fetchrow(f"{_SERIES} for no key update")
+    taken = await NumberSeries.take()
     last = await current().fetchval(
-        "select issued_at from invoice where series_id = $1 order by series_number desc limit 1", series["id"]
+        "select issued_at from invoice where series_id = $1 order by series_number desc limit 1", taken.series_id
     )
     at = max(at, last or at)
-    numbering = _numbering(series, at, payment_days, zone)
+    numbering = _numbering(taken.printed, at, payment_days, zone)
     if numbering != likely:
         pdf = await documents.pdf(invoice, contents, parties, numbering)
-    await current().execute("update number_series set next_number = next_number + 1 where id = $1", series["id"])
 
     await documents.keep("pdf", pdf, invoice.customer_id, invoice_id=invoice.id)
     await _keep_csv(invoice, contents, numbering)
     await current().execute(
         "update invoice set state = 'issued', series_id = $2, series_number = $3, number = $4, issued_at = $5, issued_by_id = $6,"
         " issue_date = $7, due_on = $8, parties = $9 where id = $1",
-        invoice.id, series["id"], series["next_number"], numbering.number, at, by.id, numbering.issue_date, numbering.due_on, json.dumps(parties),
+        invoice.id, taken.series_id, taken.series_number, numbering.number, at, by.id, numbering.issue_date, numbering.due_on, json.dumps(parties),
     )  # fmt: skip
     await outbox.tell(
         kind="invoice.issued", subject_id=invoice.id, customer_id=invoice.customer_id, contact_may_know=True, actor=by, at=at
@@ -92,9 +87,13 @@ async def _locked(draft_id: int, by: AgentReader) -> Invoice:
     return await Invoice.find_draft(draft_id, by)
 
 
-def _numbering(series: Row, at: datetime, payment_days: int, zone: str) -> Numbering:
+async def _next_number() -> str:
+    series = await NumberSeries.find()
+    return series.printed(series.next_number) if series else ""
+
+
+def _numbering(number: str, at: datetime, payment_days: int, zone: str) -> Numbering:
     issue_date = today(zone, at)
-    number = f"{series['prefix']}{series['next_number']:0{series['width']}d}"
     return Numbering(number, issue_date, issue_date + timedelta(days=payment_days))
 
 

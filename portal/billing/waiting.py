@@ -101,10 +101,13 @@ with recursive mine as (
   select department_id as id from designation where agent_id = $1
   union select d.id from department d join mine on d.parent_id = mine.id
 )
-select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, u.id as customer_id, coalesce(u.name, 'General') as customer_name,
-       coalesce(s.name, '') as service_name, e.external_comment, e.actual_minutes, e.billable_minutes, e.billing, coalesce(t.currency, '') as currency,
-       (select sum(o.actual_minutes) from time_entry o where o.agent_id = e.agent_id and o.work_date = e.work_date and o.state <> 'rejected') as day_minutes,
-       (select min(o.work_date) from time_entry o where o.agent_id = e.agent_id and o.case_id = e.case_id and o.id < e.id and o.external_comment <> ''
+select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, u.id as customer_id,
+       coalesce(u.name, 'General') as customer_name, coalesce(s.name, '') as service_name, e.external_comment, e.actual_minutes,
+       e.billable_minutes, e.billing, coalesce(t.currency, '') as currency,
+       (select sum(o.actual_minutes) from time_entry o
+        where o.agent_id = e.agent_id and o.work_date = e.work_date and o.state <> 'rejected') as day_minutes,
+       (select min(o.work_date) from time_entry o
+        where o.agent_id = e.agent_id and o.case_id = e.case_id and o.id < e.id and o.external_comment <> ''
           and o.external_comment = e.external_comment and o.state <> 'rejected') as same_on
 from time_entry e
 join agent g on g.id = e.agent_id

@@ -38,7 +38,7 @@ def receive(stream: BinaryIO) -> bytes | None:
 
 def compiler(templates: Path, fonts: Path) -> Any:
     """A typst compiler that reads below `templates`, knows the fonts in `fonts` and no package."""
-    import typst
+    import typst  # noqa: PLC0415 (only the child needs it)
 
     nowhere = templates / "no-packages"
     return typst.Compiler(

@@ -43,7 +43,9 @@ async def test_later_rates_touch_later_approvals_only() -> None:
         before, after = await log(60), await log(60)
         await billing.approve([before.choice], by=MAX, at=NOW)
         await tx.execute(
-            "insert into rate (currency, hourly_rate, effective_from, service_id, customer_id, created_at) values ('EUR', 200, '2026-10-01', 1, 1, $1)", NOW
+            "insert into rate (currency, hourly_rate, effective_from, service_id, customer_id, created_at)"
+            " values ('EUR', 200, '2026-10-01', 1, 1, $1)",
+            NOW,
         )
         await billing.approve([after.choice], by=MAX, at=NOW)
         assert await _allocations(before.id) == [("charged", 60, Decimal(120))]
