@@ -15,10 +15,13 @@ from portal.web.visit import visit_of
 LONGEST = 200_000
 """Characters that one draft keeps."""
 
+NEVER = ("csrf", "password", "again")
+"""Fields that are kept nowhere."""
+
 
 async def keep(credential_id: int, address: str, fields: dict[str, list[str]], at: datetime) -> None:
     """Keep the text of a form under its address, instead of what was kept there; a form without text is not kept."""
-    texts = {name: values[-1] for name, values in fields.items() if name != "csrf"}
+    texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
     if not any(text.strip() for text in texts.values()) or sum(map(len, texts.values())) > LONGEST:
         return
     async with transaction(None):

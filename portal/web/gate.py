@@ -16,6 +16,8 @@ from portal.web.interrupted import keep_and_sign_in
 from portal.web.visit import KEY, CompanyBrief, Visit, now
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/")
+"""Forms that need no session: one that has ended does not stop them, and nothing of them is kept."""
 
 
 class Gate:
@@ -77,7 +79,7 @@ class Gate:
                 visit.new_cookies.append(cookies.write(cookies.ANONYMOUS, visit.anonymous, self.settings))
             if not safe:
                 self._refuse_foreign(given)
-                if visit.session and not visit.session.live:
+                if visit.session and not visit.session.live and not scope["path"].startswith(AT_THE_DOOR):
                     await keep_and_sign_in(visit, scope, receive, send)
                     return
 

@@ -58,6 +58,15 @@ async def test_an_idle_session_ends(app: Gate, reader: object, idle: timedelta) 
         assert found[0].live is live
 
 
+async def test_signing_in_works_after_an_idle_session_and_keeps_no_password(app: Gate) -> None:
+    async with await Browser.of(app, ADA, at=datetime.now(UTC) - timedelta(hours=2)) as browser:
+        answer = await browser.send_form("/sign-in", {"email": ADA.email, "password": PASSWORD, "next": "/cases"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/cases")
+        assert "set-cookie" in answer.headers
+    async with transaction(ADA) as tx:
+        assert await tx.fetchval("select count(*) from draft") == 0
+
+
 async def test_signing_out_ends_the_session_on_the_server(app: Gate) -> None:
     """R17, R42."""
     async with await Browser.of(app, ADA) as browser:
