@@ -1,0 +1,135 @@
+"""The feed: one order, the reader's words, a window whatever the length."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from portal.database import transaction
+from portal.desk import Case, Status, feed_of
+from portal.desk.feed import Place
+from tests.desk.test_cases import LATER, opened
+from tests.queries import counted
+from tests.world import ADA, ALAN, INES, MAX, NOW
+
+pytestmark = pytest.mark.usefixtures("dsn")
+
+
+async def feed(case: Case, reader: Any, before: str = "") -> Any:
+    async with transaction(reader):
+        return await feed_of(case, reader, files_at="/f/", house="Halden IT", customer="Acme", before=before)
+
+
+def texts(feed: Any) -> list[str]:
+    return [item.html if item.shape == "message" else item.words for item in feed.items]
+
+
+async def test_both_sides_read_the_same_story_in_their_own_words() -> None:
+    case = await opened(ALAN)
+    async with transaction(INES):
+        await case.take(by=INES, at=NOW + timedelta(minutes=1))
+        await case.reply(by=INES, text="On a cable too?", at=LATER, then=Status.WAITING_FOR_CUSTOMER)
+        await case.note(by=INES, text="Looks like #7.", at=LATER + timedelta(minutes=1))
+    ours, theirs = await feed(case, INES), await feed(case, ADA)
+    assert texts(ours) == [
+        "Alan Weber opened the case",
+        "<p>Every <strong>20</strong> minutes.</p>",
+        "Ines Okafor took the case",
+        "<p>On a cable too?</p>",
+        "Ines Okafor set the status to Waiting for customer",
+        "<p>Looks like #7.</p>",
+    ]
+    assert texts(theirs) == [
+        "<p>Every <strong>20</strong> minutes.</p>",
+        "Ines Okafor took the case",
+        "<p>On a cable too?</p>",
+        "Ines Okafor set the status to Waiting for you",
+    ]
+    assert [item.side for item in ours.items if item.shape == "message"] == [
+        "Acme",
+        "Halden IT, reply",
+        "Halden IT, reply",
+    ]
+    assert [item.side for item in theirs.items if item.shape == "message"] == ["Acme", "Halden IT"]
+    assert [item.side for item in (await feed(case, ALAN)).items if item.shape == "message"] == ["You", "Halden IT"]
+    assert [item.sign for item in ours.items if item.shape == "event"] == ["inbox", "user", "paused"]
+    assert (ours.earlier, ours.since, ours.until) == ("", None, None)
+
+
+async def test_every_change_has_its_sentence() -> None:
+    case = await opened()
+    async with transaction(MAX):
+        await case.assign(INES.id, by=MAX, at=NOW)
+        await case.assign(None, by=MAX, at=NOW)
+        await case.change_facts(by=MAX, at=NOW, subject="VPN", case_type_id=2, priority=1, service_id=None)
+        await case.change_facts(by=MAX, at=NOW, service_id=1)
+        for status in (Status.RESOLVED, Status.OPEN, Status.CLOSED):
+            await case.change_status(status, by=MAX, at=NOW)
+    assert texts(await feed(case, ADA))[1:] == [
+        "Max Herrmann gave the case to Ines Okafor",
+        "Max Herrmann gave the case back: nobody has it",
+        "Max Herrmann changed the subject, which was “VPN drops”",
+        "Max Herrmann set the type to Question",
+        "Max Herrmann set the priority to Low",
+        "Max Herrmann took the service off",
+        "Max Herrmann set the service to Helpdesk",
+        "Max Herrmann resolved the case",
+        "Max Herrmann opened the case again",
+        "Max Herrmann closed the case",
+    ]
+
+
+async def test_a_long_case_is_read_window_by_window_without_loss_or_repeat() -> None:
+    case = await opened()
+    async with transaction(INES) as tx:
+        await tx.execute(
+            "insert into message (customer_id, case_id, kind, contact_id, agent_id, author_name, text, html, at)"
+            " select 1, $1, case when n % 3 = 0 then 'note' else 'reply' end, null, 1, 'Ines', n::text, n::text,"
+            " $2::timestamptz + make_interval(mins => n / 4) from generate_series(1, 180) n",
+            case.id, LATER,
+        )  # fmt: skip
+    for reader, expected in ((INES, 182), (ADA, 121)):
+        seen: list[str] = []
+        before, pages = "", 0
+        while pages == 0 or before:
+            window = await feed(case, reader, before)
+            assert len(window.items) <= 50
+            assert all(window.since is None or item.at >= window.since for item in window.items)
+            assert all(window.until is None or item.at <= window.until for item in window.items)
+            seen, before, pages = texts(window) + seen, window.earlier, pages + 1
+        assert len(seen) == len(set(seen)) == expected
+        assert seen[-1] == ("180" if reader is INES else "179")
+
+
+async def test_a_window_costs_two_queries_however_much_there_is() -> None:
+    """Design manner 17."""
+    case = await opened()
+    async with transaction(ADA):
+        for number in range(5):
+            await case.reply(by=ADA, text=f"{number}", at=LATER)
+        with counted() as statements:
+            await feed_of(case, ADA, files_at="/f/", house="Halden IT", customer="Acme")
+    assert len(statements) == 2
+
+
+async def test_other_rooms_items_come_in_where_they_belong() -> None:
+    case = await opened()
+    async with transaction(INES):
+        await case.reply(by=INES, text="later", at=LATER)
+    entry = SimpleNamespace(at=NOW + timedelta(minutes=5), shape="entry")
+    assert [item.shape for item in (await feed(case, INES)).with_items([entry]).items] == [
+        "event",
+        "message",
+        "entry",
+        "message",
+        "event",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.2", "1.2.3.4", "-1.1.1", "1.1.'", "9" * 30 + ".1.1", "１.1.1"])
+async def test_a_place_that_makes_no_sense_is_the_newest_page(text: str) -> None:
+    """R48, R51"""
+    case = await opened()
+    assert Place.read(text) is None
+    assert len((await feed(case, ADA, text)).items) == 1

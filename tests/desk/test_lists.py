@@ -1,0 +1,226 @@
+"""Lists of cases: what each view and filter shows, whose, in which order, by one query."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from portal.database import transaction
+from portal.desk import Priority, Question, Sort, Status, View, agents_list, counts, customers_list, overview
+from portal.people.readers import SYSTEM
+from tests.desk.test_cases import LATER, opened
+from tests.queries import counted
+from tests.world import ADA, ALAN, GIL, GLOBEX, INES, MAX, NOW
+
+pytestmark = pytest.mark.usefixtures("dsn")
+
+
+@pytest.fixture
+async def five(dsn: str) -> None:
+    """Five cases, oldest first: new, Ines', waiting with Max, Gil's urgent, closed."""
+    await opened(ADA, subject="VPN drops")
+    taken = await opened(ALAN, subject="Printer 100% jammed", at=NOW + timedelta(minutes=1))
+    waiting = await opened(
+        ADA, subject="Laptop for a new starter", at=NOW + timedelta(minutes=2), priority=Priority.LOW
+    )
+    await opened(GIL, subject="No mail", at=NOW + timedelta(minutes=3), priority=Priority.URGENT)
+    done = await opened(ADA, subject="Old_thing", at=NOW + timedelta(minutes=4))
+    async with transaction(MAX) as tx:
+        await taken.assign(INES.id, by=MAX, at=NOW + timedelta(minutes=5))
+        await waiting.assign(MAX.id, by=MAX, at=NOW + timedelta(minutes=6))
+        await waiting.reply(
+            by=MAX, text="Which\n**one**?", at=NOW + timedelta(minutes=6), then=Status.WAITING_FOR_CUSTOMER
+        )
+        await done.close(by=MAX, at=NOW + timedelta(minutes=7))
+        await tx.execute(
+            "insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing,"
+            " billable_minutes, external_comment, description, state, created_at, window_from)"
+            " select 1, $1, 1, 1, 1, '2026-11-20', n, 'billable', 15, '', '', 'draft', $2, $2 from unnest(array[20, 13]) n",
+            taken.id, NOW,
+        )  # fmt: skip
+
+
+async def numbers(reader: Any = INES, **question: Any) -> list[int]:
+    async with transaction(reader):
+        return [row.number for row in (await agents_list(reader, Question(**question))).rows]
+
+
+async def test_each_view_shows_its_cases_and_the_rail_counts_them(five: None) -> None:
+    assert await numbers() == [1003, 1002, 1004, 1001]
+    assert await numbers(view=View.MINE) == [1002]
+    assert await numbers(MAX, view=View.MINE) == [1003]
+    assert await numbers(view=View.UNASSIGNED) == [1004, 1001]
+    assert await numbers(view=View.WAITING) == [1003]
+    assert await numbers(view=View.CLOSED) == [1005]
+    async with transaction(INES):
+        assert await counts(INES) == {"mine": 1, "unassigned": 2, "waiting": 1, "all": 4}
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ({"text": "vpn"}, [1001]),
+        ({"text": "acme LAPTOP"}, [1003]),
+        ({"text": "#1002"}, [1002]),
+        ({"text": "1002"}, [1002]),
+        ({"text": "100"}, [1002]),
+        ({"text": "globex"}, [1004]),
+        ({"text": "100%"}, [1002]),
+        ({"text": "%"}, [1002]),
+        ({"text": "_", "view": View.CLOSED}, [1005]),
+        ({"text": "' or 1=1 --"}, []),
+        ({"text": "\\"}, []),
+        ({"status": Status.WAITING_FOR_CUSTOMER}, [1003]),
+        ({"status": Status.CLOSED}, [1005]),
+        ({"status": Status.CLOSED, "view": View.MINE}, []),
+        ({"priority": Priority.URGENT}, [1004]),
+        ({"customer_id": GLOBEX}, [1004]),
+        ({"agent_id": 2}, [1003]),
+        ({"agent_id": 2, "priority": Priority.URGENT}, []),
+    ],
+)
+async def test_filters_and_text_narrow_a_view(five: None, question: dict[str, Any], expected: list[int]) -> None:
+    assert await numbers(**question) == expected
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        (Sort.UPDATED, [1003, 1002, 1004, 1001]),
+        (Sort.NUMBER, [1004, 1003, 1002, 1001]),
+        (Sort.SUBJECT, [1003, 1004, 1002, 1001]),
+        (Sort.CUSTOMER, [1001, 1002, 1003, 1004]),
+        (Sort.STATUS, [1001, 1002, 1004, 1003]),
+        (Sort.PRIORITY, [1004, 1002, 1001, 1003]),
+        (Sort.AGENT, [1002, 1003, 1001, 1004]),
+    ],
+)
+async def test_every_column_sorts_and_turns_round(five: None, sort: Sort, expected: list[int]) -> None:
+    assert await numbers(sort=sort) == expected
+    turned = await numbers(sort=sort, turned=True)
+    assert turned == ([1003, 1002, 1004, 1001] if sort is Sort.AGENT else expected[::-1])
+
+
+async def test_a_row_has_what_the_list_shows(five: None) -> None:
+    async with transaction(INES):
+        row = next(row for row in (await agents_list(INES, Question())).rows if row.number == 1002)
+    assert (row.subject, row.customer, row.contact, row.agent) == (
+        "Printer 100% jammed",
+        "Acme",
+        "Alan Weber",
+        "Ines Okafor",
+    )
+    assert (row.status_word, row.priority_word, row.minutes, row.has_files) == ("New", "High", 33, False)
+    assert row.updated_at == NOW + timedelta(minutes=5)
+
+
+async def many(count: int) -> None:
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, opened_at, updated_at)"
+            " select 1, 1, 'Case ' || n, 1, 2, 'open', $1, $1::timestamptz + make_interval(secs => n) from generate_series(1, $2::int) n",
+            NOW, count,
+        )  # fmt: skip
+
+
+async def test_a_list_is_one_query_a_page_and_says_how_many_there_are() -> None:
+    """Design manner 17."""
+    await many(60)
+    async with transaction(INES):
+        with counted() as statements:
+            pages = [await agents_list(INES, Question(page=page)) for page in (1, 2, 3, 4)]
+    assert len(statements) == 4
+    assert [(page.first, page.last, page.total_words, page.has_next, page.next_count) for page in pages[:3]] == [
+        (1, 25, "60", True, 25),
+        (26, 50, "60", True, 10),
+        (51, 60, "60", False, -15),
+    ]
+    assert (pages[3].rows, pages[3].first, pages[3].last) == ([], 0, 0)
+    assert [row.number for page in pages for row in page.rows] == list(range(1060, 1000, -1))
+
+
+async def test_beyond_a_thousand_a_list_says_more_than() -> None:
+    await many(1_010)
+    async with transaction(INES):
+        listed = await agents_list(INES, Question(page=41))
+        assert (listed.total_words, listed.total, len(listed.rows)) == ("more than 1,000", 1_001, 10)
+
+
+async def test_an_address_asks_and_a_nonsense_one_breaks_nothing() -> None:
+    """R48"""
+    question = Question.read(
+        {
+            "view": "mine",
+            "text": " a\x00  b ",
+            "status": "open",
+            "priority": "4",
+            "customer": "2",
+            "agent": "1",
+            "sort": "subject",
+            "page": "3",
+        }
+    )
+    expected = Question(View.MINE, "a b", Status.OPEN, Priority.URGENT, 2, 1, Sort.SUBJECT, False, 3)
+    assert question == expected
+    assert question.is_filtered
+    assert (
+        question.address(page=4) == "?view=mine&text=a+b&status=open&priority=4&customer=2&agent=1&sort=subject&page=4"
+    )
+    assert question.address(status=None) == "?view=mine&text=a+b&priority=4&customer=2&agent=1&sort=subject"
+    assert question.sorted_by(Sort.SUBJECT).endswith("sort=subject&turned=yes")
+    assert question.sorted_by(Sort.NUMBER).endswith("sort=number")
+    for nonsense in ("'; drop table cases --", "-1", "1e309", "９", "x" * 5000, "\x00"):
+        names = ("view", "status", "priority", "customer", "agent", "sort", "turned", "page")
+        assert Question.read(dict.fromkeys(names, nonsense)) == Question()
+        async with transaction(INES):
+            await agents_list(INES, Question.read({"text": nonsense}))
+
+
+async def test_a_contact_lists_the_customers_cases_or_only_own_ones(five: None) -> None:
+    """R26: nothing of another customer in list, counters or overview."""
+
+    async def listed(reader: Any, everything: bool) -> list[int]:
+        async with transaction(reader):
+            page = await customers_list(reader, everything=everything)
+            assert page.total == len(page.rows)
+            assert [row.minutes for row in page.rows] == [0] * page.total
+            return [row.number for row in page.rows]
+
+    assert await listed(ADA, False) == [1003, 1002, 1001]
+    assert await listed(ADA, True) == [1005, 1003, 1002, 1001]
+    assert await listed(ALAN, True) == [1002]
+    assert await listed(GIL, True) == [1004]
+
+
+async def test_a_contacts_list_is_one_query() -> None:
+    await many(60)
+    async with transaction(ADA):
+        with counted() as statements:
+            page = await customers_list(ADA, everything=True, page=2)
+    assert len(statements) == 1
+    assert (page.first, page.last, page.total) == (26, 50, 60)
+
+
+async def test_the_overview_tells_what_waits_and_what_is_in_work_by_one_query(five: None) -> None:
+    async with transaction(ADA):
+        with counted() as statements:
+            seen = await overview(ADA, LATER)
+    assert len(statements) == 1
+    assert [(case.number, case.said, case.said_by) for case in seen.waiting] == [
+        (1003, "Which **one**?", "Max Herrmann")
+    ]
+    assert [(case.number, case.status, case.agent, case.said) for case in seen.in_work] == [
+        (1002, "new", "Ines Okafor", ""),
+        (1001, "new", None, ""),
+    ]
+    assert (seen.waiting_count, seen.total) == (1, 4)
+    async with transaction(ALAN):
+        assert [case.number for case in (await overview(ALAN, LATER)).in_work] == [1002]
+    async with transaction(GIL):
+        assert [case.number for case in (await overview(GIL, LATER)).in_work] == [1004]
+
+
+async def test_the_overview_of_somebody_without_cases_is_empty() -> None:
+    async with transaction(ADA):
+        seen = await overview(ADA, NOW)
+    assert (seen.waiting, seen.in_work, seen.waiting_count, seen.total) == ([], [], 0, 0)
