@@ -1,5 +1,73 @@
-"""An invitation's link: set a password, then sign in."""
+"""An invitation's link: choose a password, and be signed in."""
 
+from datetime import datetime
 from typing import Any
 
-handlers: list[Any] = []
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.database import transaction
+from portal.errors import Conflict, Invalid
+from portal.people import invitations
+from portal.web.forms import Form
+from portal.web.pages import page, refused, see_other
+from portal.web.sign_in import let_in
+from portal.web.visit import visit_of
+
+
+class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A password, typed twice. The address is sent by the page for password managers and not looked at."""
+
+    password: str
+    again: str
+    email: str = ""
+
+    def checked(self) -> str:
+        """The password. Raises `Invalid` where the second one is different."""
+        if self.password != self.again:
+            raise Invalid({"again": "The two passwords are not the same. Type both again."})
+        return self.password
+
+
+@get("/invitations/{token:str}")
+async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
+    """The form for the person who is invited."""
+    _refuse_signed_in(request)
+    return await _page(request, at=at, token=token)
+
+
+@post("/invitations/{token:str}")
+async def accept(
+    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
+) -> Response[Any]:
+    """Set the password; the link is then used up."""
+    _refuse_signed_in(request)
+    try:
+        password = form.into(Chosen).checked()
+        async with transaction(None):
+            credential = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
+    except Invalid as refusal:
+        return await refused(request, _page, refusal, form, at=at, token=token)
+    await let_in(request, credential, at)
+    return see_other("/")
+
+
+async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **again: Any) -> Response[str]:
+    async with transaction(None, readonly=True):
+        invited = await invitations.find(token, at)
+    action = f"/invitations/{token}"
+    answer = page(request, "session/invitation.html", name=invited.name, email=invited.email, action=action, **again)
+    answer.headers["Referrer-Policy"] = "no-referrer"  # the address is a secret (R41)
+    return answer
+
+
+def _refuse_signed_in(request: Request[Any, Any, Any]) -> None:
+    """A link that was opened beside somebody's session must not make two persons one."""
+    reader = visit_of(request).reader
+    if reader is not None:
+        raise Conflict(f"You are signed in as {reader.name}. Sign out, then open this link again.")
+
+
+handlers: list[Any] = [show, accept]

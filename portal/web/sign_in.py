@@ -53,6 +53,13 @@ async def sign_in(
         if isinstance(refusal, TooMany):
             answer.headers["Retry-After"] = str(refusal.retry_after)
         return answer
+    await let_in(request, credential_id, at)
+    return see_other(next_path)
+
+
+async def let_in(request: Request[Any, Any, Any], credential_id: int, at: datetime) -> None:
+    """Begin a session of this person in this browser and end the one that it had (R14)."""
+    visit = visit_of(request)
     async with transaction(None):
         if visit.session:
             await sessions.end(visit.session.id, at)
@@ -63,7 +70,6 @@ async def sign_in(
         cookies.write(cookies.SESSION, token, visit.settings),
         cookies.clear(cookies.ANONYMOUS, visit.settings),
     ]
-    return see_other(next_path)
 
 
 @post("/sign-out")
