@@ -44,7 +44,7 @@ def _fingerprint(file: Path, changed_at: int) -> str:
 
 def message_html(text: str) -> Markup:
     """A stored message, cleaned once more (rules may have grown since) and closed to htmx (R40, R46)."""
-    return Markup('<div class="prose" hx-ignore>{}</div>').format(Markup(prose.cleaned(text)))  # noqa: S704
+    return Markup('<div class="prose" hx-ignore>{}</div>').format(Markup(prose.cleaned(text)))
 
 
 def markdown(text: str) -> str:
@@ -72,14 +72,14 @@ def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
     """Drawings escape their texts themselves (`drawings.attributes`), so their SVG is HTML."""
 
     def drawing(*values: Any, **options: Any) -> Markup:
-        return Markup(draw(*values, **options))  # noqa: S704
+        return Markup(draw(*values, **options))
 
     return drawing
 
 
 def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
     """A lucide icon as inline SVG. Without a label it is decoration; beside words it needs none."""
-    return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))  # noqa: S704
+    return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))
 
 
 def _environment() -> Environment:

@@ -17,13 +17,19 @@ WHOLE = 0.999
 
 def attributes(**values: object) -> str:
     """Escaped attributes; None leaves one out, `_` becomes `-`."""
-    return "".join(f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"' for name, value in values.items() if value is not None)
+    return "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for name, value in values.items()
+        if value is not None
+    )
 
 
 def svg(size: int, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
     """A square drawing, hidden from screen readers unless it has a label."""
     spoken = attributes(role="img", aria_label=label) if label else ' aria-hidden="true"'
-    return f'<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken} focusable="false">{body}</svg>'
+    return (
+        f'<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken} focusable="false">{body}</svg>'
+    )
 
 
 @cache
@@ -57,7 +63,9 @@ def pie(used: float, size: int = 14, label: str | None = None) -> str:
 
 def mark(size: int = 20) -> str:
     """The house's mark: the clock with a quarter used."""
-    return svg(size, '<circle cx="10" cy="10" r="8.4" class="line"/>' + slice_of(0.25, 5.4, 10), "mark", None, "0 0 20 20")
+    return svg(
+        size, '<circle cx="10" cy="10" r="8.4" class="line"/>' + slice_of(0.25, 5.4, 10), "mark", None, "0 0 20 20"
+    )
 
 
 _RINGS = {
@@ -102,7 +110,14 @@ def avatar(name: str | None, ours: bool = False, size: int = 20) -> str:
 
 
 def meter(
-    total: float, *, used: float = 0, pending: float = 0, entry: float = 0, height: int = 8, tone: str = "accent", paused: tuple[float, float] | None = None
+    total: float,
+    *,
+    used: float = 0,
+    pending: float = 0,
+    entry: float = 0,
+    height: int = 8,
+    tone: str = "accent",
+    paused: tuple[float, float] | None = None,
 ) -> str:
     """A bar over `total`: used solid, pending hatched, this entry paler, the rest as track; all in one unit, and never wider than the whole.
 
@@ -119,7 +134,8 @@ def meter(
         parts.append(_part("gap", paused[0], paused[1] - paused[0], whole, height))
         parts.append(_part("paused", paused[0], paused[1] - paused[0], whole, height))
     track = _part("track", 0, whole, whole, height)
-    return f'<svg{attributes(class_=f"meter meter-{tone}", width="100%", height=height)} aria-hidden="true" focusable="false">{track}{"".join(parts)}</svg>'
+    outer = attributes(class_=f"meter meter-{tone}", width="100%", height=height, aria_hidden="true", focusable="false")
+    return f"<svg{outer}>{track}{''.join(parts)}</svg>"
 
 
 def _part(kind: str, start: float, size: float, whole: float, height: int) -> str:

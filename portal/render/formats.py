@@ -1,5 +1,6 @@
 """How values read: in the reader's language form and time zone, units held to their numbers by no-break spaces."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -41,7 +42,8 @@ class Reading:
         return self.local(self.now).date() if self.now else None
 
 
-_reading: ContextVar[Reading] = ContextVar("reading", default=Reading(Locale.parse("en_GB"), ZoneInfo("UTC"), None))
+NOBODY = Reading(Locale.parse("en_GB"), ZoneInfo("UTC"), None)
+_reading: ContextVar[Reading] = ContextVar("reading", default=NOBODY)
 
 
 @contextmanager
@@ -79,8 +81,12 @@ def amount(value: Decimal | None, currency: str) -> str:
 
 
 def money(value: Decimal | None, currency: str) -> str:
-    """Money for a sentence, with its currency."""
-    return NOTHING if value is None else _signed(format_currency(value, currency, locale=_reading.get().locale))
+    """Money for a sentence, with its currency; a code such as CHF stands off from the figure."""
+    if value is None:
+        return NOTHING
+    return _signed(
+        re.sub(r"([A-Z])(\d)", rf"\1{NBSP}\2", format_currency(value, currency, locale=_reading.get().locale))
+    )
 
 
 def clock(minutes: int | None) -> str:
@@ -141,7 +147,11 @@ def ago(at: datetime | None) -> str:
         return "yesterday"
     if days < WEEK:
         return format_date(_date(at), "EEE d", now.locale).replace(" ", NBSP)
-    return _months(format_date(_date(at), "d MMM", now.locale)) if now.today and _date(at).year == now.today.year else day_long(at)
+    return (
+        _months(format_date(_date(at), "d MMM", now.locale))
+        if now.today and _date(at).year == now.today.year
+        else day_long(at)
+    )
 
 
 def full(at: date | datetime | None) -> str:

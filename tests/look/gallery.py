@@ -4,6 +4,7 @@ Renders the templates of `tests/look/pages/` with the invented cast of `tests/lo
 content security policy, and takes pictures at 1440 and 390 px, light and dark. Says what the browser complained about.
 """
 
+import shutil
 import sys
 import tempfile
 import threading
@@ -26,7 +27,15 @@ POLICY = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 )
 SIZES = {"1440": (1440, 900), "390": (390, 844)}
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 
 
 class Answers(SimpleHTTPRequestHandler):
@@ -42,12 +51,16 @@ class Answers(SimpleHTTPRequestHandler):
 
 def written(target: Path) -> list[str]:
     """Write all pages as `target/<name>.html`, beside the static files; gives the names."""
-    environment = ENVIRONMENT.overlay(loader=ChoiceLoader([FileSystemLoader(PAGES), FileSystemLoader(folder("templates"))]))
+    environment = ENVIRONMENT.overlay(
+        loader=ChoiceLoader([FileSystemLoader(PAGES), FileSystemLoader(folder("templates"))])
+    )
     (target / "static").symlink_to(folder("static"))
     names = sorted(page.stem for page in PAGES.glob("[a-z]*.html"))
     for name in names:
         template = environment.get_template(f"{name}.html")
-        context = CONTEXTS[(PAGES / f"{name}.html").read_text(encoding="utf-8").split("#")[1].strip()] | {"nonce": NONCE}
+        context = CONTEXTS[(PAGES / f"{name}.html").read_text(encoding="utf-8").split("#")[1].strip()] | {
+            "nonce": NONCE
+        }
         with formats.reading(context["reader"], context["company"], context["now"]):
             (target / f"{name}.html").write_text(template.render(context), encoding="utf-8")
     return names
@@ -67,13 +80,23 @@ def served() -> Iterator[tuple[str, list[str]]]:
             server.server_close()
 
 
+def executable() -> str:
+    """Debian's Chromium, or another one on the path."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert found, "no Chromium: apt-get install chromium"
+    return found
+
+
 def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
     """Four pictures of one page; gives the browser's complaints and what scrolls sideways."""
     complaints = []
     for size, (width, height) in SIZES.items():
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-            page.on("console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None)
+            page.on(
+                "console",
+                lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None,
+            )
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.goto(f"{address}/{name}.html")
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
@@ -88,9 +111,9 @@ def main() -> None:
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     with served() as (address, names), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         for name in [name for name in names if not sys.argv[2:] or name in sys.argv[2:]]:
-            print(name, *sorted(set(taken(browser, address, name, target))), sep="\n   ")
+            sys.stdout.write("\n   ".join([name, *sorted(set(taken(browser, address, name, target)))]) + "\n")
         browser.close()
 
 

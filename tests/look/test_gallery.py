@@ -1,0 +1,59 @@
+"""The gallery in a real browser: accessible, inside the content security policy, never wider than the screen."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.look.gallery import FLAGS, PAGES, SIZES, executable, served
+
+AXE = Path(__file__).resolve().parent.parent / "vendor" / "axe.min.js"
+NAMES = sorted(page.stem for page in PAGES.glob("[a-z]*.html"))
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def gallery() -> Iterator[tuple[Browser, str]]:
+    """A browser and the gallery's address."""
+    with served() as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        yield browser, address
+        browser.close()
+
+
+def opened(browser: Browser, address: str, name: str, size: str = "1440", scheme: Any = "light") -> Page:
+    """One page of the gallery."""
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
+    page.goto(f"{address}/{name}.html")
+    return page
+
+
+ALL = [(name, size, scheme) for name in NAMES for size in SIZES for scheme in ("light", "dark")]
+SOME = [
+    ("pieces", "1440", "light"),
+    ("list", "1440", "dark"),
+    ("agent_case", "390", "dark"),
+    ("invoice", "390", "light"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"), [one if one in SOME else pytest.param(*one, marks=pytest.mark.long) for one in ALL]
+)
+def test_a_page_fits_and_axe_finds_nothing(gallery: tuple[Browser, str], name: str, size: str, scheme: str) -> None:
+    """R39, and WCAG 2.2 AA as far as a machine can tell."""
+    browser, address = gallery
+    page = opened(browser, address, name, size, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+    )
+    page.close()
+    assert [
+        (v["id"], [n["target"] for n in v["nodes"]], v["nodes"][0]["failureSummary"]) for v in found["violations"]
+    ] == []
