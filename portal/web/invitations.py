@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from portal.database import transaction
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.people import invitations
 from portal.web.forms import Form
 from portal.web.pages import page, refused, see_other
@@ -35,7 +35,10 @@ class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
 async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
     """The form for the person who is invited."""
     _refuse_signed_in(request)
-    return await _page(request, at=at, token=token)
+    try:
+        return await _page(request, at=at, token=token)
+    except NotFound:
+        return page(request, "session/invitation_ended.html", status=404)
 
 
 @post("/invitations/{token:str}")
@@ -45,9 +48,12 @@ async def accept(
     """Set the password; the link is then used up."""
     _refuse_signed_in(request)
     try:
-        password = form.into(Chosen).checked()
         async with transaction(None):
+            await invitations.find(token, at)
+            password = form.into(Chosen).checked()
             credential = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
+    except NotFound:
+        return page(request, "session/invitation_ended.html", status=404)
     except Invalid as refusal:
         return await refused(request, _page, refusal, form, at=at, token=token)
     await let_in(request, credential, at)
