@@ -11,6 +11,10 @@ from portal.contracts.company import Company, NumberSeries
 from portal.contracts.contracts import Contract
 from portal.contracts.rates import Rate
 from portal.contracts.services import DefaultService, Service
+from portal.desk.attachments import Attachment
+from portal.desk.cases import Case
+from portal.desk.events import CaseEvent
+from portal.desk.messages import Message
 from portal.people.agents import Agent
 from portal.people.attempts import Attempt
 from portal.people.contacts import Contact
@@ -29,7 +33,10 @@ APP_CONFIG = AppConfig(
     migrations_folder_path=str(_migrations if _migrations.is_dir() else _here.parent / "migrations"),
     table_classes=[
         Agent,
+        Attachment,
         Attempt,
+        Case,
+        CaseEvent,
         CaseType,
         Company,
         Contact,
@@ -40,6 +47,7 @@ APP_CONFIG = AppConfig(
         Department,
         Invitation,
         Invoice,
+        Message,
         NumberSeries,
         Rate,
         Role,

@@ -1,15 +1,18 @@
 """The desk: cases, their dialogue, files, events and what may happen to them."""
 
+from portal.contracts.case_types import CaseType
 from portal.desk.attachments import Attachment
 from portal.desk.cases import Case
 from portal.desk.details import Details
 from portal.desk.events import CaseEvent
-from portal.desk.facts import CaseType, case_types
 from portal.desk.feed import Feed, feed_of, files_of
 from portal.desk.lists import Listed, Question, Sort, View, agents_list, counts, customers_list
 from portal.desk.messages import Message
 from portal.desk.overview import Overview, overview
 from portal.desk.workflow import SETTABLE, Priority, Status
+
+case_types = CaseType.offered
+"""The kinds of case that a form offers, in their order."""
 
 __all__ = [
     "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "Feed", "Listed", "Message", "Overview", "Priority", "Question",

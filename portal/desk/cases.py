@@ -255,9 +255,8 @@ class Case(Table, tablename="cases"):
             raise NotFound
         self._take_over(dict(row))
 
-    async def _set(self, values: dict[str, Any]) -> None:
-        assignments = ", ".join(f"{column} = ${place}" for place, column in enumerate(values, 2))
-        await current().execute(f"update cases set {assignments} where id = $1", self.id, *values.values())  # noqa: S608
+    async def _set(self, values: dict[Any, Any]) -> None:
+        await Case.update(values).where(Case.id == self.id)
         self._take_over(values)
 
     def _take_over(self, values: dict[str, Any]) -> None:

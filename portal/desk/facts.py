@@ -11,15 +11,6 @@ LONGEST_SUBJECT = 200
 CHOOSE = "Choose one of the list."
 
 
-@dataclass(frozen=True, slots=True)
-class CaseType:
-    """A kind of case as a form offers it."""
-
-    id: int
-    name: str
-    billable: bool
-
-
 class Facts(TypedDict, total=False):
     """What an agent changes at once; what is left out stays as it is. `service_id` None takes the service off."""
 
@@ -117,11 +108,3 @@ async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
         raise Invalid({"agent": "Choose an agent who works here."})
     name: str = row["name"]
     return name
-
-
-async def case_types() -> list[CaseType]:
-    """The kinds of case that a form offers, in their order."""
-    rows = await current().fetch(
-        "select id, name, billable from case_type where ended_at is null order by position, lower(name)"
-    )
-    return [CaseType(**dict(row)) for row in rows]

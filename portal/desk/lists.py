@@ -217,7 +217,7 @@ with matching as (
 )
 select p.*, {minutes} as minutes,
   exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
-  (select count(*) from (select 1 from cases c join customer u on u.id = c.customer_id where {condition} limit {COUNTED + 1}) as counted) as total
+  (select count(*) from (select 1 from cases c join customer u on u.id = c.customer_id where {condition} limit {COUNTED} + 1) as counted) as total
 from matching p order by p.place
 """  # noqa: S608
 

@@ -42,18 +42,18 @@ class Overview:
 
 async def overview(reader: ContactReader, at: datetime) -> Overview:
     """By one query."""
-    visible = Case.visible_sql(reader, "c")
     rows = await current().fetch(
         f"""
         with mine as (
           select c.id, c.number, c.subject, c.status, c.resolved_at, c.updated_at, c.agent_id, c.status = 'waiting_for_customer' as waits
-          from cases c where {visible} and (c.status not in ('resolved', 'closed') or (c.status = 'resolved' and c.resolved_at > $1))
+          from cases c where {Case.visible_sql(reader, "c")}
+            and (c.status not in ('resolved', 'closed') or (c.status = 'resolved' and c.resolved_at > $1))
         ), placed as (
           select *, count(*) over (partition by waits) as many, row_number() over (partition by waits order by updated_at desc, id desc) as place
           from mine
         )
         select p.*, a.name as agent, r.said, r.said_by, r.said_at,
-          (select count(*) from (select 1 from cases c where {visible} limit {COUNTED + 1}) as counted) as total
+          (select count(*) from (select 1 from cases c where {Case.visible_sql(reader, "c")} limit {COUNTED} + 1) as counted) as total
         from (select 1) as one left join placed p on p.place <= {MOST} left join agent a on a.id = p.agent_id
         left join lateral (select left(m.text, 400) as said, m.author_name as said_by, m.at as said_at from message m
           where p.waits and m.case_id = p.id and m.kind = 'reply' and m.agent_id is not null order by m.at desc, m.id desc limit 1) as r on true

@@ -1,5 +1,6 @@
 """Forms: read once, before the handler, for every request that changes something; CSRF is checked while reading, before any file (R37)."""
 
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -58,6 +59,14 @@ class Form:
     def typed(self) -> dict[str, str]:
         """What the page shows again after a refusal."""
         return {name: values[-1] for name, values in self.fields.items()}
+
+    @property
+    def key(self) -> uuid.UUID | None:
+        """What marks this very form (`form_key`), so that one sent twice counts once; None where it says nothing that makes sense."""
+        try:
+            return uuid.UUID(self.get("form_key"))
+        except ValueError:
+            return None
 
     def into(self, shape: type[Fields]) -> Fields:
         """The fields as a struct whose members are str, int, bool, list[str] or list[int].
