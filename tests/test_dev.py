@@ -1,0 +1,115 @@
+"""The one script, without running its long steps: what it skips, what it says, and what it starts in the end."""
+
+import importlib.machinery
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module that writes into `tmp_path` and sets nothing up."""
+    loader = importlib.machinery.SourceFileLoader("dev", str(ROOT / "dev"))
+    spec = importlib.util.spec_from_loader("dev", loader)
+    assert spec
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    monkeypatch.setattr(module, "STAMPS", tmp_path)
+    monkeypatch.setattr(module, "set_up", lambda **_: None)
+    return module
+
+
+@pytest.fixture
+def became(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arguments of the program that the script went on as."""
+    seen: list[str] = []
+    monkeypatch.setattr(dev, "become", lambda *arguments: seen.extend(arguments))
+    monkeypatch.setattr(dev, "find_browser", lambda: None)
+    return seen
+
+
+def counted(dev: ModuleType, lock: Path) -> tuple[Callable[[], None], list[int]]:
+    done: list[int] = []
+    return lambda: dev.step("packages", [lock], "Installing", lambda: done.append(1)), done
+
+
+def test_a_step_is_done_again_only_when_its_inputs_change(dev: ModuleType, tmp_path: Path) -> None:
+    lock = tmp_path / "lock.txt"
+    lock.write_text("a==1")
+    step, done = counted(dev, lock)
+    step()
+    step()
+    assert len(done) == 1
+    lock.write_text("a==2")
+    step()
+    assert len(done) == 2
+
+
+def test_a_step_that_failed_is_done_again(dev: ModuleType, tmp_path: Path) -> None:
+    lock = tmp_path / "lock.txt"
+    lock.write_text("a==1")
+    with pytest.raises(SystemExit, match="This command failed"):
+        dev.step("packages", [lock], "Installing", lambda: dev.run("false"))
+    step, done = counted(dev, lock)
+    step()
+    assert len(done) == 1
+
+
+def test_what_was_made_and_is_gone_is_made_again(dev: ModuleType, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    for _ in range(2):
+        dev.step("venv", [], "Making", made.mkdir, made=made)
+        made.rmdir()
+    assert not made.exists()
+
+
+def test_without_venv_it_names_the_debian_package(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dev.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match="install the Debian package python3-venv"):
+        dev.make_venv()
+
+
+@pytest.mark.parametrize(("user", "apt"), [(1000, "/usr/bin/apt-get"), (0, None)])
+def test_without_a_browser_it_says_in_one_line_what_to_install(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, user: int, apt: str | None
+) -> None:
+    monkeypatch.setattr(dev.shutil, "which", {"apt-get": apt}.get)
+    monkeypatch.setattr(dev.os, "geteuid", lambda: user)
+    with pytest.raises(SystemExit, match=r"^The browser tests need Chromium: install the package chromium [^\n]*$"):
+        dev.find_browser()
+
+
+def test_as_root_on_debian_it_installs_the_browser(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(dev.shutil, "which", {"apt-get": "/usr/bin/apt-get"}.get)
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(dev, "run", lambda *command, **_: ran.append(command))
+    dev.find_browser()
+    assert [command[1] for command in ran] == ["update", "install"]
+    assert ran[1][-1] == "chromium"
+
+
+def test_the_test_command_runs_all_but_the_long_versions(dev: ModuleType, became: list[str]) -> None:
+    dev.test(["tests/test_money.py", "-x"])
+    assert became[:6] == ["-m", "pytest", "-n", "2", "--dist", "worksteal"]
+    assert became[6:] == ["-m", "not long", "tests/test_money.py", "-x"]
+
+
+def test_all_adds_the_long_versions(dev: ModuleType, became: list[str]) -> None:
+    dev.test(["--all", "-x"])
+    assert became[6:] == ["-x"]
+
+
+@pytest.mark.parametrize("given", [["--data", "here"], ["--data=here"]])
+def test_the_demos_folder_is_meant_from_where_the_command_was_given(
+    dev: ModuleType, became: list[str], given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dev.demo(given)
+    assert str(tmp_path / "here") in became[-1]
