@@ -15,6 +15,7 @@ class Details:
 
     case: Case
     type_name: str
+    type_is_billable: bool
     customer_name: str
     contact_name: str
     contact_phone: str | None
@@ -26,7 +27,7 @@ class Details:
     async def find(cls, number: str | int, reader: Reader) -> "Details":
         """By one query; `NotFound` if there is no such case or it is not the reader's."""
         row = await current().fetchrow(
-            f"""select c.*, t.name as type_name, u.name as customer_name, o.name as contact_name, o.phone as contact_phone,
+            f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name, o.phone as contact_phone,
               a.name as agent_name, s.name as service_name,
               (select coalesce(array_agg(x.name order by x.name), '{{}}') from contact x
                where x.customer_id = c.customer_id and x.sees_all_cases and x.ended_at is null and x.id <> c.contact_id) as colleagues
