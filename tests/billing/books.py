@@ -27,7 +27,7 @@ from portal.periods import Cycle
 ALL = os.environ.get("PORTAL_TEST_ALL") == "1"
 
 quick = settings(
-    max_examples=2000 if ALL else 60, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=500 if ALL else 60, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 
 FIRST = date(2026, 1, 1)

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import date
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -21,6 +22,8 @@ from portal.billing.engine import (
     withdraw,
 )
 from tests.billing import books
+
+pytestmark = pytest.mark.slow
 
 numbers = st.sets(st.integers(0, 7), min_size=1, max_size=4)
 
@@ -88,4 +91,4 @@ class Desk(RuleBasedStateMachine):
 
 
 TestDesk = Desk.TestCase
-TestDesk.settings = settings(books.quick, max_examples=300 if books.ALL else 25, stateful_step_count=20)
+TestDesk.settings = settings(books.quick, max_examples=150 if books.ALL else 25, stateful_step_count=20)

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ from portal.billing.engine import (
 )
 from portal.money import total
 from tests.billing import books
+
+pytestmark = pytest.mark.slow
 
 NO_CHARGE = {AllocationKind.INCLUDED, AllocationKind.VOUCHER, AllocationKind.NO_CHARGE}
 
