@@ -153,8 +153,9 @@ def _create_admin(given: argparse.Namespace) -> None:
                 name=given.name, address=given.email, password=password, zone=given.time_zone, at=datetime.now(UTC)
             )
 
-    with _database_of(Settings.from_environment()) as settings:
-        password = _asked_password()
+    checked = Settings.from_environment()
+    password = _asked_password()
+    with _database_of(checked) as settings:
         asyncio.run(_with_pool(settings, create()))
     print(f"{given.name} is an administrator and signs in as {given.email} at {settings.base_url}/sign-in.")
 
@@ -184,6 +185,7 @@ def _run_tree(settings: "Settings", host: str, port: int, greet: Callable[[], No
     embedded = _embedded(settings)
     try:
         if embedded is not None:
+            embedded.own()
             settings = _prepared(embedded, settings)
         # The tables' owner is no business of the processes that answer requests.
         serving.serve(replace(settings, database_owner_url=None), host=host, port=port, database=embedded, ready=greet)
@@ -202,11 +204,13 @@ def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
 
 
 def _prepared(embedded: "EmbeddedPostgres", settings: "Settings") -> "Settings":
-    """Start the embedded server, migrate, and return the settings with its URLs."""
+    """Start the embedded server if nobody runs it, migrate, and return the settings with its URLs."""
     from portal import database
 
-    with _step("Starting PostgreSQL"):
-        owner = embedded.start()
+    owner = embedded.found_running()
+    if owner is None:
+        with _step("Starting PostgreSQL"):
+            owner = embedded.start()
     with _step("Bringing the schema up to date"):
         asyncio.run(database.migrate(owner))
     return replace(settings, database_url=embedded.let_in("portal_app"), database_owner_url=owner)
@@ -218,13 +222,11 @@ def _database_of(settings: "Settings") -> "Iterator[Settings]":
     embedded = _embedded(settings)
     if embedded is None:
         yield settings
-    elif owner := embedded.found_running():
-        yield replace(settings, database_url=embedded.let_in("portal_app"), database_owner_url=owner)
-    else:
-        try:
-            yield _prepared(embedded, settings)
-        finally:
-            embedded.stop()
+        return
+    try:
+        yield _prepared(embedded, settings)
+    finally:
+        embedded.stop()
 
 
 async def _with_pool(settings: "Settings", work: Coroutine[Any, Any, None]) -> None:

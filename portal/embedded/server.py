@@ -69,7 +69,7 @@ class EmbeddedPostgres:
         if self.is_running():
             return self.url()
         try:
-            self._own()
+            self.own()
             self._prepare()
             self._end_leftover()
             self._launch()
@@ -94,6 +94,8 @@ class EmbeddedPostgres:
 
     def found_running(self) -> str | None:
         """The owner's URL where another process runs the server of this data folder now; None where nobody does."""
+        if self._lock is not None:
+            return None
         folder = place.known_folder(self.data)
         try:
             lines = (folder / "postmaster.pid").read_text().splitlines()
@@ -140,10 +142,11 @@ class EmbeddedPostgres:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         (self.data / "database.where").unlink(missing_ok=True)
 
-    # --- the way there
+    def own(self) -> None:
+        """Take the lock of the database's folder, as `start` does. The kernel frees it when we end, however we end.
 
-    def _own(self) -> None:
-        """Take the lock of the database's folder. The kernel frees it when we end, however we end."""
+        `CannotStart` if another process has it.
+        """
         if self._lock is not None:
             return
         try:

@@ -1,0 +1,68 @@
+"""The command line on a data folder of its own: the first administrator is made there and nowhere else (R11)."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portal.embedded import EmbeddedPostgres
+
+pytestmark = pytest.mark.slow
+
+CREATE = ("admin", "create", "--name", "Nora Falk", "--email", "nora@desk.example", "--time-zone", "Europe/Berlin")
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="portal-test-"))
+    folder.chmod(0o711)
+    yield folder
+    EmbeddedPostgres(folder).remove()
+    shutil.rmtree(folder)
+
+
+def portal(data: Path, *command: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PORTAL_DATA": str(data),
+        "PORTAL_SECRET": "kX7-vT3pQ9mZ2wR8_bN5cL1jH6fD4sAy",
+        "PORTAL_BASE_URL": "https://desk.company.example",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "portal", *command],
+        env=environment,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_an_administrator_is_made_with_a_password_from_standard_input(data: Path) -> None:
+    """A weak password and an address in use are refused in one sentence, and change nothing."""
+    refused = portal(data, *CREATE, typed="short\n")
+    assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, "Use at least 12 characters.")
+    made = portal(data, *CREATE, typed="quite-a-Long9-phrase\n")
+    assert made.returncode == 0
+    assert made.stdout == (
+        "Nora Falk is an administrator and signs in as nora@desk.example at https://desk.company.example/sign-in.\n"
+    )
+    again = portal(data, *CREATE, typed="quite-a-Long9-phrase\n")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.splitlines()[-1] == "Somebody signs in with this address already."
+
+
+def test_a_server_that_runs_for_another_process_is_used_with_it(data: Path) -> None:
+    server = EmbeddedPostgres(data)
+    server.start()
+    try:
+        assert portal(data, "migrate").returncode == 0
+        assert portal(data, *CREATE, typed="quite-a-Long9-phrase\n").returncode == 0
+        assert server.is_running()
+    finally:
+        server.stop()
