@@ -128,6 +128,11 @@ class TimeEntry(Table, tablename="time_entry"):
         await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
         return await cls.visible_to(by).where((cls.form_key == form_key) & (cls.entered_by_id == by.id)).first()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is with its author, who may submit it."""
+        return State(self.state) in OPEN
+
     def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
         """Why `by` may not change or delete this; None if they may (as long as nothing has settled it)."""
         return why_fixed(by, self.agent_id, State(self.state), self.window_from, at)
@@ -152,9 +157,11 @@ class TimeEntry(Table, tablename="time_entry"):
         await traces.leave(entry, "time.changed", by, at, told)
         return entry
 
-    async def discard(self, by: AgentReader, *, at: datetime) -> None:
+    async def discard(self, by: AgentReader, *, version: int, at: datetime) -> None:
         """Remove it within the author's window (S2.22); on a case its log keeps that it was there. Raises as `change` does."""
         self._refuse_fixed(by, at)
+        if version != self.version:
+            raise Conflict(_CHANGED)
         await self.erase(by, at=at)
 
     async def erase(self, by: AgentReader, *, at: datetime) -> None:
@@ -168,7 +175,7 @@ class TimeEntry(Table, tablename="time_entry"):
     def _refuse_fixed(self, by: AgentReader, at: datetime) -> None:
         if reason := self.why_fixed(by, at):
             raise Forbidden(reason)
-        if State(self.state) not in OPEN:
+        if not self.is_open:
             raise Conflict("This time is submitted: take it back first.")
 
     def _refuse_approved(self) -> None:

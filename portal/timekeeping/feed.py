@@ -49,8 +49,8 @@ async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: st
     """
     place = Place.read(before)
     rows = await current().fetch(
-        f"select sums.*, e.* from ({SUMS}) as sums left join (select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]}"
-        f" and e.id in ({WINDOW_OF})) as e on true order by e.at desc, e.id desc",  # noqa: S608
+        f"select sums.*, e.* from ({SUMS}) as sums left join (select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]}"  # noqa: S608
+        f" and e.id in ({WINDOW_OF})) as e on true order by e.at desc, e.id desc",
         case_id, place and place.at, place and place.rank, place and place.id, WINDOW + 1,
     )  # fmt: skip
     sums = CaseTime(**{name: rows[0][f"sum_{name}"] for name in CaseTime.__slots__})

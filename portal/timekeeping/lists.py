@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from portal.database import current
+from portal.errors import NotFound
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import VISIBLE
 from portal.timekeeping.rules import Billing, State, why_fixed
@@ -31,7 +32,9 @@ class Line:
     agent: str
     at: datetime
     window_from: datetime
+    service_id: int | None
     service: str | None
+    customer_id: int | None
     case_number: int | None
     case_subject: str | None
     customer: str | None
@@ -44,9 +47,15 @@ class Line:
         """As the chip says it; what a document has settled is billed."""
         return "Billed" if self.settled else self.state.word
 
+    def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
+        """Why `by` may not change it now; None if they may."""
+        if self.settled:
+            return "This time is billed. It can only be corrected by taking it off its document."
+        return why_fixed(by, self.agent_id, self.state, self.window_from, at)
+
     def may_be_changed(self, by: AgentReader, at: datetime) -> bool:
         """Whether a link to its form makes sense."""
-        return not self.settled and why_fixed(by, self.agent_id, self.state, self.window_from, at) is None
+        return self.why_fixed(by, at) is None
 
     @property
     def is_open(self) -> bool:
@@ -62,7 +71,8 @@ class Line:
 # The reason and the settlement come from the managers' room; they are read here so that a list stays one query.
 COLUMNS = """
 e.id, e.version, e.state, e.work_date, e.actual_minutes as minutes, e.billing, e.billable_minutes as counts, e.override_reason,
-e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as at, e.window_from, s.name as service,
+e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as at, e.window_from, e.service_id,
+s.name as service, e.customer_id,
 c.number as case_number, c.subject as case_subject, u.name as customer,
 case when e.state = 'rejected' then (select r.reason from rejection r where r.entry_id = e.id order by r.rejected_at desc limit 1) end as reason,
 e.state = 'approved' and exists (select 1 from settled_entry d where d.entry_id = e.id) as settled
@@ -132,6 +142,16 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
         which.id, *after, which.state and which.state.value, which.agent_id, size + 1,
     )  # fmt: skip
     return Page([Line.of_row(row) for row in rows[:size]], len(rows) > size)
+
+
+async def find(reader: AgentReader, entry_id: int) -> Line:
+    """One entry. Raises `NotFound`."""
+    row = await current().fetchrow(
+        f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and e.id = $1", entry_id
+    )
+    if row is None:
+        raise NotFound
+    return Line.of_row(row)
 
 
 async def counts(reader: AgentReader, agent_id: int) -> dict[State, int]:

@@ -1,11 +1,12 @@
 """What somebody says about a piece of work, and the columns of a time entry that follow from it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Self
 
 from portal.database import current
-from portal.durations import LONGEST, Rounding, RoundingMode
+from portal.durations import LONGEST, Rounding, RoundingMode, parse_duration
 from portal.errors import Invalid
 from portal.timekeeping.rules import Billing, Counting, counted, latest_work_date, why_not_on
 
@@ -31,6 +32,50 @@ class Work:
     description: str = ""
     counts: int | None = None
     override_reason: str = ""
+
+    @classmethod
+    def typed(
+        cls,
+        *,
+        duration: str,
+        work_date: str,
+        service_id: int | None,
+        billing: str,
+        external_comment: str = "",
+        description: str = "",
+        counts: str = "",
+        override_reason: str = "",
+    ) -> Self:
+        """The work as a form sends it: durations like `1h 30m`, the day as 2026-11-20, "" where nothing was chosen. Raises `Invalid` by field."""
+        wrong: dict[str, str] = {}
+
+        def read(field: str, parse: Callable[[str], Any], text: str, sentence: str = "") -> Any:
+            try:
+                return parse(text)
+            except ValueError as error:
+                wrong[field] = sentence or str(error)
+
+        minutes = read("duration", parse_duration, duration)
+        day = read("work_date", date.fromisoformat, work_date, "Choose the day on which it was worked.")
+        choice = read("billing", Billing, billing, "Choose one of the list.") if billing else None
+        override = read("counts", parse_counted, counts) if counts.strip() else None
+        if wrong:
+            raise Invalid(wrong)
+        return cls(
+            minutes=minutes,
+            work_date=day,
+            service_id=service_id,
+            billing=choice,
+            external_comment=external_comment,
+            description=description,
+            counts=override,
+            override_reason=override_reason,
+        )
+
+
+def parse_counted(text: str) -> int:
+    """Minutes that count by a decision: a duration, or 0. Raises ValueError with a sentence."""
+    return 0 if text.strip() in ("0", "0m", "0h", "0:00") else parse_duration(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ async def test_the_window_is_over_after_24_hours(entry: TimeEntry) -> None:
         with pytest.raises(Forbidden, match="24 hours"):
             await entry.change(INES, WORK, version=1, at=late)
         with pytest.raises(Forbidden, match="24 hours"):
-            await entry.discard(INES, at=late)
+            await entry.discard(INES, version=1, at=late)
         assert (await TimeEntry.find(entry.id, INES)).version == 1
 
 
@@ -207,7 +207,7 @@ async def test_a_colleague_changes_nothing_and_a_manager_anything(entry: TimeEnt
         with pytest.raises(Forbidden):
             await entry.change(stranger, _with(WORK, minutes=10), version=1, at=NOW)
         with pytest.raises(Forbidden):
-            await entry.discard(stranger, at=NOW)
+            await entry.discard(stranger, version=1, at=NOW)
     async with transaction(MAX):
         changed = await entry.change(MAX, _with(WORK, minutes=10), version=1, at=NOW + timedelta(days=90))
     assert changed.actual_minutes == 10
@@ -220,7 +220,7 @@ async def test_of_two_changes_the_second_is_told(entry: TimeEntry) -> None:
         with pytest.raises(Conflict):
             await again.change(INES, _with(WORK, minutes=20), version=1, at=NOW)
         with pytest.raises(Conflict):
-            await again.discard(INES, at=NOW)
+            await again.discard(INES, version=1, at=NOW)
         assert (await TimeEntry.find(entry.id, INES)).actual_minutes == 10
 
 
@@ -236,12 +236,12 @@ async def test_an_old_day_stays_when_something_else_is_changed(case: Any) -> Non
 async def test_authors_delete_their_entry_and_the_log_keeps_that_it_was_there(entry: TimeEntry) -> None:
     """S2.22; a second time it is gone."""
     async with transaction(INES) as tx:
-        await entry.discard(INES, at=NOW)
+        await entry.discard(INES, version=1, at=NOW)
         assert await tx.fetchval("select kind from case_event order by id desc limit 1") == "time.deleted"
         with pytest.raises(NotFound):
             await TimeEntry.find(entry.id, INES)
         with pytest.raises(Conflict):
-            await entry.discard(INES, at=NOW)
+            await entry.discard(INES, version=1, at=NOW)
 
 
 @pytest.mark.parametrize("state", [State.SUBMITTED, State.APPROVED])
@@ -258,7 +258,7 @@ async def test_submitted_and_approved_time_is_not_changed_here(entry: TimeEntry,
             with pytest.raises(refusal):
                 await entry.change(by, _with(WORK, minutes=10), version=1, at=NOW)
             with pytest.raises(refusal):
-                await entry.discard(by, at=NOW)
+                await entry.discard(by, version=1, at=NOW)
     async with transaction(MAX):
         if state is State.APPROVED:
             with pytest.raises(Conflict, match="withdrawn"):

@@ -115,7 +115,7 @@ async def test_of_two_managers_one_is_told_that_the_other_was_faster(case: Any) 
 async def test_a_deleted_entry_is_not_approved(case: Any) -> None:
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
-        await entry.discard(INES, at=NOW)
+        await entry.discard(INES, version=1, at=NOW)
         with pytest.raises(Conflict, match="deleted"):
             await states.mark_approved(entry.id, 1, at=NOW)
 

@@ -1,0 +1,269 @@
+"""One case: its page, what agents write on it, who has it, where it stands, its facts and its files."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.pages import agent_page, key_of
+from portal.contracts.services import Service
+from portal.database import transaction
+from portal.desk import SETTABLE, Attachment, Case, Details, Feed, Priority, Status, case_types, feed_of
+from portal.errors import Invalid
+from portal.people.agents import Agent
+from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.storage import Storage
+from portal.timekeeping.feed import CaseTime, with_time
+from portal.timekeeping.preview import Understood
+from portal.web import drafts
+from portal.web.forms import Form
+from portal.web.pages import download, page, refused, see_other
+from portal.web.visit import visit_of
+
+Web = Request[Any, Any, Any]
+
+
+class Writing(Struct, kw_only=True):
+    """The composer. `kind` only remembers the open tab: the button says where it goes."""
+
+    kind: str = ""
+    body: str = ""
+    then: str = ""
+    form_key: str = ""
+
+
+class Assignment(Struct, kw_only=True):
+    """`take`: for whoever asks, if nobody has it; else to `agent`, or to nobody."""
+
+    take: bool = False
+    agent: int | None = None
+
+
+class StatusChange(Struct, kw_only=True):
+    status: str
+
+
+class FactsChange(Struct, kw_only=True):
+    subject: str
+    case_type: int | None = None
+    priority: int | None = None
+    service: int | None = None
+
+
+@get("/cases/{number:str}")
+async def show(request: Web, number: FromPath[str]) -> Response[str]:
+    """Everything about a case, and the forms to go on with it; `?before=` shows an earlier stretch of its feed."""
+    return await show_case(request, number=number)
+
+
+async def show_case(
+    request: Web,
+    *,
+    number: str,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+    refused_form: str = "",
+) -> Response[str]:
+    """The case's page. `errors` and `typed` belong to the form that was refused: `writing` or `time`."""
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    details = await Details.find(number, reader)
+    here = f"/agent/cases/{details.case.number}"
+    kept = await drafts.kept(reader, f"{here}/replies", f"{here}/notes", f"{here}/time")
+    forms = {
+        "writing": {"errors": {}, "typed": kept[f"{here}/notes"] or kept[f"{here}/replies"]},
+        "time": {"errors": {}, "typed": kept[f"{here}/time"]},
+    }
+    if refused_form:
+        forms[refused_form] = {"errors": errors or {}, "typed": typed or {}}
+    feed, time = await _feed(request, details)
+    day = today(reader.time_zone, visit.at)
+    return await agent_page(
+        request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, forms=forms, settable=SETTABLE,
+        services=await Service.offered(details.case.customer_id, day), today=day, understood=Understood(), form_key=uuid.uuid4(),
+    )  # fmt: skip
+
+
+async def _feed(request: Web, details: Details) -> tuple[Feed, CaseTime]:
+    visit, before = visit_of(request), request.query_params.get("before", "")
+    reader: Any = visit.reader
+    case, house = details.case, visit.company.name
+    files_at = f"/agent/cases/{case.number}/files/"
+    feed = await feed_of(case, reader, customer=details.customer_name, files_at=files_at, house=house, before=before)
+    return await with_time(feed, case.id, reader, before=before)
+
+
+@get("/cases/{number:str}/feed")
+async def show_feed(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
+    """What changes by itself while somebody looks: the feed, and with it the head and the panel."""
+    details = await Details.find(number, reader)
+    feed, time = await _feed(request, details)
+    return page(request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time, settable=SETTABLE)
+
+
+@post("/cases/{number:str}/replies")
+async def reply(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Say something that the customer reads, perhaps with the status that follows from it."""
+    try:
+        fields = form.into(Writing)
+        then = Status.WAITING_FOR_CUSTOMER if fields.then == "wait" else None
+        async with transaction(reader):
+            case = await Case.find(number, reader)
+            key = key_of(fields.form_key)
+            await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then, form_key=key)
+    except Invalid as refusal:
+        return await refused(request, show_case, refusal, form, number=number, refused_form="writing")
+    return await _written(reader, number)
+
+
+@post("/cases/{number:str}/notes")
+async def note(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Write something that no customer can ever read (D51)."""
+    try:
+        fields = form.into(Writing)
+        async with transaction(reader):
+            case = await Case.find(number, reader)
+            await case.note(by=reader, text=fields.body, files=form.files, at=at, form_key=key_of(fields.form_key))
+    except Invalid as refusal:
+        return await refused(request, show_case, refusal, form, number=number, refused_form="writing")
+    return await _written(reader, number)
+
+
+async def _written(reader: AgentReader, number: str) -> Response[Any]:
+    """One composer has two addresses: the draft goes from both."""
+    for noun in ("replies", "notes"):
+        await drafts.done(reader, f"/agent/cases/{number}/{noun}")
+    return see_other(f"/agent/cases/{number}#composer")
+
+
+@get("/cases/{number:str}/assignment")
+async def show_assignment(request: Web, number: FromPath[str]) -> Response[str]:
+    """Who may have the case."""
+    return await _assignment(request, number=number)
+
+
+async def _assignment(
+    request: Web, *, number: str, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    details, agents = await Details.find(number, reader), await Agent.offered()
+    return await agent_page(
+        request,
+        reader,
+        "agent/cases/assignment.html",
+        details=details,
+        agents=agents,
+        errors=errors or {},
+        typed=typed or {},
+    )
+
+
+@post("/cases/{number:str}/assignment")
+async def assign(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Take it, give it to a colleague, or to nobody (S3.8, S3.9)."""
+    try:
+        fields = form.into(Assignment)
+        async with transaction(reader):
+            case = await Case.find(number, reader)
+            await (case.take(by=reader, at=at) if fields.take else case.assign(fields.agent, by=reader, at=at))
+    except Invalid as refusal:
+        return await refused(request, _assignment, refusal, form, number=number)
+    return see_other(f"/agent/cases/{number}")
+
+
+@post("/cases/{number:str}/status")
+async def change_status(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Say where it stands; the menu offers only what may be set."""
+    status = form.into(StatusChange).status
+    if status not in SETTABLE:
+        raise Invalid({"status": "Choose one of the list."})
+    async with transaction(reader):
+        await (await Case.find(number, reader)).change_status(Status(status), by=reader, at=at)
+    return see_other(f"/agent/cases/{number}")
+
+
+@get("/cases/{number:str}/facts")
+async def show_facts(request: Web, number: FromPath[str]) -> Response[str]:
+    """Subject, type, priority and service as a form."""
+    return await _facts(request, number=number)
+
+
+async def _facts(
+    request: Web, *, number: str, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
+) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    details = await Details.find(number, reader)
+    services = await Service.offered(details.case.customer_id, today(reader.time_zone, visit.at))
+    return await agent_page(
+        request, reader, "agent/cases/facts.html", details=details, services=services, case_types=await case_types(),
+        priorities=list(Priority), errors=errors or {}, typed=typed or {},
+    )  # fmt: skip
+
+
+@post("/cases/{number:str}/facts")
+async def change_facts(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Change what is said about the case; each change is in its log."""
+    try:
+        fields = form.into(FactsChange)
+        async with transaction(reader):
+            case = await Case.find(number, reader)
+            await case.change_facts(
+                by=reader, at=at, subject=fields.subject, case_type_id=fields.case_type or 0, priority=fields.priority or 0,
+                service_id=fields.service,
+            )  # fmt: skip
+    except Invalid as refusal:
+        return await refused(request, _facts, refusal, form, number=number)
+    return see_other(f"/agent/cases/{number}")
+
+
+@get("/cases/{number:str}/files/{file:uuid}")
+async def show_file(
+    reader: NamedDependency[AgentReader],
+    storage: NamedDependency[Storage],
+    number: FromPath[str],
+    file: FromPath[uuid.UUID],
+) -> Response[Any]:
+    """One file of the case, to be saved."""
+    case = await Case.find(number, reader)
+    found = await Attachment.find(file, case.id)
+    return download(storage.read(found.key), found.name, size=found.size)
+
+
+handlers: list[Any] = [
+    show, show_feed, reply, note, show_assignment, assign, change_status, show_facts, change_facts, show_file,
+]  # fmt: skip

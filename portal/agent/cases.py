@@ -1,0 +1,126 @@
+"""The agents' list of cases, and opening one for a contact."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from msgspec import Struct
+
+from portal.agent.arrivals import Seen
+from portal.agent.pages import agent_page, key_of
+from portal.database import transaction
+from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types
+from portal.errors import Conflict, Invalid
+from portal.people.agents import Agent
+from portal.people.contacts import Contact
+from portal.people.customers import Customer
+from portal.people.readers import AgentReader
+from portal.web import drafts
+from portal.web.forms import Form
+from portal.web.pages import refused, see_other
+from portal.web.visit import visit_of
+
+
+class NewCase(Struct, kw_only=True):
+    """A case that an agent opens: who asks, and what."""
+
+    customer: int | None = None
+    contact: int | None = None
+    subject: str = ""
+    body: str = ""
+    case_type: int | None = None
+    priority: int | None = None
+    form_key: str = ""
+
+
+@get("/cases")
+async def list_cases(
+    request: Request[Any, Any, Any], reader: NamedDependency[AgentReader], at: NamedDependency[datetime]
+) -> Response[str]:
+    """The ledger; the page refreshes itself through the same address with what it shows (`arrivals`)."""
+    return await _list(request, reader=reader, at=at)
+
+
+async def _list(
+    request: Request[Any, Any, Any],
+    *,
+    reader: AgentReader,
+    at: datetime,
+    problems: tuple[str, ...] = (),
+    status: int = 200,
+) -> Response[str]:
+    question = Question.read(request.query_params)
+    listed = await agents_list(reader, question)
+    return await agent_page(
+        request, reader, "agent/cases/list.html", status=status,
+        question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
+        sorts={sort.value: sort for sort in Sort}, statuses=list(Status), priorities=list(Priority)[::-1],
+        customers=await Customer.offered(), agents=await Agent.offered(),
+    )  # fmt: skip
+
+
+@post("/cases/assignment")
+async def take_several(
+    request: Request[Any, Any, Any],
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Take what is ticked; what somebody else has already is reported, the rest is taken (D35)."""
+    problems: list[str] = []
+    for number in form.all("case"):
+        try:
+            async with transaction(reader):
+                await (await Case.find(number, reader)).take(by=reader, at=at)
+        except Conflict as refusal:
+            problems.append(f"#{number}: {refusal.sentence}")
+    if not problems:
+        return see_other("/agent/cases?view=mine")
+    async with transaction(reader, readonly=True):
+        return await _list(request, reader=reader, at=at, problems=tuple(problems), status=Conflict.status)
+
+
+@get("/cases/new")
+async def new(request: Request[Any, Any, Any], reader: NamedDependency[AgentReader]) -> Response[str]:
+    """The form; `?customer=` says whose contacts are offered."""
+    kept = await drafts.kept(reader, "/agent/cases/new")
+    return await _new(request, typed=kept["/agent/cases/new"])
+
+
+async def _new(
+    request: Request[Any, Any, Any], *, typed: dict[str, str], errors: dict[str, str] | None = None
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    customers = await Customer.offered()
+    asked = request.query_params.get("customer") or typed.get("customer", "")
+    customer = next((customer for customer in customers if str(customer.id) == asked), None)
+    return await agent_page(
+        request, reader, "agent/cases/new.html", errors=errors or {}, typed=typed, form_key=uuid.uuid4(),
+        customers=customers, customer=customer, contacts=await Contact.listed(customer.id) if customer else [],
+        case_types=await case_types(), priorities=list(Priority),
+    )  # fmt: skip
+
+
+@post("/cases/new")
+async def open_case(
+    request: Request[Any, Any, Any],
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Open a case for a contact (S3.3); they are told."""
+    try:
+        fields = form.into(NewCase)
+        async with transaction(reader):
+            case = await Case.open(
+                by=reader, contact_id=fields.contact, subject=fields.subject, text=fields.body, case_type_id=fields.case_type or 0,
+                priority=fields.priority or 0, files=form.files, at=at, form_key=key_of(fields.form_key),
+            )  # fmt: skip
+    except Invalid as refusal:
+        return await refused(request, _new, refusal, form)
+    return see_other(f"/agent/cases/{case.number}")
+
+
+handlers: list[Any] = [list_cases, take_several, new, open_case]

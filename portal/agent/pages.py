@@ -1,0 +1,43 @@
+"""What the pages and forms of the agents' area share: the counts in the rail, and the key of a form."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Request, Response
+
+from portal.billing import waiting_count
+from portal.desk import counts
+from portal.errors import Conflict, Invalid
+from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.pages import page, refused
+
+
+async def agent_page(
+    request: Request[Any, Any, Any], reader: AgentReader, template: str, *, status: int = 200, **context: Any
+) -> Response[str]:
+    """A whole page of the agents' area: one more query for the counts, and one for a manager's waiting approvals."""
+    rail = await counts(reader) | ({"approvals": await waiting_count(reader)} if reader.is_manager else {})
+    return page(request, template, status=status, rail=rail, **context)
+
+
+async def overtaken(
+    request: Request[Any, Any, Any],
+    show: Callable[..., Awaitable[Response[str]]],
+    conflict: Conflict,
+    form: Form,
+    **values: Any,
+) -> Response[str]:
+    """The form's page again with what was typed and the sentence of the conflict, as 409 (design manner 9)."""
+    response = await refused(request, show, Invalid({"": conflict.sentence}), form, **values)
+    response.status_code = conflict.status
+    return response
+
+
+def key_of(text: str) -> uuid.UUID | None:
+    """The key that a form carries, so that one sent twice counts once; None where it carries none that makes sense."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

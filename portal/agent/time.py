@@ -1,0 +1,107 @@
+"""One's own time: the list by day, submitting, and logging time that is not on a case."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from msgspec import Struct
+
+from portal.agent.pages import agent_page, key_of
+from portal.agent.time_form import Logged, Web, state_of
+from portal.database import transaction
+from portal.desk import Case
+from portal.errors import Conflict, Invalid, NotFound
+from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.timekeeping import lists
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.rules import State
+from portal.timekeeping.states import Submission, submit
+from portal.web import drafts
+from portal.web.forms import Form
+from portal.web.pages import refused, see_other
+from portal.web.visit import visit_of
+
+
+class Chosen(Struct, kw_only=True):
+    entry: list[int]
+
+
+@get("/time")
+async def own_time(request: Web) -> Response[str]:
+    """One's own entries by day, with what can be submitted, and a form for time outside of cases."""
+    return await _own_time(request)
+
+
+async def _own_time(
+    request: Web,
+    *,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+    outcome: Submission | None = None,
+) -> Response[str]:
+    visit, query = visit_of(request), request.query_params
+    reader: Any = visit.reader
+    which = lists.Filter(
+        "agent", reader.id, state=state_of(query.get("state")), after=lists.key(query.get("after", ""))
+    )
+    entries = await lists.page(reader, which)
+    kept = await drafts.kept(reader, "/agent/time")
+    return await agent_page(
+        request, reader, "agent/time/list.html", status=Conflict.status if outcome and not outcome.submitted else 200,
+        which=which, entries=entries, counts=await lists.counts(reader, reader.id), states=list(State), outcome=outcome,
+        today=today(reader.time_zone, visit.at), form_key=uuid.uuid4(), errors=errors or {}, typed=typed or kept["/agent/time"],
+    )  # fmt: skip
+
+
+@post("/time")
+async def log_time(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Log general time (S2.38), or time on the case whose number is given: under its service, billable as its type says."""
+    try:
+        fields = form.into(Logged)
+        async with transaction(reader):
+            case = await _case_of(fields.case, reader)
+            work, key = fields.work(case.service_id if case else None), key_of(fields.form_key)
+            await TimeEntry.log(reader, work, at=at, case=case, form_key=key)
+    except Invalid as refusal:
+        return await refused(request, _own_time, refusal, form)
+    return see_other("/agent/time")
+
+
+@post("/time/submission")
+async def submit_time(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Hand the ticked entries over; what cannot be submitted is reported, the rest goes (S0.24 to S0.26)."""
+    chosen = form.into(Chosen).entry
+    if not chosen:
+        return await refused(request, _own_time, Invalid({"": "Tick the entries that you want to submit."}), form)
+    async with transaction(reader):
+        outcome = await submit(reader, chosen, at=at)
+    if not outcome.refused:
+        return see_other("/agent/time?state=submitted")
+    async with transaction(reader, readonly=True):
+        return await _own_time(request, outcome=outcome)
+
+
+async def _case_of(typed: str, reader: AgentReader) -> Case | None:
+    """The case whose number was typed, with or without #; none for general time."""
+    if not typed.strip():
+        return None
+    try:
+        return await Case.find(typed.strip().removeprefix("#"), reader)
+    except NotFound:
+        raise Invalid({"case": "There is no case with this number."}) from None
+
+
+handlers: list[Any] = [own_time, log_time, submit_time]

@@ -1,0 +1,45 @@
+"""The form for time, and the small readings of an address that its lists share."""
+
+from typing import Any
+
+from litestar import Request
+from msgspec import Struct
+
+from portal.timekeeping.rules import State
+from portal.timekeeping.work import Work
+
+Web = Request[Any, Any, Any]
+
+
+class Logged(Struct, kw_only=True):
+    """The form for time. `agent`: who worked it, where a manager writes for somebody else; `case`: a number, on the own list only."""
+
+    duration: str = ""
+    work_date: str = ""
+    service: int | None = None
+    billing: str = ""
+    external_comment: str = ""
+    description: str = ""
+    agent: int | None = None
+    case: str = ""
+    form_key: str = ""
+    counts: str = ""
+    override_reason: str = ""
+    version: int = 0
+
+    def work(self, service_id: int | None) -> Work:
+        """What it says. Raises `Invalid` by field."""
+        return Work.typed(
+            duration=self.duration, work_date=self.work_date, service_id=service_id, billing=self.billing,
+            external_comment=self.external_comment, description=self.description, counts=self.counts, override_reason=self.override_reason,
+        )  # fmt: skip
+
+
+def state_of(text: str | None) -> State | None:
+    """The state that an address asks for; one that makes no sense is not asked for."""
+    return State(text) if text in list(State) else None
+
+
+def whole(text: str | None) -> int | None:
+    """The id that an address asks for, in the same manner."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None

@@ -1,0 +1,90 @@
+"""What the form for time says before it is sent: how the duration was understood, what of it counts, and what the customer will see."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from portal.database import current
+from portal.durations import Rounding, RoundingMode, clock, parse_duration, spoken
+from portal.people.readers import AgentReader
+from portal.timekeeping.rules import Billing, counted
+
+WAITING = "Write how long it took: 1h 30m, 90m or 1:30."
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """`wrong`: a sentence where the duration cannot be read, else "". `text` and `rounding` say what of it counts and why.
+
+    `seen` are the parts of the row that the customer will see: day, comment, role, minutes as h:min; none where they will see nothing.
+    """
+
+    wrong: str = ""
+    text: str = ""
+    rounding: str = WAITING
+    work_date: date | None = None
+    seen: tuple[str, ...] = ()
+
+
+_SERVICE = """
+select s.rounding_minimum, s.rounding_increment, s.rounding_mode,
+  (select r.name from agent a join role r on r.id = a.role_id where a.id = $3) as role
+from service s where s.id = $1 and s.customer_id = $2
+"""
+
+
+async def understood(
+    by: AgentReader,
+    customer_id: int,
+    *,
+    duration: str,
+    work_date: str,
+    service_id: int | None,
+    billing: str,
+    external_comment: str,
+) -> Understood:
+    """By one query; whatever is typed so far, this does not raise."""
+    if not duration.strip():
+        return Understood()
+    try:
+        minutes = parse_duration(duration)
+    except ValueError as error:
+        return Understood(wrong=str(error))
+    choice = Billing(billing) if billing in list(Billing) else Billing.BILLABLE
+    if choice is Billing.NOT_BILLABLE:
+        return Understood(text=spoken(minutes), rounding="Not billable: nothing of it counts.")
+    row = await current().fetchrow(_SERVICE, service_id, customer_id, by.id)
+    if row is None:
+        return Understood(text=spoken(minutes), rounding="Choose a service, so that it can be billed.")
+    rounding = Rounding(row["rounding_minimum"], row["rounding_increment"], RoundingMode(row["rounding_mode"]))
+    counts = counted(minutes, choice, rounding).minutes
+    parts = (
+        external_comment.strip(),
+        row["role"] or "",
+        clock(counts),
+        "no charge" if choice is Billing.NO_CHARGE else "",
+    )
+    return Understood(
+        text=f"{spoken(minutes)}, counts {spoken(counts)}",
+        rounding=words_of(rounding),
+        work_date=_day(work_date),
+        seen=tuple(filter(None, parts)),
+    )
+
+
+def words_of(rounding: Rounding) -> str:
+    """A service's rounding as sentences."""
+    ways = {
+        RoundingMode.UP: "Rounded up to",
+        RoundingMode.DOWN: "Rounded down to",
+        RoundingMode.NEAREST: "Rounded to the nearest",
+    }
+    step = f"{ways[rounding.mode]} {spoken(rounding.increment)}." if rounding.increment > 1 else ""
+    least = f"At least {spoken(rounding.minimum)}." if rounding.minimum else ""
+    return " ".join(filter(None, (step, least))) or "Counts as it was worked."
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
