@@ -6,21 +6,31 @@ the refusals of `portal.errors`.
 
 from portal.billing.approvals import Choice, Outcome, Refused, approve, reject, withdraw
 from portal.billing.changes import change_entry, delete_entry
-from portal.billing.contents import Contents, PrintedLine, contents_of
+from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
 from portal.billing.detail import DetailRow
 from portal.billing.detail import copied as detail_of
 from portal.billing.documents import VARIOUS
 from portal.billing.documents import kept as file_of
 from portal.billing.drafts import delete as delete_draft
 from portal.billing.drafts import take_off
+from portal.billing.history import PastRun, find_run, past_runs
 from portal.billing.invariants import INVARIANTS, violations
-from portal.billing.invoices import Invoice, Page, latest, list_drafts, list_issued, record_seen, seen
+from portal.billing.invoices import (
+    Invoice,
+    Page,
+    latest,
+    list_drafts,
+    list_issued,
+    record_seen,
+    refuse_without_right,
+    seen,
+)
 from portal.billing.issuing import Missing, issue, missing
-from portal.billing.preview import Preview, past_runs, preview_run
-from portal.billing.runs import Run, offered, parse_until, run
+from portal.billing.preview import Preview, preview_run
+from portal.billing.runs import Run, latest_until, offered, parse_until, run
 from portal.billing.sentences import SKIPPED
 from portal.billing.statements import Statement, list_statements
-from portal.billing.waiting import Filters, Group, WaitingEntry, amounts_of, list_waiting, waiting_count
+from portal.billing.waiting import Filters, Group, WaitingEntry, amounts_of, list_approved, list_waiting, waiting_count
 
 __all__ = [
     "INVARIANTS",
@@ -35,6 +45,7 @@ __all__ = [
     "Missing",
     "Outcome",
     "Page",
+    "PastRun",
     "Preview",
     "PrintedLine",
     "Refused",
@@ -48,9 +59,13 @@ __all__ = [
     "delete_draft",
     "delete_entry",
     "detail_of",
+    "draft_context",
     "file_of",
+    "find_run",
     "issue",
     "latest",
+    "latest_until",
+    "list_approved",
     "list_drafts",
     "list_issued",
     "list_statements",
@@ -61,6 +76,7 @@ __all__ = [
     "past_runs",
     "preview_run",
     "record_seen",
+    "refuse_without_right",
     "reject",
     "run",
     "seen",

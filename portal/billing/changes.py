@@ -7,7 +7,8 @@ from portal.billing.approvals import drop, open_for_change
 from portal.billing.book import Row
 from portal.errors import Conflict
 from portal.people.readers import AgentReader
-from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.work import Work
 
 
 async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:

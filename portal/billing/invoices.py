@@ -86,6 +86,12 @@ def _found(invoice: Any) -> Any:
     return invoice
 
 
+def refuse_without_right(reader: ContactReader) -> None:
+    """Without the right to invoices there is nothing at their addresses. Raises `NotFound`."""
+    if not reader.sees_invoices:
+        raise NotFound
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some rows of a list; `next_after` is the number to go on after, None on the last page."""

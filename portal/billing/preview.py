@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from portal.billing import book
-from portal.billing.book import Book, Row
+from portal.billing.book import Book
 from portal.billing.engine import AllocationKind, Billing, Document, Entry, LineKind, SkipReason, bill
 from portal.billing.runs import is_inside_period, waiting_customers
 from portal.database import current
@@ -167,16 +167,3 @@ def _omitted(names: dict[int, str], of: Book, billing: Billing) -> Iterable[Omit
             first=min(entry.date for entry in group),
             last=max(entry.date for entry in group),
         )
-
-
-async def past_runs(limit: int = 12) -> list[Row]:
-    """The last runs, newest first: what is left of what each made, and how much it skipped."""
-    return await current().fetch(
-        "select r.id, r.until, r.run_at, a.name as run_by,"
-        " (select count(*) from invoice i where i.run_id = r.id and i.state = 'draft') as drafts,"
-        " (select count(*) from invoice i where i.run_id = r.id and i.state = 'issued') as invoices,"
-        " (select count(*) from statement s where s.run_id = r.id) as statements,"
-        " (select count(*) from skipped_entry s where s.run_id = r.id) as skipped"
-        " from billing_run r join agent a on a.id = r.run_by_id order by r.id desc limit $1",
-        limit,
-    )

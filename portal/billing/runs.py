@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from portal import outbox
 from portal.billing import allocations, book, detail, documents, drafts
 from portal.billing.book import Book
-from portal.billing.engine import Billing, Document, DocumentKind, SkipReason, bill
+from portal.billing.engine import Billing, Document, DocumentKind, bill
 from portal.database import current
 from portal.errors import Forbidden, Invalid
 from portal.people.readers import AgentReader
@@ -34,6 +34,11 @@ async def offered(at: datetime) -> date:
     return today(await _zone(), at).replace(day=1)
 
 
+async def latest_until(at: datetime) -> date:
+    """The latest date a run goes up to: tomorrow in the company's zone."""
+    return today(await _zone(), at) + timedelta(days=1)
+
+
 async def parse_until(text: str, at: datetime) -> date:
     """A date that somebody chose, the offered one where it is empty. At most tomorrow in the company's zone. Raises `Invalid`."""
     if not text:
@@ -42,7 +47,7 @@ async def parse_until(text: str, at: datetime) -> date:
         until = date.fromisoformat(text)
     except ValueError:
         raise Invalid({"until": "Write the date as 2026-11-01."}) from None
-    if until > today(await _zone(), at) + timedelta(days=1):
+    if until > await latest_until(at):
         raise Invalid({"until": "Billing goes up to tomorrow at most."})
     return until
 
@@ -51,11 +56,13 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     """Make a draft or a statement per contract of the ticked customers, for all that is approved of days before `until`.
 
     None: nothing is left, and nothing was written. Customers that are not ticked are kept among what was skipped.
-    Raises `Forbidden` for an agent who is no manager, `Invalid` (`until`).
+    Raises `Forbidden` for an agent who is no manager, `Invalid` (`until`, `customer`).
     """
     if not by.is_manager:
         raise Forbidden("Only managers may bill.")
     await parse_until(until.isoformat(), at)
+    if not customer_ids:
+        raise Invalid({"customer": "Tick at least one customer."})
     ticked = set(customer_ids) & set(await waiting_customers(until))
     await allocations.lock_customers(ticked)
     billed = [(each, bill(each.state, until)) for each in await book.load(ticked, unapproved_before=until)]
@@ -151,6 +158,3 @@ async def _skip(
     await current().executemany(
         "insert into skipped_entry (run_id, entry_id, customer_id, reason) values ($1, $2, $3, $4)", rows
     )
-
-
-__all__ = ["Run", "SkipReason", "is_inside_period", "offered", "parse_until", "run", "waiting_customers"]

@@ -96,11 +96,13 @@ def amounts_of(entries: Iterable[WaitingEntry]) -> dict[str, Decimal]:
 
 
 # Only what the reader may decide on: designated departments with all below them, and never one's own (C10, D33).
-_WAITING = """
+_MINE = """
 with recursive mine as (
   select department_id as id from designation where agent_id = $1
   union select d.id from department d join mine on d.parent_id = mine.id
 )
+"""
+_WAITING = """
 select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, u.id as customer_id,
        coalesce(u.name, 'General') as customer_name, coalesce(s.name, '') as service_name, e.external_comment, e.actual_minutes,
        e.billable_minutes, e.billing, coalesce(t.currency, '') as currency,
@@ -125,7 +127,7 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters()) -> list[Gr
     """What `by` may decide on, a group per agent; `PAGE` entries at most."""
     states = ["submitted", "draft"] if filters.drafts else ["submitted"]
     rows = await current().fetch(
-        _WAITING, by.id, by.is_admin, states, filters.until, filters.agent_id, filters.customer_id, PAGE
+        _MINE + _WAITING, by.id, by.is_admin, states, filters.until, filters.agent_id, filters.customer_id, PAGE
     )
     costs = await _costs(rows)
     groups: dict[int, Group] = {}
@@ -187,16 +189,36 @@ def _odd(row: Row, instead: str) -> Iterable[str]:
         yield f"Same text as an entry of {row['same_on']:%-d %b} on this case."
 
 
+_COUNT = """
+select count(*) from time_entry e join agent g on g.id = e.agent_id
+where e.state = 'submitted' and e.agent_id <> $1 and ($2 or g.department_id in (select id from mine))
+"""
+
+
 async def waiting_count(by: AgentReader) -> int:
     """How many submitted entries `by` may decide on, for the rail; 0 for those who may not."""
     if not by.is_manager:
         return 0
-    count: int = await current().fetchval(
-        "with recursive mine as (select department_id as id from designation where agent_id = $1"
-        " union select d.id from department d join mine on d.parent_id = mine.id)"
-        " select count(*) from time_entry e join agent g on g.id = e.agent_id where e.state = 'submitted' and e.agent_id <> $1"
-        " and ($2 or g.department_id in (select id from mine))",
-        by.id,
-        by.is_admin,
-    )
+    count: int = await current().fetchval(_MINE + _COUNT, by.id, by.is_admin)
     return count
+
+
+_APPROVED = """
+select e.id, e.work_date, g.name as agent_name, c.number, coalesce(u.name, 'General') as customer_name, e.external_comment,
+       e.billable_minutes, m.name as approved_by, p.approved_at, a.currency, a.amount
+from approval p
+join time_entry e on e.id = p.entry_id
+join agent g on g.id = e.agent_id
+join agent m on m.id = p.approved_by_id
+left join customer u on u.id = e.customer_id
+left join cases c on c.id = e.case_id
+left join lateral (select min(currency) as currency, sum(amount) as amount from allocation where entry_id = e.id) a on true
+where p.withdrawn_at is null and e.agent_id <> $1 and ($2 or g.department_id in (select id from mine))
+  and not exists (select 1 from settled_entry d where d.entry_id = e.id)
+order by p.approved_at desc, e.id desc limit $3
+"""
+
+
+async def list_approved(by: AgentReader, limit: int = 50) -> list[Row]:
+    """The latest approvals that no document has settled, of time that `by` may decide on: they can be taken back."""
+    return await current().fetch(_MINE + _APPROVED, by.id, by.is_admin, limit)

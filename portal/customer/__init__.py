@@ -2,6 +2,13 @@
 
 from litestar import Router
 
-from portal.web.guards import contact_only
+from portal.customer import case, cases, home, invoices, statements
+from portal.web.guards import contact_only, signed_in
 
-router = Router("/", route_handlers=[], guards=[contact_only])
+router = Router(
+    "/",
+    route_handlers=[
+        Router("/", route_handlers=[home.front], guards=[signed_in]),
+        Router("/", route_handlers=[*cases.handlers, *case.handlers, *invoices.handlers, *statements.handlers], guards=[contact_only]),
+    ],
+)

@@ -12,7 +12,7 @@ from portal.billing import Choice
 from portal.database import current, transaction
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.people.readers import SYSTEM
-from portal.timekeeping.entries import Work
+from portal.timekeeping.work import Work
 from tests.billing.work import NOVEMBER, OCTOBER, a_service, log, states
 from tests.world import ACME, ACME_CONTRACT, GLOBEX_HELPDESK, INES, MAX, MOVE, NOOR, NOW
 

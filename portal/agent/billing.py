@@ -1,0 +1,78 @@
+"""Billing: what a run up to a date would make, making it, and what earlier runs made and skipped."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.pages import agent_page
+from portal.billing import SKIPPED, find_run, latest_until, offered, parse_until, past_runs, preview_run, run
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.guards import manager_only
+from portal.web.pages import refused, see_other
+from portal.web.visit import visit_of
+
+Web = Request[Any, Any, Any]
+
+
+class RunForm(Struct, kw_only=True):
+    """The date up to which is billed, and the ids of the ticked customers."""
+
+    until: str
+    customer: list[int]
+
+
+@get("/billing", guards=[manager_only])
+async def show(request: Web, at: NamedDependency[datetime]) -> Response[str]:
+    """What is billed and what is skipped up to `?until=`."""
+    try:
+        return await _show(request, until=request.query_params.get("until", ""))
+    except Invalid as refusal:
+        response = await _show(request, errors=refusal.fields, typed={"until": request.query_params.get("until", "")})
+        response.status_code = refusal.status
+        return response
+
+
+async def _show(
+    request: Web,
+    *,
+    until: str = "",
+    errors: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+) -> Response[str]:
+    visit: Any = visit_of(request)
+    date = await parse_until(until, visit.at)
+    return await agent_page(
+        request, visit.reader, "agent/billing/show.html", errors=errors or {}, typed=typed or {}, preview=await preview_run(date),
+        offered=await offered(visit.at), latest=await latest_until(visit.at), runs=await past_runs(), skipped=SKIPPED,
+    )  # fmt: skip
+
+
+@post("/billing/runs", guards=[manager_only])
+async def make_run(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Make the drafts and statements of the ticked customers."""
+    try:
+        fields = form.into(RunForm)
+        async with transaction(reader):
+            made = await run(await parse_until(fields.until, at), fields.customer, by=reader, at=at)
+    except Invalid as refusal:
+        return await refused(request, _show, refusal, form)
+    return see_other(f"/agent/billing/runs/{made.id}" if made else f"/agent/billing?until={fields.until}")
+
+
+@get("/billing/runs/{run_id:int}", guards=[manager_only])
+async def show_run(request: Web, reader: NamedDependency[AgentReader], run_id: FromPath[int]) -> Response[str]:
+    """What a run made, and what it skipped and why."""
+    found = await find_run(run_id, reader)
+    return await agent_page(request, reader, "agent/billing/run.html", run=found, skipped=SKIPPED)
+
+
+handlers: list[Any] = [show, make_run, show_run]

@@ -1,0 +1,157 @@
+"""Invoices for managers: the list, drafts with all that can be done to them, issued ones with their files, statements."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.pages import agent_page
+from portal.billing import (
+    Invoice,
+    Statement,
+    contents_of,
+    delete_draft,
+    detail_of,
+    draft_context,
+    file_of,
+    issue,
+    list_drafts,
+    list_issued,
+    list_statements,
+    missing,
+    seen,
+    take_off,
+)
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people.customers import Customer
+from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.guards import manager_only
+from portal.web.pages import download, page, refused, see_other
+from portal.web.visit import visit_of
+
+Web = Request[Any, Any, Any]
+
+
+@get("/invoices", guards=[manager_only])
+async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Drafts first, then what was issued, then statements; `?customer=` and `?after=` as the links say."""
+    asked = request.query_params.get("customer", "")
+    customer_id = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 18 else None
+    found: dict[str, Any] = {
+        "drafts": await list_drafts(reader, customer_id=customer_id),
+        "issued": await list_issued(reader, customer_id=customer_id, after=request.query_params.get("after")),
+        "statements": await list_statements(reader, customer_id=customer_id),
+        "customer_id": customer_id,
+        "after": request.query_params.get("after", ""),
+    }
+    if "hx-request" in request.headers:
+        return page(request, "agent/invoices/_list.html", **found)
+    return await agent_page(
+        request, reader, "agent/invoices/list.html", customers=await Customer.offered(), **found
+    )
+
+
+@get("/drafts/{draft_id:int}", guards=[manager_only])
+async def show_draft(request: Web, draft_id: FromPath[int]) -> Response[str]:
+    """A draft as it would be issued."""
+    return await _draft(request, draft_id=draft_id)
+
+
+async def _draft(
+    request: Web, *, draft_id: int, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    invoice = await Invoice.find_draft(draft_id, reader)
+    return await agent_page(
+        request, reader, "agent/invoices/draft.html", errors=errors or {}, typed=typed or {}, invoice=invoice,
+        contents=await contents_of(invoice), about=await draft_context(invoice), missing=await missing(),
+    )  # fmt: skip
+
+
+@post("/drafts/{draft_id:int}/issue", guards=[manager_only])
+async def issue_draft(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    draft_id: FromPath[int],
+) -> Response[Any]:
+    """Give it its number; from then on it stays as it is."""
+    try:
+        async with transaction(reader):
+            invoice = await issue(draft_id, by=reader, at=at)
+    except Invalid as refusal:
+        return await refused(request, _draft, refusal, form, draft_id=draft_id)
+    return see_other(f"/agent/invoices/{invoice.number}")
+
+
+@post("/drafts/{draft_id:int}/entries/{entry_id:int}/removal", guards=[manager_only])
+async def take_entry_off(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], draft_id: FromPath[int], entry_id: FromPath[int]
+) -> Response[Any]:
+    """Free one entry; where nothing is left to charge, the draft is gone."""
+    async with transaction(reader):
+        left = await take_off(draft_id, entry_id, by=reader, at=at)
+    return see_other(f"/agent/drafts/{draft_id}" if left else "/agent/invoices")
+
+
+@post("/drafts/{draft_id:int}/deletion", guards=[manager_only])
+async def delete(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], draft_id: FromPath[int]
+) -> Response[Any]:
+    """Remove the draft and free all that is on it."""
+    async with transaction(reader):
+        await delete_draft(draft_id, by=reader, at=at)
+    return see_other("/agent/invoices")
+
+
+@get("/invoices/{number:str}", guards=[manager_only])
+async def show(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
+    """An issued invoice, as its customer sees it, and who has seen it."""
+    invoice = await Invoice.find(number, reader)
+    return await agent_page(
+        request, reader, "agent/invoices/show.html", invoice=invoice, contents=await contents_of(invoice), seen=await seen(invoice)
+    )  # fmt: skip
+
+
+@get("/invoices/{number:str}/invoice.pdf", guards=[manager_only])
+async def show_pdf(reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
+    """The PDF as it was issued."""
+    invoice = await Invoice.find(number, reader)
+    return download(await file_of("pdf", invoice_id=invoice.id), f"{number}.pdf", media_type="application/pdf")
+
+
+@get("/invoices/{number:str}/detail.csv", guards=[manager_only])
+async def show_csv(reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
+    """The time detail as it was issued."""
+    invoice = await Invoice.find(number, reader)
+    return download(await file_of("csv", invoice_id=invoice.id), f"{number}.csv", media_type="text/csv; charset=utf-8")
+
+
+@get("/statements/{statement_id:uuid}", guards=[manager_only])
+async def show_statement(
+    request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
+) -> Response[str]:
+    """Covered time of one contract, as its customer sees it."""
+    statement = await Statement.find(statement_id, reader)
+    return await agent_page(
+        request, reader, "agent/invoices/statement.html", statement=statement, detail=await detail_of(statement_id=statement.id)
+    )  # fmt: skip
+
+
+@get("/statements/{statement_id:uuid}/detail.csv", guards=[manager_only])
+async def show_statement_csv(reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]) -> Response[Any]:
+    """The time detail of a statement."""
+    statement = await Statement.find(statement_id, reader)
+    content = await file_of("csv", statement_id=statement.id)
+    return download(content, f"statement-{statement.until}.csv", media_type="text/csv; charset=utf-8")
+
+
+handlers: list[Any] = [
+    show_list, show_draft, issue_draft, take_entry_off, delete, show, show_pdf, show_csv, show_statement, show_statement_csv,
+]  # fmt: skip

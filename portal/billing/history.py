@@ -1,0 +1,55 @@
+"""What earlier runs made, and what each skipped and why (D47)."""
+
+from dataclasses import dataclass
+
+from portal.billing.book import Row
+from portal.database import current
+from portal.errors import NotFound
+from portal.people.readers import AgentReader
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run with what is left of its documents (a deleted draft leaves no trace here) and the entries that it left out."""
+
+    run: Row
+    documents: list[Row]
+    skipped: list[Row]
+
+
+_RUNS = """
+select r.id, r.until, r.run_at, a.name as run_by,
+       (select count(*) from invoice i where i.run_id = r.id and i.state = 'draft') as drafts,
+       (select count(*) from invoice i where i.run_id = r.id and i.state = 'issued') as invoices,
+       (select count(*) from statement s where s.run_id = r.id) as statements,
+       (select count(*) from skipped_entry s where s.run_id = r.id) as skipped
+from billing_run r join agent a on a.id = r.run_by_id
+"""
+
+_DOCUMENTS = """
+select 'invoice' as kind, i.id, i.number, null::uuid as statement_id, u.name as customer_name, t.name as contract_name, i.net, i.currency
+from invoice i join customer u on u.id = i.customer_id join contract t on t.id = i.contract_id where i.run_id = $1
+union all
+select 'statement', null, null, s.id, u.name, s.contract_name, null, null
+from statement s join customer u on u.id = s.customer_id where s.run_id = $1
+order by customer_name, contract_name
+"""
+
+_SKIPPED = """
+select s.reason, e.id, e.work_date, e.billable_minutes, e.external_comment, g.name as agent_name, u.name as customer_name, c.number
+from skipped_entry s join time_entry e on e.id = s.entry_id join agent g on g.id = e.agent_id join customer u on u.id = s.customer_id
+left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, lower(u.name), e.work_date, e.id
+"""
+
+
+async def past_runs(limit: int = 12) -> list[Row]:
+    """The last runs, newest first, with how much each made and skipped. Managers only."""
+    return await current().fetch(f"{_RUNS} order by r.id desc limit $1", limit)
+
+
+async def find_run(run_id: int, reader: AgentReader) -> PastRun:
+    """Raises `NotFound`."""
+    row = await current().fetchrow(f"{_RUNS} where r.id = $1", run_id) if reader.is_manager else None
+    if row is None:
+        raise NotFound
+    return PastRun(row, await current().fetch(_DOCUMENTS, run_id), await current().fetch(_SKIPPED, run_id))

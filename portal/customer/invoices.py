@@ -1,0 +1,70 @@
+"""Invoices, for contacts whose customer gave them the right: what was charged and why, and the files."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.background_tasks import BackgroundTask
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.billing import (
+    Invoice,
+    contents_of,
+    file_of,
+    list_issued,
+    list_statements,
+    record_seen,
+    refuse_without_right,
+    seen,
+)
+from portal.database import transaction
+from portal.people.readers import ContactReader
+from portal.web.pages import download, page
+
+Web = Request[Any, Any, Any]
+
+
+@get("/invoices")
+async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
+    """What was issued, newest first, and the statements; the list fetches itself again when something is issued."""
+    refuse_without_right(reader)
+    after = request.query_params.get("after", "")
+    template = "customer/invoices/_list.html" if "hx-request" in request.headers else "customer/invoices/list.html"
+    return page(
+        request, template, issued=await list_issued(reader, after=after), after=after, statements=await list_statements(reader)
+    )  # fmt: skip
+
+
+@get("/invoices/{number:str}")
+async def show(
+    request: Web, reader: NamedDependency[ContactReader], number: FromPath[str], at: NamedDependency[datetime]
+) -> Response[str]:
+    """One invoice; that it was opened is recorded once the answer is sent."""
+    invoice = await Invoice.find(number, reader)
+    contents = await contents_of(invoice)
+    response = page(request, "customer/invoices/show.html", invoice=invoice, contents=contents, seen=await seen(invoice))
+    response.background = BackgroundTask(_record, invoice, reader, at)
+    return response
+
+
+async def _record(invoice: Invoice, reader: ContactReader, at: datetime) -> None:
+    async with transaction(reader):
+        await record_seen(invoice, reader, at)
+
+
+@get("/invoices/{number:str}/invoice.pdf")
+async def show_pdf(reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
+    """The PDF, byte for byte as it was issued."""
+    invoice = await Invoice.find(number, reader)
+    return download(await file_of("pdf", invoice_id=invoice.id), f"{number}.pdf", media_type="application/pdf")
+
+
+@get("/invoices/{number:str}/detail.csv")
+async def show_csv(reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
+    """The time detail, byte for byte as it was issued."""
+    invoice = await Invoice.find(number, reader)
+    return download(await file_of("csv", invoice_id=invoice.id), f"{number}.csv", media_type="text/csv; charset=utf-8")
+
+
+handlers: list[Any] = [show_list, show, show_pdf, show_csv]

@@ -1,0 +1,34 @@
+"""Statements: covered time of a contract where nothing was charged. They stand in the list of invoices."""
+
+import uuid
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.billing import Statement, detail_of, file_of
+from portal.people.readers import ContactReader
+from portal.web.pages import download, page
+
+
+@get("/statements/{statement_id:uuid}")
+async def show(
+    request: Request[Any, Any, Any], reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
+) -> Response[str]:
+    """What was worked, and what paid for it."""
+    statement = await Statement.find(statement_id, reader)
+    return page(
+        request, "customer/statements/show.html", statement=statement, detail=await detail_of(statement_id=statement.id)
+    )
+
+
+@get("/statements/{statement_id:uuid}/detail.csv")
+async def show_csv(reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]) -> Response[Any]:
+    """The same as a file."""
+    statement = await Statement.find(statement_id, reader)
+    content = await file_of("csv", statement_id=statement.id)
+    return download(content, f"statement-{statement.until}.csv", media_type="text/csv; charset=utf-8")
+
+
+handlers: list[Any] = [show, show_csv]
