@@ -4,6 +4,7 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
@@ -65,6 +66,13 @@ def failure_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     return _response(request, 500, SENTENCES[500], {})
 
 
+def unreadable_response(request: Request[Any, Any, Any], error: asyncpg.DataError) -> Response[str]:
+    """An id in the address that is larger than any can be: nothing is there. Whatever else cannot be handed over is a mistake of ours."""
+    if "out of int" in str(error):
+        return _response(request, 404, SENTENCES[404], {})
+    return failure_response(request, error)
+
+
 def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> Response[Any]:
     """Off to the sign-in page; htmx is told to leave the page rather than to put the form into it."""
     where = f"/sign-in?next={quote(needed.next_path, safe='')}" if needed.next_path not in ("", "/") else "/sign-in"
@@ -98,5 +106,6 @@ HANDLERS: Any = {
     Refusal: refusal_response,
     HTTPException: http_response,
     SignInNeeded: sign_in_response,
+    asyncpg.DataError: unreadable_response,
     Exception: failure_response,
 }

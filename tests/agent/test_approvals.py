@@ -1,0 +1,192 @@
+"""Approvals over HTTP: the page, approving, rejecting, taking back."""
+
+import asyncio
+import re
+from datetime import date
+
+import pytest
+
+from portal.database import transaction
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
+from tests.billing.work import a_case, log, states
+from tests.browser import Browser
+from tests.queries import counted
+from tests.world import ACME, ADA, INES, MAX, NOOR, NOW
+
+PATH = "/agent/approvals"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) -> None:
+    """look.md, Approvals: odd rows are not ticked and say why."""
+    async with transaction(SYSTEM):
+        case = await a_case()
+        good = await log(50, case_id=case["id"], comment="Gateway renewed")
+        silent = await log(30, comment="")
+        sunday = await log(30, on=date(2026, 11, 15), comment="Night call")
+        await log(15, billing="no_charge", comment="Goodwill")
+        await log(20, who=MAX, comment="MARK-OWN")
+        await log(20, state="draft", comment="MARK-DRAFT")
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        answer = await browser.get(PATH)
+        assert answer.status_code == 200
+        html = answer.text
+        assert "4 entries wait, 2 look odd and are not ticked" in html.replace("\xa0", " ")
+        assert re.search(rf'value="{good.id}:1"[^>]* checked', html)
+        for odd in (silent, sunday):
+            assert not re.search(rf'value="{odd.id}:1"[^>]* checked', html)
+        assert "No external comment. Acme will see an empty row." in html
+        assert "On a Sunday." in html
+        assert "100.00" in html
+        assert "no charge" in html
+        assert "MARK" not in html
+        assert "MARK-DRAFT" in (await browser.get(f"{PATH}?drafts=yes")).text
+        filtered = (await browser.get(f"{PATH}?until=2026-10-31&agent={INES.id}&customer={ACME}")).text
+        assert "Night call" not in filtered
+        assert "Gateway renewed" in filtered
+        assert (await browser.get(f"{PATH}?until=nonsense&agent=x&customer=99999999999999999999")).status_code == 200
+
+
+async def test_a_missing_rate_is_told_before_it_is_tried(app: Gate) -> None:
+    """D19."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("delete from rate")
+        await log()
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert "No rate holds for Ines Okafor under “Helpdesk” on that day." in (await browser.get(PATH)).text
+
+
+async def test_what_is_ticked_is_approved(app: Gate) -> None:
+    """S0.29: several at once; a repeat is refused and changes nothing."""
+    async with transaction(SYSTEM):
+        entries = [await log(), await log(30)]
+    ticked = {"entry": [f"{entry.id}:1" for entry in entries]}
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        answer = await browser.send_form(f"{PATH}?until=2026-11-20", ticked | {"reason": ""})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?until=2026-11-20")
+        again = await browser.send_form(PATH, ticked)
+        assert again.status_code == 409
+        assert "It is approved already, by Max Herrmann." in again.text
+    async with transaction(SYSTEM):
+        assert await states(*entries) == ["approved", "approved"]
+
+
+async def test_what_was_changed_meanwhile_is_reported_and_the_rest_goes_through(app: Gate) -> None:
+    """D35."""
+    async with transaction(SYSTEM):
+        good, changed = await log(), await log()
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        answer = await browser.send_form(PATH, {"entry": [f"{good.id}:1", f"{changed.id}:7"]})
+        assert answer.status_code == 200
+        assert "1 entry went through, 1 did not:" in answer.text.replace("\xa0", " ")
+        assert "It was changed meanwhile. Look at it again." in answer.text
+    async with transaction(SYSTEM):
+        assert await states(good, changed) == ["approved", "submitted"]
+
+
+async def test_own_time_is_refused_with_a_sentence(app: Gate) -> None:
+    """D33."""
+    async with transaction(SYSTEM):
+        own = await log(who=MAX)
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        answer = await browser.send_form(PATH, {"entry": f"{own.id}:1"})
+        assert answer.status_code == 403
+        assert "This is your own time. Another manager has to decide on it." in answer.text
+    async with transaction(SYSTEM):
+        assert await states(own) == ["submitted"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"entry": "x"}, {"entry": "1"}])
+async def test_nothing_ticked_comes_back_with_a_sentence(app: Gate, fields: dict[str, str]) -> None:
+    """A refusal changes nothing."""
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        for path in (PATH, "/agent/rejections"):
+            assert (await browser.send_form(path, fields | {"reason": "No"})).status_code == 422
+
+
+async def test_a_field_that_the_form_has_not_is_refused(app: Gate) -> None:
+    """R30."""
+    async with transaction(SYSTEM):
+        entry = await log()
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        answer = await browser.send_form(PATH, {"entry": f"{entry.id}:1", "hourly_rate": "1", "approved_by": "3"})
+        assert answer.status_code == 400
+    async with transaction(SYSTEM):
+        assert await states(entry) == ["submitted"]
+
+
+async def test_a_rejection_needs_its_reason_and_keeps_what_was_typed(app: Gate) -> None:
+    """C3."""
+    async with transaction(SYSTEM) as tx:
+        entry = await log()
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        answer = await browser.send_form("/agent/rejections", {"entry": f"{entry.id}:1", "reason": " "})
+        assert answer.status_code == 422
+        assert "Say why, so that the author knows what to change." in answer.text
+        answer = await browser.send_form("/agent/rejections", {"entry": f"{entry.id}:1", "reason": "Which site?"})
+        assert answer.status_code == 303
+    async with transaction(SYSTEM) as tx:
+        assert await states(entry) == ["rejected"]
+        assert await tx.fetchval("select reason from rejection") == "Which site?"
+
+
+async def test_an_approval_is_taken_back(app: Gate) -> None:
+    """simulate.md: withdraw; a repeat is a conflict."""
+    async with transaction(SYSTEM):
+        entry = await log(comment="Taken back")
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        await browser.send_form(PATH, {"entry": f"{entry.id}:1"})
+        assert "Taken back" in (await browser.get(PATH)).text
+        assert (await browser.send_form(f"{PATH}/{entry.id}/withdrawal")).status_code == 303
+        assert (await browser.send_form(f"{PATH}/{entry.id}/withdrawal")).status_code == 409
+        assert (await browser.send_form(f"{PATH}/4711/withdrawal")).status_code == 409
+        assert (await browser.send_form(f"{PATH}/99999999999999999999/withdrawal")).status_code == 404
+    async with transaction(SYSTEM):
+        assert await states(entry) == ["submitted"]
+
+
+async def test_two_managers_at_once_one_gets_409(app: Gate) -> None:
+    """issue 2, section 5."""
+    async with transaction(SYSTEM):
+        entry = await log()
+    async with await Browser.of(app, MAX, at=NOW) as max_, await Browser.of(app, NOOR, at=NOW) as noor:
+        answers = await asyncio.gather(*(who.send_form(PATH, {"entry": f"{entry.id}:1"}) for who in (max_, noor)))
+        assert sorted(answer.status_code for answer in answers) == [303, 409]
+
+
+async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
+    """Design manner 5."""
+    async with transaction(SYSTEM):
+        entry = await log(who=MAX)
+    posts = [PATH, "/agent/rejections", f"{PATH}/{entry.id}/withdrawal"]
+    for reader, status in ((INES, 403), (ADA, 404)):
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            assert (await browser.get(PATH)).status_code == status
+            for path in posts:
+                assert (await browser.send_form(path, {"entry": f"{entry.id}:1", "reason": "No"})).status_code == status
+    async with Browser(app) as nobody:
+        assert (await nobody.get(PATH)).status_code == 303
+    async with transaction(SYSTEM):
+        assert await states(entry) == ["submitted"]
+
+
+async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(app: Gate) -> None:
+    """Design manner 17."""
+    counts = []
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        await browser.get(PATH)
+        for many in (1, 20):
+            async with transaction(SYSTEM):
+                for _ in range(many):
+                    await log()
+            with counted() as statements:
+                assert (await browser.get(PATH)).status_code == 200
+            counts.append(len(statements))
+    assert counts[0] == counts[1]
+    assert counts[0] <= 14, statements
