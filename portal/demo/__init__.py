@@ -1,0 +1,76 @@
+"""The demo: a named cast, twelve customers and five months of believable work up to yesterday, all of it invented and made by the product's own verbs."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from random import Random
+
+from portal.contracts.case_types import CaseType
+from portal.contracts.company import Company
+from portal.database import current, transaction
+from portal.demo import cases, entries, houses, months, ours, work
+from portal.demo.calendar import Calendar
+from portal.demo.files import Cabinet
+from portal.demo.stage import Stage
+from portal.demo.timeline import Timeline
+from portal.people import passwords
+from portal.people.readers import SYSTEM
+from portal.render import documents
+from portal.storage import Storage
+
+SEED = 20417
+
+CAST = (
+    "noor@desk.example",
+    "max@desk.example",
+    "ines@desk.example",
+    "ada@acme.example",
+    "alan@acme.example",
+    "gil@globex.example",
+)
+"""Who can sign in; the others have no password."""
+
+
+async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
+    """Fill a migrated database that has no company yet; False where there is one, and then nothing is done.
+
+    All of it is one transaction: what is killed in between leaves an empty database behind, and the next start begins anew. `say` hears
+    what is being made. The same `now` makes the same demo.
+    """
+    async with transaction(SYSTEM):
+        if await Company.find() is not None:
+            return False
+        try:
+            await _play(now, password, storage, say)
+        finally:
+            documents.stop()
+    return True
+
+
+async def _play(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> None:
+    calendar, rng = Calendar(now), Random(SEED)  # noqa: S311 (chance for stories, not for secrets)
+    stage = await _stage(calendar, rng, Cabinet(storage, rng))
+    await _let_in(password)
+    say(f"{len(stage.houses)} customers, {len(stage.agents)} agents")
+    cases.plan(stage)
+    work.plan(stage)
+    entries.plan(stage)
+    months.plan(stage)
+    await stage.timeline.play(say)
+
+
+async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
+    start = date(calendar.first.year, 1, 1)
+    third_month = calendar.billed_until[2] if len(calendar.billed_until) > 2 else calendar.last_month
+    at = calendar.instant(start, 9 * 60)
+    agents, roles = await ours.found(start, third_month, at)
+    customers = await houses.move_in(start, at)
+    await houses.agree_prices(customers, agents, roles, start, at)
+    types = {kind.name: kind.id for kind in await CaseType.offered()}
+    return Stage(calendar, Timeline(calendar), rng, cabinet, agents, customers, types, [])
+
+
+async def _let_in(password: str) -> None:
+    """One password for the cast, chosen by whoever starts the demo: it is not checked for weakness, and hashed once."""
+    await current().execute(
+        "update credential set password_hash = $1 where email = any($2)", await passwords.hashed(password), list(CAST)
+    )

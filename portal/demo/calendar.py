@@ -1,0 +1,106 @@
+"""The demo's days: five months up to yesterday, working hours, and the weeks and months in which things are done. All relative to a given now."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+ZONE = "Europe/Berlin"
+MONTHS = 5
+OPENS, CLOSES = 8 * 60, 17 * 60 + 30
+"""Minutes after midnight."""
+_SATURDAY, _FRIDAY, _TUESDAY = 5, 4, 1
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Days and instants around `now`. There are no holidays in it."""
+
+    now: datetime
+
+    @cached_property
+    def today(self) -> date:
+        """In Hamburg."""
+        return self.now.astimezone(ZoneInfo(ZONE)).date()
+
+    @cached_property
+    def yesterday(self) -> date:
+        """The last day on which somebody worked, whatever day it is."""
+        return self.today - _DAY
+
+    @cached_property
+    def first(self) -> date:
+        """The first day of the demo."""
+        year, month = divmod(self.today.year * 12 + self.today.month - 1 - MONTHS, 12)
+        return date(year, month + 1, min(self.today.day, 28))
+
+    @cached_property
+    def workdays(self) -> list[date]:
+        """Mondays to Fridays from the first day to yesterday."""
+        days = ((self.first + n * _DAY) for n in range((self.today - self.first).days))
+        return [day for day in days if day.weekday() < _SATURDAY]
+
+    @cached_property
+    def this_month(self) -> date:
+        """The first of the month."""
+        return self.today.replace(day=1)
+
+    @cached_property
+    def last_month(self) -> date:
+        """The first of the month that is over and not billed yet."""
+        return (self.this_month - _DAY).replace(day=1)
+
+    @cached_property
+    def billed_until(self) -> list[date]:
+        """The firsts of months up to which everything has been billed, one run after the other."""
+        firsts, day = [], self.last_month
+        while day > self.first:
+            firsts.append(day)
+            day = (day - _DAY).replace(day=1)
+        return firsts[::-1]
+
+    def instant(self, day: date, minutes: int) -> datetime:
+        """So many minutes after midnight, in UTC."""
+        local = datetime.combine(day, time(minutes // 60, minutes % 60), ZoneInfo(ZONE))
+        return local.astimezone(UTC)
+
+    def date_of(self, at: datetime) -> date:
+        """The local day of an instant."""
+        return at.astimezone(ZoneInfo(ZONE)).date()
+
+    def later(self, at: datetime, minutes: int) -> datetime:
+        """So many working minutes after `at`."""
+        local = at.astimezone(ZoneInfo(ZONE))
+        day, minute = local.date(), local.hour * 60 + local.minute
+        left = minutes
+        while True:
+            minute = max(minute, OPENS)
+            if day.weekday() < _SATURDAY and minute + left <= CLOSES:
+                return self.instant(day, minute + left)
+            if day.weekday() < _SATURDAY:
+                left -= max(0, CLOSES - minute)
+            day, minute = day + _DAY, OPENS
+
+    def workday_from(self, day: date) -> date:
+        """This day, or the Monday after it."""
+        return day + _DAY * (7 - day.weekday()) if day.weekday() >= _SATURDAY else day
+
+    @cached_property
+    def submissions(self) -> list[datetime]:
+        """When everybody hands in their time: on Fridays, when a month is over, and once more the evening before the last working day."""
+        days = [self.instant(day, 16 * 60 + 40) for day in self.workdays if day.weekday() == _FRIDAY]
+        months = [self.instant(self.workday_from(day), 8 * 60 + 20) for day in (*self.billed_until, self.this_month)]
+        return sorted([*days, *months, self.instant(self.workdays[-2], 17 * 60 + 45)])
+
+    @cached_property
+    def approvals(self) -> list[datetime]:
+        """When managers look at it: on Tuesdays, when a month is over, and on the last working day."""
+        days = [self.instant(day, 10 * 60 + 5) for day in self.workdays if day.weekday() == _TUESDAY]
+        months = [self.instant(self.workday_from(day), 10 * 60 + 40) for day in (*self.billed_until, self.this_month)]
+        return sorted([*days, *months, self.instant(self.workdays[-1], 9 * 60 + 10)])
+
+    @property
+    def approved_to(self) -> date:
+        """The last day of which everything is decided; three working days follow, of which the last is not handed in."""
+        return self.workdays[-4]

@@ -1,0 +1,214 @@
+"""The demo's customers, as they would be typed in: all of them invented, with contacts, contracts and services."""
+
+from dataclasses import dataclass
+
+from portal.contracts.services import ServiceFacts
+from portal.people.customers import CustomerFacts
+
+REVERSE_CHARGE = "Reverse charge: the recipient owes the VAT (Article 196 of Directive 2006/112/EC)."
+NOT_HERE = "Not taxable in Germany: the service is supplied in Switzerland."
+TEACHING = "Exempt under § 4 No. 21 UStG: teaching that prepares for an occupation."
+
+EVERYTHING, CASES, OWN = "all cases, invoices, contacts", "all cases", ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A contact; `may` says which of the three rights they have."""
+
+    name: str
+    may: str = OWN
+    phone: str = ""
+    time_zone: str = "Europe/Berlin"
+
+    @property
+    def mailbox(self) -> str:
+        """What stands before the @."""
+        return self.name.split()[0].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A contract. `{year}` in its name is the year in which it began. The first service of a customer is its default."""
+
+    name: str
+    services: tuple[ServiceFacts, ...]
+    payment_days: int = 14
+    vat_rate: str = "19"
+    currency: str = "EUR"
+    cycle: str = "monthly"
+    order_reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """A customer. `share`: how many of a hundred cases are theirs. `is_trial`: their time is shown and not charged, so far."""
+
+    facts: CustomerFacts
+    people: tuple[Person, ...]
+    frames: tuple[Frame, ...]
+    share: int
+    is_trial: bool = False
+
+    @property
+    def domain(self) -> str:
+        """Where their mail goes."""
+        return f"{self.facts.name.split()[0].lower()}.example"
+
+
+def _service(name: str, rollup: str, minimum: int, increment: int, mode: str = "up", untaxed: str = "") -> ServiceFacts:
+    return ServiceFacts(
+        name=name,
+        rollup=rollup,
+        taxable="no" if untaxed else "yes",
+        exemption_reason=untaxed,
+        rounding_minimum=str(minimum),
+        rounding_increment=str(increment),
+        rounding_mode=mode,
+    )
+
+
+def _seat(name: str, legal_name: str, street: str, postcode: str, city: str, vat_id: str) -> CustomerFacts:
+    country = {"IE": "IE", "NL": "NL", "CH": "CH"}.get(vat_id[:2], "DE")
+    return CustomerFacts(
+        name=name,
+        legal_name=legal_name,
+        street=street,
+        postcode=postcode,
+        city=city,
+        country=country,
+        vat_id=vat_id,
+    )
+
+
+CUSTOMERS = (
+    Organisation(
+        _seat("Acme", "Acme GmbH", "Speicherweg 12", "20457", "Hamburg", "DE313097845"),
+        (Person("Ada Lindqvist", EVERYTHING, "+49 40 555 0148"), Person("Alan Weber")),
+        (
+            Frame(
+                "Support {year}",
+                (_service("Helpdesk", "service", 0, 15), _service("Network care", "role", 0, 15)),
+                order_reference="4500-7731",
+            ),
+        ),
+        share=16,
+    ),
+    Organisation(
+        _seat("Globex", "Globex Ltd", "1 Quay Road", "D01 X2Y3", "Dublin", "IE3317842T"),
+        (Person("Gil Moreau", EVERYTHING, "+353 1 555 0117", "Europe/Dublin"),),
+        (
+            Frame(
+                "Helpdesk and move",
+                (
+                    _service("Helpdesk", "service", 0, 15, untaxed=REVERSE_CHARGE),
+                    _service("Move to Cork", "resource", 0, 15, untaxed=REVERSE_CHARGE),
+                ),
+                payment_days=30,
+            ),
+        ),
+        share=11,
+    ),
+    Organisation(
+        _seat("Birkholm Foods", "Birkholm Lebensmittel GmbH", "Mühlenkai 3", "23552", "Lübeck", "DE288150933"),
+        (
+            Person("Rune Birkholm", EVERYTHING, "+49 451 555 0120"),
+            Person("Thea Lauritz", CASES),
+            Person("Kaspar Noll"),
+        ),
+        (Frame("Care {year}", (_service("Helpdesk", "none", 0, 15),), order_reference="BF-2208"),),
+        share=10,
+    ),
+    Organisation(
+        _seat("Tarnwick Print", "Tarnwick Druck GmbH", "Am Setzkasten 8", "28195", "Bremen", "DE301772846"),
+        (Person("Silke Tarnwick", EVERYTHING, "+49 421 555 0133"), Person("Bertil Quast")),
+        (Frame("Framework {year}", (_service("On call", "resource", 30, 30),), payment_days=21),),
+        share=7,
+    ),
+    Organisation(
+        _seat("Ostrand Shipping", "Ostrand Reederei GmbH", "Förderkai 40", "24103", "Kiel", "DE276630415"),
+        (
+            Person("Imke Ostrand", EVERYTHING, "+49 431 555 0102"),
+            Person("Joris Feld", CASES),
+            Person("Merle Anders"),
+            Person("Peer Lohse"),
+        ),
+        (
+            Frame(
+                "Support and network",
+                (_service("Helpdesk", "service", 15, 15), _service("Ship networks", "role", 0, 30, "nearest")),
+                order_reference="OS/IT/17",
+            ),
+        ),
+        share=13,
+    ),
+    Organisation(
+        _seat("Quillby School", "Quillby Schule gGmbH", "Lindenallee 2", "30159", "Hannover", "DE319448207"),
+        (Person("Frauke Quillby", EVERYTHING), Person("Daniel Ohm")),
+        (
+            Frame(
+                "School care",
+                (_service("Helpdesk", "service", 0, 15), _service("Courses", "none", 0, 15, untaxed=TEACHING)),
+                payment_days=30,
+            ),
+        ),
+        share=7,
+    ),
+    Organisation(
+        _seat("Kelvaro Instruments", "Kelvaro Messgeräte GmbH", "Waagegasse 5", "37073", "Göttingen", "DE290517638"),
+        (Person("Viktor Kelva", EVERYTHING, "+49 551 555 0161"), Person("Nele Sturm", CASES)),
+        (Frame("Time and material", (_service("Administration", "role", 0, 5, "nearest"),), cycle="quarterly"),),
+        share=9,
+    ),
+    Organisation(
+        _seat("Rovana Bikes", "Rovana Fahrrad GmbH", "Kettenweg 19", "26122", "Oldenburg", "DE284460951"),
+        (Person("Tilda Rovana", EVERYTHING), Person("Enno Specht")),
+        (Frame("Trial half-year", (_service("Helpdesk", "service", 0, 15),)),),
+        share=5,
+        is_trial=True,
+    ),
+    Organisation(
+        _seat("Larkmoor Clinic", "Larkmoor Klinik GmbH", "Am Moorbach 77", "18055", "Rostock", "DE307263194"),
+        (
+            Person("Dorothea Lark", EVERYTHING, "+49 381 555 0199"),
+            Person("Malte Brink", CASES),
+            Person("Selma Ito"),
+        ),
+        (Frame("Clinic support", (_service("Support", "service", 10, 10, "down"),), order_reference="KL-90-112"),),
+        share=9,
+    ),
+    Organisation(
+        _seat("Fennick Orchards", "Fennick Obsthof KG", "Deichstieg 1", "21680", "Stade", "DE295381720"),
+        (Person("Harm Fennick", EVERYTHING),),
+        (Frame("By the minute", (_service("Help", "none", 0, 1),), payment_days=10),),
+        share=4,
+    ),
+    Organisation(
+        _seat("Sernaz Hotels", "Sernaz Hotels AG", "Via Larisch 9", "7000", "Chur", "CHE314159018"),
+        (Person("Flurina Sernaz", EVERYTHING, "+41 81 555 01 40", "Europe/Zurich"), Person("Reto Fluor", CASES)),
+        (
+            Frame(
+                "Remote support",
+                (_service("Remote support", "service", 0, 15, untaxed=NOT_HERE),),
+                payment_days=30,
+                vat_rate="8.1",
+                currency="CHF",
+            ),
+        ),
+        share=5,
+    ),
+    Organisation(
+        _seat("Dornkamp Glass", "Dornkamp Glas B.V.", "Zandkade 31", "9711 AB", "Groningen", "NL861730942B27"),
+        (Person("Sanne Dornkamp", EVERYTHING, "+31 50 555 0172", "Europe/Amsterdam"), Person("Wim Aalders")),
+        (
+            Frame(
+                "Support",
+                (_service("Support", "role", 0, 15, untaxed=REVERSE_CHARGE),),
+                payment_days=30,
+                vat_rate="21",
+            ),
+        ),
+        share=4,
+    ),
+)
+"""Shares add up to a hundred."""

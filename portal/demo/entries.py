@@ -1,0 +1,168 @@
+"""What becomes of each piece of work: logged, handed in, approved or sent back; and what of it still waits for somebody."""
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from portal import billing
+from portal.billing import Choice
+from portal.demo.stage import Piece, Stage
+from portal.people.readers import AgentReader
+from portal.timekeeping import states
+from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.rules import Billing
+
+BLOCKERS, FORGOTTEN = 6, 2
+"""Entries of the month that is over: handed in and not decided on, and never handed in."""
+LATE = 6
+"""Entries that were approved after their month had been billed."""
+HEALED = 8
+"""Entries that were sent back once, corrected and then approved."""
+
+REASONS = (
+    "This was 25 min according to the log of the gateway. Which of the two is right?",
+    "The comment should say what was done, not only where.",
+    "This belongs to the project, not to the helpdesk.",
+    "Twice on the same morning for the same person: is one of them a slip?",
+)
+"""Why something was sent back that now waits for its author."""
+
+
+def plan(stage: Stage) -> None:
+    """Decide how far each piece gets, and put all of it onto the timeline."""
+    _decide(stage)
+    for piece in stage.pieces:
+        stage.timeline.plan(piece.at, partial(_log, stage, piece))
+    for at in stage.calendar.submissions:
+        stage.timeline.plan(at, partial(_submit, stage))
+    for at in stage.calendar.approvals:
+        stage.timeline.plan(at, partial(_approve, stage))
+    stage.timeline.plan(stage.calendar.instant(stage.calendar.yesterday, 18 * 60 + 10), partial(_send_back, stage))
+
+
+def _decide(stage: Stage) -> None:
+    rng, calendar, pieces = stage.rng, stage.calendar, stage.pieces
+    waiting = [piece for piece in pieces if calendar.approved_to < piece.work_date < calendar.workdays[-1]]
+    for piece in pieces:
+        if piece.work_date >= calendar.workdays[-1]:
+            piece.fate = "draft"
+    for piece in waiting:
+        piece.fate = "submitted"
+    with_customer = [piece for piece in waiting if piece.house is not None and piece.comment]
+    mine = [piece for piece in with_customer if piece.agent.name == "Ines Okafor"][:2]
+    others = [piece for piece in with_customer if piece.agent.name not in ("Ines Okafor", "Max Herrmann")]
+    for piece in (*mine, *rng.sample(others, min(len(others), len(REASONS) - len(mine)))):
+        piece.fate = "rejected"
+    for piece in [piece for piece in others if piece.fate == "submitted" and piece.held][:2]:
+        piece.comment = ""
+
+    old = [piece for piece in pieces if piece.fate == "approved" and piece.house and not piece.house.organisation.is_trial]
+    over = [piece for piece in old if calendar.last_month <= piece.work_date < calendar.this_month]
+    blocking = rng.sample(over, min(len(over) // 2, BLOCKERS + FORGOTTEN))
+    for place, piece in enumerate(blocking):
+        piece.fate = "forgotten" if place < FORGOTTEN else "blocker"
+    billed = [piece for piece in old if piece.work_date < calendar.last_month]
+    ends = [piece for piece in billed if any(timedelta(0) < day - piece.work_date < timedelta(5) for day in calendar.billed_until[:-1])]
+    for piece in rng.sample(ends, min(len(ends), LATE)):
+        piece.fate = "late"
+    for piece in rng.sample([piece for piece in billed if piece.fate == "approved"], HEALED):
+        piece.fate = "healed"
+
+
+async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
+    """Log one piece. What is worked for a trial, and now and then something else, is shown and not charged."""
+    rng, house = stage.rng, piece.house
+    case = piece.held.opened if piece.held else None
+    billing_choice, counts, reason = None, None, ""
+    if house is not None and (house.organisation.is_trial or rng.random() < 0.025):
+        billing_choice = Billing.NO_CHARGE
+    elif house is not None and piece.minutes > 75 and rng.random() < 0.05:
+        counts, reason = 60, "The rest of it was our own learning."
+    service_id = case.service_id if case else house.service(piece.service).id if house else None
+    work = Work(
+        minutes=piece.minutes,
+        work_date=piece.work_date,
+        service_id=service_id,
+        billing=billing_choice,
+        external_comment=piece.comment,
+        description=piece.description,
+        counts=counts,
+        override_reason=reason,
+    )
+    by_manager = rng.random() < 0.01
+    by = stage.agent("Max Herrmann") if by_manager else piece.agent
+    piece.entry = await TimeEntry.log(by, work, at=at, case=case, agent_id=piece.agent.id)
+
+
+async def _submit(stage: Stage, at: datetime) -> None:
+    for agent in stage.agents.values():
+        ready = {
+            piece.entry.id: piece
+            for piece in stage.pieces
+            if piece.entry and piece.agent == agent and not piece.is_submitted and piece.fate not in ("draft", "forgotten")
+        }
+        if ready:
+            await states.submit(agent, ready, at=at)
+        for piece in ready.values():
+            piece.is_submitted = True
+
+
+async def _approve(stage: Stage, at: datetime) -> None:
+    """Max decides on all but his own time, Noor on his. What is sent back is corrected at once and looked at a second time."""
+    for by in (stage.agent("Max Herrmann"), stage.agent("Noor Haddad")):
+        is_others = by.name == "Max Herrmann"
+        ready = [
+            piece
+            for piece in stage.pieces
+            if piece.is_submitted and not piece.is_approved and (piece.agent.name != "Max Herrmann") == is_others and _is_due(piece, at)
+        ]
+        for piece in ready:
+            if piece.fate == "healed":
+                await _heal(piece, by, at)
+        if ready:
+            outcome = await billing.approve([_choice(piece) for piece in ready], by=by, at=at + timedelta(hours=2))
+            if outcome.refused:
+                raise RuntimeError(outcome.refused[0].sentence)
+        for piece in ready:
+            piece.is_approved = True
+
+
+def _is_due(piece: Piece, at: datetime) -> bool:
+    if piece.fate == "late":
+        return at - piece.at > timedelta(days=9)
+    return piece.fate in ("approved", "healed")
+
+
+async def _heal(piece: Piece, by: AgentReader, at: datetime) -> None:
+    entry = _entry(piece)
+    await billing.reject([_choice(piece)], reason="Say in the comment what was done.", by=by, at=at)
+    entry = await TimeEntry.find(entry.id, piece.agent)
+    work = Work(
+        minutes=entry.actual_minutes,
+        work_date=entry.work_date,
+        service_id=entry.service_id,
+        billing=Billing(entry.billing),
+        external_comment=f"{piece.comment}, result checked with the customer",
+        description=entry.description,
+    )
+    changed_at = at + timedelta(minutes=35)
+    piece.entry = await entry.change(piece.agent, work, version=entry.version, at=changed_at)
+    await states.submit(piece.agent, [entry.id], at=changed_at + timedelta(minutes=1))
+
+
+async def _send_back(stage: Stage, at: datetime) -> None:
+    rejected = [piece for piece in stage.pieces if piece.fate == "rejected" and piece.is_submitted]
+    for piece, reason in zip(rejected, REASONS, strict=False):
+        outcome = await billing.reject([_choice(piece)], reason=reason, by=stage.agent("Max Herrmann"), at=at)
+        if outcome.refused:
+            raise RuntimeError(outcome.refused[0].sentence)
+
+
+def _entry(piece: Piece) -> TimeEntry:
+    if piece.entry is None:
+        raise RuntimeError("this piece of work has not been logged")
+    return piece.entry
+
+
+def _choice(piece: Piece) -> Choice:
+    entry = _entry(piece)
+    return Choice(entry.id, entry.version)

@@ -1,0 +1,94 @@
+"""The demo's customers brought into the database, each with its contacts, contracts, services and prices of its own."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from portal.contracts.contracts import Contract, ContractFacts
+from portal.contracts.services import Service
+from portal.demo.customers import CASES, CUSTOMERS, EVERYTHING, Organisation
+from portal.demo.ours import price_of
+from portal.people.contacts import Contact, ContactFacts
+from portal.people.customers import Customer
+from portal.people.readers import AgentReader, ContactReader
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A customer that is there. The first service is the default of its cases."""
+
+    id: int
+    organisation: Organisation
+    contacts: tuple[ContactReader, ...]
+    services: tuple[Service, ...]
+
+    @property
+    def name(self) -> str:
+        """As agents call it."""
+        return self.organisation.facts.name
+
+    def service(self, name: str) -> Service:
+        """By its name."""
+        return next(service for service in self.services if service.name == name)
+
+
+async def move_in(start: date, at: datetime) -> dict[str, House]:
+    """All customers by name, their contracts beginning on `start`."""
+    return {organisation.facts.name: await _house(organisation, start, at) for organisation in CUSTOMERS}
+
+
+async def _house(organisation: Organisation, start: date, at: datetime) -> House:
+    customer = await Customer.create(organisation.facts, at)
+    contacts = [await _contact(customer, organisation, place, at) for place in range(len(organisation.people))]
+    services = []
+    for frame in organisation.frames:
+        facts = ContractFacts(
+            name=frame.name.format(year=start.year),
+            start_on=start.isoformat(),
+            currency=frame.currency,
+            payment_days=str(frame.payment_days),
+            cycle=frame.cycle,
+            vat_rate=frame.vat_rate,
+            order_reference=frame.order_reference,
+        )
+        contract = await Contract.create(customer, facts, at)
+        services += [await Service.create(contract, each, at) for each in frame.services]
+    return House(customer.id, organisation, tuple(contacts), tuple(services))
+
+
+async def _contact(customer: Customer, organisation: Organisation, place: int, at: datetime) -> ContactReader:
+    person = organisation.people[place]
+    facts = ContactFacts(
+        name=person.name,
+        email=f"{person.mailbox}@{organisation.domain}",
+        phone=person.phone,
+        sees_all_cases=person.may in (EVERYTHING, CASES),
+        sees_invoices=person.may == EVERYTHING,
+        manages_contacts=person.may == EVERYTHING,
+        time_zone=person.time_zone,
+    )
+    contact = await Contact.create(customer, facts, at)
+    return ContactReader(
+        id=contact.id,
+        credential_id=(await contact.credential())["id"],
+        customer_id=customer.id,
+        customer_name=customer.name,
+        name=person.name,
+        email=facts.email,
+        locale=facts.locale,
+        time_zone=facts.time_zone,
+        sees_all_cases=facts.sees_all_cases,
+        sees_invoices=facts.sees_invoices,
+        manages_contacts=facts.manages_contacts,
+    )
+
+
+async def agree_prices(
+    houses: dict[str, House], agents: dict[str, AgentReader], roles: dict[str, str], start: date, at: datetime
+) -> None:
+    """Rates of every scope there is, so that each kind of price stands on some invoice."""
+    care = str(houses["Acme"].service("Network care").id)
+    await price_of("130", start, at, service_id=care, role_id=roles["Senior consultant"])
+    await price_of("126", start, at, service_id=care, agent_id=str(agents["Ines Okafor"].id))
+    await price_of("141.50", start, at, service_id=str(houses["Ostrand Shipping"].service("Ship networks").id))
+    await price_of("89", start, at, customer_id=str(houses["Birkholm Foods"].id), role_id=roles["Consultant"])
+    await price_of("96.40", start, at, customer_id=str(houses["Kelvaro Instruments"].id))

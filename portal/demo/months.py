@@ -1,0 +1,34 @@
+"""The demo's billing: each month one run and its invoices, but for the month that has just ended, of which the first two are done."""
+
+from datetime import date, datetime, timedelta
+from functools import partial
+
+from portal import billing
+from portal.demo.stage import Stage
+
+DONE_FIRST = ("Globex", "Rovana Bikes")
+"""Whose time of the last month has been run already: the first as a draft, the second, a trial, as a statement."""
+
+
+def plan(stage: Stage) -> None:
+    """Put every run, and the issuing on the day after it, onto the timeline."""
+    calendar = stage.calendar
+    everybody = [house.id for house in stage.houses.values()]
+    for until in calendar.billed_until:
+        day = calendar.workday_from(until)
+        stage.timeline.plan(calendar.instant(day, 14 * 60 + 5), partial(_run, stage, until, everybody))
+        following = calendar.workday_from(day + timedelta(days=1))
+        stage.timeline.plan(calendar.instant(following, 9 * 60 + 5), partial(_issue, stage))
+    first = [stage.houses[name].id for name in DONE_FIRST]
+    stage.timeline.plan(calendar.now - timedelta(minutes=25), partial(_run, stage, calendar.this_month, first))
+
+
+async def _run(stage: Stage, until: date, customers: list[int], at: datetime) -> None:
+    await billing.run(until, customers, by=stage.agent("Max Herrmann"), at=at)
+
+
+async def _issue(stage: Stage, at: datetime) -> None:
+    """Every draft, a minute after the other."""
+    by = stage.agent("Max Herrmann")
+    for place, draft in enumerate(await billing.list_drafts(by)):
+        await billing.issue(draft["id"], by=by, at=at + timedelta(minutes=place))

@@ -1,0 +1,93 @@
+"""The demo's company, departments, roles and agents; and the rates."""
+
+from datetime import date, datetime
+
+from portal.contracts.company import Company, CompanyFacts
+from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
+from portal.demo.calendar import ZONE
+from portal.people.agents import Agent, AgentFacts
+from portal.people.departments import Department, DepartmentFacts
+from portal.people.readers import AgentReader
+
+COMPANY = CompanyFacts(
+    name="Halden IT",
+    legal_name="Halden IT GmbH",
+    street="Fleetgang 9",
+    postcode="20459",
+    city="Hamburg",
+    country="DE",
+    vat_id="DE280846573",
+    email="office@desk.example",
+    phone="+49 40 555 0100",
+    bank_name="Elbufer Bank",
+    iban="DE63 2009 9900 0000 4147 00",
+    bic="ELBUDEHHXXX",
+    currency="EUR",
+    time_zone=ZONE,
+    first_number="HI-20417",
+)
+
+DEPARTMENTS = (("Office", ""), ("Delivery", ""), ("Service desk", "Delivery"), ("Networks", "Delivery"), ("Servers", "Delivery"))
+"""Name and the department above it."""
+
+ROLES = {"Senior consultant": ("118", "122"), "Consultant": ("94", "98"), "Technician": ("72", "75")}
+"""Euros an hour: at the beginning, and since the third month of the demo."""
+FRANCS = {"Senior consultant": "135", "Consultant": "112", "Technician": "88"}
+
+AGENTS = (
+    ("Noor Haddad", "admin", "Consultant", "Office", ()),
+    ("Max Herrmann", "manager", "Senior consultant", "Delivery", ("Office", "Delivery")),
+    ("Ines Okafor", "agent", "Senior consultant", "Networks", ()),
+    ("Jonas Brandt", "agent", "Consultant", "Service desk", ()),
+    ("Lena Vogt", "agent", "Consultant", "Networks", ()),
+    ("Tomasz Wilk", "agent", "Senior consultant", "Servers", ()),
+    ("Petra Lindahl", "agent", "Technician", "Service desk", ()),
+)
+"""Name, grade, role, department, departments that they are designated for."""
+
+
+async def found(start: date, third_month: date, at: datetime) -> tuple[dict[str, AgentReader], dict[str, str]]:
+    """Set up the company with its people and prices. Gives the agents by name, and the ids of roles as forms send them."""
+    await Company.set_up(COMPANY)
+    departments: dict[str, str] = {}
+    for name, above in DEPARTMENTS:
+        department = await Department.create(DepartmentFacts(name=name, parent_id=departments.get(above, "")))
+        departments[name] = str(department.id)
+    roles: dict[str, str] = {}
+    for name, (price, raised) in ROLES.items():
+        role = await create_role(RoleFacts(name=name, hourly_rate=price, effective_from=start.isoformat()), at)
+        roles[name] = str(role.id)
+        await price_of(raised, third_month, at, role_id=roles[name])
+        await price_of(FRANCS[name], start, at, "CHF", role_id=roles[name])
+    agents = {}
+    for name, grade, role_name, department_name, approves in AGENTS:
+        facts = AgentFacts(
+            name=name,
+            email=f"{name.split()[0].lower()}@desk.example",
+            grade=grade,
+            role_id=roles[role_name],
+            department_id=departments[department_name],
+            time_zone=ZONE,
+            approves=[departments[each] for each in approves],
+        )
+        agents[name] = await _reader(await Agent.create(facts, at))
+    return agents, roles
+
+
+async def price_of(hourly_rate: str, since: date, at: datetime, currency: str = "EUR", **scope: str) -> None:
+    """A rate. `scope` are fields of `RateFacts`."""
+    facts = RateFacts(hourly_rate=hourly_rate, currency=currency, effective_from=since.isoformat(), **scope)
+    await Rate.create(facts, at)
+
+
+async def _reader(agent: Agent) -> AgentReader:
+    credential = await agent.credential()
+    return AgentReader(
+        id=agent.id,
+        credential_id=credential["id"],
+        name=agent.name,
+        email=credential["email"],
+        grade=agent.grade,
+        locale=agent.locale,
+        time_zone=agent.time_zone,
+    )

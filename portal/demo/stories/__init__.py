@@ -1,0 +1,111 @@
+"""What people write to us in the demo: invented matters with their dialogue, notes, files and work, told in short scripts.
+
+A story begins with `# subject | type priority`; then each line is said or done in turn: `c:` the contact, `a:` the agent, `n:` a note,
+`w 45:` 45 minutes of work with the comment that the customer reads, `f:` a file on the message before it. An indented line goes on with
+the one above. `{names}` are filled in, the same throughout one case.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from random import Random
+from typing import Literal
+
+from portal.demo.stories import accounts, heroes, network, servers, workplace
+
+TYPES = {"incident": "Incident", "question": "Question", "change": "Change request", "mistake": "Our mistake"}
+"""The word of a story and the name of its case type."""
+
+PRIORITIES = {"low": 1, "normal": 2, "high": 3, "urgent": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing that is said or done. `minutes` only where it is work."""
+
+    who: Literal["contact", "agent", "note", "work"]
+    text: str
+    minutes: int = 0
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A matter from the first message to the last. `type_name` is the name of a case type, `priority` goes from 1 to 4."""
+
+    subject: str
+    type_name: str
+    priority: int
+    turns: tuple[Turn, ...]
+
+    def told(self, rng: Random) -> "Story":
+        """The same story with all names filled in."""
+        chosen = {name: rng.choice(values) for name, values in NAMES.items()}
+
+        def fill(text: str) -> str:
+            filled = re.sub(r"\{(\w+)\}", lambda match: chosen[match[1]], text)
+            # Names such as "the ERP" and "accounts" may come to stand at the beginning of a sentence.
+            return re.sub(r"(^|[.?:] )([a-z])", lambda match: match[1] + match[2].upper(), filled)
+
+        return replace(
+            self,
+            subject=fill(self.subject),
+            turns=tuple(replace(turn, text=fill(turn.text)) for turn in self.turns),
+        )
+
+
+NAMES = {
+    "person": "Karin Holt,Sven Adler,Mareike Jansen,Paul Reuter,Olga Brenner,Tim Falk,Nadia Simon,Henrik Moll,Eva Strand,Luca Ferro,"
+    "Jana Petersen,Bodo Klein,Rieke Thoms,Anton Vidal,Hanna Krog,Milo Benedek,Inga Sommer,Ralf Döring",
+    "room": "the meeting room,the front desk,the warehouse,accounts,the second floor,the workshop,goods in,the print room,room 12,the canteen,"
+    "dispatch,the laboratory",
+    "server": "FS-01,FS-02,APP-03,SQL-01,TS-02,MAIL-01,BK-01",
+    "app": "the ERP,the time clock,the label software,the document archive,the accounting software,the web shop,the warehouse system,"
+    "the booking system,the route planner",
+    "site": "the second site,the branch in Celle,the depot,the new building,the shop in town,the yard",
+    "folder": "Offers,Contracts,Payroll,Drawings,Purchasing,Quality,Board",
+    "box": "orders,info,invoices,service,applications,returns",
+    "day": "Monday,Tuesday,Wednesday,Thursday,Friday",
+    "date": "the 1st,the 15th",
+    "time": "07:50,08:40,09:15,10:30,11:20,13:05,14:45,16:10",
+    "port": "8443,5061,9100,3050,8880",
+    "version": "7.2,7.4,11.0,11.3",
+    "n": "4,5,6,7,8,9,12,14,18,20",
+}  # fmt: skip
+NAMES = {name: values.split(",") for name, values in NAMES.items()}  # type: ignore[attr-defined]
+
+
+def parse(script: str) -> list[Story]:
+    """The stories of a script."""
+    return [_story(block) for block in re.split(r"^# ", script.strip(), flags=re.MULTILINE) if block]
+
+
+def _story(block: str) -> Story:
+    head, *lines = re.sub(r"\n {2,}", " ", block).strip().split("\n")
+    subject, facts = head.rsplit(" | ", 1)
+    kind, priority = facts.split()
+    turns: list[Turn] = []
+    for line in filter(None, lines):
+        sign, text = line.split(": ", 1)
+        if sign == "f":
+            turns[-1] = replace(turns[-1], files=(*turns[-1].files, text))
+        elif sign.startswith("w "):
+            turns.append(Turn("work", text, minutes=int(sign[2:])))
+        else:
+            turns.append(Turn(_SPEAKERS[sign], text))
+    return Story(subject, TYPES[kind], PRIORITIES[priority], tuple(turns))
+
+
+_SPEAKERS: dict[str, Literal["contact", "agent", "note"]] = {"c": "contact", "a": "agent", "n": "note"}
+
+
+@cache
+def ordinary() -> tuple[Story, ...]:
+    """The stories that happen again and again, each time with other names."""
+    return tuple(parse("\n".join((network.STORIES, servers.STORIES, workplace.STORIES, accounts.STORIES))))
+
+
+@cache
+def of_the_cast() -> tuple[Story, ...]:
+    """Those that happen once: what Ada, Alan and Gil wait for today."""
+    return tuple(parse(heroes.STORIES))

@@ -1,0 +1,33 @@
+"""What happens in the demo, in the order in which it happens: acts are planned in any order and played by their instants."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+
+from portal.demo.calendar import Calendar
+
+Act = Callable[[datetime], Awaitable[object]]
+
+
+class Timeline:
+    """Acts, each at an instant. What would happen after now does not happen."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._acts: list[tuple[datetime, int, Act]] = []
+
+    def plan(self, at: datetime, act: Act) -> bool:
+        """Have `act` played at this instant; False if that is still to come."""
+        if at >= self._calendar.now:
+            return False
+        self._acts.append((at, len(self._acts), act))
+        return True
+
+    async def play(self, say: Callable[[str], None]) -> None:
+        """Play all acts; `say` hears of each month."""
+        month: date | None = None
+        for at, _, act in sorted(self._acts, key=lambda planned: planned[:2]):
+            day = self._calendar.date_of(at)
+            if month is None or day.replace(day=1) > month:
+                month = day.replace(day=1)
+                say(f"{month:%B %Y}")
+            await act(at)

@@ -1,0 +1,74 @@
+"""Work beside cases: the weekly look at backups, projects under a service, and general time."""
+
+from datetime import date
+
+from portal.demo.stage import Piece, Stage
+
+ENTRIES = 1500
+
+PROJECTS = {
+    ("Globex", "Move to Cork"): ("Ines Okafor", "Jonas Brandt", "Tomasz Wilk", "Max Herrmann"),
+    ("Ostrand Shipping", "Ship networks"): ("Lena Vogt", "Ines Okafor", "Petra Lindahl"),
+    ("Acme", "Network care"): ("Ines Okafor", "Lena Vogt"),
+    ("Quillby School", "Courses"): ("Jonas Brandt", "Noor Haddad", "Petra Lindahl"),
+    ("Kelvaro Instruments", "Administration"): ("Tomasz Wilk", "Noor Haddad"),
+    ("Birkholm Foods", "Helpdesk"): ("Jonas Brandt", "Petra Lindahl"),
+    ("Larkmoor Clinic", "Support"): ("Tomasz Wilk", "Lena Vogt"),
+}
+"""Who works under which service of a customer without a case."""
+
+STEPS = ("planned", "listed and compared with the plan", "prepared", "set up", "tested", "corrected after the test", "handed over", "written down")
+THINGS = {
+    "Courses": ("Course on documents", "Course on spreadsheets", "Course for class teachers", "Exercises for the computer room"),
+    "Ship networks": ("Bridge network", "Crew wireless", "Satellite line", "Cables on the main deck", "Router of the coaster"),
+    "Network care": ("Firewall rules", "Switches on the second floor", "Wireless coverage", "Network plan", "VPN accounts"),
+    "Move to Cork": ("Cables in the new office", "Server room", "Telephones", "Line of the provider", "Printers", "Move of the file server", "Desks"),
+}
+ELSE = ("Updates of the month", "Inventory", "User accounts", "Restore test", "Monitoring", "Documentation")
+MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planning of the week", "Store room counted")
+
+
+def plan(stage: Stage) -> None:
+    """Add what is worked beside cases until there are `ENTRIES`."""
+    stage.pieces[:] = [piece for piece in stage.pieces if piece.at < stage.calendar.now and piece.work_date < stage.calendar.today]
+    _plan_backups(stage)
+    _plan_general(stage)
+    for agent in ("Ines Okafor", "Jonas Brandt", "Lena Vogt"):
+        _plan_project(stage, stage.calendar.yesterday, agent)
+    while len(stage.pieces) < ENTRIES:
+        _plan_project(stage, stage.rng.choice(stage.calendar.workdays))
+    if len(stage.pieces) > ENTRIES:
+        raise RuntimeError(f"{len(stage.pieces)} entries were planned")
+    stage.pieces.sort(key=lambda piece: piece.at)
+
+
+def _piece(stage: Stage, day: date, agent: str, minutes: int, comment: str, **place: object) -> None:
+    at = stage.calendar.instant(day, stage.rng.randrange(9 * 60, 17 * 60 + 20))
+    stage.pieces.append(Piece(at, day, stage.agent(agent), minutes, comment, **place))  # type: ignore[arg-type]
+
+
+def _plan_backups(stage: Stage) -> None:
+    for day in stage.calendar.workdays[::5]:
+        for house in stage.houses.values():
+            if stage.rng.random() < 0.6:
+                agent = stage.rng.choice(("Tomasz Wilk", "Petra Lindahl"))
+                minutes = stage.rng.choice((10, 15, 15, 20, 25))
+                _piece(stage, day, agent, minutes, "Backups and alarms of the week checked", house=house, service=house.services[0].name)
+
+
+def _plan_general(stage: Stage) -> None:
+    for week, day in enumerate(stage.calendar.workdays[1::5]):
+        for agent in stage.agents:
+            _piece(stage, day, agent, 45, "", description=MEETINGS[0])
+            if (week + len(agent)) % 4 == 0:
+                _piece(stage, day, agent, stage.rng.choice((60, 90, 120, 180)), "", description=stage.rng.choice(MEETINGS[1:]))
+
+
+def _plan_project(stage: Stage, day: date, agent: str = "") -> None:
+    rng = stage.rng
+    places = [place for place, agents in PROJECTS.items() if not agent or agent in agents]
+    customer, service = rng.choice(places)
+    comment = f"{rng.choice(THINGS.get(service, ELSE))}: {rng.choice(STEPS)}"
+    worked_by = agent or rng.choice(PROJECTS[customer, service])
+    house = stage.houses[customer]
+    _piece(stage, day, worked_by, rng.randrange(30, 215, 5), comment, house=house, service=service)
