@@ -9,6 +9,10 @@ router = Router(
     "/",
     route_handlers=[
         Router("/", route_handlers=[home.front], guards=[signed_in]),
-        Router("/", route_handlers=[*cases.handlers, *case.handlers, *invoices.handlers, *statements.handlers], guards=[contact_only]),
+        Router(
+            "/",
+            route_handlers=[*cases.handlers, *case.handlers, *invoices.handlers, *statements.handlers],
+            guards=[contact_only],
+        ),
     ],
 )

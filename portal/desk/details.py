@@ -27,8 +27,8 @@ class Details:
     async def find(cls, number: str | int, reader: Reader) -> "Details":
         """By one query; `NotFound` if there is no such case or it is not the reader's."""
         row = await current().fetchrow(
-            f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name, o.phone as contact_phone,
-              a.name as agent_name, s.name as service_name,
+            f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
+              o.phone as contact_phone, a.name as agent_name, s.name as service_name,
               (select coalesce(array_agg(x.name order by x.name), '{{}}') from contact x
                where x.customer_id = c.customer_id and x.sees_all_cases and x.ended_at is null and x.id <> c.contact_id) as colleagues
             from cases c join case_type t on t.id = c.case_type_id join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id
@@ -41,3 +41,7 @@ class Details:
         values = dict(row)
         names = {name: values.pop(name) for name in cls.__slots__ if name != "case"}
         return cls(case=Case.of_row(values), **names)
+
+    def others(self, reader: Reader) -> list[str]:
+        """Who of the customer reads the case beside this reader."""
+        return [name for name in (self.contact_name, *self.colleagues) if name != reader.name]

@@ -11,6 +11,7 @@ from piccolo.table import Table
 from portal.database import current
 from portal.desk.attachments import Upload, attach
 from portal.desk.events import author_of
+from portal.desk.facts import checked_subject
 from portal.errors import Invalid, NotFound
 from portal.people.readers import Reader
 from portal.render import markdown
@@ -59,6 +60,11 @@ class Writing:
         """Raise `Invalid` if there is anything wrong with it."""
         if problems := self.problems():
             raise Invalid(problems)
+
+
+def problems_of(subject: str, text: str) -> dict[str, str]:
+    """What is wrong with what somebody typed for a new case, for a form that is refused for other reasons already."""
+    return checked_subject(subject)[1] | Writing(text).problems()
 
 
 async def written_before(writing: Writing, by: Reader) -> int | None:

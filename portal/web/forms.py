@@ -61,6 +61,11 @@ class Form:
         return {name: values[-1] for name, values in self.fields.items()}
 
     @property
+    def had_files(self) -> bool:
+        """Whether files came with it, which have to be chosen again after a refusal."""
+        return bool(self.files or self.problems)
+
+    @property
     def key(self) -> uuid.UUID | None:
         """What marks this very form (`form_key`), so that one sent twice counts once; None where it says nothing that makes sense."""
         try:

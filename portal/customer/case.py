@@ -1,0 +1,127 @@
+"""One case as its contacts see it: the dialogue, answering, closing, opening again, and its files."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.database import transaction
+from portal.desk import Attachment, Case, Details, feed_of, files_of
+from portal.errors import Invalid
+from portal.people.readers import ContactReader
+from portal.storage import Storage
+from portal.web import drafts
+from portal.web.forms import Form
+from portal.web.pages import download, page, refused, see_other
+from portal.web.visit import visit_of
+
+Web = Request[Any, Any, Any]
+
+
+class Reply(Struct, kw_only=True):
+    """The composer."""
+
+    body: str = ""
+    form_key: str = ""
+
+
+class Nothing(Struct):
+    """A form that is only a button."""
+
+
+@get("/cases/{number:str}")
+async def show(request: Web, number: FromPath[str]) -> Response[str]:
+    """The case's page; `?before=` shows an earlier stretch of the dialogue. It refreshes itself through the same address."""
+    return await _show(request, number=number)
+
+
+async def _show(
+    request: Web,
+    *,
+    number: str,
+    typed: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+    files_again: bool = False,
+) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    details = await Details.find(number, reader)
+    here, before = f"/cases/{details.case.number}", request.query_params.get("before", "")
+    kept = await drafts.kept(reader, f"{here}/replies")
+    return page(
+        request, "customer/cases/show.html", details=details, case=details.case, before=before, form_key=uuid.uuid4(), others=details.others(reader),
+        feed=await feed_of(
+            details.case, reader, customer=details.customer_name, files_at=f"{here}/files/", house=visit.company.name, before=before
+        ),
+        files=await files_of(details.case, files_at=f"{here}/files/"),
+        typed=typed or kept[f"{here}/replies"], errors=errors or {}, files_again=files_again,
+    )  # fmt: skip
+
+
+@post("/cases/{number:str}/replies")
+async def reply(
+    request: Web,
+    reader: NamedDependency[ContactReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Answer; what waited for it, or was done, is open again."""
+    try:
+        async with transaction(reader):
+            case = await Case.find(number, reader)
+            fields = form.into(Reply)
+            await case.reply(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
+    except Invalid as refusal:
+        return await refused(request, _show, refusal, form, number=number, files_again=form.had_files)
+    return see_other(f"/cases/{case.number}")
+
+
+@post("/cases/{number:str}/closure")
+async def close(
+    reader: NamedDependency[ContactReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """It is solved, the contact says."""
+    form.into(Nothing)
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        await case.close(by=reader, at=at)
+    return see_other(f"/cases/{case.number}")
+
+
+@post("/cases/{number:str}/reopening")
+async def reopen(
+    reader: NamedDependency[ContactReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """It is not solved after all."""
+    form.into(Nothing)
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        await case.reopen(by=reader, at=at)
+    return see_other(f"/cases/{case.number}")
+
+
+@get("/cases/{number:str}/files/{file_id:uuid}")
+async def send_file(
+    reader: NamedDependency[ContactReader],
+    storage: NamedDependency[Storage],
+    number: FromPath[str],
+    file_id: FromPath[uuid.UUID],
+) -> Response[Any]:
+    """A file of the case as a download, whatever it is (R56, R57)."""
+    case = await Case.find(number, reader)
+    attachment = await Attachment.find(file_id, case.id)
+    return download(storage.read(attachment.key), attachment.name, size=attachment.size)
+
+
+handlers: list[Any] = [show, reply, close, reopen, send_file]

@@ -1,0 +1,75 @@
+"""A contact's list of cases, and opening one."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from msgspec import Struct
+
+from portal.database import transaction
+from portal.desk import Case, Priority, case_types, customers_list, problems_of
+from portal.errors import Invalid
+from portal.people.readers import ContactReader
+from portal.web import drafts
+from portal.web.forms import Form
+from portal.web.pages import page, refused, see_other
+
+Web = Request[Any, Any, Any]
+
+
+class NewCase(Struct, kw_only=True):
+    """What a contact says of a new case; everything else follows from who they are."""
+
+    subject: str = ""
+    body: str = ""
+    case_type: int | None = None
+    priority: int | None = None
+    form_key: str = ""
+
+
+@get("/cases")
+async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
+    """What is open, or with `?show=all` everything; it refreshes itself through the same address."""
+    everything, asked = request.query_params.get("show") == "all", request.query_params.get("page", "")
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 1
+    listed = await customers_list(reader, everything=everything, page=number)
+    return page(request, "customer/cases/list.html", listed=listed, everything=everything)
+
+
+@get("/cases/new")
+async def new(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
+    """The form, with what was typed before and never sent."""
+    kept = await drafts.kept(reader, "/cases/new")
+    return await _form(request, typed=kept["/cases/new"])
+
+
+async def _form(
+    request: Web, *, typed: dict[str, str], errors: dict[str, str] | None = None, files_again: bool = False
+) -> Response[str]:
+    return page(
+        request, "customer/cases/new.html", typed=typed, errors=errors or {}, files_again=files_again, form_key=uuid.uuid4(),
+        types=[(kind.id, kind.name) for kind in await case_types()], priorities=[(int(priority), priority.word) for priority in Priority],
+    )  # fmt: skip
+
+
+@post("/cases/new")
+async def open_case(
+    request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Open a case and go to its page; the number is its title there."""
+    try:
+        fields = form.into(NewCase)
+        async with transaction(reader):
+            case = await Case.open(
+                by=reader, subject=fields.subject, text=fields.body, case_type_id=fields.case_type or 0,
+                priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
+            )  # fmt: skip
+    except Invalid as refusal:
+        whole = Invalid(problems_of(form.get("subject"), form.get("body")) | refusal.fields)
+        return await refused(request, _form, whole, form, files_again=form.had_files)
+    return see_other(f"/cases/{case.number}")
+
+
+handlers: list[Any] = [list_cases, new, open_case]

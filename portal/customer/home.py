@@ -1,0 +1,21 @@
+"""The first page: what waits for the contact, and what is in work."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, get
+from litestar.di import NamedDependency
+
+from portal.desk import overview
+from portal.people.readers import AgentReader
+from portal.web.pages import page, see_other
+
+
+@get("/")
+async def front(request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
+    """A contact's home; agents go on to their list of cases."""
+    if isinstance(reader, AgentReader):
+        return see_other("/agent/cases")
+    return page(
+        request, "customer/home/home.html", overview=await overview(reader, at), hour=at.astimezone(reader.zone).hour
+    )

@@ -1,0 +1,182 @@
+"""Invoices and statements over HTTP, for contacts: what they may see, and what they never do."""
+
+import csv
+import io
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from portal import billing
+from portal.database import transaction
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
+from tests.billing.work import NOVEMBER, a_case, log
+from tests.browser import Browser
+from tests.queries import counted
+from tests.world import ACME, ADA, ALAN, GIL, INES, MAX, NOW
+
+INVOICE = "/invoices/2026-0147"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+@pytest.fixture
+async def invoice(dsn: str) -> billing.Invoice:
+    """Issued to Acme: an entry of 37 min that counts 45, a goodwill one; one rejected, one not billable, one not approved; and a draft."""
+    async with transaction(MAX):
+        case = await a_case()
+        entries = [
+            await log(37, counted=45, comment="Gateway renewed", case_id=case["id"], description="MARK-INTERNAL"),
+            await log(20, billing="no_charge", comment="Goodwill", description="MARK-INTERNAL"),
+            await log(25, billing="not_billable", comment="MARK-UNBILLED"),
+        ]
+        rejected = await log(61, comment="MARK-REJECTED")
+        await log(62, comment="MARK-WAITS")
+        await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
+        await billing.reject([rejected.choice], reason="MARK-REASON", by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert run is not None
+        issued = await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
+        later = await log(63, comment="MARK-DRAFT")
+        await billing.approve([later.choice], by=MAX, at=NOW)
+        assert await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        return issued
+
+
+@pytest.mark.usefixtures("invoice")
+async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
+    """issue 2, section 2.5: rolled up by service, so the comment is not on the line but behind it (S0.18)."""
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        html = (await browser.get(INVOICE)).text.replace("\xa0", " ")
+        for words in (
+            "Invoice 2026-0147", "€107.10", "Helpdesk", "0.75 h", "120.00", "19 %", "90.00", "17.10", "Due on 4 Dec 2026", "Why this amount?",
+            "Senior consultant €120.00 per hour", "Gateway renewed", "Goodwill", "no charge", "Issued by Max Herrmann", "Halden IT GmbH",
+            "DE02 1203 0000 0000 2020 51", "Acme GmbH", "VAT id DE136695976", "4500-7731",
+        ):  # fmt: skip
+            assert words in html, words
+        listed = (await browser.get("/invoices")).text.replace("\xa0", " ")
+        assert INVOICE in listed
+        assert "€107.10" in listed
+
+
+@pytest.mark.usefixtures("invoice")
+async def test_nothing_internal_is_anywhere_a_contact_can_reach(app: Gate) -> None:
+    """R27, D57, S0.31: notes, actual minutes, rejected, unbilled and waiting time, drafts."""
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        for path in ("/", "/invoices", INVOICE, f"{INVOICE}/detail.csv", f"{INVOICE}/invoice.pdf"):
+            answer = await browser.get(path)
+            assert answer.status_code == 200
+            assert b"MARK" not in answer.content, path
+            assert b"0:37" not in answer.content
+            assert b"2026-0148" not in answer.content
+        rows = list(csv.DictReader(io.StringIO((await browser.get(f"{INVOICE}/detail.csv")).content.decode("utf-8-sig"), newline="")))
+        assert [(row["Comment"], row["Minutes"]) for row in rows] == [("Gateway renewed", "45"), ("Goodwill", "20")]
+        assert sum(Decimal(row["Amount"]) for row in rows) == Decimal(90)
+
+
+async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice) -> None:
+    """R65."""
+    async with transaction(MAX):
+        stored = {kind: await billing.file_of(kind, invoice_id=invoice.id) for kind in ("pdf", "csv")}
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        pdf = await browser.get(f"{INVOICE}/invoice.pdf")
+        assert pdf.content == stored["pdf"]
+        assert pdf.headers["content-disposition"] == "attachment; filename*=UTF-8''2026-0147.pdf"
+        assert (await browser.get(f"{INVOICE}/detail.csv")).content == stored["csv"]
+
+
+async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billing.Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """design.md, manner 3."""
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        assert "Seen by you" not in (await browser.get(INVOICE)).text
+        monkeypatch.setattr("portal.web.gate.now", lambda: NOW + timedelta(minutes=5))
+        assert "Seen by you" in (await browser.get(INVOICE)).text
+    async with transaction(MAX):
+        assert [(row["name"], row["seen_at"]) for row in await billing.seen(invoice)] == [("Ada Lindqvist", NOW)]
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert "Seen by Ada Lindqvist" in (await browser.get(f"/agent{INVOICE}")).text
+
+
+@pytest.mark.usefixtures("invoice")
+@pytest.mark.parametrize("reader", [ALAN, GIL, INES, None], ids=["without the right", "stranger", "agent", "anonymous"])
+async def test_nobody_else_finds_anything_there(app: Gate, reader: Any) -> None:
+    """Design manner 5, R25: a stranger's answer is that of a missing invoice."""
+    async with transaction(MAX):
+        covered = await log(30, billing="no_charge")
+        await billing.approve([covered.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert run is not None
+    statement = f"/statements/{run.statement_ids[0]}"
+    paths = [INVOICE, f"{INVOICE}/invoice.pdf", f"{INVOICE}/detail.csv", statement, f"{statement}/detail.csv"]
+    if reader is None:
+        async with Browser(app) as nobody:
+            for path in ["/invoices", *paths]:
+                assert (await nobody.get(path)).status_code == 303
+        return
+    async with await Browser.of(app, reader, at=NOW) as browser:
+        assert (await browser.get("/invoices")).status_code == (200 if reader is GIL else 404)
+        missing = await browser.get("/invoices/2026-9999")
+        for path in paths:
+            answer = await browser.get(path)
+            assert (answer.status_code, len(answer.content)) == (404, len(missing.content)), path
+            assert b"107.10" not in answer.content
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from invoice_seen") == 0
+
+
+@pytest.mark.usefixtures("invoice")
+async def test_a_stranger_finds_none_of_it_in_the_own_list(app: Gate) -> None:
+    """R26."""
+    async with await Browser.of(app, GIL, at=NOW) as browser:
+        html = (await browser.get("/invoices?after=2026-0147")).text + (await browser.get("/invoices")).text
+        assert "0147<" not in html
+        assert "Acme" not in html
+        assert "No invoices yet" in html
+
+
+async def test_a_statement_is_shown_beside_the_invoices(app: Gate) -> None:
+    """D30."""
+    async with transaction(MAX):
+        case = await a_case()
+        entry = await log(30, billing="no_charge", comment="Goodwill", case_id=case["id"], description="MARK")
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert run is not None
+    path = f"/statements/{run.statement_ids[0]}"
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        assert path in (await browser.get("/invoices")).text
+        page = (await browser.get(path)).text
+        assert "Goodwill" in page
+        assert f"/cases/{case['number']}" in page
+        assert "MARK" not in page
+        file = await browser.get(f"{path}/detail.csv")
+        assert "Goodwill,no charge,30,,EUR,0.00" in file.text
+        assert (await browser.get("/statements/none")).status_code == 404
+
+
+@pytest.mark.usefixtures("invoice")
+async def test_the_list_fetches_itself_again(app: Gate) -> None:
+    """Live on the event `invoices`."""
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        fragment = (await browser.get("/invoices", headers={"hx-request": "true"})).text
+        assert fragment.lstrip().startswith('<div id="invoices" hx-get="/invoices')
+        assert "0147" in fragment
+
+
+@pytest.mark.usefixtures("invoice")
+async def test_an_invoice_takes_few_statements(app: Gate) -> None:
+    """Design manner 17."""
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        await browser.get(INVOICE)
+        with counted() as statements:
+            await browser.get(INVOICE)
+        assert len(statements) <= 8, statements
+        with counted() as statements:
+            await browser.get("/invoices")
+        assert len(statements) <= 6, statements
