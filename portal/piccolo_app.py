@@ -23,6 +23,7 @@ from portal.people.customers import Customer
 from portal.people.departments import Department
 from portal.people.invitations import Invitation
 from portal.people.roles import Role
+from portal.timekeeping.entries import TimeEntry
 
 _here = Path(__file__).parent
 _migrations = _here / "migrations"
@@ -53,6 +54,7 @@ APP_CONFIG = AppConfig(
         Role,
         Service,
         Statement,
+        TimeEntry,
     ],
     migration_dependencies=[],
     commands=[],
