@@ -74,3 +74,10 @@ class Unavailable(Refusal):
 
     status = 503
     default = "A part of the portal does not answer at the moment. Try again in a minute."
+
+
+class Full(Refusal):
+    """There is no room left for a file: the disk is nearly full, or the customer's share is used up (R58)."""
+
+    status = 507
+    default = "There is no room for files at the moment. Send your text without them, or try again later."

@@ -17,7 +17,7 @@ from typing import Any
 
 from obstore.store import LocalStore, from_url
 
-from portal.errors import NotFound, TooLarge, Unavailable
+from portal.errors import Full, NotFound, TooLarge
 
 CHUNK = 256 * 1024
 """Bytes handed on at once; what a transfer needs in memory, however large the file."""
@@ -57,7 +57,7 @@ class Storage:
     async def store(self, key: str, chunks: AsyncIterator[bytes], *, limit: int) -> Stored:
         """Keep a stream under `key`; on return it is on the disk for good.
 
-        Raises `TooLarge` as soon as more than `limit` bytes came, and `Unavailable` where the disk is nearly full. Whatever interrupts
+        Raises `TooLarge` as soon as more than `limit` bytes came, and `Full` where the disk nearly is. Whatever interrupts
         the stream, nothing of it stays.
         """
         _checked(key)
@@ -99,9 +99,7 @@ class Storage:
 
     async def _refuse_full_disk(self) -> None:
         if self.folder is not None and (await asyncio.to_thread(shutil.disk_usage, self.folder)).free < LEAST_FREE:
-            raise Unavailable(
-                "There is no room for files at the moment. Send your text without them, or try again later."
-            )
+            raise Full
 
 
 class _Measured:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from portal import storage
-from portal.errors import NotFound, TooLarge, Unavailable
+from portal.errors import Full, NotFound, TooLarge
 from portal.storage import Storage, new_key, open_storage
 
 
@@ -129,6 +129,6 @@ async def test_a_disk_that_is_nearly_full_takes_no_more_files(
 ) -> None:
     """R58: refuse below 1 GB free."""
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: SimpleNamespace(free=999_999_999))
-    with pytest.raises(Unavailable, match="no room"):
+    with pytest.raises(Full, match="no room"):
         await store.store(new_key(), pieces(b"x"), limit=1)
     assert left(files) == []

@@ -10,7 +10,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.desk.filetypes import check_file
-from portal.errors import Invalid, NotFound
+from portal.errors import Full, Invalid, NotFound
 from portal.people.readers import Reader
 from portal.storage import Storage
 
@@ -73,6 +73,10 @@ class Attachment(Table, tablename="attachment"):
         return cls(**dict(row), _exists_in_db=True)
 
 
+QUOTA = 20 * 1024**3
+"""Bytes that the files of one customer may take together (R58)."""
+
+
 async def announce(key: str, credential_id: int, at: datetime) -> None:
     """Write down that a file is about to be stored under `key`; in a transaction of its own, before the first byte (R60)."""
     await current().execute(
@@ -81,7 +85,10 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 
 
 async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, by: Reader) -> None:
-    """Tie stored files to a message of the running transaction; each must be this person's and on no message yet, else `NotFound` (R29)."""
+    """Tie stored files to a message of the running transaction; each must be this person's and on no message yet, else `NotFound` (R29).
+
+    Raises `Full` where the customer's share is used up (R58).
+    """
     if len(files) > MAX_FILES:
         raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})
     if not files:
@@ -92,6 +99,9 @@ async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, 
     )
     if len(taken) != len(keys):
         raise NotFound
+    used = await tx.fetchval("select coalesce(sum(size), 0) from attachment where customer_id = $1", customer_id)
+    if used + sum(file.size for file in files) > QUOTA:
+        raise Full("The files of this customer fill the 20 GB that there are for them. Send your text without files.")
     await tx.executemany(
         "insert into attachment (id, customer_id, message_id, position, name, media_type, size, sha256, key)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
