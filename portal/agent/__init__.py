@@ -2,7 +2,22 @@
 
 from litestar import Router
 
-from portal.agent import approvals, billing, case, case_time, cases, entry, invoices, time
+from portal.agent import (
+    approvals,
+    billing,
+    case,
+    case_time,
+    cases,
+    customer_contacts,
+    customer_contracts,
+    customers,
+    entry,
+    invoices,
+    setup,
+    setup_people,
+    setup_prices,
+    time,
+)
 from portal.web.guards import agent_only
 
 router = Router(
@@ -10,12 +25,16 @@ router = Router(
     route_handlers=[
         *cases.handlers,
         *case.handlers,
-        *case_time.handlers,
         *time.handlers,
-        *entry.handlers,
         *approvals.handlers,
         *billing.handlers,
         *invoices.handlers,
+        *customers.handlers,
+        *customer_contacts.handlers,
+        *customer_contracts.handlers,
+        *setup.handlers,
+        *setup_people.handlers,
+        *setup_prices.handlers,
     ],
     guards=[agent_only],
 )

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal.agent.pages import agent_page, key_of
-from portal.agent.time_form import Logged, Web, state_of
+from portal.agent.time.form import Logged, Web, state_of
 from portal.database import transaction
 from portal.desk import Case
 from portal.errors import Conflict, Invalid, NotFound

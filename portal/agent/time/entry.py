@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from portal.agent.pages import agent_page, overtaken
-from portal.agent.time_form import Logged, Web
+from portal.agent.time.form import Logged, Web
 from portal.billing import change_entry, delete_entry
 from portal.contracts.services import Service
 from portal.database import transaction

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from portal.agent.case import show_case
 from portal.agent.pages import agent_page, key_of
-from portal.agent.time_form import Logged, Web, state_of, whole
+from portal.agent.time.form import Logged, Web, state_of, whole
 from portal.contracts.services import Service
 from portal.database import transaction
 from portal.desk import Case, Details
