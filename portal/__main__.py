@@ -120,7 +120,25 @@ def _demo(given: argparse.Namespace) -> None:
             print(f"    {address:<22}{name:<6}{who}")
         print("\nCtrl-C stops it.", flush=True)
 
-    _run_tree(settings, "127.0.0.1", given.port, greet)
+    _run_tree(settings, "127.0.0.1", given.port, greet, _fill_demo)
+
+
+def _fill_demo(settings: "Settings") -> None:
+    """Made-up data, where there are none yet."""
+    from datetime import UTC, datetime
+
+    import uvloop
+
+    from portal import demo
+    from portal.storage import open_storage
+
+    def say(what: str) -> None:
+        print(f"    {what}", file=sys.stderr, flush=True)
+
+    filling = demo.fill(datetime.now(UTC), settings.demo_password or "", open_storage(settings.storage_url), say)
+    # Some twenty thousand small queries one after the other: on this loop they take half of the time.
+    with _step("Loading the demo data"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_with_pool(settings, filling))
 
 
 def _migrate(_: argparse.Namespace) -> None:
@@ -177,8 +195,14 @@ def _asked_password() -> str:
 # --- the ground they stand on
 
 
-def _run_tree(settings: "Settings", host: str, port: int, greet: Callable[[], None]) -> None:
-    """Start what there is to start, one step after the other, and serve until told to stop."""
+def _run_tree(
+    settings: "Settings",
+    host: str,
+    port: int,
+    greet: Callable[[], None],
+    fill: Callable[["Settings"], None] = lambda settings: None,
+) -> None:
+    """Start what there is to start, one step after the other, `fill` the database, and serve until told to stop."""
     from portal import serving
 
     serving.refuse_taken_port(host, port)
@@ -187,6 +211,7 @@ def _run_tree(settings: "Settings", host: str, port: int, greet: Callable[[], No
         if embedded is not None:
             embedded.own()
             settings = _prepared(embedded, settings)
+        fill(settings)
         # The tables' owner is no business of the processes that answer requests.
         serving.serve(replace(settings, database_owner_url=None), host=host, port=port, database=embedded, ready=greet)
     finally:
@@ -229,7 +254,7 @@ def _database_of(settings: "Settings") -> "Iterator[Settings]":
         embedded.stop()
 
 
-async def _with_pool(settings: "Settings", work: Coroutine[Any, Any, None]) -> None:
+async def _with_pool(settings: "Settings", work: Coroutine[Any, Any, object]) -> None:
     from portal import database
 
     await database.start(settings.app_url or "", role=settings.app_role, size=2)

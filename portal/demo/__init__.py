@@ -1,4 +1,4 @@
-"""The demo: a named cast, twelve customers and five months of believable work up to yesterday, all of it invented and made by the product's own verbs."""
+"""The demo: a named cast, twelve customers and five months of work up to yesterday, invented and made by the product's own verbs."""
 
 from collections.abc import Callable
 from datetime import date, datetime

@@ -19,8 +19,8 @@ JUST_IN = 5
 
 ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (3, {"open": 58, "waiting_for_customer": 20, "waiting_for_others": 8, "resolved": 14}),
-    (10, {"open": 28, "waiting_for_customer": 18, "waiting_for_others": 9, "resolved": 33, "closed": 12}),
-    (25, {"open": 7, "waiting_for_customer": 6, "waiting_for_others": 4, "resolved": 8, "closed": 75}),
+    (10, {"open": 33, "waiting_for_customer": 20, "waiting_for_others": 9, "resolved": 28, "closed": 10}),
+    (25, {"open": 11, "waiting_for_customer": 9, "waiting_for_others": 6, "resolved": 9, "closed": 65}),
     (999, {"open": 1, "waiting_for_others": 1, "closed": 98}),
 )
 """Working days since the opening, and how many of a hundred such cases stand where."""
@@ -84,10 +84,10 @@ def _ordinary_one(stage: Stage, at: datetime, ending: Ending, told: "Counter[tup
     rng, houses = stage.rng, list(stage.houses.values())
     house = rng.choices(houses, [house.organisation.share for house in houses])[0]
     contact = rng.choices(house.contacts, [3, *[2] * (len(house.contacts) - 1)])[0]
-    # Nobody writes about the same matter again before the other matters have come.
-    least = min(told[house.name, story.subject] for story in ordinary())
-    story = rng.choice([story for story in ordinary() if told[house.name, story.subject] == least])
-    told[house.name, story.subject] += 1
+    # Nobody writes about the same matter again before the other matters have come; among those, what anybody wrote about least.
+    times = {story: (told[house.name, story.subject], told["", story.subject]) for story in ordinary()}
+    story = rng.choice([story for story in ordinary() if times[story] == min(times.values())])
+    told.update(((house.name, story.subject), ("", story.subject)))
     agent = None if ending == "new" else stage.any_agent()
     return Opening(at, house, contact, agent, story.told(rng), ending)
 
@@ -185,9 +185,7 @@ class _Telling:
             return
         agent, contact = opening.agent, opening.contact
         self._wait(10, 120)
-        self.stage.timeline.plan(
-            self.at, lambda at: held.opened.change_status(Status.RESOLVED, by=agent, at=at)
-        )
+        self.stage.timeline.plan(self.at, lambda at: held.opened.change_status(Status.RESOLVED, by=agent, at=at))
         if opening.ending == "closed":
             by: AgentReader | ContactReader = contact if self.stage.rng.random() < 0.25 else agent
             self._wait(*((30, 500) if by is contact else (1000, 2600)))

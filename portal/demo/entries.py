@@ -19,10 +19,10 @@ HEALED = 8
 """Entries that were sent back once, corrected and then approved."""
 
 REASONS = (
-    "This was 25 min according to the log of the gateway. Which of the two is right?",
-    "The comment should say what was done, not only where.",
-    "This belongs to the project, not to the helpdesk.",
-    "Twice on the same morning for the same person: is one of them a slip?",
+    "This looks long for what the case shows. Was a part of it for another case?",
+    "The comment says where, but not what was done. The customer reads it on the invoice.",
+    "I think this belongs under the other service. If not, tell me why.",
+    "The day does not fit the dialogue on the case. Was it the day before?",
 )
 """Why something was sent back that now waits for its author."""
 
@@ -55,13 +55,19 @@ def _decide(stage: Stage) -> None:
     for piece in [piece for piece in others if piece.fate == "submitted" and piece.held][:2]:
         piece.comment = ""
 
-    old = [piece for piece in pieces if piece.fate == "approved" and piece.house and not piece.house.organisation.is_trial]
+    old = [
+        piece for piece in pieces if piece.fate == "approved" and piece.house and not piece.house.organisation.is_trial
+    ]
     over = [piece for piece in old if calendar.last_month <= piece.work_date < calendar.this_month]
     blocking = rng.sample(over, min(len(over) // 2, BLOCKERS + FORGOTTEN))
     for place, piece in enumerate(blocking):
         piece.fate = "forgotten" if place < FORGOTTEN else "blocker"
     billed = [piece for piece in old if piece.work_date < calendar.last_month]
-    ends = [piece for piece in billed if any(timedelta(0) < day - piece.work_date < timedelta(5) for day in calendar.billed_until[:-1])]
+    ends = [
+        piece
+        for piece in billed
+        if any(timedelta(0) < day - piece.work_date < timedelta(5) for day in calendar.billed_until[:-1])
+    ]
     for piece in rng.sample(ends, min(len(ends), LATE)):
         piece.fate = "late"
     for piece in rng.sample([piece for piece in billed if piece.fate == "approved"], HEALED):
@@ -98,7 +104,10 @@ async def _submit(stage: Stage, at: datetime) -> None:
         ready = {
             piece.entry.id: piece
             for piece in stage.pieces
-            if piece.entry and piece.agent == agent and not piece.is_submitted and piece.fate not in ("draft", "forgotten")
+            if piece.entry
+            and piece.agent == agent
+            and not piece.is_submitted
+            and piece.fate not in ("draft", "forgotten")
         }
         if ready:
             await states.submit(agent, ready, at=at)
@@ -113,7 +122,10 @@ async def _approve(stage: Stage, at: datetime) -> None:
         ready = [
             piece
             for piece in stage.pieces
-            if piece.is_submitted and not piece.is_approved and (piece.agent.name != "Max Herrmann") == is_others and _is_due(piece, at)
+            if piece.is_submitted
+            and not piece.is_approved
+            and (piece.agent.name != "Max Herrmann") == is_others
+            and _is_due(piece, at)
         ]
         for piece in ready:
             if piece.fate == "healed":

@@ -78,7 +78,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 TEXTS = {
-    "offer.txt": "Offer\n\nA  Laptop 14 inches, 1.2 kg, docking station      1,180.00 EUR\nB  Laptop 15 inches, 1.7 kg, docking station      1,040.00 EUR\n",
+    "offer.txt": "Offer\n\nA  Laptop 14 inches, 1.2 kg, with docking station   1,180.00 EUR\nB  Laptop 15 inches, 1.7 kg   1,040.00 EUR\n",
     "addresses.txt": "Support access comes from:\n192.0.2.14\n192.0.2.15\n",
     "columns.txt": "Number; date; customer; net; VAT rate; VAT; gross; due on\n",
     "bounce.txt": "Your message was not delivered.\nReason given by the other side: 550 5.7.1 rejected by policy\n",

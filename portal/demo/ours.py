@@ -27,7 +27,13 @@ COMPANY = CompanyFacts(
     first_number="HI-20417",
 )
 
-DEPARTMENTS = (("Office", ""), ("Delivery", ""), ("Service desk", "Delivery"), ("Networks", "Delivery"), ("Servers", "Delivery"))
+DEPARTMENTS = (
+    ("Office", ""),
+    ("Delivery", ""),
+    ("Service desk", "Delivery"),
+    ("Networks", "Delivery"),
+    ("Servers", "Delivery"),
+)
 """Name and the department above it."""
 
 ROLES = {"Senior consultant": ("118", "122"), "Consultant": ("94", "98"), "Technician": ("72", "75")}

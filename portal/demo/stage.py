@@ -30,9 +30,10 @@ class Held:
 
 @dataclass(slots=True)
 class Piece:
-    """A piece of work of the plan, and its entry once it is logged. `fate`: how far it gets; `agent` worked it.
+    """A piece of work of the plan, and its entry once it is logged; `agent` worked it.
 
-    Fates: draft, forgotten, submitted, blocker, rejected, approved, healed (after a correction), late (after its month was billed). Without `held` it is under the service of that name, without a house it is general.
+    Without `held` it is under the service of that name, without a house it is general. `fate` is how far it gets: draft, forgotten,
+    submitted, blocker, rejected, approved, healed (after a correction), late (after its month was billed).
     """
 
     at: datetime

@@ -17,12 +17,46 @@ PROJECTS = {
 }
 """Who works under which service of a customer without a case."""
 
-STEPS = ("planned", "listed and compared with the plan", "prepared", "set up", "tested", "corrected after the test", "handed over", "written down")
+STEPS = (
+    "planned",
+    "listed and compared with the plan",
+    "prepared",
+    "set up",
+    "tested",
+    "corrected after the test",
+    "handed over",
+    "written down",
+)
 THINGS = {
-    "Courses": ("Course on documents", "Course on spreadsheets", "Course for class teachers", "Exercises for the computer room"),
-    "Ship networks": ("Bridge network", "Crew wireless", "Satellite line", "Cables on the main deck", "Router of the coaster"),
-    "Network care": ("Firewall rules", "Switches on the second floor", "Wireless coverage", "Network plan", "VPN accounts"),
-    "Move to Cork": ("Cables in the new office", "Server room", "Telephones", "Line of the provider", "Printers", "Move of the file server", "Desks"),
+    "Courses": (
+        "Course on documents",
+        "Course on spreadsheets",
+        "Course for class teachers",
+        "Exercises for the computer room",
+    ),
+    "Ship networks": (
+        "Bridge network",
+        "Crew wireless",
+        "Satellite line",
+        "Cables on the main deck",
+        "Router of the coaster",
+    ),
+    "Network care": (
+        "Firewall rules",
+        "Switches on the second floor",
+        "Wireless coverage",
+        "Network plan",
+        "VPN accounts",
+    ),
+    "Move to Cork": (
+        "Cables in the new office",
+        "Server room",
+        "Telephones",
+        "Line of the provider",
+        "Printers",
+        "Move of the file server",
+        "Desks",
+    ),
 }
 ELSE = ("Updates of the month", "Inventory", "User accounts", "Restore test", "Monitoring", "Documentation")
 MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planning of the week", "Store room counted")
@@ -30,7 +64,9 @@ MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planni
 
 def plan(stage: Stage) -> None:
     """Add what is worked beside cases until there are `ENTRIES`."""
-    stage.pieces[:] = [piece for piece in stage.pieces if piece.at < stage.calendar.now and piece.work_date < stage.calendar.today]
+    stage.pieces[:] = [
+        piece for piece in stage.pieces if piece.at < stage.calendar.now and piece.work_date < stage.calendar.today
+    ]
     _plan_backups(stage)
     _plan_general(stage)
     for agent in ("Ines Okafor", "Jonas Brandt", "Lena Vogt"):
@@ -53,7 +89,15 @@ def _plan_backups(stage: Stage) -> None:
             if stage.rng.random() < 0.6:
                 agent = stage.rng.choice(("Tomasz Wilk", "Petra Lindahl"))
                 minutes = stage.rng.choice((10, 15, 15, 20, 25))
-                _piece(stage, day, agent, minutes, "Backups and alarms of the week checked", house=house, service=house.services[0].name)
+                _piece(
+                    stage,
+                    day,
+                    agent,
+                    minutes,
+                    "Backups and alarms of the week checked",
+                    house=house,
+                    service=house.services[0].name,
+                )
 
 
 def _plan_general(stage: Stage) -> None:
@@ -61,7 +105,14 @@ def _plan_general(stage: Stage) -> None:
         for agent in stage.agents:
             _piece(stage, day, agent, 45, "", description=MEETINGS[0])
             if (week + len(agent)) % 4 == 0:
-                _piece(stage, day, agent, stage.rng.choice((60, 90, 120, 180)), "", description=stage.rng.choice(MEETINGS[1:]))
+                _piece(
+                    stage,
+                    day,
+                    agent,
+                    stage.rng.choice((60, 90, 120, 180)),
+                    "",
+                    description=stage.rng.choice(MEETINGS[1:]),
+                )
 
 
 def _plan_project(stage: Stage, day: date, agent: str = "") -> None:

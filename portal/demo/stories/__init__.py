@@ -43,9 +43,13 @@ class Story:
         chosen = {name: rng.choice(values) for name, values in NAMES.items()}
 
         def fill(text: str) -> str:
-            filled = re.sub(r"\{(\w+)\}", lambda match: chosen[match[1]], text)
-            # Names such as "the ERP" and "accounts" may come to stand at the beginning of a sentence.
-            return re.sub(r"(^|[.?:] )([a-z])", lambda match: match[1] + match[2].upper(), filled)
+            def name(match: re.Match[str]) -> str:
+                value = chosen[match[1]]
+                # Names such as “the ERP” and “accounts” may come to stand at the beginning of a sentence.
+                begins = text[: match.start()].endswith((". ", "? ")) or match.start() == 0
+                return value[0].upper() + value[1:] if begins else value
+
+            return re.sub(r"\{(\w+)\}", name, text)
 
         return replace(
             self,
@@ -54,11 +58,12 @@ class Story:
         )
 
 
-NAMES = {
+_LISTS = {
     "person": "Karin Holt,Sven Adler,Mareike Jansen,Paul Reuter,Olga Brenner,Tim Falk,Nadia Simon,Henrik Moll,Eva Strand,Luca Ferro,"
     "Jana Petersen,Bodo Klein,Rieke Thoms,Anton Vidal,Hanna Krog,Milo Benedek,Inga Sommer,Ralf Döring",
-    "room": "the meeting room,the front desk,the warehouse,accounts,the second floor,the workshop,goods in,the print room,room 12,the canteen,"
-    "dispatch,the laboratory",
+    "room": "the meeting room,the warehouse,the accounts office,the workshop,the print room,room 12,the canteen,the laboratory,the sales office,"
+    "the store room,reception,the training room",
+    "hall": "the meeting room,the training room,the board room,room 12,the glass room",
     "server": "FS-01,FS-02,APP-03,SQL-01,TS-02,MAIL-01,BK-01",
     "app": "the ERP,the time clock,the label software,the document archive,the accounting software,the web shop,the warehouse system,"
     "the booking system,the route planner",
@@ -72,7 +77,8 @@ NAMES = {
     "version": "7.2,7.4,11.0,11.3",
     "n": "4,5,6,7,8,9,12,14,18,20",
 }  # fmt: skip
-NAMES = {name: values.split(",") for name, values in NAMES.items()}  # type: ignore[attr-defined]
+NAMES = {name: values.split(",") for name, values in _LISTS.items()}
+"""What the names in braces may stand for."""
 
 
 def parse(script: str) -> list[Story]:

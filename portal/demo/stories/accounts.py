@@ -15,7 +15,8 @@ w 15: Rights on a folder given
 # Mails to a customer come back | incident high
 c: Mails to one customer come back with “rejected by policy” since {day}. To others they go through.
 f: bounce.txt
-a: Their server no longer takes mails without a signature from our new newsletter tool. I have added the missing DNS record; it is seen within an hour.
+a: Their server no longer takes mails without a signature from our new newsletter tool. I have added the missing DNS
+   record; it is seen within an hour.
 w 45: Mail signature for the newsletter tool set up
 c: The mail of {time} went through.
 a: I have also checked the other two senders that you use. Both are signed.

@@ -60,7 +60,8 @@ c: The auditor asks whether our firewall is up to date. Is it, and can we have t
 a: It is one step behind. The manufacturer has withdrawn the newest version because of a fault with tunnels and promises the next one for this week.
 w 45: Firmware call with the manufacturer
 n: Do not install 7.4.2, whatever the console offers. 7.4.3 is the one.
-a: We wait for the manufacturer. As soon as the version is there we install it in the evening, and you get the sheet for the auditor the morning after.
+a: We wait for the manufacturer. As soon as the version is there we install it in the evening, and you get the sheet
+   for the auditor the morning after.
 w 20: Sheet for the auditor prepared
 
 # Backup job failed twice on FS-02 | incident high

@@ -57,7 +57,8 @@ c: It is quiet now.
 
 # Laptop of {person} is slow since {day} | incident normal
 c: {person}'s laptop needs ten minutes until one can work. It was quick until {day}.
-a: The disk is at its end: it repairs itself all the time. I have saved everything and order a new one. Until then there is a loan laptop at your front desk.
+a: The disk is at its end: it repairs itself all the time. I have saved everything and order a new one. Until then
+   there is a loan laptop at your front desk.
 w 55: Disk checked, data saved, loan laptop prepared
 n: Third one of this series. Ask the manufacturer before we order.
 c: Loan laptop works. When will the new disk be here?
@@ -93,9 +94,10 @@ c: The lighter ones.
 a: Delivered today, with a page on how to switch between telephone and computer.
 w 35: Headsets delivered and tried
 
-# Calendar of {room} shows double bookings | incident normal
-c: {room} was booked twice for {day} at {time}, and both invitations say accepted.
-a: The room accepts everything since its settings were renewed. I have set it to refuse what overlaps and listed what is double in the next four weeks.
+# Calendar of {hall} shows double bookings | incident normal
+c: {hall} was booked twice for {day} at {time}, and both invitations say accepted.
+a: The room accepts everything since its settings were renewed. I have set it to refuse what overlaps and listed what
+   is double in the next four weeks.
 w 30: Room calendar set to refuse overlaps, list written
 c: Five meetings, we have moved them.
 
