@@ -8,7 +8,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import NotFound
-from portal.people.particulars import Checked, line, one_of, unless_taken
+from portal.people.particulars import Checked, in_range, line, one_of, unless_taken
 
 BEGINNING = (("Incident", True), ("Question", True), ("Change request", True), ("Our mistake", False))
 """What a new installation offers; admins change it."""
@@ -43,7 +43,7 @@ class CaseType(Table, tablename="case_type"):
     @classmethod
     async def find(cls, case_type: int) -> "CaseType":
         """Raises `NotFound`."""
-        found = await cls.objects().get(cls.id == case_type)
+        found = await cls.objects().get(cls.id == in_range(case_type))
         if found is None:
             raise NotFound
         return found

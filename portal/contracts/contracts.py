@@ -14,7 +14,7 @@ from portal.database import current
 from portal.errors import Conflict, Invalid, NotFound
 from portal.money import parse_money
 from portal.people.customers import Customer
-from portal.people.particulars import Checked, currency, day, line, one_of, optional, whole
+from portal.people.particulars import Checked, currency, day, in_range, line, one_of, optional, whole
 from portal.people.readers import SYSTEM, Reader, System
 from portal.periods import LAST_ANCHOR_DAY, Cycle
 
@@ -61,7 +61,7 @@ class Contract(Table, tablename="contract"):
     @classmethod
     async def find(cls, contract: int, reader: Reader | System, *, customer: int | None = None) -> "Contract":
         """Raises `NotFound`; also where it is not a contract of `customer`, if one is given (R28)."""
-        query = cls.visible_to(reader).where(cls.id == contract)
+        query = cls.visible_to(reader).where(cls.id == in_range(contract))
         found = await (query if customer is None else query.where(cls.customer_id == customer)).first()
         if found is None:
             raise NotFound

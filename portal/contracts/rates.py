@@ -16,7 +16,7 @@ from portal.errors import NotFound
 from portal.money import parse_money
 from portal.people.agents import Agent
 from portal.people.customers import Customer
-from portal.people.particulars import Checked, currency, day, identifier, optional, unless_taken
+from portal.people.particulars import Checked, currency, day, identifier, in_range, optional, unless_taken
 from portal.people.readers import SYSTEM
 from portal.people.roles import Role
 
@@ -68,14 +68,17 @@ class Rate(Table, tablename="rate"):
     @classmethod
     async def find(cls, rate: int) -> "Rate":
         """Raises `NotFound`."""
-        found = await cls.objects().get(cls.id == rate)
+        found = await cls.objects().get(cls.id == in_range(rate))
         if found is None:
             raise NotFound
         return found
 
     @classmethod
     async def listed(cls) -> list[Any]:
-        """Rows: id, hourly_rate, currency, effective_from, until (the next of its scope, or None), role, agent, customer, service."""
+        """Rows: id, hourly_rate, is_money, currency, effective_from, until, role, agent, customer, service.
+
+        `is_money`: the rate has no more decimals than its currency. `until`: where the next of its scope begins, or None.
+        """
         return await current().fetch(LISTED)
 
     @classmethod
@@ -113,7 +116,8 @@ async def create_role(facts: RoleFacts, at: datetime) -> Role:
 
 
 LISTED = """
-select r.id, r.hourly_rate, r.currency, r.effective_from, o.name as role, a.name as agent, u.name as customer, s.name as service,
+select r.id, r.hourly_rate, is_money(r.hourly_rate, r.currency) as is_money, r.currency, r.effective_from,
+       o.name as role, a.name as agent, u.name as customer, s.name as service,
        lead(r.effective_from) over (partition by r.currency, r.role_id, r.agent_id, r.customer_id, r.service_id order by r.effective_from) as until
 from rate r
 left join role o on o.id = r.role_id left join agent a on a.id = r.agent_id

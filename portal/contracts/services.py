@@ -8,11 +8,12 @@ from piccolo.columns import BigInt, BigSerial, Boolean, Date, Integer, Text, Tim
 from piccolo.query import Objects
 from piccolo.table import Table
 
+from portal.contracts.case_types import CaseType
 from portal.contracts.contracts import Contract
 from portal.database import current
 from portal.durations import Rounding, RoundingMode
 from portal.errors import NotFound
-from portal.people.particulars import Checked, day, line, one_of, optional, unless_taken, whole
+from portal.people.particulars import Checked, day, in_range, line, one_of, optional, unless_taken, whole
 from portal.people.readers import SYSTEM, Reader, System
 
 ROLLUPS = ("none", "resource", "role", "service")
@@ -31,6 +32,13 @@ class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     rounding_minimum: str = "0"
     rounding_increment: str = "15"
     rounding_mode: str = "up"
+
+
+class DefaultChoice(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a new case of one type gets, or of all types that have none of their own; no service takes the choice away."""
+
+    service_id: int | None = None
+    case_type_id: int | None = None
 
 
 class Service(Table, tablename="service"):
@@ -61,7 +69,7 @@ class Service(Table, tablename="service"):
         cls, service: int, reader: Reader | System, *, customer: int | None = None, contract: int | None = None
     ) -> "Service":
         """Raises `NotFound`; also where it is not of `customer` or `contract`, if they are given (R28, R29)."""
-        query = cls.visible_to(reader).where(cls.id == service)
+        query = cls.visible_to(reader).where(cls.id == in_range(service))
         query = query if customer is None else query.where(cls.customer_id == customer)
         found = await (query if contract is None else query.where(cls.contract_id == contract)).first()
         if found is None:
@@ -77,6 +85,14 @@ class Service(Table, tablename="service"):
     async def offered(cls, customer: int, on: date) -> list[Any]:
         """Rows id, name, contract (its name) of the services whose contract has not ended by `on`, for choosing one."""
         return await current().fetch(OFFERED, customer, on)
+
+    @classmethod
+    async def all_offered(cls) -> list[Any]:
+        """Rows id, name, customer (its name) of every service of a customer that has not ended, for choosing one."""
+        return await current().fetch(
+            "select s.id, s.name, u.name as customer from service s join customer u on u.id = s.customer_id"
+            " where u.ended_at is null order by lower(u.name), lower(s.name)"
+        )
 
     @classmethod
     async def create(cls, contract: Contract, facts: ServiceFacts, at: datetime) -> "Service":
@@ -155,6 +171,8 @@ class DefaultService(Table, tablename="default_service"):
         Cases that are there keep theirs. Raises `NotFound` for a service of another customer (R29).
         """
         tx = current()
+        if case_type is not None:
+            await CaseType.find(case_type)
         if service is None:
             await tx.execute(
                 "delete from default_service where customer_id = $1 and case_type_id is not distinct from $2",

@@ -8,10 +8,10 @@ from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current
-from portal.errors import Invalid, NotFound
+from portal.errors import Conflict, Invalid, NotFound
 from portal.people import credentials, passwords
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
-from portal.people.particulars import Checked, email, identifier, line, locale, one_of, optional, time_zone
+from portal.people.particulars import Checked, email, identifier, in_range, line, locale, one_of, optional, time_zone
 from portal.people.roles import Role
 
 GRADES = ("agent", "manager", "admin")
@@ -46,7 +46,7 @@ class Agent(Table, tablename="agent"):
     @classmethod
     async def find(cls, agent: int) -> "Agent":
         """Raises `NotFound`."""
-        found = await cls.objects().get(cls.id == agent)
+        found = await cls.objects().get(cls.id == in_range(agent))
         if found is None:
             raise NotFound
         return found
@@ -77,8 +77,8 @@ class Agent(Table, tablename="agent"):
     async def change(self, facts: AgentFacts, at: datetime) -> None:
         """The grade holds from the next request on (R33). Raises `Invalid`, also where no admin would be left (R31)."""
         values, address, departments = await _read(facts)
-        if facts.grade != "admin":
-            await self._keep_an_admin("grade")
+        if facts.grade != "admin" and await self._is_only_admin():
+            raise Invalid({"grade": f"{self.name} is the only admin: make another one first."})
         await current().execute(
             "update agent set name = $1, grade = $2, role_id = $3, department_id = $4, locale = $5, time_zone = $6 where id = $7",
             *values, self.id,
@@ -87,8 +87,9 @@ class Agent(Table, tablename="agent"):
         await designate(self.id, departments)
 
     async def end(self, at: datetime) -> None:
-        """Out at once, everywhere (R12). Their time and words stay. Raises `Invalid` for the last admin (R31)."""
-        await self._keep_an_admin("")
+        """Out at once, everywhere (R12). Their time and words stay. Raises `Conflict` for the last admin (R31)."""
+        if await self._is_only_admin():
+            raise Conflict(f"{self.name} is the only admin: make another one first.")
         await current().execute("update agent set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
         await credentials.disable((await self.credential())["id"], at)
 
@@ -114,13 +115,12 @@ class Agent(Table, tablename="agent"):
             approves=[str(department) for department in await designations_of(self.id)],
         )
 
-    async def _keep_an_admin(self, field: str) -> None:
+    async def _is_only_admin(self) -> bool:
         # The rows are locked, so that two admins who remove each other at once do not both succeed.
         admins = await current().fetch(
             "select id from agent where grade = 'admin' and ended_at is null order by id for update"
         )
-        if [row["id"] for row in admins] == [self.id]:
-            raise Invalid({field: f"{self.name} is the only admin: make another one first."})
+        return [row["id"] for row in admins] == [self.id]
 
 
 LISTED = """

@@ -12,7 +12,7 @@ from portal.database import current
 from portal.errors import Conflict, NotFound
 from portal.people import credentials
 from portal.people.customers import Customer
-from portal.people.particulars import Checked, email, line, locale, optional, phone, time_zone
+from portal.people.particulars import Checked, email, in_range, line, locale, optional, phone, time_zone
 from portal.people.readers import SYSTEM, Reader, System
 
 
@@ -53,7 +53,7 @@ class Contact(Table, tablename="contact"):
     @classmethod
     async def find(cls, contact: int, reader: Reader | System, *, customer: int | None = None) -> "Contact":
         """Raises `NotFound`; also where it is not a contact of `customer`, if one is given (R28)."""
-        query = cls.visible_to(reader).where(cls.id == contact)
+        query = cls.visible_to(reader).where(cls.id == in_range(contact))
         found = await (query if customer is None else query.where(cls.customer_id == customer)).first()
         if found is None:
             raise NotFound

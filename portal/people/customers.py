@@ -10,7 +10,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import NotFound
-from portal.people.particulars import Checked, country, line, optional, unless_taken, vat_id
+from portal.people.particulars import Checked, country, in_range, line, optional, unless_taken, vat_id
 from portal.people.readers import SYSTEM, Reader, System
 
 
@@ -49,7 +49,7 @@ class Customer(Table, tablename="customer"):
     @classmethod
     async def find(cls, customer: int, reader: Reader | System) -> "Customer":
         """Raises `NotFound` also for another customer than the contact's own."""
-        found = await cls.visible_to(reader).where(cls.id == customer).first()
+        found = await cls.visible_to(reader).where(cls.id == in_range(customer)).first()
         if found is None:
             raise NotFound
         return found

@@ -6,7 +6,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import Invalid, NotFound
-from portal.people.particulars import Checked, identifier, line, optional, unless_taken
+from portal.people.particulars import Checked, identifier, in_range, line, optional, unless_taken
 
 
 class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -31,7 +31,7 @@ class Department(Table, tablename="department"):
     @classmethod
     async def find(cls, department: int) -> "Department":
         """Raises `NotFound`."""
-        found = await cls.objects().get(cls.id == department)
+        found = await cls.objects().get(cls.id == in_range(department))
         if found is None:
             raise NotFound
         return found

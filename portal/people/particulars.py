@@ -16,7 +16,7 @@ from babel import Locale
 from babel.core import get_global
 
 from portal.database import Transaction, current, transaction
-from portal.errors import Invalid
+from portal.errors import Invalid, NotFound
 
 T = TypeVar("T")
 
@@ -90,6 +90,13 @@ def phone(text: str) -> str:
     if not re.fullmatch(r"\+?[0-9 ()/.\-]{3,40}", read):
         raise ValueError("Write a telephone number, such as +49 40 555 0148.")
     return read
+
+
+def in_range(number: int) -> int:
+    """An id from an address. Raises `NotFound` for a number that no row can have."""
+    if not 0 < number < 2**63:
+        raise NotFound
+    return number
 
 
 def identifier(text: str) -> int:
@@ -189,14 +196,11 @@ def currencies() -> dict[str, str]:
 
 
 @cache
-def zones() -> tuple[str, ...]:
-    """The names that mean a place, and UTC."""
-    return (
-        "UTC",
-        *sorted(
-            name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/", "posix"))
-        ),
-    )
+def zones() -> dict[str, str]:
+    """The zones that are places, and UTC, with the words to show."""
+    others = ("Etc/", "SystemV/", "posix", "right/")
+    places = sorted(name for name in available_timezones() if "/" in name and not name.startswith(others))
+    return {name: name.replace("_", " ") for name in ("UTC", *places)}
 
 
 # Formats by the prefix that a VAT id begins with; Greece writes EL, Northern Ireland XI.

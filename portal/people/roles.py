@@ -1,10 +1,17 @@
 """Billing roles of agents: rates and the rollup by role use them."""
 
+from msgspec import Struct
 from piccolo.columns import BigSerial, Text
 from piccolo.table import Table
 
 from portal.errors import NotFound
-from portal.people.particulars import Checked, line, unless_taken
+from portal.people.particulars import Checked, in_range, line, unless_taken
+
+
+class RoleName(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A role's name as typed."""
+
+    name: str
 
 
 class Role(Table, tablename="role"):
@@ -21,7 +28,7 @@ class Role(Table, tablename="role"):
     @classmethod
     async def find(cls, role: int) -> "Role":
         """Raises `NotFound`."""
-        found = await cls.objects().get(cls.id == role)
+        found = await cls.objects().get(cls.id == in_range(role))
         if found is None:
             raise NotFound
         return found

@@ -27,6 +27,7 @@ class Session:
     reader: Reader | None
     live: bool
     to_be_touched: bool
+    created_at: datetime
 
 
 def hash_of(token: str) -> bytes:
@@ -71,6 +72,7 @@ async def find(token: str, at: datetime) -> tuple[Session, Any] | None:
         reader_of(row) if live else None,
         live,
         at - row["last_used_at"] > TOUCH_EVERY,
+        row["created_at"],
     )
     return session, row
 

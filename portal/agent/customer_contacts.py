@@ -1,0 +1,130 @@
+"""Contacts of a customer, with their invitations. Admins only."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.setup_pages import form_page, invited_page
+from portal.contracts.company import Company
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people import invitations, particulars
+from portal.people.contacts import Contact, ContactFacts
+from portal.people.customers import Customer
+from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import refused, see_other
+
+Asked = Request[Any, Any, Any]
+
+
+@get("/customers/{customer:int}/contacts/new", guards=[admin_only])
+async def new(request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
+    """An empty form."""
+    return await _form(request, reader=reader, customer=customer)
+
+
+async def _form(
+    request: Asked, *, reader: AgentReader, customer: int, contact: int | None = None, **again: Any
+) -> Response[str]:
+    found = await Contact.find(contact, reader, customer=customer) if contact is not None else None
+    return await form_page(
+        request, "agent/customers/contact.html", facts=await found.facts() if found else None, contact=found,
+        customer=await Customer.find(customer, reader), set_up=await Company.find(), zones=particulars.zones(),
+        locales=particulars.LOCALES, **again,
+    )  # fmt: skip
+
+
+@post("/customers/{customer:int}/contacts/new", guards=[admin_only])
+async def add(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+) -> Response[Any]:
+    """A new contact; the answer is the invitation, which is shown this once."""
+    try:
+        async with transaction(reader):
+            found = await Customer.find(customer, reader)
+            return await _invited(request, await Contact.create(found, form.into(ContactFacts), at), at)
+    except Invalid as refusal:
+        return await refused(request, _form, refusal, form, reader=reader, customer=customer)
+
+
+@get("/customers/{customer:int}/contacts/{contact:int}", guards=[admin_only])
+async def edit(
+    request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
+) -> Response[str]:
+    """Their form."""
+    return await _form(request, reader=reader, customer=customer, contact=contact)
+
+
+@post("/customers/{customer:int}/contacts/{contact:int}", guards=[admin_only])
+async def change(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+    contact: FromPath[int],
+) -> Response[Any]:
+    """Change them; rights hold from their next request on."""
+    try:
+        async with transaction(reader):
+            found = await Contact.find(contact, reader, customer=customer)
+            await found.change(form.into(ContactFacts), at)
+    except Invalid as refusal:
+        return await refused(request, _form, refusal, form, reader=reader, customer=customer, contact=contact)
+    return see_other(f"/agent/customers/{customer}")
+
+
+@post("/customers/{customer:int}/contacts/{contact:int}/invitations", guards=[admin_only])
+async def invite(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+    contact: FromPath[int],
+) -> Response[str]:
+    """A new link; the one before ends."""
+    async with transaction(reader):
+        return await _invited(request, await Contact.find(contact, reader, customer=customer), at)
+
+
+async def _invited(request: Asked, contact: Contact, at: datetime) -> Response[str]:
+    credential = await contact.credential()
+    token = await invitations.invite(credential["id"], at)
+    back = f"/agent/customers/{contact.customer_id}"
+    again = f"{back}/contacts/{contact.id}/invitations"
+    return await invited_page(request, credential, contact.name, token, back=back, again=again)
+
+
+@post("/customers/{customer:int}/contacts/{contact:int}/ending", guards=[admin_only])
+async def end(
+    reader: NamedDependency[AgentReader],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+    contact: FromPath[int],
+) -> Response[Any]:
+    """Out at once, everywhere."""
+    async with transaction(reader):
+        await (await Contact.find(contact, reader, customer=customer)).end(at)
+    return see_other(f"/agent/customers/{customer}")
+
+
+@post("/customers/{customer:int}/contacts/{contact:int}/resumption", guards=[admin_only])
+async def resume(
+    reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
+) -> Response[Any]:
+    """Back again."""
+    async with transaction(reader):
+        await (await Contact.find(contact, reader, customer=customer)).resume()
+    return see_other(f"/agent/customers/{customer}")
+
+
+handlers: list[Any] = [new, add, edit, change, invite, end, resume]

@@ -1,0 +1,154 @@
+"""Contracts of a customer and the services in them. Admins only."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.setup_pages import form_page
+from portal.contracts.contracts import Contract, ContractFacts
+from portal.contracts.services import Service, ServiceFacts
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people import particulars
+from portal.people.customers import Customer
+from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import refused, see_other
+
+Asked = Request[Any, Any, Any]
+
+
+@get("/customers/{customer:int}/contracts/new", guards=[admin_only])
+async def new_contract(request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
+    """An empty form."""
+    return await _contract(request, reader=reader, customer=customer)
+
+
+async def _contract(
+    request: Asked, *, reader: AgentReader, customer: int, contract: int | None = None, **again: Any
+) -> Response[str]:
+    found = await Contract.find(contract, reader, customer=customer) if contract is not None else None
+    return await form_page(
+        request, "agent/customers/contract.html", facts=found.facts if found else None, contract=found,
+        customer=await Customer.find(customer, reader), currencies=particulars.currencies(), **again,
+    )  # fmt: skip
+
+
+@post("/customers/{customer:int}/contracts/new", guards=[admin_only])
+async def add_contract(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+) -> Response[Any]:
+    """A new contract; it needs a service next."""
+    try:
+        async with transaction(reader):
+            contract = await Contract.create(await Customer.find(customer, reader), form.into(ContractFacts), at)
+    except Invalid as refusal:
+        return await refused(request, _contract, refusal, form, reader=reader, customer=customer)
+    return see_other(f"/agent/customers/{customer}/contracts/{contract.id}/services/new")
+
+
+@get("/customers/{customer:int}/contracts/{contract:int}", guards=[admin_only])
+async def contract(
+    request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
+) -> Response[str]:
+    """Its form."""
+    return await _contract(request, reader=reader, customer=customer, contract=contract)
+
+
+@post("/customers/{customer:int}/contracts/{contract:int}", guards=[admin_only])
+async def change_contract(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    customer: FromPath[int],
+    contract: FromPath[int],
+) -> Response[Any]:
+    """Change it; what is settled stays as it was settled."""
+    try:
+        async with transaction(reader):
+            await (await Contract.find(contract, reader, customer=customer)).change(form.into(ContractFacts))
+    except Invalid as refusal:
+        return await refused(request, _contract, refusal, form, reader=reader, customer=customer, contract=contract)
+    return see_other(f"/agent/customers/{customer}")
+
+
+@get("/customers/{customer:int}/contracts/{contract:int}/services/new", guards=[admin_only])
+async def new_service(
+    request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
+) -> Response[str]:
+    """An empty form."""
+    return await _service(request, reader=reader, customer=customer, contract=contract)
+
+
+async def _service(
+    request: Asked, *, reader: AgentReader, customer: int, contract: int, service: int | None = None, **again: Any
+) -> Response[str]:
+    found = await Service.find(service, reader, customer=customer, contract=contract) if service is not None else None
+    return await form_page(
+        request, "agent/customers/service.html", facts=found.facts if found else None, service=found,
+        contract=await Contract.find(contract, reader, customer=customer),
+        customer=await Customer.find(customer, reader), **again,
+    )  # fmt: skip
+
+
+@post("/customers/{customer:int}/contracts/{contract:int}/services/new", guards=[admin_only])
+async def add_service(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+    contract: FromPath[int],
+) -> Response[Any]:
+    """A new service; the customer's first becomes what its cases get."""
+    try:
+        async with transaction(reader):
+            found = await Contract.find(contract, reader, customer=customer)
+            await Service.create(found, form.into(ServiceFacts), at)
+    except Invalid as refusal:
+        return await refused(request, _service, refusal, form, reader=reader, customer=customer, contract=contract)
+    return see_other(f"/agent/customers/{customer}")
+
+
+@get("/customers/{customer:int}/contracts/{contract:int}/services/{service:int}", guards=[admin_only])
+async def service(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    customer: FromPath[int],
+    contract: FromPath[int],
+    service: FromPath[int],
+) -> Response[str]:
+    """Its form."""
+    return await _service(request, reader=reader, customer=customer, contract=contract, service=service)
+
+
+@post("/customers/{customer:int}/contracts/{contract:int}/services/{service:int}", guards=[admin_only])
+async def change_service(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    customer: FromPath[int],
+    contract: FromPath[int],
+    service: FromPath[int],
+) -> Response[Any]:
+    """Change it; entries keep the minutes they were given."""
+    where = {"customer": customer, "contract": contract}
+    try:
+        async with transaction(reader):
+            await (await Service.find(service, reader, **where)).change(form.into(ServiceFacts))
+    except Invalid as refusal:
+        return await refused(request, _service, refusal, form, reader=reader, service=service, **where)
+    return see_other(f"/agent/customers/{customer}")
+
+
+handlers: list[Any] = [
+    new_contract, add_contract, contract, change_contract, new_service, add_service, service, change_service,
+]  # fmt: skip

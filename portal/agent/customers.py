@@ -1,0 +1,132 @@
+"""Customers: agents see them, admins change them."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.pages import agent_page
+from portal.agent.setup_pages import choices, form_page
+from portal.contracts.case_types import CaseType
+from portal.contracts.contracts import Contract
+from portal.contracts.services import DefaultChoice, DefaultService, Service
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people import particulars
+from portal.people.contacts import Contact
+from portal.people.customers import Customer, CustomerFacts
+from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import refused, see_other
+from portal.web.visit import visit_of
+
+Asked = Request[Any, Any, Any]
+
+
+@get("/customers")
+async def list_customers(request: Asked, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """All of them, or those that `?q=` finds."""
+    search = request.query_params.get("q", "")
+    customers = await Customer.listed(search)
+    return await agent_page(request, reader, "agent/customers/list.html", customers=customers, search=search.strip())
+
+
+@get("/customers/new", guards=[admin_only])
+async def new(request: Asked) -> Response[str]:
+    """An empty form."""
+    return await _form(request)
+
+
+async def _form(request: Asked, *, customer: int | None = None, **again: Any) -> Response[str]:
+    found = await Customer.find(customer, visit_of(request).reader) if customer is not None else None  # type: ignore[arg-type]
+    return await form_page(
+        request, "agent/customers/form.html", facts=found.facts if found else None, customer=found,
+        countries=particulars.countries(), **again,
+    )  # fmt: skip
+
+
+@post("/customers/new", guards=[admin_only])
+async def add(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """A new customer; its page then says what comes next."""
+    try:
+        async with transaction(reader):
+            customer = await Customer.create(form.into(CustomerFacts), at)
+    except Invalid as refusal:
+        return await refused(request, _form, refusal, form)
+    return see_other(f"/agent/customers/{customer.id}")
+
+
+@get("/customers/{customer:int}")
+async def show(request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
+    """What there is of it: contacts, contracts with their services, what a new case gets."""
+    return await _show(request, reader=reader, customer=customer)
+
+
+async def _show(request: Asked, *, reader: AgentReader, customer: int, **again: Any) -> Response[str]:
+    found = await Customer.find(customer, reader)
+    services, types = await Service.of(found.id), await CaseType.listed()
+    return await agent_page(
+        request, reader, "agent/customers/show.html", customer=found, contacts=await Contact.listed(found.id),
+        contracts=await Contract.of(found.id), services=services, defaults=await DefaultService.of(found.id), case_types=types,
+        type_choices=choices(one for one in types if not one.ended_at), service_choices=choices(services), **again,
+    )  # fmt: skip
+
+
+@get("/customers/{customer:int}/edit", guards=[admin_only])
+async def edit(request: Asked, customer: FromPath[int]) -> Response[str]:
+    """Its form."""
+    return await _form(request, customer=customer)
+
+
+@post("/customers/{customer:int}/edit", guards=[admin_only])
+async def change(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
+) -> Response[Any]:
+    """Change it."""
+    try:
+        async with transaction(reader):
+            await (await Customer.find(customer, reader)).change(form.into(CustomerFacts))
+    except Invalid as refusal:
+        return await refused(request, _form, refusal, form, customer=customer)
+    return see_other(f"/agent/customers/{customer}")
+
+
+@post("/customers/{customer:int}/ending", guards=[admin_only])
+async def end(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], customer: FromPath[int]
+) -> Response[Any]:
+    """Its contacts are out at once."""
+    async with transaction(reader):
+        await (await Customer.find(customer, reader)).end(at)
+    return see_other(f"/agent/customers/{customer}")
+
+
+@post("/customers/{customer:int}/resumption", guards=[admin_only])
+async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[Any]:
+    """Take the end back."""
+    async with transaction(reader):
+        await (await Customer.find(customer, reader)).resume()
+    return see_other(f"/agent/customers/{customer}")
+
+
+@post("/customers/{customer:int}/default-service", guards=[admin_only])
+async def choose_default(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
+) -> Response[Any]:
+    """Which service a new case gets, for one type or for all others."""
+    try:
+        choice = form.into(DefaultChoice)
+        async with transaction(reader):
+            found = await Customer.find(customer, reader)
+            await DefaultService.choose(found.id, choice.service_id, case_type=choice.case_type_id)
+    except Invalid as refusal:
+        return await refused(request, _show, refusal, form, reader=reader, customer=customer)
+    return see_other(f"/agent/customers/{customer}")
+
+
+handlers: list[Any] = [list_customers, new, add, show, edit, change, end, resume, choose_default]

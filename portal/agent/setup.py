@@ -1,0 +1,67 @@
+"""Set-up: what is still missing, and the company. Admins only."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+
+from portal.agent.pages import agent_page
+from portal.agent.setup_pages import confirm_person, form_page, needs_password
+from portal.contracts.company import Company, CompanyFacts, NumberSeries
+from portal.contracts.readiness import readiness
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people import particulars
+from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import refused, see_other
+
+
+class CompanyForm(CompanyFacts, kw_only=True):
+    """The company, and the admin's password where they signed in a while ago (R20)."""
+
+    password: str = ""
+
+
+@get("/setup", guards=[admin_only])
+async def overview(request: Request[Any, Any, Any], reader: NamedDependency[AgentReader]) -> Response[str]:
+    """The way from an empty database to the first invoice."""
+    return await agent_page(request, reader, "agent/setup/overview.html", ready=await readiness())
+
+
+@get("/setup/company", guards=[admin_only])
+async def company(request: Request[Any, Any, Any]) -> Response[str]:
+    """The company's form."""
+    return await _company(request)
+
+
+async def _company(request: Request[Any, Any, Any], **again: Any) -> Response[str]:
+    found, series = await Company.find(), await NumberSeries.find()
+    return await form_page(
+        request, "agent/setup/company.html", facts=await found.facts() if found else None, is_new=found is None,
+        is_numbered=series is not None and series.next_number > series.first_number, asks_password=needs_password(request),
+        countries=particulars.countries(), currencies=particulars.currencies(), zones=particulars.zones(), **again,
+    )  # fmt: skip
+
+
+@post("/setup/company", guards=[admin_only])
+async def save_company(
+    request: Request[Any, Any, Any],
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Set it up, or change it."""
+    try:
+        facts = form.into(CompanyForm)
+        await confirm_person(request, facts.password, at)
+        async with transaction(reader):
+            await Company.set_up(facts)
+    except Invalid as refusal:
+        return await refused(request, _company, refusal, form)
+    return see_other("/agent/setup")
+
+
+handlers: list[Any] = [overview, company, save_company]

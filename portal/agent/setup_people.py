@@ -1,0 +1,182 @@
+"""Set-up: departments, and agents with their invitations. Admins only."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.pages import agent_page
+from portal.agent.setup_pages import choices, form_page, invited_page
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people import invitations, particulars
+from portal.people.agents import Agent, AgentFacts, without_approver
+from portal.people.departments import Department, DepartmentFacts
+from portal.people.readers import AgentReader
+from portal.people.roles import Role
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import refused, see_other
+
+Asked = Request[Any, Any, Any]
+
+
+@get("/setup/departments", guards=[admin_only])
+async def departments(request: Asked) -> Response[str]:
+    """The tree, and a form for one more."""
+    return await _departments(request)
+
+
+async def _departments(request: Asked, **again: Any) -> Response[str]:
+    found = await Department.all_by_name()
+    return await form_page(
+        request, "agent/setup/departments.html", departments=found, department_choices=choices(found), **again
+    )
+
+
+@post("/setup/departments", guards=[admin_only])
+async def add_department(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
+) -> Response[Any]:
+    """One more."""
+    try:
+        async with transaction(reader):
+            await Department.create(form.into(DepartmentFacts))
+    except Invalid as refusal:
+        return await refused(request, _departments, refusal, form)
+    return see_other("/agent/setup/departments")
+
+
+@get("/setup/departments/{department:int}", guards=[admin_only])
+async def department(request: Asked, department: FromPath[int]) -> Response[str]:
+    """Its form."""
+    return await _department(request, department=department)
+
+
+async def _department(request: Asked, *, department: int, **again: Any) -> Response[str]:
+    found = await Department.find(department)
+    others = [other for other in await Department.all_by_name() if other.id != department]
+    return await form_page(
+        request, "agent/setup/department.html", facts=found.facts, department=found,
+        department_choices=choices(others), **again,
+    )  # fmt: skip
+
+
+@post("/setup/departments/{department:int}", guards=[admin_only])
+async def change_department(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], department: FromPath[int]
+) -> Response[Any]:
+    """Rename or move it."""
+    try:
+        async with transaction(reader):
+            await (await Department.find(department)).change(form.into(DepartmentFacts))
+    except Invalid as refusal:
+        return await refused(request, _department, refusal, form, department=department)
+    return see_other("/agent/setup/departments")
+
+
+@get("/setup/agents", guards=[admin_only])
+async def agents(request: Asked, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Everybody, and who has nobody to approve their time."""
+    return await agent_page(
+        request, reader, "agent/setup/agents.html", agents=await Agent.listed(), unapproved=await without_approver()
+    )
+
+
+@get("/setup/agents/new", guards=[admin_only])
+async def new_agent(request: Asked) -> Response[str]:
+    """An empty form."""
+    return await _agent(request)
+
+
+async def _agent(
+    request: Asked, *, agent: Agent | None = None, ticked: list[str] | None = None, **again: Any
+) -> Response[str]:
+    facts, departments = await agent.facts() if agent else None, await Department.all_by_name()
+    if ticked is None:  # who becomes a manager is offered all departments
+        is_manager = facts is not None and facts.grade == "manager"
+        ticked = facts.approves if facts and is_manager else [str(one.id) for one in departments]
+    return await form_page(
+        request, "agent/setup/agent.html", facts=facts, agent=agent, ticked=ticked,
+        department_choices=choices(departments), role_choices=choices(await Role.all_by_name()), zones=particulars.zones(),
+        locales=particulars.LOCALES, **again,
+    )  # fmt: skip
+
+
+@post("/setup/agents/new", guards=[admin_only])
+async def add_agent(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """A new agent; the answer is the invitation, which is shown this once."""
+    try:
+        async with transaction(reader):
+            agent = await Agent.create(form.into(AgentFacts), at)
+            return await _invited(request, agent, at)
+    except Invalid as refusal:
+        return await refused(request, _agent, refusal, form, ticked=form.all("approves"))
+
+
+@get("/setup/agents/{agent:int}", guards=[admin_only])
+async def agent(request: Asked, agent: FromPath[int]) -> Response[str]:
+    """Their form."""
+    return await _agent(request, agent=await Agent.find(agent))
+
+
+@post("/setup/agents/{agent:int}", guards=[admin_only])
+async def change_agent(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    agent: FromPath[int],
+) -> Response[Any]:
+    """Change them; a grade holds from their next request on."""
+    try:
+        async with transaction(reader):
+            found = await Agent.find(agent)
+            await found.change(form.into(AgentFacts), at)
+    except Invalid as refusal:
+        return await refused(request, _agent, refusal, form, ticked=form.all("approves"), agent=found)
+    return see_other("/agent/setup/agents")
+
+
+@post("/setup/agents/{agent:int}/invitations", guards=[admin_only])
+async def invite_agent(
+    request: Asked, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
+) -> Response[str]:
+    """A new link; the one before ends."""
+    async with transaction(reader):
+        return await _invited(request, await Agent.find(agent), at)
+
+
+async def _invited(request: Asked, agent: Agent, at: datetime) -> Response[str]:
+    credential = await agent.credential()
+    token = await invitations.invite(credential["id"], at)
+    again = f"/agent/setup/agents/{agent.id}/invitations"
+    return await invited_page(request, credential, agent.name, token, back="/agent/setup/agents", again=again)
+
+
+@post("/setup/agents/{agent:int}/ending", guards=[admin_only])
+async def end_agent(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
+) -> Response[Any]:
+    """Out at once, everywhere."""
+    async with transaction(reader):
+        await (await Agent.find(agent)).end(at)
+    return see_other("/agent/setup/agents")
+
+
+@post("/setup/agents/{agent:int}/resumption", guards=[admin_only])
+async def resume_agent(reader: NamedDependency[AgentReader], agent: FromPath[int]) -> Response[Any]:
+    """Back again."""
+    async with transaction(reader):
+        await (await Agent.find(agent)).resume()
+    return see_other("/agent/setup/agents")
+
+
+handlers: list[Any] = [
+    departments, add_department, department, change_department, agents, new_agent, add_agent, agent, change_agent,
+    invite_agent, end_agent, resume_agent,
+]  # fmt: skip

@@ -1,0 +1,183 @@
+"""Set-up: billing roles, rates and case types. Admins only."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.setup_pages import choices, form_page
+from portal.contracts.case_types import CaseType, CaseTypeFacts
+from portal.contracts.company import Company
+from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
+from portal.contracts.services import Service
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people import particulars
+from portal.people.agents import Agent
+from portal.people.customers import Customer
+from portal.people.readers import AgentReader
+from portal.people.roles import Role, RoleName
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import refused, see_other
+
+Asked = Request[Any, Any, Any]
+
+
+@get("/setup/roles", guards=[admin_only])
+async def roles(request: Asked) -> Response[str]:
+    """The roles, and a form for one more with its rate."""
+    return await _roles(request)
+
+
+async def _roles(request: Asked, **again: Any) -> Response[str]:
+    return await form_page(
+        request, "agent/setup/roles.html", roles=await Role.all_by_name(), rates=await Rate.listed(),
+        set_up=await Company.find(), **again,
+    )  # fmt: skip
+
+
+@post("/setup/roles", guards=[admin_only])
+async def add_role(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """One more."""
+    try:
+        async with transaction(reader):
+            await create_role(form.into(RoleFacts), at)
+    except Invalid as refusal:
+        return await refused(request, _roles, refusal, form)
+    return see_other("/agent/setup/roles")
+
+
+@get("/setup/roles/{role:int}", guards=[admin_only])
+async def role(request: Asked, role: FromPath[int]) -> Response[str]:
+    """Its form."""
+    return await _role(request, role=role)
+
+
+async def _role(request: Asked, *, role: int, **again: Any) -> Response[str]:
+    return await form_page(request, "agent/setup/role.html", role=await Role.find(role), **again)
+
+
+@post("/setup/roles/{role:int}", guards=[admin_only])
+async def rename_role(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], role: FromPath[int]
+) -> Response[Any]:
+    """Another name."""
+    try:
+        async with transaction(reader):
+            await (await Role.find(role)).rename(form.into(RoleName).name)
+    except Invalid as refusal:
+        return await refused(request, _role, refusal, form, role=role)
+    return see_other("/agent/setup/roles")
+
+
+@get("/setup/rates", guards=[admin_only])
+async def rates(request: Asked) -> Response[str]:
+    """All rates, and a form for one more."""
+    return await _rates(request)
+
+
+async def _rates(request: Asked, **again: Any) -> Response[str]:
+    return await form_page(
+        request, "agent/setup/rates.html", rates=await Rate.listed(),
+        role_choices=choices(await Role.all_by_name()), agent_choices=choices(await Agent.offered()),
+        customer_choices=choices(await Customer.offered()),
+        service_choices=[(row["id"], f"{row['customer']}: {row['name']}") for row in await Service.all_offered()],
+        currencies=particulars.currencies(), **again,
+    )  # fmt: skip
+
+
+@post("/setup/rates", guards=[admin_only])
+async def add_rate(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """One more."""
+    try:
+        async with transaction(reader):
+            await Rate.create(form.into(RateFacts), at)
+    except Invalid as refusal:
+        return await refused(request, _rates, refusal, form)
+    return see_other("/agent/setup/rates")
+
+
+@post("/setup/rates/{rate:int}/withdrawal", guards=[admin_only])
+async def withdraw_rate(reader: NamedDependency[AgentReader], rate: FromPath[int]) -> Response[Any]:
+    """Take one off the list; what was approved at it keeps it."""
+    async with transaction(reader):
+        await (await Rate.find(rate)).withdraw()
+    return see_other("/agent/setup/rates")
+
+
+@get("/setup/case-types", guards=[admin_only])
+async def case_types(request: Asked) -> Response[str]:
+    """All of them, and a form for one more."""
+    return await _case_types(request)
+
+
+async def _case_types(request: Asked, **again: Any) -> Response[str]:
+    return await form_page(request, "agent/setup/case_types.html", case_types=await CaseType.listed(), **again)
+
+
+@post("/setup/case-types", guards=[admin_only])
+async def add_case_type(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
+) -> Response[Any]:
+    """One more."""
+    try:
+        async with transaction(reader):
+            await CaseType.create(form.into(CaseTypeFacts))
+    except Invalid as refusal:
+        return await refused(request, _case_types, refusal, form)
+    return see_other("/agent/setup/case-types")
+
+
+@get("/setup/case-types/{case_type:int}", guards=[admin_only])
+async def case_type(request: Asked, case_type: FromPath[int]) -> Response[str]:
+    """Its form."""
+    return await _case_type(request, case_type=case_type)
+
+
+async def _case_type(request: Asked, *, case_type: int, **again: Any) -> Response[str]:
+    found = await CaseType.find(case_type)
+    return await form_page(request, "agent/setup/case_type.html", facts=found.facts, case_type=found, **again)
+
+
+@post("/setup/case-types/{case_type:int}", guards=[admin_only])
+async def change_case_type(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], case_type: FromPath[int]
+) -> Response[Any]:
+    """Another name, or billable otherwise from now on."""
+    try:
+        async with transaction(reader):
+            await (await CaseType.find(case_type)).change(form.into(CaseTypeFacts))
+    except Invalid as refusal:
+        return await refused(request, _case_type, refusal, form, case_type=case_type)
+    return see_other("/agent/setup/case-types")
+
+
+@post("/setup/case-types/{case_type:int}/ending", guards=[admin_only])
+async def end_case_type(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], case_type: FromPath[int]
+) -> Response[Any]:
+    """Offer it no more."""
+    async with transaction(reader):
+        await (await CaseType.find(case_type)).end(at)
+    return see_other("/agent/setup/case-types")
+
+
+@post("/setup/case-types/{case_type:int}/resumption", guards=[admin_only])
+async def resume_case_type(reader: NamedDependency[AgentReader], case_type: FromPath[int]) -> Response[Any]:
+    """Offer it again."""
+    async with transaction(reader):
+        await (await CaseType.find(case_type)).resume()
+    return see_other("/agent/setup/case-types")
+
+
+handlers: list[Any] = [
+    roles, add_role, role, rename_role, rates, add_rate, withdraw_rate, case_types, add_case_type, case_type,
+    change_case_type, end_case_type, resume_case_type,
+]  # fmt: skip
