@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Request, get
 from litestar.di import NamedDependency
 
+from portal.billing import latest
 from portal.desk import overview
 from portal.people.readers import AgentReader
 from portal.web.pages import page, see_other
@@ -17,5 +18,6 @@ async def front(request: Request[Any, Any, Any], reader: NamedDependency[Any], a
     if isinstance(reader, AgentReader):
         return see_other("/agent/cases")
     return page(
-        request, "customer/home/home.html", overview=await overview(reader, at), hour=at.astimezone(reader.zone).hour
-    )
+        request, "customer/home/home.html", overview=await overview(reader, at), latest_invoices=await latest(reader),
+        hour=at.astimezone(reader.zone).hour,
+    )  # fmt: skip
