@@ -1,0 +1,366 @@
+"""The agents' list of cases and the pages of one case."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from portal.agent.arrivals import Seen
+from portal.database import transaction
+from portal.desk import Case, Listed, Priority, Status
+from portal.desk.lists import Row
+from portal.web.gate import Gate
+from portal.web.visit import now
+from tests.browser import Browser
+from tests.queries import counted
+from tests.world import ADA, GIL, INCIDENT, INES, MAX
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
+
+
+async def open_case(subject: str, by: object = ADA, priority: int = 2) -> Case:
+    async with transaction(by):  # type: ignore[arg-type]
+        return await Case.open(by=by, subject=subject, text="text", case_type_id=INCIDENT, priority=priority, at=now())  # type: ignore[arg-type]
+
+
+async def reload(case: Case) -> Case:
+    async with transaction(INES):
+        return await Case.find(case.number, INES)
+
+
+def numbers(html: str) -> list[int]:
+    """The cases of a list, from top to bottom."""
+    return [int(number) for number in re.findall(r'<tr[^>]* id="case-(\d+)"', html)]
+
+
+# ---- the list ----
+
+
+async def test_the_list_shows_every_open_case_newest_change_first(ines: Browser, case: Case) -> None:
+    other = await open_case("Switch fails", by=GIL, priority=4)
+    answer = await ines.get("/agent/cases")
+    assert numbers(answer.text) == [other.number, case.number]
+    assert "2 open cases" in answer.text
+    assert "Globex" in answer.text
+    assert "Nobody" in answer.text
+
+
+async def test_views_and_filters_narrow_the_list(ines: Browser, case: Case) -> None:
+    mine, urgent = await open_case("Mine"), await open_case("Tunnel down", by=GIL, priority=4)
+    async with transaction(INES):
+        await mine.take(by=INES, at=now())
+        await case.change_status(Status.RESOLVED, by=INES, at=now())
+    for query, expected in (
+        ("view=mine", [mine]), ("view=unassigned", [urgent]), ("view=closed", [case]), ("priority=4", [urgent]), ("text=tunnel", [urgent]),
+        (f"text=%23{mine.number}", [mine]), ("customer=2", [urgent]), ("agent=1", [mine]), ("view=waiting", []),
+        ("view=nonsense&page=x", [mine, urgent]),
+    ):  # fmt: skip
+        answer = await ines.get(f"/agent/cases?{query}")
+        assert sorted(numbers(answer.text)) == sorted(found.number for found in expected), query
+
+
+async def test_an_empty_filter_says_so_and_offers_the_way_back(ines: Browser, case: Case) -> None:
+    answer = await ines.get("/agent/cases?text=nothing+like+this")
+    assert "No case matches" in answer.text
+    assert "Clear filters" in answer.text
+
+
+async def test_the_list_is_paged_and_sorted_by_its_heads(ines: Browser, case: Case) -> None:
+    for place in range(26):
+        await open_case(f"Case {place:02}")
+    first, second = await ines.get("/agent/cases"), await ines.get("/agent/cases?page=2")
+    assert (len(numbers(first.text)), len(numbers(second.text))) == (25, 2)
+    assert "1 to 25 of 27" in first.text
+    assert "Next 2" in first.text
+    ascending = await ines.get("/agent/cases?sort=number&turned=yes")
+    assert numbers(ascending.text)[0] == case.number
+
+
+async def test_the_list_asks_at_most_six_questions(ines: Browser, case: Case) -> None:
+    await open_case("Second")
+    with counted() as statements:
+        await ines.get("/agent/cases")
+    assert len(statements) <= 6, statements
+
+
+async def test_a_new_case_comes_on_top_without_moving_the_rest(ines: Browser, case: Case) -> None:
+    """S3.11, look.md: what came while somebody looked has an accent edge and says so; older rows keep their places."""
+    second = await open_case("Second")
+    page = await ines.get("/agent/cases?sort=number&turned=yes")
+    refresh = re.search(r'id="cases" hx-get="([^"]+)"', page.text)
+    assert refresh
+    new = await open_case("Printer on fire")
+    async with transaction(INES):
+        await case.change_status(Status.OPEN, by=INES, at=now())
+    refreshed = await ines.get(refresh[1].replace("&amp;", "&"))
+    assert numbers(refreshed.text) == [new.number, case.number, second.number]
+    assert refreshed.text.count("Just in") == 1
+    again = re.search(r'id="cases" hx-get="([^"]+)"', refreshed.text)
+    assert again
+    assert (await ines.get(again[1].replace("&amp;", "&"))).text.count("Just in") == 1
+    assert "Just in" not in (await ines.get("/agent/cases")).text
+
+
+def row(number: int, at: datetime) -> Row:
+    return Row(number, number, "x", "Acme", "Ada", Status.NEW, Priority.NORMAL, None, at, 0, False)
+
+
+def test_rows_that_move_up_from_the_next_page_go_to_the_end() -> None:
+    opened = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    seen = Seen((5, 4, 3), frozenset({5}), opened)
+    rows = [row(3, opened), row(9, opened + timedelta(minutes=1)), row(1, opened - timedelta(days=1)), row(5, opened)]
+    arranged = seen.arranged(Listed(rows, 4, 1), opened + timedelta(minutes=2))
+    assert [shown.number for shown in arranged.rows] == [9, 5, 3, 1]
+    assert arranged.new == {9, 5}
+    assert arranged.query == f"since={int(opened.timestamp())}&shown=9.5.3.1&new=9.5"
+
+
+@pytest.mark.parametrize("query", [{}, {"since": "x"}, {"since": "-1"}, {"since": "9" * 20}])
+def test_an_address_without_a_past_is_a_page_opened_now(query: dict[str, str]) -> None:
+    assert Seen.read(query) == Seen()
+
+
+# ---- opening ----
+
+
+async def test_an_agent_opens_a_case_for_a_contact(ines: Browser) -> None:
+    """S3.3."""
+    form = await ines.get("/agent/cases/new?customer=1")
+    assert "Ada Lindqvist" in form.text
+    assert "Gil Moreau" not in form.text
+    fields = {"customer": "1", "contact": "1", "subject": "VPN", "body": "By phone", "case_type": "1", "priority": "3"}
+    answer = await ines.send_form("/agent/cases/new", fields, files=[("files", ("a.png", PNG, "image/png"))])
+    assert answer.status_code == 303
+    page = await ines.get(answer.headers["location"])
+    assert "a.png" in page.text
+    assert "Helpdesk" in page.text
+
+
+async def test_what_is_missing_in_a_new_case_is_said_at_its_field(ines: Browser) -> None:
+    answer = await ines.send_form(
+        "/agent/cases/new",
+        {"customer": "1", "contact": "", "subject": "", "body": "kept text", "case_type": "1", "priority": "2"},
+    )
+    assert answer.status_code == 422
+    assert "Write a few words" in answer.text
+    assert "Choose who asks." in answer.text
+    assert "kept text" in answer.text
+    async with transaction(INES) as tx:
+        assert await tx.fetchval("select count(*) from cases") == 0
+
+
+async def test_the_same_form_sent_twice_opens_one_case(ines: Browser) -> None:
+    fields = {
+        "customer": "1",
+        "contact": "1",
+        "subject": "VPN",
+        "body": "x",
+        "case_type": "1",
+        "priority": "2",
+        "form_key": "0" * 31 + "1",
+    }
+    first, second = await ines.send_form("/agent/cases/new", fields), await ines.send_form("/agent/cases/new", fields)
+    assert first.headers["location"] == second.headers["location"]
+
+
+# ---- one case ----
+
+
+async def test_the_page_tells_everything_about_the_case(ines: Browser, case: Case) -> None:
+    answer = await ines.get(f"/agent/cases/{case.number}")
+    for words in ("VPN drops every 20 minutes", "<em>Tuesday</em>", "Ada Lindqvist", "+49 40 555 0148", "Helpdesk", "High", "Take it",
+                  "To Ada Lindqvist",
+                  "Send, wait for Ada", "Log time", "Ada Lindqvist opened the case"):  # fmt: skip
+        assert words in answer.text, words
+
+
+async def test_a_case_page_asks_at_most_eight_questions(ines: Browser, case: Case) -> None:
+    async with transaction(INES):
+        for _ in range(5):
+            await case.reply(by=INES, text="answer", at=now())
+    with counted() as statements:
+        await ines.get(f"/agent/cases/{case.number}")
+    assert len(statements) <= 8, statements
+
+
+async def test_a_case_that_is_not_there_is_404(ines: Browser, case: Case) -> None:
+    for address in ("9999", "x", "0x1", "%F0%9F%98%80"):
+        assert (await ines.get(f"/agent/cases/{address}")).status_code == 404
+
+
+async def test_a_reply_goes_to_the_customer(ines: Browser, case: Case) -> None:
+    answer = await ines.send_form(
+        f"/agent/cases/{case.number}/replies", {"kind": "reply", "body": "We look at **it**", "then": "wait"}
+    )
+    assert answer.status_code == 303
+    assert (await reload(case)).stands is Status.WAITING_FOR_CUSTOMER
+    page = await ines.get(f"/agent/cases/{case.number}")
+    assert "<strong>it</strong>" in page.text
+    assert "We wait for Acme" in page.text
+
+
+async def test_a_note_is_shown_as_internal_and_never_to_the_customer(ines: Browser, case: Case) -> None:
+    """D51."""
+    assert (
+        await ines.send_form(f"/agent/cases/{case.number}/notes", {"kind": "note", "body": "their admin is away"})
+    ).status_code == 303
+    page = await ines.get(f"/agent/cases/{case.number}")
+    assert "Internal note" in page.text
+    async with transaction(ADA) as tx:
+        assert await tx.fetchval("select count(*) from message where text like '%admin is away%'") == 0
+
+
+@pytest.mark.parametrize("noun", ["replies", "notes"])
+async def test_an_empty_message_comes_back_with_a_sentence(ines: Browser, case: Case, noun: str) -> None:
+    answer = await ines.send_form(f"/agent/cases/{case.number}/{noun}", {"kind": noun[:5].rstrip("s"), "body": "  "})
+    assert answer.status_code == 422
+    assert "Write something first." in answer.text
+    assert 'aria-describedby="body-wrong"' in answer.text
+
+
+async def test_a_program_that_calls_itself_a_picture_is_refused_and_the_text_kept(ines: Browser, case: Case) -> None:
+    answer = await ines.send_form(
+        f"/agent/cases/{case.number}/replies",
+        {"body": "see the picture"},
+        files=[("files", ("a.png", b"MZ\x90\x00" + b"\0" * 60, "image/png"))],
+    )
+    assert answer.status_code == 422
+    assert "see the picture" in answer.text
+    assert 'id="files-wrong"' in answer.text
+
+
+async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case) -> None:
+    """R28, R56."""
+    await ines.send_form(
+        f"/agent/cases/{case.number}/replies",
+        {"body": "log"},
+        files=[("files", ("naïve.log", b"line one\n", "text/plain"))],
+    )
+    other = await open_case("Other", by=GIL)
+    page = await ines.get(f"/agent/cases/{case.number}")
+    address = re.search(r'href="(/agent/cases/\d+/files/[0-9a-f-]+)"', page.text)
+    assert address
+    answer = await ines.get(address[1])
+    assert answer.content == b"line one\n"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert (await ines.get(address[1].replace(str(case.number), str(other.number), 1))).status_code == 404
+
+
+async def test_taking_a_case_that_somebody_has_is_a_conflict(ines: Browser, max_: Browser, case: Case) -> None:
+    """S3.8."""
+    address = f"/agent/cases/{case.number}/assignment"
+    assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
+    assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
+    late = await max_.send_form(address, {"take": "yes"})
+    assert late.status_code == 409
+    assert "Ines Okafor has this case already." in late.text
+    assert (await reload(case)).agent_id == INES.id
+
+
+async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case: Case) -> None:
+    """S3.9."""
+    address = f"/agent/cases/{case.number}/assignment"
+    assert "Max Herrmann" in (await ines.get(address)).text
+    assert (await ines.send_form(address, {"agent": str(MAX.id)})).status_code == 303
+    assert (await reload(case)).agent_id == MAX.id
+    assert (await ines.send_form(address, {"agent": ""})).status_code == 303
+    assert (await reload(case)).agent_id is None
+    refused = await ines.send_form(address, {"agent": "999"})
+    assert refused.status_code == 422
+    assert "Choose an agent who works here." in refused.text
+
+
+async def test_several_cases_are_taken_at_once_and_the_rest_reported(ines: Browser, case: Case) -> None:
+    """D35."""
+    others = await open_case("Others"), await open_case("Others too")
+    async with transaction(MAX):
+        await others[0].take(by=MAX, at=now())
+    answer = await ines.send_form("/agent/cases/assignment", {"case": [str(found.number) for found in (case, *others)]})
+    assert answer.status_code == 409
+    assert f"#{others[0].number}: Max Herrmann has this case already." in answer.text
+    assert [(await reload(found)).agent_id for found in (case, *others)] == [INES.id, MAX.id, INES.id]
+    assert (await ines.send_form("/agent/cases/assignment", {"case": str(case.number)})).status_code == 303
+
+
+async def test_the_status_menu_moves_the_case(ines: Browser, case: Case) -> None:
+    address = f"/agent/cases/{case.number}/status"
+    assert (await ines.send_form(address, {"status": "resolved"})).status_code == 303
+    assert (await reload(case)).stands is Status.RESOLVED
+    for wrong in ("new", "nonsense", ""):
+        assert (await ines.send_form(address, {"status": wrong})).status_code == 422
+    assert (await reload(case)).stands is Status.RESOLVED
+
+
+async def test_the_facts_of_a_case_are_changed(ines: Browser, case: Case) -> None:
+    address = f"/agent/cases/{case.number}/facts"
+    assert "VPN drops" in (await ines.get(address)).text
+    answer = await ines.send_form(
+        address, {"subject": "Wireless drops", "case_type": "2", "priority": "4", "service": ""}
+    )
+    assert answer.status_code == 303
+    changed = await reload(case)
+    assert (changed.subject, changed.case_type_id, changed.urgency, changed.service_id) == (
+        "Wireless drops",
+        2,
+        Priority.URGENT,
+        None,
+    )
+    page = await ines.get(f"/agent/cases/{case.number}")
+    assert "set the priority to Urgent" in page.text
+    assert "Set the service of the case" in page.text
+
+
+async def test_a_service_of_another_customer_is_refused(ines: Browser, case: Case) -> None:
+    """R29."""
+    answer = await ines.send_form(
+        f"/agent/cases/{case.number}/facts",
+        {"subject": "kept words", "case_type": "1", "priority": "3", "service": "2"},
+    )
+    assert answer.status_code == 422
+    assert "kept words" in answer.text
+    assert (await reload(case)).service_id == 1
+
+
+async def test_the_feed_refreshes_with_head_and_panel(ines: Browser, case: Case) -> None:
+    page = await ines.get(f"/agent/cases/{case.number}")
+    assert f'hx-trigger="case-{case.id} from:body, refetch from:body"' in page.text
+    with counted() as statements:
+        fragment = await ines.get(f"/agent/cases/{case.number}/feed")
+    assert fragment.text.lstrip().startswith('<div class="feed" id="feed"')
+    assert 'id="case-head" hx-swap-oob' in fragment.text
+    assert 'id="details"' in fragment.text
+    assert "<html" not in fragment.text
+    assert len(statements) <= 6
+
+
+async def test_a_kept_draft_stands_in_the_composer(ines: Browser, case: Case) -> None:
+    await ines.send_form(
+        "/drafts", {"address": f"/agent/cases/{case.number}/replies", "kind": "note", "body": "half a thought"}
+    )
+    page = await ines.get(f"/agent/cases/{case.number}")
+    assert "half a thought" in page.text
+    assert re.search(r'value="note"[^>]* checked', page.text)
+    await ines.send_form(f"/agent/cases/{case.number}/notes", {"kind": "note", "body": "a whole thought"})
+    assert "half a thought" not in (await ines.get(f"/agent/cases/{case.number}")).text
+
+
+PAGES = ("", "/feed", "/assignment", "/facts", "/time", "/time/preview?duration=1h")
+VERBS = ("/replies", "/notes", "/assignment", "/status", "/facts", "/time")
+
+
+async def test_contacts_find_nothing_here(ada: Browser, case: Case) -> None:
+    for address in ("/agent/cases", "/agent/cases/new", *(f"/agent/cases/{case.number}{page}" for page in PAGES)):
+        assert (await ada.get(address)).status_code == 404, address
+    for address in (
+        "/agent/cases/new",
+        "/agent/cases/assignment",
+        *(f"/agent/cases/{case.number}{verb}" for verb in VERBS),
+    ):
+        assert (await ada.send_form(address, {"body": "x"})).status_code == 404, address
+
+
+async def test_nobody_is_asked_to_sign_in(app: Gate, case: Case) -> None:
+    async with Browser(app) as nobody:
+        answer = await nobody.get(f"/agent/cases/{case.number}")
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/sign-in")
