@@ -124,7 +124,7 @@ def content_of(work: Work, ground: Ground, known_date: date | None = None) -> di
     wrong: dict[str, str] = {}
     billing = work.billing or (Billing.BILLABLE if ground.billable_by_default else Billing.NOT_BILLABLE)
     if not 1 <= work.minutes <= LONGEST:
-        wrong["duration"] = "One entry holds from 1 min to 24 h."
+        wrong["duration"] = "One entry holds from 1\u00a0min to 24\u00a0h."
     if billing is not Billing.NOT_BILLABLE and ground.rounding is None:
         wrong["service"] = NO_SERVICE if ground.customer_id else "General time has no customer, so it cannot be billed."
     if len(work.external_comment) > LONGEST_COMMENT:

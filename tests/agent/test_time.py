@@ -1,0 +1,409 @@
+"""Time on the agents' pages: on a case, in the own list, one entry."""
+
+import re
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from portal import periods
+from portal.billing import Choice, approve, reject
+from portal.database import transaction
+from portal.desk import Case
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.states import submit
+from portal.timekeeping.work import Work
+from portal.web.visit import now
+from tests.browser import Browser
+from tests.queries import counted
+from tests.world import HELPDESK, INES, INTERNAL, MAX
+
+
+def today() -> date:
+    """Where Ines is."""
+    return periods.today(INES.time_zone, now())
+
+
+def typed(**fields: Any) -> dict[str, Any]:
+    """The log-time form as a browser sends it."""
+    return {"duration": "1h 30m", "work_date": today().isoformat(), "service": "1", "billing": "billable",
+            "external_comment": "Gateway changed", "description": "see #1024"} | fields  # fmt: skip
+
+
+async def logged(case: Case | None = None, *, by: Any = INES, **values: Any) -> TimeEntry:
+    """An entry, by the verb itself."""
+    at = values.pop("at", now())
+    facts: dict[str, Any] = {"minutes": 50, "work_date": today(), "service_id": HELPDESK if case else None} | values
+    async with transaction(by):
+        return await TimeEntry.log(by, Work(**facts), at=at, case=case)
+
+
+async def entries() -> list[Any]:
+    """All rows, in order."""
+    async with transaction(INES) as tx:
+        return list(await tx.fetch("select * from time_entry order by id"))
+
+
+# ---- on a case ----
+
+
+async def test_time_is_logged_on_a_case_and_stands_in_its_feed(ines: Browser, case: Case) -> None:
+    """S1.1, S2.9, S2.18, S2.19."""
+    answer = await ines.send_form(f"/agent/cases/{case.number}/time", typed())
+    assert answer.status_code == 303
+    entry = (await entries())[0]
+    assert answer.headers["location"] == f"/agent/cases/{case.number}#entry-{entry['id']}"
+    assert (entry["actual_minutes"], entry["billable_minutes"], entry["state"], entry["agent_id"]) == (
+        90,
+        90,
+        "draft",
+        INES.id,
+    )
+    page = await ines.get(f"/agent/cases/{case.number}")
+    assert f'id="entry-{entry["id"]}"' in page.text
+    assert "Gateway changed" in page.text
+    assert "1\u00a0h\u00a030\u00a0min" in page.text
+    assert "not submitted" in page.text
+
+
+async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Case) -> None:
+    """S2.10, S2.13, S2.14, S2.16: the day, the service of the case and what its type says."""
+    page = (await ines.get(f"/agent/cases/{case.number}")).text
+    assert '<option value="1" selected>Helpdesk</option>' in page
+    assert re.search(r'name="work_date" type="date" value="' + today().isoformat(), page)
+    assert re.search(r'value="billable" checked', page)
+    async with transaction(INES):
+        await case.change_facts(by=INES, at=now(), case_type_id=INTERNAL)
+    assert re.search(r'value="not_billable" checked', (await ines.get(f"/agent/cases/{case.number}")).text)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("duration", "1h 90m", "Minutes beside hours go up to 59"),
+        ("duration", "-5", "Time cannot be negative."),
+        ("duration", "25h", "One entry holds at most 24"),
+        ("duration", "", "Say how long it took"),
+        ("duration", "90", "can mean minutes or hours"),
+        ("work_date", "2999-01-01", "This day is still to come"),
+        ("work_date", "2020-01-01", "a year back"),
+        ("work_date", "someday", "Choose the day"),
+        ("service", "2", "Choose a service of this customer."),
+        ("service", "x", "Choose one of the list."),
+        ("service", "", "Billable time needs a service"),
+        ("billing", "free", "Choose one of the list."),
+        ("external_comment", "x" * 1001, "at most 1000 characters"),
+        ("description", "x" * 4001, "at most 4000 characters"),
+    ],
+)
+async def test_a_wrong_entry_comes_back_with_a_sentence_and_what_was_typed(
+    ines: Browser, case: Case, field: str, value: str, sentence: str
+) -> None:
+    """Issue 2, section 5: nothing is changed."""
+    answer = await ines.send_form(f"/agent/cases/{case.number}/time", typed(**{field: value}))
+    assert answer.status_code == 422
+    assert sentence in answer.text.replace("&#39;", "'")
+    assert re.search(rf'id="{field}"[^>]*aria-invalid="true"', answer.text)
+    if field not in ("service", "billing"):
+        assert f'value="{value}"' in answer.text
+    if field != "description":
+        assert 'value="see #1024"' in answer.text
+    assert await entries() == []
+
+
+async def test_a_case_without_a_service_says_where_to_set_one(ines: Browser, case: Case) -> None:
+    async with transaction(INES):
+        await case.change_facts(by=INES, at=now(), service_id=None)
+    answer = await ines.send_form(f"/agent/cases/{case.number}/time", typed(service=""))
+    assert answer.status_code == 422
+    assert f'<a href="/agent/cases/{case.number}/facts">Set the service of the case</a>' in answer.text
+
+
+async def test_the_same_form_sent_twice_makes_one_entry(ines: Browser, case: Case) -> None:
+    fields = typed(form_key="0" * 31 + "7")
+    for _ in range(2):
+        assert (await ines.send_form(f"/agent/cases/{case.number}/time", fields)).status_code == 303
+    assert len(await entries()) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("duration=1h+35m&service=1&billing=billable&external_comment=moved",
+         ["1\u00a0h\u00a035\u00a0min, counts 1\u00a0h\u00a045\u00a0min", "Rounded up to 15\u00a0min.", "moved · Senior consultant · 1:45"]),
+        ("duration=1h+35m&service=1&billing=no_charge", ["Senior consultant · 1:45 · no charge"]),
+        ("duration=1h+35m&service=1&billing=not_billable", ["nothing of it counts", "Acme will not see this."]),
+        ("duration=1h+90m", ["Minutes beside hours go up to 59"]),
+        ("duration=20m&service=2", ["Choose a service"]),
+        ("duration=20m&service=x&billing=x&work_date=x", ["Choose a service"]),
+        ("", ["Write how long it took"]),
+    ],
+)  # fmt: skip
+async def test_the_form_says_what_it_understood(ines: Browser, case: Case, query: str, words: list[str]) -> None:
+    answer = await ines.get(f"/agent/cases/{case.number}/time/preview?{query}")
+    assert answer.status_code == 200
+    for word in words:
+        assert word in answer.text
+
+
+async def test_only_a_manager_logs_time_for_a_colleague(ines: Browser, max_: Browser, case: Case) -> None:
+    """S1.14 to S1.16, S1.18."""
+    address = f"/agent/cases/{case.number}/time"
+    assert (await ines.send_form(address, typed(agent=MAX.id))).status_code == 403
+    assert await entries() == []
+    assert (await ines.send_form(address, typed(agent=INES.id))).status_code == 303
+    assert "Max Herrmann" in (await max_.get(address)).text
+    assert (await max_.send_form(address, typed(agent=INES.id))).status_code == 303
+    assert [(row["agent_id"], row["entered_by_id"]) for row in await entries()] == [(1, 1), (1, 2)]
+    refused = await max_.send_form(address, typed(agent="999", duration="2h"))
+    assert refused.status_code == 422
+    assert "Choose an agent who works here." in refused.text
+
+
+async def test_the_time_of_a_case_is_listed_and_filtered(ines: Browser, case: Case) -> None:
+    """S1.10, S1.18."""
+    mine, theirs = await logged(case), await logged(case, by=MAX, external_comment="by Max")
+    address = f"/agent/cases/{case.number}/time"
+    page, filtered = await ines.get(address), await ines.get(f"{address}?agent={MAX.id}&state=draft")
+    assert f'id="entry-{mine.id}"' in page.text
+    assert f'id="entry-{theirs.id}"' in page.text
+    assert f'id="entry-{mine.id}"' not in filtered.text
+    assert "by Max" in filtered.text
+    assert "No time stands here." in (await ines.get(f"{address}?state=approved")).text
+
+
+@pytest.mark.slow
+async def test_ten_thousand_entries_on_a_case_do_not_slow_its_pages(ines: Browser, case: Case) -> None:
+    """S1.12: a window of them, by as many questions as for none, and every page reached by links."""
+    async with transaction(INES) as tx:
+        await tx.execute(
+            """insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing,
+              billable_minutes, external_comment, description, state, created_at, window_from)
+            select 1, $1, 1, 1 + n % 3, 1, $3::date - n % 300, 10, 'billable', 15, 'comment', '', 'draft',
+              $2::timestamptz + n * interval '1 millisecond', $2 from generate_series(1, 10000) n""",
+            case.id, now(), today(),
+        )  # fmt: skip
+    with counted() as statements:
+        page = await ines.get(f"/agent/cases/{case.number}")
+        entries_of_case = await ines.get(f"/agent/cases/{case.number}/time")
+    assert len(statements) <= 8 + 6
+    assert len(page.content) < 150_000
+    assert len(entries_of_case.content) < 150_000
+    assert "10,000" in page.text
+    earlier = re.search(r'href="([^"]+before=[^"]+)"', page.text)
+    older = re.search(r'href="([^"]+after=[^"]+)"', entries_of_case.text)
+    assert earlier
+    assert older
+    for link, before in ((earlier[1], page), (older[1], entries_of_case)):
+        found = re.findall(r'id="entry-(\d+)"', (await ines.get(link.replace("&amp;", "&"))).text)
+        assert len(found) == 50
+        assert not set(found) & set(re.findall(r'id="entry-(\d+)"', before.text))
+    assert "Edit" in entries_of_case.text
+
+
+# ---- the own list ----
+
+
+async def test_general_time_is_logged_from_the_own_list(ines: Browser) -> None:
+    """S2.38, S2.39."""
+    answer = await ines.send_form(
+        "/agent/time", {"duration": "45m", "work_date": today().isoformat(), "description": "Team meeting"}
+    )
+    assert answer.status_code == 303
+    row = (await entries())[0]
+    assert (row["case_id"], row["customer_id"], row["billing"], row["billable_minutes"]) == (
+        None,
+        None,
+        "not_billable",
+        0,
+    )
+    page = await ines.get("/agent/time")
+    assert "Team meeting" in page.text
+    assert "General" in page.text
+
+
+async def test_the_own_list_takes_a_case_by_its_number(ines: Browser, case: Case) -> None:
+    """S0.2, S0.6: under the case's service, billable as its type says."""
+    fields = {"duration": "45m", "work_date": today().isoformat(), "case": f" #{case.number}"}
+    assert (await ines.send_form("/agent/time", fields)).status_code == 303
+    row = (await entries())[0]
+    assert (row["case_id"], row["service_id"], row["billing"], row["billable_minutes"]) == (case.id, 1, "billable", 45)
+    for wrong in ("9999", "x"):
+        answer = await ines.send_form("/agent/time", fields | {"case": wrong})
+        assert answer.status_code == 422
+        assert "There is no case with this number." in answer.text
+    assert len(await entries()) == 1
+
+
+async def test_the_own_list_holds_nobody_elses_time(ines: Browser, case: Case) -> None:
+    await logged(case, by=MAX, external_comment="by Max")
+    page = await ines.get("/agent/time")
+    assert "by Max" not in page.text
+    assert "No time yet" in page.text
+
+
+async def test_ticked_entries_are_submitted(ines: Browser, case: Case) -> None:
+    """S0.23 to S0.26; sent again it changes nothing."""
+    ids = [str((await logged(case)).id) for _ in range(2)]
+    rest = await logged(case)
+    for _ in range(2):
+        answer = await ines.send_form("/agent/time/submission", {"entry": ids})
+        assert answer.status_code == 303
+    assert [row["state"] for row in await entries()] == ["submitted", "submitted", "draft"]
+    assert f'id="entry-{rest.id}"' in (await ines.get("/agent/time?state=draft")).text
+    assert f'id="entry-{rest.id}"' not in (await ines.get("/agent/time?state=submitted")).text
+
+
+async def test_what_cannot_be_submitted_is_reported(ines: Browser, case: Case) -> None:
+    """D35."""
+    own, foreign = await logged(case), await logged(case, by=MAX)
+    answer = await ines.send_form("/agent/time/submission", {"entry": [str(own.id), str(foreign.id)]})
+    assert answer.status_code == 200
+    assert "1\u00a0entry submitted, 1 not" in answer.text
+    assert "Only a manager may submit a colleague&#39;s time." in answer.text
+    assert [row["state"] for row in await entries()] == ["submitted", "draft"]
+    assert (await ines.send_form("/agent/time/submission", {"entry": str(foreign.id)})).status_code == 409
+
+
+async def test_submitting_nothing_says_what_to_do(ines: Browser) -> None:
+    answer = await ines.send_form("/agent/time/submission", {})
+    assert answer.status_code == 422
+    assert "Tick the entries that you want to submit." in answer.text
+    assert (await ines.send_form("/agent/time/submission", {"entry": "x"})).status_code == 422
+
+
+async def test_a_rejected_entry_shows_the_managers_reason_to_its_author(ines: Browser, case: Case) -> None:
+    """S0.31."""
+    entry = await logged(case)
+    async with transaction(INES):
+        await submit(INES, [entry.id], at=now())
+    async with transaction(MAX):
+        await reject([Choice(entry.id, 1)], reason="Belongs to the move", by=MAX, at=now())
+    for address in ("/agent/time", f"/agent/cases/{case.number}", f"/agent/time/{entry.id}"):
+        assert "Rejected: Belongs to the move" in (await ines.get(address)).text, address
+    assert (await ines.send_form("/agent/time/submission", {"entry": str(entry.id)})).status_code == 303
+
+
+# ---- one entry ----
+
+
+async def test_an_author_changes_an_entry(ines: Browser, case: Case) -> None:
+    """S2.21."""
+    entry = await logged(case)
+    form = await ines.get(f"/agent/time/{entry.id}")
+    assert 'value="50\u00a0min"' in form.text
+    answer = await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="20m", billing="no_charge"))
+    assert answer.headers["location"] == f"/agent/cases/{case.number}"
+    row = (await entries())[0]
+    assert (row["actual_minutes"], row["billable_minutes"], row["billing"], row["version"]) == (20, 30, "no_charge", 2)
+
+
+async def test_what_counts_is_overridden_with_a_reason(ines: Browser, case: Case) -> None:
+    """D8."""
+    entry = await logged(case)
+    refused = await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, counts="30m"))
+    assert refused.status_code == 422
+    assert "Say why it counts 30\u00a0min and not 1\u00a0h\u00a030\u00a0min." in refused.text
+    answer = await ines.send_form(
+        f"/agent/time/{entry.id}", typed(version=1, counts="0", override_reason="agreed by phone")
+    )
+    assert answer.status_code == 303
+    row = (await entries())[0]
+    assert (row["actual_minutes"], row["billable_minutes"], row["override_reason"]) == (90, 0, "agreed by phone")
+
+
+async def test_who_comes_second_is_told_and_keeps_what_was_typed(ines: Browser, case: Case) -> None:
+    """Design manner 9."""
+    entry = await logged(case)
+    await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="20m"))
+    answer = await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="3h", description="mine"))
+    assert answer.status_code == 409
+    assert "Somebody else has changed this time meanwhile." in answer.text
+    assert 'value="3h"' in answer.text
+    assert (await entries())[0]["actual_minutes"] == 20
+
+
+@pytest.mark.parametrize(("field", "value"), [("duration", "25h"), ("work_date", "2999-01-01"), ("service", "2")])
+async def test_a_wrong_change_changes_nothing(ines: Browser, case: Case, field: str, value: str) -> None:
+    entry = await logged(case)
+    answer = await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, **{field: value}))
+    assert answer.status_code == 422
+    assert re.search(rf'id="{field}"[^>]*aria-invalid="true"', answer.text)
+    assert (await entries())[0]["version"] == 1
+
+
+async def test_an_author_deletes_an_entry(ines: Browser, case: Case) -> None:
+    """S2.22; a second time it is not there."""
+    entry = await logged(case)
+    answer = await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1})
+    assert answer.headers["location"] == f"/agent/cases/{case.number}"
+    assert await entries() == []
+    assert "Ines Okafor deleted a time entry of 50" in (await ines.get(f"/agent/cases/{case.number}")).text
+    assert (await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1})).status_code == 404
+
+
+@pytest.mark.parametrize("old", [False, True])
+async def test_a_deletion_of_what_was_changed_meanwhile_is_a_conflict(ines: Browser, case: Case, old: bool) -> None:
+    entry = await logged(case)
+    await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="20m"))
+    answer = await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1 if old else 2})
+    assert answer.status_code == (409 if old else 303)
+    assert len(await entries()) == old
+
+
+async def test_after_24_hours_only_a_manager_changes_it(ines: Browser, max_: Browser, case: Case) -> None:
+    """S2.23, S2.25."""
+    entry = await logged(case, at=now() - timedelta(hours=24, seconds=5), work_date=today() - timedelta(days=1))
+    page = await ines.get(f"/agent/time/{entry.id}")
+    assert "Time can be changed for 24 hours." in page.text
+    assert "<button" not in page.text.split("<main")[1].split("</main>")[0]
+    for address in (f"/agent/time/{entry.id}", f"/agent/time/{entry.id}/deletion"):
+        fields = typed(version=1) if address.endswith(str(entry.id)) else {"version": 1}
+        assert (await ines.send_form(address, fields)).status_code == 403
+    assert (await entries())[0]["version"] == 1
+    assert (await max_.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="5m"))).status_code == 303
+    assert (await entries())[0]["actual_minutes"] == 5
+
+
+async def test_a_colleagues_entry_cannot_be_changed(ines: Browser, case: Case) -> None:
+    """S2.24."""
+    entry = await logged(case, by=MAX)
+    assert "Only a manager may change a colleague&#39;s time." in (await ines.get(f"/agent/time/{entry.id}")).text
+    assert (await ines.send_form(f"/agent/time/{entry.id}", typed(version=1))).status_code == 403
+    assert (await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1})).status_code == 403
+
+
+async def test_a_managers_change_of_approved_time_takes_the_approval_back(
+    ines: Browser, max_: Browser, case: Case
+) -> None:
+    """D34, C2."""
+    entry = await logged(case)
+    async with transaction(MAX):
+        await approve([Choice(entry.id, 1)], by=MAX, at=now())
+    assert (await ines.send_form(f"/agent/time/{entry.id}", typed(version=1))).status_code == 403
+    assert "A change takes the approval back" in (await max_.get(f"/agent/time/{entry.id}")).text
+    assert (await max_.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="2h"))).status_code == 303
+    row = (await entries())[0]
+    assert (row["state"], row["version"], row["actual_minutes"]) == ("submitted", 2, 120)
+    assert (await max_.send_form(f"/agent/time/{entry.id}/deletion", {"version": 2})).status_code == 303
+    assert await entries() == []
+
+
+async def test_contacts_find_no_time(ada: Browser, case: Case) -> None:
+    entry = await logged(case)
+    for address in ("/agent/time", f"/agent/time/{entry.id}"):
+        assert (await ada.get(address)).status_code == 404
+    for address in (
+        "/agent/time",
+        "/agent/time/submission",
+        f"/agent/time/{entry.id}",
+        f"/agent/time/{entry.id}/deletion",
+    ):
+        assert (await ada.send_form(address, typed(version=1))).status_code == 404
+    assert len(await entries()) == 1
+
+
+async def test_an_entry_that_is_not_there_is_404(ines: Browser) -> None:
+    assert (await ines.get("/agent/time/999")).status_code == 404
+    assert (await ines.get("/agent/time/x")).status_code == 404
+    assert (await ines.send_form("/agent/time/999", typed(version=1))).status_code == 404
