@@ -79,6 +79,18 @@ async def dsn(server: str, template: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+async def empty_dsn(server: str) -> AsyncIterator[str]:
+    """Owner's URL of a migrated database in which there is nobody and nothing, with the pool open on it as the app's role."""
+    name = f"portal_empty_{os.getpid()}_{next(_numbers)}"
+    await _run(server, f"create database {name}")
+    await database.migrate(_of(server, name))
+    await database.start(_of(server, name), role="portal_app", size=4)
+    yield _of(server, name)
+    await database.stop()
+    await _run(server, f"drop database {name} with (force)")
+
+
+@pytest.fixture
 def files(tmp_path: Path) -> Path:
     """An empty folder for stored files."""
     folder = tmp_path / "files"

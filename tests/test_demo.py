@@ -1,0 +1,191 @@
+"""The demo: five months of work by the product's own verbs, with something waiting at every stage, and all of it or nothing."""
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from portal import billing, demo
+from portal.database import transaction
+from portal.demo.calendar import Calendar
+from portal.demo.stories import of_the_cast, ordinary
+from portal.desk.workflow import Status
+from portal.errors import Invalid
+from portal.people import credentials
+from portal.people.readers import SYSTEM
+from portal.storage import Storage, open_storage
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+"""A Sunday: the last working day was the day before yesterday."""
+PASSWORD = "a demo password"
+
+DIFFICULT = [
+    datetime(2026, 10, 31, 23, 30, tzinfo=UTC),  # already the first of the month in Hamburg, a Sunday
+    datetime(2027, 1, 1, 12, 0, tzinfo=UTC),
+    datetime(2028, 2, 29, 7, 0, tzinfo=UTC),
+    datetime(2027, 3, 29, 6, 0, tzinfo=UTC),  # the Monday after the clocks went forward
+    datetime(2027, 8, 3, 16, 0, tzinfo=UTC),
+]
+
+TABLES = ("customer", "contact", "agent", "cases", "message", "attachment", "case_event", "time_entry", "approval",
+          "rejection", "invoice", "statement", "billing_run", "outbox")  # fmt: skip
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop that `portal demo` uses too; many small queries take half of the time on it."""
+    return "asyncio", {"use_uvloop": True}
+
+
+def quiet(_: str) -> None:
+    """Somebody who does not listen."""
+
+
+async def _count(table: str, condition: str = "true") -> int:
+    async with transaction(SYSTEM) as tx:
+        return int(await tx.fetchval(f"select count(*) from {table} where {condition}"))
+
+
+async def _counts() -> dict[str, int]:
+    return {table: await _count(table) for table in TABLES}
+
+
+def _storage(files: Path) -> Storage:
+    return open_storage(f"file://{files}")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("empty_dsn")
+async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_stage(files: Path, subtests: Any) -> None:
+    """Issue 2, section 1."""
+    heard: list[str] = []
+    assert await demo.fill(NOW, PASSWORD, _storage(files), heard.append) is True
+
+    with subtests.test("it says what it makes"):
+        assert heard[0] == "12 customers, 7 agents"
+        assert heard[1:] == [
+            f"{month} 2026" for month in ("June", "July", "August", "September", "October", "November")
+        ]
+    with subtests.test("it has as much as was promised"):
+        assert await _count("customer") == 12
+        assert await _count("cases") == 400
+        assert await _count("time_entry") == 1500
+        async with transaction(SYSTEM) as tx:
+            days = await tx.fetchrow("select min(work_date), max(work_date) from time_entry")
+        assert tuple(days) == (date(2026, 6, 22), date(2026, 11, 21))
+    with subtests.test("cases stand everywhere"):
+        for status in Status:
+            assert await _count("cases", f"status = '{status.value}'") >= 5, status
+        assert await _count("cases", "agent_id is null and status = 'new'") >= 5
+        for priority in range(1, 5):
+            assert await _count("cases", f"priority = {priority}") >= 10
+        assert await _count("message", "kind = 'note'") >= 50
+        assert await _count("attachment") == len(os.listdir(files)) >= 10
+        assert await _count("upload") == 0
+    with subtests.test("time stands everywhere"):
+        assert await _count("time_entry", "state = 'draft'") >= 8
+        assert 20 <= await _count("time_entry", "state = 'submitted'") <= 60
+        assert await _count("time_entry", "state = 'rejected'") == await _count("rejection") - 8 == 4
+        assert await _count("time_entry", "billing = 'no_charge'") >= 20
+        assert await _count("time_entry", "case_id is null and customer_id is null") >= 100
+        assert await _count("time_entry", "case_id is null and service_id is not null") >= 100
+    with subtests.test("all kinds of billing are there"):
+        assert await _count("(select distinct rollup from service) as s") == 4
+        assert (
+            await _count("(select distinct rounding_minimum, rounding_increment, rounding_mode from service) as s") >= 6
+        )
+        assert await _count("service", "not taxable") >= 4
+        assert await _count("(select distinct rate_source from approval where rate_source is not null) as s") == 6
+        assert await _count("(select distinct currency from invoice) as s") == 2
+    with subtests.test("all months but the last are billed, in their first days"):
+        issued = "state = 'issued' and extract(day from issue_date) between 2 and 5"
+        assert await _count("invoice", issued) == await _count("invoice", "state = 'issued'") >= 40
+        assert await _count("(select distinct until from invoice where state = 'issued') as i") == 4
+    with subtests.test("the last month waits to be billed"):
+        assert await _count("invoice", "state = 'draft'") == 1
+        assert await _count("statement", "until = '2026-11-01'") == 1
+        async with transaction(SYSTEM):
+            preview = await billing.preview_run(date(2026, 11, 1))
+        assert preview.invoice_count >= 8
+        assert sum(omitted.count for omitted in preview.omitted) >= 8
+    with subtests.test("the invariants hold"):
+        async with transaction(SYSTEM):
+            assert await billing.violations() == {}
+    with subtests.test("the cast signs in and nobody else does"):
+        for email in demo.CAST:
+            assert await credentials.verify(email, PASSWORD, address="192.0.2.1", at=NOW)
+        with pytest.raises(Invalid):
+            await credentials.verify("rune@birkholm.example", PASSWORD, address="192.0.2.1", at=NOW)
+    with subtests.test("a second time nothing happens"):
+        before = await _counts()
+        assert await demo.fill(NOW, PASSWORD, _storage(files), heard.append) is False
+        assert await _counts() == before
+        assert len(heard) == 7
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("empty_dsn")
+async def test_a_demo_that_is_interrupted_leaves_nothing_behind(files: Path) -> None:
+    def stop(what: str) -> None:
+        if what == "July 2026":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await demo.fill(NOW, PASSWORD, _storage(files), stop)
+    assert set((await _counts()).values()) == {0}
+    assert await _count("company") == 0
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("empty_dsn")
+@pytest.mark.parametrize("now", DIFFICULT, ids=str)
+async def test_the_demo_can_begin_on_any_day(now: datetime, files: Path) -> None:
+    assert await demo.fill(now, PASSWORD, _storage(files), quiet)
+    assert await _count("time_entry") == 1500
+    assert await _count("cases") == 400
+    yesterday = Calendar(now).yesterday
+    assert await _count("time_entry", f"work_date = '{yesterday}'") > 0
+    assert await _count("time_entry", f"work_date > '{yesterday}'") == 0
+    assert await _count("time_entry", "state = 'draft'") > 0
+    assert await _count("time_entry", "state = 'submitted'") > 0
+    assert await _count("time_entry", "state = 'rejected'") > 0
+    assert await _count("invoice", "state = 'draft'") == 1
+    async with transaction(SYSTEM):
+        assert await billing.violations() == {}
+
+
+def test_every_story_can_be_told() -> None:
+    """Names in braces are all known, and each ordinary story is answered at least once."""
+    for story in (*ordinary(), *of_the_cast()):
+        told = story.told(Random(1))  # noqa: S311 (chance for a story)
+        assert "{" not in told.subject + "".join(turn.text for turn in told.turns)
+        assert len(told.subject) < 80
+        assert told.turns[0].who == "contact"
+    for story in ordinary():
+        assert any(turn.who == "agent" for turn in story.turns)
+        assert any(turn.who == "work" for turn in story.turns)
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "reached"),
+    [
+        (60, "2026-11-20T17:00+01:00"),
+        (120, "2026-11-23T08:30+01:00"),
+        (690, "2026-11-24T08:30+01:00"),
+    ],
+)
+def test_working_minutes_leave_out_nights_and_weekends(minutes: int, reached: str) -> None:
+    """Friday, 16:00."""
+    assert Calendar(NOW).later(_at("2026-11-20T16:00+01:00"), minutes) == _at(reached)
+
+
+def test_months_are_billed_up_to_the_one_before_the_last() -> None:
+    assert Calendar(NOW).billed_until == [date(2026, month, 1) for month in (7, 8, 9, 10)]
+    assert Calendar(_at("2026-11-01T08:00+01:00")).billed_until == [date(2026, month, 1) for month in (7, 8, 9, 10)]
