@@ -105,18 +105,18 @@ async def test_a_refused_form_comes_back_with_what_was_typed_and_says_everything
     assert await nothing_changes() == before
 
 
-@pytest.mark.parametrize("field", ["contact", "customer_id", "status", "agent_id", "service_id", "number", "opened_at"])
-async def test_nothing_can_be_set_that_the_form_does_not_show(app: Gate, field: str) -> None:
+async def test_nothing_can_be_set_that_the_form_does_not_show(app: Gate) -> None:
     """R30"""
     case = await opened()
     before = await nothing_changes()
     async with await Browser.of(app, ADA) as browser:
-        for path, fields in (
-            ("/cases/new", NEW),
-            (f"/cases/{case.number}/replies", {"body": "x"}),
-            (f"/cases/{case.number}/closure", {}),
-        ):
-            assert (await browser.send_form(path, fields | {field: "1"})).status_code == 400
+        for field in ("contact", "customer_id", "status", "agent_id", "service_id", "number", "opened_at"):
+            for path, fields in (
+                ("/cases/new", NEW),
+                (f"/cases/{case.number}/replies", {"body": "x"}),
+                (f"/cases/{case.number}/closure", {}),
+            ):
+                assert (await browser.send_form(path, fields | {field: "1"})).status_code == 400, (path, field)
     assert await nothing_changes() == before
 
 
@@ -283,11 +283,11 @@ async def test_ids_of_a_chain_cannot_be_mixed(app: Gate, settings: Any) -> None:
         assert (await browser.get("/cases/1001/files/not-an-id")).status_code == 404
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "1e3", "%27", "x", "1001%00", "99999999999999999999"])
-async def test_a_number_that_is_none_is_404(app: Gate, number: str) -> None:
+async def test_a_number_that_is_none_is_404(app: Gate) -> None:
     """R51"""
     async with await Browser.of(app, ADA) as browser:
-        assert (await browser.get(f"/cases/{number}")).status_code == 404
+        for number in ("0", "-1", "1e3", "%27", "x", "1001%00", "99999999999999999999"):
+            assert (await browser.get(f"/cases/{number}")).status_code == 404, number
 
 
 async def test_home_says_what_waits_and_leads_agents_to_their_list(app: Gate) -> None:
@@ -299,7 +299,13 @@ async def test_home_says_what_waits_and_leads_agents_to_their_list(app: Gate) ->
         async with transaction(INES):
             await case.reply(by=INES, text="On a cable too?", at=NOW, then=Status.WAITING_FOR_CUSTOMER)
         home = await browser.get("/")
-    for text in ("One case waits for you", "“On a cable too?”", "/cases/1001#composer", "Printer", "All 2\N{NO-BREAK SPACE}cases"):
+    for text in (
+        "One case waits for you",
+        "“On a cable too?”",
+        "/cases/1001#composer",
+        "Printer",
+        "All 2\N{NO-BREAK SPACE}cases",
+    ):
         assert text in home.text
     assert SECRET not in home.text
     async with await Browser.of(app, INES) as browser:

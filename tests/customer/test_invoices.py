@@ -76,7 +76,11 @@ async def test_nothing_internal_is_anywhere_a_contact_can_reach(app: Gate) -> No
             assert b"MARK" not in answer.content, path
             assert b"0:37" not in answer.content
             assert b"2026-0148" not in answer.content
-        rows = list(csv.DictReader(io.StringIO((await browser.get(f"{INVOICE}/detail.csv")).content.decode("utf-8-sig"), newline="")))
+        rows = list(
+            csv.DictReader(
+                io.StringIO((await browser.get(f"{INVOICE}/detail.csv")).content.decode("utf-8-sig"), newline="")
+            )
+        )
         assert [(row["Comment"], row["Minutes"]) for row in rows] == [("Gateway renewed", "45"), ("Goodwill", "20")]
         assert sum(Decimal(row["Amount"]) for row in rows) == Decimal(90)
 
@@ -92,7 +96,9 @@ async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice
         assert (await browser.get(f"{INVOICE}/detail.csv")).content == stored["csv"]
 
 
-async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billing.Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_reading_is_recorded_and_shown(
+    app: Gate, invoice: billing.Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """design.md, manner 3."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         assert "Seen by you" not in (await browser.get(INVOICE)).text

@@ -127,9 +127,9 @@ async def test_other_rooms_items_come_in_where_they_belong() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.2", "1.2.3.4", "-1.1.1", "1.1.'", "9" * 30 + ".1.1", "１.1.1"])
-async def test_a_place_that_makes_no_sense_is_the_newest_page(text: str) -> None:
+async def test_a_place_that_makes_no_sense_is_the_newest_page() -> None:
     """R48, R51"""
     case = await opened()
-    assert Place.read(text) is None
-    assert len((await feed(case, ADA, text)).items) == 1
+    for text in ("", "x", "1.2", "1.2.3.4", "-1.1.1", "1.1.'", "9" * 30 + ".1.1", "１.1.1"):
+        assert Place.read(text) is None
+        assert len((await feed(case, ADA, text)).items) == 1
