@@ -1,0 +1,173 @@
+"""One of everything, made by the product's own verbs on the cast's database, and the address of every route on it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from portal import billing
+from portal.contracts.case_types import CaseType, CaseTypeFacts
+from portal.contracts.contracts import Contract, ContractFacts
+from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
+from portal.contracts.services import Service, ServiceFacts
+from portal.database import transaction
+from portal.desk import Case
+from portal.people import invitations
+from portal.people.agents import Agent, AgentFacts
+from portal.people.contacts import Contact, ContactFacts
+from portal.people.customers import Customer, CustomerFacts
+from portal.people.departments import Department, DepartmentFacts
+from portal.people.readers import SYSTEM
+from portal.storage import Storage
+from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.rules import Billing
+from portal.timekeeping.states import submit
+from tests.desk.files import upload
+from tests.world import ACME, ADA, ALAN, CONSULTANT, HELPDESK, INCIDENT, INES, MAX, NOW, SUPPORT
+
+SECRET = "internal-marker"
+"""Stands in everything that no contact may ever read."""
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
+
+
+@dataclass(frozen=True)
+class Places:
+    """What there is. `values` maps the beginning of a route to its parameters: one name means different things on different routes."""
+
+    values: dict[str, dict[str, Any]]
+    case: Case
+    alans_case: Case
+    entries: dict[str, TimeEntry]
+
+    def address(self, route: str) -> str:
+        """The address of a route such as `/cases/{number}`; of the beginnings that fit, the longest counts."""
+        if "{" not in route:
+            return route
+        return route.format(**self.values[self.beginning(route)])
+
+    def beginning(self, route: str) -> str:
+        """The key of `values` for a route."""
+        return max((one for one in self.values if route.startswith(one)), key=len)
+
+
+async def furnished(storage: Storage, at: datetime = NOW) -> Places:
+    """Make it all. `at`: now, by the clock of the portal that will show it."""
+    case, files = await _dialogue(storage, at)
+    async with transaction(ALAN):
+        alans = await Case.open(by=ALAN, subject="Second monitor", text="For the desk.", case_type_id=INCIDENT, at=at)
+    entries = await _time(case, at)
+    async with transaction(MAX):
+        issued, statement, run = await _billed(entries, at)
+    async with transaction(SYSTEM):
+        setup = await _set_up(at)
+    values: dict[str, dict[str, Any]] = {
+        "/static/": {"path": "/css/base.css"},
+        "/cases/": {"number": case.number, "file_id": files["reply"]},
+        "/agent/cases/": {"number": case.number, "file": files["note"]},
+        "/agent/time/": {"entry": entries["draft"].id},
+        "/agent/approvals/": {"entry_id": entries["approved"].id},
+        "/agent/drafts/": {"draft_id": run.draft_ids[0], "entry_id": entries["on a draft"].id},
+        "/agent/drafts/{draft_id}/deletion": {"draft_id": run.draft_ids[1]},
+        "/agent/billing/runs/": {"run_id": run.id},
+        "/agent/invoices/": {"number": issued.number},
+        "/invoices/": {"number": issued.number},
+        "/agent/statements/": {"statement_id": statement},
+        "/statements/": {"statement_id": statement},
+        **setup,
+    }
+    return Places(values, case, alans, entries)
+
+
+async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any]]:
+    """A case of Ada's with a file on each message; the ids of the files of the agent's reply and of the note."""
+    opening = [await upload(storage, ADA, "screen.png", PNG, at=at), await upload(storage, ADA, "client.log", at=at)]
+    async with transaction(ADA):
+        case = await Case.open(
+            by=ADA, subject="VPN drops every 20 minutes", text="Since *Tuesday*:\n\n- Kiel\n- Hamburg\n\n```\nno route to host\n```",
+            case_type_id=INCIDENT, priority=3, files=opening, at=at - timedelta(hours=2),
+        )  # fmt: skip
+    reply, note = await upload(storage, INES, "fix.txt", at=at), await upload(storage, INES, f"{SECRET}.txt", at=at)
+    async with transaction(INES) as tx:
+        await case.take(by=INES, at=at - timedelta(minutes=90))
+        await case.note(
+            by=INES, text=f"{SECRET}: their firewall is ours to blame.", files=[note], at=at - timedelta(hours=1)
+        )
+        await case.reply(by=INES, text="We look into it.", files=[reply], at=at - timedelta(minutes=50))
+        rows = await tx.fetch(
+            "select a.id, a.name from attachment a join message m on m.id = a.message_id where m.case_id = $1", case.id
+        )
+    ids = {row["name"]: row["id"] for row in rows}
+    return case, {"reply": ids["fix.txt"], "note": ids[f"{SECRET}.txt"]}
+
+
+async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
+    """An entry in each state, by what became of it."""
+    last_month = (at.date().replace(day=1) - timedelta(days=1)).replace(day=6)
+    made = {}
+    async with transaction(INES):
+        for name, day, about in (
+            ("draft", at.date(), {}), ("submitted", at.date(), {}), ("rejected", at.date(), {}), ("approved", at.date(), {}),
+            ("issued", last_month, {}), ("on a draft", last_month, {}), ("also on the draft", last_month, {}),
+            ("covered", last_month, {"billing": Billing.NO_CHARGE}), ("on another draft", last_month, {}),
+        ):  # fmt: skip
+            work = Work(
+                minutes=35, work_date=day, service_id=HELPDESK, external_comment=f"{name} work", description=f"{SECRET}: {name}", **about  # type: ignore[arg-type]
+            )  # fmt: skip
+            made[name] = await TimeEntry.log(INES, work, at=at - timedelta(hours=1), case=case)
+        assert not (await submit(INES, [entry.id for name, entry in made.items() if name != "draft"], at=at)).refused
+    async with transaction(MAX):
+        reason = f"{SECRET}: which site was it?"
+        assert not (await billing.reject([_choice(made["rejected"])], reason=reason, by=MAX, at=at)).refused
+    return made
+
+
+async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.Invoice, Any, Any]:
+    """An issued invoice, a statement of covered time alone, and a run with two drafts."""
+    until, runs = at.date().replace(day=1), []
+    for names in (["issued"], ["covered"], ["on another draft"], ["on a draft", "also on the draft"]):
+        outcome = await billing.approve([_choice(entries[name]) for name in names], by=MAX, at=at)
+        assert not outcome.refused, outcome
+        runs.append(await billing.run(until, [ACME], by=MAX, at=at))
+    first, covered, other, last = (run for run in runs if run)
+    issued = await billing.issue(first.draft_ids[0], by=MAX, at=at)
+    assert not (await billing.approve([_choice(entries["approved"])], by=MAX, at=at)).refused
+    return issued, covered.statement_ids[0], billing.Run(last.id, last.draft_ids + other.draft_ids, ())
+
+
+def _choice(entry: TimeEntry) -> billing.Choice:
+    return billing.Choice(entry.id, entry.version)
+
+
+async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
+    """A customer, an agent and their like that nobody else needs, so that ending them takes nothing from the cast."""
+    day, zone = date(2026, 1, 1).isoformat(), "Europe/Berlin"
+    customer = await Customer.create(
+        CustomerFacts(name="Initech", street="Weg 1", postcode="24103", city="Kiel", country="DE"), at
+    )
+    contact = await Contact.create(
+        customer, ContactFacts(name="Peter Klein", email="peter@initech.example", time_zone=zone), at
+    )
+    contract = await Contract.create(
+        customer, ContractFacts(name="Support", start_on=day, currency="EUR", vat_rate="19"), at
+    )
+    service = await Service.create(contract, ServiceFacts(name="Remote help"), at)
+    agent = await Agent.create(
+        AgentFacts(name="Jonas Brandt", email="jonas@desk.example", department_id=str(SUPPORT), role_id=str(CONSULTANT), time_zone=zone), at
+    )  # fmt: skip
+    department = await Department.create(DepartmentFacts(name="Networks", parent_id=str(SUPPORT)))
+    role = await create_role(RoleFacts(name="Trainee", hourly_rate="60", effective_from=day), at)
+    rate = await Rate.create(
+        RateFacts(hourly_rate="110", currency="EUR", effective_from=day, customer_id=str(customer.id)), at
+    )
+    case_type = await CaseType.create(CaseTypeFacts(name="Training"))
+    token = await invitations.invite((await agent.credential())["id"], at)
+    ids = {"customer": customer.id, "contact": contact.id, "contract": contract.id, "service": service.id}
+    return {
+        "/invitations/": {"token": token},
+        "/agent/customers/": ids,
+        "/agent/setup/agents/": {"agent": agent.id},
+        "/agent/setup/departments/": {"department": department.id},
+        "/agent/setup/roles/": {"role": role.id},
+        "/agent/setup/rates/": {"rate": rate.id},
+        "/agent/setup/case-types/": {"case_type": case_type.id},
+    }

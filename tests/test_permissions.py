@@ -1,0 +1,422 @@
+"""One matrix of route x actor. A route that is missing from it fails, and so does a row whose route is gone (R22, design manner 5)."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from litestar.routes import HTTPRoute
+
+from portal.people.readers import Reader
+from portal.web.gate import Gate
+from tests.browser import HOST, Browser
+from tests.checksums import checksums
+from tests.places import Places, furnished
+from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, GLOBEX, HELPDESK, INES, MAX, NOOR, NOW
+
+ACTORS: dict[str, Reader | None] = {
+    "nobody": None, "Alan": ALAN, "Ada": ADA, "Gil": GIL, "Ines": INES, "Max": MAX, "Noor": NOOR,
+}  # fmt: skip
+
+IN = 303
+"""Asked to sign in."""
+OK = 0
+"""May: a read answers 200; a write, which is sent empty here, is done or finds fault with the form, but is not refused to the person."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Expected answers in the order of ACTORS: nobody, Alan, Ada, Gil, Ines, Max, Noor."""
+
+    nobody: int
+    alan: int
+    ada: int
+    gil: int
+    ines: int
+    max: int
+    noor: int
+
+    def of(self, actor: str) -> int:
+        answer: int = getattr(self, actor.lower())
+        return answer
+
+
+EVERYBODY = Row(OK, OK, OK, OK, OK, OK, OK)
+SIGNED_IN = Row(IN, OK, OK, OK, OK, OK, OK)
+INVITED = Row(OK, 409, 409, 409, 409, 409, 409)
+"""An invitation opened beside somebody's session would make two persons one."""
+CONTACTS = Row(IN, OK, OK, OK, 404, 404, 404)
+INVOICE_READERS = Row(IN, 404, OK, OK, 404, 404, 404)
+"""Alan has not been given the right to see invoices."""
+ADAS = Row(IN, 404, OK, 404, 404, 404, 404)
+"""Ada's case and Acme's invoice: Alan sees only his own cases and no invoices, Gil is another customer's."""
+AGENTS = Row(IN, 404, 404, 404, OK, OK, OK)
+MANAGERS = Row(IN, 404, 404, 404, 403, OK, OK)
+ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
+
+MATRIX: dict[str, Row] = {
+    "GET /health": EVERYBODY,
+    "GET /static/{path}": EVERYBODY,
+    "GET /sign-in": EVERYBODY,
+    "POST /sign-in": EVERYBODY,
+    "POST /sign-out": EVERYBODY,
+    "GET /invitations/{token}": INVITED,
+    "POST /invitations/{token}": INVITED,
+    "POST /drafts": SIGNED_IN,
+    # customers
+    "GET /": SIGNED_IN,
+    "GET /live": CONTACTS,
+    "GET /cases": CONTACTS,
+    "GET /cases/new": CONTACTS,
+    "POST /cases/new": CONTACTS,
+    "GET /cases/{number}": ADAS,
+    "GET /cases/{number}/files/{file_id}": ADAS,
+    "POST /cases/{number}/replies": ADAS,
+    "POST /cases/{number}/closure": ADAS,
+    "POST /cases/{number}/reopening": ADAS,
+    "GET /invoices": INVOICE_READERS,
+    "GET /invoices/{number}": ADAS,
+    "GET /invoices/{number}/detail.csv": ADAS,
+    "GET /invoices/{number}/invoice.pdf": ADAS,
+    "GET /statements/{statement_id}": ADAS,
+    "GET /statements/{statement_id}/detail.csv": ADAS,
+    # the cases, as agents have them
+    "GET /agent/live": AGENTS,
+    "GET /agent/cases": AGENTS,
+    "POST /agent/cases/assignment": AGENTS,
+    "GET /agent/cases/new": AGENTS,
+    "POST /agent/cases/new": AGENTS,
+    "GET /agent/cases/{number}": AGENTS,
+    "GET /agent/cases/{number}/assignment": AGENTS,
+    "POST /agent/cases/{number}/assignment": AGENTS,
+    "GET /agent/cases/{number}/facts": AGENTS,
+    "POST /agent/cases/{number}/facts": AGENTS,
+    "GET /agent/cases/{number}/feed": AGENTS,
+    "GET /agent/cases/{number}/files/{file}": AGENTS,
+    "POST /agent/cases/{number}/notes": AGENTS,
+    "POST /agent/cases/{number}/replies": AGENTS,
+    "POST /agent/cases/{number}/status": AGENTS,
+    # time
+    "GET /agent/cases/{number}/time": AGENTS,
+    "POST /agent/cases/{number}/time": AGENTS,
+    "GET /agent/cases/{number}/time/preview": AGENTS,
+    "GET /agent/time": AGENTS,
+    "POST /agent/time": AGENTS,
+    "POST /agent/time/submission": AGENTS,
+    "GET /agent/time/{entry}": AGENTS,
+    "POST /agent/time/{entry}": AGENTS,
+    "POST /agent/time/{entry}/deletion": AGENTS,
+    # managers
+    "GET /agent/approvals": MANAGERS,
+    "POST /agent/approvals": MANAGERS,
+    "POST /agent/rejections": MANAGERS,
+    "POST /agent/approvals/{entry_id}/withdrawal": MANAGERS,
+    "GET /agent/billing": MANAGERS,
+    "POST /agent/billing/runs": MANAGERS,
+    "GET /agent/billing/runs/{run_id}": MANAGERS,
+    "GET /agent/drafts/{draft_id}": MANAGERS,
+    "POST /agent/drafts/{draft_id}/entries/{entry_id}/removal": MANAGERS,
+    "POST /agent/drafts/{draft_id}/issue": MANAGERS,
+    "POST /agent/drafts/{draft_id}/deletion": MANAGERS,
+    "GET /agent/invoices": MANAGERS,
+    "GET /agent/invoices/{number}": MANAGERS,
+    "GET /agent/invoices/{number}/detail.csv": MANAGERS,
+    "GET /agent/invoices/{number}/invoice.pdf": MANAGERS,
+    "GET /agent/statements/{statement_id}": MANAGERS,
+    "GET /agent/statements/{statement_id}/detail.csv": MANAGERS,
+    # customers, which agents look at and admins change
+    "GET /agent/customers": AGENTS,
+    "GET /agent/customers/{customer}": AGENTS,
+    "GET /agent/customers/new": ADMINS,
+    "POST /agent/customers/new": ADMINS,
+    "GET /agent/customers/{customer}/edit": ADMINS,
+    "POST /agent/customers/{customer}/edit": ADMINS,
+    "POST /agent/customers/{customer}/default-service": ADMINS,
+    "GET /agent/customers/{customer}/contacts/new": ADMINS,
+    "POST /agent/customers/{customer}/contacts/new": ADMINS,
+    "GET /agent/customers/{customer}/contacts/{contact}": ADMINS,
+    "POST /agent/customers/{customer}/contacts/{contact}": ADMINS,
+    "POST /agent/customers/{customer}/contacts/{contact}/invitations": ADMINS,
+    "POST /agent/customers/{customer}/contacts/{contact}/ending": ADMINS,
+    "POST /agent/customers/{customer}/contacts/{contact}/resumption": ADMINS,
+    "GET /agent/customers/{customer}/contracts/new": ADMINS,
+    "POST /agent/customers/{customer}/contracts/new": ADMINS,
+    "GET /agent/customers/{customer}/contracts/{contract}": ADMINS,
+    "POST /agent/customers/{customer}/contracts/{contract}": ADMINS,
+    "GET /agent/customers/{customer}/contracts/{contract}/services/new": ADMINS,
+    "POST /agent/customers/{customer}/contracts/{contract}/services/new": ADMINS,
+    "GET /agent/customers/{customer}/contracts/{contract}/services/{service}": ADMINS,
+    "POST /agent/customers/{customer}/contracts/{contract}/services/{service}": ADMINS,
+    "POST /agent/customers/{customer}/ending": ADMINS,
+    "POST /agent/customers/{customer}/resumption": ADMINS,
+    # set-up
+    "GET /agent/setup": ADMINS,
+    "GET /agent/setup/company": ADMINS,
+    "POST /agent/setup/company": ADMINS,
+    "GET /agent/setup/departments": ADMINS,
+    "POST /agent/setup/departments": ADMINS,
+    "GET /agent/setup/departments/{department}": ADMINS,
+    "POST /agent/setup/departments/{department}": ADMINS,
+    "GET /agent/setup/agents": ADMINS,
+    "GET /agent/setup/agents/new": ADMINS,
+    "POST /agent/setup/agents/new": ADMINS,
+    "GET /agent/setup/agents/{agent}": ADMINS,
+    "POST /agent/setup/agents/{agent}": ADMINS,
+    "POST /agent/setup/agents/{agent}/invitations": ADMINS,
+    "POST /agent/setup/agents/{agent}/ending": ADMINS,
+    "POST /agent/setup/agents/{agent}/resumption": ADMINS,
+    "GET /agent/setup/roles": ADMINS,
+    "POST /agent/setup/roles": ADMINS,
+    "GET /agent/setup/roles/{role}": ADMINS,
+    "POST /agent/setup/roles/{role}": ADMINS,
+    "GET /agent/setup/rates": ADMINS,
+    "POST /agent/setup/rates": ADMINS,
+    "POST /agent/setup/rates/{rate}/withdrawal": ADMINS,
+    "GET /agent/setup/case-types": ADMINS,
+    "POST /agent/setup/case-types": ADMINS,
+    "GET /agent/setup/case-types/{case_type}": ADMINS,
+    "POST /agent/setup/case-types/{case_type}": ADMINS,
+    "POST /agent/setup/case-types/{case_type}/ending": ADMINS,
+    "POST /agent/setup/case-types/{case_type}/resumption": ADMINS,
+}
+
+STREAMS = ("GET /live", "GET /agent/live")
+"""Proved in tests/web/test_live.py where they are allowed: they do not end by themselves."""
+LED_ON = {"GET /": ("Ines", "Max", "Noor"), "GET /sign-in": ("Alan", "Ada", "Gil", "Ines", "Max", "Noor")}
+"""Reads that lead on, and whom: agents from the customers' home to their cases, who is signed in from the sign-in form."""
+READING = ("session.last_used_at", "invoice_seen")
+"""What a GET may write: the record of the reading itself (design manner 3)."""
+TEXTS = {"POST /drafts": {"address": "/cases/new"}}
+"""A field without which a form is no form."""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+async def browser_of(app: Gate, actor: str) -> Browser:
+    """The actor's browser."""
+    reader = ACTORS[actor]
+    return await Browser.of(app, reader, at=NOW) if reader else Browser(app)
+
+
+def routes_of(app: Gate) -> set[str]:
+    """Every `METHOD /path` that the app serves."""
+    found = set()
+    for route in app.inner.routes:
+        if isinstance(route, HTTPRoute):
+            found |= {f"{method} {route.path_format}" for method in route.methods if method not in ("HEAD", "OPTIONS")}
+    return found
+
+
+def rows(method: str = "") -> list[tuple[str, str, str, Row]]:
+    """Name, method, path and expectations of each row."""
+    return [(name, *name.split(" "), row) for name, row in MATRIX.items() if name.startswith(method)]  # type: ignore[misc]
+
+
+async def test_every_route_is_in_the_matrix(app: Gate) -> None:
+    """R22."""
+    assert routes_of(app) == set(MATRIX)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("actor", ACTORS)
+async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: str) -> None:
+    """R22: what is refused comes first, and changes nothing."""
+    places = await furnished(app.storage)
+    async with await browser_of(app, actor) as browser:
+        token = await browser.csrf()
+        wrong = [await _wrong(browser, token, places, one, actor) for one in rows("POST") if one[-1].of(actor) == IN]
+        before = await checksums(dsn, READING)
+        for one in rows():
+            if one[-1].of(actor) != OK:
+                wrong.append(await _wrong(browser, token, places, one, actor))
+        assert await checksums(dsn, READING) == before
+        for one in [*rows("GET"), *rows("POST")]:
+            if one[-1].of(actor) == OK and one[0] not in STREAMS:
+                wrong.append(await _wrong(browser, token, places, one, actor))
+                if one[0] == "POST /sign-out":
+                    await browser.aclose()
+                    browser = await browser_of(app, actor)  # noqa: PLW2901
+                    token = await browser.csrf()
+    assert list(filter(None, wrong)) == []
+
+
+async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, str, str, Row], actor: str) -> Any:
+    """What is wrong with the answer to one row, or None."""
+    name, method, path, expected = row
+    address = places.address(path)
+    if method == "POST":
+        answer = await browser.post(address, data={"csrf": token} | TEXTS.get(name, {}))
+    else:
+        answer = await browser.get(address)
+    leads, want = answer.headers.get("location", ""), expected.of(actor)
+    if want == IN:
+        fits = answer.status_code == 303 and leads.startswith("/sign-in")
+    elif want != OK:
+        fits = answer.status_code == want
+    elif method == "GET":
+        fits = answer.status_code == (303 if actor in LED_ON.get(name, ()) else 200)
+    else:
+        fits = answer.status_code in {200, 204, 303, 400, 409, 422} and (
+            not leads.startswith("/sign-in") or path == "/sign-out"
+        )
+    return None if fits else (name, address, answer.status_code, want, leads)
+
+
+def variants(path: str) -> list[str]:
+    """Other spellings of an address that some server might take for the same."""
+    head, _, last = path.rpartition("/")
+    return [
+        path + "/", "/" + path, f"{head}//{last}", f"{head}/%2f{last}",
+        "/" + path[1:].replace("/", "%2f"), f"{head}/%2e/{last}", path + ".json", path + "%00", path + "?_method=GET",
+        path.upper(), path + "/..;/", path + ";x=1", path + "%ff",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("actor", ["nobody", "Alan", "Ines"])
+async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor: str) -> None:
+    """R34: what is refused by GET is refused in each spelling, and HEAD and OPTIONS tell nothing."""
+    places, wrong = await furnished(app.storage), []
+    async with await browser_of(app, actor) as browser:
+        for name, _, path, row in rows("GET"):
+            if row.of(actor) == OK:
+                continue
+            address = places.address(path)
+            for method, other in [
+                *(("GET", other) for other in variants(address)), ("HEAD", address), ("OPTIONS", address), ("PUT", address), ("PATCH", address),
+                ("DELETE", address),
+            ]:  # fmt: skip
+                answer = await browser.request(
+                    method, f"http://{HOST}{other}", headers={"x-http-method-override": "GET"}
+                )
+                if answer.status_code not in {303, 400, 403, 404, 405, 409} and (method != "OPTIONS" or answer.content):
+                    wrong.append((name, method, other, answer.status_code))
+                if answer.status_code == 303 and not answer.headers["location"].startswith("/sign-in"):
+                    wrong.append((name, method, other, answer.headers["location"]))
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("actor", ["Ada", "Noor"])
+async def test_reading_changes_nothing(app: Gate, dsn: str, actor: str) -> None:
+    """R36: every GET of the two who may read most, and what is recorded of it is only that they read."""
+    places = await furnished(app.storage)
+    async with await browser_of(app, actor) as browser:
+        before = await checksums(dsn, READING)
+        for name, _, path, row in rows("GET"):
+            if name in STREAMS and row.of(actor) == OK:
+                continue
+            for method in ("GET", "HEAD", "OPTIONS"):
+                await browser.request(method, places.address(path))
+        assert await checksums(dsn, READING) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("actor", ["Ada", "Noor"])
+async def test_no_form_counts_without_the_token_of_its_session(app: Gate, dsn: str, actor: str) -> None:
+    """R37, on every route: no token, a stranger's, another site's page, a body that is no form."""
+    places = await furnished(app.storage)
+    async with await browser_of(app, actor) as browser, await browser_of(app, "Gil") as gil:
+        token, gils = await browser.csrf(), await gil.csrf()
+        before = await checksums(dsn, READING)
+        for name, _, path, row in rows("POST"):
+            address, refused = places.address(path), {403} if row.of(actor) == OK else {403, row.of(actor)}
+            answers = [
+                await browser.post(address),
+                await browser.post(address, data={"csrf": gils}),
+                await browser.post(address, data={"csrf": token}, headers={"origin": "null"}),
+                await browser.post(address, data={"csrf": token}, headers={"sec-fetch-site": "cross-site"}),
+            ]
+            assert {answer.status_code for answer in answers} <= refused, name
+            plain = await browser.post(address, content=f"csrf={token}", headers={"content-type": "text/plain"})
+            assert plain.status_code in {400, *(refused - {403})}, name
+        assert await checksums(dsn, READING) == before
+
+
+DIFFERENT = ("content-security-policy", "x-request-id")
+"""Headers that have something of their own on each answer."""
+
+
+def stripped(answer: httpx.Response, address: str) -> str:
+    """An answer without what differs each time: its tokens, its id, and the address that was asked for."""
+    text = re.sub(r"[0-9a-f]{16}\.[0-9a-f]{64}|nonce=\"[^\"]+\"|[0-9a-f]{16}", "", answer.text)
+    return text.replace(address, "")
+
+
+def missing(path: str, places: Places) -> str:
+    """The same route for things that do not exist."""
+    values = places.values[places.beginning(path)]
+    return path.format(**{name: _other_than(value) for name, value in values.items()})
+
+
+def _other_than(value: Any) -> str:
+    text = str(value)
+    if re.fullmatch(r"\d+", text):
+        return "987654"
+    return "".join(chr(ord(sign) ^ 1) if sign.isdigit() else sign for sign in text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("actor", ["Alan", "Gil", "Ada"])
+async def test_what_is_foreign_looks_as_if_it_were_missing(app: Gate, actor: str) -> None:
+    """R25: status, body and headers are the same, but for the request's id."""
+    places, compared = await furnished(app.storage), 0
+    async with await browser_of(app, actor) as browser:
+        token = await browser.csrf()
+        for name, method, path, row in rows():
+            if row.of(actor) != 404 or "{" not in path:
+                continue
+            there, not_there = places.address(path), missing(path, places)
+            answers = [
+                await browser.request(method, address, data={"csrf": token} if method == "POST" else None)
+                for address in (there, not_there)
+            ]
+            assert stripped(answers[0], there) == stripped(answers[1], not_there), name
+            heads = [
+                [(key, value) for key, value in answer.headers.items() if key not in DIFFERENT] for answer in answers
+            ]
+            assert heads[0] == heads[1], name
+            assert [answer.status_code for answer in answers] == [404, 404], name
+            compared += 1
+    assert compared > 20
+
+
+@pytest.mark.slow
+async def test_an_id_counts_only_below_what_it_belongs_to(app: Gate, dsn: str) -> None:
+    """R28: each id of an address belongs to the one before it."""
+    places = await furnished(app.storage)
+    case, alans = places.case.number, places.alans_case.number
+    reply, note = places.values["/cases/"]["file_id"], places.values["/agent/cases/"]["file"]
+    entry, draft = (
+        places.values["/agent/drafts/"]["entry_id"],
+        places.values["/agent/drafts/{draft_id}/deletion"]["draft_id"],
+    )
+    swapped = {
+        "Ada": [f"/cases/{alans}/files/{reply}", f"/cases/{case}/files/{note}"],
+        "Alan": [f"/cases/{alans}/files/{reply}", f"/cases/{alans}/files/{note}"],
+        "Ines": [f"/agent/cases/{alans}/files/{reply}"],
+        "Noor": [
+            f"/agent/customers/{GLOBEX}/contacts/{ADA.id}",
+            f"/agent/customers/{GLOBEX}/contracts/{ACME_CONTRACT}",
+            f"/agent/customers/{GLOBEX}/contracts/{ACME_CONTRACT}/services/new",
+            f"/agent/customers/{GLOBEX}/contracts/{ACME_CONTRACT}/services/{HELPDESK}",
+            f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}/services/{places.values['/agent/customers/']['service']}",
+        ],
+    }
+    for actor, addresses in swapped.items():
+        async with await browser_of(app, actor) as browser:
+            for address in addresses:
+                assert (await browser.get(address)).status_code == 404, (actor, address)
+    async with await browser_of(app, "Noor") as browser:
+        before = await checksums(dsn, READING)
+        for verb in ("", "/invitations", "/ending", "/resumption"):
+            assert (await browser.send_form(f"/agent/customers/{GLOBEX}/contacts/{ADA.id}{verb}")).status_code == 404, (
+                verb
+            )
+        assert (await browser.send_form(f"/agent/drafts/{draft}/entries/{entry}/removal")).status_code in {404, 409}
+        assert await checksums(dsn, READING) == before
