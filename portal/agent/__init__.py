@@ -7,13 +7,9 @@ from portal.agent import (
     billing,
     case,
     cases,
-    customer_contacts,
-    customer_contracts,
     customers,
     invoices,
     setup,
-    setup_people,
-    setup_prices,
     time,
 )
 from portal.web.guards import agent_only
@@ -28,11 +24,7 @@ router = Router(
         *billing.handlers,
         *invoices.handlers,
         *customers.handlers,
-        *customer_contacts.handlers,
-        *customer_contracts.handlers,
         *setup.handlers,
-        *setup_people.handlers,
-        *setup_prices.handlers,
     ],
     guards=[agent_only],
 )

@@ -84,11 +84,14 @@ class Company(Table, tablename="company"):
         Raises `Invalid`, also for another first number once one has been taken.
         """
         values, series = _read(facts)
-        columns = list(values)
         first = await cls.find() is None
         await current().execute(
-            f"insert into company ({', '.join(columns)}) values ({', '.join(f'${n + 1}' for n in range(len(columns)))})"  # noqa: S608 (own column names)
-            f" on conflict (id) do update set {', '.join(f'{column} = excluded.{column}' for column in columns)}",
+            "insert into company (name, legal_name, street, postcode, city, country, vat_id, email, phone, bank_name, iban, bic,"
+            " currency, time_zone) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) on conflict (id) do update"
+            " set (name, legal_name, street, postcode, city, country, vat_id, email, phone, bank_name, iban, bic, currency, time_zone)"
+            " = row(excluded.name, excluded.legal_name, excluded.street, excluded.postcode, excluded.city, excluded.country,"
+            " excluded.vat_id, excluded.email, excluded.phone, excluded.bank_name, excluded.iban, excluded.bic, excluded.currency,"
+            " excluded.time_zone)",
             *values.values(),
         )
         await NumberSeries.begin(*series)

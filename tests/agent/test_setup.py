@@ -12,6 +12,7 @@ from portal.people.agents import create_admin
 from portal.people.readers import SYSTEM, AgentReader
 from portal.web.gate import Gate
 from tests.browser import Browser
+from tests.queries import counted
 from tests.world import ADA, HELPDESK, INES, MAX, NOOR, PASSWORD, SENIOR, SUPPORT
 
 COMPANY = {
@@ -278,6 +279,17 @@ async def test_agents_see_customers_and_change_nothing(app: Gate) -> None:
         assert "Helpdesk" in shown
         for link in ("/edit", "/contacts/new", "/contracts/new", "/ending", "/default-service"):
             assert link not in shown
+
+
+async def test_lists_and_details_ask_the_database_as_often_for_many_as_for_few(app: Gate) -> None:
+    """Design manner 17; who asks and the counts of the rail are among them."""
+    async with await Browser.of(app, NOOR) as noor:
+        for path, most in (
+            ("/agent/customers", 6), ("/agent/customers/1", 11), ("/agent/setup", 7), ("/agent/setup/agents", 7), ("/agent/setup/rates", 11),
+        ):  # fmt: skip
+            with counted() as statements:
+                assert (await noor.get(path)).status_code == 200
+            assert len(statements) <= most, (path, statements)
 
 
 async def test_a_case_type_gets_a_service_of_its_own(app: Gate) -> None:

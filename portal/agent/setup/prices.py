@@ -7,7 +7,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from portal.agent.setup_pages import choices, form_page
+from portal.agent.setup.pages import choices, form_page
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.company import Company
 from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role

@@ -7,7 +7,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from portal.agent.setup_pages import form_page, invited_page
+from portal.agent.setup.pages import form_page, invited_page
 from portal.contracts.company import Company
 from portal.database import transaction
 from portal.errors import Invalid

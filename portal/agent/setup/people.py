@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.pages import agent_page
-from portal.agent.setup_pages import choices, form_page, invited_page
+from portal.agent.setup.pages import choices, form_page, invited_page
 from portal.database import transaction
 from portal.errors import Invalid
 from portal.people import invitations, particulars

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.pages import agent_page
-from portal.agent.setup_pages import choices, form_page
+from portal.agent.setup.pages import choices, form_page
 from portal.contracts.case_types import CaseType
 from portal.contracts.contracts import Contract
 from portal.contracts.services import DefaultChoice, DefaultService, Service

@@ -7,7 +7,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 
 from portal.agent.pages import agent_page
-from portal.agent.setup_pages import confirm_person, form_page, needs_password
+from portal.agent.setup.pages import confirm_person, form_page, needs_password
 from portal.contracts.company import Company, CompanyFacts, NumberSeries
 from portal.contracts.readiness import readiness
 from portal.database import transaction

@@ -1,0 +1,5 @@
+"""Set-up: from an empty database to the first invoice, and what changes later. Admins only."""
+
+from portal.agent.setup import company, people, prices
+
+handlers = [*company.handlers, *people.handlers, *prices.handlers]
