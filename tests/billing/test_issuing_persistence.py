@@ -53,7 +53,8 @@ async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
     """D36, D43."""
     async with transaction(MAX) as tx:
         invoice = await issued(90, 45)
-        assert (invoice.number, invoice.issue_date, invoice.due_on, invoice.issued_at) == ("2026-0147", date(2026, 11, 20), date(2026, 12, 4), NOW)
+        assert (invoice.number, invoice.issued_at) == ("2026-0147", NOW)
+        assert (invoice.issue_date, invoice.due_on) == (date(2026, 11, 20), date(2026, 12, 4))
         parties = invoice.copied
         assert (parties["seller"]["legal_name"], parties["seller"]["vat_id"]) == ("Halden IT GmbH", "DE811907980")
         assert (parties["buyer"]["legal_name"], parties["buyer"]["vat_id"]) == ("Acme GmbH", "DE136695976")
@@ -85,7 +86,8 @@ async def test_the_pdf_says_all_that_an_invoice_has_to_say() -> None:
         text = text_of(await pdf_of(invoice))
         for part in (
             "Invoice 2026-0147", "Halden IT GmbH Hafenstraße 7 20457 Hamburg Germany", "VAT id DE811907980", "Acme GmbH Speicherweg 12 20457 Hamburg",
-            "VAT id DE136695976", "Invoice date 20 Nov 2026", "Supply period 2 Oct 2026 to 6 Oct 2026", "Due on 4 Dec 2026", "Your order 4500-7731",
+            "VAT id DE136695976",
+            "Invoice date 20 Nov 2026", "Supply period 2 Oct 2026 to 6 Oct 2026", "Due on 4 Dec 2026", "Your order 4500-7731",
             "Contract Support 2026", "IBAN DE02 1203 0000 0000 2020 51", "BIC BYLADEM1001", "Hanse Bank", "Helpdesk", "1.8333 h", "various rates", "203.33",
             "VAT 0 % on 120.00 0.00", "VAT 19 % on 203.33 38.63", "Without VAT: Education, section 4 no. 21 UStG", "Net 323.33", "To pay €361.96",
         ):  # fmt: skip
@@ -103,9 +105,10 @@ async def test_the_pdf_is_set_in_inter() -> None:
     """stack.md: an unknown font falls back silently."""
     async with transaction(MAX):
         pdf = await pdf_of(await issued())
-        fonts = {font["/BaseFont"].split("+")[-1] for page in pdf.pages for font in (f.get_object() for f in page["/Resources"]["/Font"].values())}
+        named = [font.get_object()["/BaseFont"] for page in pdf.pages for font in page["/Resources"]["/Font"].values()]
+        fonts = {name.split("+")[-1] for name in named}
         assert fonts
-        assert all(font.startswith("/Inter") or font.startswith("Inter") for font in fonts), fonts
+        assert all(font.startswith(("/Inter", "Inter")) for font in fonts), fonts
 
 
 async def test_hostile_text_stays_text() -> None:

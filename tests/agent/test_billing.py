@@ -1,0 +1,112 @@
+"""Billing over HTTP: the preview, making drafts, what earlier runs made and skipped."""
+
+from datetime import date
+
+import pytest
+
+from portal import billing
+from portal.database import transaction
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
+from tests.billing.work import log
+from tests.browser import Browser
+from tests.queries import counted
+from tests.world import ACME, ADA, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOW
+
+PATH = "/agent/billing"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+@pytest.fixture
+async def october(dsn: str) -> None:
+    """Time of two customers approved, and an entry that waits."""
+    async with transaction(MAX):
+        entries = [await log(90), await log(15, billing="no_charge"), await log(60, service=GLOBEX_HELPDESK)]
+        await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
+        await log(30, comment="Waits")
+
+
+@pytest.mark.usefixtures("october")
+async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skipped(app: Gate) -> None:
+    """issue 2, section 2.4; the date offered is the first of this month."""
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        html = (await browser.get(PATH)).text.replace("\xa0", " ")
+        for words in (
+            "Billing up to 1 Nov 2026", "Make 2 drafts", "Acme", "Support 2026", "€180.00", "Globex", "€120.00", "€300.00", "1 entry open",
+            "1 entry of Ines Okafor for Acme", "Not approved", 'name="until" value="2026-11-01"', 'value="2026-11-01" max="2026-11-21"',
+        ):  # fmt: skip
+            assert words in html, words
+        assert "lies inside a billing period" not in html
+        assert "lies inside a billing period" in (await browser.get(f"{PATH}?until=2026-11-21")).text
+        assert "Nothing is left to bill up to that day" in (await browser.get(f"{PATH}?until=2026-01-01")).text
+
+
+@pytest.mark.usefixtures("october")
+@pytest.mark.parametrize("until", ["2026-11-22", "2026-02-30", "soon"])
+async def test_a_date_that_cannot_be_comes_back_with_a_sentence(app: Gate, until: str) -> None:
+    """A refusal changes nothing."""
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        answer = await browser.get(PATH, params={"until": until})
+        assert answer.status_code == 422
+        assert f'value="{until}"' in answer.text
+        assert (await browser.send_form(f"{PATH}/runs", {"until": until, "customer": "1"})).status_code == 422
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from billing_run") == 0
+
+
+@pytest.mark.usefixtures("october")
+async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(app: Gate) -> None:
+    """D47."""
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        ticked = {"until": "2026-11-01", "customer": [str(ACME)]}
+        made = await browser.send_form(f"{PATH}/runs", ticked)
+        assert made.status_code == 303
+        run = (await browser.get(made.headers["location"])).text.replace("\xa0", " ")
+        assert "Look at 1 draft" in run
+        assert "Left out by hand" in run
+        assert "Waits" in run
+        again = await browser.send_form(f"{PATH}/runs", ticked)
+        assert (again.status_code, again.headers["location"]) == (303, f"{PATH}?until=2026-11-01")
+        nothing = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01"})
+        assert nothing.status_code == 422
+        assert "Tick at least one customer." in nothing.text
+        assert "Up to 1 Nov 2026" in (await browser.get(PATH)).text.replace("\xa0", " ")
+        assert (await browser.get(f"{PATH}/runs/4711")).status_code == 404
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from invoice") == 1
+
+
+@pytest.mark.usefixtures("october")
+async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
+    """Design manner 5."""
+    async with transaction(MAX):
+        run = await billing.run(date(2026, 11, 1), [GLOBEX], by=MAX, at=NOW)
+    assert run is not None
+    for reader, status in ((INES, 403), (ADA, 404)):
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            assert (await browser.get(PATH)).status_code == status
+            assert (await browser.get(f"{PATH}/runs/{run.id}")).status_code == status
+            answer = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "customer": "1"})
+            assert answer.status_code == status
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from billing_run") == 1
+
+
+@pytest.mark.usefixtures("october")
+async def test_the_preview_asks_the_database_the_same_for_few_and_for_many(app: Gate) -> None:
+    """Design manner 17."""
+    counts = []
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        await browser.get(PATH)
+        for many in (0, 15):
+            async with transaction(MAX):
+                await billing.approve([(await log(15)).choice for _ in range(many)] or [(await log()).choice], by=MAX, at=NOW)
+            with counted() as statements:
+                await browser.get(PATH)
+            counts.append(len(statements))
+    assert counts[0] == counts[1] <= 18, statements

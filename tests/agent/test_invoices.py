@@ -1,0 +1,176 @@
+"""Drafts and invoices over HTTP, for managers."""
+
+from typing import Any
+
+import pytest
+
+from portal import billing
+from portal.database import transaction
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
+from tests.billing.work import NOVEMBER, Logged, a_case, log
+from tests.browser import Browser
+from tests.queries import counted
+from tests.world import ACME, ADA, ALAN, GIL, GLOBEX, INES, MAX, NOOR, NOW
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+async def draft(*entries: Logged) -> int:
+    """The entries on a draft of Acme's; its id."""
+    await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
+    run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert run is not None
+    return run.draft_ids[0]
+
+
+async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
+    """What would be issued, before it is."""
+    async with transaction(MAX):
+        case = await a_case()
+        charged = await log(50, comment="Gateway renewed", case_id=case["id"])
+        draft_id = await draft(charged, await log(30, billing="no_charge", comment="Goodwill"))
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        html = (await browser.get(f"/agent/drafts/{draft_id}")).text.replace("\xa0", " ")
+        for words in ("Draft for Acme", "Support 2026", "Helpdesk", "100.00", "€119.00", "Gateway renewed", f"#{case['number']}", "no charge", "4500-7731"):
+            assert words in html, words
+        listed = (await browser.get("/agent/invoices")).text.replace("\xa0", " ")
+        assert f"/agent/drafts/{draft_id}" in listed
+        assert "1 draft waits to be issued" in listed
+
+
+async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> None:
+    """issue 2, sections 2.4 and 5."""
+    async with transaction(MAX):
+        draft_id = await draft(await log(60))
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        answer = await browser.send_form(f"/agent/drafts/{draft_id}/issue")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/agent/invoices/2026-0147")
+        again = await browser.send_form(f"/agent/drafts/{draft_id}/issue")
+        assert again.status_code == 409
+        assert "It is issued already, as 2026-0147." in again.text
+        assert (await browser.get(f"/agent/drafts/{draft_id}")).status_code == 404
+        page = (await browser.get("/agent/invoices/2026-0147")).text
+        assert "Issued by Max Herrmann" in page
+        pdf = await browser.get("/agent/invoices/2026-0147/invoice.pdf")
+        assert pdf.headers["content-type"] == "application/pdf"
+        assert pdf.content.startswith(b"%PDF-")
+        assert "attachment" in pdf.headers["content-disposition"]
+        csv = await browser.get("/agent/invoices/2026-0147/detail.csv")
+        assert csv.headers["content-type"].startswith("text/csv")
+        assert "2026-0147" in (await browser.get("/agent/invoices")).text
+        assert (await browser.get("/agent/invoices/2026-9999")).status_code == 404
+        assert (await browser.send_form("/agent/drafts/4711/issue")).status_code == 404
+
+
+async def test_an_entry_is_taken_off_and_the_draft_deleted(app: Gate) -> None:
+    """domain.md, Settled."""
+    async with transaction(MAX):
+        first, second = await log(60), await log(30)
+        draft_id = await draft(first, second)
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        answer = await browser.send_form(f"/agent/drafts/{draft_id}/entries/{first.id}/removal")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/agent/drafts/{draft_id}")
+        assert (await browser.send_form(f"/agent/drafts/{draft_id}/entries/{first.id}/removal")).status_code == 409
+        assert "€71.40" in (await browser.get(f"/agent/drafts/{draft_id}")).text
+        answer = await browser.send_form(f"/agent/drafts/{draft_id}/deletion")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/agent/invoices")
+        assert (await browser.send_form(f"/agent/drafts/{draft_id}/deletion")).status_code == 409
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from settled_entry") == 0
+        assert await billing.violations() == {}
+
+
+async def test_without_numbers_the_draft_says_what_is_missing(app: Gate, dsn: str) -> None:
+    """A clear sentence, with the address of the set-up for those who may."""
+    import asyncpg
+
+    async with transaction(MAX):
+        draft_id = await draft(await log(60))
+    owner = await asyncpg.connect(dsn)
+    await owner.execute("delete from number_series")
+    await owner.close()
+    async with await Browser.of(app, NOOR, at=NOW) as browser:
+        page = (await browser.get(f"/agent/drafts/{draft_id}")).text
+        assert "Where the numbers of invoices begin is not set up." in page
+        assert 'href="/agent/setup/company"' in page
+        answer = await browser.send_form(f"/agent/drafts/{draft_id}/issue")
+        assert answer.status_code == 422
+        assert "Where the numbers of invoices begin is not set up." in answer.text
+
+
+async def test_the_list_filters_pages_and_refreshes_itself(app: Gate) -> None:
+    """Live on the event `invoices`: the fragment alone for htmx."""
+    async with transaction(MAX):
+        for minutes in range(1, 28):
+            await billing.issue(await draft(await log(minutes)), by=MAX, at=NOW)
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        first = (await browser.get("/agent/invoices")).text
+        assert "2026-0173" in first
+        assert "2026-0148<" not in first
+        older = (await browser.get("/agent/invoices?after=2026-0149")).text
+        assert "2026-0148<" in older
+        assert "2026-0149<" not in older
+        assert "No invoices of this customer" in (await browser.get(f"/agent/invoices?customer={GLOBEX}")).text
+        fragment = await browser.get("/agent/invoices", headers={"hx-request": "true"})
+        assert fragment.text.lstrip().startswith('<div id="invoices" hx-get="/agent/invoices')
+        assert 'hx-trigger="invoices from:body' in fragment.text
+
+
+async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
+    """D30."""
+    async with transaction(MAX):
+        entry = await log(30, billing="no_charge", comment="Goodwill")
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert run is not None
+    path = f"/agent/statements/{run.statement_ids[0]}"
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert path in (await browser.get("/agent/invoices")).text
+        assert "Goodwill" in (await browser.get(path)).text
+        assert "Goodwill" in (await browser.get(f"{path}/detail.csv")).text
+        assert (await browser.get("/agent/statements/no-id")).status_code == 404
+
+
+@pytest.mark.parametrize("reader_and_status", [(INES, 403), (ADA, 404), (ALAN, 404), (GIL, 404)])
+async def test_agents_get_403_and_contacts_404(app: Gate, reader_and_status: tuple[Any, int]) -> None:
+    """Design manner 5, on every address."""
+    reader, status = reader_and_status
+    async with transaction(MAX):
+        entry = await log(60)
+        await billing.issue(await draft(await log(30)), by=MAX, at=NOW)
+        draft_id = await draft(entry)
+        covered = await log(30, billing="no_charge")
+        await billing.approve([covered.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert run is not None
+    statement = f"/agent/statements/{run.statement_ids[0]}"
+    issued = "/agent/invoices/2026-0147"
+    async with await Browser.of(app, reader, at=NOW) as browser:
+        for path in (
+            "/agent/invoices", f"/agent/drafts/{draft_id}", issued, f"{issued}/invoice.pdf", f"{issued}/detail.csv",
+            statement, f"{statement}/detail.csv",
+        ):  # fmt: skip
+            assert (await browser.get(path)).status_code == status, path
+        for verb in ("issue", f"entries/{entry.id}/removal", "deletion"):
+            assert (await browser.send_form(f"/agent/drafts/{draft_id}/{verb}")).status_code == status
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select state from invoice where id = $1", draft_id) == "draft"
+
+
+async def test_a_long_draft_asks_the_database_the_same_as_a_short_one(app: Gate) -> None:
+    """Design manner 17."""
+    counts = []
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        await browser.get("/agent/invoices")
+        for many in (1, 30):
+            async with transaction(MAX):
+                draft_id = await draft(*[await log(15) for _ in range(many)])
+            with counted() as statements:
+                await browser.get(f"/agent/drafts/{draft_id}")
+            counts.append(len(statements))
+    assert counts[0] == counts[1] <= 14, statements

@@ -1,0 +1,300 @@
+"""Time and money under everything that managers and agents can do, in any order: all invariants after each step (R94, domain.md)."""
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from portal import billing, database
+from portal.billing import Choice
+from portal.database import current, transaction
+from portal.errors import Refusal
+from portal.people.readers import SYSTEM
+from portal.timekeeping.states import submit
+from portal.timekeeping.work import Work
+from tests.billing.work import a_service, log
+from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, HELPDESK, INES, MAX, NOOR, NOW
+
+LONG = os.environ.get("PORTAL_TEST_ALL") == "1"
+DAYS = st.sampled_from([date(2025, 12, 31), date(2026, 2, 28), date(2026, 6, 30), date(2026, 10, 6), date(2026, 10, 31), date(2026, 11, 19)])
+PLACES = st.integers(0, 19)
+"""Which of the entries there are, counted on from the first again after the last."""
+MANAGERS = st.sampled_from([MAX, NOOR])
+
+
+class Desk(RuleBasedStateMachine):
+    """Every rule is one transaction that commits or is refused as a whole, as the web runs it."""
+
+    loop: ClassVar[asyncio.AbstractEventLoop]
+    services: ClassVar[list[int]]
+    dsn: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = NOW
+        self.do(_empty())
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run it as the event loop's only task."""
+        self.at += timedelta(seconds=1)
+        return self.loop.run_until_complete(work)
+
+    def tried(self, by: Any, verb: Any) -> Any:
+        """The verb in a transaction of its own; a refusal changes nothing and is fine."""
+
+        async def attempt() -> Any:
+            try:
+                async with transaction(by):
+                    return await verb()
+            except Refusal:
+                return None
+
+        return self.do(attempt())
+
+    @rule(
+        who=st.sampled_from([INES, INES, MAX, NOOR]),
+        service=st.integers(0, 5),
+        minutes=st.integers(1, 700),
+        on=DAYS,
+        billing_=st.sampled_from(["billable", "billable", "billable", "no_charge", "not_billable"]),
+        state=st.sampled_from(["draft", "submitted"]),
+        hourly_rate=st.sampled_from([None, None, Decimal("0"), Decimal("33.3333"), Decimal("99.95")]),
+    )
+    def log_time(self, **values: Any) -> None:
+        """An entry under one of the services."""
+        self.log(**values)
+
+    def log(self, who: Any, service: int, minutes: int, on: date, billing_: str, state: str, hourly_rate: Any) -> None:
+        """The same, outside of a rule."""
+        service_id = self.services[service]
+
+        async def verb() -> None:
+            await log(
+                minutes, who=who, service=service_id, customer=GLOBEX if service_id == GLOBEX_HELPDESK else ACME, on=on, billing=billing_,
+                counted=None if minutes % 3 else max(0, minutes - 7), state=state, hourly_rate=hourly_rate, at=self.at,
+            )  # fmt: skip
+
+        self.tried(who, verb)
+
+    @initialize(services=st.lists(st.integers(0, 5), min_size=4, max_size=8), days=st.lists(DAYS, min_size=8, max_size=8))
+    def a_day_of_work(self, services: list[int], days: list[date]) -> None:
+        """Something to decide on from the start."""
+        for service, on in zip(services, days, strict=False):
+            self.log(INES, service, 50 + 7 * service, on, "billable", "submitted", None)
+
+    @rule(entry=PLACES)
+    def submit(self, entry: int) -> None:
+        """Its author hands it in."""
+
+        async def verb() -> None:
+            await submit(MAX, [choice.entry_id for choice in await _seen([entry])], at=self.at)
+
+        self.tried(MAX, verb)
+
+    @rule(chosen=st.lists(PLACES, max_size=3), everything=st.booleans(), by=MANAGERS)
+    def approve(self, chosen: list[int], everything: bool, by: Any) -> None:
+        """Some are approved, the rest is reported."""
+
+        async def verb() -> None:
+            await billing.approve(await _seen(chosen, everything), by=by, at=self.at)
+
+        self.tried(by, verb)
+
+    @rule(chosen=st.lists(PLACES, max_size=3), by=MANAGERS)
+    def reject(self, chosen: list[int], by: Any) -> None:
+        """Some go back."""
+
+        async def verb() -> None:
+            await billing.reject(await _seen(chosen), reason="Which site?", by=by, at=self.at)
+
+        self.tried(by, verb)
+
+    @rule(entry=PLACES, by=MANAGERS)
+    def withdraw(self, entry: int, by: Any) -> None:
+        """An approval is taken back."""
+
+        async def verb() -> None:
+            for choice in await _seen([entry]):
+                await billing.withdraw(choice.entry_id, by=by, at=self.at)
+
+        self.tried(by, verb)
+
+    @rule(entry=PLACES, by=MANAGERS, minutes=st.integers(1, 300), service=st.integers(0, 4))
+    def change(self, entry: int, by: Any, minutes: int, service: int) -> None:
+        """A manager changes whatever state it is in."""
+
+        async def verb() -> None:
+            work = Work(minutes=minutes, work_date=date(2026, 10, 5), service_id=self.services[service])
+            for choice in await _seen([entry]):
+                await billing.change_entry(choice.entry_id, work, version=choice.version, by=by, at=self.at)
+
+        self.tried(by, verb)
+
+    @rule(entry=PLACES, by=MANAGERS)
+    def delete_entry(self, entry: int, by: Any) -> None:
+        """A manager deletes it."""
+
+        async def verb() -> None:
+            for choice in await _seen([entry]):
+                await billing.delete_entry(choice.entry_id, version=choice.version, by=by, at=self.at)
+
+        self.tried(by, verb)
+
+    @rule(
+        until=st.sampled_from([date(2026, 7, 1), date(2026, 11, 1), date(2026, 11, 21)]),
+        customers=st.sampled_from([{ACME, GLOBEX}, {ACME}, {GLOBEX}]),
+        by=MANAGERS,
+    )
+    def bill(self, until: date, customers: set[int], by: Any) -> None:
+        """A run does what its preview says, and a repeat does nothing."""
+
+        async def verb() -> None:
+            expected = [d for d in (await billing.preview_run(until)).documents if d.customer_id in customers]
+            made = await billing.run(until, customers, by=by, at=self.at)
+            assert (len(made.draft_ids) + len(made.statement_ids) if made else 0) == len(expected)
+            for draft_id in made.draft_ids if made else ():
+                draft = await billing.Invoice.find_draft(draft_id, by)
+                assert draft.net in [d.net for d in expected]
+            assert await billing.run(until, customers, by=by, at=self.at) is None
+
+        self.tried(by, verb)
+
+    @rule(place=st.integers(0, 9), by=MANAGERS)
+    def take_off(self, place: int, by: Any) -> None:
+        """An entry leaves its draft."""
+
+        async def verb() -> None:
+            row = await _one(
+                "select d.invoice_id, d.entry_id from settled_entry d join invoice i on i.id = d.invoice_id where i.state = 'draft'", place
+            )
+            if row:
+                await billing.take_off(row["invoice_id"], row["entry_id"], by=by, at=self.at)
+
+        self.tried(by, verb)
+
+    @rule(place=st.integers(0, 9), by=MANAGERS)
+    def delete_draft(self, place: int, by: Any) -> None:
+        """A draft goes."""
+
+        async def verb() -> None:
+            row = await _one("select id from invoice where state = 'draft'", place)
+            if row:
+                await billing.delete_draft(row["id"], by=by, at=self.at)
+
+        self.tried(by, verb)
+
+    @rule(place=st.integers(0, 9), by=MANAGERS, late=st.booleans())
+    def issue(self, place: int, by: Any, late: bool) -> None:
+        """A draft is issued, sometimes by a clock that is behind."""
+
+        async def verb() -> None:
+            row = await _one("select id from invoice where state = 'draft'", place)
+            if row:
+                await billing.issue(row["id"], by=by, at=self.at - timedelta(hours=late))
+
+        self.tried(by, verb)
+
+    @rule(place=st.integers(0, 9))
+    def issue_again(self, place: int) -> None:
+        """What is issued is not issued twice, not changed, not deleted."""
+
+        async def verb() -> None:
+            row = await _one("select id, net, number from invoice where state = 'issued'", place)
+            if row is None:
+                return
+            for attempt in (billing.issue, billing.delete_draft):
+                with pytest.raises(Refusal):
+                    await attempt(row["id"], by=MAX, at=self.at)
+
+        self.tried(MAX, verb)
+
+    @rule(rate=st.sampled_from([Decimal("120"), Decimal("77.7777"), Decimal("0.01")]))
+    def change_rates(self, rate: Decimal) -> None:
+        """Rates move under everything (C12)."""
+        self.tried(SYSTEM, lambda: current().execute("update rate set hourly_rate = $1", rate))
+
+    @invariant()
+    def all_holds(self) -> None:
+        """Every query of domain.md returns no row."""
+
+        async def check() -> dict[str, int]:
+            async with transaction(MAX):
+                return await billing.violations()
+
+        assert self.do(check()) == {}
+
+
+async def _seen(places: list[int], everything: bool = False) -> list[Choice]:
+    rows = await current().fetch("select id, version from time_entry order by id")
+    choices = [Choice(row["id"], row["version"]) for row in rows]
+    return choices if everything or not choices else [choices[place % len(choices)] for place in places]
+
+
+async def _one(sql: str, place: int) -> Any:
+    rows = await current().fetch(sql)
+    return rows[place % len(rows)] if rows else None
+
+
+async def _empty() -> None:
+    """Between examples: no time and no documents, as on the first day."""
+    owner = await asyncpg.connect(Desk.dsn)
+    await owner.execute(
+        "set client_min_messages = error; truncate invoice, statement, billing_run, time_entry, approval, outbox cascade;"
+        " update number_series set next_number = first_number; update rate set hourly_rate = 120"
+    )
+    await owner.close()
+
+
+@pytest.mark.slow
+def test_all_invariants_hold_whatever_is_done(server: str, template: str) -> None:
+    """R94: quick as a rule, long with PORTAL_TEST_ALL=1."""
+    loop = Desk.loop = asyncio.new_event_loop()
+    name = f"portal_machine_{os.getpid()}"
+
+    async def begin() -> None:
+        owner = await asyncpg.connect(server)
+        await owner.execute(f"create database {name} template {template}")
+        await owner.close()
+        Desk.dsn = server.replace("/postgres?", f"/{name}?", 1)
+        await database.start(Desk.dsn, role="portal_app", size=2)
+        async with transaction(SYSTEM):
+            Desk.services = [
+                HELPDESK,
+                GLOBEX_HELPDESK,
+                await a_service(ACME, ACME_CONTRACT, "One by one", rollup="none"),
+                await a_service(ACME, ACME_CONTRACT, "By agent", rollup="resource", taxable=False, exemption_reason="Education"),
+                await a_service(ACME, ACME_CONTRACT, "By role", rollup="role", effective_start=date(2026, 3, 1)),
+                HELPDESK,
+            ]
+
+    async def end() -> None:
+        await database.stop()
+        owner = await asyncpg.connect(server)
+        await owner.execute(f"drop database {name} with (force)")
+        await owner.close()
+
+    loop.run_until_complete(begin())
+    try:
+        run_state_machine_as_test(
+            Desk,
+            settings=settings(
+                max_examples=25 if LONG else 6,
+                stateful_step_count=50 if LONG else 30,
+                deadline=None,
+                derandomize=not LONG,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        loop.run_until_complete(end())
+        loop.close()
