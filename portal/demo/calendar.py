@@ -102,5 +102,5 @@ class Calendar:
 
     @property
     def approved_to(self) -> date:
-        """The last day of which everything is decided; three working days follow, of which the last is not handed in."""
-        return self.workdays[-4]
+        """The last day of which everything is decided; four working days follow, of which the last is not handed in."""
+        return self.workdays[-5]

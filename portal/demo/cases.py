@@ -1,5 +1,6 @@
 """The demo's cases: who opens which story when, how far it gets, and each of its steps as an act on the timeline."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,8 +71,7 @@ def _ordinary(stage: Stage) -> list[Opening]:
     # One day after the other, a little more on Mondays: it looks like a desk and not like dice.
     spread = [days[place * len(days) // count] for place in range(count)]
     openings, told = [], Counter[tuple[str, str]]()
-    for day in spread:
-        ending = _ending(stage, len(days) - days.index(day))
+    for day, ending in zip(spread, _endings(stage, [len(days) - days.index(day) for day in spread]), strict=True):
         at = calendar.instant(day, rng.choice((rng.randrange(455, 720), rng.randrange(455, 1050))))
         openings.append(_ordinary_one(stage, at, ending, told))
     for _ in range(JUST_IN):
@@ -85,16 +85,23 @@ def _ordinary_one(stage: Stage, at: datetime, ending: Ending, told: "Counter[tup
     house = rng.choices(houses, [house.organisation.share for house in houses])[0]
     contact = rng.choices(house.contacts, [3, *[2] * (len(house.contacts) - 1)])[0]
     # Nobody writes about the same matter again before the other matters have come; among those, what anybody wrote about least.
-    times = {story: (told[house.name, story.subject], told["", story.subject]) for story in ordinary()}
-    story = rng.choice([story for story in ordinary() if times[story] == min(times.values())])
+    stories = [story for story in ordinary() if ending != "waiting_for_customer" or any(map(_asks, story.turns))]
+    times = {story: (told[house.name, story.subject], told["", story.subject]) for story in stories}
+    story = rng.choice([story for story in stories if times[story] == min(times.values())])
     told.update(((house.name, story.subject), ("", story.subject)))
     agent = None if ending == "new" else stage.any_agent()
     return Opening(at, house, contact, agent, story.told(rng), ending)
 
 
-def _ending(stage: Stage, age: int) -> Ending:
-    chances = next(chances for days, chances in ENDINGS if age <= days)
-    return stage.rng.choices(list(chances), list(chances.values()))[0]
+def _endings(stage: Stage, ages: Sequence[int]) -> list[Ending]:
+    """Where each case stands in the end, by its age in working days; the chances are kept to, only their order is chance."""
+    left: dict[int, list[Ending]] = {}
+    for days, chances in ENDINGS:
+        count = sum(age <= days for age in ages) - sum(map(len, left.values()))
+        places = [ending for ending, chance in chances.items() for _ in range(chance)]
+        left[days] = [places[place * len(places) // count] for place in range(count)]
+        stage.rng.shuffle(left[days])
+    return [left[next(days for days, _ in ENDINGS if age <= days)].pop() for age in ages]
 
 
 def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) -> list[Turn]:
@@ -108,11 +115,15 @@ def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) ->
         return list(turns[: stage.rng.randrange(replies[0] + 1, len(turns) + 1)])
     if ending == "waiting_for_others":
         return [*turns[: replies[0] + 2], Turn("agent", stage.rng.choice(WAITING))]
-    asking = [place for place in replies if "?" in turns[place].text]
-    end = stage.rng.choice(asking or replies[:1]) + 1
+    end = stage.rng.choice([place for place in replies if _asks(turns[place])]) + 1
     while end < len(turns) and turns[end].who in ("work", "note"):
         end += 1
     return list(turns[:end])
+
+
+def _asks(turn: Turn) -> bool:
+    """Whether an agent wants something of the contact."""
+    return turn.who == "agent" and re.search(r"\?|please|tell me|send me|I need", turn.text, re.IGNORECASE) is not None
 
 
 class _Telling:
@@ -148,7 +159,7 @@ class _Telling:
             return None
         if is_last:
             return None if self.opening.ending in ("open", "closed") else Status(self.opening.ending)
-        return Status.WAITING_FOR_CUSTOMER if following == "contact" and "?" in turn.text else None
+        return Status.WAITING_FOR_CUSTOMER if following == "contact" and _asks(turn) else None
 
     def _plan_turn(self, turn: Turn, then: Status | None) -> None:
         opening, held = self.opening, self.held

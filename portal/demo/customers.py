@@ -36,7 +36,6 @@ class Frame:
     payment_days: int = 14
     vat_rate: str = "19"
     currency: str = "EUR"
-    cycle: str = "monthly"
     order_reference: str = ""
 
 
@@ -157,7 +156,7 @@ CUSTOMERS = (
     Organisation(
         _seat("Kelvaro Instruments", "Kelvaro Messgeräte GmbH", "Waagegasse 5", "37073", "Göttingen", "DE290517638"),
         (Person("Viktor Kelva", EVERYTHING, "+49 551 555 0161"), Person("Nele Sturm", CASES)),
-        (Frame("Time and material", (_service("Administration", "role", 0, 5, "nearest"),), cycle="quarterly"),),
+        (Frame("Time and material", (_service("Administration", "role", 0, 5, "nearest"),)),),
         share=9,
     ),
     Organisation(

@@ -46,7 +46,6 @@ async def _house(organisation: Organisation, start: date, at: datetime) -> House
             start_on=start.isoformat(),
             currency=frame.currency,
             payment_days=str(frame.payment_days),
-            cycle=frame.cycle,
             vat_rate=frame.vat_rate,
             order_reference=frame.order_reference,
         )

@@ -3,7 +3,8 @@
 STORIES = """
 # {person} cannot sign in | incident high
 c: {person} cannot sign in since this morning: “account locked”. The password was not changed.
-a: An old telephone in a drawer still tries the password of last year. I have unlocked the account; the telephone has to be switched off.
+a: An old telephone in a drawer still tries the password of last year. I have unlocked the account.
+   Do you know where that telephone is? It has to be switched off.
 w 15: Account unlocked, source of wrong passwords found
 c: It was in the car. Switched off.
 
@@ -32,7 +33,8 @@ c: We have told everybody. Thank you for the quick look.
 
 # Second factor for all of accounts | change high
 c: Our insurer asks for a second factor for everybody in accounts, {n} people. How long does that take?
-a: Half an hour for the preparation and five minutes each. I suggest {day} at 09:00, one after the other, at their desks.
+a: Half an hour for the preparation and five minutes each. Does {day} at 09:00 suit you,
+   one after the other, at their desks?
 w 35: Second factor prepared for a group
 c: {day} is good. Two of them work from home.
 a: All done, the two at home by telephone. Everybody has a sheet with spare codes, which belongs into a drawer with a key.
@@ -75,6 +77,7 @@ c: Accounts are happy.
 # Training: first steps in {app} | question normal
 c: {n} new colleagues need an introduction to {app}, two hours perhaps. Do you do that?
 a: Gladly. I would come on {day} at 10:00 and bring a practice database so that nothing can break.
+   Does that suit you?
 w 30: Introduction prepared, practice database made
 c: Good, we meet in {room}.
 w 150: Introduction held for new colleagues

@@ -96,6 +96,7 @@ c: Quiet mornings since. Thank you.
 # Firewall firmware before the audit | change high
 c: The auditor wants to see that the firewall has no known holes. Which version do we have, and is it the newest?
 a: You have {version}, the newest is two steps further. We update on {day} at 19:00; the line is away for about ten minutes.
+   Is that possible for you?
 c: Fine with us. I tell the late shift.
 n: Read the release notes again: the second step changes the names of VPN groups.
 a: Updated, all tunnels and the VPN are tested. The sheet for the auditor is in your document folder.

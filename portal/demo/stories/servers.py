@@ -4,7 +4,8 @@ STORIES = """
 # Backup job failed twice on {server} | incident high
 c: We got two mails in a row that the backup of {server} failed. Do we have to worry?
 f: backup.log
-a: Nothing is lost: the backup of {day} is whole and I have opened a file from it. The job stumbles over one folder whose name is too long.
+a: Nothing is lost: the backup of {day} is whole and I have opened a file from it. The job stumbles over one folder
+   whose name is too long, “inbox of all scans of the second floor”. What is it for?
 w 35: Backup log read, restore of a file tried
 c: That is the folder of the scanner. Can we shorten the name?
 a: I have shortened it and told the scanner. Tonight's run will show it.
@@ -82,6 +83,7 @@ w 25: Licences counted
 # Move {app} to a server of its own | change normal
 c: {app} shares {server} with three other programs and gets slower every month. What would a server of its own cost us in effort?
 a: About a day of work and an evening without {app}. I suggest {day} in two weeks; the supplier has to be reachable then.
+   Is that all right for you?
 w 60: Move planned with the supplier
 c: Agreed. The supplier knows.
 a: The new server is ready and filled with a copy. Try it under the test icon on your desktop and tell me what is missing.

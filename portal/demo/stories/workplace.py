@@ -4,6 +4,7 @@ STORIES = """
 # Printer queue stuck in {room} | incident low
 c: The printer in {room} takes jobs but prints nothing. Switching it off and on did not help.
 a: One page with a broken font blocked the queue. I have removed it, the others have printed by now.
+   Does a new page come out?
 w 15: Printer queue cleared
 c: It stands still again, same thing.
 a: Then it is the driver. I have put the newer one on the print server; nobody has to do anything.
@@ -76,6 +77,7 @@ c: Got it. The half page is on our board.
 c: All labels from {room} are one line too low since this morning. We throw away every second one.
 f: label.png
 a: The sensor had lost the size of the roll. I have had your colleague measure it again over the telephone; the last ten labels fit.
+   Do they still?
 w 20: Label printer calibrated by telephone
 c: Yes, they fit.
 
