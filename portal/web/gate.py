@@ -108,8 +108,10 @@ class Gate:
     def _refuse_foreign(self, given: dict[bytes, str]) -> None:
         """A form of another site does not count, even with our cookie (R37)."""
         site, origin = given.get(b"sec-fetch-site"), given.get(b"origin")
+        # A page that must not tell its address (an invitation) sends no origin either; that it is ours the browser says by the other header.
+        hidden = origin == "null" and site == "same-origin"
         foreign = site not in (None, "same-origin", "none") or (
-            origin is not None and urlsplit(origin).netloc not in self.settings.allowed_hosts
+            origin is not None and not hidden and urlsplit(origin).netloc not in self.settings.allowed_hosts
         )
         if foreign:
             raise Forbidden("This form was sent from another site.")

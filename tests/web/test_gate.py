@@ -64,6 +64,8 @@ async def test_cookies_are_http_only_and_bound_to_the_site(app: Gate) -> None:
     "headers",
     [
         {"origin": "null"},
+        {"origin": "null", "sec-fetch-site": "none"},
+        {"origin": "null", "sec-fetch-site": "cross-site"},
         {"origin": "http://evil.example"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
@@ -75,6 +77,14 @@ async def test_a_form_of_another_site_is_refused(app: Gate, headers: dict[str, s
         data = {"csrf": await browser.csrf(), "address": "/cases/new", "text": "hello"}
         assert (await browser.post("/drafts", data=data, headers=headers)).status_code == 403
         assert (await browser.post("/drafts", data=data, headers={"origin": f"http://{HOST}"})).status_code == 204
+
+
+async def test_a_form_of_a_page_that_hides_its_address_is_taken(app: Gate) -> None:
+    """R41: without a referrer browsers send no origin either, and an invitation has to be accepted all the same."""
+    async with await Browser.of(app, ADA) as browser:
+        data = {"csrf": await browser.csrf(), "address": "/cases/new", "text": "hello"}
+        hidden = {"origin": "null", "sec-fetch-site": "same-origin"}
+        assert (await browser.post("/drafts", data=data, headers=hidden)).status_code == 204
 
 
 async def test_a_form_without_a_token_of_its_session_is_refused(app: Gate) -> None:
