@@ -129,13 +129,18 @@ from agent a join credential c on c.agent_id = a.id join department d on d.id = 
 order by a.ended_at is not null, lower(a.name), a.id
 """
 
+# A designation holds for the departments below as well.
 UNAPPROVED = """
+with recursive approves as (
+  select agent_id, department_id from designation
+  union select above.agent_id, d.id from department d join approves above on d.parent_id = above.department_id
+)
 select a.name from agent a
 where a.ended_at is null and not exists (
   select from agent b
   where b.id <> a.id and b.ended_at is null
     and (b.grade = 'admin' or b.grade = 'manager' and exists (
-      select from designation d where d.agent_id = b.id and d.department_id = a.department_id)))
+      select from approves d where d.agent_id = b.id and d.department_id = a.department_id)))
 order by lower(a.name)
 """
 

@@ -199,6 +199,17 @@ async def test_who_has_nobody_to_approve_their_time_is_named() -> None:
         assert await without_approver() == [NOOR.name]
 
 
+async def test_a_designation_holds_for_the_departments_below() -> None:
+    """C10: as in billing, which asks the tree when it approves."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set ended_at = $1 where grade = 'admin'", NOW)
+        below = await tx.fetchval("insert into department (name, parent_id) values ('Field', 1) returning id")
+        await tx.execute("update agent set department_id = $1 where id = $2", below, INES.id)
+        assert await without_approver() == [MAX.name]
+        await tx.execute("delete from designation")
+        assert await without_approver() == [INES.name, MAX.name]
+
+
 async def test_the_first_admin_is_made_into_an_empty_database() -> None:
     """R11"""
     async with transaction(SYSTEM) as tx:
