@@ -51,9 +51,7 @@ async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Respo
     }
     if "hx-request" in request.headers:
         return page(request, "agent/invoices/_list.html", **found)
-    return await agent_page(
-        request, reader, "agent/invoices/list.html", customers=await Customer.offered(), **found
-    )
+    return await agent_page(request, reader, "agent/invoices/list.html", customers=await Customer.offered(), **found)
 
 
 @get("/drafts/{draft_id:int}", guards=[manager_only])
@@ -92,7 +90,10 @@ async def issue_draft(
 
 @post("/drafts/{draft_id:int}/entries/{entry_id:int}/removal", guards=[manager_only])
 async def take_entry_off(
-    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], draft_id: FromPath[int], entry_id: FromPath[int]
+    reader: NamedDependency[AgentReader],
+    at: NamedDependency[datetime],
+    draft_id: FromPath[int],
+    entry_id: FromPath[int],
 ) -> Response[Any]:
     """Free one entry; where nothing is left to charge, the draft is gone."""
     async with transaction(reader):

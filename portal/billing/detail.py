@@ -132,7 +132,18 @@ def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
         ]
         for row in rows
     ]  # fmt: skip
-    totals = ["Total", None, None, None, None, None, sum(row.minutes or 0 for row in rows), None, None, sum((c[-1] for c in cells), Decimal(0))]
+    totals = [
+        "Total",
+        None,
+        None,
+        None,
+        None,
+        None,
+        sum(row.minutes or 0 for row in rows),
+        None,
+        None,
+        sum((c[-1] for c in cells), Decimal(0)),
+    ]
     return Sheet(title, columns, cells, totals)
 
 

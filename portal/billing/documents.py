@@ -96,14 +96,21 @@ def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numberi
         "lines": [_line(line, currency) for line in contents.lines],
         "totals": [("Net", formats.amount(invoice.net, currency))]
         + [
-            (f"VAT {formats.percent(group['rate'])} on {formats.amount(group['base'], currency)}", formats.amount(group["tax"], currency))
+            (
+                f"VAT {formats.percent(group['rate'])} on {formats.amount(group['base'], currency)}",
+                formats.amount(group["tax"], currency),
+            )
             for group in contents.vat
         ],
         "gross": ["To pay", gross],
         "reasons": [f"Without VAT: {reason}" for reason in contents.exemptions],
         "terms": f"Pay {gross} by {formats.day_long(numbering.due_on)} to {bank['iban_spaced']} and quote {numbering.number}.",
         "detail": "Each piece of work behind these lines is listed in the time detail of this invoice in the portal.",
-        "bank": [(name, value) for name, value in (("Bank", bank["name"]), ("IBAN", bank["iban_spaced"]), ("BIC", bank["bic"])) if value],
+        "bank": [
+            (name, value)
+            for name, value in (("Bank", bank["name"]), ("IBAN", bank["iban_spaced"]), ("BIC", bank["bic"]))
+            if value
+        ],
     }
 
 

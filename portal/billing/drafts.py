@@ -156,5 +156,10 @@ async def _document(entry_ids: list[Key], draft: Invoice) -> tuple[Book, Documen
 
 async def _tell(draft: Invoice, by: AgentReader, at: datetime) -> None:
     await outbox.tell(
-        kind="invoice.drafted", subject_id=draft.id, customer_id=draft.customer_id, contact_may_know=False, actor=by, at=at
+        kind="invoice.drafted",
+        subject_id=draft.id,
+        customer_id=draft.customer_id,
+        contact_may_know=False,
+        actor=by,
+        at=at,
     )

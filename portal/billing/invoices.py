@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from piccolo.columns import JSONB, BigInt, BigSerial, Date, Numeric, Text, Timestamptz
+from piccolo.columns import JSONB, BigInt, BigSerial, Char, Date, Numeric, Text, Timestamptz
 from piccolo.columns.combination import And, WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
@@ -29,7 +29,7 @@ class Invoice(Table, tablename="invoice"):
     run_id = BigInt(default=None)
     state = Text(default=None)
     until = Date(default=None)
-    currency = Text(default=None)
+    currency = Char(length=3, default=None)
     supply_from = Date(default=None)
     supply_to = Date(default=None)
     net = Numeric(digits=(15, 3), default=None)

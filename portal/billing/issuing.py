@@ -70,7 +70,12 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
         invoice.id, taken.series_id, taken.series_number, numbering.number, at, by.id, numbering.issue_date, numbering.due_on, json.dumps(parties),
     )  # fmt: skip
     await outbox.tell(
-        kind="invoice.issued", subject_id=invoice.id, customer_id=invoice.customer_id, contact_may_know=True, actor=by, at=at
+        kind="invoice.issued",
+        subject_id=invoice.id,
+        customer_id=invoice.customer_id,
+        contact_may_know=True,
+        actor=by,
+        at=at,
     )
     return await Invoice.find(numbering.number, by)
 

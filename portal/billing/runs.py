@@ -141,9 +141,7 @@ async def _unticked(until: date, ticked: Collection[int]) -> list[tuple[Book, Bi
     return [(each, bill(each.state, until)) for each in await book.load(others, unapproved_before=until)]
 
 
-async def _skip(
-    run_id: int, billed: Iterable[tuple[Book, Billing]], unticked: Iterable[tuple[Book, Billing]]
-) -> None:
+async def _skip(run_id: int, billed: Iterable[tuple[Book, Billing]], unticked: Iterable[tuple[Book, Billing]]) -> None:
     rows = [
         (run_id, skipped.entry, of.customer_id, skipped.reason.value)
         for of, billing in (*billed, *unticked)

@@ -31,7 +31,9 @@ class Statement(Table, tablename="statement"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Managers see all; contacts with the right to invoices those of their customer."""
         if isinstance(reader, ContactReader):
-            return cls.objects().where(cls.customer_id == reader.customer_id if reader.sees_invoices else WhereRaw("false"))
+            return cls.objects().where(
+                cls.customer_id == reader.customer_id if reader.sees_invoices else WhereRaw("false")
+            )
         sees = isinstance(reader, System) or reader.is_manager
         return cls.objects().where(WhereRaw("true" if sees else "false"))
 

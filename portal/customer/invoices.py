@@ -43,7 +43,9 @@ async def show(
     """One invoice; that it was opened is recorded once the answer is sent."""
     invoice = await Invoice.find(number, reader)
     contents = await contents_of(invoice)
-    response = page(request, "customer/invoices/show.html", invoice=invoice, contents=contents, seen=await seen(invoice))
+    response = page(
+        request, "customer/invoices/show.html", invoice=invoice, contents=contents, seen=await seen(invoice)
+    )
     response.background = BackgroundTask(_record, invoice, reader, at)
     return response
 

@@ -105,7 +105,9 @@ async def test_the_preview_asks_the_database_the_same_for_few_and_for_many(app: 
         await browser.get(PATH)
         for many in (0, 15):
             async with transaction(MAX):
-                await billing.approve([(await log(15)).choice for _ in range(many)] or [(await log()).choice], by=MAX, at=NOW)
+                await billing.approve(
+                    [(await log(15)).choice for _ in range(many)] or [(await log()).choice], by=MAX, at=NOW
+                )
             with counted() as statements:
                 await browser.get(PATH)
             counts.append(len(statements))

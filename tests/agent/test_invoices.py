@@ -36,7 +36,17 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
         draft_id = await draft(charged, await log(30, billing="no_charge", comment="Goodwill"))
     async with await Browser.of(app, MAX, at=NOW) as browser:
         html = (await browser.get(f"/agent/drafts/{draft_id}")).text.replace("\xa0", " ")
-        for words in ("Draft for Acme", "Support 2026", "Helpdesk", "100.00", "€119.00", "Gateway renewed", f"#{case['number']}", "no charge", "4500-7731"):
+        for words in (
+            "Draft for Acme",
+            "Support 2026",
+            "Helpdesk",
+            "100.00",
+            "€119.00",
+            "Gateway renewed",
+            f"#{case['number']}",
+            "no charge",
+            "4500-7731",
+        ):
             assert words in html, words
         listed = (await browser.get("/agent/invoices")).text.replace("\xa0", " ")
         assert f"/agent/drafts/{draft_id}" in listed

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 
 async def _allocations(entry_id: int) -> list[tuple[str, int, Decimal]]:
-    rows = await current().fetch("select kind, minutes, amount from allocation where entry_id = $1 order by position", entry_id)
+    rows = await current().fetch(
+        "select kind, minutes, amount from allocation where entry_id = $1 order by position", entry_id
+    )
     return [tuple(row) for row in rows]
 
 
@@ -32,7 +34,11 @@ async def test_an_approval_keeps_version_rate_source_role_and_amount() -> None:
         assert (outcome.done, outcome.refused, outcome.status) == ((entry.id,), (), 200)
         row = await tx.fetchrow("select * from approval where entry_id = $1", entry.id)
         assert (row["version"], row["hourly_rate"], row["rate_source"], row["rate_id"]) == (1, Decimal(120), "role", 1)
-        assert (row["role_name"], row["submission_implied"], row["approved_by_id"]) == ("Senior consultant", False, MAX.id)
+        assert (row["role_name"], row["submission_implied"], row["approved_by_id"]) == (
+            "Senior consultant",
+            False,
+            MAX.id,
+        )
         assert await _allocations(entry.id) == [("charged", 50, Decimal(100))]
         assert await billing.violations() == {}
 
@@ -125,7 +131,10 @@ async def test_without_a_role_time_by_role_is_not_approved() -> None:
         service = await a_service(ACME, ACME_CONTRACT, "By role", rollup="role")
         entry = await log(service=service, hourly_rate=Decimal(100))
         outcome = await billing.approve([entry.choice], by=MAX, at=NOW)
-        assert outcome.refused[0].sentence == "Ines Okafor has no role, and “By role” is billed by role. Give one, then approve."
+        assert (
+            outcome.refused[0].sentence
+            == "Ines Okafor has no role, and “By role” is billed by role. Give one, then approve."
+        )
 
 
 async def test_an_admin_may_approve_all_but_own_time() -> None:

@@ -23,7 +23,9 @@ from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, GLOBEX, GLOBEX_HELP
 
 pytestmark = pytest.mark.usefixtures("dsn")
 
-HOSTILE = '#read("/etc/passwd") $x^2$ *bold* `code` <script> #image("x.png") @ref \\ "quoted" {{ 7*7 }} https://evil.example'
+HOSTILE = (
+    '#read("/etc/passwd") $x^2$ *bold* `code` <script> #image("x.png") @ref \\ "quoted" {{ 7*7 }} https://evil.example'
+)
 
 
 async def draft(*minutes: int, **options: Any) -> int:
@@ -60,7 +62,9 @@ async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
         assert (parties["buyer"]["legal_name"], parties["buyer"]["vat_id"]) == ("Acme GmbH", "DE136695976")
         assert (parties["contract"]["name"], parties["contract"]["order_reference"]) == ("Support 2026", "4500-7731")
         assert (parties["bank"]["iban"], parties["issued_by"]) == ("DE02120300000000202051", "Max Herrmann")
-        files = await tx.fetch("select kind, content, sha256 from document where invoice_id = $1 order by kind", invoice.id)
+        files = await tx.fetch(
+            "select kind, content, sha256 from document where invoice_id = $1 order by kind", invoice.id
+        )
         assert [row["kind"] for row in files] == ["csv", "pdf"]
         assert all(row["sha256"] == sha256(row["content"]).digest() for row in files)
         row = await tx.fetchrow("select kind, subject_id, contact_may_know from outbox order by id desc limit 1")
@@ -79,7 +83,9 @@ async def test_the_date_is_the_companys() -> None:
 async def test_the_pdf_says_all_that_an_invoice_has_to_say() -> None:
     """issue 2: seller, buyer, VAT ids, supply period, due date, bank; D42; D6: quantity times price is the amount."""
     async with transaction(MAX):
-        training = await a_service(ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG")
+        training = await a_service(
+            ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG"
+        )
         entries = [await log(50, hourly_rate=Decimal(100), on=date(2026, 10, 2)), await log(60, service=training)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
         invoice = await issued(60)
@@ -88,7 +94,8 @@ async def test_the_pdf_says_all_that_an_invoice_has_to_say() -> None:
             "Invoice 2026-0147", "Halden IT GmbH Hafenstraße 7 20457 Hamburg Germany", "VAT id DE811907980", "Acme GmbH Speicherweg 12 20457 Hamburg",
             "VAT id DE136695976",
             "Invoice date 20 Nov 2026", "Supply period 2 Oct 2026 to 6 Oct 2026", "Due on 4 Dec 2026", "Your order 4500-7731",
-            "Contract Support 2026", "IBAN DE02 1203 0000 0000 2020 51", "BIC BYLADEM1001", "Hanse Bank", "Helpdesk", "1.8333 h", "various rates", "203.33",
+            "Contract Support 2026", "IBAN DE02 1203 0000 0000 2020 51", "BIC BYLADEM1001", "Hanse Bank", "Helpdesk",
+            "1.8333 h", "various rates", "203.33",
             "VAT 0 % on 120.00 0.00", "VAT 19 % on 203.33 38.63", "Without VAT: Education, section 4 no. 21 UStG", "Net 323.33", "To pay €361.96",
         ):  # fmt: skip
             assert part in text, (part, text)
@@ -133,7 +140,9 @@ async def test_the_csv_has_a_row_per_allocation_and_sums_to_the_net() -> None:
     async with transaction(MAX):
         case = await a_case()
         entries = [
-            await log(37, counted=45, comment="Gateway, “key” renewed", case_id=case["id"], description="MARK-INTERNAL"),
+            await log(
+                37, counted=45, comment="Gateway, “key” renewed", case_id=case["id"], description="MARK-INTERNAL"
+            ),
             await log(33, billing="no_charge", comment="=1+1", description="MARK-INTERNAL"),
             await log(31, billing="not_billable", comment="MARK-UNBILLED", description="MARK-INTERNAL"),
         ]
@@ -144,7 +153,8 @@ async def test_the_csv_has_a_row_per_allocation_and_sums_to_the_net() -> None:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
         assert rows[0] == {
             "Date": "2026-10-06", "Case": str(case["number"]), "Service": "Helpdesk", "Performed by": "Senior consultant",
-            "Comment": "Gateway, “key” renewed", "Covered by": "charged", "Minutes": "45", "Hourly rate": "120.00", "Currency": "EUR", "Amount": "90.00",
+            "Comment": "Gateway, “key” renewed", "Covered by": "charged", "Minutes": "45", "Hourly rate": "120.00",
+            "Currency": "EUR", "Amount": "90.00",
         }  # fmt: skip
         assert [(row["Comment"], row["Covered by"], row["Minutes"], row["Amount"]) for row in rows[1:]] == [
             ("'=1+1", "no charge", "33", "0.00"),
@@ -160,7 +170,9 @@ async def test_files_stay_byte_for_byte_whatever_changes_later() -> None:
     async with transaction(MAX) as tx:
         invoice = await issued()
         before = [await billing.file_of(kind, invoice_id=invoice.id) for kind in ("pdf", "csv")]
-        await tx.execute("update customer set legal_name = 'Another GmbH'; update service set name = 'Other'; update rate set hourly_rate = 1")
+        await tx.execute(
+            "update customer set legal_name = 'Another GmbH'; update service set name = 'Other'; update rate set hourly_rate = 1"
+        )
         assert [await billing.file_of(kind, invoice_id=invoice.id) for kind in ("pdf", "csv")] == before
         again = await billing.Invoice.find("2026-0147", MAX)
         assert again.copied["buyer"]["legal_name"] == "Acme GmbH"
@@ -171,7 +183,8 @@ async def test_files_stay_byte_for_byte_whatever_changes_later() -> None:
     "sql",
     [
         "update invoice set net = 0, gross = tax", "update invoice set state = 'draft'", "delete from invoice", "delete from invoice_line",
-        "update invoice_line set net = 0", "delete from invoice_vat", "delete from settled_entry", "delete from line_allocation", "delete from detail_row",
+        "update invoice_line set net = 0", "delete from invoice_vat", "delete from settled_entry", "delete from line_allocation",
+        "delete from detail_row",
         "update detail_row set amount = 0", "delete from document", "update document set content = ''", "delete from allocation",
         "update allocation set minutes = 0", "update time_entry set external_comment = 'x'", "delete from time_entry", "delete from approval",
         "insert into invoice_vat select customer_id, invoice_id, 'E', 0, currency, 0, 0 from invoice_vat",
@@ -230,7 +243,9 @@ async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -
     async def one(place: int, draft_id: int) -> str | None:
         with contextlib.suppress(Broken):
             async with transaction(MAX if place % 2 else NOOR):
-                invoice = await billing.issue(draft_id, by=MAX if place % 2 else NOOR, at=NOW - timedelta(seconds=place * 7 % 10))
+                invoice = await billing.issue(
+                    draft_id, by=MAX if place % 2 else NOOR, at=NOW - timedelta(seconds=place * 7 % 10)
+                )
                 if place % 3 == 0:
                     raise Broken
                 return str(invoice.number)
@@ -242,7 +257,9 @@ async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -
         assert await tx.fetchval("select next_number from number_series") == 153
         assert await billing.violations() == {}
         # The PDF bears the number that was taken, not the one that was likely.
-        rows = await tx.fetch("select i.number, d.content from invoice i join document d on d.invoice_id = i.id and d.kind = 'pdf'")
+        rows = await tx.fetch(
+            "select i.number, d.content from invoice i join document d on d.invoice_id = i.id and d.kind = 'pdf'"
+        )
         assert all(f"Invoice {row['number']}" in text_of(PdfReader(io.BytesIO(row["content"]))) for row in rows)
 
 
@@ -300,7 +317,9 @@ async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts(
             await billing.Invoice.find("2026-0147", INES)
 
 
-@pytest.mark.parametrize("table", ["allocation", "approval", "rejection", "rate", "billing_run", "skipped_entry", "number_series"])
+@pytest.mark.parametrize(
+    "table", ["allocation", "approval", "rejection", "rate", "billing_run", "skipped_entry", "number_series"]
+)
 async def test_a_contact_cannot_even_ask_for_what_is_ours(table: str) -> None:
     """R27: allocations, approvals, rates and runs are no contact's business."""
     async with transaction(ADA) as tx:

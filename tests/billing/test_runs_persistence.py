@@ -27,7 +27,8 @@ async def _approved(*minutes: int, **options: Any) -> list[Logged]:
 
 async def _lines(invoice_id: int) -> list[tuple[Any, ...]]:
     rows = await current().fetch(
-        "select label, minutes, unit_price, net, vat_category, vat_rate from invoice_line where invoice_id = $1 order by position", invoice_id
+        "select label, minutes, unit_price, net, vat_category, vat_rate from invoice_line where invoice_id = $1 order by position",
+        invoice_id,
     )
     return [tuple(row) for row in rows]
 
@@ -40,7 +41,12 @@ async def test_a_run_makes_a_draft_per_contract_and_settles_its_time() -> None:
         assert run is not None
         (draft_id,) = run.draft_ids
         draft = await billing.Invoice.find_draft(draft_id, MAX)
-        assert (draft.net, draft.tax, draft.gross, draft.currency) == (Decimal(270), Decimal("51.30"), Decimal("321.30"), "EUR")
+        assert (draft.net, draft.tax, draft.gross, draft.currency) == (
+            Decimal(270),
+            Decimal("51.30"),
+            Decimal("321.30"),
+            "EUR",
+        )
         assert (draft.supply_from, draft.supply_to, draft.until, draft.number) == (OCTOBER, OCTOBER, NOVEMBER, None)
         assert await _lines(draft_id) == [("Helpdesk", 135, Decimal(120), Decimal(270), "S", Decimal(19))]
         settled = await tx.fetch("select entry_id from settled_entry where invoice_id = $1 order by 1", draft_id)
@@ -91,7 +97,9 @@ async def test_what_is_skipped_is_kept_with_its_reason() -> None:
         await log(30, billing="not_billable")
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
         assert run is not None
-        rows = await tx.fetch("select entry_id, customer_id, reason from skipped_entry where run_id = $1 order by 1", run.id)
+        rows = await tx.fetch(
+            "select entry_id, customer_id, reason from skipped_entry where run_id = $1 order by 1", run.id
+        )
         assert [tuple(row) for row in rows] == [
             (open_entry.id, ACME, "not_approved"),
             (draft_entry.id, ACME, "not_approved"),
@@ -109,7 +117,13 @@ async def test_a_preview_is_what_the_run_then_does_and_writes_nothing() -> None:
         await log(30)
         preview = await billing.preview_run(NOVEMBER)
         acme, globex = preview.documents
-        assert (acme.customer_name, acme.kind, acme.net, acme.charged_minutes, acme.covered_minutes) == ("Acme", "invoice", Decimal(270), 135, 15)
+        assert (acme.customer_name, acme.kind, acme.net, acme.charged_minutes, acme.covered_minutes) == (
+            "Acme",
+            "invoice",
+            Decimal(270),
+            135,
+            15,
+        )
         assert (acme.open_count, acme.held_count, acme.time, acme.fees) == (1, 0, Decimal(270), Decimal(0))
         assert (globex.customer_name, globex.net) == ("Globex", Decimal(120))
         (omitted,) = preview.omitted
@@ -187,7 +201,9 @@ async def test_two_agents_of_one_name_are_two_lines() -> None:
 async def test_a_service_without_tax_is_exempt_with_its_reason() -> None:
     """D42, D41: tax per rate group on the sum."""
     async with transaction(MAX) as tx:
-        service = await a_service(ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG")
+        service = await a_service(
+            ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG"
+        )
         await _approved(60, service=service)
         await _approved(60)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -209,8 +225,19 @@ async def test_only_no_charge_time_becomes_a_statement() -> None:
         assert run.draft_ids == ()
         (statement_id,) = run.statement_ids
         (row,) = await billing.detail_of(statement_id=statement_id)
-        assert (row.work_date, row.case_number, row.service_name, row.performed_by) == (OCTOBER, case["number"], "Helpdesk", "Senior consultant")
-        assert (row.external_comment, row.covered_by, row.minutes, row.hourly_rate, row.amount) == ("Our mistake", "no charge", 30, None, 0)
+        assert (row.work_date, row.case_number, row.service_name, row.performed_by) == (
+            OCTOBER,
+            case["number"],
+            "Helpdesk",
+            "Senior consultant",
+        )
+        assert (row.external_comment, row.covered_by, row.minutes, row.hourly_rate, row.amount) == (
+            "Our mistake",
+            "no charge",
+            30,
+            None,
+            0,
+        )
         content = (await billing.file_of("csv", statement_id=statement_id)).decode("utf-8-sig")
         assert "Our mistake,no charge,30,,EUR,0.00" in content
         assert await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW) is None

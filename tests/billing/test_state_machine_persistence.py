@@ -25,7 +25,16 @@ from tests.billing.work import a_service, log
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, HELPDESK, INES, MAX, NOOR, NOW
 
 LONG = os.environ.get("PORTAL_TEST_ALL") == "1"
-DAYS = st.sampled_from([date(2025, 12, 31), date(2026, 2, 28), date(2026, 6, 30), date(2026, 10, 6), date(2026, 10, 31), date(2026, 11, 19)])
+DAYS = st.sampled_from(
+    [
+        date(2025, 12, 31),
+        date(2026, 2, 28),
+        date(2026, 6, 30),
+        date(2026, 10, 6),
+        date(2026, 10, 31),
+        date(2026, 11, 19),
+    ]
+)
 PLACES = st.integers(0, 19)
 """Which of the entries there are, counted on from the first again after the last."""
 MANAGERS = st.sampled_from([MAX, NOOR])
@@ -85,7 +94,9 @@ class Desk(RuleBasedStateMachine):
 
         self.tried(who, verb)
 
-    @initialize(services=st.lists(st.integers(0, 5), min_size=4, max_size=8), days=st.lists(DAYS, min_size=8, max_size=8))
+    @initialize(
+        services=st.lists(st.integers(0, 5), min_size=4, max_size=8), days=st.lists(DAYS, min_size=8, max_size=8)
+    )
     def a_day_of_work(self, services: list[int], days: list[date]) -> None:
         """Something to decide on from the start."""
         for service, on in zip(services, days, strict=False):
@@ -174,7 +185,8 @@ class Desk(RuleBasedStateMachine):
 
         async def verb() -> None:
             row = await _one(
-                "select d.invoice_id, d.entry_id from settled_entry d join invoice i on i.id = d.invoice_id where i.state = 'draft'", place
+                "select d.invoice_id, d.entry_id from settled_entry d join invoice i on i.id = d.invoice_id where i.state = 'draft'",
+                place,
             )
             if row:
                 await billing.take_off(row["invoice_id"], row["entry_id"], by=by, at=self.at)
@@ -264,14 +276,16 @@ def test_all_invariants_hold_whatever_is_done(server: str, template: str) -> Non
         owner = await asyncpg.connect(server)
         await owner.execute(f"create database {name} template {template}")
         await owner.close()
-        Desk.dsn = server.replace("/postgres?", f"/{name}?", 1)
+        Desk.dsn = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
         await database.start(Desk.dsn, role="portal_app", size=2)
         async with transaction(SYSTEM):
             Desk.services = [
                 HELPDESK,
                 GLOBEX_HELPDESK,
                 await a_service(ACME, ACME_CONTRACT, "One by one", rollup="none"),
-                await a_service(ACME, ACME_CONTRACT, "By agent", rollup="resource", taxable=False, exemption_reason="Education"),
+                await a_service(
+                    ACME, ACME_CONTRACT, "By agent", rollup="resource", taxable=False, exemption_reason="Education"
+                ),
                 await a_service(ACME, ACME_CONTRACT, "By role", rollup="role", effective_start=date(2026, 3, 1)),
                 HELPDESK,
             ]
