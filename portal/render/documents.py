@@ -66,10 +66,15 @@ class _Press:
             self._drop()
             templates, fonts = render.folder("templates") / "documents", render.folder("static") / "vendor" / "ttf"
             self._child = subprocess.Popen(  # noqa: S603 (a fixed command of our own)
-                [sys.executable, "-m", "portal.render.typesetter", str(templates), str(fonts)],
+                [
+                    sys.executable,
+                    "-I",
+                    typesetter.__file__,
+                    str(templates),
+                    str(fonts),
+                ],  # isolated: the child needs no more of us
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                cwd=render.PACKAGE.parent,
                 start_new_session=True,
             )
         return self._child

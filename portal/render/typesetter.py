@@ -1,6 +1,6 @@
 """Typesetting in a process of its own (R64): typst sees the document templates, our fonts and the data, and has a memory limit.
 
-`python -m portal.render.typesetter` reads requests from standard input and writes answers to standard output: a length of four
+`python typesetter.py TEMPLATES FONTS` reads requests from standard input and writes answers to standard output: a length of four
 bytes, then that many bytes. A request is `{"template": ..., "data": ...}`; an answer begins with `+` and holds the PDF, or with `-`
 and holds the error. It ends when its parent does, and after a minute without work.
 """
