@@ -58,6 +58,7 @@ async def dsn(server: str) -> AsyncIterator[str]:
 async def picture(page: Page, name: str) -> None:
     """A picture of the whole page, where a folder for them is named."""
     if folder := os.environ.get("PORTAL_PICTURES"):
+        await page.evaluate("scrollTo(0, 0)")
         await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 

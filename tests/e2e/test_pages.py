@@ -1,14 +1,113 @@
-"""Every page once in a real browser: no violation of accessibility, nothing wider than a phone, nothing that the policy forbids."""
+"""Every page of the matrix once in a real browser, with one of everything in the database.
+
+No violation of accessibility, nothing wider than a phone, nothing that the content security policy forbids, no dead link; a heading, a title, at
+most one primary button. Then the main job without any script, by plain forms.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page
 
+from portal.settings import Settings
+from portal.storage import open_storage
 from tests.e2e.conftest import Visitors
+from tests.places import furnished
+from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+AXE = (Path(__file__).parent.parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+NO_PAGES = (
+    "GET /health", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed", "GET /agent/cases/{number}/time/preview",
+    *(name for name in MATRIX if "/files/" in name or name.endswith((".csv", ".pdf"))),
+)  # fmt: skip
+"""Reads that answer a file, a stream or a fragment."""
+MORE = {
+    "Ada": ["/cases?show=all", "/no-such-page"],
+    "Noor": [
+        "/agent/cases?view=all",
+        "/agent/cases/new?customer=1",
+        "/agent/time?state=rejected",
+        "/agent/approvals?drafts=yes",
+        "/no-such-page",
+    ],
+}
+"""Pages that an address without a question does not show."""
 
-async def test_signing_in_and_out_works_with_and_without_javascript(visitors: Visitors) -> None:
-    for javascript in (True, False):
-        page = await visitors.signed_in("ada@acme.example", javascript=javascript)
-        await expect(page.get_by_role("navigation").first).to_be_visible()
+
+def pages_of(actor: str) -> list[str]:
+    """The routes of all pages that this actor may open."""
+    names = [name for name in MATRIX if name.startswith("GET ") and name not in NO_PAGES]
+    return [
+        name.removeprefix("GET ")
+        for name in names
+        if MATRIX[name].of(actor) == OK and actor not in LED_ON.get(name, ())
+    ]
+
+
+def test_every_page_is_looked_at() -> None:
+    """Ada and Noor may open all pages between them, and nobody the rest."""
+    seen = {*pages_of("nobody"), *pages_of("Ada"), *pages_of("Noor")}
+    assert {f"GET {path}" for path in seen} | set(NO_PAGES) == {name for name in MATRIX if name.startswith("GET ")}
+
+
+async def faults_of(page: Page, address: str) -> list[str]:
+    """What is wrong with the page that is open."""
+    faults = []
+    await page.evaluate(AXE)
+    found = await page.evaluate(RULES)
+    faults += [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found["violations"]]
+    if await page.locator("h1").count() != 1:
+        faults.append("not one h1")
+    title = await page.title()
+    if not title.split(" · ", maxsplit=1)[0].strip():
+        faults.append(f"title {title!r}")
+    shown = page.locator(".button.primary:visible, .button.final:visible")
+    if await shown.count() > 1:
+        faults.append(f"{await shown.count()} primary buttons: {await shown.all_inner_texts()}")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        faults.append("scrolls sideways at 390 px")
+    await page.set_viewport_size({"width": 1440, "height": 900})
+    return [f"{address}: {fault}" for fault in faults]
+
+
+async def dead_links(page: Page, links: dict[str, str]) -> list[str]:
+    """Of the addresses that were linked to, those that do not answer 200. `links` maps each to a page that has it."""
+    dead = []
+    for link, where in sorted(links.items()):
+        answer = await page.context.request.get(link)
+        if answer.status != 200:
+            dead.append(f"{where}: {link} answers {answer.status}")
+    return dead
+
+
+@pytest.mark.parametrize("actor", ["Ada", "Noor", "nobody"])
+async def test_every_page_is_accessible_fits_and_leads_somewhere(
+    visitors: Visitors, settings: Settings, actor: str
+) -> None:
+    """R39, D14, and WCAG 2.2 AA as far as a machine can tell; at 1440 px, and without scrolling sideways at 390."""
+    places = await furnished(open_storage(settings.storage_url), datetime.now(UTC))
+    emails = {"Ada": "ada@acme.example", "Noor": "noor@desk.example"}
+    page = await (visitors.signed_in(emails[actor]) if actor in emails else visitors.page())
+    faults: list[str] = []
+    links: dict[str, str] = {}
+    for address in [*(places.address(route) for route in pages_of(actor)), *MORE.get(actor, [])]:
+        answer = await page.goto(address)
+        assert answer is not None
+        if answer.status != (404 if "no-such" in address else 200):
+            faults.append(f"{address}: answers {answer.status}")
+        faults += await faults_of(page, address)
+        for href in await page.locator("a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))"):
+            link = urlsplit(urljoin(page.url, href))
+            if f"{link.scheme}://{link.netloc}" == visitors.url and not href.startswith("#"):
+                links.setdefault(link._replace(fragment="").geturl(), address)
+            if link.fragment and href.startswith("#") and not await page.locator(f"[id='{link.fragment}']").count():
+                faults.append(f"{address}: {href} leads nowhere")
+    faults += await dead_links(page, links)
+    assert faults == []
+    assert len(links) > (0 if actor == "nobody" else 10)

@@ -1,0 +1,101 @@
+"""Forms of a page as a browser without scripts would send them."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+
+from tests.browser import Browser
+
+
+@dataclass
+class PageForm:
+    """A form, what it would send as it stands, what its boxes and lists offer, and where its buttons send it."""
+
+    method: str
+    action: str
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    offered: dict[str, list[str]] = field(default_factory=dict)
+    targets: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[PageForm] = []
+        self.here: PageForm | None = None
+        self.select: tuple[str, list[tuple[str, bool]]] | None = None
+        self.text: tuple[str, list[str]] | None = None
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attributes}
+        if tag == "form":
+            self.here = PageForm(given.get("method", "get"), given.get("action", ""))
+            self.here.targets.add(self.here.action)
+            self.forms.append(self.here)
+        elif self.here is None:
+            return
+        elif tag == "input":
+            self._input(self.here, given)
+        elif tag == "select":
+            self.select = (given["name"], [])
+        elif tag == "option" and self.select:
+            self.select[1].append((given.get("value", ""), "selected" in given))
+        elif tag == "textarea":
+            self.text = (given["name"], [])
+        elif tag == "button":
+            self.here.targets.add(given.get("formaction", self.here.action))
+            self.here.names |= {given["name"]} if given.get("name") else set()
+
+    def _input(self, form: PageForm, given: dict[str, str]) -> None:
+        name, kind, value = given.get("name", ""), given.get("type", "text"), given.get("value", "")
+        if not name:
+            return
+        form.names.add(name)
+        form.offered.setdefault(name, []).append(value)
+        if kind != "file" and (kind not in ("checkbox", "radio") or "checked" in given):
+            form.fields.setdefault(name, []).append(value)
+
+    def handle_data(self, data: str) -> None:
+        if self.text:
+            self.text[1].append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self.here = None
+        elif tag == "select" and self.select and self.here:
+            name, options = self.select
+            chosen = [value for value, is_chosen in options if is_chosen] or [value for value, _ in options[:1]]
+            self.here.fields[name], self.here.offered[name] = chosen, [value for value, _ in options]
+            self.here.names.add(name)
+            self.select = None
+        elif tag == "textarea" and self.text and self.here:
+            name, parts = self.text
+            self.here.fields[name] = ["".join(parts).removeprefix("\n")]
+            self.here.names.add(name)
+            self.text = None
+
+
+def forms_of(html: str) -> list[PageForm]:
+    """All forms of a page that are posted."""
+    reader = _Reader()
+    reader.feed(html)
+    return [form for form in reader.forms if form.method == "post"]
+
+
+def form_of(html: str, action: str) -> PageForm:
+    """The form that can be sent to this address."""
+    return next(form for form in forms_of(html) if action in form.targets)
+
+
+async def send(
+    browser: Browser, page: httpx.Response, action: str, *, files: Any = None, **typed: Any
+) -> httpx.Response:
+    """Send the page's form to `action` with what was typed into it; it must have these fields."""
+    form = form_of(page.text, action)
+    assert set(typed) <= form.names, (set(typed) - form.names, action)
+    answer = await browser.post(action, data={**form.fields, **typed}, files=files, headers={"referer": str(page.url)})
+    assert isinstance(answer, httpx.Response)
+    return answer
