@@ -1,0 +1,195 @@
+"""Bad input, over HTTP and in a browser: each refusal is a clear sentence at the form and changes nothing (issue 2, section 5).
+
+At the same level elsewhere: two managers approving at once (tests/agent/test_approvals.py), 413 while the file is still being sent
+(tests/e2e/test_served.py), what was changed meanwhile (tests/agent/test_time.py), passwords that are refused (tests/web/test_invitations.py).
+"""
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from portal.database import transaction
+from portal.people.readers import SYSTEM, Reader
+from portal.settings import Settings
+from portal.storage import open_storage
+from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.states import submit
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.checksums import checksums
+from tests.e2e.conftest import Visitors
+from tests.forms import form_of, send
+from tests.places import PNG, Places, furnished
+from tests.world import ADA, HELPDESK, INES, MAX, NOOR, NOW, PASSWORD
+
+NOT_LOOKED_AT = ("session.last_used_at", "attempt", "draft", "upload")
+"""Tries to sign in, kept texts, and files that no message took and that are swept away."""
+LIMIT = 25 * 1024 * 1024
+PROGRAM = b"MZ\x90\x00" + b"\x00" * 60
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+async def of_max(service: int | None = HELPDESK) -> TimeEntry:
+    """A submitted entry of Max's own."""
+    async with transaction(MAX):
+        entry = await TimeEntry.log(MAX, Work(minutes=30, work_date=NOW.date(), service_id=service), at=NOW)
+        await submit(MAX, [entry.id], at=NOW)
+    return entry
+
+
+def refused(
+    places: Places, own: TimeEntry, draft: int
+) -> list[tuple[Reader | None, str, str, dict[str, Any], int, str]]:
+    """Who sends the form of which page ("": of one that is older) to which address, what they typed, and the answer's status and sentence."""
+    here, waits = f"/agent/cases/{places.case.number}", places.entries["submitted"]
+    new: dict[str, Any] = {"subject": "Printer", "body": "It smokes."}
+    time: dict[str, Any] = {"duration": "1h", "billing": "billable"}
+    late = "This day is still to come: time is logged once it was worked."
+    big, program = ("big.log", b"a" * (LIMIT + 1024 * 1024), "text/plain"), ("screen.png", PROGRAM, "image/png")
+    return [
+        (None, "/sign-in", "/sign-in", {"email": ADA.email, "password": "wrong"}, 422, "is not right"),
+        (None, "/sign-in", "/sign-in", {"email": "nobody@acme.example", "password": PASSWORD}, 422, "is not right"),
+        (ADA, "/cases/new", "/cases/new", new | {"subject": "  "}, 422, "Write a few words"),
+        (ADA, "/cases/new", "/cases/new", new | {"files": [("files", big)]}, 413, "A file may have at most 25 MB."),
+        (ADA, "/cases/new", "/cases/new", new | {"files": [("files", program)]}, 422, "is a program, not an image"),
+        (INES, here, f"{here}/notes", {"body": " "}, 422, "Write something first."),
+        (INES, here, f"{here}/time", time | {"duration": "1h 90m"}, 422, "Minutes beside hours go up to 59"),
+        (INES, here, f"{here}/time", time | {"duration": "-5"}, 422, "Time cannot be negative."),
+        (INES, here, f"{here}/time", time | {"duration": "25h"}, 422, "One entry holds at most 24"),
+        (INES, here, f"{here}/time", time | {"work_date": str(NOW.date() + timedelta(days=1))}, 422, late),
+        (INES, "/agent/time", "/agent/time", {"duration": "90"}, 422, "90 can mean minutes or hours"),
+        (MAX, "/agent/approvals", "/agent/approvals", {"entry": f"{own.id}:1"}, 403, "This is your own time."),
+        (MAX, "/agent/approvals", "/agent/approvals", {"entry": f"{waits.id}:1"}, 422, "There is no rate for Ines Okafor under “Helpdesk”"),
+        (MAX, "/agent/approvals", "/agent/rejections", {"entry": f"{waits.id}:1", "reason": ""}, 422, "Say why"),
+        (MAX, "", "/agent/billing/runs", {"until": "2027-01-01", "customer": "1"}, 422, "Billing goes up to tomorrow at most."),
+        (MAX, "", f"/agent/drafts/{draft}/issue", {}, 409, "It is issued already, as 2026-0147."),
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clock")
+async def test_each_refusal_is_a_sentence_and_changes_nothing(app: Gate, dsn: str) -> None:
+    places, own = await furnished(app.storage), await of_max()
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("insert into role (name) values ('Without a rate')")
+        await tx.execute("update agent set role_id = (select max(id) from role) where id = $1", INES.id)
+        draft = await tx.fetchval("select id from invoice where number = '2026-0147'")
+    wrong = []
+    browsers = {None: Browser(app), **{reader: await Browser.of(app, reader, at=NOW) for reader in (ADA, INES, MAX)}}
+    before = await checksums(dsn, NOT_LOOKED_AT)
+    for reader, address, action, typed, status, sentence in refused(places, own, draft):
+        browser = browsers[reader]
+        answer = await (
+            send(browser, await browser.get(address), action, **typed) if address else browser.send_form(action, typed)
+        )
+        said = html.unescape(answer.text)
+        kept = [
+            value
+            for name, value in typed.items()
+            if name in ("subject", "body", "duration", "email") and value.strip() and status == 422
+        ]
+        if (answer.status_code, sentence in said, all(value in said for value in kept)) != (status, True, True):
+            wrong.append(
+                (
+                    action,
+                    {name: str(value)[:40] for name, value in typed.items()},
+                    answer.status_code,
+                    said[said.find("<main") :],
+                )
+            )
+        if await checksums(dsn, NOT_LOOKED_AT) != before:
+            wrong.append((action, typed, "something changed", ""))
+            before = await checksums(dsn, NOT_LOOKED_AT)
+    for browser in browsers.values():
+        await browser.aclose()
+    assert wrong == []
+
+
+FORMS = [
+    (ADA, "/cases/new", "/cases/new", {"subject": "Printer", "body": "It smokes.", "priority": "4"}),
+    (ADA, "/cases/{number}", "/cases/{number}/replies", {"body": "It smokes again."}),
+    (INES, "/agent/cases/{number}", "/agent/cases/{number}/replies", {"body": "Is it on fire?"}),
+    (INES, "/agent/cases/{number}", "/agent/cases/{number}/notes", {"kind": "note", "body": "It is on fire."}),
+    (INES, "/agent/cases/{number}", "/agent/cases/{number}/time", {"duration": "1h 30m", "external_comment": "Put out", "billing": "no_charge"}),
+    (INES, "/agent/time", "/agent/time", {"duration": "0:45", "description": "Fire drill"}),
+    (INES, "/agent/cases/new?customer=1", "/agent/cases/new", {"subject": "Sprinkler", "body": "Wet."}),
+    (NOOR, "/agent/customers/new", "/agent/customers/new", {"name": "Umbrella", "city": "Bonn"}),
+]  # fmt: skip
+"""Whose form on which page, where it goes, and what was typed into it."""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clock")
+async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate, dsn: str) -> None:
+    """The text is kept as that person's draft; files are asked for again. Nothing else is written, and a colleague does not find it."""
+    places = await furnished(app.storage)
+    before = await checksums(dsn, (*NOT_LOOKED_AT, "session"))
+    for reader, page, action, typed in FORMS:
+        where, to = page.format(number=places.case.number), action.format(number=places.case.number)
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            shown = await browser.get(where)
+            async with transaction(None) as tx:
+                await tx.execute("update session set last_used_at = last_used_at - interval '2 hours'")
+            files = [("files", ("screen.png", PNG, "image/png"))] if "files" in form_of(shown.text, to).names else None
+            answer = await send(browser, shown, to, files=files, **typed)
+            assert (answer.status_code, answer.headers["location"][:9]) == (303, "/sign-in?"), to
+            door = await browser.get(answer.headers["location"])
+            answer = await send(browser, door, "/sign-in", email=reader.email, password=PASSWORD)
+            again = await browser.get(answer.headers["location"])
+            fields = form_of(again.text, to).fields
+            assert again.url.path == where.partition("?")[0]
+            assert {name: fields[name][-1] for name in typed} == typed, to
+            async with transaction(None) as tx:
+                await tx.execute("delete from draft")
+    assert await checksums(dsn, (*NOT_LOOKED_AT, "session")) == before
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+async def test_a_browser_shows_each_kind_of_refusal_and_loses_no_word(
+    visitors: Visitors, settings: Settings, tmp_path: Path
+) -> None:
+    """A file over the limit, a program that calls itself a picture, and a session that ended while typing."""
+    big, program = tmp_path / "big.log", tmp_path / "screen.png"
+    big.write_bytes(b"a" * (LIMIT + 1024 * 1024))
+    program.write_bytes(PROGRAM)
+    places = await furnished(open_storage(settings.storage_url), datetime.now(UTC))
+    ada = await visitors.signed_in(ADA.email)
+    await ada.goto("/cases/new")
+    await ada.get_by_label("Subject").fill("Printer")
+    await ada.get_by_label("What happens").fill("It smokes.")
+    await ada.locator("[name=files]").set_input_files(program)
+    await ada.get_by_role("button", name="Send case").click()
+    await expect(ada.locator("#errors")).to_contain_text("is a program, not an image")
+    await expect(ada.locator("#errors")).to_be_focused()
+    await expect(ada.get_by_label("What happens")).to_have_value("It smokes.")
+    await ada.locator("[name=files]").set_input_files(big)
+    await ada.get_by_role("button", name="Send case").click()
+    await expect(ada.locator("h1")).to_have_text("This file is too large")
+    await ada.goto("/cases/new")
+    await expect(ada.get_by_label("What happens")).to_have_value("It smokes.")
+
+    ines = await visitors.signed_in(INES.email)
+    await ines.goto(places.address("/agent/cases/{number}"))
+    await ines.locator("#composer").get_by_text("Note").first.click()
+    await ines.locator("#body").fill("It is on fire.")
+    async with transaction(None) as tx:
+        await tx.execute("update session set ended_at = now()")
+    await ines.get_by_role("button", name="Save note").click()
+    await expect(ines).to_have_url(re.compile("/sign-in"))
+    await ines.get_by_label("Email").fill(INES.email)
+    await ines.get_by_label("Password").fill(PASSWORD)
+    await ines.get_by_role("button", name="Sign in").click()
+    await expect(ines.locator("#body")).to_have_value("It is on fire.")
+    await expect(ines.get_by_role("button", name="Save note")).to_be_visible()
+    await expect(ines.locator("#feed .note")).to_have_count(1)
