@@ -12,8 +12,8 @@ from portal.errors import BadRequest, Forbidden
 from portal.people.readers import Reader
 from portal.web.visit import visit_of
 
-LONGEST = 200_000
-"""Characters that one draft keeps."""
+LARGEST = 350_000
+"""Bytes that one draft keeps, names of fields included; the table refuses more."""
 
 NEVER = ("csrf", "password", "again")
 """Fields that are kept nowhere."""
@@ -22,13 +22,14 @@ NEVER = ("csrf", "password", "again")
 async def keep(credential_id: int, address: str, fields: dict[str, list[str]], at: datetime) -> None:
     """Keep the text of a form under its address, instead of what was kept there; a form without text is not kept."""
     texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
-    if not any(text.strip() for text in texts.values()) or sum(map(len, texts.values())) > LONGEST:
+    content = json.dumps(texts, ensure_ascii=False)
+    if not any(text.strip() for text in texts.values()) or len(content.encode()) > LARGEST:
         return
     async with transaction(None):
         await current().execute(
             "insert into draft (credential_id, address, fields, kept_at) values ($1, $2, $3, $4)"
             " on conflict (credential_id, address) do update set fields = excluded.fields, kept_at = excluded.kept_at",
-            credential_id, address[:500], json.dumps(texts), at,
+            credential_id, address[:500], content, at,
         )  # fmt: skip
 
 

@@ -19,8 +19,12 @@ mimetypes.add_type("text/javascript", ".js")
 def static_file(request: Request[Any, Any, Any], path: FromPath[Path]) -> Response[bytes]:
     """A file of `static/`."""
     root = folder("static").resolve()
-    file = (root / str(path).lstrip("/")).resolve()
-    if not file.is_relative_to(root) or not file.is_file():
+    try:
+        file = (root / str(path).lstrip("/")).resolve()
+        found = file.is_relative_to(root) and file.is_file()
+    except (OSError, ValueError):  # a name that no file can have: too long, or with a NUL
+        found = False
+    if not found:
         raise NotFound
     kept = "public, max-age=31536000, immutable" if "v" in request.query_params else "no-cache"
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"

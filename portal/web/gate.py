@@ -111,7 +111,13 @@ class Gate:
         # A page that must not tell its address (an invitation) sends no origin either; that it is ours the browser says by the other header.
         hidden = origin == "null" and site == "same-origin"
         foreign = site not in (None, "same-origin", "none") or (
-            origin is not None and not hidden and urlsplit(origin).netloc not in self.settings.allowed_hosts
+            origin is not None and not hidden and not self._is_ours(origin)
         )
         if foreign:
             raise Forbidden("This form was sent from another site.")
+
+    def _is_ours(self, origin: str) -> bool:
+        try:
+            return urlsplit(origin).netloc in self.settings.allowed_hosts
+        except ValueError:  # brackets that hold no address
+            return False

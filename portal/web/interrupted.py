@@ -21,5 +21,8 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
 
 def page_of(request: Request[Any, Any, Any]) -> str:
     """The page that a form stood on; a form that does not say comes from the start page."""
-    referer = urlsplit(request.headers.get("referer", ""))
+    try:
+        referer = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # brackets that hold no address
+        return "/"
     return referer.path + (f"?{referer.query}" if referer.query else "") if referer.path.startswith("/") else "/"

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -14,6 +15,8 @@ from portal.errors import BadRequest, TooLarge
 MAX_FIELDS = 2_000
 MAX_TEXT = 2_000_000
 """Bytes of all fields of one form together; files do not count."""
+MAX_BOUNDARY = 70
+"""Characters (RFC 2046, 5.1.1)."""
 
 
 @dataclass(slots=True)
@@ -33,9 +36,12 @@ class Body:
         self._events: deque[Part | bytes | None] = deque()
         self._done = False
         kind, options = parse_options_header(content_type)
-        if kind == b"multipart/form-data" and options.get(b"boundary"):
+        # Without files there is only text, so that all of it has the limit: also names, and separators with nothing between them.
+        self._left: float = inf
+        if kind == b"multipart/form-data" and 0 < len(options.get(b"boundary", b"")) <= MAX_BOUNDARY:
             self._parser: Any = MultipartParser(options[b"boundary"], _MultipartEvents(self._events).callbacks())  # type: ignore[arg-type]
         elif kind in (b"application/x-www-form-urlencoded", b""):
+            self._left = MAX_TEXT
             self._parser = QuerystringParser(_QueryEvents(self._events).callbacks())  # type: ignore[arg-type]
         else:
             raise BadRequest("This is not a form.")
@@ -64,6 +70,9 @@ class Body:
                     self._done = True
                     self._parser.finalize()
                 elif chunk:
+                    self._left -= len(chunk)
+                    if self._left < 0:
+                        raise TooLarge("This text is too large.")
                     self._parser.write(chunk)
             except FormParserError as error:
                 raise BadRequest from error
@@ -122,8 +131,6 @@ class _QueryEvents:
 
     def field_data(self, data: bytes, start: int, end: int) -> None:
         self.value += data[start:end]
-        if len(self.value) > MAX_TEXT:
-            raise TooLarge
 
     def end(self) -> None:
         self.events += [Part(_text(_unquoted(self.name)), None, ""), _unquoted(self.value), None]

@@ -67,6 +67,7 @@ async def test_cookies_are_http_only_and_bound_to_the_site(app: Gate) -> None:
         {"origin": "null", "sec-fetch-site": "none"},
         {"origin": "null", "sec-fetch-site": "cross-site"},
         {"origin": "http://evil.example"},
+        {"origin": "http://[::1"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
     ],
@@ -135,3 +136,38 @@ async def test_a_form_that_was_sent_leaves_no_draft(app: Gate) -> None:
         await browser.send_form("/sign-out")
     async with transaction(ADA, readonly=True):
         assert await drafts.kept(ADA, "/sign-out") == {"/sign-out": {}}
+
+
+@pytest.mark.parametrize("path", ["/static/%00", "/static/" + "a" * 5000])
+async def test_a_name_that_no_file_can_have_is_not_there(app: Gate, path: str) -> None:
+    """R51."""
+    async with Browser(app) as browser:
+        assert (await browser.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("multipart/form-data; boundary=" + "y" * 5000, "x", 400),
+        ("application/x-www-form-urlencoded", "a" * 2_100_000 + "=1", 413),
+        ("application/x-www-form-urlencoded", "&" * 2_100_000, 413),
+    ],
+    ids=["a boundary without end", "a name without end", "nothing but separators"],
+)
+async def test_a_form_that_only_costs_time_is_refused(app: Gate, content_type: str, body: str, status: int) -> None:
+    """R51: before anybody is signed in, too."""
+    async with Browser(app) as browser:
+        answer = await browser.post("/sign-in", content=body, headers={"content-type": content_type})
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "fields", [{"text": "\u20ac" * 199_000}, {f"{n}{'x' * 3000}": "1" for n in range(300)}], ids=["text", "names"]
+)
+async def test_a_draft_that_is_too_large_is_not_kept(app: Gate, fields: dict[str, str]) -> None:
+    """R51."""
+    async with await Browser.of(app, ADA) as browser:
+        answer = await browser.send_form("/drafts", {"address": "/cases/new"} | fields)
+        assert answer.status_code == 204
+    async with transaction(None) as tx:
+        assert await tx.fetchval("select count(*) from draft") == 0
