@@ -35,7 +35,7 @@ PARTS = (
 
 STORIES = """
 # VPN drops every 20 minutes since the Windows update | incident high
-c: Since the update on Tuesday the VPN disconnects after about 20 minutes. I have to sign in again each time, and copies to the file server
+c: Since the update of last week the VPN disconnects after about 20 minutes. I have to sign in again each time, and copies to the file server
    stop half way. Alan has the same on his laptop.
 f: vpn-error.png
 f: vpn-client.log
