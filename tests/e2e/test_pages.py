@@ -14,39 +14,14 @@ from playwright.async_api import Page
 from portal.settings import Settings
 from portal.storage import open_storage
 from tests.e2e.conftest import Visitors
+from tests.pages import MORE, NO_PAGES, pages_of
 from tests.places import furnished
-from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
+from tests.test_permissions import MATRIX
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-AXE = (Path(__file__).parent.parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
 RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-NO_PAGES = (
-    "GET /health", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed", "GET /agent/cases/{number}/time/preview",
-    *(name for name in MATRIX if "/files/" in name or name.endswith((".csv", ".pdf"))),
-)  # fmt: skip
-"""Reads that answer a file, a stream or a fragment."""
-MORE = {
-    "Ada": ["/cases?show=all", "/no-such-page"],
-    "Noor": [
-        "/agent/cases?view=all",
-        "/agent/cases/new?customer=1",
-        "/agent/time?state=rejected",
-        "/agent/approvals?drafts=yes",
-        "/no-such-page",
-    ],
-}
-"""Pages that an address without a question does not show."""
-
-
-def pages_of(actor: str) -> list[str]:
-    """The routes of all pages that this actor may open."""
-    names = [name for name in MATRIX if name.startswith("GET ") and name not in NO_PAGES]
-    return [
-        name.removeprefix("GET ")
-        for name in names
-        if MATRIX[name].of(actor) == OK and actor not in LED_ON.get(name, ())
-    ]
 
 
 def test_every_page_is_looked_at() -> None:
@@ -58,7 +33,7 @@ def test_every_page_is_looked_at() -> None:
 async def faults_of(page: Page, address: str) -> list[str]:
     """What is wrong with the page that is open."""
     faults = []
-    await page.evaluate(AXE)
+    await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate(RULES)
     faults += [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found["violations"]]
     if await page.locator("h1").count() != 1:

@@ -1,0 +1,30 @@
+"""Every page, found in the matrix of permissions: who is to open it, and the addresses that show more than the bare one."""
+
+from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
+
+NO_PAGES = (
+    "GET /health", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed", "GET /agent/cases/{number}/time/preview",
+    *(name for name in MATRIX if "/files/" in name or name.endswith((".csv", ".pdf"))),
+)  # fmt: skip
+"""Reads that answer a file, a stream or a fragment."""
+MORE = {
+    "Ada": ["/cases?show=all", "/no-such-page"],
+    "Noor": [
+        "/agent/cases?view=all",
+        "/agent/cases/new?customer=1",
+        "/agent/time?state=rejected",
+        "/agent/approvals?drafts=yes",
+        "/no-such-page",
+    ],
+}
+"""Pages that an address without a question does not show."""
+
+
+def pages_of(actor: str) -> list[str]:
+    """The routes of all pages that this actor may open."""
+    names = [name for name in MATRIX if name.startswith("GET ") and name not in NO_PAGES]
+    return [
+        name.removeprefix("GET ")
+        for name in names
+        if MATRIX[name].of(actor) == OK and actor not in LED_ON.get(name, ())
+    ]

@@ -1,0 +1,126 @@
+"""Every page asks the database the same for few things and for many (design manner 17)."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from portal import billing
+from portal.contracts.case_types import CaseType, CaseTypeFacts
+from portal.contracts.contracts import Contract, ContractFacts
+from portal.contracts.rates import RoleFacts, create_role
+from portal.contracts.services import Service, ServiceFacts
+from portal.database import transaction
+from portal.desk import Case
+from portal.people.agents import Agent, AgentFacts
+from portal.people.contacts import Contact, ContactFacts
+from portal.people.customers import Customer, CustomerFacts
+from portal.people.departments import Department, DepartmentFacts
+from portal.people.readers import SYSTEM
+from portal.storage import Storage
+from portal.web.gate import Gate
+from tests.billing.work import log
+from tests.browser import Browser
+from tests.desk.files import upload
+from tests.pages import MORE, pages_of
+from tests.places import Places, furnished
+from tests.queries import counted
+from tests.world import ACME, ADA, CONSULTANT, INCIDENT, INES, MAX, NOOR, NOW, SUPPORT
+
+MOST = 13
+"""Statements of a page, with the two that find out who asks and become them."""
+MANY = 4
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+async def more(places: Places, storage: Storage) -> None:
+    """Several more of everything that is listed somewhere."""
+    for turn in range(MANY):
+        at, case = NOW + timedelta(minutes=turn), await _find(places)
+        files = [await upload(storage, INES, f"{turn}-{place}.log") for place in range(2)]
+        asked = [await upload(storage, ADA, "more.log")]
+        async with transaction(INES):
+            await case.reply(by=INES, text=f"Reply {turn}", files=files, at=at)
+            await case.note(by=INES, text=f"Note {turn}", at=at)
+            for state in ("draft", "submitted", "rejected"):
+                await log(15, case_id=case.id, state=state, on=NOW.date())
+        async with transaction(ADA):
+            other = await Case.open(
+                by=ADA, subject=f"Case {turn}", text="More.", case_type_id=INCIDENT, files=asked, at=at
+            )
+        async with transaction(INES):
+            await other.take(by=INES, at=at)
+            await other.reply(by=INES, text="Which one?", at=at, then=None)
+        async with transaction(MAX):
+            await _bill(turn, case.id)
+        async with transaction(SYSTEM):
+            await _set_up(places, turn)
+
+
+async def _find(places: Places) -> Case:
+    async with transaction(INES, readonly=True):
+        return await Case.find(places.case.number, INES)
+
+
+async def _bill(turn: int, case_id: int) -> None:
+    """An issued invoice, a statement, a draft, and something approved that waits for a run."""
+    for kind in ("billable", "no_charge", "billable", "billable"):
+        entry = await log(15, billing=kind, comment=f"{kind} {turn}", case_id=case_id)
+        assert not (await billing.approve([entry.choice], by=MAX, at=NOW)).refused
+        run = await billing.run(NOW.date().replace(day=1), [ACME], by=MAX, at=NOW)
+        if run and run.draft_ids and not turn % 2:
+            await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
+    entry = await log(15, on=NOW.date(), case_id=case_id)
+    assert not (await billing.approve([entry.choice], by=MAX, at=NOW)).refused
+
+
+async def _set_up(places: Places, turn: int) -> None:
+    """One more of all that an admin sets up, under the same customer and beside it."""
+    zone, day = "Europe/Berlin", "2026-01-01"
+    home = await Customer.find(places.values["/agent/customers/"]["customer"], SYSTEM)
+    await Customer.create(
+        CustomerFacts(name=f"Customer {turn}", street="Weg", postcode="1", city="Kiel", country="DE"), NOW
+    )
+    await Contact.create(
+        home, ContactFacts(name=f"Contact {turn}", email=f"c{turn}@initech.example", time_zone=zone), NOW
+    )
+    contract = await Contract.create(
+        home, ContractFacts(name=f"Contract {turn}", start_on=day, currency="EUR", vat_rate="19"), NOW
+    )
+    await Service.create(contract, ServiceFacts(name="One"), NOW)
+    await Service.create(contract, ServiceFacts(name="Two"), NOW)
+    facts: dict[str, Any] = {"department_id": str(SUPPORT), "role_id": str(CONSULTANT), "time_zone": zone}
+    await Agent.create(AgentFacts(name=f"Agent {turn}", email=f"a{turn}@desk.example", **facts), NOW)
+    await Department.create(DepartmentFacts(name=f"Department {turn}"))
+    await create_role(RoleFacts(name=f"Role {turn}", hourly_rate="60", effective_from=day), NOW)
+    await CaseType.create(CaseTypeFacts(name=f"Type {turn}"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("actor", ["Ada", "Noor"])
+async def test_a_page_asks_the_same_for_few_things_and_for_many(app: Gate, actor: str) -> None:
+    places = await furnished(app.storage)
+    addresses = [*(places.address(route) for route in pages_of(actor)), *MORE.get(actor, [])]
+    asked: list[dict[str, list[str]]] = []
+    async with await Browser.of(app, {"Ada": ADA, "Noor": NOOR}[actor], at=NOW) as browser:
+        await browser.get("/")
+        for _ in range(2):
+            found = {}
+            for address in addresses:
+                with counted() as statements:
+                    await browser.get(address)
+                found[address] = list(statements)
+            asked.append(found)
+            if len(asked) == 1:
+                await more(places, app.storage)
+    few, many = ({address: len(statements) for address, statements in found.items()} for found in asked)
+    grown = {
+        address: (few[address], many[address], asked[1][address]) for address in few if many[address] > few[address]
+    }
+    assert grown == {}
+    assert {address: count for address, count in many.items() if count > MOST} == {}
