@@ -59,13 +59,16 @@ async def _show(
     outcome: Outcome | None = None,
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
+    ticked: list[str] | None = None,
 ) -> Response[str]:
+    """`ticked` is what was ticked before a refusal; without it everything is that is not odd."""
     reader: Any = visit_of(request).reader
     filters = _filters(request.query_params)
     groups = await list_waiting(reader, filters)
     return await agent_page(
         request, reader, "agent/approvals/show.html", status=outcome.status if outcome else 200,
-        errors=errors or {}, typed=typed or {}, outcome=outcome, groups=groups, totals=_totals(groups), filters=filters, query=_query(request),
+        errors=errors or {}, typed=typed or {}, outcome=outcome, groups=groups, totals=_totals(groups), ticked=ticked,
+        filters=filters, query=_query(request),
         agents=await Agent.offered(), customers=await Customer.offered(), approved=await list_approved(reader),
     )  # fmt: skip
 
@@ -79,7 +82,7 @@ async def approve_entries(
         async with transaction(reader):
             outcome = await approve(form.into(Decision).choices, by=reader, at=at)
     except Invalid as refusal:
-        return await refused(request, _show, refusal, form)
+        return await refused(request, _show, refusal, form, ticked=form.all("entry"))
     return await _answer(request, outcome)
 
 
@@ -93,7 +96,7 @@ async def reject_entries(
             decision = form.into(Decision)
             outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
     except Invalid as refusal:
-        return await refused(request, _show, refusal, form)
+        return await refused(request, _show, refusal, form, ticked=form.all("entry"))
     return await _answer(request, outcome)
 
 

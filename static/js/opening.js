@@ -34,6 +34,12 @@
     if (event.key === "Escape") closeRail();
   });
 
+  // a dialog that came back with something to correct
+  for (const dialog of document.querySelectorAll("dialog[open]:not(:modal)")) {
+    dialog.close();
+    dialog.showModal();
+  }
+
   // toasts go after eight seconds, but not while they are hovered or hold the focus
   const watch = (toast) => {
     if (toast.dataset.watched) return;
@@ -60,6 +66,9 @@
     const boxes = [...form.querySelectorAll("tbody .tick input")];
     const ticked = boxes.filter((box) => box.checked).length;
     for (const place of form.querySelectorAll("[data-ticked]")) place.textContent = String(ticked);
+    for (const place of form.querySelectorAll("[data-ticked-in-group]")) {
+      place.textContent = String(place.closest("tbody").querySelectorAll(".tick input:checked").length);
+    }
     for (const verb of form.querySelectorAll("[data-needs-ticks]")) verb.disabled = ticked === 0;
     const all = form.querySelector("thead .tick input");
     if (all) {
