@@ -16,7 +16,7 @@ from portal.render import documents
 PARTY = {
     "name": "Halden IT GmbH",
     "address": ["Hafenstraße 7"],
-    "vat_id": "DE811907980",
+    "vat_id": "DE100000001",
     "contact": ["office@desk.example"],
 }
 
