@@ -1,4 +1,4 @@
-"""The ground that tests stand on: a real PostgreSQL, and a fresh copy of a database with the cast in it for each test that asks."""
+"""The ground that tests stand on: a real PostgreSQL, and a database with nothing but the cast in it for each test that asks."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from portal import database
 from portal.app import create_app
 from portal.settings import Settings
 from portal.web.gate import Gate
-from tests.world import seed_cast
+from tests.world import cast_rows
 
 _numbers = itertools.count(1)
 
@@ -42,7 +42,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from portal.embedded import EmbeddedPostgres
 
     postgres = EmbeddedPostgres(
-        tmp_path_factory.mktemp("postgres"), options={"fsync": "off", "synchronous_commit": "off"}
+        tmp_path_factory.mktemp("postgres"),
+        options={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
     )
     try:
         yield postgres.start()
@@ -51,31 +52,50 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server: str) -> Iterator[str]:
-    """Name of a migrated database with the cast (`tests/world.py`), to be cloned."""
-    name = f"portal_template_{os.getpid()}"
-
-    async def build() -> None:
-        await _run(server, f"create database {name}")
-        await database.migrate(_of(server, name))
-        await database.start(_of(server, name), role="portal_app", size=2)
-        await seed_cast()
-        await database.stop()
-
-    asyncio.run(build())
-    yield name
+def workbench(server: str) -> Iterator[str]:
+    """Owner's URL of the migrated database that the tests of this process use one after the other."""
+    name = f"portal_{os.getpid()}"
+    asyncio.run(_run(server, f"create database {name}"))
+    asyncio.run(database.migrate(_of(server, name)))
+    yield _of(server, name)
     asyncio.run(_run(server, f"drop database if exists {name} with (force)"))
 
 
 @pytest.fixture
-async def dsn(server: str, template: str) -> AsyncIterator[str]:
-    """Owner's URL of a fresh copy of the template, with the pool open on it as the app's role."""
-    name = f"portal_{os.getpid()}_{next(_numbers)}"
-    await _run(server, f"create database {name} template {template}")
-    await database.start(_of(server, name), role="portal_app", size=4)
-    yield _of(server, name)
+async def dsn(workbench: str) -> AsyncIterator[str]:
+    """Owner's URL of a database with the cast in it and nothing else, with the pool open on it as the app's role."""
+    await tidy(workbench)
+    await database.start(workbench, role="portal_app", size=4)
+    yield workbench
     await database.stop()
-    await _run(server, f"drop database {name} with (force)")
+
+
+async def tidy(dsn: str) -> None:
+    """Empty every table, start every sequence anew, write the cast. Twenty times as fast as another copy of the database.
+
+    As the server's superuser, with the triggers that guard issued invoices and logs at rest.
+    """
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        tables = await connection.fetch(
+            "select tablename from pg_tables where schemaname = 'public' and tablename <> 'migration'"
+        )
+        used = await connection.fetch(
+            "select format('%I', sequencename) as name, start_value from pg_sequences where schemaname = 'public' and last_value is not null"
+        )
+        await connection.execute(
+            "begin; set local session_replication_role = replica;"
+            + "".join(f'delete from "{table["tablename"]}";' for table in tables)
+            + "".join(f"select setval('{sequence['name']}', {sequence['start_value']}, false);" for sequence in used)
+            + "set local session_replication_role = origin;"
+            + cast_rows()
+            + "commit"
+        )
+    finally:
+        await connection.close()
 
 
 @pytest.fixture

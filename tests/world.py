@@ -1,14 +1,14 @@
 """The named cast (design manner 15) and what it stands on, as rows: company, two customers with a contract each, agents, rates.
 
-Readers of the cast are at hand as ADA, ALAN, GIL, INES, MAX, NOOR once `seed_cast()` has run: their ids are fixed.
+Readers of the cast are at hand as ADA, ALAN, GIL, INES, MAX, NOOR once `cast_rows()` have run: their ids are fixed.
 """
 
 from datetime import UTC, datetime
+from functools import cache
 
 from argon2 import PasswordHasher
 
-from portal.database import transaction
-from portal.people.readers import SYSTEM, AgentReader, ContactReader
+from portal.people.readers import AgentReader, ContactReader
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 """A Friday, 11:00 in Berlin."""
@@ -102,9 +102,8 @@ insert into rate (currency, hourly_rate, effective_from, role_id, created_at) va
 """
 
 
-async def seed_cast() -> None:
-    """Write the cast into the migrated, empty database that the pool is open on."""
+@cache
+def cast_rows() -> str:
+    """SQL that writes the cast into a migrated, empty database, as its owner."""
     hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-    rows = ROWS.replace("$now", f"'{NOW.isoformat()}'").replace("$hash", f"'{hasher.hash(PASSWORD)}'")
-    async with transaction(SYSTEM) as tx:
-        await tx.execute(rows)
+    return ROWS.replace("$now", f"'{NOW.isoformat()}'").replace("$hash", f"'{hasher.hash(PASSWORD)}'")

@@ -6,7 +6,6 @@ from collections.abc import Coroutine
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -22,6 +21,7 @@ from portal.people.readers import SYSTEM
 from portal.timekeeping.states import submit
 from portal.timekeeping.work import Work
 from tests.billing.work import a_service, log
+from tests.conftest import tidy
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, HELPDESK, INES, MAX, NOOR, NOW
 
 LONG = os.environ.get("PORTAL_TEST_ALL") == "1"
@@ -267,16 +267,13 @@ async def _empty() -> None:
 
 
 @pytest.mark.slow
-def test_all_invariants_hold_whatever_is_done(server: str, template: str) -> None:
+def test_all_invariants_hold_whatever_is_done(workbench: str) -> None:
     """R94: quick as a rule, long with PORTAL_TEST_ALL=1."""
     loop = Desk.loop = asyncio.new_event_loop()
-    name = f"portal_machine_{os.getpid()}"
 
     async def begin() -> None:
-        owner = await asyncpg.connect(server)
-        await owner.execute(f"create database {name} template {template}")
-        await owner.close()
-        Desk.dsn = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        Desk.dsn = workbench
+        await tidy(workbench)
         await database.start(Desk.dsn, role="portal_app", size=2)
         async with transaction(SYSTEM):
             Desk.services = [
@@ -289,12 +286,6 @@ def test_all_invariants_hold_whatever_is_done(server: str, template: str) -> Non
                 await a_service(ACME, ACME_CONTRACT, "By role", rollup="role", effective_start=date(2026, 3, 1)),
                 HELPDESK,
             ]
-
-    async def end() -> None:
-        await database.stop()
-        owner = await asyncpg.connect(server)
-        await owner.execute(f"drop database {name} with (force)")
-        await owner.close()
 
     loop.run_until_complete(begin())
     try:
@@ -310,5 +301,5 @@ def test_all_invariants_hold_whatever_is_done(server: str, template: str) -> Non
             ),
         )
     finally:
-        loop.run_until_complete(end())
+        loop.run_until_complete(database.stop())
         loop.close()
