@@ -75,7 +75,7 @@ def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numberi
     facts = [
         ("Invoice number", numbering.number),
         ("Invoice date", formats.day_long(numbering.issue_date)),
-        ("Supply period", f"{formats.day_long(invoice.supply_from)} to {formats.day_long(invoice.supply_to)}"),
+        ("Supply period", " to ".join(dict.fromkeys(map(formats.day_long, (invoice.supply_from, invoice.supply_to))))),
         ("Due on", formats.day_long(numbering.due_on)),
         ("Contract", contract["name"]),
         ("Your order", contract["order_reference"] or ""),

@@ -7,6 +7,7 @@ from litestar import Request, get
 from litestar.di import NamedDependency
 
 from portal.billing import latest
+from portal.contracts.company import Company
 from portal.desk import overview
 from portal.people.readers import AgentReader
 from portal.web.pages import page, see_other
@@ -14,9 +15,10 @@ from portal.web.pages import page, see_other
 
 @get("/")
 async def front(request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
-    """A contact's home; agents go on to their list of cases."""
+    """A contact's home; agents go on to their list of cases, and an admin whose company is not set up to doing that."""
     if isinstance(reader, AgentReader):
-        return see_other("/agent/cases")
+        begins = reader.is_admin and await Company.find() is None
+        return see_other("/agent/setup" if begins else "/agent/cases")
     return page(
         request, "customer/home/home.html", overview=await overview(reader, at), latest_invoices=await latest(reader),
         hour=at.astimezone(reader.zone).hour,
