@@ -35,6 +35,12 @@ class NewCase(Struct, kw_only=True):
     form_key: str = ""
 
 
+class Ticked(Struct, kw_only=True):
+    """The numbers of the cases that are ticked."""
+
+    case: list[str]
+
+
 @get("/cases")
 async def list_cases(
     request: Request[Any, Any, Any], reader: NamedDependency[AgentReader], at: NamedDependency[datetime]
@@ -70,7 +76,7 @@ async def take_several(
 ) -> Response[Any]:
     """Take what is ticked; what somebody else has already is reported, the rest is taken (D35)."""
     problems: list[str] = []
-    for number in form.all("case"):
+    for number in form.into(Ticked).case:
         try:
             async with transaction(reader):
                 await (await Case.find(number, reader)).take(by=reader, at=at)

@@ -29,7 +29,7 @@ from portal.database import transaction
 from portal.errors import Invalid
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
-from portal.web.forms import Form
+from portal.web.forms import Form, Nothing
 from portal.web.guards import manager_only
 from portal.web.pages import download, page, refused, see_other
 from portal.web.visit import visit_of
@@ -80,6 +80,7 @@ async def issue_draft(
     draft_id: FromPath[int],
 ) -> Response[Any]:
     """Give it its number; from then on it stays as it is."""
+    form.into(Nothing)
     try:
         async with transaction(reader):
             invoice = await issue(draft_id, by=reader, at=at)

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 from msgspec import Struct
 from piccolo.columns import BigInt, BigSerial, Char, Date, Numeric, Timestamptz
 from piccolo.table import Table
@@ -11,8 +12,8 @@ from piccolo.table import Table
 from portal.contracts.company import Company
 from portal.contracts.contracts import Contract
 from portal.contracts.services import Service
-from portal.database import current
-from portal.errors import NotFound
+from portal.database import current, transaction
+from portal.errors import Conflict, NotFound
 from portal.money import parse_money
 from portal.people.agents import Agent
 from portal.people.customers import Customer
@@ -94,8 +95,14 @@ class Rate(Table, tablename="rate"):
         return await cls.find(rate)
 
     async def withdraw(self) -> None:
-        """Take it off the list; what was approved at it keeps it. Repeating it changes nothing."""
-        await current().execute("delete from rate where id = $1", self.id)
+        """Take it off the list. Repeating it changes nothing. Raises `Conflict` where time was approved at it: that names it as its source (D17)."""
+        try:
+            async with transaction(current().reader) as tx:
+                await tx.execute("delete from rate where id = $1", self.id)
+        except asyncpg.ForeignKeyViolationError as error:
+            raise Conflict(
+                "Time was approved at this rate, so it stays. Add one that begins on a later day."
+            ) from error
 
 
 async def create_role(facts: RoleFacts, at: datetime) -> Role:

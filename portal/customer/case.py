@@ -29,10 +29,6 @@ class Reply(Struct, kw_only=True):
     form_key: str = ""
 
 
-class Nothing(Struct):
-    """A form that is only a button."""
-
-
 @get("/cases/{number:str}")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
     """The case's page; `?before=` shows an earlier stretch of the dialogue. It refreshes itself through the same address."""
@@ -83,13 +79,9 @@ async def reply(
 
 @post("/cases/{number:str}/closure")
 async def close(
-    reader: NamedDependency[ContactReader],
-    form: NamedDependency[Form],
-    at: NamedDependency[datetime],
-    number: FromPath[str],
+    reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
     """It is solved, the contact says."""
-    form.into(Nothing)
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.close(by=reader, at=at)
@@ -98,13 +90,9 @@ async def close(
 
 @post("/cases/{number:str}/reopening")
 async def reopen(
-    reader: NamedDependency[ContactReader],
-    form: NamedDependency[Form],
-    at: NamedDependency[datetime],
-    number: FromPath[str],
+    reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
     """It is not solved after all."""
-    form.into(Nothing)
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.reopen(by=reader, at=at)

@@ -4,13 +4,12 @@ import json
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.di import NamedDependency
 
 from portal.database import current, transaction
 from portal.errors import BadRequest, Forbidden
 from portal.people.readers import Reader
-from portal.web.visit import visit_of
 
 LARGEST = 350_000
 """Bytes that one draft keeps, names of fields included; the table refuses more."""
@@ -53,17 +52,18 @@ async def done(reader: Reader, address: str) -> None:
 
 
 @post("/drafts")
-async def keep_typed(request: Request[Any, Any, Any], at: NamedDependency[datetime]) -> Response[None]:
+async def keep_typed(
+    reader: NamedDependency[Any], form: NamedDependency[Any], at: NamedDependency[datetime]
+) -> Response[None]:
     """Keep what a page's form holds at the moment; an emptied form is forgotten."""
-    visit = visit_of(request)
-    if visit.reader is None:
+    if reader is None:
         raise Forbidden
-    fields = dict(visit.form.fields)
+    fields = dict(form.fields)
     address = fields.pop("address", [""])[-1]
     if not address.startswith("/"):
         raise BadRequest
     if any(values[-1].strip() for values in fields.values()):
-        await keep(visit.reader.credential_id, address, fields, at)
+        await keep(reader.credential_id, address, fields, at)
     else:
-        await done(visit.reader, address)
+        await done(reader, address)
     return Response(None, status_code=204)

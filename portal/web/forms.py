@@ -94,6 +94,10 @@ class Form:
         return shape(**values)
 
 
+class Nothing(msgspec.Struct):
+    """A form that is only a button. It is that of every handler that asks for no form."""
+
+
 def _converted(name: str, member: Any, given: list[str] | None) -> dict[str, Any]:
     if given is None and member.default is not msgspec.NODEFAULT:
         return {}
@@ -135,6 +139,8 @@ async def read(request: Request[Any, Any, Any]) -> None:
         if visit.reader:
             await drafts.keep(visit.reader.credential_id, request.scope["path"], form.fields, visit.at)
         raise
+    if "form" not in request.route_handler.parsed_fn_signature.parameters:
+        form.into(Nothing)
 
 
 async def read_text(visit: Visit, request: Request[Any, Any, Any]) -> Form:

@@ -9,6 +9,7 @@ import pytest
 
 from portal import billing
 from portal.billing import Choice
+from portal.contracts.rates import Rate
 from portal.database import current, transaction
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.people.readers import SYSTEM
@@ -41,6 +42,17 @@ async def test_an_approval_keeps_version_rate_source_role_and_amount() -> None:
         )
         assert await _allocations(entry.id) == [("charged", 50, Decimal(100))]
         assert await billing.violations() == {}
+
+
+async def test_a_rate_stays_once_time_was_approved_at_it() -> None:
+    """D17: the approval names it as its source."""
+    async with transaction(MAX) as tx:
+        entry = await log(50)
+        rate = await Rate.find(1)
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        with pytest.raises(Conflict):
+            await rate.withdraw()
+        assert await tx.fetchval("select rate_id from approval where entry_id = $1", entry.id) == rate.id
 
 
 async def test_later_rates_touch_later_approvals_only() -> None:

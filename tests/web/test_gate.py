@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from portal.database import current, transaction
+from portal.people.readers import Reader
 from portal.web import drafts
 from portal.web.gate import Gate
 from tests.browser import HOST, Browser
-from tests.world import ADA, GIL, INES
+from tests.world import ADA, GIL, INES, MAX, NOOR
 
 
 async def test_every_answer_has_the_headers(app: Gate) -> None:
@@ -171,3 +172,16 @@ async def test_a_draft_that_is_too_large_is_not_kept(app: Gate, fields: dict[str
         assert answer.status_code == 204
     async with transaction(None) as tx:
         assert await tx.fetchval("select count(*) from draft") == 0
+
+
+@pytest.mark.parametrize(
+    ("reader", "path"),
+    [
+        (ADA, "/cases/1001/closure"), (MAX, "/agent/approvals/1/withdrawal"), (MAX, "/agent/drafts/1/issue"), (MAX, "/agent/drafts/1/deletion"),
+        (INES, "/agent/cases/assignment"), (NOOR, "/agent/setup/case-types/1/ending"),
+    ],
+)  # fmt: skip
+async def test_a_form_takes_no_field_that_its_page_does_not_have(app: Gate, reader: Reader, path: str) -> None:
+    """R30: also where it is only a button; it is refused before anything is looked for."""
+    async with await Browser.of(app, reader) as browser:
+        assert (await browser.send_form(path, {"approved_by": "3"})).status_code == 400

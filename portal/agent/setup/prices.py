@@ -106,7 +106,7 @@ async def add_rate(
 
 @post("/setup/rates/{rate:int}/withdrawal", guards=[admin_only])
 async def withdraw_rate(reader: NamedDependency[AgentReader], rate: FromPath[int]) -> Response[Any]:
-    """Take one off the list; what was approved at it keeps it."""
+    """Take one off the list, unless time was approved at it."""
     async with transaction(reader):
         await (await Rate.find(rate)).withdraw()
     return see_other("/agent/setup/rates")
