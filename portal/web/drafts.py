@@ -16,12 +16,16 @@ LARGEST = 350_000
 
 NEVER = ("csrf", "password", "again")
 """Fields that are kept nowhere."""
+FILES_AGAIN = "files_again"
+"""Shown beside the text of a form that had files: they are not kept, and its page says that they have to be chosen again."""
 
 
-async def keep(credential_id: int, address: str, fields: dict[str, list[str]], at: datetime) -> None:
+async def keep(
+    credential_id: int, address: str, fields: dict[str, list[str]], at: datetime, *, had_files: bool = False
+) -> None:
     """Keep the text of a form under its address, instead of what was kept there; a form without text is not kept."""
     texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
-    content = json.dumps(texts, ensure_ascii=False)
+    content = json.dumps(texts | ({FILES_AGAIN: "yes"} if had_files else {}), ensure_ascii=False)
     if not any(text.strip() for text in texts.values()) or len(content.encode()) > LARGEST:
         return
     async with transaction(None):

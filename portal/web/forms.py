@@ -137,7 +137,7 @@ async def read(request: Request[Any, Any, Any]) -> None:
         await _fill(form, visit, request, _store_file)
     except TooLarge:
         if visit.reader:
-            await drafts.keep(visit.reader.credential_id, request.scope["path"], form.fields, visit.at)
+            await drafts.keep(visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=True)
         raise
     if "form" not in request.route_handler.parsed_fn_signature.parameters:
         form.into(Nothing)
@@ -212,6 +212,8 @@ def _clean(raw: bytes) -> str:
 async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
     async for _ in _within(chunks, MAX_FILE, TOO_LARGE):
         pass
+    if part.filename:
+        form.problems.setdefault(part.name, TOO_OLD)
 
 
 async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:

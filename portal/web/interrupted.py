@@ -15,7 +15,9 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
     request: Request[Any, Any, Any] = Request(scope, receive, send)
     form = await forms.read_text(visit, request)
     if visit.session and request.scope["path"] not in ("/drafts", "/sign-out"):
-        await drafts.keep(visit.session.credential_id, request.scope["path"], form.fields, visit.at)
+        await drafts.keep(
+            visit.session.credential_id, request.scope["path"], form.fields, visit.at, had_files=form.had_files
+        )
     await answer(sign_in_response(request, SignInNeeded(page_of(request))), send)
 
 

@@ -10,6 +10,7 @@ from litestar.response import Redirect, Stream
 from portal.database import transaction
 from portal.errors import Invalid
 from portal.render import render
+from portal.web import drafts
 from portal.web.forms import Form
 from portal.web.headers import SANDBOX
 from portal.web.visit import visit_of
@@ -46,7 +47,8 @@ async def refused(
     `errors` maps fields to sentences ("" is the whole form), `typed` is what was sent. Files have to be chosen again; the page says so.
     """
     async with transaction(visit_of(request).reader, readonly=True):
-        response = await show(request, errors=refusal.fields, typed=form.typed, **values)
+        typed = form.typed | ({drafts.FILES_AGAIN: "yes"} if form.had_files else {})
+        response = await show(request, errors=refusal.fields, typed=typed, **values)
     response.status_code = refusal.status
     return response
 

@@ -112,8 +112,8 @@ class Visitors:
         """A window of this person, signed in by the form."""
         page = await self.page(**options)  # type: ignore[arg-type]
         await page.goto("/sign-in")
-        await page.get_by_label("Email").fill(email)
-        await page.get_by_label("Password").fill(PASSWORD)
+        await page.locator("[name=email]").fill(email)
+        await page.locator("[name=password]").fill(PASSWORD)
         await page.get_by_role("button", name="Sign in").click()
         await expect(page).not_to_have_url(f"{self.url}/sign-in")
         return page

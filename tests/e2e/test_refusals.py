@@ -149,6 +149,7 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
             fields = form_of(again.text, to).fields
             assert again.url.path == where.partition("?")[0]
             assert {name: fields[name][-1] for name in typed} == typed, to
+            assert ("Your files have to be chosen again." in again.text) is bool(files), to
             async with transaction(None) as tx:
                 await tx.execute("delete from draft")
     assert await checksums(dsn, (*NOT_LOOKED_AT, "session")) == before
@@ -187,8 +188,8 @@ async def test_a_browser_shows_each_kind_of_refusal_and_loses_no_word(
         await tx.execute("update session set ended_at = now()")
     await ines.get_by_role("button", name="Save note").click()
     await expect(ines).to_have_url(re.compile("/sign-in"))
-    await ines.get_by_label("Email").fill(INES.email)
-    await ines.get_by_label("Password").fill(PASSWORD)
+    await ines.locator("[name=email]").fill(INES.email)
+    await ines.locator("[name=password]").fill(PASSWORD)
     await ines.get_by_role("button", name="Sign in").click()
     await expect(ines.locator("#body")).to_have_value("It is on fire.")
     await expect(ines.get_by_role("button", name="Save note")).to_be_visible()

@@ -115,7 +115,8 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
         )
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fcases%2Fnew")
     async with transaction(ADA, readonly=True):
-        assert await drafts.kept(ADA, "/cases/new") == {"/cases/new": {"subject": "VPN", "description": "It drops."}}
+        kept = {"subject": "VPN", "description": "It drops.", "files_again": "yes"}
+        assert await drafts.kept(ADA, "/cases/new") == {"/cases/new": kept}
     async with transaction(INES, readonly=True):
         assert await drafts.kept(INES, "/cases/new") == {"/cases/new": {}}
 
