@@ -4,8 +4,9 @@ import asyncpg
 import pytest
 
 from portal.database import current, transaction
+from portal.desk import Case
 from portal.people.readers import SYSTEM
-from tests.world import ACME, ADA, GIL, INES
+from tests.world import ACME, ADA, ALAN, GIL, INCIDENT, INES, NOW
 
 
 @pytest.mark.usefixtures("dsn")
@@ -41,6 +42,27 @@ class TestReaders:
                 await tx.execute(
                     "insert into outbox (kind, customer_id, contact_may_know, subject_id, at) values ('x', $1, true, 1, now())",
                     ACME,
+                )
+
+    @pytest.mark.parametrize(
+        ("table", "columns", "values"),
+        [
+            ("message", "case_id, kind, agent_id, author_name, text, html, at", "id, 'reply', 1, 'x', 'x', 'x', now()"),
+            ("message", "case_id, kind, contact_id, author_name, text, html, at", "id, 'reply', contact_id, 'x', 'x', 'x', now()"),
+            ("case_event", "case_id, kind, contact_may_know, agent_id, actor_name, details, at", "id, 'x', true, 1, 'x', '{}', now()"),
+            ("cases", "contact_id, subject, case_type_id, priority, status, opened_at, updated_at", "contact_id, 'x', 1, 1, 'new', now(), now()"),
+            ("outbox", "kind, contact_may_know, subject_id, actor_id, at", "'x', true, 1, 1, now()"),
+        ],
+        ids=["a reply as an agent", "a reply as a colleague", "an event as an agent", "a case as a colleague", "a notice as somebody"],
+    )  # fmt: skip
+    async def test_a_contact_writes_as_themselves_only(self, table: str, columns: str, values: str) -> None:
+        """R24: the second net under the verbs."""
+        async with transaction(ADA):
+            await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            async with transaction(ALAN) as tx:
+                await tx.execute(
+                    f"insert into {table} (customer_id, {columns}) select customer_id, {values} from cases"
                 )
 
 
