@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import asyncpg
@@ -15,7 +15,7 @@ from litestar import Request, get
 from litestar.response import Stream
 
 from portal import database
-from portal.errors import Unavailable
+from portal.errors import TooMany, Unavailable
 from portal.people import sessions
 from portal.people.readers import Reader
 from portal.web.guards import agent_only, contact_only
@@ -25,15 +25,17 @@ log = logging.getLogger("portal.live")
 
 HEARTBEAT = 20.0
 """Seconds after which a silent stream says that it is alive, and looks whether its session is."""
+MOST_STREAMS = 30
+"""Streams of one person at a time in one process: whoever opens more would take the connections that all share."""
 REFRESH = "refetch"
 """What was shown may be old: a page fetches everything live again."""
 
 
 class Listener:
-    """Hands each notification to every open stream of this process."""
+    """Hands each notification to every open stream of this process; `streams` has their queues, each with whose it is."""
 
     def __init__(self) -> None:
-        self.streams: set[asyncio.Queue[dict[str, Any] | None]] = set()
+        self.streams: dict[asyncio.Queue[dict[str, Any] | None], int] = {}
         self.closing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -82,13 +84,18 @@ class Listener:
                 notice = notice and {"kind": REFRESH}
             queue.put_nowait(notice)
 
-    async def events(self, visit: Visit, *, again: bool) -> AsyncIterator[bytes]:
+    def refuse_more(self, reader: Reader | None) -> None:
+        """Raise `TooMany` where this person has as many streams as one person may have."""
+        if reader and list(self.streams.values()).count(reader.credential_id) >= MOST_STREAMS:
+            raise TooMany("You have too many pages open. Close some of them.", retry_after=60)
+
+    async def events(self, visit: Visit, *, again: bool) -> AsyncGenerator[bytes, None]:
         """The stream of one page: names of events, each for what a reader may know; it ends with the session. `again`: the page was here before."""
         reader, session = visit.reader, visit.session
         if reader is None or session is None:
             return
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self.streams.add(queue)
+        self.streams[queue] = reader.credential_id
         try:
             yield b"id: 1\nretry: 1000\n" + (b"event: " + REFRESH.encode() + b"\ndata:\n\n" if again else b"\n")
             while not self.closing:
@@ -106,7 +113,7 @@ class Listener:
                 for name in await names(reader, notice):
                     yield f"event: {name}\ndata:\n\n".encode()
         finally:
-            self.streams.discard(queue)
+            del self.streams[queue]
 
     async def _session_lives(self, session_id: int) -> bool:
         try:
@@ -141,6 +148,7 @@ async def _own_case(reader: Reader, case_id: Any) -> bool:
 
 def _stream(request: Request[Any, Any, Any]) -> Stream:
     listener: Listener = request.app.state.listener
+    listener.refuse_more(visit_of(request).reader)
     again = "last-event-id" in request.headers
     return Stream(
         listener.events(visit_of(request), again=again),

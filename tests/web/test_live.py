@@ -10,11 +10,12 @@ import pytest
 
 from portal import outbox
 from portal.database import transaction
+from portal.errors import TooMany
 from portal.people import sessions
 from portal.people.readers import SYSTEM, Reader
 from portal.settings import Settings
 from portal.storage import open_storage
-from portal.web.live import Listener
+from portal.web.live import MOST_STREAMS, Listener
 from portal.web.visit import CompanyBrief, Visit
 from tests.world import ACME, ADA, ALAN, GIL, INES
 
@@ -149,3 +150,18 @@ async def test_streams_end_when_the_portal_stops(listener: Listener, settings: S
     with contextlib.suppress(asyncio.CancelledError):
         await listener.stop()
     await asyncio.wait_for(stream.task, 2)
+
+
+async def test_nobody_takes_the_connections_of_all(listener: Listener, settings: Settings) -> None:
+    """A person has so many streams at a time; a closed one makes room again."""
+    visit = await visit_of(ADA, settings)
+    open_ones = [listener.events(visit, again=False) for _ in range(MOST_STREAMS)]
+    for stream in open_ones:
+        await anext(stream)
+    with pytest.raises(TooMany):
+        listener.refuse_more(ADA)
+    listener.refuse_more(GIL)
+    await open_ones[0].aclose()
+    listener.refuse_more(ADA)
+    for stream in open_ones[1:]:
+        await stream.aclose()
