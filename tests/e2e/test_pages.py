@@ -21,7 +21,9 @@ from tests.test_permissions import MATRIX
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
-RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+RULES = """axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations'], preload: false
+})"""
 
 
 def test_every_page_is_looked_at() -> None:
@@ -61,9 +63,9 @@ async def dead_links(page: Page, links: dict[str, str]) -> list[str]:
     return dead
 
 
-@pytest.mark.parametrize("actor", ["Ada", "Noor", "nobody"])
+@pytest.mark.parametrize(("actor", "part"), [("Ada", 0), ("Noor", 0), ("Noor", 1), ("nobody", 0)])
 async def test_every_page_is_accessible_fits_and_leads_somewhere(
-    visitors: Visitors, settings: Settings, actor: str
+    visitors: Visitors, settings: Settings, actor: str, part: int
 ) -> None:
     """R39, D14, and WCAG 2.2 AA as far as a machine can tell; at 1440 px, and without scrolling sideways at 390."""
     places = await furnished(open_storage(settings.storage_url), datetime.now(UTC))
@@ -71,7 +73,8 @@ async def test_every_page_is_accessible_fits_and_leads_somewhere(
     page = await (visitors.signed_in(emails[actor]) if actor in emails else visitors.page())
     faults: list[str] = []
     links: dict[str, str] = {}
-    for address in [*(places.address(route) for route in pages_of(actor)), *MORE.get(actor, [])]:
+    addresses = [*(places.address(route) for route in pages_of(actor)), *MORE.get(actor, [])]
+    for address in addresses[part::2] if actor == "Noor" else addresses:
         answer = await page.goto(address)
         assert answer is not None
         if answer.status != (404 if "no-such" in address else 200):
