@@ -10,16 +10,23 @@ from portal.billing import waiting_count
 from portal.desk import counts
 from portal.errors import Conflict, Invalid
 from portal.people.readers import AgentReader
+from portal.timekeeping.rules import latest_work_date
 from portal.web.forms import Form
 from portal.web.pages import page, refused
+from portal.web.visit import visit_of
 
 
 async def agent_page(
     request: Request[Any, Any, Any], reader: AgentReader, template: str, *, status: int = 200, **context: Any
 ) -> Response[str]:
-    """A whole page of the agents' area: one more query for the counts, and one for a manager's waiting approvals."""
+    """A whole page of the agents' area: one more query for the counts, and one for a manager's waiting approvals.
+
+    Its templates find `last_day`, up to which time may be logged.
+    """
     rail = await counts(reader) | ({"approvals": await waiting_count(reader)} if reader.is_manager else {})
-    return page(request, template, status=status, rail=rail, **context)
+    visit = visit_of(request)
+    last_day = latest_work_date(visit.at, reader.time_zone, visit.company.time_zone)
+    return page(request, template, status=status, rail=rail, last_day=last_day, **context)
 
 
 async def overtaken(
