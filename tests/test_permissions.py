@@ -261,7 +261,7 @@ async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, s
     elif method == "GET":
         fits = answer.status_code == (303 if actor in LED_ON.get(name, ()) else 200)
     else:
-        fits = answer.status_code in {200, 204, 303, 400, 409, 422} and (
+        fits = answer.status_code in {200, 204, 303, 409, 422} and (
             not leads.startswith("/sign-in") or path == "/sign-out"
         )
     return None if fits else (name, address, answer.status_code, want, leads)
