@@ -189,3 +189,12 @@ def test_working_minutes_leave_out_nights_and_weekends(minutes: int, reached: st
 def test_months_are_billed_up_to_the_one_before_the_last() -> None:
     assert Calendar(NOW).billed_until == [date(2026, month, 1) for month in (7, 8, 9, 10)]
     assert Calendar(_at("2026-11-01T08:00+01:00")).billed_until == [date(2026, month, 1) for month in (7, 8, 9, 10)]
+
+
+@pytest.mark.usefixtures("dsn")
+async def test_another_password_at_the_next_start_lets_the_cast_in(files: Path) -> None:
+    """Issue 2, section 1: PORTAL_DEMO_PASSWORD fixes the cast's password."""
+    for password in (PASSWORD, PASSWORD, "another demo password"):
+        assert await demo.fill(NOW, password, _storage(files), quiet) is False
+        for email in demo.CAST:
+            assert await credentials.verify(email, password, address="192.0.2.1", at=NOW)
