@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from portal.embedded import EmbeddedPostgres
     from portal.settings import Settings
+
+Result = TypeVar("Result")
 
 CAST = (
     ("Noor", "noor@desk.example", "admin: settings, people and all below"),
@@ -69,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("migrate", help="bring the database's schema up to date").set_defaults(run=_migrate)
     commands.add_parser("worker", help="run the jobs alone; serve starts one by itself").set_defaults(run=_worker)
+
+    verify = commands.add_parser("verify", help="check the invariants of money and time; exit status 1 where one fails")
+    verify.add_argument("--data", metavar="DIR", help="folder of an embedded database")
+    verify.set_defaults(run=_verify)
 
     simulate = commands.add_parser("simulate", help="run the billing engine over a JSON document, without a database")
     simulate.add_argument("file", metavar="FILE")
@@ -155,6 +161,28 @@ def _worker(_: argparse.Namespace) -> None:
 
     with _database_of(Settings.from_environment()) as settings:
         worker.run(settings)
+
+
+def _verify(given: argparse.Namespace) -> None:
+    from portal.billing import INVARIANTS, violations
+    from portal.database import transaction
+    from portal.people.readers import SYSTEM
+    from portal.settings import CannotStart, Settings
+
+    async def check() -> dict[str, list[str]]:
+        async with transaction(SYSTEM, readonly=True):
+            return await violations()
+
+    environ = dict(os.environ)
+    if given.data:
+        environ = {"PORTAL_ENVIRONMENT": "demo", **environ, "PORTAL_DATA": given.data}
+    with _database_of(Settings.from_environment(environ)) as settings:
+        broken = asyncio.run(_with_pool(settings, check()))
+    for sentence in INVARIANTS:
+        rows = broken.get(sentence, [])
+        print(f"{len(rows):>6}  {sentence}", *rows, sep="\n          ")
+    if broken:
+        raise CannotStart(f"{len(broken)} of {len(INVARIANTS)} invariants do not hold.")
 
 
 def _create_admin(given: argparse.Namespace) -> None:
@@ -254,12 +282,12 @@ def _database_of(settings: "Settings") -> "Iterator[Settings]":
         embedded.stop()
 
 
-async def _with_pool(settings: "Settings", work: Coroutine[Any, Any, object]) -> None:
+async def _with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> Result:
     from portal import database
 
     await database.start(settings.app_url or "", role=settings.app_role, size=2)
     try:
-        await work
+        return await work
     finally:
         await database.stop()
 

@@ -96,10 +96,10 @@ INVARIANTS: dict[str, str] = {
 """By what each one says."""
 
 
-async def violations() -> dict[str, int]:
-    """The invariants that do not hold now, with the number of rows that break them; empty as long as all is well."""
+async def violations() -> dict[str, list[str]]:
+    """The invariants that do not hold now, each with the rows that break it; empty as long as all is well."""
     broken = {}
     for sentence, sql in INVARIANTS.items():
         if rows := await current().fetch(sql):
-            broken[sentence] = len(rows)
+            broken[sentence] = [", ".join(f"{name} {value}" for name, value in row.items()) for row in rows]
     return broken

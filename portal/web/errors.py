@@ -67,7 +67,10 @@ def failure_response(request: Request[Any, Any, Any], error: Exception) -> Respo
 
 
 def unreadable_response(request: Request[Any, Any, Any], error: asyncpg.DataError) -> Response[str]:
-    """An id in the address that is larger than any can be, or a NUL in it: nothing is there. Whatever else cannot be handed over is a mistake of ours."""
+    """An id in the address that is larger than any can be, or a NUL in it: nothing is there.
+
+    Whatever else cannot be handed to the database is a mistake of ours.
+    """
     if "out of int" in str(error) or isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return _response(request, 404, SENTENCES[404], {})
     return failure_response(request, error)

@@ -1,0 +1,50 @@
+"""`portal verify`: what must always hold, and how it tells that something does not."""
+
+import asyncio
+import os
+import sys
+
+import asyncpg
+import pytest
+
+from portal.billing import INVARIANTS
+from portal.storage import open_storage
+from tests.places import furnished
+
+pytestmark = pytest.mark.slow
+
+
+async def verify(dsn: str, folder: str) -> tuple[int, str, str]:
+    """Exit status, output and errors of the command."""
+    environment = {"PORTAL_ENVIRONMENT": "test", "DATABASE_OWNER_URL": dsn, "PORTAL_DATA": folder}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "portal", "verify"),
+        env=os.environ | environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, complained = await process.communicate()
+    return process.returncode or 0, said.decode(), complained.decode()
+
+
+async def test_it_names_each_invariant_and_the_rows_that_break_it(
+    dsn: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """R94: a planted fault is found, which the database itself would have refused."""
+    folder = str(tmp_path_factory.mktemp("data"))
+    await furnished(open_storage(f"file://{folder}/files"))
+    status, said, _ = await verify(dsn, folder)
+    assert status == 0
+    assert [line.split(maxsplit=1) for line in said.splitlines()] == [["0", sentence] for sentence in INVARIANTS]
+
+    owner = await asyncpg.connect(dsn)
+    await owner.execute(
+        "set session_replication_role = replica; update invoice_line set net = net + 1, unit_price = null"
+    )
+    lines = await owner.fetchval("select count(*) from invoice_line")
+    await owner.close()
+    assert lines
+    status, said, complained = await verify(dsn, folder)
+    assert status == 1
+    assert "the lines sum to the net\n          id " in said
+    assert "invariants do not hold" in complained
