@@ -24,7 +24,7 @@ class Readiness:
     unpriced_roles: tuple[str, ...]
     """Roles that agents have and for which there is no rate at all."""
     agents_without_role: tuple[str, ...]
-    """They have no price unless a service has a rate of its own."""
+    """They have no price unless a service has a rate of its own. Admins need none until they log time themselves."""
     agents_without_approver: tuple[str, ...]
     """Nobody may approve their time, for nobody approves their own (D33)."""
     customers_without_service: tuple[str, ...]
@@ -47,7 +47,7 @@ select exists (select from company) as company, (select count(*) from department
   (select count(*) from contact where ended_at is null) as contacts,
   array(select r.name from role r where exists (select from agents a where a.role_id = r.id)
         and not exists (select from rate p where p.role_id = r.id) order by lower(r.name)) as unpriced_roles,
-  array(select a.name from agents a where a.role_id is null order by lower(a.name)) as agents_without_role,
+  array(select a.name from agents a where a.role_id is null and a.grade <> 'admin' order by lower(a.name)) as agents_without_role,
   array(select u.name from customers u where not exists (select from service s where s.customer_id = u.id) order by lower(u.name))
     as customers_without_service,
   array(select u.name from customers u where not exists (select from contact t where t.customer_id = u.id and t.ended_at is null)

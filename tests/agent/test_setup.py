@@ -92,7 +92,7 @@ async def test_eight_forms_lead_from_nothing_to_all_that_an_invoice_needs(root: 
         AGENT | {"name": "Max Herrmann", "email": "max@desk.example", "grade": "manager", "approves": "1"},
     )
     shown = (await root.get("/agent/setup")).text
-    assert "No role yet: Noor Haddad" in shown
+    assert "No role yet" not in shown
     page = (await root.get(acme)).text
     for word in ("Ada Lindqvist", "Support 2026", "Helpdesk", "DE100000002", "19\u00a0%", "Every type"):
         assert word in page
