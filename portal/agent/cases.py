@@ -121,8 +121,8 @@ async def open_case(
         fields = form.into(NewCase)
         async with transaction(reader):
             case = await Case.open(
-                by=reader, contact_id=fields.contact, subject=fields.subject, text=fields.body, case_type_id=fields.case_type or 0,
-                priority=fields.priority or 0, files=form.files, at=at, form_key=key_of(fields.form_key),
+                by=reader, contact_id=fields.contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
+                case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=key_of(fields.form_key),
             )  # fmt: skip
     except Invalid as refusal:
         return await refused(request, _new, refusal, form)

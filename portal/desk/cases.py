@@ -96,9 +96,10 @@ class Case(Table, tablename="cases"):
         files: Sequence[Upload] = (),
         at: datetime,
         contact_id: int | None = None,
+        customer_id: int | None = None,
         form_key: uuid.UUID | None = None,
     ) -> Self:
-        """Open a case with its first message, for the contact who asks or, by an agent, for `contact_id`.
+        """Open a case with its first message, for the contact who asks or, by an agent, for `contact_id` (of `customer_id`, if given).
 
         Its service is the customer's default for the type, else the customer's default, else none. The same form again gives the case that
         it made. Raises `Invalid` by field: `subject`, `body`, `case_type`, `priority`, `contact`, `files`.
@@ -106,7 +107,7 @@ class Case(Table, tablename="cases"):
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
             return await cls._of_id(known, by)
-        ground = await ground_of(by.id if by.is_contact else contact_id, case_type_id)
+        ground = await ground_of(by.id if by.is_contact else contact_id, case_type_id, customer_id)
         checked, problems = checked_subject(subject)
         problems |= (
             writing.problems()

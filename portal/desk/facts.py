@@ -76,16 +76,16 @@ class Ground:
     problems: dict[str, str]
 
 
-async def ground_of(contact_id: int | None, case_type_id: int) -> Ground:
+async def ground_of(contact_id: int | None, case_type_id: int, customer_id: int | None = None) -> Ground:
     """Look up the contact's customer and the service: the customer's default for the type, else the customer's default, else none."""
     # Under a contact's reader the database shows the own customer only, so nobody else's contact is found (R29).
     row = await current().fetchrow(
         """select o.customer_id, t.id is not null as type_is_offered,
              (select d.service_id from default_service d where d.customer_id = o.customer_id and (d.case_type_id = $2 or d.case_type_id is null)
               order by d.case_type_id nulls last limit 1) as service_id
-        from (select 1) as one left join contact o on o.id = $1 and o.ended_at is null
+        from (select 1) as one left join contact o on o.id = $1 and o.ended_at is null and o.customer_id = coalesce($3, o.customer_id)
         left join case_type t on t.id = $2 and t.ended_at is null""",
-        contact_id, case_type_id,
+        contact_id, case_type_id, customer_id,
     )  # fmt: skip
     problems = {} if row["type_is_offered"] else {"case_type": CHOOSE}
     if row["customer_id"] is None:

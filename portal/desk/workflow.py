@@ -25,10 +25,6 @@ class Status(StrEnum):
         return "Waiting for you" if self is Status.WAITING_FOR_CUSTOMER else self.word
 
     @property
-    def is_waiting(self) -> bool:
-        return self in (Status.WAITING_FOR_CUSTOMER, Status.WAITING_FOR_OTHERS)
-
-    @property
     def is_done(self) -> bool:
         """Resolved or closed: nobody has to do anything."""
         return self in (Status.RESOLVED, Status.CLOSED)

@@ -136,6 +136,16 @@ async def test_an_agent_opens_a_case_for_a_contact(ines: Browser) -> None:
     assert "Helpdesk" in page.text
 
 
+async def test_a_case_is_not_opened_for_a_contact_of_another_customer_than_the_chosen_one(ines: Browser) -> None:
+    """R29: without scripts the list of contacts may still be that of the customer chosen before."""
+    fields = {"customer": "2", "contact": "1", "subject": "VPN", "body": "By phone", "case_type": "1", "priority": "3"}
+    answer = await ines.send_form("/agent/cases/new", fields)
+    assert answer.status_code == 422
+    assert "Choose who asks." in answer.text
+    async with transaction(INES) as tx:
+        assert await tx.fetchval("select count(*) from cases") == 0
+
+
 async def test_what_is_missing_in_a_new_case_is_said_at_its_field(ines: Browser) -> None:
     answer = await ines.send_form(
         "/agent/cases/new",
