@@ -1,10 +1,12 @@
 """The Piccolo tables and the database's columns say the same."""
 
 import pytest
+from babel.core import get_global
 from piccolo.columns import Column
 from piccolo.table import Table
 
 from portal.database import transaction
+from portal.money import digits_of
 from portal.people.readers import SYSTEM
 from portal.piccolo_app import APP_CONFIG
 
@@ -38,3 +40,13 @@ async def test_a_table_mirrors_the_database(table: type[Table], dsn: str) -> Non
         )
     in_database = {row["attname"]: (row["kind"], row["nullable"]) for row in rows}
     assert {column._meta.db_column_name: of_piccolo(column) for column in table._meta.columns} == in_database
+
+
+async def test_the_database_and_the_engine_know_the_same_decimals_of_every_currency(dsn: str) -> None:
+    """Manner 14: else an amount is rounded here and refused there."""
+    codes = sorted(get_global("all_currencies"))
+    async with transaction(SYSTEM) as tx:
+        digits = await tx.fetchval(
+            "select array_agg(currency_digits(code) order by code) from unnest($1::text[]) code", codes
+        )
+    assert dict(zip(codes, digits, strict=True)) == {code: digits_of(code) for code in codes}
