@@ -19,7 +19,9 @@ from portal.web.visit import Visit, visit_of
 MAX_FILE = 25 * 1024 * 1024
 MAX_FILES = 10
 TOO_LARGE = "A file may have at most 25 MB."
-TOO_OLD = "This page is too old to be sent. Load it again."
+TOO_OLD = (
+    "It was opened before you last signed in. Go back, copy what you typed, load the page again and send it there."
+)
 SAFE = ("GET", "HEAD", "OPTIONS")
 HEAD = 4096
 """Bytes of a file that tell what it is."""

@@ -7,6 +7,7 @@ from litestar.handlers import BaseRouteHandler
 
 from portal.errors import Forbidden, NotFound
 from portal.web.errors import SignInNeeded
+from portal.web.interrupted import page_of
 from portal.web.visit import visit_of
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -16,7 +17,9 @@ def _signed_in(connection: Connection) -> Any:
     reader = visit_of(connection).reader
     if reader is None:
         path, query = connection.scope["path"], connection.scope.get("query_string", b"").decode("latin-1")
-        raise SignInNeeded(path + (f"?{query}" if query else "") if connection.scope.get("method") == "GET" else "/")
+        raise SignInNeeded(
+            path + (f"?{query}" if query else "") if connection.scope.get("method") == "GET" else page_of(connection)
+        )
     return reader
 
 

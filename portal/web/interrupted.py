@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from litestar import Request
+from litestar.connection import ASGIConnection
 
 from portal.web import drafts, forms
 from portal.web.errors import SignInNeeded, answer, sign_in_response
@@ -21,7 +22,7 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
     await answer(sign_in_response(request, SignInNeeded(page_of(request))), send)
 
 
-def page_of(request: Request[Any, Any, Any]) -> str:
+def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
     """The page that a form stood on; a form that does not say comes from the start page."""
     try:
         referer = urlsplit(request.headers.get("referer", ""))

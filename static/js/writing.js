@@ -75,8 +75,12 @@
     fields.set("address", form.dataset.draft || new URL(form.action).pathname);
     const place = form.querySelector("[data-kept]");
     try {
-      const answer = await fetch("/drafts", { method: "POST", body: fields, redirect: "error", headers: { "X-CSRF-Token": fields.get("csrf") ?? "" } });
-      if (!answer.ok || !place) return;
+      const answer = await fetch("/drafts", { method: "POST", body: fields, redirect: "manual", headers: { "X-CSRF-Token": fields.get("csrf") ?? "" } });
+      if (!place) return;
+      if (!answer.ok) {
+        place.textContent = answer.status === 503 ? "Draft not kept: try again in a minute" : "Draft not kept: you are signed out. Copy your text, then load this page again";
+        return;
+      }
       const zone = document.documentElement.dataset.zone || undefined;
       const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone }).format(new Date());
       place.textContent = `Draft kept ${time}`;
