@@ -33,6 +33,9 @@ _LOST = (
 )
 _AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
 
+_IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
+"""Somebody else holds what this one needs, or it took too long: nothing was changed, and the same may be tried again."""
+
 
 class Reader(Protocol):
     """Who is asking: a database role, and what the policies of that role compare with."""
@@ -118,7 +121,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
     """Everything inside happens wholly or not at all, as `reader` (None: the sign-in role).
 
     Inside of another transaction of the same reader this is a savepoint. Raises `Unavailable` where no connection is free within
-    `ACQUIRE_SECONDS` or the server is away.
+    `ACQUIRE_SECONDS`, the server is away or somebody else's lock is in the way for longer than `_options()` allow.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:
@@ -141,6 +144,8 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
         if isinstance(error, asyncpg.InterfaceError) and not tx.connection.is_closed():
             raise  # a mistake of ours, not the server's absence
         raise Unavailable("The database is away for a moment. Try again.") from error
+    except _IN_THE_WAY as error:
+        raise Unavailable("Somebody else is changing the same at this moment. Try again.") from error
     finally:
         _running.reset(token)
         await _release(tx.connection)

@@ -1,10 +1,14 @@
 """`transaction(reader)`: who reads sees what is theirs, and nothing else happens half."""
 
+import asyncio
+import contextvars
+
 import asyncpg
 import pytest
 
 from portal.database import current, transaction
 from portal.desk import Case
+from portal.errors import Unavailable
 from portal.people.readers import SYSTEM
 from tests.world import ACME, ADA, ALAN, GIL, INCIDENT, INES, NOW
 
@@ -77,6 +81,19 @@ class TestTransactions:
                     raise ValueError("no")
         async with transaction(SYSTEM) as tx:
             assert await tx.fetchval("select array_agg(name) from role where name in ('kept', 'lost')") == ["kept"]
+
+    async def test_a_lock_of_somebody_else_is_no_mistake_of_ours(self) -> None:
+        """R84: it is answered 503, and the same may be sent again."""
+
+        async def wait_for_it() -> None:
+            async with transaction(SYSTEM) as tx:
+                await tx.execute("set local lock_timeout = '50ms'; select from customer for update")
+
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("select from customer for update")
+            with pytest.raises(Unavailable):
+                await asyncio.create_task(wait_for_it(), context=contextvars.Context())
+        await wait_for_it()
 
     async def test_hooks_run_after_the_commit_and_never_after_a_rollback(self) -> None:
         told: list[str] = []
