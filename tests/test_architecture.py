@@ -90,11 +90,7 @@ def test_no_sql_is_put_together_from_values(path: Path) -> None:
     for line, name, call in calls(path):
         if name.split(".")[-1] in methods and call.args and isinstance(call.args[0], ast.JoinedStr):
             parts = [ast.unparse(part.value) for part in call.args[0].values if isinstance(part, ast.FormattedValue)]
-            loose = [
-                part
-                for part in parts
-                if not re.fullmatch(SAFE_PARTS, part)
-            ]
+            loose = [part for part in parts if not re.fullmatch(SAFE_PARTS, part)]
             assert loose == [], f"{name_of(path)}:{line}"
 
 

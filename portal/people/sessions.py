@@ -112,6 +112,14 @@ async def end_all(credential_id: int, at: datetime) -> None:
     )
 
 
+async def of_person(credential_id: int) -> list[bytes]:
+    """The token hashes of a person's latest sessions, ended ones too: a page that is still open may belong to one of them."""
+    rows = await current().fetch(
+        "select token_hash from session where credential_id = $1 order by id desc limit 20", credential_id
+    )
+    return [row["token_hash"] for row in rows]
+
+
 async def is_live(session_id: int, at: datetime) -> bool:
     """Whether it still counts, without using it: streams ask, and must not prolong it."""
     row = await current().fetchrow(

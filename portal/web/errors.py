@@ -25,10 +25,11 @@ SENTENCES = {
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in. `next_path`: where to go on afterwards."""
+    """Nobody is signed in. `next_path`: where to go on afterwards; `kept`: what was typed waits there as a draft."""
 
-    def __init__(self, next_path: str) -> None:
+    def __init__(self, next_path: str, *, kept: bool = False) -> None:
         self.next_path = next_path
+        self.kept = kept
         super().__init__(next_path)
 
 
@@ -79,6 +80,8 @@ def unreadable_response(request: Request[Any, Any, Any], error: asyncpg.DataErro
 def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> Response[Any]:
     """Off to the sign-in page; htmx is told to leave the page rather than to put the form into it."""
     where = f"/sign-in?next={quote(needed.next_path, safe='')}" if needed.next_path not in ("", "/") else "/sign-in"
+    if needed.kept:
+        where += ("&" if "?" in where else "?") + "kept=yes"
     if "hx-request" in request.headers:
         return Response("", status_code=200, headers={"HX-Redirect": where})
     return Response("", status_code=303, headers={"Location": where})

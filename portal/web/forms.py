@@ -11,10 +11,12 @@ from litestar import Request
 from portal.database import transaction
 from portal.desk import attachments
 from portal.errors import BadRequest, Forbidden, Invalid, TooLarge
+from portal.people import sessions
 from portal.storage import new_key
 from portal.web import drafts
+from portal.web.errors import SignInNeeded
 from portal.web.multipart import MAX_FIELDS, MAX_TEXT, Body, Part
-from portal.web.visit import Visit, visit_of
+from portal.web.visit import Visit, page_of, visit_of
 
 MAX_FILE = 25 * 1024 * 1024
 MAX_FILES = 10
@@ -156,17 +158,20 @@ FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 
 
 async def _fill(form: Form, visit: Visit, request: Request[Any, Any, Any], take_file: FileTaker) -> None:
+    """Read the form. Raises `Forbidden` for one that no session of this person made, `SignInNeeded` for one that an earlier session made:
+    its text is then kept as a draft, and the person is led back to its page."""
     body = Body(_stream(request.receive), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
     count = length = 0
+    earlier = False
     while (part := await body.next_part()) is not None:
         count += 1
         if count > MAX_FIELDS:
             raise TooLarge("This form has too many fields.")
         if part.filename is not None:
-            if not checked:
+            if not (checked or earlier):
                 raise Forbidden(TOO_OLD)
-            await take_file(form, visit, part, body.chunks())
+            await (take_file if checked else _pass_file)(form, visit, part, body.chunks())
             continue
         content = b"".join(
             [chunk async for chunk in _within(body.chunks(), MAX_TEXT - length, "This text is too large.")]
@@ -174,10 +179,25 @@ async def _fill(form: Form, visit: Visit, request: Request[Any, Any, Any], take_
         length += len(content)
         if part.name == "csrf":
             checked = checked or visit.is_ours(_clean(content))
+            earlier = not checked and await _is_of_an_earlier_session(visit, _clean(content))
         else:
             form.fields.setdefault(part.name, []).append(_clean(content))
+    if earlier and visit.reader:
+        await drafts.keep(
+            visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=form.had_files
+        )
+        visit.kept = True
+        raise SignInNeeded(page_of(request), kept=True)
     if not checked:
         raise Forbidden(TOO_OLD)
+
+
+async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
+    """Whether the page was loaded before this person signed in anew in another window."""
+    if visit.reader is None:
+        return False
+    async with transaction(None, readonly=True):
+        return visit.is_of(await sessions.of_person(visit.reader.credential_id), token)
 
 
 async def _stream(receive: Any) -> AsyncIterator[bytes]:

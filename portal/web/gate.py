@@ -93,7 +93,7 @@ class Gate:
                 await send(message)
 
             await self.inner(scope, receive, answer)
-        if not safe and status == 303 and visit.reader and scope["path"] != "/drafts":
+        if not safe and status == 303 and visit.reader and not visit.kept and scope["path"] != "/drafts":
             await drafts.done(visit.reader, scope["path"])
 
     async def _recognise(self, visit: Visit, token: str) -> None:

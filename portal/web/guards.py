@@ -7,8 +7,7 @@ from litestar.handlers import BaseRouteHandler
 
 from portal.errors import Forbidden, NotFound
 from portal.web.errors import SignInNeeded
-from portal.web.interrupted import page_of
-from portal.web.visit import visit_of
+from portal.web.visit import page_of, visit_of
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 

@@ -1,14 +1,12 @@
 """A form that arrives after its session ended: its text becomes the person's draft, and the person is asked to sign in again."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Request
-from litestar.connection import ASGIConnection
 
 from portal.web import drafts, forms
 from portal.web.errors import SignInNeeded, answer, sign_in_response
-from portal.web.visit import Visit
+from portal.web.visit import Visit, page_of
 
 
 async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) -> None:
@@ -19,13 +17,4 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
         await drafts.keep(
             visit.session.credential_id, request.scope["path"], form.fields, visit.at, had_files=form.had_files
         )
-    await answer(sign_in_response(request, SignInNeeded(page_of(request))), send)
-
-
-def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The page that a form stood on; a form that does not say comes from the start page."""
-    try:
-        referer = urlsplit(request.headers.get("referer", ""))
-    except ValueError:  # brackets that hold no address
-        return "/"
-    return referer.path + (f"?{referer.query}" if referer.query else "") if referer.path.startswith("/") else "/"
+    await answer(sign_in_response(request, SignInNeeded(page_of(request), kept=True)), send)

@@ -35,6 +35,11 @@ def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, *
     return Response(html, status_code=status, media_type=HTML)
 
 
+def turned(request: Request[Any, Any, Any], *lists: str) -> dict[str, str]:
+    """Which of a page's lists the reader has turned over, and after which row: `{"drafts": "12"}`; empty where all begin at their first row."""
+    return next(({name: value} for name in lists if (value := request.query_params.get(name))), {})
+
+
 async def refused(
     request: Request[Any, Any, Any],
     show: Callable[..., Awaitable[Response[str]]],

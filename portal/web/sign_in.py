@@ -16,6 +16,7 @@ from portal.web.forms import Form
 from portal.web.pages import page, see_other
 from portal.web.visit import visit_of
 
+KEPT = "You were signed out. What you typed is kept, and is there again when you have signed in."
 _RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
 
@@ -25,11 +26,11 @@ def safe_path(path: str) -> str:
 
 
 @get("/sign-in")
-async def show(request: Request[Any, Any, Any], next: FromQuery[str] = "/") -> Response[Any]:
+async def show(request: Request[Any, Any, Any], next: FromQuery[str] = "/", kept: FromQuery[str] = "") -> Response[Any]:
     """The form; who is signed in already goes on."""
     if visit_of(request).reader:
         return see_other(safe_path(next))
-    return page(request, "session/sign_in.html", next=safe_path(next))
+    return page(request, "session/sign_in.html", next=safe_path(next), notice=KEPT if kept else "")
 
 
 @post("/sign-in")
@@ -74,12 +75,14 @@ async def let_in(request: Request[Any, Any, Any], credential_id: int, at: dateti
 
 @post("/sign-out")
 async def sign_out(request: Request[Any, Any, Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """End this session, and have the browser forget the pages (R42)."""
+    """End this session, and have the browser forget the pages (R42).
+
+    The cookie stays, and opens nothing any more: it says whose text it is that another window of this browser still sends.
+    """
     visit = visit_of(request)
     if visit.session:
         async with transaction(None):
             await sessions.end(visit.session.id, at)
-    visit.new_cookies.append(cookies.clear(cookies.SESSION, visit.settings))
     answer = see_other("/sign-in")
     answer.headers["Clear-Site-Data"] = '"cache"'
     return answer

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 
@@ -43,34 +44,52 @@ class Visit:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     form: Any = None
+    kept: bool = False
+    """Its form was not sent but kept as a draft."""
 
     @property
     def csrf(self) -> str:
         """A token for the forms of this page, bound to the session (R37). The salt keeps it from repeating in compressed pages."""
         salt = secrets.token_hex(8)
-        return f"{salt}.{self._signature(salt)}"
+        return f"{salt}.{self._signature(salt, self._bound_to)}"
 
     def is_ours(self, token: str) -> bool:
         """Whether a form's token was made for this session."""
-        salt, _, signature = token.partition(".")
-        return (
-            len(salt) == 16
-            and bool(self._bound_to)
-            and hmac.compare_digest(signature.encode(), self._signature(salt).encode())
-        )
+        return self._is_bound_to(self._bound_to, token)
+
+    def is_of(self, token_hashes: list[bytes], token: str) -> bool:
+        """Whether a form's token was made for one of these sessions."""
+        return any(self._is_bound_to(token_hash, token) for token_hash in token_hashes)
 
     @property
     def _bound_to(self) -> bytes:
         return self.session.token_hash if self.session else self.anonymous.encode()
 
-    def _signature(self, salt: str) -> str:
+    def _is_bound_to(self, what: bytes, token: str) -> bool:
+        salt, _, signature = token.partition(".")
+        return (
+            len(salt) == 16
+            and bool(what)
+            and hmac.compare_digest(signature.encode(), self._signature(salt, what).encode())
+        )
+
+    def _signature(self, salt: str, bound_to: bytes) -> str:
         key = hmac.digest(self.settings.secret.encode(), b"csrf", sha256)
-        return hmac.new(key, self._bound_to + salt.encode(), sha256).hexdigest()
+        return hmac.new(key, bound_to + salt.encode(), sha256).hexdigest()
 
 
 def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
     """The visit that a request belongs to."""
     return connection.scope[KEY]  # type: ignore[literal-required]
+
+
+def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The page that a form stood on; a form that does not say comes from the start page."""
+    try:
+        referer = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # brackets that hold no address
+        return "/"
+    return referer.path + (f"?{referer.query}" if referer.query else "") if referer.path.startswith("/") else "/"
 
 
 def now() -> datetime:

@@ -113,7 +113,7 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
             files={"files": ("a.png", b"not kept", "image/png")},
             headers={"referer": f"http://{HOST}/cases/new"},
         )
-        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fcases%2Fnew")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fcases%2Fnew&kept=yes")
     async with transaction(ADA, readonly=True):
         kept = {"subject": "VPN", "description": "It drops.", "files_again": "yes"}
         assert await drafts.kept(ADA, "/cases/new") == {"/cases/new": kept}
@@ -186,3 +186,37 @@ async def test_a_form_takes_no_field_that_its_page_does_not_have(app: Gate, read
     """R30: also where it is only a button; it is refused before anything is looked for."""
     async with await Browser.of(app, reader) as browser:
         assert (await browser.send_form(path, {"approved_by": "3"})).status_code == 400
+
+
+async def test_what_is_sent_after_a_sign_out_in_another_window_is_kept(app: Gate) -> None:
+    """Section 5 of the main job: the dead cookie still says whose text it is, and opens nothing."""
+    async with await Browser.of(app, ADA) as browser:
+        token = await browser.csrf()
+        await browser.send_form("/sign-out")
+        assert (await browser.get("/cases")).status_code == 303
+        answer = await browser.post(
+            "/cases/new",
+            data={"csrf": token, "subject": "VPN", "description": "It drops."},
+            headers={"referer": f"http://{HOST}/cases/new"},
+        )
+        assert answer.headers["location"] == "/sign-in?next=%2Fcases%2Fnew&kept=yes"
+        assert "What you typed is kept" in (await browser.get(answer.headers["location"])).text
+    async with transaction(ADA, readonly=True):
+        assert (await drafts.kept(ADA, "/cases/new"))["/cases/new"]["subject"] == "VPN"
+
+
+async def test_a_page_from_before_the_last_sign_in_gives_its_text_back_and_sends_nothing(app: Gate) -> None:
+    """R37, and section 5 of the main job: another window has signed in anew meanwhile."""
+    async with await Browser.of(app, ADA) as old, await Browser.of(app, ADA) as new, await Browser.of(app, GIL) as gil:
+        form = {"csrf": await old.csrf(), "subject": "VPN", "description": "It drops."}
+        files = {"files": ("a.log", b"not kept", "text/plain")}
+        referer = {"referer": f"http://{HOST}/cases/new"}
+        assert (await gil.post("/cases/new", data=form, files=files, headers=referer)).status_code == 403
+        answer = await new.post("/cases/new", data=form, files=files, headers=referer)
+        assert answer.headers["location"] == "/sign-in?next=%2Fcases%2Fnew&kept=yes"
+        assert (await new.get(answer.headers["location"])).headers["location"] == "/cases/new"
+    async with transaction(ADA, readonly=True) as tx:
+        assert (await drafts.kept(ADA, "/cases/new"))["/cases/new"]["subject"] == "VPN"
+        assert await tx.fetchval("select count(*) from cases") == 0
+    async with transaction(None) as tx:
+        assert await tx.fetchval("select count(*) from draft") == 1
