@@ -50,7 +50,8 @@ async def _show(
     date = await parse_until(until, visit.at)
     return await agent_page(
         request, visit.reader, "agent/billing/show.html", errors=errors or {}, typed=typed or {}, preview=await preview_run(date),
-        offered=await offered(visit.at), latest=await latest_until(visit.at), runs=await past_runs(), skipped=SKIPPED,
+        offered=await offered(visit.at), latest=await latest_until(visit.at), skipped=SKIPPED,
+        runs=await past_runs(request.query_params.get("runs", "")), turned="runs" in request.query_params,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.web.forms import Form, Nothing
 from portal.web.guards import manager_only
-from portal.web.pages import download, page, refused, see_other
+from portal.web.pages import download, page, refused, see_other, turned
 from portal.web.visit import visit_of
 
 Web = Request[Any, Any, Any]
@@ -39,15 +39,16 @@ Web = Request[Any, Any, Any]
 
 @get("/invoices", guards=[manager_only])
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Drafts first, then what was issued, then statements; `?customer=` and `?after=` as the links say."""
+    """Drafts first, then what was issued, then statements; `?customer=`, and how far a list is turned over, as the links say."""
     asked = request.query_params.get("customer", "")
     customer_id = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 18 else None
+    after = turned(request, "after", "drafts", "statements")
     found: dict[str, Any] = {
-        "drafts": await list_drafts(reader, customer_id=customer_id),
-        "issued": await list_issued(reader, customer_id=customer_id, after=request.query_params.get("after")),
-        "statements": await list_statements(reader, customer_id=customer_id),
+        "drafts": await list_drafts(reader, customer_id=customer_id, after=after.get("drafts")),
+        "issued": await list_issued(reader, customer_id=customer_id, after=after.get("after")),
+        "statements": await list_statements(reader, customer_id=customer_id, after=after.get("statements")),
         "customer_id": customer_id,
-        "after": request.query_params.get("after", ""),
+        "after": after,
     }
     if "hx-request" in request.headers:
         return page(request, "agent/invoices/_list.html", **found)
@@ -55,8 +56,10 @@ async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Respo
 
 
 @get("/drafts/{draft_id:int}", guards=[manager_only])
-async def show_draft(request: Web, draft_id: FromPath[int]) -> Response[str]:
-    """A draft as it would be issued."""
+async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_id: FromPath[int]) -> Response[Any]:
+    """A draft as it would be issued; what was issued meanwhile is shown where it is now."""
+    if number := await Invoice.number_of(draft_id, reader):
+        return see_other(f"/agent/invoices/{number}")
     return await _draft(request, draft_id=draft_id)
 
 

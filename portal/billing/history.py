@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from portal.billing.book import Row
+from portal.billing.invoices import Page
 from portal.database import current
 from portal.errors import NotFound
 from portal.people.readers import AgentReader
@@ -42,9 +43,13 @@ left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, low
 """
 
 
-async def past_runs(limit: int = 12) -> list[Row]:
-    """The last runs, newest first, with how much each made and skipped. Managers only."""
-    return await current().fetch(f"{_RUNS} order by r.id desc limit $1", limit)
+async def past_runs(after: str = "", limit: int = 12) -> Page:
+    """The last runs, newest first, with how much each made and skipped; `after` is the id of the last one of the page before. Managers only."""
+    known = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
+    rows = await current().fetch(
+        f"{_RUNS} where $1::bigint is null or r.id < $1 order by r.id desc limit $2", known, limit + 1
+    )
+    return Page.of(rows, "id", limit)
 
 
 async def find_run(run_id: int, reader: AgentReader) -> PastRun:

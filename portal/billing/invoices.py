@@ -79,6 +79,12 @@ class Invoice(Table, tablename="invoice"):
         """A draft, by its id. Raises `NotFound`, also once it is issued."""
         return _found(await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "draft").first())
 
+    @classmethod
+    async def number_of(cls, draft_id: int, reader: Reader | System) -> str | None:
+        """The number that a former draft was issued under; None for one that is a draft still, or is gone."""
+        row = await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "issued").first()
+        return row.number if row else None
+
 
 def _found(invoice: Any) -> Any:
     if invoice is None:
@@ -94,10 +100,15 @@ def refuse_without_right(reader: ContactReader) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of a list; `next_after` is the number to go on after, None on the last page."""
+    """Some rows of a list; `next_after` is the number or id to go on after, None on the last page."""
 
     rows: list[Row]
     next_after: str | None
+
+    @classmethod
+    def of(cls, rows: list[Row], key: str, limit: int) -> Self:
+        """The first `limit` of `rows`, of which one more was fetched to see whether the list goes on; `key` is its column to go on after."""
+        return cls(rows[:limit], str(rows[limit - 1][key]) if len(rows) > limit else None)
 
 
 _LIST = """
@@ -121,7 +132,7 @@ async def list_issued(
     elif not reader.is_manager:
         return Page([], None)
     rows = await current().fetch(_LIST, customer_id, after or None, limit + 1)
-    return Page(rows[:limit], rows[limit - 1]["number"] if len(rows) > limit else None)
+    return Page.of(rows, "number", limit)
 
 
 async def latest(reader: ContactReader, limit: int = 3) -> list[Row]:
@@ -129,17 +140,26 @@ async def latest(reader: ContactReader, limit: int = 3) -> list[Row]:
     return (await list_issued(reader, limit=limit)).rows
 
 
-async def list_drafts(reader: Reader, *, customer_id: int | None = None) -> list[Row]:
-    """All drafts, by customer; managers only."""
+_DRAFTS = """
+select * from (
+  select i.id, i.until, i.net, i.gross, i.currency, i.supply_from, i.supply_to, i.customer_id, u.name as customer_name,
+         t.name as contract_name, r.run_at, count(*) over () as total
+  from invoice i join customer u on u.id = i.customer_id join contract t on t.id = i.contract_id join billing_run r on r.id = i.run_id
+  where i.state = 'draft' and ($1::bigint is null or i.customer_id = $1)) d
+where $2::bigint is null
+   or (lower(customer_name), id) > (select lower(u.name), b.id from invoice b join customer u on u.id = b.customer_id where b.id = $2)
+order by lower(customer_name), id limit $3
+"""
+
+
+async def list_drafts(
+    reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
+) -> Page:
+    """Drafts by customer, each with the `total` of all; managers only. `after` is the id of the last one of the page before."""
     if isinstance(reader, ContactReader) or not reader.is_manager:
-        return []
-    return await current().fetch(
-        "select i.id, i.until, i.net, i.gross, i.currency, i.supply_from, i.supply_to, i.customer_id, u.name as customer_name,"
-        " t.name as contract_name, r.run_at from invoice i join customer u on u.id = i.customer_id join contract t on t.id = i.contract_id"
-        " join billing_run r on r.id = i.run_id where i.state = 'draft' and ($1::bigint is null or i.customer_id = $1)"
-        " order by lower(u.name), i.id",
-        customer_id,
-    )
+        return Page([], None)
+    known = int(after) if after and after.isascii() and after.isdigit() and len(after) < 19 else None
+    return Page.of(await current().fetch(_DRAFTS, customer_id, known, limit + 1), "id", limit)
 
 
 async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> None:

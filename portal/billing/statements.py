@@ -8,7 +8,7 @@ from piccolo.columns.combination import WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
 
-from portal.billing.book import Row
+from portal.billing.invoices import PAGE, Page
 from portal.database import current
 from portal.errors import NotFound
 from portal.people.readers import ContactReader, Reader, System
@@ -46,19 +46,33 @@ class Statement(Table, tablename="statement"):
         return statement
 
 
-async def list_statements(reader: Reader, *, customer_id: int | None = None, limit: int = 25) -> list[Row]:
-    """Statements that `reader` may see, newest first, with their minutes."""
+_LIST = """
+select s.id, s.until, s.supply_from, s.supply_to, s.made_at, s.contract_name, s.customer_id, u.name as customer_name,
+       (select sum(d.minutes) from detail_row d where d.statement_id = s.id) as minutes
+from statement s join customer u on u.id = s.customer_id
+where ($1::bigint is null or s.customer_id = $1)
+  and ($2::uuid is null or (s.made_at, s.id) < (select b.made_at, b.id from statement b where b.id = $2))
+order by s.made_at desc, s.id desc limit $3
+"""
+
+
+async def list_statements(
+    reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
+) -> Page:
+    """Statements that `reader` may see, newest first, with their minutes; `after` is the id of the last one of the page before."""
     if isinstance(reader, ContactReader):
-        if not reader.sees_invoices:
-            return []
         customer_id = reader.customer_id
+        if not reader.sees_invoices:
+            return Page([], None)
     elif not reader.is_manager:
-        return []
-    return await current().fetch(
-        "select s.id, s.until, s.supply_from, s.supply_to, s.made_at, s.contract_name, s.customer_id, u.name as customer_name,"
-        " (select sum(d.minutes) from detail_row d where d.statement_id = s.id) as minutes"
-        " from statement s join customer u on u.id = s.customer_id where $1::bigint is null or s.customer_id = $1"
-        " order by s.made_at desc, s.id limit $2",
-        customer_id,
-        limit,
-    )
+        return Page([], None)
+    rows = await current().fetch(_LIST, customer_id, _id_of(after), limit + 1)
+    return Page.of(rows, "id", limit)
+
+
+def _id_of(text: str | None) -> uuid.UUID | None:
+    """An id from an address; what is none leads to the first page."""
+    try:
+        return uuid.UUID(text or "")
+    except ValueError:
+        return None

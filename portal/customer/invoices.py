@@ -20,7 +20,7 @@ from portal.billing import (
 )
 from portal.database import transaction
 from portal.people.readers import ContactReader
-from portal.web.pages import download, page
+from portal.web.pages import download, page, turned
 
 Web = Request[Any, Any, Any]
 
@@ -29,10 +29,11 @@ Web = Request[Any, Any, Any]
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """What was issued, newest first, and the statements; the list fetches itself again when something is issued."""
     refuse_without_right(reader)
-    after = request.query_params.get("after", "")
+    after = turned(request, "after", "statements")
     template = "customer/invoices/_list.html" if "hx-request" in request.headers else "customer/invoices/list.html"
     return page(
-        request, template, issued=await list_issued(reader, after=after), after=after, statements=await list_statements(reader)
+        request, template, after=after, issued=await list_issued(reader, after=after.get("after")),
+        statements=await list_statements(reader, after=after.get("statements")),
     )  # fmt: skip
 
 

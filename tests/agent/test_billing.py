@@ -112,3 +112,21 @@ async def test_the_preview_asks_the_database_the_same_for_few_and_for_many(app: 
                 await browser.get(PATH)
             counts.append(len(statements))
     assert counts[0] == counts[1] <= 18, statements
+
+
+async def test_earlier_runs_have_a_next_page(app: Gate, dsn: str) -> None:
+    """Every run stays within reach (D47)."""
+    runs = []
+    for _ in range(13):
+        async with transaction(MAX):
+            await billing.approve([(await log(15)).choice], by=MAX, at=NOW)
+            run = await billing.run(date(2026, 11, 1), [ACME], by=MAX, at=NOW)
+        assert run is not None
+        runs.append(run.id)
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        html = (await browser.get(PATH)).text
+        assert f'{PATH}/runs/{runs[0]}"' not in html
+        assert f"{PATH}?runs={runs[1]}#runs" in html
+        older = (await browser.get(f"{PATH}?runs={runs[1]}")).text
+        assert f"{PATH}/runs/{runs[0]}" in older
+        assert f"{PATH}/runs/{runs[1]}" not in older

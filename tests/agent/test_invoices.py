@@ -63,7 +63,7 @@ async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> No
         again = await browser.send_form(f"/agent/drafts/{draft_id}/issue")
         assert again.status_code == 409
         assert "It is issued already, as 2026-0147." in again.text
-        assert (await browser.get(f"/agent/drafts/{draft_id}")).status_code == 404
+        assert (await browser.get(f"/agent/drafts/{draft_id}")).headers["location"] == answer.headers["location"]
         page = (await browser.get("/agent/invoices/2026-0147")).text
         assert "Issued by Max Herrmann" in page
         pdf = await browser.get("/agent/invoices/2026-0147/invoice.pdf")
@@ -184,3 +184,26 @@ async def test_a_long_draft_asks_the_database_the_same_as_a_short_one(app: Gate)
                 await browser.get(f"/agent/drafts/{draft_id}")
             counts.append(len(statements))
     assert counts[0] == counts[1] <= 14, statements
+
+
+async def test_the_drafts_have_a_next_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One page holds a part of them and says how many there are."""
+    ids = []
+    for _ in range(3):
+        async with transaction(MAX):
+            ids.append(await draft(await log(60)))
+    async with transaction(MAX):
+        first = await billing.list_drafts(MAX, limit=2)
+        rest = await billing.list_drafts(MAX, after=first.next_after, limit=2)
+        assert [row["id"] for row in first.rows + rest.rows] == ids
+        assert (first.rows[0]["total"], rest.rows[0]["total"], rest.next_after) == (3, 3, None)
+    monkeypatch.setattr(
+        "portal.billing.invoices.list_drafts.__kwdefaults__", {"customer_id": None, "after": None, "limit": 2}
+    )
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        html = (await browser.get("/agent/invoices")).text
+        assert f'href="/agent/invoices?drafts={ids[1]}"' in html
+        assert "3 drafts wait" in html.replace("\xa0", " ")
+        more = (await browser.get(f"/agent/invoices?drafts={ids[1]}")).text
+        assert f"/agent/drafts/{ids[2]}" in more
+        assert f"/agent/drafts/{ids[0]}" not in more

@@ -187,3 +187,29 @@ async def test_an_invoice_takes_few_statements(app: Gate) -> None:
         with counted() as statements:
             await browser.get("/invoices")
         assert len(statements) <= 6, statements
+
+
+async def test_the_statements_have_a_next_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D30: nothing that was made falls off the end of a list."""
+    ids = []
+    for day in (2, 3, 4):
+        async with transaction(MAX):
+            entry = await log(30, billing="no_charge", on=NOVEMBER.replace(month=10, day=day))
+            await billing.approve([entry.choice], by=MAX, at=NOW)
+            run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW + timedelta(minutes=day))
+        assert run is not None
+        ids += run.statement_ids
+    async with transaction(ADA):
+        first = await billing.list_statements(ADA, limit=2)
+        rest = await billing.list_statements(ADA, after=first.next_after, limit=2)
+        assert [row["id"] for row in first.rows + rest.rows] == ids[::-1]
+        assert rest.next_after is None
+        assert len((await billing.list_statements(ADA, after="nonsense")).rows) == 3
+    monkeypatch.setattr(
+        "portal.billing.statements.list_statements.__kwdefaults__", {"customer_id": None, "after": None, "limit": 2}
+    )
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        assert f"/invoices?statements={ids[1]}" in (await browser.get("/invoices")).text
+        older = (await browser.get(f"/invoices?statements={ids[1]}")).text
+        assert f"/statements/{ids[0]}" in older
+        assert f"/statements/{ids[2]}" not in older
