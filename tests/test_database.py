@@ -31,6 +31,13 @@ class TestReaders:
                 }
                 assert [row["id"] for row in await tx.fetch("select id from customer")] == [reader.customer_id]
 
+    @pytest.mark.parametrize("table", ["time_entry", "approval", "rejection", "allocation", "pgqueuer", "rate"])
+    async def test_a_contact_has_no_right_to_what_is_internal(self, table: str) -> None:
+        """D57, R24: not even to rows of the own customer."""
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with transaction(ADA) as tx:
+                await tx.fetch(f"select from {table}")
+
     async def test_after_a_transaction_the_reader_is_gone(self) -> None:
         """R24."""
         async with transaction(ADA) as tx:
