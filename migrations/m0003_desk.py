@@ -38,9 +38,6 @@ create trigger tell_listeners after insert on outbox for each row execute functi
 
 grant select, insert, update, delete on pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics to portal_agent;
 grant usage, select on all sequences in schema public to portal_agent;
-grant insert on pgqueuer, pgqueuer_log to portal_contact;
-grant select (id, dedupe_key, status, entrypoint, priority) on pgqueuer to portal_contact;
-grant usage on sequence pgqueuer_id_seq to portal_contact;
 
 create sequence case_number start 1001;
 grant usage on sequence case_number to portal_agent, portal_contact;
@@ -118,10 +115,10 @@ create table upload (
 );
 create index on upload (started_at);
 create index on upload (credential_id);
-grant insert on upload to portal_app;
+grant insert, select (credential_id, started_at) on upload to portal_app;
 grant select, insert, update, delete on upload to portal_agent;
 alter table upload enable row level security;
-create policy sign_in on upload for insert to portal_app with check (true);
+create policy sign_in on upload to portal_app using (true) with check (true);
 create policy agents on upload to portal_agent using (true) with check (true);
 create policy contacts on upload to portal_contact using (credential_id = (select app_credential()));
 grant select, delete on upload to portal_contact;

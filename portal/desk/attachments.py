@@ -2,7 +2,8 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Protocol
 
 from piccolo.columns import UUID, BigInt, Bytea, SmallInt, Text
@@ -10,7 +11,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.desk.filetypes import check_file
-from portal.errors import Full, Invalid, NotFound
+from portal.errors import Full, Invalid, NotFound, TooMany
 from portal.people.readers import Reader
 from portal.storage import Storage
 
@@ -77,11 +78,27 @@ QUOTA = 20 * 1024**3
 """Bytes that the files of one customer may take together (R58)."""
 
 
+MAX_PENDING = 40
+"""Files that one person may send within `PENDING_FOR` without a message that takes them (R58)."""
+PENDING_FOR = timedelta(hours=1)
+
+
 async def announce(key: str, credential_id: int, at: datetime) -> None:
-    """Write down that a file is about to be stored under `key`; in a transaction of its own, before the first byte (R60)."""
-    await current().execute(
-        "insert into upload (key, credential_id, started_at) values ($1, $2, $3)", key, credential_id, at
+    """Write down that a file is about to be stored under `key`; in a transaction of its own, before the first byte (R60).
+
+    Raises `TooMany` where this person has `MAX_PENDING` files of the last hour that are on no message (R58).
+    """
+    tx = current()
+    await tx.execute("select pg_advisory_xact_lock(hashtextextended('upload', $1))", credential_id)
+    pending = await tx.fetchrow(
+        "select count(*) as count, min(started_at) as first from upload where credential_id = $1 and started_at > $2",
+        credential_id,
+        at - PENDING_FOR,
     )
+    if pending["count"] >= MAX_PENDING:
+        seconds = ceil((pending["first"] + PENDING_FOR - at).total_seconds())
+        raise TooMany("Too many files were sent and not used. Send your text without files.", retry_after=seconds)
+    await tx.execute("insert into upload (key, credential_id, started_at) values ($1, $2, $3)", key, credential_id, at)
 
 
 async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, by: Reader) -> None:

@@ -1,16 +1,18 @@
 """How much of the disk one customer may fill."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from portal.database import transaction
 from portal.desk import attachments
-from portal.errors import Full
-from portal.storage import open_storage
+from portal.errors import Full, TooMany
+from portal.people.readers import ContactReader
+from portal.storage import new_key, open_storage
 from tests.desk.files import upload
 from tests.desk.test_messages import LATER, opened
-from tests.world import ADA
+from tests.world import ADA, GIL, NOW
 
 
 @pytest.mark.usefixtures("dsn")
@@ -30,3 +32,21 @@ async def test_files_beyond_the_customers_share_are_refused_and_the_text_is_not_
     fitting = await upload(storage, ADA, content=b"6 more")
     async with transaction(ADA):
         await case.reply(by=ADA, text="One more.", files=[fitting], at=LATER)
+
+
+@pytest.mark.usefixtures("dsn")
+async def test_one_person_leaves_only_so_many_files_without_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R58: else one person fills the disk with what no message ever takes."""
+    monkeypatch.setattr(attachments, "MAX_PENDING", 2)
+
+    async def announce(reader: ContactReader, minutes: int) -> None:
+        async with transaction(None):
+            await attachments.announce(new_key(), reader.credential_id, NOW + timedelta(minutes=minutes))
+
+    await announce(ADA, 0)
+    await announce(ADA, 10)
+    with pytest.raises(TooMany) as refusal:
+        await announce(ADA, 50)
+    assert refusal.value.retry_after == 10 * 60
+    await announce(GIL, 50)
+    await announce(ADA, 61)
