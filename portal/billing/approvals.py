@@ -16,6 +16,7 @@ from portal.billing.engine import Contract, Entry, EntryBilling, Price, Rate, Ro
 from portal.billing.sentences import REFUSED
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, Refusal
+from portal.people.particulars import visible
 from portal.people.readers import AgentReader
 from portal.timekeeping import states, traces
 
@@ -91,7 +92,7 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
 
 async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
     """Send entries back to their author, who may change them for 24 hours from `at` (C3, C5). A reason is needed: raises `Invalid`."""
-    reason = reason.strip()
+    reason = visible(reason).strip()
     if not reason:
         raise Invalid({"reason": "Say why, so that the author knows what to change."})
     if len(reason) > LONGEST_REASON:

@@ -6,6 +6,7 @@ from typing import TypedDict
 from portal.database import current
 from portal.desk.workflow import Priority
 from portal.errors import Invalid, NotFound
+from portal.people.particulars import one_line
 
 LONGEST_SUBJECT = 200
 CHOOSE = "Choose one of the list."
@@ -58,7 +59,7 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
 
 def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
     """The subject on one line and without invisible letters, and what is wrong with it."""
-    subject = " ".join("".join(letter if letter.isprintable() else " " for letter in subject).split())
+    subject = one_line(subject)
     if not subject:
         return subject, {"subject": "Write a few words, so that everybody recognises the case in a list."}
     if len(subject) > LONGEST_SUBJECT:

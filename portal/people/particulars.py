@@ -66,9 +66,21 @@ def optional(read: Callable[[str], T]) -> Callable[[str], T | None]:
     return lambda text: read(text) if text.strip() else None
 
 
+def visible(text: str) -> str:
+    """The text without what nobody sees, such as marks that turn the order of letters around (R54). Line ends stay, other blanks become spaces."""
+    return "".join(
+        letter if letter == "\n" or letter.isprintable() else " " if letter.isspace() else "" for letter in text
+    )
+
+
+def one_line(text: str) -> str:
+    """The visible text on one line; spaces in a row become one."""
+    return " ".join(visible(text).split())
+
+
 def line(text: str) -> str:
-    """One line of text, not empty; spaces in a row become one."""
-    read = " ".join(text.replace("\0", "").split())
+    """One line of text, not empty."""
+    read = one_line(text)
     if not read:
         raise ValueError("Fill this in.")
     if len(read) > LONGEST:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from portal.durations import LONGEST, Rounding, spoken
 from portal.errors import Invalid
+from portal.people.particulars import visible
 from portal.people.readers import AgentReader
 
 WINDOW = timedelta(hours=24)
@@ -72,9 +73,10 @@ def counted(
         return Counting(by_rule)
     if not 0 <= override <= MOST_COUNTED:
         raise Invalid({"counts": f"An entry counts at most {spoken(MOST_COUNTED)}."})
-    if not reason.strip():
+    reason = visible(reason).strip()
+    if not reason:
         raise Invalid({"override_reason": f"Say why it counts {spoken(override)} and not {spoken(by_rule)}."})
-    return Counting(override, reason.strip())
+    return Counting(override, reason)
 
 
 def latest_work_date(at: datetime, *zones: str) -> date:

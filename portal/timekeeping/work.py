@@ -8,6 +8,7 @@ from typing import Any, Self
 from portal.database import current
 from portal.durations import LONGEST, Rounding, RoundingMode, parse_duration
 from portal.errors import Invalid
+from portal.people.particulars import visible
 from portal.timekeeping.rules import Billing, Counting, counted, latest_work_date, why_not_on
 
 LONGEST_COMMENT = 1000
@@ -127,9 +128,10 @@ def content_of(work: Work, ground: Ground, known_date: date | None = None) -> di
         wrong["duration"] = "One entry holds from 1\u00a0min to 24\u00a0h."
     if billing is not Billing.NOT_BILLABLE and ground.rounding is None:
         wrong["service"] = NO_SERVICE if ground.customer_id else "General time has no customer, so it cannot be billed."
-    if len(work.external_comment) > LONGEST_COMMENT:
+    comment, description = visible(work.external_comment).strip(), visible(work.description).strip()
+    if len(comment) > LONGEST_COMMENT:
         wrong["external_comment"] = f"Use at most {LONGEST_COMMENT} characters."
-    if len(work.description) > LONGEST_DESCRIPTION:
+    if len(description) > LONGEST_DESCRIPTION:
         wrong["description"] = f"Use at most {LONGEST_DESCRIPTION} characters."
     if work.work_date != known_date and (sentence := why_not_on(work.work_date, ground.latest)):
         wrong["work_date"] = sentence
@@ -147,6 +149,6 @@ def content_of(work: Work, ground: Ground, known_date: date | None = None) -> di
         "billing": billing.value,
         "billable_minutes": counting.minutes,
         "override_reason": counting.override_reason,
-        "external_comment": work.external_comment.strip(),
-        "description": work.description.strip(),
+        "external_comment": comment,
+        "description": description,
     }

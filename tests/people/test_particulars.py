@@ -107,3 +107,11 @@ def test_a_form_is_refused_with_all_that_is_wrong_at_once() -> None:
         "days": "Write a whole number from 0 to 365 days.",
         "on": "Write a date as year, month and day, such as 2026-11-20.",
     }
+
+
+def test_what_nobody_sees_is_no_part_of_a_text() -> None:
+    """R51, R54: a mark that turns letters around would make a line say something else than is stored."""
+    assert particulars.visible("re\u202ecod\u2066ed\x07\u200b\n\u2028a\u00a0b") == "recoded\n a b"
+    assert particulars.line(" Acme \u202e GmbH\x00\n\u2029Berlin ") == "Acme GmbH Berlin"
+    with pytest.raises(ValueError, match="Fill this in"):
+        particulars.line("\u200b\u202e")

@@ -289,3 +289,21 @@ async def _again(entry: TimeEntry) -> TimeEntry:
 async def entry(case: SimpleNamespace) -> TimeEntry:
     async with transaction(INES):
         return await TimeEntry.log(INES, WORK, at=NOW, case=case)
+
+
+async def test_marks_that_nobody_sees_are_not_stored(case: Any) -> None:
+    """R54: the comment comes onto an invoice, and must say there what it says here."""
+    work = _with(
+        WORK,
+        external_comment="VPN\u202e restored\nand\u200b tested",
+        description="\u2066gateway",
+        counts=45,
+        override_reason="\u202eAgreed",
+    )
+    async with transaction(INES):
+        entry = await TimeEntry.log(INES, work, at=NOW, case=case)
+    assert (entry.external_comment, entry.description, entry.override_reason) == (
+        "VPN restored\nand tested",
+        "gateway",
+        "Agreed",
+    )
