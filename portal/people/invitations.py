@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from piccolo.columns import BigInt, BigSerial, Bytea, Timestamptz
 from piccolo.table import Table
 
-from portal.database import current
+from portal.database import current, transaction
 from portal.errors import Invalid, NotFound
 from portal.people import passwords, sessions
 
@@ -70,27 +70,27 @@ async def find(token: str, at: datetime) -> Invited:
 async def accept(token: str, password: str, at: datetime, *, known: Iterable[str] = ()) -> int:
     """Set the password and return the credential's id. Every session and invitation of this person ends.
 
+    Call it outside of a transaction: it opens its own, so that no connection and no lock waits while the password is hashed.
     `known`: further names that a password must not consist of, such as our company's. Raises `NotFound` for a token that is used, ended or
     unknown, `Invalid` for a password that is refused; the invitation then stays open.
     """
-    tx, invited = current(), await find(token, at)
+    async with transaction(None, readonly=True):
+        invited = await find(token, at)
     try:
         passwords.refuse_weak(password, [invited.email, invited.name, invited.customer_name or "", *known])
     except ValueError as refusal:
         raise Invalid({"password": str(refusal)}) from refusal
-    taken = await tx.fetchval(
-        "update invitation set ended_at = $2 where token_hash = $1 and ended_at is null returning id",
-        sessions.hash_of(token), at,
-    )  # fmt: skip
-    if taken is None:
-        raise NotFound(ENDED)
-    await _end(invited.credential_id, at)
-    await sessions.end_all(invited.credential_id, at)
-    await tx.execute(
-        "update credential set password_hash = $2 where id = $1",
-        invited.credential_id,
-        await passwords.hashed(password),
-    )
+    password_hash = await passwords.hashed(password)
+    async with transaction(None) as tx:
+        taken = await tx.fetchval(
+            "update invitation set ended_at = $2 where token_hash = $1 and ended_at is null returning id",
+            sessions.hash_of(token), at,
+        )  # fmt: skip
+        if taken is None:  # used or withdrawn while the password was hashed
+            raise NotFound(ENDED)
+        await _end(invited.credential_id, at)
+        await sessions.end_all(invited.credential_id, at)
+        await tx.execute("update credential set password_hash = $2 where id = $1", invited.credential_id, password_hash)
     return invited.credential_id
 
 

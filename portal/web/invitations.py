@@ -48,10 +48,10 @@ async def accept(
     """Set the password; the link is then used up."""
     _refuse_signed_in(request)
     try:
-        async with transaction(None):
-            await invitations.find(token, at)
-            password = form.into(Chosen).checked()
-            credential = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
+        async with transaction(None, readonly=True):
+            await invitations.find(token, at)  # before any word about the form: a link that has ended is a 404
+        password = form.into(Chosen).checked()
+        credential = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
     except NotFound:
         return page(request, "session/invitation_ended.html", status=404)
     except Invalid as refusal:

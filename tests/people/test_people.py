@@ -6,7 +6,7 @@ import pytest
 
 from portal.database import current, transaction
 from portal.errors import Conflict, Invalid, NotFound
-from portal.people import credentials, invitations, sessions
+from portal.people import credentials, invitations, passwords, sessions
 from portal.people.agents import Agent, AgentFacts, create_admin, without_approver
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer, CustomerFacts
@@ -255,8 +255,7 @@ async def invited(credential: int = ADA.credential_id, at=NOW) -> str:
 
 
 async def accepted(token: str, password: str = "kettle-mauve-oxbow-17", at=NOW) -> int:
-    async with transaction(None):
-        return await invitations.accept(token, password, at, known=["Halden IT"])
+    return await invitations.accept(token, password, at, known=["Halden IT"])
 
 
 async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> None:
@@ -274,6 +273,21 @@ async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> No
     async with transaction(None):
         found = await sessions.find(session, NOW)
         assert found is None or not found[0].live
+
+
+async def test_no_lock_waits_while_an_accepted_password_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R7: a colleague can invite anew meanwhile, and then the older link has ended."""
+    token, hashed = await invited(), passwords.hashed
+
+    async def invite_meanwhile(password: str) -> str:
+        with pytest.raises(RuntimeError):
+            current()
+        await invited()
+        return await hashed(password)
+
+    monkeypatch.setattr(passwords, "hashed", invite_meanwhile)
+    with pytest.raises(NotFound):
+        await accepted(token)
 
 
 async def test_an_invitation_ends_after_72_hours() -> None:
