@@ -1,6 +1,7 @@
 """What may happen to a case, who may do it, and what it leaves behind."""
 
 import asyncio
+import dataclasses
 import json
 import uuid
 from datetime import timedelta
@@ -181,7 +182,11 @@ async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
             await Case.find(hers.number, ALAN)
     async with transaction(ADA):
         assert {case.id for case in await Case.visible_to(ADA)} == {hers.id, his.id}
-        assert (await Details.find(his.number, ADA)).colleagues == ["Ada Lindqvist"]
+        details = await Details.find(his.number, ADA)
+        assert details.colleagues == ["Ada Lindqvist"]
+        assert details.others(ADA) == [ALAN.name]
+        namesake = dataclasses.replace(ADA, id=99)
+        assert details.others(namesake) == [ALAN.name, "Ada Lindqvist"]
 
 
 async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_made() -> None:
