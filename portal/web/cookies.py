@@ -1,11 +1,14 @@
 """The two cookies, and the only place that writes any (R19)."""
 
-from http.cookies import CookieError, SimpleCookie
+import re
 
 from portal.settings import Settings
 
 SESSION = "sid"
 ANONYMOUS = "csrf"
+
+_VALUE = re.compile(r"[A-Za-z0-9_-]+")
+"""What we write into a cookie: URL-safe base64."""
 
 
 def name_of(cookie: str, settings: Settings) -> str:
@@ -14,13 +17,10 @@ def name_of(cookie: str, settings: Settings) -> str:
 
 
 def read(header: str, settings: Settings) -> dict[str, str]:
-    """Our cookies of a Cookie header by short name; anything else, and what cannot be read, is left out."""
-    try:
-        parsed = SimpleCookie(header)
-    except CookieError:
-        return {}
+    """Our cookies of a Cookie header by short name, the last where one comes twice; anything else, however malformed, is passed over."""
     names = {name_of(cookie, settings): cookie for cookie in (SESSION, ANONYMOUS)}
-    return {names[name]: morsel.value for name, morsel in parsed.items() if name in names}
+    pairs = (pair.strip().partition("=") for pair in header.split(";"))
+    return {names[name]: value for name, _, value in pairs if name in names and _VALUE.fullmatch(value)}
 
 
 def write(cookie: str, value: str, settings: Settings) -> str:
