@@ -43,11 +43,6 @@ def hourly_amount(minutes: int, hourly_rate: Decimal, digits: int) -> Decimal:
     return divide_half_up(EXACT.multiply(hourly_rate, Decimal(minutes)), 60, digits)
 
 
-def amount_of(minutes: int, hourly_rate: Decimal, currency: str) -> Decimal:
-    """`hourly_amount` with the decimals of `currency`."""
-    return hourly_amount(minutes, hourly_rate, digits_of(currency))
-
-
 def total(amounts: Iterable[Decimal], digits: int) -> Decimal:
     """The exact sum, written with `digits` decimals (also for an empty sum); rounds only if an amount has more."""
     result = Decimal(0)

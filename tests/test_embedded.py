@@ -130,17 +130,13 @@ def test_as_root_the_server_runs_as_somebody_else(data: Path) -> None:
         server.stop()
 
 
-def test_databases_are_made_from_a_template_and_dropped(data: Path) -> None:
+def test_databases_are_made_from_a_template(data: Path) -> None:
     server = EmbeddedPostgres(data, options={"fsync": "off"})
     try:
         sql(server.start(), "create table kept as select 1 as n")
         assert sql(server.url(), "show fsync") == "off"
         copy = server.create_database("copy_1", template="portal")
         assert sql(copy, "select n from kept") == 1
-        server.drop_database("copy_1")
-        server.drop_database("copy_1")
-        with pytest.raises(asyncpg.InvalidCatalogNameError):
-            sql(copy, "select 1")
         with pytest.raises(ValueError, match="is no name"):
             server.create_database('x"; drop database portal')
         with pytest.raises(RuntimeError, match="already exists"):

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
-from portal.agent.pages import agent_page, key_of
+from portal.agent.pages import agent_page
 from portal.contracts.services import Service
 from portal.database import transaction
 from portal.desk import SETTABLE, Attachment, Case, Details, Feed, Priority, Status, case_types, feed_of
@@ -120,8 +120,7 @@ async def reply(
         then = Status.WAITING_FOR_CUSTOMER if fields.then == "wait" else None
         async with transaction(reader):
             case = await Case.find(number, reader)
-            key = key_of(fields.form_key)
-            await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then, form_key=key)
+            await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then, form_key=form.key)
     except Invalid as refusal:
         return await refused(request, show_case, refusal, form, number=number, refused_form="writing")
     return await _written(reader, number)
@@ -140,7 +139,7 @@ async def note(
         fields = form.into(Writing)
         async with transaction(reader):
             case = await Case.find(number, reader)
-            await case.note(by=reader, text=fields.body, files=form.files, at=at, form_key=key_of(fields.form_key))
+            await case.note(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
     except Invalid as refusal:
         return await refused(request, show_case, refusal, form, number=number, refused_form="writing")
     return await _written(reader, number)

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal.agent.arrivals import Seen
-from portal.agent.pages import agent_page, key_of
+from portal.agent.pages import agent_page
 from portal.database import transaction
 from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types
 from portal.errors import Conflict, Invalid
@@ -122,7 +122,7 @@ async def open_case(
         async with transaction(reader):
             case = await Case.open(
                 by=reader, contact_id=fields.contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
-                case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=key_of(fields.form_key),
+                case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
             )  # fmt: skip
     except Invalid as refusal:
         return await refused(request, _new, refusal, form)

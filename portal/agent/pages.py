@@ -1,6 +1,5 @@
-"""What the pages and forms of the agents' area share: the counts in the rail, and the key of a form."""
+"""What the pages and forms of the agents' area share: the counts in the rail, and what answers a conflict."""
 
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -40,11 +39,3 @@ async def overtaken(
     response = await refused(request, show, Invalid({"": conflict.sentence}), form, **values)
     response.status_code = conflict.status
     return response
-
-
-def key_of(text: str) -> uuid.UUID | None:
-    """The key that a form carries, so that one sent twice counts once; None where it carries none that makes sense."""
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

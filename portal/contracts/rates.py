@@ -61,12 +61,6 @@ class Rate(Table, tablename="rate"):
     created_at = Timestamptz(default=None)
 
     @classmethod
-    async def for_customer(cls, customer: int, in_currency: str) -> list["Rate"]:
-        """Everything that may price this customer's time in this currency: its own rates and those of roles."""
-        own = (cls.customer_id == customer) | cls.customer_id.is_null()
-        return await cls.objects().where((cls.currency == in_currency) & own).order_by(cls.effective_from)
-
-    @classmethod
     async def find(cls, rate: int) -> "Rate":
         """Raises `NotFound`."""
         found = await cls.objects().get(cls.id == in_range(rate))

@@ -159,12 +159,6 @@ class DefaultService(Table, tablename="default_service"):
         return {row["case_type_id"]: row["service_id"] for row in rows}
 
     @classmethod
-    async def for_case(cls, customer: int, case_type: int) -> int | None:
-        """The service that a new case of this type gets, if any."""
-        defaults = await cls.of(customer)
-        return defaults.get(case_type, defaults.get(None))
-
-    @classmethod
     async def choose(cls, customer: int, service: int | None, *, case_type: int | None = None) -> None:
         """Set the default for one type, or for all without one of their own (None); a service of None takes it away.
 

@@ -129,10 +129,6 @@ class EmbeddedPostgres:
         self._psql("postgres", f"create database {_checked(name)}{copy}")
         return self.url(name)
 
-    def drop_database(self, name: str) -> None:
-        """Drop a database, whoever is connected to it. It may be missing."""
-        self._psql("postgres", f"drop database if exists {_checked(name)} with (force)")
-
     def remove(self) -> None:
         """Stop the server and delete its data, wherever they lie."""
         self.stop()

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.case import show_case
-from portal.agent.pages import agent_page, key_of
+from portal.agent.pages import agent_page
 from portal.agent.time.form import Logged, Web, state_of, whole
 from portal.contracts.services import Service
 from portal.database import transaction
@@ -79,8 +79,8 @@ async def log_on_case(
         fields = form.into(Logged)
         async with transaction(reader):
             case = await Case.find(number, reader)
-            work, key = fields.work(fields.service), key_of(fields.form_key)
-            entry = await TimeEntry.log(reader, work, at=at, case=case, agent_id=fields.agent, form_key=key)
+            work = fields.work(fields.service)
+            entry = await TimeEntry.log(reader, work, at=at, case=case, agent_id=fields.agent, form_key=form.key)
     except Invalid as refusal:
         if "agent" in form.fields:
             return await refused(request, _case_time, refusal, form, number=number)

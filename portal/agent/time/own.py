@@ -8,7 +8,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
 
-from portal.agent.pages import agent_page, key_of
+from portal.agent.pages import agent_page
 from portal.agent.time.form import Logged, Web, state_of
 from portal.database import transaction
 from portal.desk import Case
@@ -68,8 +68,8 @@ async def log_time(
         fields = form.into(Logged)
         async with transaction(reader):
             case = await _case_of(fields.case, reader)
-            work, key = fields.work(case.service_id if case else None), key_of(fields.form_key)
-            await TimeEntry.log(reader, work, at=at, case=case, form_key=key)
+            work = fields.work(case.service_id if case else None)
+            await TimeEntry.log(reader, work, at=at, case=case, form_key=form.key)
     except Invalid as refusal:
         return await refused(request, _own_time, refusal, form)
     return see_other("/agent/time")
