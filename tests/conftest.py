@@ -9,10 +9,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from litestar import Litestar
 
 from portal import database
 from portal.app import create_app
 from portal.settings import Settings
+from portal.storage import open_storage
 from portal.web.gate import Gate
 from tests.world import cast_rows
 
@@ -131,7 +133,15 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> Litestar:
+    """The hundred routes, put together once a process: they know nothing of settings, the gate before them does."""
+    data = str(tmp_path_factory.mktemp("routes"))
+    inner: Litestar = create_app(Settings.from_environment({"PORTAL_ENVIRONMENT": "test", "PORTAL_DATA": data})).inner
+    return inner
+
+
 @pytest.fixture
-def app(settings: Settings) -> Gate:
+def app(settings: Settings, routes: Litestar) -> Gate:
     """The ASGI app; the pool is open already, so its lifespan does not run."""
-    return create_app(settings)
+    return Gate(routes, settings, open_storage(settings.storage_url))
