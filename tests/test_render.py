@@ -296,3 +296,9 @@ def test_a_stored_message_is_cleaned_again_and_closed_to_htmx() -> None:
 def test_cleaning_twice_changes_nothing() -> None:
     once = rendering.prose.cleaned("<p>a &lt;b&gt; <a href='https://a.example/?a=1&b=2'>x</a></p>")
     assert rendering.prose.cleaned(once) == once
+
+
+def test_a_quotation_has_the_words_without_the_marks() -> None:
+    """look.md: home quotes the last reply on one line."""
+    text = "Hello **Ada**,\n\n1. open `vpn.conf`\n2. [read this](https://a.example/)\n\n> quoted\nand *so* on"
+    assert rendering.plain(text) == "Hello Ada, open vpn.conf read this quoted and so on"

@@ -105,7 +105,8 @@ def _printed(line: Row, entries: list[DetailRow], digits: int) -> PrintedLine:
 async def draft_context(draft: Invoice) -> Row:
     """What a draft's page says of its customer and contract as they are now; it is copied when the draft is issued."""
     return await current().fetchrow(
-        "select u.id as customer_id, u.name as customer_name, u.legal_name, u.vat_id, t.name as contract_name, t.payment_days, t.order_reference,"
+        "select u.id as customer_id, u.name as customer_name, u.legal_name, u.street, u.postcode, u.city, u.country, u.vat_id,"
+        " t.name as contract_name, t.payment_days, t.order_reference,"
         " r.id as run_id, r.run_at, a.name as run_by"
         " from invoice i join customer u on u.id = i.customer_id join contract t on t.id = i.contract_id join billing_run r on r.id = i.run_id"
         " join agent a on a.id = r.run_by_id where i.id = $1",

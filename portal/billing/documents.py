@@ -136,5 +136,5 @@ def _price(price: Decimal, currency: str) -> str:
 
 
 def _address(party: dict[str, Any]) -> list[str]:
-    lines = [party["street"], f"{party['postcode']} {party['city']}".strip(), paper.country(party["country"])]
+    lines = [party["street"], f"{party['postcode']} {party['city']}".strip(), formats.country(party["country"])]
     return [line for line in lines if line]

@@ -8,6 +8,7 @@ from portal.desk.cases import Case
 from portal.desk.lists import COUNTED
 from portal.desk.workflow import Status
 from portal.people.readers import ContactReader
+from portal.render import plain
 
 MOST = 5
 """Cases of each kind that the first page shows."""
@@ -72,6 +73,6 @@ async def overview(reader: ContactReader, at: datetime) -> Overview:
 
 def _brief(row: dict[str, object]) -> Brief:
     values = {name: row[name] for name in Brief.__slots__}
-    said = " ".join(str(row["said"] or "").split())
+    said = plain(str(row["said"] or ""))
     values["said"] = said if len(said) <= LONGEST_QUOTE else said[:LONGEST_QUOTE].rsplit(" ", 1)[0] + " …"
     return Brief(**values | {"status": Status(str(row["status"]))})  # type: ignore[arg-type]

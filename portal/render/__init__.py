@@ -52,6 +52,11 @@ def markdown(text: str) -> str:
     return prose.markdown(text)
 
 
+def plain(text: str) -> str:
+    """Markdown as one line of bare words, for a quotation."""
+    return prose.plain(text)
+
+
 def stamp(at: Any, kind: str = "moment") -> Markup:
     """`<time>` with the instant in `datetime`, the full form in the title and the short one as text (`moment`, `ago`, `day`, `time`)."""
     words: dict[str, Callable[[Any], str]] = {
@@ -94,6 +99,7 @@ def _environment() -> Environment:
         "ago": formats.ago,
         "amount": formats.amount,
         "clock": formats.clock,
+        "country": formats.country,
         "day": formats.day,
         "day_long": formats.day_long,
         "filesize": formats.filesize,
@@ -128,4 +134,4 @@ def _environment() -> Environment:
 
 ENVIRONMENT = _environment()
 
-__all__ = ["ENVIRONMENT", "dom_id", "folder", "icon", "markdown", "message_html", "render", "stamp", "static"]
+__all__ = ["ENVIRONMENT", "dom_id", "folder", "icon", "markdown", "message_html", "plain", "render", "stamp", "static"]

@@ -8,8 +8,6 @@ import sys
 import threading
 from typing import Any
 
-from babel import Locale
-
 from portal import render
 from portal.errors import Unavailable
 from portal.render import typesetter
@@ -105,8 +103,3 @@ async def pdf(template: str, data: dict[str, Any]) -> bytes:
 def stop() -> None:
     """End the process that typesets; the next document starts another."""
     _press.stop()
-
-
-def country(code: str) -> str:
-    """`DE` gives Germany."""
-    return Locale.parse("en_GB").territories.get(code, code)

@@ -212,3 +212,9 @@ def _months(text: str) -> str:
 
 def _signed(text: str) -> str:
     return text.replace("-", MINUS)
+
+
+def country(code: str) -> str:
+    """`DE` gives Germany: the portal speaks English, whatever the reader's locale."""
+    name: str = Locale.parse("en_GB").territories.get(code, code)
+    return name

@@ -39,3 +39,13 @@ def cleaned(html: str) -> str:
 def markdown(text: str) -> str:
     """Markdown to cleaned HTML; HTML in the text is shown as it was typed."""
     return cleaned(str(_MARKDOWN.render(text))).strip()
+
+
+def plain(text: str) -> str:
+    """The words of a Markdown text on one line, without its marks."""
+    words = []
+    for token in _MARKDOWN.parse(text):
+        for part in token.children or [token]:
+            words.append(" " if part.type in ("softbreak", "hardbreak") else part.content)
+        words.append(" ")
+    return " ".join("".join(words).split())

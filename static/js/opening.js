@@ -61,6 +61,16 @@
   if (toasts) new MutationObserver(watchAll).observe(toasts, { childList: true, subtree: true });
   watchAll();
 
+  // on paper nothing can be opened: what is behind an invoice's amounts is printed with it
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll(".why-amount:not([open])")];
+    for (const why of opened) why.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const why of opened) why.open = false;
+  });
+
   // ticks: the number in the bar, and the box in the head that ticks them all
   const count = (form) => {
     const boxes = [...form.querySelectorAll("tbody .tick input")];

@@ -76,6 +76,11 @@ async def test_the_list_is_paged_and_sorted_by_its_heads(ines: Browser, case: Ca
     assert numbers(ascending.text)[0] == case.number
 
 
+async def test_a_case_without_time_shows_a_dash(ines: Browser, case: Case) -> None:
+    """look.md: nothing is a dash, not a zero."""
+    assert re.search(r'<td class="number wide-only[^>]*>–</td>', (await ines.get("/agent/cases")).text)
+
+
 async def test_the_list_asks_at_most_six_questions(ines: Browser, case: Case) -> None:
     await open_case("Second")
     with counted() as statements:

@@ -41,6 +41,7 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
             "Support 2026",
             "Helpdesk",
             "100.00",
+            "Germany",
             "€119.00",
             "Gateway renewed",
             f"#{case['number']}",

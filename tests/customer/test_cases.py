@@ -308,6 +308,8 @@ async def test_home_says_what_waits_and_leads_agents_to_their_list(app: Gate) ->
     ):
         assert text in home.text
     assert SECRET not in home.text
+    async with await Browser.of(app, GIL) as browser:
+        assert ">All cases<" in (await browser.get("/")).text
     async with await Browser.of(app, INES) as browser:
         assert (await browser.get("/")).headers["location"] == "/agent/cases"
 
