@@ -228,10 +228,10 @@ _VAT = {
 
 
 def vat_id(text: str) -> str:
-    """A VAT id with its country's prefix, without spaces: `DE811907980`. Its form is checked, not whether it was given to somebody."""
+    """A VAT id with its country's prefix, without spaces: `DE123456789`. Its form is checked, not whether it was given to somebody."""
     read = re.sub(r"[\s.\-/]", "", text).upper()
     if not re.fullmatch(r"[A-Z]{2}[A-Z0-9+*]{2,18}", read):
-        raise ValueError("Write the VAT id with its country's letters first, such as DE811907980.")
+        raise ValueError("Write the VAT id with its country's letters first, such as DE123456789.")
     prefix = "CHE" if read.startswith("CHE") else read[:2]
     if prefix in ("GR", "CH"):
         raise ValueError(f"This VAT id begins with {'EL' if prefix == 'GR' else 'CHE'}.")
