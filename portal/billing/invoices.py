@@ -121,18 +121,23 @@ order by i.issued_at desc, i.id desc limit $3
 """
 
 
+async def listed(sql: str, reader: Reader, customer_id: int | None, after: object, *, key: str, limit: int) -> Page:
+    """A page of documents by `sql` ($1 customer or null, $2 where to go on, $3 how many), of those that `reader` may see.
+
+    Contacts with the right to invoices see their own customer's whatever `customer_id` says, managers all, others none.
+    """
+    if isinstance(reader, ContactReader):
+        sees, customer_id = reader.sees_invoices, reader.customer_id
+    else:
+        sees = reader.is_manager
+    return Page.of(await current().fetch(sql, customer_id, after, limit + 1) if sees else [], key, limit)
+
+
 async def list_issued(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> Page:
     """Issued invoices that `reader` may see, newest first; those of a contact's own customer whatever `customer_id` says."""
-    if isinstance(reader, ContactReader):
-        customer_id = reader.customer_id
-        if not reader.sees_invoices:
-            return Page([], None)
-    elif not reader.is_manager:
-        return Page([], None)
-    rows = await current().fetch(_LIST, customer_id, after or None, limit + 1)
-    return Page.of(rows, "number", limit)
+    return await listed(_LIST, reader, customer_id, after or None, key="number", limit=limit)
 
 
 async def latest(reader: ContactReader, limit: int = 3) -> list[Row]:

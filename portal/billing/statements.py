@@ -8,8 +8,7 @@ from piccolo.columns.combination import WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
 
-from portal.billing.invoices import PAGE, Page
-from portal.database import current
+from portal.billing.invoices import PAGE, Page, listed
 from portal.errors import NotFound
 from portal.people.readers import ContactReader, Reader, System
 
@@ -60,14 +59,7 @@ async def list_statements(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> Page:
     """Statements that `reader` may see, newest first, with their minutes; `after` is the id of the last one of the page before."""
-    if isinstance(reader, ContactReader):
-        customer_id = reader.customer_id
-        if not reader.sees_invoices:
-            return Page([], None)
-    elif not reader.is_manager:
-        return Page([], None)
-    rows = await current().fetch(_LIST, customer_id, _id_of(after), limit + 1)
-    return Page.of(rows, "id", limit)
+    return await listed(_LIST, reader, customer_id, _id_of(after), key="id", limit=limit)
 
 
 def _id_of(text: str | None) -> uuid.UUID | None:
