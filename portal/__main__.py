@@ -143,7 +143,7 @@ def _fill_demo(settings: "Settings") -> None:
 
     filling = demo.fill(datetime.now(UTC), settings.demo_password or "", open_storage(settings.storage_url), say)
     # Some twenty thousand small queries one after the other: on this loop they take half of the time.
-    with _step("Loading the demo data"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with _step("Demo data"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_with_pool(settings, filling))
 
 
