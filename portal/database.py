@@ -30,6 +30,7 @@ _LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,  # what it says of a connection that ended while it was not looked at
 )
 _AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
 
@@ -141,7 +142,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
             raise
         await tx.connection.execute("COMMIT")
     except (*_LOST, asyncpg.InterfaceError) as error:
-        if isinstance(error, asyncpg.InterfaceError) and not tx.connection.is_closed():
+        if isinstance(error, asyncpg.InterfaceError) and not _is_gone(tx.connection):
             raise  # a mistake of ours, not the server's absence
         raise Unavailable("The database is away for a moment. Try again.") from error
     except _IN_THE_WAY as error:
@@ -183,23 +184,38 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
             return Transaction(connection, reader, readonly)
         except (*_AWAY, TimeoutError) as error:
             if connection is not None:
-                connection.terminate()
-                await _release(connection)
+                await _drop(connection)
             if last or isinstance(error, TimeoutError):
                 raise Unavailable("The database is busy or away for a moment. Try again.") from error
         except BaseException:
             if connection is not None:
-                connection.terminate()
-                await _release(connection)
+                await _drop(connection)
             raise
     raise AssertionError("unreachable")
+
+
+def _is_gone(connection: Any) -> bool:
+    """Whether it ended without us; asyncpg then takes it back into the pool by itself, and refuses every question about it."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
+async def _drop(connection: Any) -> None:
+    """Give a connection back that nobody shall use again."""
+    with contextlib.suppress(*_AWAY):
+        connection.terminate()
+    with contextlib.suppress(*_AWAY):
+        await asyncio.shield(_Server.pool.release(connection))  # type: ignore[union-attr]
 
 
 async def _release(connection: Any) -> None:
     if _Server.pool is None:
         return
-    if not connection.is_closed() and connection.is_in_transaction():
-        connection.terminate()
+    if not _is_gone(connection) and connection.is_in_transaction():
+        await _drop(connection)
+        return
     with contextlib.suppress(*_AWAY):
         await asyncio.shield(_Server.pool.release(connection))
 

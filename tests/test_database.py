@@ -6,6 +6,7 @@ import contextvars
 import asyncpg
 import pytest
 
+from portal import database
 from portal.database import current, transaction
 from portal.desk import Case
 from portal.errors import Unavailable
@@ -133,3 +134,51 @@ class TestTransactions:
     async def test_queries_outside_of_a_transaction_are_refused(self) -> None:
         with pytest.raises(RuntimeError):
             current()
+
+
+class TestAway:
+    async def test_after_the_server_ended_every_connection_the_next_transaction_works(self, dsn: str) -> None:
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("insert into role (name) values ('before')")
+        owner = await asyncpg.connect(dsn)
+        ended = await owner.fetch(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        await owner.close()
+        assert ended
+        async with transaction(SYSTEM) as tx:
+            assert await tx.fetchval("select true from role where name = 'before'")
+
+    async def test_a_connection_that_is_lost_in_the_middle_is_told_as_away_and_leaves_nothing(self, dsn: str) -> None:
+        owner = await asyncpg.connect(dsn)
+        with pytest.raises(Unavailable):
+            async with transaction(SYSTEM) as tx:
+                await tx.execute("insert into role (name) values ('half')")
+                await owner.execute("select pg_terminate_backend($1)", await tx.fetchval("select pg_backend_pid()"))
+                await tx.execute("insert into role (name) values ('whole')")
+        assert await owner.fetchval("select count(*) from role where name in ('half', 'whole')") == 0
+        await owner.close()
+        async with transaction(SYSTEM) as tx:
+            assert await tx.fetchval("select 1") == 1
+
+    @pytest.mark.usefixtures("dsn")
+    async def test_a_pool_that_is_used_up_refuses_after_a_while_and_recovers(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """R84: 503, never a hang."""
+        monkeypatch.setattr(database, "ACQUIRE_SECONDS", 0.2)
+        go_on = asyncio.Event()
+
+        async def hold() -> None:
+            async with transaction(SYSTEM):
+                await go_on.wait()
+
+        holders = [asyncio.create_task(hold()) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(Unavailable):
+            async with transaction(SYSTEM):
+                pass
+        go_on.set()
+        await asyncio.gather(*holders)
+        async with transaction(SYSTEM) as tx:
+            assert await tx.fetchval("select 1") == 1
