@@ -10,7 +10,7 @@ from litestar import Request
 
 from portal.database import transaction
 from portal.desk import attachments
-from portal.errors import BadRequest, Forbidden, Invalid, TooLarge
+from portal.errors import BadRequest, Forbidden, Full, Invalid, TooLarge, TooMany
 from portal.people import sessions
 from portal.storage import new_key
 from portal.web import drafts
@@ -139,7 +139,7 @@ async def read(request: Request[Any, Any, Any]) -> None:
     form = visit.form = Form()
     try:
         await _fill(form, visit, request, _store_file)
-    except TooLarge:
+    except (TooLarge, TooMany, Full):
         if visit.reader:
             await drafts.keep(visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=True)
         raise
