@@ -204,9 +204,7 @@ async def test_the_overview_tells_what_waits_and_what_is_in_work_by_one_query(fi
         with counted() as statements:
             seen = await overview(ADA, LATER)
     assert len(statements) == 1
-    assert [(case.number, case.said, case.said_by) for case in seen.waiting] == [
-        (1003, "Which one?", "Max Herrmann")
-    ]
+    assert [(case.number, case.said, case.said_by) for case in seen.waiting] == [(1003, "Which one?", "Max Herrmann")]
     assert [(case.number, case.status, case.agent, case.said) for case in seen.in_work] == [
         (1002, "new", "Ines Okafor", ""),
         (1001, "new", None, ""),
