@@ -114,6 +114,7 @@ def test_the_text_form_shows_no_secret() -> None:
     assert GOOD_SECRET not in repr(Settings.from_environment(PRODUCTION))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [["serve"], ["migrate"], ["worker"], ["admin", "create", "--name", "N", "--email", "n@desk.example"]]
 )

@@ -62,6 +62,9 @@ async def root(app: Gate, dsn: str) -> AsyncIterator[Browser]:
         yield browser
 
 
+pytestmark = pytest.mark.slow
+
+
 async def sent(browser: Browser, path: str, fields: dict[str, str]) -> str:
     """Where an accepted form leads."""
     answer = await browser.send_form(path, fields)

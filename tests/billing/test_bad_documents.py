@@ -272,6 +272,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert main([]) == 2
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_its_status(tmp_path: Path) -> None:
     file = tmp_path / "document.json"
     file.write_text(json.dumps(changed(("entries.1.date", "not yet"))))

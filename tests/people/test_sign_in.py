@@ -14,7 +14,7 @@ from tests.world import ADA, ALAN, INES, NOW, PASSWORD
 
 HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
 
-pytestmark = pytest.mark.usefixtures("dsn")
+pytestmark = [pytest.mark.usefixtures("dsn"), pytest.mark.slow]
 
 
 async def wrong(email: str = ADA.email, address: str = HERE, at=NOW, password: str = "wrong") -> str:

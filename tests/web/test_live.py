@@ -19,6 +19,8 @@ from portal.web.live import MOST_STREAMS, Listener
 from portal.web.visit import CompanyBrief, Visit
 from tests.world import ACME, ADA, ALAN, GIL, INES
 
+pytestmark = pytest.mark.slow
+
 
 class Stream:
     """What one page hears."""
