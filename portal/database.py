@@ -184,12 +184,12 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
             return Transaction(connection, reader, readonly)
         except (*_AWAY, TimeoutError) as error:
             if connection is not None:
-                await _drop(connection)
+                await _release(connection, for_good=True)
             if last or isinstance(error, TimeoutError):
                 raise Unavailable("The database is busy or away for a moment. Try again.") from error
         except BaseException:
             if connection is not None:
-                await _drop(connection)
+                await _release(connection, for_good=True)
             raise
     raise AssertionError("unreachable")
 
@@ -202,22 +202,14 @@ def _is_gone(connection: Any) -> bool:
         return True
 
 
-async def _drop(connection: Any) -> None:
-    """Give a connection back that nobody shall use again."""
+async def _release(connection: Any, *, for_good: bool = False) -> None:
+    """Give a connection back; one that is still in a transaction, or shall go `for_good`, is used by nobody again."""
     with contextlib.suppress(*_AWAY):
-        connection.terminate()
-    with contextlib.suppress(*_AWAY):
-        await asyncio.shield(_Server.pool.release(connection))  # type: ignore[union-attr]
-
-
-async def _release(connection: Any) -> None:
-    if _Server.pool is None:
-        return
-    if not _is_gone(connection) and connection.is_in_transaction():
-        await _drop(connection)
-        return
-    with contextlib.suppress(*_AWAY):
-        await asyncio.shield(_Server.pool.release(connection))
+        if for_good or connection.is_in_transaction():
+            connection.terminate()
+    if _Server.pool is not None:
+        with contextlib.suppress(*_AWAY):
+            await asyncio.shield(_Server.pool.release(connection))
 
 
 async def _nothing_to_reset(connection: Any) -> None:

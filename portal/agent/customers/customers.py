@@ -41,7 +41,8 @@ async def new(request: Asked) -> Response[str]:
 
 
 async def _form(request: Asked, *, customer: int | None = None, **again: Any) -> Response[str]:
-    found = await Customer.find(customer, visit_of(request).reader) if customer is not None else None  # type: ignore[arg-type]
+    reader: Any = visit_of(request).reader
+    found = await Customer.find(customer, reader) if customer is not None else None
     return await form_page(
         request, "agent/customers/form.html", facts=found.facts if found else None, customer=found,
         countries=particulars.countries(), **again,

@@ -1,0 +1,117 @@
+"""Every kind of error is a page in the app's look for whoever asks, a fragment for htmx, and tells nothing of the inside."""
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import pytest
+from litestar import get
+from litestar.params import FromPath
+
+from portal import database
+from portal.app import create_app
+from portal.embedded import EmbeddedPostgres
+from portal.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    Full,
+    Invalid,
+    NotFound,
+    Refusal,
+    TooLarge,
+    TooMany,
+    Unavailable,
+)
+from portal.people.readers import Reader
+from portal.settings import Settings
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.world import ADA, INES, cast_rows
+
+SECRET = "zanzibar-of-the-inside"
+
+REFUSALS: dict[int, Refusal] = {
+    400: BadRequest(),
+    403: Forbidden(),
+    404: NotFound(),
+    409: Conflict("Jonas has taken it."),
+    413: TooLarge(),
+    422: Invalid({"": "Something is missing."}),
+    429: TooMany("Wait a minute.", retry_after=60),
+    503: Unavailable(),
+    507: Full(),
+}
+
+
+@get("/broken/{status:int}")
+async def broken(status: FromPath[int]) -> None:
+    """Refuses as asked, or breaks."""
+    raise REFUSALS.get(status) or RuntimeError(SECRET)
+
+
+@pytest.fixture
+def breaking(settings: Settings) -> Gate:
+    """The app with a route that breaks."""
+    app = create_app(settings)
+    app.inner.register(broken)
+    return app
+
+
+@pytest.mark.parametrize("reader", [None, ADA, INES], ids=["nobody", "contact", "agent"])
+async def test_every_error_has_a_page_of_its_own_in_the_look(breaking: Gate, reader: Reader | None) -> None:
+    """Issue 2, section 4; R92."""
+    titles = set()
+    async with await Browser.of(breaking, reader) if reader else Browser(breaking) as browser:
+        for status in (*REFUSALS, 500):
+            answer = await browser.get(f"/broken/{status}")
+            assert answer.status_code == status
+            (title,) = re.findall(r"<h1>([^<]+)</h1>", answer.text)
+            titles.add(title)
+            assert "css/tokens.css" in answer.text
+            assert f'<p class="code">{status}</p>' in answer.text
+            assert SECRET not in answer.text
+            assert "Traceback" not in answer.text
+            assert (answer.headers["x-request-id"] in answer.text) is (status >= 500)
+            assert ("retry-after" in answer.headers) is (status in {429, 503})
+    assert len(titles) == len(REFUSALS) + 1
+
+
+@pytest.mark.parametrize("status", [*REFUSALS, 500])
+async def test_htmx_gets_the_sentence_and_no_page(breaking: Gate, status: int) -> None:
+    async with await Browser.of(breaking, INES) as browser:
+        answer = await browser.get(f"/broken/{status}", headers={"HX-Request": "true"})
+        assert answer.status_code == status
+        assert 'role="alert"' in answer.text
+        assert "<html" not in answer.text
+        assert SECRET not in answer.text
+
+
+@pytest.mark.slow
+async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_well(tmp_path: Path) -> None:
+    """Issue 2, section 2: /health is 503 without the database, 200 with it; section 4: recovery after the server was away; R84."""
+    with TemporaryDirectory(prefix="portal-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "data")
+        try:
+            owner = server.start()
+            await database.migrate(owner)
+            connection = await asyncpg.connect(owner)
+            await connection.execute(cast_rows())
+            await connection.close()
+            await database.start(owner, role="portal_app", size=2)
+            data = {"DATABASE_OWNER_URL": owner, "PORTAL_DATA": str(tmp_path), "PORTAL_ENVIRONMENT": "test"}
+            async with await Browser.of(create_app(Settings.from_environment(data)), ADA) as browser:
+                assert (await browser.get("/cases")).status_code == 200
+                server.stop()
+                for path in ("/", "/cases", "/no-such-page"):
+                    answer = await browser.get(path)
+                    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+                    assert "css/tokens.css" in answer.text
+                assert (await browser.get("/health")).status_code == 503
+                server.start()
+                assert (await browser.get("/health")).status_code == 200
+                assert (await browser.get("/cases")).status_code == 200
+        finally:
+            await database.stop()
+            server.remove()
