@@ -21,7 +21,8 @@ async def open_case(subject: str) -> None:
 async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: Visitors) -> None:
     """Issue 2, section 4: live updates reconnect on both sides, and after a loss everything shown is fetched again."""
     page = await visitors.signed_in("ines@desk.example")
-    await page.goto("/agent/cases?view=all")
+    async with page.expect_response("**/agent/live"):  # the stream is open: from here on nothing may be missed
+        await page.goto("/agent/cases?view=all")
     await open_case("Before the loss")
     await expect(page.get_by_text("Before the loss")).to_be_visible()
     # The connection is closed under the page, as by a server that restarts, and does not come back for a while.
