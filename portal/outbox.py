@@ -3,7 +3,11 @@
 Inserting a row wakes the live updates at once (a trigger notifies); what mails and notifications send is composed from the rows when it is sent.
 """
 
+import re
 from datetime import datetime
+from typing import Any
+
+import asyncpg
 
 from portal.database import Reader, current
 
@@ -27,3 +31,30 @@ async def tell(
         "insert into outbox (kind, customer_id, contact_may_know, subject_id, actor_id, at) values ($1, $2, $3, $4, $5, $6)",
         kind, customer_id, contact_may_know, subject_id, actor.credential_id if actor else None, at,
     )  # fmt: skip
+
+
+_SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
+MOST_TOLD = 100
+
+TOLD_SINCE = """
+select kind, customer_id as customer, contact_may_know, subject_id as subject from outbox
+where transaction_id >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(transaction_id, $1::text::pg_snapshot)
+  -- after a restore into another cluster there are transactions from its future
+  and transaction_id < pg_snapshot_xmax(pg_current_snapshot())
+group by kind, customer_id, contact_may_know, subject_id order by min(id) limit $2
+"""
+
+
+async def told_since(snapshot: str) -> list[dict[str, Any]] | None:
+    """What was told that a page rendered from `snapshot` (text of a `pg_snapshot`) cannot have shown, as the live updates notify it.
+
+    By transactions, not by time: one that began before the page may commit after it. None: the snapshot cannot be read, or there is more
+    than `MOST_TOLD`, so that everything has to be fetched again.
+    """
+    if not _SNAPSHOT.fullmatch(snapshot):
+        return None
+    try:
+        rows = await current().fetch(TOLD_SINCE, snapshot, MOST_TOLD + 1)
+    except asyncpg.InvalidTextRepresentationError:
+        return None
+    return [dict(row) for row in rows] if len(rows) <= MOST_TOLD else None

@@ -1,6 +1,7 @@
 """Live updates: the database tells that something changed (ids only), each open page hears what its reader may know and fetches it again.
 
-One connection per process listens; it comes back by itself after the database was away, and then every page is told to refresh.
+One connection per process listens; it comes back by itself after the database was away. Whenever it begins to listen, every open page is told to
+refresh; and a stream begins with what its page cannot have shown (`seen`). So nothing falls between a page's rendering and its stream.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import asyncpg
 from litestar import Request, get
 from litestar.response import Stream
 
-from portal import database
+from portal import database, outbox
 from portal.errors import TooMany, Unavailable
 from portal.people import sessions
 from portal.people.readers import Reader
@@ -53,24 +54,23 @@ class Listener:
                 await self._task
 
     async def _listen(self) -> None:
-        delay, first = 0.2, True
+        delay = 0.2
         while True:
             try:
-                await self._listen_until_lost(again=not first)
-                delay, first = 0.2, False
+                await self._listen_until_lost()
+                delay = 0.2
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("the live updates lost the database: %s", type(error).__name__)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 5)
 
-    async def _listen_until_lost(self, *, again: bool) -> None:
+    async def _listen_until_lost(self) -> None:
         lost = asyncio.Event()
         connection = await database.listener_connection()
         try:
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener("portal", lambda *received: self._tell(json.loads(received[3])))
-            if again:
-                self._tell({"kind": REFRESH})
+            self._tell({"kind": REFRESH})
             await lost.wait()
         finally:
             await connection.close(timeout=1)
@@ -89,15 +89,20 @@ class Listener:
         if reader and list(self.streams.values()).count(reader.credential_id) >= MOST_STREAMS:
             raise TooMany("You have too many pages open. Close some of them.", retry_after=60)
 
-    async def events(self, visit: Visit, *, again: bool) -> AsyncGenerator[bytes, None]:
-        """The stream of one page: names of events, each for what a reader may know; it ends with the session. `again`: the page was here before."""
+    async def events(self, visit: Visit, *, seen: str | None) -> AsyncGenerator[bytes, None]:
+        """The stream of one page: names of events, each for what a reader may know; it ends with the session.
+
+        `seen`: the snapshot that the page was rendered from; None where it was here before, and may have missed anything.
+        """
         reader, session = visit.reader, visit.session
         if reader is None or session is None:
             return
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self.streams[queue] = reader.credential_id
         try:
-            yield b"id: 1\nretry: 1000\n" + (b"event: " + REFRESH.encode() + b"\ndata:\n\n" if again else b"\n")
+            yield b"id: 1\nretry: 1000\n\n"
+            for name in [REFRESH] if seen is None else await _missed(reader, seen):
+                yield _event(name)
             while not self.closing:
                 notice: dict[str, Any] | None = {}
                 with contextlib.suppress(TimeoutError):
@@ -106,12 +111,12 @@ class Listener:
                     break
                 if not notice:
                     if not await self._session_lives(session.id):
-                        yield b"event: ended\ndata:\n\n"
+                        yield _event("ended")
                         break
                     yield b": still here\n\n"
                     continue
                 for name in await names(reader, notice):
-                    yield f"event: {name}\ndata:\n\n".encode()
+                    yield _event(name)
         finally:
             del self.streams[queue]
 
@@ -121,6 +126,22 @@ class Listener:
                 return await sessions.is_live(session_id, now())
         except Unavailable:
             return True  # asked again at the next heartbeat
+
+
+def _event(name: str) -> bytes:
+    return f"event: {name}\ndata:\n\n".encode()
+
+
+async def _missed(reader: Reader, seen: str) -> list[str]:
+    """The events that a page rendered from the snapshot `seen` did not hear, each once."""
+    try:
+        async with database.transaction(reader, readonly=True):
+            notices = await outbox.told_since(seen)
+    except Unavailable:
+        notices = None
+    if notices is None:
+        return [REFRESH]
+    return list(dict.fromkeys([name for notice in notices for name in await names(reader, notice)]))
 
 
 async def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
@@ -149,9 +170,9 @@ async def _own_case(reader: Reader, case_id: Any) -> bool:
 def _stream(request: Request[Any, Any, Any]) -> Stream:
     listener: Listener = request.app.state.listener
     listener.refuse_more(visit_of(request).reader)
-    again = "last-event-id" in request.headers
+    seen = None if "last-event-id" in request.headers else request.query_params.get("seen", "")
     return Stream(
-        listener.events(visit_of(request), again=again),
+        listener.events(visit_of(request), seen=seen),
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )

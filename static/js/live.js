@@ -5,6 +5,8 @@
   document.addEventListener("htmx:sse:after:connection", (event) => {
     if (event.detail.connection.attempt > 0) refetch();
   });
+  // The session is over: no stream is asked for any more.
+  document.addEventListener("ended", (event) => event.target.id === "live" && event.target.remove());
   addEventListener("pageshow", (event) => {
     if (event.persisted) refetch();
   });

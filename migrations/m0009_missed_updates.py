@@ -1,0 +1,25 @@
+"""What a page missed between its rendering and the opening of its stream can be asked for, exactly and by its reader alone."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from portal.database import run_script
+
+ID = "2026-11-26T0009"
+VERSION = "1.38.0"
+DESCRIPTION = "the outbox knows its transactions"
+
+# Rows from before have the id of this migration's transaction: no page that is open then misses them.
+SQL = """
+alter table outbox add column transaction_id xid8 not null default pg_current_xact_id();
+create index on outbox (transaction_id);
+
+create policy what_contacts_may_know on outbox for select to portal_contact
+  using (customer_id = (select app_customer()) and contact_may_know);
+grant select on outbox to portal_contact;
+"""
+
+
+async def forwards() -> MigrationManager:
+    manager = MigrationManager(migration_id=ID, app_name="portal", description=DESCRIPTION)
+    manager.add_raw(run_script(SQL))
+    return manager

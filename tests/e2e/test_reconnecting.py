@@ -1,0 +1,85 @@
+"""Live pages before, during and after a loss: the browser connects by itself, and what happened meanwhile is there without reloading."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from portal.database import transaction
+from portal.desk import Case
+from tests.e2e.conftest import Visitors
+from tests.world import ADA, INCIDENT
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+STREAM = "**/agent/live?*"
+
+
+async def open_case(subject: str) -> None:
+    async with transaction(ADA):
+        await Case.open(by=ADA, subject=subject, text="It drops.", case_type_id=INCIDENT, at=datetime.now(UTC))
+
+
+def refused_stream(page: Page) -> object:
+    return page.expect_event("requestfailed", lambda request: "/agent/live" in request.url)
+
+
+def forgive_refused(visitors: Visitors) -> None:
+    """The browser complains of the requests that the test itself refused."""
+    visitors.complaints[:] = [said for said in visitors.complaints if "Failed to fetch" not in said]
+
+
+async def test_what_happens_before_the_stream_is_open_is_shown(visitors: Visitors) -> None:
+    """Issue 2, section 4: nothing falls between a page's rendering and its stream."""
+    page = await visitors.signed_in("ines@desk.example")
+
+    async def late(route: Route) -> None:
+        await open_case("While the page was loading")
+        await route.continue_()
+
+    await page.route(STREAM, late)
+    await page.goto("/agent/cases?view=all")
+    await expect(page.get_by_text("While the page was loading")).to_be_visible()
+
+
+async def test_a_page_is_live_however_slowly_its_scripts_arrive(visitors: Visitors) -> None:
+    """htmx must not begin before the extension is there that opens the stream."""
+    page = await visitors.signed_in("ines@desk.example")
+
+    async def slowly(route: Route) -> None:
+        await asyncio.sleep(0.5)
+        await route.continue_()
+
+    await page.route("**/hx-sse.min.js*", slowly)
+    async with page.expect_event("response", lambda response: "/agent/live" in response.url):
+        await page.goto("/agent/cases?view=all")
+
+
+async def test_a_stream_that_was_refused_at_first_is_tried_again(visitors: Visitors) -> None:
+    page = await visitors.signed_in("ines@desk.example")
+    await page.route(STREAM, lambda route: route.abort())
+    async with refused_stream(page):
+        await page.goto("/agent/cases?view=all")
+    await open_case("Before there was a stream")
+    await page.unroute(STREAM)
+    await expect(page.get_by_text("Before there was a stream")).to_be_visible()
+    forgive_refused(visitors)
+
+
+async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: Visitors) -> None:
+    """Issue 2, section 4: live updates reconnect on both sides, and after a loss everything shown is fetched again."""
+    page = await visitors.signed_in("ines@desk.example")
+    await page.goto("/agent/cases?view=all")
+    await open_case("Before the loss")
+    await expect(page.get_by_text("Before the loss")).to_be_visible()
+    # The connection is closed under the page, as by a server that restarts, and does not come back for a while.
+    await page.route(STREAM, lambda route: route.abort())
+    async with refused_stream(page):
+        await page.evaluate("document.querySelector('#live')._htmx.sse.reader.cancel()")
+    async with refused_stream(page):
+        await open_case("During the loss")
+    await expect(page.get_by_text("During the loss")).to_have_count(0)
+    await page.unroute(STREAM)
+    await expect(page.get_by_text("During the loss")).to_be_visible()
+    forgive_refused(visitors)
