@@ -196,16 +196,12 @@ class TestBetweenThePageAndItsStream:
         stream = Stream(listener.events(await visit_of(ADA, settings), seen=then))
         await stream.hears("refetch")
 
-    @pytest.mark.parametrize("nonsense", ["", "x", "1:2:", "9:1:", "1:1:1,", "99999999999999999999:1:", "1:9223372036854775807:5", "1:٢:"])
+    @pytest.mark.parametrize("nonsense", ["", "x", "9:1:", "1:1:1,", "99999999999999999999:1:", "1:٢:"])
     async def test_a_snapshot_that_cannot_be_read_has_everything_fetched_again(
         self, listener: Listener, settings: Settings, nonsense: str
     ) -> None:
         stream = Stream(listener.events(await visit_of(ADA, settings), seen=nonsense))
-        if nonsense in ("1:2:", "1:9223372036854775807:5"):  # well-formed: nothing happened since
-            await asyncio.sleep(0.3)
-            await stream.hears()
-        else:
-            await stream.hears("refetch")
+        await stream.hears("refetch")
 
     async def test_a_process_that_begins_to_listen_tells_the_pages_that_wait_for_it(
         self, dsn: str, settings: Settings
