@@ -47,14 +47,14 @@ async def begin(credential_id: int, *, address: str, browser: str, at: datetime)
 
 FIND = """
 select s.id, s.token_hash, s.created_at, s.last_used_at, s.ended_at, p.*,
-       c.name as company, c.currency, c.time_zone as company_zone, pg_current_snapshot()::text as seen
+       c.name as company, c.currency, c.time_zone as company_zone, pg_current_snapshot()::text as snapshot
 from session s cross join lateral person_of(s.credential_id) p left join company c on true
 where s.token_hash = $1
 """
 
 
 async def find(token: str, at: datetime) -> tuple[Session, Any] | None:
-    """The token's session with its row (the company's name, currency and zone too, and in `seen` what a page read after it sees at least:
+    """The token's session with its row (the company's name, currency and zone too, and in `snapshot` what a page read after it sees at least:
     `portal.outbox.told_since`), or None for a token nobody was given."""
     row = await current().fetchrow(FIND, hash_of(token))
     if row is None:

@@ -37,7 +37,7 @@ def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path
     """The page of an error, or just its sentence as a fragment."""
     context: dict[str, Any] = {
         "status": status, "sentence": sentence, "request_id": visit.id, "reader": visit.reader, "company": visit.company, "csrf": visit.csrf,
-        "nonce": visit.nonce, "path": path, "now": visit.at, "seen": visit.seen,
+        "nonce": visit.nonce, "path": path, "now": visit.at, "snapshot": visit.snapshot,
     }  # fmt: skip
     return render("errors/_refusal.html" if fragment else "errors/error.html", **context)
 

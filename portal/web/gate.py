@@ -102,7 +102,7 @@ class Gate:
             return
         visit.session, row = found
         visit.reader = visit.session.reader
-        visit.seen = row["seen"]
+        visit.snapshot = row["snapshot"]
         if row["company"]:
             self.company = visit.company = CompanyBrief(row["company"], row["currency"], row["company_zone"])
 

@@ -1,7 +1,7 @@
 """Live updates: the database tells that something changed (ids only), each open page hears what its reader may know and fetches it again.
 
 One connection per process listens; it comes back by itself after the database was away. Whenever it begins to listen, every open page is told to
-refresh; and a stream begins with what its page cannot have shown (`seen`). So nothing falls between a page's rendering and its stream.
+refresh; and a stream begins with what its page cannot have shown (`snapshot`). So nothing falls between a page's rendering and its stream.
 """
 
 import asyncio
@@ -89,10 +89,10 @@ class Listener:
         if reader and list(self.streams.values()).count(reader.credential_id) >= MOST_STREAMS:
             raise TooMany("You have too many pages open. Close some of them.", retry_after=60)
 
-    async def events(self, visit: Visit, *, seen: str | None) -> AsyncGenerator[bytes, None]:
+    async def events(self, visit: Visit, *, snapshot: str | None) -> AsyncGenerator[bytes, None]:
         """The stream of one page: names of events, each for what a reader may know; it ends with the session.
 
-        `seen`: the snapshot that the page was rendered from; None where it was here before, and may have missed anything.
+        `snapshot`: what the page was rendered from; None where it was here before, and may have missed anything.
         """
         reader, session = visit.reader, visit.session
         if reader is None or session is None:
@@ -101,7 +101,7 @@ class Listener:
         self.streams[queue] = reader.credential_id
         try:
             yield b"id: 1\nretry: 1000\n\n"
-            for name in [REFRESH] if seen is None else await _missed(reader, seen):
+            for name in [REFRESH] if snapshot is None else await _missed(reader, snapshot):
                 yield _event(name)
             while not self.closing:
                 notice: dict[str, Any] | None = {}
@@ -132,11 +132,11 @@ def _event(name: str) -> bytes:
     return f"event: {name}\ndata:\n\n".encode()
 
 
-async def _missed(reader: Reader, seen: str) -> list[str]:
-    """The events that a page rendered from the snapshot `seen` did not hear, each once."""
+async def _missed(reader: Reader, snapshot: str) -> list[str]:
+    """The events that a page rendered from `snapshot` did not hear, each once."""
     try:
         async with database.transaction(reader, readonly=True):
-            notices = await outbox.told_since(seen)
+            notices = await outbox.told_since(snapshot)
     except Unavailable:
         notices = None
     if notices is None:
@@ -170,9 +170,9 @@ async def _own_case(reader: Reader, case_id: Any) -> bool:
 def _stream(request: Request[Any, Any, Any]) -> Stream:
     listener: Listener = request.app.state.listener
     listener.refuse_more(visit_of(request).reader)
-    seen = None if "last-event-id" in request.headers else request.query_params.get("seen", "")
+    snapshot = None if "last-event-id" in request.headers else request.query_params.get("snapshot", "")
     return Stream(
-        listener.events(visit_of(request), seen=seen),
+        listener.events(visit_of(request), snapshot=snapshot),
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )

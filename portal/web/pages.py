@@ -19,7 +19,7 @@ HTML = "text/html; charset=utf-8"
 
 
 def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """A page, or a fragment (`_x.html`). Every template may use beside `context`: reader, company, csrf, nonce, path, now, seen, errors, typed."""
+    """A page, or a fragment (`_x.html`). Beside `context` it has: reader, company, csrf, nonce, path, now, snapshot, errors, typed."""
     visit = visit_of(request)
     given = {"errors": {}, "typed": {}} | context
     html = render(
@@ -30,7 +30,7 @@ def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, *
         nonce=visit.nonce,
         path=request.scope["path"],
         now=visit.at,
-        seen=visit.seen,
+        snapshot=visit.snapshot,
         **given,
     )
     return Response(html, status_code=status, media_type=HTML)

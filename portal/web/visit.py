@@ -40,7 +40,7 @@ class Visit:
     session: Session | None = None
     anonymous: str = ""
     """Content of the cookie that forms of nobody in particular are bound to, such as sign-in."""
-    seen: str = ""
+    snapshot: str = ""
     """A snapshot of the database from before anything that the page shows was read; its stream begins with what came after it."""
     new_cookies: list[str] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(8))

@@ -40,7 +40,7 @@ RAIL = {"mine": 12, "unassigned": 5, "waiting": 21, "all": 142, "approvals": 25}
 def context(reader: SimpleNamespace | None, path: str, **more: object) -> dict[str, Any]:
     """What the middleware gives to every page."""
     now = datetime(2026, 11, 20, 13, 5, tzinfo=UTC)
-    return {"reader": reader, "company": COMPANY, "csrf": "token", "path": path, "now": now, **more}
+    return {"reader": reader, "company": COMPANY, "csrf": "token", "path": path, "now": now, "snapshot": "", **more}
 
 
 CONTEXTS = {

@@ -80,11 +80,11 @@ async def tell(kind: str, subject_id: int, *, contact_may_know: bool) -> None:
         )
 
 
-async def seen() -> str:
+async def snapshot() -> str:
     """What a page that is rendered now is rendered from."""
     async with transaction(SYSTEM, readonly=True) as tx:
-        snapshot: str = await tx.fetchval("select pg_current_snapshot()::text")
-    return snapshot
+        text: str = await tx.fetchval("select pg_current_snapshot()::text")
+    return text
 
 
 async def open_case(contact: Reader) -> int:
@@ -102,7 +102,7 @@ async def test_each_hears_only_what_they_may_know(listener: Listener, settings: 
     """R26, R27: a contact hears nothing of notes, of colleagues' cases without the right, of invoices without the right, of other customers."""
     case = await open_case(ADA)
     streams = {
-        reader.name: Stream(listener.events(await visit_of(reader, settings), seen=await seen()))
+        reader.name: Stream(listener.events(await visit_of(reader, settings), snapshot=await snapshot()))
         for reader in (INES, ADA, ALAN, GIL)
     }
     await asyncio.sleep(0.2)
@@ -118,7 +118,7 @@ async def test_each_hears_only_what_they_may_know(listener: Listener, settings: 
 async def test_after_the_database_was_away_every_page_is_told_to_fetch_again(
     listener: Listener, settings: Settings, dsn: str
 ) -> None:
-    stream = Stream(listener.events(await visit_of(ADA, settings), seen=await seen()))
+    stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
     await asyncio.sleep(0.2)
     async with transaction(None) as tx:
         name = await tx.fetchval("select current_database()")
@@ -133,7 +133,7 @@ async def test_after_the_database_was_away_every_page_is_told_to_fetch_again(
 
 
 async def test_a_page_that_comes_back_fetches_again(listener: Listener, settings: Settings) -> None:
-    stream = Stream(listener.events(await visit_of(ADA, settings), seen=None))
+    stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=None))
     await stream.hears("refetch")
 
 
@@ -142,12 +142,12 @@ class TestBetweenThePageAndItsStream:
 
     async def test_the_stream_begins_with_what_happened_meanwhile(self, listener: Listener, settings: Settings) -> None:
         """Each thing once, and to each reader only what they may know (R26, R27)."""
-        case, then = await open_case(ADA), await seen()
+        case, then = await open_case(ADA), await snapshot()
         for _ in range(2):
             await tell("case.replied", case, contact_may_know=True)
         await tell("case.noted", await open_case(ADA), contact_may_know=False)
         streams = {
-            reader.name: Stream(listener.events(await visit_of(reader, settings), seen=then))
+            reader.name: Stream(listener.events(await visit_of(reader, settings), snapshot=then))
             for reader in (INES, ADA, ALAN, GIL)
         }
         await streams[INES.name].hears(f"case-{case}", "cases", f"case-{case + 1}")
@@ -158,7 +158,7 @@ class TestBetweenThePageAndItsStream:
 
     async def test_what_was_shown_already_is_not_told_again(self, listener: Listener, settings: Settings) -> None:
         await tell("case.replied", await open_case(ADA), contact_may_know=True)
-        stream = Stream(listener.events(await visit_of(ADA, settings), seen=await seen()))
+        stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
         await asyncio.sleep(0.3)
         await stream.hears()
 
@@ -176,16 +176,16 @@ class TestBetweenThePageAndItsStream:
             case,
         )
         await tell("invoice.issued", 7, contact_may_know=True)
-        then = await seen()
+        then = await snapshot()
         await running.commit()
         await slow.close()
-        stream = Stream(listener.events(await visit_of(ADA, settings), seen=then))
+        stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=then))
         await stream.hears(f"case-{case}", "cases")
 
     async def test_where_too_much_happened_everything_is_fetched_again(
         self, listener: Listener, settings: Settings
     ) -> None:
-        then = await seen()
+        then = await snapshot()
         async with transaction(SYSTEM) as tx:
             await tx.execute(
                 "insert into outbox (kind, customer_id, contact_may_know, subject_id, at)"
@@ -193,14 +193,14 @@ class TestBetweenThePageAndItsStream:
                 ACME,
                 outbox.MOST_TOLD + 1,
             )
-        stream = Stream(listener.events(await visit_of(ADA, settings), seen=then))
+        stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=then))
         await stream.hears("refetch")
 
     @pytest.mark.parametrize("nonsense", ["", "x", "9:1:", "1:1:1,", "99999999999999999999:1:", "1:٢:"])
     async def test_a_snapshot_that_cannot_be_read_has_everything_fetched_again(
         self, listener: Listener, settings: Settings, nonsense: str
     ) -> None:
-        stream = Stream(listener.events(await visit_of(ADA, settings), seen=nonsense))
+        stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=nonsense))
         await stream.hears("refetch")
 
     async def test_a_process_that_begins_to_listen_tells_the_pages_that_wait_for_it(
@@ -208,7 +208,7 @@ class TestBetweenThePageAndItsStream:
     ) -> None:
         """A stream that was opened before the process listened has heard nothing."""
         late = Listener()
-        stream = Stream(late.events(await visit_of(ADA, settings), seen=await seen()))
+        stream = Stream(late.events(await visit_of(ADA, settings), snapshot=await snapshot()))
         await asyncio.sleep(0.2)
         await stream.hears()
         late.start()
@@ -221,7 +221,7 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
 ) -> None:
     monkeypatch.setattr("portal.web.live.HEARTBEAT", 0.1)
     visit = await visit_of(ADA, settings)
-    stream = Stream(listener.events(visit, seen=await seen()))
+    stream = Stream(listener.events(visit, snapshot=await snapshot()))
     await asyncio.sleep(0.4)
     assert not stream.task.done()
     async with transaction(None) as tx:
@@ -233,7 +233,7 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
 
 
 async def test_streams_end_when_the_portal_stops(listener: Listener, settings: Settings) -> None:
-    stream = Stream(listener.events(await visit_of(ADA, settings), seen=await seen()))
+    stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
     await asyncio.sleep(0.1)
     with contextlib.suppress(asyncio.CancelledError):
         await listener.stop()
@@ -243,7 +243,7 @@ async def test_streams_end_when_the_portal_stops(listener: Listener, settings: S
 async def test_nobody_takes_the_connections_of_all(listener: Listener, settings: Settings) -> None:
     """A person has so many streams at a time; a closed one makes room again."""
     visit = await visit_of(ADA, settings)
-    open_ones = [listener.events(visit, seen=await seen()) for _ in range(MOST_STREAMS)]
+    open_ones = [listener.events(visit, snapshot=await snapshot()) for _ in range(MOST_STREAMS)]
     for stream in open_ones:
         await anext(stream)
     with pytest.raises(TooMany):
