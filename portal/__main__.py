@@ -76,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--data", metavar="DIR", help="folder of an embedded database")
     verify.set_defaults(run=_verify)
 
+    backup = commands.add_parser("backup", help="copy the database and the files that it names, from one point in time")
+    restore = commands.add_parser("restore", help="bring a backup into an empty database and its storage")
+    for command, run in ((backup, _backup), (restore, _restore)):
+        command.add_argument("folder", metavar="FOLDER", help="the backup's own folder")
+        command.add_argument("--data", metavar="DIR", help="folder of an embedded database")
+        command.set_defaults(run=run)
+
     simulate = commands.add_parser("simulate", help="run the billing engine over a JSON document, without a database")
     simulate.add_argument("file", metavar="FILE")
 
@@ -167,22 +174,45 @@ def _verify(given: argparse.Namespace) -> None:
     from portal.billing import INVARIANTS, violations
     from portal.database import transaction
     from portal.people.readers import SYSTEM
-    from portal.settings import CannotStart, Settings
+    from portal.settings import CannotStart
 
     async def check() -> dict[str, list[str]]:
         async with transaction(SYSTEM, readonly=True):
             return await violations()
 
-    environ = dict(os.environ)
-    if given.data:
-        environ = {"PORTAL_ENVIRONMENT": "demo", **environ, "PORTAL_DATA": given.data}
-    with _database_of(Settings.from_environment(environ)) as settings:
+    with _database_of(_settings_for(given.data)) as settings:
         broken = asyncio.run(_with_pool(settings, check()))
     for sentence in INVARIANTS:
         rows = broken.get(sentence, [])
         print(f"{len(rows):>6}  {sentence}", *rows, sep="\n          ")
     if broken:
         raise CannotStart(f"{len(broken)} of {len(INVARIANTS)} invariants do not hold.")
+
+
+def _backup(given: argparse.Namespace) -> None:
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from portal.backup import back_up
+    from portal.storage import open_storage
+
+    with _database_of(_settings_for(given.data)) as settings:
+        storage, folder = open_storage(settings.storage_url), Path(given.folder).absolute()
+        made = asyncio.run(back_up(settings.owner_url or "", storage, folder, datetime.now(UTC)))
+    print(f"The database and {len(made['files'])} files are in {folder}.")
+
+
+def _restore(given: argparse.Namespace) -> None:
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from portal.backup import restore
+    from portal.storage import open_storage
+
+    with _database_of(_settings_for(given.data), migrate=False) as settings:
+        storage, folder = open_storage(settings.storage_url), Path(given.folder).absolute()
+        made = asyncio.run(restore(folder, settings.owner_url or "", storage, datetime.now(UTC)))
+    print(f"The database and {len(made['files'])} files of {made['at']} are restored. Check them with portal verify.")
 
 
 def _create_admin(given: argparse.Namespace) -> None:
@@ -256,7 +286,15 @@ def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
     return EmbeddedPostgres(settings.data)
 
 
-def _prepared(embedded: "EmbeddedPostgres", settings: "Settings") -> "Settings":
+def _settings_for(data: str | None) -> "Settings":
+    """The settings of the environment, or those of the embedded database in the folder `data`."""
+    from portal.settings import Settings
+
+    environ = {"PORTAL_ENVIRONMENT": "demo", **os.environ, "PORTAL_DATA": data} if data else dict(os.environ)
+    return Settings.from_environment(environ)
+
+
+def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bool = True) -> "Settings":
     """Start the embedded server if nobody runs it, migrate, and return the settings with its URLs."""
     from portal import database
 
@@ -264,20 +302,22 @@ def _prepared(embedded: "EmbeddedPostgres", settings: "Settings") -> "Settings":
     if owner is None:
         with _step("Starting PostgreSQL"):
             owner = embedded.start()
+    if not migrate:
+        return replace(settings, database_url=owner, database_owner_url=owner)
     with _step("Bringing the schema up to date"):
         asyncio.run(database.migrate(owner))
     return replace(settings, database_url=embedded.let_in("portal_app"), database_owner_url=owner)
 
 
 @contextlib.contextmanager
-def _database_of(settings: "Settings") -> "Iterator[Settings]":
+def _database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Settings]":
     """The settings with a database that can be reached: the one named, the embedded one that `serve` runs, or one of our own meanwhile."""
     embedded = _embedded(settings)
     if embedded is None:
         yield settings
         return
     try:
-        yield _prepared(embedded, settings)
+        yield _prepared(embedded, settings, migrate=migrate)
     finally:
         embedded.stop()
 

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 import asyncpg
+from piccolo.apps.migrations.commands.base import BaseMigrationManager
 from piccolo.apps.migrations.commands.forwards import run_forwards
 from piccolo.engine.postgres import PostgresEngine
 
@@ -283,6 +284,13 @@ def run_script(sql: str) -> Hook:
         await current().connection.execute(sql)
 
     return run
+
+
+def migration_names() -> set[str]:
+    """The migrations that this portal knows, as the table `migration` names those that ran."""
+    manager = BaseMigrationManager()
+    folder = manager.get_app_config(app_name="portal").resolved_migrations_folder_path
+    return set(manager.get_migration_ids(manager.get_migration_modules(folder)))
 
 
 async def migrate(owner_dsn: str) -> None:

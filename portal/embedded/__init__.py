@@ -3,6 +3,7 @@
 `EmbeddedPostgres` starts and stops it. As root the server runs as another user of the machine; `place` says as whom and where.
 """
 
+from portal.embedded.place import programs
 from portal.embedded.server import EmbeddedPostgres
 
-__all__ = ["EmbeddedPostgres"]
+__all__ = ["EmbeddedPostgres", "programs"]

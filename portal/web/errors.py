@@ -24,6 +24,9 @@ SENTENCES = {
 }
 
 
+STREAMS = ("/live", "/agent/live")
+
+
 class SignInNeeded(Exception):
     """Nobody is signed in. `next_path`: where to go on afterwards; `kept`: what was typed waits there as a draft."""
 
@@ -83,6 +86,10 @@ def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> R
     if needed.kept:
         where += ("&" if "?" in where else "?") + "kept=yes"
     if "hx-request" in request.headers:
+        if (
+            request.scope["path"] in STREAMS
+        ):  # a page whose session is over stays as it is: somebody may be typing in it
+            return Response("event: ended\ndata:\n\n", media_type="text/event-stream")
         return Response("", status_code=200, headers={"HX-Redirect": where})
     return Response("", status_code=303, headers={"Location": where})
 

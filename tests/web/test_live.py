@@ -15,8 +15,10 @@ from portal.people import sessions
 from portal.people.readers import SYSTEM, Reader
 from portal.settings import Settings
 from portal.storage import open_storage
+from portal.web.gate import Gate
 from portal.web.live import MOST_STREAMS, Listener
 from portal.web.visit import CompanyBrief, Visit
+from tests.browser import Browser
 from tests.world import ACME, ADA, ALAN, GIL, INES
 
 pytestmark = pytest.mark.slow
@@ -230,6 +232,16 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
         await tx.execute("update session set ended_at = now()")
     await asyncio.wait_for(stream.task, 5)
     assert stream.heard == ["ended"]
+
+
+async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gate) -> None:
+    """Its stream does not come back every second, and what somebody types in it is not lost to a redirect."""
+    async with Browser(app) as browser:
+        for path in ("/live?snapshot=1:1:", "/agent/live?snapshot=1:1:"):
+            answer = await browser.get(path, headers={"HX-Request": "true"})
+            assert (answer.status_code, answer.text) == (200, "event: ended\ndata:\n\n")
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert "hx-redirect" not in answer.headers
 
 
 async def test_streams_end_when_the_portal_stops(listener: Listener, settings: Settings) -> None:
