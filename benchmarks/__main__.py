@@ -1,0 +1,160 @@
+"""`./dev bench`: a table of pages and write flows beside their floor in the same run; `--json`, `--quick`."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data, flows
+from benchmarks.load import Connection, measure
+from benchmarks.site import Site, served
+from portal import database
+from portal.database import transaction
+from portal.embedded import EmbeddedPostgres
+from portal.people import sessions
+
+COLUMNS = "page cases concurrency rps p50_ms p99_ms cpu_app_ms cpu_db_ms sql bytes floor_rps".split()
+PEOPLE = {"agent": 1, "contact": data.AGENTS + 2}
+"""Credentials: the first agent, and the contact of customer 2, whose case is read."""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What was asked for: `sizes` (numbers of cases), `concurrency`, `seconds` a measurement, and which pages."""
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a list of objects instead of a table")
+    parser.add_argument("--quick", action="store_true", help="1,000 cases, 16 at once, pages that are read only")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000], metavar="CASES")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement (4)")
+    given = parser.parse_args(arguments)
+    given.concurrency = [1, 16]
+    if given.quick:
+        given.sizes, given.concurrency, given.seconds = [1_000], [16], 2.0
+    return given
+
+
+async def tokens(owner_url: str) -> dict[str, str]:
+    """A cookie for each kind of person; nobody's is empty."""
+    await database.start(owner_url, role="portal_app", size=1)
+    try:
+        async with transaction(None):
+            made = {
+                who: await sessions.begin(credential, address="127.0.0.1", browser="benchmark", at=datetime.now(UTC))
+                for who, credential in PEOPLE.items()
+            }
+    finally:
+        await database.stop()
+    return {"": ""} | {who: f"sid={token}" for who, token in made.items()}
+
+
+async def prepared(server: EmbeddedPostgres, cases: int) -> tuple[dict[str, str], dict[str, str]]:
+    """A filled database; the numbers of its cases and the people's cookies."""
+    await database.migrate(server.url())
+    numbers = await data.fill(server.url(), cases)
+    return numbers, await tokens(server.url())
+
+
+async def read(
+    site: Site, page: flows.Page, numbers: dict[str, str], cookies: dict[str, str], concurrency: int, seconds: float
+) -> dict[str, Any]:
+    """One page or flow at one concurrency."""
+    sizes: list[int] = []
+    connections = [Connection(site.port, cookies[page.who]) for _ in range(concurrency)]
+    app, db = site.cpu()
+    most = 100_000 if not page.writes else 400
+    flow = flows.flow_of(page, numbers, sizes)
+    measured = await measure(flow, connections, seconds=seconds, most=most)
+    app, db = (now - before for now, before in zip(site.cpu(), (app, db), strict=True))
+    done = len(measured.latencies) + concurrency  # the warm-up used the processor too
+    for connection in connections:
+        await connection.close()
+    return {
+        "page": page.name, "concurrency": concurrency, "rps": round(measured.rps, 1),
+        "p50_ms": round(measured.percentile_ms(0.5), 2), "p99_ms": round(measured.percentile_ms(0.99), 2),
+        "cpu_app_ms": round(app / done * 1000, 2), "cpu_db_ms": round(db / done * 1000, 2), "bytes": sizes[-1],
+    }  # fmt: skip
+
+
+async def floor_of(site: Site, rows: int, octets: int, concurrency: int, seconds: float) -> float:
+    """Requests a second of the bare handler with as many rows and bytes."""
+
+    async def flow(connection: Connection) -> None:
+        answer = await connection.send("GET", f"/floor/{rows}/{octets}")
+        assert answer.status == 200
+
+    connections = [Connection(site.port) for _ in range(concurrency)]
+    measured = await measure(flow, connections, seconds=seconds, most=100_000)
+    for connection in connections:
+        await connection.close()
+    return round(measured.rps, 1)
+
+
+async def statements(site: Site, page: flows.Page, numbers: dict[str, str], cookies: dict[str, str]) -> int:
+    """How many statements one run sends, after a first one that fills what is kept."""
+    connection, sizes = Connection(site.port, cookies[page.who]), list[int]()
+    flow = flows.flow_of(page, numbers, sizes)
+    await flow(connection)
+    position = site.log.stat().st_size
+    await flow(connection)
+    await connection.close()
+    return site.statements_since(position)
+
+
+def benchmark(
+    cases: int, concurrency: Iterable[int], seconds: float, *, reads_only: bool
+) -> tuple[list[dict[str, Any]], float]:
+    """All rows of one size, and the memory of the two workers in MB after them."""
+    pages = [page for page in flows.PAGES if not (reads_only and page.writes)]
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder, ExitStack() as stack:
+        place = Path(folder)
+        place.chmod(0o755)
+        server = EmbeddedPostgres(place / "data")
+        stack.callback(server.remove)
+        server.start()
+        numbers, cookies = asyncio.run(prepared(server, cases))
+        with (
+            served("portal.app:create_app", server, place / "data") as site,
+            served("benchmarks.floor:create_app", server, place / "data") as floor,
+        ):
+            for page in pages:
+                for at_once in concurrency:
+                    row = asyncio.run(read(site, page, numbers, cookies, at_once, seconds))
+                    row["floor_rps"] = asyncio.run(floor_of(floor, page.rows, row["bytes"], at_once, seconds / 2))
+                    rows.append({"cases": cases} | row)
+                    print(f"  {page.name}, {cases} cases, {at_once} at once", file=sys.stderr, flush=True)
+            memory = site.memory_mb()
+        server._psql("portal", "alter database portal set log_statement = 'all'")
+        with served("portal.app:create_app", server, place / "data", workers=1) as site:
+            sql = {page.name: asyncio.run(statements(site, page, numbers, cookies)) for page in pages}
+    return [{column: (row | {"sql": sql[row["page"]]})[column] for column in COLUMNS} for row in rows], memory
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows under their heads, figures at the right."""
+    cells = [COLUMNS, *([f"{row[column]}" for column in COLUMNS] for row in rows)]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        for line in cells
+    )  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what was asked for and print it."""
+    given = parse(arguments)
+    rows: list[dict[str, Any]] = []
+    for cases in given.sizes:
+        measured, memory = benchmark(cases, given.concurrency, given.seconds, reads_only=given.quick)
+        rows += measured
+        print(f"{cases} cases: two workers use {memory:.0f} MB (PSS)", file=sys.stderr)
+    print(json.dumps(rows, indent=1) if given.json else table(rows))
+
+
+if __name__ == "__main__":
+    main()

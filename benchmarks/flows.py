@@ -1,0 +1,103 @@
+"""What is measured: pages that are read, and forms that are opened and sent."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+from benchmarks.load import Connection
+
+BOUNDARY = "benchmark-boundary"
+MEBIBYTE = b"a line of a log file, as somebody attaches it\n" * 22_796
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`path` may name a case; `rows` is what the floor's query reads; `sends` are the fields of the form that is sent to `action`."""
+
+    name: str
+    who: str
+    path: str
+    rows: int = 0
+    action: str = ""
+    sends: dict[str, str] = field(default_factory=dict)
+    file: bytes = b""
+
+    @property
+    def writes(self) -> bool:
+        return bool(self.action)
+
+
+PAGES = (
+    Page("agent's list", "agent", "/agent/cases?view=all", rows=25),
+    Page("case, 5 messages", "agent", "/agent/cases/{case}", rows=5),
+    Page("case, 10,000 messages", "agent", "/agent/cases/{long case}", rows=25),
+    Page("customer's list", "contact", "/cases", rows=25),
+    Page("sign-in", "", "/sign-in"),
+    Page("create a case", "contact", "/cases/new", 1, "/cases/new", {"subject": "The printer is silent", "body": "Since Monday."}),
+    Page("reply with 1 MiB", "agent", "/agent/cases/{case}", 1, "/agent/cases/{case}/replies", {"body": "Here it is."}, MEBIBYTE),
+    Page("log time", "agent", "/agent/cases/{case}/time", 1, "/agent/cases/{case}/time", {"duration": "1m", "external_comment": "Looked at it"}),
+)  # fmt: skip
+
+
+class _Form(HTMLParser):
+    """The fields of the form with this action, as a browser would send them untouched."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__()
+        self.action, self.inside, self.seen = action, False, False
+        self.fields: dict[str, str] = {}
+        self.names: list[str] = []
+        self.select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.inside = given.get("action", self.action) == self.action and given.get("method", "").lower() == "post"
+            self.seen = self.seen or self.inside
+        elif self.inside and tag == "input" and given.get("name"):
+            self.names.append(given["name"])
+            if given.get("type") not in ("file", "checkbox", "radio", "submit") or "checked" in given:
+                self.fields[given["name"]] = given.get("value", "")
+        elif self.inside and tag == "textarea" and given.get("name"):
+            self.names.append(given["name"])
+        elif self.inside and tag == "select":
+            self.select = given.get("name", "")
+        elif (
+            self.inside and tag == "option" and self.select and ("selected" in given or self.select not in self.fields)
+        ):
+            self.fields[self.select] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self.inside = False
+
+
+def flow_of(page: Page, numbers: dict[str, str], sizes: list[int]) -> Callable[[Connection], Awaitable[None]]:
+    """What one connection does once; the bytes of what it read go to `sizes`. Anything but the expected answer ends the benchmark."""
+    path, action = page.path.format(**numbers), page.action.format(**numbers)
+
+    async def run(connection: Connection) -> None:
+        answer = await connection.send("GET", path)
+        assert answer.status == 200, (path, answer.status)
+        sizes.append(len(answer.body))
+        if not page.writes:
+            return
+        form = _Form(action)
+        form.feed(answer.body.decode())
+        assert form.seen, f"{path} has no form for {action}"
+        body = _multipart(form.fields | page.sends, page.file)
+        sent = await connection.send("POST", action, body, f"multipart/form-data; boundary={BOUNDARY}")
+        assert sent.status == 303, (action, sent.status, sent.body[-3000:].decode(errors="replace"))
+
+    return run
+
+
+def _multipart(fields: dict[str, str], file: bytes) -> bytes:
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    if file:
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="client.log"\r\nContent-Type: text/plain\r\n\r\n'
+        parts += [head.encode(), file, b"\r\n"]
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()

@@ -1,0 +1,90 @@
+"""The client: HTTP/1.1 over connections that stay open, cheap enough to leave the processor to the server."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connection:
+    """One connection, with the cookies of one person."""
+
+    def __init__(self, port: int, cookie: str = "") -> None:
+        self.port, self.cookie = port, cookie
+        self.reader: asyncio.StreamReader | None = None
+        self.writer: asyncio.StreamWriter | None = None
+
+    async def send(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> Answer:
+        """One request. Answers have a length or come in chunks."""
+        if self.writer is None:
+            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
+        assert self.reader is not None
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: {self.cookie}\r\n"
+        if method == "POST":
+            head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+        self.writer.write(head.encode() + b"\r\n" + body)
+        await self.writer.drain()
+        lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)
+        }
+        if "chunked" in headers.get("transfer-encoding", ""):
+            content = b""
+            while size := int(await self.reader.readline(), 16):
+                content += (await self.reader.readexactly(size + 2))[:-2]
+            await self.reader.readexactly(2)
+        else:
+            content = await self.reader.readexactly(int(headers.get("content-length", 0)))
+        return Answer(int(lines[0].split()[1]), headers, content)
+
+    async def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+            await self.writer.wait_closed()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Latencies in seconds in rising order, and how long it all took."""
+
+    latencies: list[float]
+    seconds: float
+
+    @property
+    def rps(self) -> float:
+        return len(self.latencies) / self.seconds
+
+    def percentile_ms(self, share: float) -> float:
+        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))] * 1000
+
+
+async def measure(
+    flow: Callable[[Connection], Awaitable[None]], connections: list[Connection], *, seconds: float, most: int
+) -> Measured:
+    """Run `flow` over all connections at once, for so many seconds or `most` times, whatever comes first; after one warm-up each."""
+    latencies: list[float] = []
+    left = most
+
+    async def run(connection: Connection) -> None:
+        nonlocal left
+        while left > 0 and time.perf_counter() < end:
+            left -= 1
+            began = time.perf_counter()
+            await flow(connection)
+            latencies.append(time.perf_counter() - began)
+
+    for connection in connections:
+        await flow(connection)
+    began = time.perf_counter()
+    end = began + seconds
+    await asyncio.gather(*(run(connection) for connection in connections))
+    return Measured(sorted(latencies), time.perf_counter() - began)
