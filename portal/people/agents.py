@@ -11,6 +11,7 @@ from portal.database import current
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people import credentials, passwords
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
+from portal.people.offered import Offered, offered
 from portal.people.particulars import Checked, email, identifier, in_range, line, locale, one_of, optional, time_zone
 from portal.people.roles import Role
 
@@ -52,9 +53,9 @@ class Agent(Table, tablename="agent"):
         return found
 
     @classmethod
-    async def offered(cls) -> list["Agent"]:
+    async def offered(cls) -> list[Offered]:
         """Those who have not ended, by name, for choosing one."""
-        return await cls.objects().where(cls.ended_at.is_null()).order_by(cls.name)
+        return await offered("select id, name from agent where ended_at is null order by name")
 
     @classmethod
     async def listed(cls) -> list[Any]:

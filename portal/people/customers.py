@@ -10,6 +10,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import NotFound
+from portal.people.offered import Offered, offered
 from portal.people.particulars import Checked, country, in_range, line, optional, unless_taken, vat_id
 from portal.people.readers import SYSTEM, Reader, System
 
@@ -55,9 +56,9 @@ class Customer(Table, tablename="customer"):
         return found
 
     @classmethod
-    async def offered(cls) -> list["Customer"]:
+    async def offered(cls) -> list[Offered]:
         """Those that have not ended, by name, for choosing one."""
-        return await cls.objects().where(cls.ended_at.is_null()).order_by(cls.name)
+        return await offered("select id, name from customer where ended_at is null order by name")
 
     @classmethod
     async def listed(cls, search: str = "") -> list[Any]:

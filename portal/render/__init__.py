@@ -5,7 +5,7 @@ steer the formats: `reader` (locale and time zone; else the company's zone and B
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from portal.render import drawings, formats, prose
 PACKAGE = Path(__file__).parent.parent
 
 
+@cache
 def folder(name: str) -> Path:
     """`templates` or `static`: inside the package in an installed wheel, beside it in the repository."""
     inside = PACKAGE / name
@@ -74,14 +75,16 @@ def dom_id(*parts: object) -> str:
 
 
 def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
-    """Drawings escape their texts themselves (`drawings.attributes`), so their SVG is HTML."""
+    """Drawings escape their texts themselves (`drawings.attributes`), so their SVG is HTML; the same is not drawn twice."""
 
+    @lru_cache(maxsize=2048)
     def drawing(*values: Any, **options: Any) -> Markup:
         return Markup(draw(*values, **options))
 
     return drawing
 
 
+@lru_cache(maxsize=512)
 def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
     """A lucide icon as inline SVG. Without a label it is decoration; beside words it needs none."""
     return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))
