@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -113,3 +114,12 @@ def test_the_demos_folder_is_meant_from_where_the_command_was_given(
     monkeypatch.chdir(tmp_path)
     dev.demo(given)
     assert str(tmp_path / "here") in became[-1]
+
+
+def test_the_suite_can_run_on_another_server(
+    dev: ModuleType, became: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTAL_TEST_DATABASE_URL", "")
+    dev.test(["--database-url", "postgresql://postgres@/postgres?host=/run/postgresql", "-k", "sign"])
+    assert os.environ["PORTAL_TEST_DATABASE_URL"] == "postgresql://postgres@/postgres?host=/run/postgresql"
+    assert became == [*dev.PYTEST, "-m", "not long", "-k", "sign"]
