@@ -136,7 +136,7 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
     """The events that a page rendered from `snapshot` did not hear, each once."""
     try:
         async with database.transaction(reader, readonly=True):
-            notices = await outbox.told_since(snapshot)
+            notices = await outbox.told_since(snapshot, now())
     except Unavailable:
         notices = None
     if notices is None:

@@ -184,6 +184,18 @@ class TestBetweenThePageAndItsStream:
         stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=then))
         await stream.hears(f"case-{case}", "cases")
 
+    async def test_a_snapshot_of_long_ago_brings_nothing_old_back(self, listener: Listener, settings: Settings) -> None:
+        """Whoever writes one by hand makes the database walk through ten minutes at most."""
+        async with transaction(SYSTEM) as tx:
+            await tx.execute(
+                "insert into outbox (kind, customer_id, contact_may_know, subject_id, at)"
+                " values ('invoice.issued', $1, true, 1, now() - interval '1 hour')",
+                ACME,
+            )
+        stream = Stream(listener.events(await visit_of(ADA, settings), snapshot="1:1:"))
+        await asyncio.sleep(0.3)
+        await stream.hears()
+
     async def test_where_too_much_happened_everything_is_fetched_again(
         self, listener: Listener, settings: Settings
     ) -> None:
