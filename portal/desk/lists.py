@@ -238,15 +238,20 @@ async def agents_list(reader: AgentReader, question: Question) -> Listed:
     return _listed(rows, question.page)
 
 
+_COUNTS = "select " + ", ".join(  # noqa: S608 (conditions of ours)
+    f"(select count(*) from (select from cases c where {OPEN}{narrower} limit {COUNTED + 1}) x) as {view.value}"  # noqa: S608
+    for view, narrower in {
+        View.MINE: " and c.agent_id = $1",
+        View.UNASSIGNED: " and c.agent_id is null",
+        View.WAITING: " and c.status in ('waiting_for_customer', 'waiting_for_others')",
+        View.ALL: "",
+    }.items()
+)
+
+
 async def counts(reader: AgentReader) -> dict[str, int]:
-    """How many open cases each view of the rail has, by one query."""
-    row = await current().fetchrow(
-        f"""select count(*) filter (where c.agent_id = $1) as mine, count(*) filter (where c.agent_id is null) as unassigned,
-          count(*) filter (where c.status in ('waiting_for_customer', 'waiting_for_others')) as waiting, count(*) as all
-        from cases c where {OPEN} and {Case.visible_sql(reader, "c")}""",  # noqa: S608
-        reader.id,
-    )
-    return dict(row)
+    """How many open cases each view of the rail has, by one query; `COUNTED` + 1 means more than that: it costs the same however many."""
+    return dict(await current().fetchrow(_COUNTS, reader.id))
 
 
 async def customers_list(reader: ContactReader, *, everything: bool, page: int = 1) -> Listed:
