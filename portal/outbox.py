@@ -4,7 +4,7 @@ Inserting a row wakes the live updates at once (a trigger notifies); what mails 
 """
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -35,29 +35,32 @@ async def tell(
 
 _SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
 MOST_TOLD = 100
-LONGEST_OPENING = timedelta(minutes=10)
+"""Notices that a page is told one by one when it opens its stream."""
+MOST_TRANSACTIONS = 10_000
+"""How far back a snapshot may lie, so that one of long ago does not cost a walk through all that was ever told."""
 
 TOLD_SINCE = """
 select kind, customer_id as customer, contact_may_know, subject_id as subject from outbox
 where transaction_id >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(transaction_id, $1::text::pg_snapshot)
   -- after a restore into another cluster there are transactions from its future
   and transaction_id < pg_snapshot_xmax(pg_current_snapshot())
-  -- streams open within seconds: a snapshot of long ago, which only a hand writes, must not cost a walk through all there ever was
-  and at > $3
 group by kind, customer_id, contact_may_know, subject_id order by min(id) limit $2
 """
 
 
-async def told_since(snapshot: str, at: datetime) -> list[dict[str, Any]] | None:
+async def told_since(snapshot: str) -> list[dict[str, Any]] | None:
     """What was told that a page rendered from `snapshot` (text of a `pg_snapshot`) cannot have shown, as the live updates notify it.
 
-    By transactions, not by time: one that began before the page may commit after it. Nothing older than `LONGEST_OPENING` before `at`.
-    None: the snapshot cannot be read, or there is more than `MOST_TOLD`, so that everything has to be fetched again.
+    By transactions, not by time: one that began before the page may commit after it. None: the snapshot cannot be read, lies in the future
+    (of before a restore) or too far back, or there is more than `MOST_TOLD`, so that everything has to be fetched again.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None
+    latest = int(await current().fetchval("select pg_snapshot_xmax(pg_current_snapshot())::text"))
+    if not 0 <= latest - int(snapshot.partition(":")[0]) <= MOST_TRANSACTIONS:
+        return None
     try:
-        rows = await current().fetch(TOLD_SINCE, snapshot, MOST_TOLD + 1, at - LONGEST_OPENING)
+        rows = await current().fetch(TOLD_SINCE, snapshot, MOST_TOLD + 1)
     except asyncpg.InvalidTextRepresentationError:
         return None
     return [dict(row) for row in rows] if len(rows) <= MOST_TOLD else None

@@ -11,7 +11,7 @@ from portal.people import sessions
 from portal.settings import Settings
 from portal.storage import Storage
 from portal.web import cookies, drafts, headers
-from portal.web.errors import answer_refusal
+from portal.web.errors import STREAMS, answer_refusal
 from portal.web.interrupted import keep_and_sign_in
 from portal.web.visit import KEY, CompanyBrief, Visit, now
 
@@ -65,7 +65,10 @@ class Gate:
             if token:
                 tx = await stack.enter_async_context(transaction(None, readonly=True))
                 await self._recognise(visit, token)
-                if visit.session and visit.session.to_be_touched and visit.session.live:
+                used = (
+                    scope["path"] not in STREAMS
+                )  # a page that only listens, or tries to, does not keep its session alive (R16)
+                if used and visit.session and visit.session.to_be_touched and visit.session.live:
                     await stack.aclose()
                     async with transaction(None):
                         await sessions.touch(visit.session, visit.at)

@@ -136,12 +136,12 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
     """The events that a page rendered from `snapshot` did not hear, each once."""
     try:
         async with database.transaction(reader, readonly=True):
-            notices = await outbox.told_since(snapshot, now())
+            notices = await outbox.told_since(snapshot)
+        if notices is None:
+            return [REFRESH]
+        return list(dict.fromkeys([name for notice in notices for name in await names(reader, notice)]))
     except Unavailable:
-        notices = None
-    if notices is None:
         return [REFRESH]
-    return list(dict.fromkeys([name for notice in notices for name in await names(reader, notice)]))
 
 
 async def names(reader: Reader, notice: dict[str, Any]) -> list[str]:

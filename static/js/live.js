@@ -7,6 +7,8 @@
   });
   // The session is over: no stream is asked for any more.
   document.addEventListener("ended", (event) => event.target.id === "live" && event.target.remove());
+  // What was heard while there was no network could not be fetched.
+  addEventListener("online", refetch);
   addEventListener("pageshow", (event) => {
     if (event.persisted) refetch();
   });

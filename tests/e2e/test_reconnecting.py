@@ -67,6 +67,23 @@ async def test_a_stream_that_was_refused_at_first_is_tried_again(visitors: Visit
     forgive_refused(visitors)
 
 
+async def test_a_stream_that_opens_slowly_is_opened_once(visitors: Visitors) -> None:
+    """The tries after the first wait for nothing that is still on its way."""
+    page = await visitors.signed_in("ines@desk.example")
+    asked: list[str] = []
+
+    async def slowly(route: Route) -> None:
+        asked.append(route.request.url)
+        await asyncio.sleep(6)
+        await route.continue_()
+
+    await page.route(STREAM, slowly)
+    async with page.expect_event("response", lambda response: "/agent/live" in response.url):
+        await page.goto("/agent/cases?view=all")
+    await asyncio.sleep(1)
+    assert len(asked) == 1
+
+
 async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: Visitors) -> None:
     """Issue 2, section 4: live updates reconnect on both sides, and after a loss everything shown is fetched again."""
     page = await visitors.signed_in("ines@desk.example")
