@@ -9,10 +9,11 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from portal import agent, customer, database
+from portal.agent.pages import rail
 from portal.errors import Unavailable
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
-from portal.web import drafts, files, forms, invitations, live, sign_in
+from portal.web import account, drafts, files, forms, invitations, live, second_step, sign_in
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
 from portal.web.guards import signed_in
@@ -63,7 +64,9 @@ def create_app(settings: Settings | None = None) -> Gate:
             sign_in.show,
             sign_in.sign_in,
             sign_in.sign_out,
+            *second_step.handlers,
             *invitations.handlers,
+            *account.handlers,
             Router("/", route_handlers=[drafts.keep_typed], guards=[signed_in]),
             live.contact_stream,
             live.agent_stream,
@@ -74,12 +77,17 @@ def create_app(settings: Settings | None = None) -> Gate:
         before_request=forms.read,
         exception_handlers=HANDLERS,
         lifespan=[lifespan],
-        state=State({"listener": listener}),
+        state=State({"listener": listener, "frame": _frame}),
         openapi_config=None,
         request_max_body_size=None,  # forms and files have their own limits, which bite while the body still arrives
         logging_config=None,
     )
     return Gate(inner, settings, storage)
+
+
+async def _frame(reader: Any) -> dict[str, Any]:
+    """What the frame around an account's pages shows in the reader's area."""
+    return {"rail": await rail(reader)} if reader.is_agent else {}
 
 
 def _reader(request: Request[Any, Any, Any]) -> Any:

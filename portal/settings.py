@@ -5,9 +5,12 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
+
+from portal.sealing import Sealer
 
 Environment = Literal["production", "demo", "test"]
 
@@ -37,6 +40,10 @@ class Settings:
     database_owner_url: str | None
     """The role that owns the tables: it migrates and takes backups. The embedded server has only this one."""
     secret: str
+    former_secret: str | None
+    """The secret of before, while what it sealed is still about (R87)."""
+    require_second_factor: bool
+    """Agents do nothing before they have set up a second factor (R9)."""
     demo_password: str | None
     workers: int
     pool_size: int
@@ -63,6 +70,11 @@ class Settings:
             database_url=_database_url("DATABASE_URL", environ.get("DATABASE_URL")),
             database_owner_url=_database_url("DATABASE_OWNER_URL", environ.get("DATABASE_OWNER_URL")),
             secret=_secret(environ.get("PORTAL_SECRET"), environment, data),
+            former_secret=_long_enough("PORTAL_FORMER_SECRET", environ.get("PORTAL_FORMER_SECRET") or None),
+            require_second_factor=_yes(
+                "PORTAL_REQUIRE_SECOND_FACTOR",
+                environ.get("PORTAL_REQUIRE_SECOND_FACTOR") or ("yes" if environment == "production" else "no"),
+            ),
             demo_password=_demo_password(environ.get("PORTAL_DEMO_PASSWORD"), environment, data),
             workers=_number("PORTAL_WORKERS", environ.get("PORTAL_WORKERS") or "2", 1, 64),
             pool_size=_number("PORTAL_POOL_SIZE", environ.get("PORTAL_POOL_SIZE") or "10", 1, 100),
@@ -78,11 +90,18 @@ class Settings:
             "DATABASE_URL": self.database_url,
             "DATABASE_OWNER_URL": self.database_owner_url,
             "PORTAL_SECRET": self.secret,
+            "PORTAL_FORMER_SECRET": self.former_secret,
+            "PORTAL_REQUIRE_SECOND_FACTOR": "yes" if self.require_second_factor else "no",
             "PORTAL_DEMO_PASSWORD": self.demo_password,
             "PORTAL_WORKERS": str(self.workers),
             "PORTAL_POOL_SIZE": str(self.pool_size),
         }
         return {name: value for name, value in given.items() if value is not None}
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals what pages and the database hold and only this installation may read."""
+        return Sealer(self.secret, *([self.former_secret] if self.former_secret else []))
 
     @property
     def secure_cookies(self) -> bool:
@@ -157,10 +176,15 @@ def _secret(value: str | None, environment: Environment, data: Path) -> str:
         if environment == "production":
             raise CannotStart(f"PORTAL_SECRET is missing: set it to at least {LEAST_SECRET} random characters.")
         return _kept(data / "secret", lambda: secrets.token_urlsafe(48), "PORTAL_SECRET")
-    if len(value) < LEAST_SECRET:
-        raise CannotStart(f"PORTAL_SECRET is too short: it needs at least {LEAST_SECRET} random characters.")
+    _long_enough("PORTAL_SECRET", value)
     if len(set(value)) < _LEAST_DISTINCT or any(word in value.lower() for word in _GIVEN_AWAY):
         raise CannotStart("PORTAL_SECRET can be guessed: set it to random characters of your own.")
+    return value
+
+
+def _long_enough(name: str, value: str | None) -> str | None:
+    if value and len(value) < LEAST_SECRET:
+        raise CannotStart(f"{name} is too short: it needs at least {LEAST_SECRET} random characters.")
     return value
 
 
@@ -174,6 +198,12 @@ def _demo_password(value: str | None, environment: Environment, data: Path) -> s
     return value or _kept(
         data / "demo-password", lambda: "-".join(secrets.token_hex(2) for _ in range(4)), "PORTAL_DEMO_PASSWORD"
     )
+
+
+def _yes(name: str, value: str) -> bool:
+    if value not in ("yes", "no"):
+        raise CannotStart(f"{name} is {value!r}: it must be yes or no.")
+    return value == "yes"
 
 
 def _number(name: str, value: str, least: int, most: int) -> int:

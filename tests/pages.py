@@ -7,6 +7,8 @@ NO_PAGES = (
     *(name for name in MATRIX if "/files/" in name or name.endswith((".csv", ".pdf"))),
 )  # fmt: skip
 """Reads that answer a file, a stream or a fragment."""
+STEPS = ("GET /sign-in/second-factor", "GET /account/confirmation")
+"""Pages between others; tests/e2e/test_account.py looks at them."""
 MORE = {
     "Ada": ["/cases?show=all", "/no-such-page"],
     "Noor": [

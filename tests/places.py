@@ -11,7 +11,7 @@ from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
 from portal.contracts.services import Service, ServiceFacts
 from portal.database import transaction
 from portal.desk import Case
-from portal.people import invitations
+from portal.people import invitations, sessions
 from portal.people.agents import Agent, AgentFacts
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer, CustomerFacts
@@ -60,8 +60,12 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         issued, statement, run = await _billed(entries, at)
     async with transaction(SYSTEM):
         setup = await _set_up(at)
+    async with transaction(None) as tx:
+        await sessions.begin(ADA.credential_id, address="192.0.2.7", browser="Mozilla/5.0 (iPhone) Safari/605", at=at)
+        adas = await tx.fetchval("select max(id) from session")
     values: dict[str, dict[str, Any]] = {
         "/static/": {"path": "/css/base.css"},
+        "/account/": {"session": adas, "passkey": 1},
         "/cases/": {"number": case.number, "file_id": files["reply"]},
         "/agent/cases/": {"number": case.number, "file": files["note"]},
         "/agent/time/": {"entry": entries["draft"].id},

@@ -43,6 +43,8 @@ class Row:
 
 
 EVERYBODY = Row(OK, OK, OK, OK, OK, OK, OK)
+NO_PASSWORD_YET = Row(IN, IN, IN, IN, IN, IN, IN)
+"""The second step of signing in, for who has not taken the first."""
 SIGNED_IN = Row(IN, OK, OK, OK, OK, OK, OK)
 INVITED = Row(OK, 409, 409, 409, 409, 409, 409)
 """An invitation opened beside somebody's session would make two persons one."""
@@ -61,9 +63,28 @@ MATRIX: dict[str, Row] = {
     "GET /sign-in": EVERYBODY,
     "POST /sign-in": EVERYBODY,
     "POST /sign-out": EVERYBODY,
+    "GET /sign-in/second-factor": NO_PASSWORD_YET,
+    "POST /sign-in/second-factor": NO_PASSWORD_YET,
     "GET /invitations/{token}": INVITED,
     "POST /invitations/{token}": INVITED,
     "POST /drafts": SIGNED_IN,
+    # one's own account
+    "GET /account": SIGNED_IN,
+    "GET /account/password": SIGNED_IN,
+    "POST /account/password": SIGNED_IN,
+    "GET /account/confirmation": SIGNED_IN,
+    "POST /account/confirmation": SIGNED_IN,
+    "GET /account/second-factor": SIGNED_IN,
+    "GET /account/authenticator": SIGNED_IN,
+    "POST /account/authenticator": SIGNED_IN,
+    "POST /account/authenticator/removal": SIGNED_IN,
+    "GET /account/passkeys/new": SIGNED_IN,
+    "POST /account/passkeys/new": SIGNED_IN,
+    "POST /account/passkeys/{passkey}/removal": SIGNED_IN,
+    "POST /account/recovery-codes": SIGNED_IN,
+    "POST /account/other-sessions/ending": SIGNED_IN,
+    "POST /account/sessions/{session}/ending": ADAS,
+    "POST /account/sessions/ending": SIGNED_IN,
     # customers
     "GET /": SIGNED_IN,
     "GET /live": CONTACTS,
@@ -140,6 +161,8 @@ MATRIX: dict[str, Row] = {
     "POST /agent/customers/{customer}/contacts/{contact}/invitations": ADMINS,
     "POST /agent/customers/{customer}/contacts/{contact}/ending": ADMINS,
     "POST /agent/customers/{customer}/contacts/{contact}/resumption": ADMINS,
+    "POST /agent/customers/{customer}/contacts/{contact}/sign-out": ADMINS,
+    "POST /agent/customers/{customer}/contacts/{contact}/second-factor/removal": ADMINS,
     "GET /agent/customers/{customer}/contracts/new": ADMINS,
     "POST /agent/customers/{customer}/contracts/new": ADMINS,
     "GET /agent/customers/{customer}/contracts/{contract}": ADMINS,
@@ -166,6 +189,8 @@ MATRIX: dict[str, Row] = {
     "POST /agent/setup/agents/{agent}/invitations": ADMINS,
     "POST /agent/setup/agents/{agent}/ending": ADMINS,
     "POST /agent/setup/agents/{agent}/resumption": ADMINS,
+    "POST /agent/setup/agents/{agent}/sign-out": ADMINS,
+    "POST /agent/setup/agents/{agent}/second-factor/removal": ADMINS,
     "GET /agent/setup/roles": ADMINS,
     "POST /agent/setup/roles": ADMINS,
     "GET /agent/setup/roles/{role}": ADMINS,
@@ -183,8 +208,15 @@ MATRIX: dict[str, Row] = {
 
 STREAMS = ("GET /live", "GET /agent/live")
 """Proved in tests/web/test_live.py where they are allowed: they do not end by themselves."""
-LED_ON = {"GET /": ("Ines", "Max", "Noor"), "GET /sign-in": ("Alan", "Ada", "Gil", "Ines", "Max", "Noor")}
-"""Reads that lead on, and whom: agents from the customers' home to their cases, who is signed in from the sign-in form."""
+_ALL = ("Alan", "Ada", "Gil", "Ines", "Max", "Noor")
+LED_ON = {
+    "GET /": ("Ines", "Max", "Noor"),
+    "GET /sign-in": _ALL,
+    "GET /account/confirmation": _ALL,
+}
+"""Reads that lead on, and whom: agents from the customers' home to their cases, who is signed in from the sign-in form and, having typed
+their password just now, from where it is asked for again."""
+SIGNING_OUT = ("/sign-out", "/account/sessions/ending")
 READING = ("session.last_used_at", "invoice_seen")
 """What a GET may write: the record of the reading itself (design manner 3)."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
@@ -238,7 +270,7 @@ async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: 
         for one in [*rows("GET"), *rows("POST")]:
             if one[-1].of(actor) == OK and one[0] not in STREAMS:
                 wrong.append(await _wrong(browser, token, places, one, actor))
-                if one[0] == "POST /sign-out":
+                if one[2] in SIGNING_OUT:
                     await browser.aclose()
                     browser = await browser_of(app, actor)  # noqa: PLW2901
                     token = await browser.csrf()
@@ -262,7 +294,7 @@ async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, s
         fits = answer.status_code == (303 if actor in LED_ON.get(name, ()) else 200)
     else:
         fits = answer.status_code in {200, 204, 303, 409, 422} and (
-            not leads.startswith("/sign-in") or path == "/sign-out"
+            not leads.startswith("/sign-in") or path in SIGNING_OUT
         )
     return None if fits else (name, address, answer.status_code, want, leads)
 

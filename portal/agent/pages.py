@@ -15,17 +15,18 @@ from portal.web.pages import page, refused
 from portal.web.visit import visit_of
 
 
+async def rail(reader: AgentReader) -> dict[str, int]:
+    """The counts in the rail, by the names of its views: one query, and one for a manager's waiting approvals."""
+    return await counts(reader) | ({"approvals": await waiting_count(reader)} if reader.is_manager else {})
+
+
 async def agent_page(
     request: Request[Any, Any, Any], reader: AgentReader, template: str, *, status: int = 200, **context: Any
 ) -> Response[str]:
-    """A whole page of the agents' area: one more query for the counts, and one for a manager's waiting approvals.
-
-    Its templates find `last_day`, up to which time may be logged.
-    """
-    rail = await counts(reader) | ({"approvals": await waiting_count(reader)} if reader.is_manager else {})
+    """A whole page of the agents' area. Its templates find `last_day`, up to which time may be logged."""
     visit = visit_of(request)
     last_day = latest_work_date(visit.at, reader.time_zone, visit.company.time_zone)
-    return page(request, template, status=status, rail=rail, last_day=last_day, **context)
+    return page(request, template, status=status, rail=await rail(reader), last_day=last_day, **context)
 
 
 async def overtaken(

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import ipaddress
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -96,6 +97,25 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
         await current().execute(
             "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
         )
+
+
+async def change_password(credential: int, password: str, at: datetime, *, known: Iterable[str]) -> None:
+    """Sign in with another password from now on. Every session and invitation of this person ends (R17).
+
+    Call it outside of a transaction, as `verify`. `known`: what the password must not consist of, such as names.
+    Raises `Invalid` by the field `password`.
+    """
+    try:
+        passwords.refuse_weak(password, known)
+    except ValueError as refusal:
+        raise Invalid({"password": str(refusal)}) from refusal
+    fresh = await passwords.hashed(password)
+    async with transaction(None) as tx:
+        await tx.execute("update credential set password_hash = $2 where id = $1", credential, fresh)
+        await tx.execute(
+            "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
+        )
+        await sessions.end_all(credential, at)
 
 
 async def disable(credential: int, at: datetime) -> None:

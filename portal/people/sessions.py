@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from portal.database import current
+from portal.errors import NotFound
 from portal.people.readers import AgentReader, ContactReader, Reader
 
 IDLE_AGENT = timedelta(minutes=30)
@@ -28,6 +29,10 @@ class Session:
     live: bool
     to_be_touched: bool
     created_at: datetime
+    confirmed_at: datetime
+    """When the person last typed their password in it (R20)."""
+    factor: str | None
+    """The second factor that it was opened with; None: the password alone."""
 
 
 def hash_of(token: str) -> bytes:
@@ -35,18 +40,19 @@ def hash_of(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-async def begin(credential_id: int, *, address: str, browser: str, at: datetime) -> str:
-    """A new session; the token is returned once and stored nowhere."""
+async def begin(credential_id: int, *, address: str, browser: str, at: datetime, factor: str | None = None) -> str:
+    """A new session, after the password and perhaps a second `factor`; the token is returned once and stored nowhere."""
     token = secrets.token_urlsafe(32)
     await current().execute(
-        "insert into session (token_hash, credential_id, created_at, last_used_at, address, browser) values ($1, $2, $3, $3, $4, $5)",
-        hash_of(token), credential_id, at, address[:100], browser[:300],
+        "insert into session (token_hash, credential_id, created_at, last_used_at, confirmed_at, address, browser, factor)"
+        " values ($1, $2, $3, $3, $3, $4, $5, $6)",
+        hash_of(token), credential_id, at, address[:100], browser[:300], factor,
     )  # fmt: skip
     return token
 
 
 FIND = """
-select s.id, s.token_hash, s.created_at, s.last_used_at, s.ended_at, p.*,
+select s.id, s.token_hash, s.created_at, s.last_used_at, s.confirmed_at, s.factor, s.ended_at, p.*,
        c.name as company, c.currency, c.time_zone as company_zone, pg_current_snapshot()::text as snapshot
 from session s cross join lateral person_of(s.credential_id) p left join company c on true
 where s.token_hash = $1
@@ -74,6 +80,8 @@ async def find(token: str, at: datetime) -> tuple[Session, Any] | None:
         live,
         at - row["last_used_at"] > TOUCH_EVERY,
         row["created_at"],
+        row["confirmed_at"],
+        row["factor"],
     )
     return session, row
 
@@ -106,11 +114,48 @@ async def end(session_id: int, at: datetime) -> None:
     await current().execute("update session set ended_at = $2 where id = $1 and ended_at is null", session_id, at)
 
 
-async def end_all(credential_id: int, at: datetime) -> None:
-    """End all sessions of a person, as after a change of the password (R17)."""
+async def end_all(credential_id: int, at: datetime, *, but: int | None = None) -> None:
+    """End all sessions of a person, as after a change of the password (R17), perhaps all `but` one."""
     await current().execute(
-        "update session set ended_at = $2 where credential_id = $1 and ended_at is null", credential_id, at
-    )
+        "update session set ended_at = $2 where credential_id = $1 and ended_at is null and id is distinct from $3",
+        credential_id, at, but,
+    )  # fmt: skip
+
+
+async def confirm(session: Session, at: datetime) -> None:
+    """Note that its owner typed the password again (R20)."""
+    await current().execute("update session set confirmed_at = $2 where id = $1", session.id, at)
+
+
+async def end_own(credential_id: int, session_id: int, at: datetime) -> None:
+    """End one session of a person. Raises `NotFound` for somebody else's; ending an ended one changes nothing."""
+    if not await current().fetchval(
+        "select exists (select from session where id = $1 and credential_id = $2)", session_id, credential_id
+    ):
+        raise NotFound
+    await end(session_id, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A session as its owner sees it."""
+
+    id: int
+    created_at: datetime
+    last_used_at: datetime
+    address: str
+    browser: str
+    factor: str | None
+
+
+async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list[Listed]:
+    """The sessions of a person that still count, the last used first."""
+    rows = await current().fetch(
+        "select id, created_at, last_used_at, address, browser, factor from session"
+        " where credential_id = $1 and ended_at is null and last_used_at > $2 and created_at > $3 order by last_used_at desc, id desc",
+        credential_id, at - (IDLE_AGENT if is_agent else IDLE_CONTACT), at - LONGEST,
+    )  # fmt: skip
+    return [Listed(*row.values()) for row in rows]
 
 
 async def of_person(credential_id: int) -> list[bytes]:

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from portal.render import drawings, formats, prose
+from portal.render import browsers, drawings, formats, prose
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -101,6 +101,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "ago": formats.ago,
         "amount": formats.amount,
+        "browser": browsers.named,
         "clock": formats.clock,
         "country": formats.country,
         "day": formats.day,

@@ -14,8 +14,8 @@ from portal.people.readers import Reader
 LARGEST = 350_000
 """Bytes that one draft keeps, names of fields included; the table refuses more."""
 
-NEVER = ("csrf", "password", "again")
-"""Fields that are kept nowhere."""
+NEVER = ("csrf", "password", "again", "current_password", "code", "answer", "sealed")
+"""Fields that are kept nowhere: passwords, and what proves or becomes a second factor."""
 FILES_AGAIN = "files_again"
 """Shown beside the text of a form that had files: they are not kept, and its page says that they have to be chosen again."""
 

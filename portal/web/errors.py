@@ -36,6 +36,14 @@ class SignInNeeded(Exception):
         super().__init__(next_path)
 
 
+class Detour(Exception):
+    """Something else comes first: `where` is its page."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(where)
+
+
 def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path: str) -> str:
     """The page of an error, or just its sentence as a fragment."""
     context: dict[str, Any] = {
@@ -81,15 +89,25 @@ def unreadable_response(request: Request[Any, Any, Any], error: asyncpg.DataErro
 
 
 def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> Response[Any]:
-    """Off to the sign-in page; htmx is told to leave the page rather than to put the form into it."""
+    """Off to the sign-in page."""
     where = f"/sign-in?next={quote(needed.next_path, safe='')}" if needed.next_path not in ("", "/") else "/sign-in"
     if needed.kept:
         where += ("&" if "?" in where else "?") + "kept=yes"
+    return _led_to(request, where)
+
+
+def detour_response(request: Request[Any, Any, Any], detour: Detour) -> Response[Any]:
+    """Off to the page that comes first."""
+    return _led_to(request, detour.where)
+
+
+def _led_to(request: Request[Any, Any, Any], where: str) -> Response[Any]:
     if "hx-request" in request.headers:
         if (
             request.scope["path"] in STREAMS
         ):  # a page whose session is over stays as it is: somebody may be typing in it
             return Response("event: ended\ndata:\n\n", media_type="text/event-stream")
+        # htmx leaves the page rather than to put the other one into it
         return Response("", status_code=200, headers={"HX-Redirect": where})
     return Response("", status_code=303, headers={"Location": where})
 
@@ -119,6 +137,7 @@ HANDLERS: Any = {
     Refusal: refusal_response,
     HTTPException: http_response,
     SignInNeeded: sign_in_response,
+    Detour: detour_response,
     asyncpg.DataError: unreadable_response,
     Exception: failure_response,
 }

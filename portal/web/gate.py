@@ -59,7 +59,7 @@ class Gate:
     async def _visit(self, visit: Visit, given: dict[bytes, str], scope: Any, receive: Any, send: Any) -> None:
         """Find out who asks, then let the app answer; a read runs in one transaction, which ends before the answer's first byte."""
         found = cookies.read(given.get(b"cookie", ""), self.settings)
-        visit.anonymous = found.get(cookies.ANONYMOUS, "")
+        visit.anonymous, visit.step = found.get(cookies.ANONYMOUS, ""), found.get(cookies.STEP, "")
         token, safe = found.get(cookies.SESSION), scope["method"] in SAFE
         async with contextlib.AsyncExitStack() as stack:
             if token:

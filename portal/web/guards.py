@@ -6,13 +6,23 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from portal.errors import Forbidden, NotFound
-from portal.web.errors import SignInNeeded
+from portal.web.errors import Detour, SignInNeeded
 from portal.web.visit import page_of, visit_of
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
+SECOND_FACTOR = "/account/second-factor"
+
+
 def _signed_in(connection: Connection) -> Any:
+    reader = _recognised(connection)
+    if visit_of(connection).lacks_factor:
+        raise Detour(SECOND_FACTOR)
+    return reader
+
+
+def _recognised(connection: Connection) -> Any:
     reader = visit_of(connection).reader
     if reader is None:
         path, query = connection.scope["path"], connection.scope.get("query_string", b"").decode("latin-1")
@@ -25,6 +35,11 @@ def _signed_in(connection: Connection) -> Any:
 def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
     """Contacts and agents alike."""
     _signed_in(connection)
+
+
+def recognised(connection: Connection, _: BaseRouteHandler) -> None:
+    """Whoever typed their password: the pages on which a second factor is set up."""
+    _recognised(connection)
 
 
 def contact_only(connection: Connection, _: BaseRouteHandler) -> None:

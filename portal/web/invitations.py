@@ -12,7 +12,7 @@ from portal.database import transaction
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people import invitations
 from portal.web.forms import Form
-from portal.web.pages import page, refused, see_other
+from portal.web.pages import page, refused
 from portal.web.sign_in import let_in
 from portal.web.visit import visit_of
 
@@ -56,8 +56,7 @@ async def accept(
         return page(request, "session/invitation_ended.html", status=404)
     except Invalid as refusal:
         return await refused(request, _page, refusal, form, at=at, token=token)
-    await let_in(request, credential, at)
-    return see_other("/")
+    return await let_in(request, credential, "/", at)
 
 
 async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **again: Any) -> Response[str]:

@@ -1,5 +1,6 @@
 """Answers: pages and fragments from templates, redirects after a write, downloads."""
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
@@ -8,7 +9,7 @@ from litestar import Request, Response
 from litestar.response import Redirect, Stream
 
 from portal.database import transaction
-from portal.errors import Invalid
+from portal.errors import Invalid, TooMany
 from portal.render import render
 from portal.web import drafts
 from portal.web.forms import Form
@@ -56,6 +57,26 @@ async def refused(
         typed = form.typed | ({drafts.FILES_AGAIN: "yes"} if form.had_files else {})
         response = await show(request, errors=refusal.fields, typed=typed, **values)
     response.status_code = refusal.status
+    return response
+
+
+async def refused_at_the_door(
+    request: Request[Any, Any, Any],
+    show: Callable[..., Awaitable[Response[str]]],
+    refusal: Invalid | TooMany,
+    **values: Any,
+) -> Response[str]:
+    """The page of a password or a code again, which are never shown again; after too many tries with the time to wait.
+
+    `show(request, errors=..., **values)` runs in a read-only transaction of the reader, where there is one.
+    """
+    errors = refusal.fields if isinstance(refusal, Invalid) else {"": refusal.sentence}
+    reader = visit_of(request).reader
+    async with transaction(reader, readonly=True) if reader else contextlib.nullcontext():
+        response = await show(request, errors=errors, **values)
+    response.status_code = refusal.status
+    if isinstance(refusal, TooMany):
+        response.headers["Retry-After"] = str(refusal.retry_after)
     return response
 
 

@@ -10,10 +10,11 @@ from litestar.params import FromQuery
 
 from portal.database import transaction
 from portal.errors import Invalid, TooMany
-from portal.people import credentials, sessions
+from portal.people import credentials, factors, sessions
 from portal.web import cookies
 from portal.web.forms import Form
-from portal.web.pages import page, see_other
+from portal.web.pages import page, refused_at_the_door, see_other
+from portal.web.step import remember_step
 from portal.web.visit import visit_of
 
 KEPT = "You were signed out. What you typed is kept, and is there again when you have signed in."
@@ -30,7 +31,11 @@ async def show(request: Request[Any, Any, Any], next: FromQuery[str] = "/", kept
     """The form; who is signed in already goes on."""
     if visit_of(request).reader:
         return see_other(safe_path(next))
-    return page(request, "session/sign_in.html", next=safe_path(next), notice=KEPT if kept else "")
+    return await _page(request, next=safe_path(next), notice=KEPT if kept else "")
+
+
+async def _page(request: Request[Any, Any, Any], **context: Any) -> Response[str]:
+    return page(request, "session/sign_in.html", **context)
 
 
 @post("/sign-in")
@@ -42,35 +47,38 @@ async def sign_in(
     try:
         credential_id = await credentials.verify(form.get("email"), form.get("password"), address=visit.address, at=at)
     except (Invalid, TooMany) as refusal:
-        errors = {"": refusal.sentence}
-        answer = page(
-            request,
-            "session/sign_in.html",
-            status=refusal.status,
-            next=next_path,
-            errors=errors,
-            typed={"email": form.get("email")},
-        )
-        if isinstance(refusal, TooMany):
-            answer.headers["Retry-After"] = str(refusal.retry_after)
-        return answer
-    await let_in(request, credential_id, at)
-    return see_other(next_path)
+        return await refused_at_the_door(request, _page, refusal, next=next_path, typed={"email": form.get("email")})
+    return await let_in(request, credential_id, next_path, at)
 
 
-async def let_in(request: Request[Any, Any, Any], credential_id: int, at: datetime) -> None:
-    """Begin a session of this person in this browser and end the one that it had (R14)."""
-    visit = visit_of(request)
+async def let_in(request: Request[Any, Any, Any], credential_id: int, next_path: str, at: datetime) -> Response[Any]:
+    """The answer to somebody who typed or chose their password: on to `next_path`, or first to their second factor (R9)."""
     async with transaction(None):
-        if visit.session:
-            await sessions.end(visit.session.id, at)
-        token = await sessions.begin(
-            credential_id, address=visit.address, browser=request.headers.get("user-agent", ""), at=at
-        )
+        if not await factors.are_set_up(credential_id):
+            await open_session(request, credential_id, at)
+            return see_other(next_path)
+    remember_step(request, credential_id, next_path, at)
+    return see_other("/sign-in/second-factor")
+
+
+async def open_session(
+    request: Request[Any, Any, Any], credential_id: int, at: datetime, *, factor: str | None = None
+) -> str:
+    """Begin a session of this person in this browser and end the one that it had (R14); its token, which the answer's cookie carries.
+
+    In the caller's transaction, as the sign-in role.
+    """
+    visit = visit_of(request)
+    if visit.session:
+        await sessions.end(visit.session.id, at)
+    token = await sessions.begin(
+        credential_id, address=visit.address, browser=request.headers.get("user-agent", ""), at=at, factor=factor
+    )
     visit.new_cookies += [
         cookies.write(cookies.SESSION, token, visit.settings),
         cookies.clear(cookies.ANONYMOUS, visit.settings),
     ]
+    return token
 
 
 @post("/sign-out")

@@ -12,6 +12,7 @@ from litestar.connection import ASGIConnection
 
 from portal.people.readers import Reader
 from portal.people.sessions import Session
+from portal.sealing import key_of
 from portal.settings import Settings
 from portal.storage import Storage
 
@@ -40,6 +41,8 @@ class Visit:
     session: Session | None = None
     anonymous: str = ""
     """Content of the cookie that forms of nobody in particular are bound to, such as sign-in."""
+    step: str = ""
+    """Content of the cookie that remembers who has typed the right password and is to show a second factor."""
     snapshot: str = ""
     """A snapshot of the database from before anything that the page shows was read; its stream begins with what came after it."""
     new_cookies: list[str] = field(default_factory=list)
@@ -48,6 +51,17 @@ class Visit:
     form: Any = None
     kept: bool = False
     """Its form was not sent but kept as a draft."""
+
+    @property
+    def lacks_factor(self) -> bool:
+        """Whether its session was opened by a password alone, by somebody who needs more than that (R9)."""
+        return (
+            self.settings.require_second_factor
+            and self.reader is not None
+            and self.reader.is_agent
+            and self.session is not None
+            and self.session.factor is None
+        )
 
     @property
     def csrf(self) -> str:
@@ -76,8 +90,7 @@ class Visit:
         )
 
     def _signature(self, salt: str, bound_to: bytes) -> str:
-        key = hmac.digest(self.settings.secret.encode(), b"csrf", sha256)
-        return hmac.new(key, bound_to + salt.encode(), sha256).hexdigest()
+        return hmac.new(key_of(self.settings.secret, "csrf"), bound_to + salt.encode(), sha256).hexdigest()
 
 
 def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:

@@ -61,6 +61,10 @@
   if (toasts) new MutationObserver(watchAll).observe(toasts, { childList: true, subtree: true });
   watchAll();
 
+  addEventListener("click", (event) => {
+    if (event.target.closest?.("[data-print]")) print();
+  });
+
   // on paper nothing can be opened: what is behind an invoice's amounts is printed with it
   let opened = [];
   addEventListener("beforeprint", () => {

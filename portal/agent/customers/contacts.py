@@ -7,6 +7,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
 from portal.agent.setup.pages import form_page, invited_page
 from portal.contracts.company import Company
 from portal.database import transaction
@@ -15,11 +16,18 @@ from portal.people import invitations, particulars
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
+from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import refused, see_other
 
 Asked = Request[Any, Any, Any]
+
+
+class ContactForm(ContactFacts, kw_only=True):
+    """A contact, and the admin's password where the address that they sign in with is about to change (R20)."""
+
+    password: str = ""
 
 
 @get("/customers/{customer:int}/contacts/new", guards=[admin_only])
@@ -35,7 +43,8 @@ async def _form(
     return await form_page(
         request, "agent/customers/contact.html", facts=await found.facts() if found else None, contact=found,
         customer=await Customer.find(customer, reader), set_up=await Company.find(), zones=particulars.zones(),
-        locales=particulars.LOCALES, **again,
+        locales=particulars.LOCALES, access=await access_of(request, found) if found else None,
+        asks_password=found is not None and needs_password(request), **again,
     )  # fmt: skip
 
 
@@ -74,10 +83,14 @@ async def change(
     contact: FromPath[int],
 ) -> Response[Any]:
     """Change them; rights hold from their next request on."""
+    async with transaction(reader, readonly=True):
+        before = await (await Contact.find(contact, reader, customer=customer)).facts()
     try:
+        facts = form.into(ContactForm)
+        if facts.email != before.email:
+            await confirm_person(request, facts.password, at)
         async with transaction(reader):
-            found = await Contact.find(contact, reader, customer=customer)
-            await found.change(form.into(ContactFacts), at)
+            await (await Contact.find(contact, reader, customer=customer)).change(facts, at)
     except Invalid as refusal:
         return await refused(request, _form, refusal, form, reader=reader, customer=customer, contact=contact)
     return see_other(f"/agent/customers/{customer}")
@@ -91,7 +104,8 @@ async def invite(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[str]:
-    """A new link; the one before ends."""
+    """A new link; the one before ends. Whoever has it chooses the password, so the admin's own is asked for."""
+    ask_for_password(request)
     async with transaction(reader):
         return await _invited(request, await Contact.find(contact, reader, customer=customer), at)
 
@@ -127,4 +141,32 @@ async def resume(
     return see_other(f"/agent/customers/{customer}")
 
 
-handlers: list[Any] = [new, add, edit, change, invite, end, resume]
+@post("/customers/{customer:int}/contacts/{contact:int}/sign-out", guards=[admin_only])
+async def sign_out(
+    reader: NamedDependency[AgentReader],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+    contact: FromPath[int],
+) -> Response[Any]:
+    """Out everywhere; they may sign in again."""
+    async with transaction(reader):
+        await sign_out_everywhere(await Contact.find(contact, reader, customer=customer), at)
+    return see_other(f"/agent/customers/{customer}/contacts/{contact}")
+
+
+@post("/customers/{customer:int}/contacts/{contact:int}/second-factor/removal", guards=[admin_only])
+async def remove_second_factor(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+    contact: FromPath[int],
+) -> Response[Any]:
+    """For one who lost it."""
+    async with transaction(reader, readonly=True):
+        found = await Contact.find(contact, reader, customer=customer)
+    await remove_factors(request, reader, found, at)
+    return see_other(f"/agent/customers/{customer}/contacts/{contact}")
+
+
+handlers: list[Any] = [new, add, edit, change, invite, end, resume, sign_out, remove_second_factor]

@@ -7,13 +7,14 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 
 from portal.agent.pages import agent_page
-from portal.agent.setup.pages import confirm_person, form_page, needs_password
+from portal.agent.setup.pages import form_page
 from portal.contracts.company import Company, CompanyFacts, NumberSeries
 from portal.contracts.readiness import readiness
 from portal.database import transaction
 from portal.errors import Invalid
 from portal.people import particulars
 from portal.people.readers import AgentReader
+from portal.web.account.confirmation import confirm_person, needs_password
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import refused, see_other

@@ -1,20 +1,15 @@
-"""What the pages of set-up share: a page with a form, the page that shows an invitation, and asking for the password once more."""
+"""What the pages of set-up share: a page with a form, and the page that shows an invitation."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from litestar import Request, Response
 
 from portal.agent.pages import agent_page
-from portal.errors import Invalid
-from portal.people import credentials, invitations
+from portal.people import invitations
 from portal.web import drafts
 from portal.web.visit import visit_of
-
-CONFIRMED_FOR = timedelta(minutes=10)
-"""So long after signing in the password is not asked for again (R20)."""
 
 
 async def form_page(
@@ -49,21 +44,3 @@ async def invited_page(
         request, "agent/setup/invited.html", typed={}, name=name, email=credential["email"], back=back, again=again,
         link=f"{visit.settings.base_url}/invitations/{token}", until=visit.at + invitations.VALID,
     )  # fmt: skip
-
-
-def needs_password(request: Request[Any, Any, Any]) -> bool:
-    """Whether the session began too long ago for what only its owner may change."""
-    visit = visit_of(request)
-    return visit.session is None or visit.at - visit.session.created_at > CONFIRMED_FOR
-
-
-async def confirm_person(request: Request[Any, Any, Any], password: str, at: datetime) -> None:
-    """Raise `Invalid` unless it is the owner of the session who asks: signed in lately, or the password is typed again (R20)."""
-    visit = visit_of(request)
-    if not needs_password(request) or visit.reader is None:
-        return
-    try:
-        await credentials.verify(visit.reader.email, password, address=visit.address, at=at)
-    except Invalid as refusal:
-        sentence = "This is not your password." if password else "Type your password: you signed in a while ago."
-        raise Invalid({"password": sentence}) from refusal

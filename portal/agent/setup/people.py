@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.pages import agent_page
+from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
 from portal.agent.setup.pages import choices, form_page, invited_page
 from portal.database import transaction
 from portal.errors import Invalid
@@ -16,6 +17,7 @@ from portal.people.agents import Agent, AgentFacts, without_approver
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
+from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import refused, see_other
@@ -77,6 +79,12 @@ async def change_department(
     return see_other("/agent/setup/departments")
 
 
+class AgentForm(AgentFacts, kw_only=True):
+    """An agent, and the admin's password where who may what is about to change (R20)."""
+
+    password: str = ""
+
+
 @get("/setup/agents", guards=[admin_only])
 async def agents(request: Asked, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Everybody, and who has nobody to approve their time."""
@@ -101,7 +109,8 @@ async def _agent(
     return await form_page(
         request, "agent/setup/agent.html", facts=facts, agent=agent, ticked=ticked,
         department_choices=choices(departments), role_choices=choices(await Role.all_by_name()), zones=particulars.zones(),
-        locales=particulars.LOCALES, **again,
+        locales=particulars.LOCALES, access=await access_of(request, agent) if agent else None,
+        asks_password=agent is not None and needs_password(request), **again,
     )  # fmt: skip
 
 
@@ -133,10 +142,15 @@ async def change_agent(
     agent: FromPath[int],
 ) -> Response[Any]:
     """Change them; a grade holds from their next request on."""
+    async with transaction(reader, readonly=True):
+        found = await Agent.find(agent)
+        before = await found.facts()
     try:
+        facts = form.into(AgentForm)
+        if (facts.email, facts.grade) != (before.email, before.grade):
+            await confirm_person(request, facts.password, at)
         async with transaction(reader):
-            found = await Agent.find(agent)
-            await found.change(form.into(AgentFacts), at)
+            await (await Agent.find(agent)).change(facts, at)
     except Invalid as refusal:
         return await refused(request, _agent, refusal, form, ticked=form.all("approves"), agent=found)
     return see_other("/agent/setup/agents")
@@ -146,7 +160,8 @@ async def change_agent(
 async def invite_agent(
     request: Asked, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[str]:
-    """A new link; the one before ends."""
+    """A new link; the one before ends. Whoever has it chooses the password, so the admin's own is asked for."""
+    ask_for_password(request)
     async with transaction(reader):
         return await _invited(request, await Agent.find(agent), at)
 
@@ -176,7 +191,28 @@ async def resume_agent(reader: NamedDependency[AgentReader], agent: FromPath[int
     return see_other("/agent/setup/agents")
 
 
+@post("/setup/agents/{agent:int}/sign-out", guards=[admin_only])
+async def sign_out_agent(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
+) -> Response[Any]:
+    """Out everywhere; they may sign in again."""
+    async with transaction(reader):
+        await sign_out_everywhere(await Agent.find(agent), at)
+    return see_other(f"/agent/setup/agents/{agent}")
+
+
+@post("/setup/agents/{agent:int}/second-factor/removal", guards=[admin_only])
+async def remove_agents_factors(
+    request: Asked, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
+) -> Response[Any]:
+    """For one who lost it."""
+    async with transaction(reader, readonly=True):
+        found = await Agent.find(agent)
+    await remove_factors(request, reader, found, at)
+    return see_other(f"/agent/setup/agents/{agent}")
+
+
 handlers: list[Any] = [
     departments, add_department, department, change_department, agents, new_agent, add_agent, agent, change_agent,
-    invite_agent, end_agent, resume_agent,
+    invite_agent, end_agent, resume_agent, sign_out_agent, remove_agents_factors,
 ]  # fmt: skip

@@ -1,0 +1,127 @@
+"""Second factors: an authenticator app, passkeys, and recovery codes for when both are lost (R9, R10).
+
+Whoever has any of them is asked for one after the password, whichever way they came to have a password.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from portal.database import current, transaction
+from portal.errors import Conflict, Invalid
+from portal.people import attempts, sessions
+from portal.people.factors import authenticator, passkeys, recovery
+from portal.people.factors.passkeys import Passkey
+from portal.sealing import Sealer
+
+Factor = Literal["authenticator", "recovery_code", "passkey"]
+
+PER_PERSON = attempts.Limit(free=5)
+"""Wrong codes of one person, from wherever: a guesser knows the password already, and has many addresses."""
+
+WRONG = "This code is not right, or was used before. Wait for the next one, then type it."
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What somebody has set up. `authenticator_since`: None without one; `codes`: recovery codes that are left."""
+
+    authenticator_since: datetime | None
+    passkeys: list[Passkey]
+    codes: int
+
+    @property
+    def count(self) -> int:
+        """How many there are to sign in with; recovery codes are none, they only stand in for them."""
+        return len(self.passkeys) + (self.authenticator_since is not None)
+
+
+OF = """
+select (select created_at from authenticator where credential_id = $1) as authenticator_since,
+       (select count(*) from recovery_code where credential_id = $1) as codes,
+       p.id, p.name, p.created_at, p.last_used_at
+from (values (1)) as one left join passkey p on p.credential_id = $1 order by p.id
+"""
+
+
+async def of(credential_id: int) -> Factors:
+    """The factors of a person, for themselves and for those who may see that they are there."""
+    rows = await current().fetch(OF, credential_id)
+    passkeys = [Passkey(*list(row.values())[2:]) for row in rows if row["id"] is not None]
+    return Factors(rows[0]["authenticator_since"], passkeys, rows[0]["codes"])
+
+
+async def are_set_up(credential_id: int) -> bool:
+    """Whether this person signs in with a second factor."""
+    found: bool = await current().fetchval(
+        "select exists (select from authenticator where credential_id = $1) or exists (select from passkey where credential_id = $1)",
+        credential_id,
+    )
+    return found
+
+
+async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
+    """Which factor this code proves: six digits are an authenticator's, anything else a recovery code. It is used up.
+
+    Call it outside of a transaction: a try counts even where the answer is a refusal. Raises `Invalid` by the field `code`, `TooMany`.
+    """
+    await admit(credential_id, at)
+    plain = "".join(code.split()).replace("-", "").lower()
+    async with transaction(None):
+        if plain.isascii() and plain.isdigit():
+            factor: Factor = "authenticator"
+            right = await authenticator.use(credential_id, plain, sealer, at)
+        else:
+            factor, right = "recovery_code", await recovery.use(credential_id, plain)
+        if right:
+            await forget_tries(credential_id)
+    if not right:
+        raise Invalid({"code": WRONG if plain else "Type the code that your authenticator app shows."})
+    return factor
+
+
+async def admit(credential_id: int, at: datetime) -> None:
+    """Count a try, or raise `TooMany`."""
+    async with transaction(None):
+        await attempts.admit({_key(credential_id): PER_PERSON}, at)
+
+
+async def forget_tries(credential_id: int) -> None:
+    """Count from nothing again: a factor was proved."""
+    await attempts.forget(_key(credential_id))
+
+
+async def remove(credential_id: int, *, passkey: int | None, keep_one: bool) -> bool:
+    """Remove one passkey, or (None) the authenticator; whether there was one. Recovery codes go with the last factor.
+
+    Raises `Conflict` where it is the last one and one must be kept. As the sign-in role; the row lock makes two at once take turns.
+    """
+    await current().fetchval("select id from credential where id = $1 for update", credential_id)
+    found = await of(credential_id)
+    there = (
+        found.authenticator_since is not None if passkey is None else any(one.id == passkey for one in found.passkeys)
+    )
+    if not there:
+        return False
+    if found.count == 1 and keep_one:
+        raise Conflict("Agents need a second factor here: set up another one, then remove this one.")
+    if passkey is None:
+        await authenticator.remove(credential_id)
+    else:
+        await passkeys.remove(credential_id, passkey)
+    if found.count == 1:
+        await recovery.remove(credential_id)
+    return True
+
+
+async def remove_all(credential_id: int, at: datetime) -> None:
+    """As if none had ever been set up, for somebody who lost theirs; their sessions end (R17). As the sign-in role."""
+    tx = current()
+    await tx.execute("delete from authenticator where credential_id = $1", credential_id)
+    await tx.execute("delete from passkey where credential_id = $1", credential_id)
+    await recovery.remove(credential_id)
+    await sessions.end_all(credential_id, at)
+
+
+def _key(credential_id: int) -> str:
+    return f"second factor {credential_id}"

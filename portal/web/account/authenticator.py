@@ -1,0 +1,92 @@
+"""Setting up an authenticator app: a picture to scan, and a code that shows that the app has it (R9)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import segno
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from msgspec import Struct
+
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people.factors import authenticator
+from portal.people.readers import Reader
+from portal.sealing import Broken
+from portal.web.account.confirmation import ask_for_password
+from portal.web.account.pages import account_page, renew_session
+from portal.web.account.second_factor import begun, removed
+from portal.web.forms import Form
+from portal.web.guards import recognised, signed_in
+from portal.web.pages import refused_at_the_door
+from portal.web.visit import visit_of
+
+SCANNED_WITHIN = timedelta(minutes=30)
+
+
+class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The app's secret, sealed by the page that showed it, and the code that the app shows."""
+
+    sealed: str
+    code: str
+
+
+@get("/account/authenticator", guards=[recognised])
+async def show(request: Request[Any, Any, Any], reader: NamedDependency[Any]) -> Response[str]:
+    """A new secret each time; it counts from the code on."""
+    ask_for_password(request)
+    return await _page(request, reader=reader, secret=authenticator.new_secret())
+
+
+async def _page(request: Request[Any, Any, Any], *, reader: Reader, secret: str, **again: Any) -> Response[str]:
+    visit = visit_of(request)
+    address = authenticator.address(secret, email=reader.email, company=visit.company.name)
+    return await account_page(
+        request, "account/authenticator.html",
+        modules=[list(row) for row in segno.make_qr(address, error="m").matrix], secret=secret, address=address,
+        sealed=visit.settings.sealer.seal(_purpose(reader), secret, visit.at), **again,
+    )  # fmt: skip
+
+
+@post("/account/authenticator", guards=[recognised])
+async def set_up(
+    request: Request[Any, Any, Any],
+    reader: NamedDependency[Any],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Ask for its codes from now on."""
+    ask_for_password(request)
+    visit, given, secret = visit_of(request), form.into(SetUp), authenticator.new_secret()
+    lacked_one = visit.lacks_factor
+    try:
+        secret = _opened(request, reader, given.sealed)
+        async with transaction(None):
+            codes = await authenticator.set_up(reader.credential_id, secret, given.code, visit.settings.sealer, at)
+            await renew_session(request, reader.credential_id, at, factor="authenticator")
+    except Invalid as refusal:
+        return await refused_at_the_door(request, _page, refusal, reader=reader, secret=secret)
+    return await begun(request, reader, codes, lacked_one=lacked_one)
+
+
+def _opened(request: Request[Any, Any, Any], reader: Reader, sealed: str) -> str:
+    visit = visit_of(request)
+    try:
+        return visit.settings.sealer.open(_purpose(reader), sealed, visit.at, within=SCANNED_WITHIN)
+    except Broken as error:
+        raise Invalid({"": "This picture was shown too long ago. Scan the new one below."}) from error
+
+
+def _purpose(reader: Reader) -> str:
+    return f"authenticator of {reader.credential_id}"
+
+
+@post("/account/authenticator/removal", guards=[signed_in])
+async def remove(
+    request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Ask for its codes no more."""
+    return await removed(request, reader, at, passkey=None)
+
+
+handlers: list[Any] = [show, set_up, remove]

@@ -1,0 +1,85 @@
+"""Adding and removing passkeys (R10)."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people.factors import passkeys
+from portal.people.readers import Reader
+from portal.web.account.confirmation import ask_for_password
+from portal.web.account.pages import account_page, renew_session
+from portal.web.account.second_factor import begun, removed
+from portal.web.challenges import challenge_of, new_challenge, place_of
+from portal.web.forms import Form
+from portal.web.guards import recognised, signed_in
+from portal.web.pages import refused_at_the_door
+from portal.web.visit import visit_of
+
+
+class Added(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What to call it, and the browser's answer (JSON) to the challenge in `sealed`."""
+
+    name: str
+    answer: str
+    sealed: str
+
+
+@get("/account/passkeys/new", guards=[recognised])
+async def show(request: Request[Any, Any, Any], reader: NamedDependency[Any]) -> Response[str]:
+    """The form whose button has the device make one."""
+    ask_for_password(request)
+    return await _page(request, reader=reader)
+
+
+async def _page(request: Request[Any, Any, Any], *, reader: Reader, **again: Any) -> Response[str]:
+    place = place_of(request)
+    challenge, sealed = new_challenge(request, "add", reader.credential_id)
+    options = (
+        await passkeys.options_to_add(reader.credential_id, reader.email, reader.name, place, challenge)
+        if place
+        else None
+    )
+    return await account_page(request, "account/passkey.html", options=options, sealed=sealed, **again)
+
+
+@post("/account/passkeys/new", guards=[recognised])
+async def add(
+    request: Request[Any, Any, Any],
+    reader: NamedDependency[Any],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Accept it from now on."""
+    ask_for_password(request)
+    given, place = form.into(Added), place_of(request)
+    lacked_one = visit_of(request).lacks_factor
+    try:
+        challenge = challenge_of(request, "add", reader.credential_id, given.sealed)
+        if place is None:
+            raise Invalid({"": passkeys.REFUSED})
+        async with transaction(None):
+            codes = await passkeys.add(reader.credential_id, given.name, given.answer, place, challenge.value, at)
+            await renew_session(request, reader.credential_id, at, factor="passkey")
+    except Invalid as refusal:
+        return await refused_at_the_door(request, _page, refusal, reader=reader, typed={"name": given.name})
+    return await begun(request, reader, codes, lacked_one=lacked_one)
+
+
+@post("/account/passkeys/{passkey:int}/removal", guards=[signed_in])
+async def remove(
+    request: Request[Any, Any, Any],
+    reader: NamedDependency[Any],
+    at: NamedDependency[datetime],
+    passkey: FromPath[int],
+) -> Response[Any]:
+    """Accept it no more."""
+    return await removed(request, reader, at, passkey=passkey)
+
+
+handlers: list[Any] = [show, add, remove]

@@ -1,0 +1,67 @@
+"""Changing one's password (R3, R4, R17)."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+
+from portal.database import transaction
+from portal.errors import Invalid, TooMany
+from portal.people import credentials
+from portal.people.readers import ContactReader, Reader
+from portal.web.account.pages import account_page, renew_session
+from portal.web.forms import Form
+from portal.web.guards import signed_in
+from portal.web.invitations import Chosen
+from portal.web.pages import refused_at_the_door, see_other
+from portal.web.visit import visit_of
+
+
+class Changed(Chosen, kw_only=True):
+    """The new password twice, and the one of before."""
+
+    current_password: str
+
+
+@get("/account/password", guards=[signed_in])
+async def show(request: Request[Any, Any, Any]) -> Response[str]:
+    """The form."""
+    return await _page(request)
+
+
+async def _page(request: Request[Any, Any, Any], **again: Any) -> Response[str]:
+    return await account_page(request, "account/password.html", **again)
+
+
+@post("/account/password", guards=[signed_in])
+async def change(
+    request: Request[Any, Any, Any],
+    reader: NamedDependency[Any],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """A new password and a new session; all the others end."""
+    visit, given = visit_of(request), form.into(Changed)
+    known = [reader.email, reader.name, visit.company.name]
+    if isinstance(reader, ContactReader):
+        known.append(reader.customer_name)
+    try:
+        password = given.checked()
+        await _is_theirs(request, reader, given.current_password, at)
+        await credentials.change_password(reader.credential_id, password, at, known=known)
+    except (Invalid, TooMany) as refusal:
+        return await refused_at_the_door(request, _page, refusal)
+    async with transaction(None):
+        await renew_session(request, reader.credential_id, at)
+    return see_other("/account?done=password")
+
+
+async def _is_theirs(request: Request[Any, Any, Any], reader: Reader, password: str, at: datetime) -> None:
+    try:
+        await credentials.verify(reader.email, password, address=visit_of(request).address, at=at)
+    except Invalid as refusal:
+        raise Invalid({"current_password": "This is not your password of now."}) from refusal
+
+
+handlers: list[Any] = [show, change]

@@ -1,0 +1,76 @@
+"""What somebody has set up to sign in with beside the password, and recovery codes for when it is lost (R9, R10)."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+
+from portal.database import transaction
+from portal.errors import Conflict
+from portal.people import factors
+from portal.people.factors import recovery
+from portal.people.readers import Reader
+from portal.web.account.confirmation import ask_for_password
+from portal.web.account.pages import account_page, renew_session
+from portal.web.challenges import place_of
+from portal.web.guards import recognised, signed_in
+from portal.web.pages import see_other
+from portal.web.visit import visit_of
+
+
+@get("/account/second-factor", guards=[recognised])
+async def show(request: Request[Any, Any, Any], reader: NamedDependency[Any]) -> Response[str]:
+    """What there is, and what can be added."""
+    found = await factors.of(reader.credential_id)
+    visit = visit_of(request)
+    return await account_page(
+        request, "account/second_factor.html", factors=found, takes_passkeys=place_of(request) is not None,
+        must_keep_one=must_keep_one(request), base_url=visit.settings.base_url,
+    )  # fmt: skip
+
+
+def must_keep_one(request: Request[Any, Any, Any]) -> bool:
+    """Whether this person may not be without a second factor."""
+    visit = visit_of(request)
+    return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent
+
+
+async def begun(
+    request: Request[Any, Any, Any], reader: Reader, codes: list[str], *, lacked_one: bool
+) -> Response[Any]:
+    """The answer to a factor that was set up: its recovery codes, which are shown this once, or on."""
+    if codes:
+        return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")
+    return see_other("/account/second-factor")
+
+
+async def codes_page(request: Request[Any, Any, Any], reader: Reader, codes: list[str], *, then: str) -> Response[str]:
+    """The codes, and where to go when they are kept."""
+    async with transaction(reader, readonly=True):
+        return await account_page(request, "account/recovery_codes.html", codes=codes, then=then)
+
+
+@post("/account/recovery-codes", guards=[signed_in])
+async def renew_codes(request: Request[Any, Any, Any], reader: NamedDependency[Any]) -> Response[Any]:
+    """Ten new ones; the ones of before count no more."""
+    ask_for_password(request)
+    async with transaction(None):
+        if not await factors.are_set_up(reader.credential_id):
+            raise Conflict("Recovery codes stand in for a second factor: set one up first.")
+        codes = await recovery.renew(reader.credential_id)
+    return await codes_page(request, reader, codes, then="/account/second-factor")
+
+
+async def removed(
+    request: Request[Any, Any, Any], reader: Reader, at: datetime, *, passkey: int | None
+) -> Response[Any]:
+    """Remove a passkey, or (None) the authenticator; the sessions that it may have opened end."""
+    ask_for_password(request)
+    async with transaction(None):
+        if await factors.remove(reader.credential_id, passkey=passkey, keep_one=must_keep_one(request)):
+            await renew_session(request, reader.credential_id, at)
+    return see_other("/account/second-factor")
+
+
+handlers: list[Any] = [show, renew_codes]

@@ -1,0 +1,46 @@
+"""Ending one's own sessions: one of them, all the others, or all (R17)."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.database import transaction
+from portal.people import sessions
+from portal.web.guards import signed_in
+from portal.web.pages import see_other
+from portal.web.visit import visit_of
+
+
+@post("/account/sessions/{session:int}/ending", guards=[signed_in])
+async def end(reader: NamedDependency[Any], at: NamedDependency[datetime], session: FromPath[int]) -> Response[Any]:
+    """One of one's own."""
+    async with transaction(None):
+        await sessions.end_own(reader.credential_id, session, at)
+    return see_other("/account")
+
+
+@post("/account/other-sessions/ending", guards=[signed_in])
+async def end_others(
+    request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """All but this one."""
+    here = visit_of(request).session
+    async with transaction(None):
+        await sessions.end_all(reader.credential_id, at, but=here.id if here else None)
+    return see_other("/account?done=sessions")
+
+
+@post("/account/sessions/ending", guards=[signed_in])
+async def end_all(reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
+    """Out everywhere, here as well; the browser forgets the pages (R42)."""
+    async with transaction(None):
+        await sessions.end_all(reader.credential_id, at)
+    answer = see_other("/sign-in")
+    answer.headers["Clear-Site-Data"] = '"cache"'
+    return answer
+
+
+handlers: list[Any] = [end, end_others, end_all]

@@ -1,0 +1,49 @@
+"""What a passkey is asked to sign: random bytes, sealed into the form that asks, so that a page alone changes nothing in the database (R10)."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Request
+
+from portal.errors import Invalid
+from portal.people.factors.passkeys import Challenge, Place
+from portal.sealing import Broken
+from portal.settings import LOOPBACK
+from portal.web.visit import visit_of
+
+GOOD_FOR = timedelta(minutes=5)
+TOO_OLD = "This took longer than five minutes. Try again."
+
+
+def place_of(request: Request[Any, Any, Any]) -> Place | None:
+    """What passkeys are bound to here; None where no browser takes one: at an address that is a number."""
+    base = visit_of(request).settings.base_url
+    url = urlsplit(base)
+    if url.hostname not in LOOPBACK:
+        return Place(str(url.hostname), base)
+    host = request.headers.get("host", "")  # one of the allowed ones: the gate has seen to it
+    return Place("localhost", f"{url.scheme}://{host}") if urlsplit(f"//{host}").hostname == "localhost" else None
+
+
+def new_challenge(request: Request[Any, Any, Any], purpose: str, credential_id: int) -> tuple[bytes, str]:
+    """The bytes, and the same sealed for the form; good for one person and one purpose."""
+    visit, value = visit_of(request), secrets.token_bytes(32)
+    text = f"{value.hex()} {visit.at.timestamp()}"
+    return value, visit.settings.sealer.seal(_name(purpose, credential_id), text, visit.at)
+
+
+def challenge_of(request: Request[Any, Any, Any], purpose: str, credential_id: int, sealed: str) -> Challenge:
+    """The challenge that the form came with. Raises `Invalid`."""
+    visit = visit_of(request)
+    try:
+        text = visit.settings.sealer.open(_name(purpose, credential_id), sealed, visit.at, within=GOOD_FOR)
+    except Broken as error:
+        raise Invalid({"": TOO_OLD}) from error
+    value, _, issued = text.partition(" ")
+    return Challenge(bytes.fromhex(value), datetime.fromtimestamp(float(issued), UTC))
+
+
+def _name(purpose: str, credential_id: int) -> str:
+    return f"passkey to {purpose} {credential_id}"

@@ -1,0 +1,81 @@
+"""The second step of signing in: a code of the authenticator app, a passkey, or a recovery code (R9, R10)."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from msgspec import Struct
+
+from portal.database import transaction
+from portal.errors import Invalid, TooMany
+from portal.people import factors
+from portal.people.factors import passkeys
+from portal.web.challenges import challenge_of, new_challenge, place_of
+from portal.web.forms import Form
+from portal.web.pages import page, refused_at_the_door, see_other
+from portal.web.sign_in import open_session, safe_path
+from portal.web.step import forget_step, remembered_step
+from portal.web.visit import visit_of
+
+
+class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A code as typed, or a passkey's answer (JSON of the browser) to the challenge in `sealed`."""
+
+    code: str = ""
+    answer: str = ""
+    sealed: str = ""
+
+
+@get("/sign-in/second-factor")
+async def show(request: Request[Any, Any, Any]) -> Response[Any]:
+    """What can be shown; whoever has not typed a password begins with that."""
+    step = remembered_step(request)
+    if step is None or visit_of(request).reader:
+        return see_other("/sign-in")
+    return await _page(request, credential_id=step[0])
+
+
+async def _page(request: Request[Any, Any, Any], *, credential_id: int, **again: Any) -> Response[str]:
+    place = place_of(request)
+    challenge, sealed = new_challenge(request, "sign in", credential_id)
+    async with transaction(None, readonly=True):
+        found = await factors.of(credential_id)
+        options = await passkeys.options_to_use(credential_id, place, challenge) if place else None
+    return page(request, "session/second_factor.html", factors=found, options=options, sealed=sealed, **again)
+
+
+@post("/sign-in/second-factor")
+async def prove(
+    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """A session, where the factor is theirs."""
+    step = remembered_step(request)
+    if step is None or visit_of(request).reader:
+        return see_other("/sign-in")
+    credential_id, next_path = step
+    try:
+        factor = await _proved(request, credential_id, form.into(Proof), at)
+    except (Invalid, TooMany) as refusal:
+        return await refused_at_the_door(request, _page, refusal, credential_id=credential_id)
+    async with transaction(None):
+        await open_session(request, credential_id, at, factor=factor)
+    forget_step(request)
+    return see_other(safe_path(next_path))
+
+
+async def _proved(request: Request[Any, Any, Any], credential_id: int, proof: Proof, at: datetime) -> factors.Factor:
+    if not proof.answer:
+        return await factors.check_code(credential_id, proof.code, visit_of(request).settings.sealer, at)
+    place = place_of(request)
+    challenge = challenge_of(request, "sign in", credential_id, proof.sealed)
+    if place is None:
+        raise Invalid({"": passkeys.REFUSED})
+    await factors.admit(credential_id, at)
+    async with transaction(None):
+        await passkeys.use(credential_id, proof.answer, place, challenge, at)
+        await factors.forget_tries(credential_id)
+    return "passkey"
+
+
+handlers: list[Any] = [show, prove]
