@@ -51,7 +51,13 @@ async def _answers(url: str, process: asyncio.subprocess.Process) -> None:
 
 
 @pytest.fixture
-async def site(dsn: str, tmp_path: Path) -> AsyncIterator[str]:
+def served_with() -> dict[str, str]:
+    """Variables that a test's portal has beside the usual ones."""
+    return {}
+
+
+@pytest.fixture
+async def site(dsn: str, tmp_path: Path, served_with: dict[str, str]) -> AsyncIterator[str]:
     """The address of a portal that is served on the test's database by a process of its own."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -64,7 +70,7 @@ async def site(dsn: str, tmp_path: Path) -> AsyncIterator[str]:
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal.serving", "portal.app:create_app", "127.0.0.1", str(port), "1"),
-        env=os.environ | environment,
+        env=os.environ | environment | served_with,
         cwd=Path(__file__).parent.parent.parent,
     )
     try:

@@ -1,0 +1,374 @@
+"""The account over HTTP: what each form does, what it refuses, and what ends with it."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pyotp
+import pytest
+
+from portal.database import transaction
+from portal.people import factors, sessions
+from portal.people.factors import authenticator
+from portal.people.readers import Reader
+from portal.settings import Settings
+from portal.storage import open_storage
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.checksums import checksums
+from tests.forms import form_of, send
+from tests.test_permissions import READING
+from tests.world import ADA, GIL, INES, NOOR, PASSWORD
+
+FRESH = "violet kettle under seven bridges"
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def code(steps: int = 0) -> str:
+    return pyotp.TOTP(SECRET).at(now() + timedelta(seconds=30 * steps))
+
+
+def token_of(browser: Browser) -> str:
+    """The session's token that the browser got last."""
+    return [cookie.value or "" for cookie in browser.cookies.jar if cookie.name == "sid"][-1]
+
+
+async def live(browser: Browser) -> bool:
+    """Whether the browser's session still counts."""
+    async with transaction(None):
+        found = await sessions.find(token_of(browser), now())
+    return found is not None and found[0].live
+
+
+async def with_factor(app: Gate, reader: Reader) -> list[str]:
+    """Give somebody an authenticator; their recovery codes."""
+    async with transaction(None):
+        return await authenticator.set_up(reader.credential_id, SECRET, code(-1), app.settings.sealer, now())
+
+
+async def sign_in(browser: Browser, reader: Reader, password: str = PASSWORD) -> httpx.Response:
+    return await browser.send_form("/sign-in", {"email": reader.email, "password": password, "next": "/cases"})
+
+
+async def test_a_changed_password_ends_every_other_session_and_renews_this_one(app: Gate) -> None:
+    """R14, R17."""
+    async with await Browser.of(app, ADA) as browser, await Browser.of(app, ADA) as other:
+        before = token_of(browser)
+        page = await browser.get("/account/password")
+        answer = await send(browser, page, "/account/password", current_password=PASSWORD, password=FRESH, again=FRESH)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account?done=password")
+        assert token_of(browser) != before
+        assert (await live(browser), await live(other)) == (True, False)
+        async with transaction(None):
+            old = await sessions.find(before, now())
+        assert old is not None
+        assert not old[0].live
+    async with Browser(app) as later:
+        assert (await sign_in(later, ADA)).status_code == 422
+        assert (await sign_in(later, ADA, FRESH)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"current_password": "wrong", "password": FRESH, "again": FRESH}, "This is not your password of now."),
+        ({"current_password": PASSWORD, "password": FRESH, "again": FRESH + "x"}, "are not the same"),
+        ({"current_password": PASSWORD, "password": "short", "again": "short"}, "at least 12 characters"),
+        ({"current_password": PASSWORD, "password": "lindqvist-acme-2026", "again": "lindqvist-acme-2026"}, "easy to guess"),
+    ],
+)  # fmt: skip
+async def test_a_password_that_is_refused_changes_nothing(
+    app: Gate, dsn: str, typed: dict[str, str], sentence: str
+) -> None:
+    """R3, R4: and no password comes back with the page."""
+    async with await Browser.of(app, ADA) as browser:
+        page = await browser.get("/account/password")
+        before = await checksums(dsn, (*READING, "attempt"))
+        answer = await send(browser, page, "/account/password", **typed)
+        assert answer.status_code == 422
+        assert sentence in answer.text
+        assert FRESH not in answer.text
+        assert await live(browser)
+    async with transaction(None) as tx:
+        await tx.execute("delete from attempt")
+    assert await checksums(dsn, (*READING, "attempt")) == before
+
+
+async def test_guessing_the_password_of_an_open_session_is_slowed_down(app: Gate) -> None:
+    """R6, R20."""
+    async with await Browser.of(app, ADA) as browser:
+        answers = [
+            await browser.send_form(
+                "/account/password", {"current_password": f"wrong {n}", "password": FRESH, "again": FRESH}
+            )
+            for n in range(11)
+        ]
+        assert [answer.status_code for answer in answers] == [422] * 10 + [429]
+        assert "retry-after" in answers[-1].headers
+
+
+async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> None:
+    """R17: the stranger's is not there, a repeat changes nothing."""
+    async with (
+        await Browser.of(app, ADA) as browser,
+        await Browser.of(app, ADA) as other,
+        await Browser.of(app, GIL) as gil,
+    ):
+        async with transaction(None) as tx:
+            ids = [row["id"] for row in await tx.fetch("select id from session order by id")]
+        assert (await browser.send_form(f"/account/sessions/{ids[2]}/ending")).status_code == 404
+        assert await live(gil)
+        for _ in range(2):
+            assert (await browser.send_form(f"/account/sessions/{ids[1]}/ending")).status_code == 303
+        assert (await live(browser), await live(other)) == (True, False)
+
+
+async def test_all_other_sessions_end_or_all_of_them(app: Gate) -> None:
+    """R17, R42."""
+    async with (
+        await Browser.of(app, ADA) as browser,
+        await Browser.of(app, ADA) as other,
+        await Browser.of(app, GIL) as gil,
+    ):
+        assert (await browser.send_form("/account/other-sessions/ending")).status_code == 303
+        assert (await live(browser), await live(other)) == (True, False)
+        answer = await browser.send_form("/account/sessions/ending")
+        assert (answer.headers["location"], "clear-site-data" in answer.headers) == ("/sign-in", True)
+        assert (await live(browser), await live(gil)) == (False, True)
+
+
+async def test_the_second_step_comes_before_any_session(app: Gate) -> None:
+    """R9, R14: the right password alone opens nothing, and leads back to where one wanted to go."""
+    await with_factor(app, ADA)
+    async with Browser(app) as browser:
+        answer = await sign_in(browser, ADA)
+        assert answer.headers["location"] == "/sign-in/second-factor"
+        assert "sid" not in browser.cookies
+        assert (await browser.get("/cases")).headers["location"].startswith("/sign-in")
+        page = await browser.get("/sign-in/second-factor")
+        wrong = await send(browser, page, "/sign-in/second-factor", code="000000")
+        assert (wrong.status_code, "sid" in browser.cookies) == (422, False)
+        right = await send(browser, page, "/sign-in/second-factor", code=code())
+        assert (right.status_code, right.headers["location"]) == (303, "/cases")
+        assert (await browser.get("/cases")).status_code == 200
+    async with transaction(None) as tx:
+        assert await tx.fetchval("select factor from session order by id desc limit 1") == "authenticator"
+
+
+async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(
+    app: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R9: Gil's code is worth nothing for Ada, and a step that was planted is none."""
+    await with_factor(app, GIL)
+    async with transaction(None):
+        await authenticator.set_up(
+            ADA.credential_id, "A" * 32, pyotp.TOTP("A" * 32).at(now()), app.settings.sealer, now()
+        )
+    async with Browser(app) as browser:
+        await sign_in(browser, ADA)
+        assert (await browser.send_form("/sign-in/second-factor", {"code": code()})).status_code == 422
+        monkeypatch.setattr("portal.web.gate.now", lambda: now() + timedelta(minutes=11))
+        assert (await browser.get("/sign-in/second-factor")).headers["location"] == "/sign-in"
+        monkeypatch.undo()
+        browser.cookies["step"] = "gAAAAA-planted"
+        assert (await browser.send_form("/sign-in/second-factor", {"code": code()})).headers["location"] == "/sign-in"
+
+
+async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> None:
+    """R9: a new password is only a password."""
+    from portal.people import invitations
+
+    await with_factor(app, INES)
+    async with transaction(NOOR):
+        token = await invitations.invite(INES.credential_id, now())
+    async with Browser(app) as browser:
+        page = await browser.get(f"/invitations/{token}")
+        answer = await send(browser, page, f"/invitations/{token}", password=FRESH, again=FRESH)
+        assert answer.headers["location"] == "/sign-in/second-factor"
+        assert "sid" not in browser.cookies
+
+
+async def test_an_authenticator_is_set_up_with_the_secret_that_the_page_showed(app: Gate) -> None:
+    """R9: a seal of somebody else's page, or an old one, is refused with a new picture."""
+    async with await Browser.of(app, ADA) as browser, await Browser.of(app, GIL) as gil:
+        page, gils = await browser.get("/account/authenticator"), await gil.get("/account/authenticator")
+        stolen = form_of(gils.text, "/account/authenticator").fields["sealed"][-1]
+        answer = await send(browser, page, "/account/authenticator", sealed=stolen, code="123456")
+        assert answer.status_code == 422
+        assert "shown too long ago" in answer.text
+        async with transaction(None):
+            assert not await factors.are_set_up(ADA.credential_id)
+
+
+async def test_reading_the_set_up_page_changes_nothing_and_each_has_its_own_secret(app: Gate, dsn: str) -> None:
+    """R36."""
+    async with await Browser.of(app, ADA) as browser:
+        before = await checksums(dsn, READING)
+        pages = [await browser.get("/account/authenticator") for _ in range(2)]
+        assert pages[0].text.split("key-text")[1][:60] != pages[1].text.split("key-text")[1][:60]
+        assert await checksums(dsn, READING) == before
+
+
+async def test_what_proves_a_person_is_never_kept_as_a_draft(app: Gate) -> None:
+    """A form whose session has ended is kept, but no password, code or seal of it."""
+    async with await Browser.of(app, ADA) as browser:
+        token = await browser.csrf()
+        async with transaction(None):
+            await sessions.end_all(ADA.credential_id, now())
+        for path, fields in (
+            ("/account/password", {"current_password": "one", "password": "two", "again": "three", "email": ""}),
+            ("/account/authenticator", {"code": "four", "sealed": "five"}),
+            ("/account/passkeys/new", {"answer": "six", "sealed": "seven", "name": ""}),
+        ):
+            assert (await browser.post(path, data={"csrf": token, **fields})).status_code == 303
+    async with transaction(None) as tx:
+        assert await tx.fetch("select fields from draft") == []
+
+
+async def test_a_step_up_gives_a_new_token_and_the_page_after_it_works(app: Gate) -> None:
+    """R14, R17: the page with the recovery codes belongs to the new session."""
+    async with await Browser.of(app, ADA) as browser, await Browser.of(app, ADA) as other:
+        before = token_of(browser)
+        page = await browser.get("/account/authenticator")
+        key = page.text.split('key-text">')[1].split("<")[0].replace(" ", "")
+        answer = await send(browser, page, "/account/authenticator", code=pyotp.TOTP(key).at(now()))
+        assert answer.status_code == 200
+        assert token_of(browser) != before
+        assert not await live(other)
+        out = await send(browser, answer, "/sign-out")
+        assert (out.status_code, out.headers["location"]) == (303, "/sign-in")
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/account/recovery-codes", {}),
+        ("/account/authenticator/removal", {}),
+        ("/account/passkeys/1/removal", {}),
+        ("/account/authenticator", {"sealed": "x", "code": "1"}),
+        ("/account/passkeys/new", {"sealed": "x", "answer": "{}", "name": "x"}),
+    ],
+)
+async def test_what_concerns_the_second_factor_asks_for_the_password_again(
+    app: Gate, dsn: str, path: str, fields: dict[str, str]
+) -> None:
+    """R20: ten minutes after it was typed."""
+    await with_factor(app, ADA)
+    async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
+        before = await checksums(dsn, READING)
+        answer = await browser.send_form(path, fields)
+        assert answer.headers["location"].startswith("/account/confirmation?next=")
+        assert await checksums(dsn, READING) == before
+
+
+async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(app: Gate) -> None:
+    """R20, R44."""
+    async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
+        away = (await browser.get("/account/authenticator")).headers["location"]
+        page = await browser.get(away)
+        refused = await send(browser, page, "/account/confirmation", password="wrong")
+        assert (refused.status_code, "This is not your password" in refused.text) == (422, True)
+        answer = await send(browser, page, "/account/confirmation", password=PASSWORD)
+        assert answer.headers["location"] == "/account/authenticator"
+        assert (await browser.get("/account/authenticator")).status_code == 200
+        evil = await send(browser, page, "/account/confirmation", password=PASSWORD, next="//evil.example")
+        assert evil.headers["location"] == "/"
+
+
+@pytest.mark.parametrize("path", ["/account/passkeys/new", "/sign-in/second-factor"])
+@pytest.mark.parametrize(
+    "answer", ["{}", "x", "[]", '{"id": 1}', '{"id":"AA","rawId":"AA","response":{},"type":"public-key"}']
+)
+async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, path: str, answer: str) -> None:
+    """R10, R51: with a sentence, never a failure."""
+    host = {"host": "localhost:8000", "origin": "http://localhost:8000"}
+    await with_factor(app, GIL)
+    async with await Browser.of(app, ADA) as browser:
+        if path.startswith("/sign-in"):
+            browser.cookies.clear()
+            await sign_in(browser, GIL)
+        page = await browser.get(path, headers=host)
+        form = form_of(page.text, path)
+        sealed = form.fields.get("sealed", [""])
+        data = {"csrf": form.fields["csrf"], "sealed": sealed, "answer": answer}
+        data |= {"name": "x"} if "name" in form.names else {}
+        refused = await browser.post(path, data=data, headers=host)
+        assert refused.status_code == 422
+
+
+async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(settings: Settings, app: Gate) -> None:
+    """R9: pages, forms and streams; a contact is not asked."""
+    from dataclasses import replace
+
+    strict = Gate(app.inner, replace(settings, require_second_factor=True), open_storage(settings.storage_url))
+    async with await Browser.of(strict, INES) as browser:
+        for path in ("/agent/cases", "/agent/time", "/", "/account", "/account/password", "/agent/customers"):
+            answer = await browser.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/account/second-factor"), path
+        posted = await browser.send_form("/agent/cases/new", {"subject": "x"})
+        assert posted.headers["location"] == "/account/second-factor"
+        stream = await browser.get("/agent/live", headers={"hx-request": "true"})
+        assert stream.text.startswith("event: ended")
+        assert (await browser.get("/account/second-factor")).status_code == 200
+        assert (await browser.send_form("/sign-out")).headers["location"] == "/sign-in"
+    async with await Browser.of(strict, ADA) as browser:
+        assert (await browser.get("/cases")).status_code == 200
+
+
+async def test_an_admin_signs_somebody_out_everywhere(app: Gate) -> None:
+    """R18: agents and contacts; repeating it changes nothing."""
+    async with (
+        await Browser.of(app, NOOR) as noor,
+        await Browser.of(app, INES) as ines,
+        await Browser.of(app, ADA) as ada,
+    ):
+        page = await noor.get(f"/agent/setup/agents/{INES.id}")
+        assert "Signed in on 1\N{NO-BREAK SPACE}browser" in page.text
+        for _ in range(2):
+            assert (await noor.send_form(f"/agent/setup/agents/{INES.id}/sign-out")).status_code == 303
+            path = f"/agent/customers/{ADA.customer_id}/contacts/{ADA.id}/sign-out"
+            assert (await noor.send_form(path)).status_code == 303
+        assert (await live(ines), await live(ada), await live(noor)) == (False, False, True)
+        assert (
+            await noor.send_form(f"/agent/customers/{GIL.customer_id}/contacts/{ADA.id}/sign-out")
+        ).status_code == 404
+
+
+async def test_an_admin_removes_a_lost_second_factor_after_typing_their_own_password(app: Gate) -> None:
+    """R9, R20."""
+    await with_factor(app, INES)
+    path = f"/agent/setup/agents/{INES.id}/second-factor/removal"
+    async with (
+        await Browser.of(app, NOOR, at=now() - timedelta(minutes=11)) as noor,
+        await Browser.of(app, INES) as ines,
+    ):
+        asked = await noor.send_form(path)
+        assert asked.headers["location"].startswith("/account/confirmation")
+        await noor.send_form("/account/confirmation", {"password": PASSWORD, "next": "/"})
+        assert (await noor.send_form(path)).headers["location"] == f"/agent/setup/agents/{INES.id}"
+        assert not await live(ines)
+    async with transaction(None):
+        assert not await factors.are_set_up(INES.credential_id)
+    async with Browser(app) as browser:
+        assert (await sign_in(browser, INES)).headers["location"] == "/cases"
+
+
+async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password(app: Gate) -> None:
+    """R20: everything else about them does not."""
+    path = f"/agent/setup/agents/{INES.id}"
+    async with await Browser.of(app, NOOR, at=now() - timedelta(minutes=11)) as noor:
+        page = await noor.get(path)
+        assert (await send(noor, page, path, name="Ines O.")).status_code == 303
+        for change in ({"email": "ines2@desk.example"}, {"grade": "admin"}):
+            refused = await send(noor, page, path, **change)
+            assert (refused.status_code, "Type your password" in refused.text) == (422, True)
+        assert (await send(noor, page, path, email="ines2@desk.example", password=PASSWORD)).status_code == 303
+    contact = f"/agent/customers/{ADA.customer_id}/contacts/{ADA.id}"
+    async with await Browser.of(app, NOOR, at=now() - timedelta(minutes=11)) as noor:
+        page = await noor.get(contact)
+        assert (await send(noor, page, contact, email="ada2@acme.example")).status_code == 422
+        assert (await noor.send_form(f"{contact}/invitations")).headers["location"].startswith("/account/confirmation")
+        assert (await send(noor, page, contact, email="ada2@acme.example", password=PASSWORD)).status_code == 303
