@@ -13,7 +13,7 @@ from portal.agent.pages import rail
 from portal.errors import Unavailable
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
-from portal.web import account, drafts, files, forms, invitations, live, second_step, sign_in
+from portal.web import account, drafts, files, forms, invitations, live, password_resets, second_step, sign_in
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
 from portal.web.guards import signed_in
@@ -66,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Gate:
             sign_in.sign_out,
             *second_step.handlers,
             *invitations.handlers,
+            *password_resets.handlers,
             *account.handlers,
             Router("/", route_handlers=[drafts.keep_typed], guards=[signed_in]),
             live.contact_stream,

@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -42,6 +44,10 @@ class Settings:
     secret: str
     former_secret: str | None
     """The secret of before, while what it sealed is still about (R87)."""
+    smtp_url: str | None
+    """The server that sends our mail; without one the portal sends none, and offers nothing that needs it."""
+    mail_from: str | None
+    """The sender's address, perhaps with a name: `Halden IT <support@halden.example>`."""
     require_second_factor: bool
     """Agents do nothing before they have set up a second factor (R9)."""
     demo_password: str | None
@@ -71,6 +77,8 @@ class Settings:
             database_owner_url=_database_url("DATABASE_OWNER_URL", environ.get("DATABASE_OWNER_URL")),
             secret=_secret(environ.get("PORTAL_SECRET"), environment, data),
             former_secret=_long_enough("PORTAL_FORMER_SECRET", environ.get("PORTAL_FORMER_SECRET") or None),
+            smtp_url=_smtp_url(environ.get("PORTAL_SMTP_URL")),
+            mail_from=_mail_from(environ.get("PORTAL_MAIL_FROM"), needed=bool(environ.get("PORTAL_SMTP_URL"))),
             require_second_factor=_yes(
                 "PORTAL_REQUIRE_SECOND_FACTOR",
                 environ.get("PORTAL_REQUIRE_SECOND_FACTOR") or ("yes" if environment == "production" else "no"),
@@ -91,6 +99,8 @@ class Settings:
             "DATABASE_OWNER_URL": self.database_owner_url,
             "PORTAL_SECRET": self.secret,
             "PORTAL_FORMER_SECRET": self.former_secret,
+            "PORTAL_SMTP_URL": self.smtp_url,
+            "PORTAL_MAIL_FROM": self.mail_from,
             "PORTAL_REQUIRE_SECOND_FACTOR": "yes" if self.require_second_factor else "no",
             "PORTAL_DEMO_PASSWORD": self.demo_password,
             "PORTAL_WORKERS": str(self.workers),
@@ -169,6 +179,29 @@ def _database_url(name: str, value: str | None) -> str | None:
     if value and urlsplit(value).scheme not in ("postgres", "postgresql"):
         raise CannotStart(f"{name} must begin with postgresql://.")
     return value or None
+
+
+def _smtp_url(value: str | None) -> str | None:
+    if not value:
+        return None
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in ("smtp", "smtps") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or url.path not in ("", "/") or url.query or url.fragment:
+        # not repeated: it may hold a password
+        raise CannotStart("PORTAL_SMTP_URL must be like smtps://user:password@mail.company.example:465.")
+    return value
+
+
+def _mail_from(value: str | None, *, needed: bool) -> str | None:
+    if not value and not needed:
+        return None
+    _, address = parseaddr(value or "")
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or not value or not value.isprintable():
+        raise CannotStart("PORTAL_MAIL_FROM must be an address, such as Support <support@company.example>.")
+    return value
 
 
 def _secret(value: str | None, environment: Environment, data: Path) -> str:

@@ -3,16 +3,19 @@
 import asyncio
 import signal
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 
 import asyncpg
+import msgspec
 import structlog
-from pgqueuer import AsyncpgDriver, PgQueuer
-from pgqueuer.models import Schedule
+from pgqueuer import AsyncpgDriver, PgQueuer, RetryRequested
+from pgqueuer.models import Job, Schedule
 
-from portal import database
+from portal import database, mail
 from portal.database import transaction
 from portal.desk import attachments
 from portal.people import sessions
+from portal.people.invitations import RESET_VALID
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
@@ -20,6 +23,9 @@ from portal.storage import Storage, open_storage
 log = structlog.get_logger("portal.worker")
 
 OUTBOX_KEPT = timedelta(days=7)
+MAIL_KEPT = timedelta(days=1)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
+"""Between two tries to send a mail."""
 
 
 async def tidy(storage: Storage, at: datetime) -> None:
@@ -31,15 +37,48 @@ async def tidy(storage: Storage, at: datetime) -> None:
         await attachments.sweep_uploads(storage, at - timedelta(hours=1))
 
 
-def queue(connection: asyncpg.Connection, storage: Storage) -> PgQueuer:
-    """The jobs and the clock's work on one connection of the agents' role."""
+async def deliver(
+    message: EmailMessage | None, settings: Settings, job: Job, *, until: timedelta, at: datetime
+) -> None:
+    """Send a mail. Where the server does not take it, the job is tried again, ever more rarely; `until` after it came it fails for good."""
+    if message is None or settings.smtp_url is None:
+        return
+    try:
+        await mail.send(message, settings.smtp_url)
+    except mail.NotSent as refusal:
+        log.warning("a mail was not sent", job=job.id, name=job.entrypoint, why=str(refusal))
+        if at - job.created > until:
+            raise
+        raise RetryRequested(delay=min(FIRST_PAUSE * 2**job.attempts, LONGEST_PAUSE), reason=str(refusal)) from None
+
+
+def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) -> PgQueuer:
+    """The jobs and the clock's work on one connection of the agents' role. A job that fails for good is held, with its error."""
     jobs = PgQueuer(AsyncpgDriver(connection))
+
+    @jobs.entrypoint("mail_password_reset", on_failure="hold")
+    async def mail_password_reset(job: Job) -> None:
+        at, ids = datetime.now(UTC), _ids(job)
+        letter = await mail.password_reset(int(ids["credential"]), settings, at)
+        await deliver(letter, settings, job, until=RESET_VALID, at=at)
+
+    @jobs.entrypoint("mail_password_changed", on_failure="hold")
+    async def mail_password_changed(job: Job) -> None:
+        at, ids = datetime.now(UTC), _ids(job)
+        letter = await mail.password_changed(
+            int(ids["credential"]), datetime.fromisoformat(str(ids["at"])), settings, at
+        )
+        await deliver(letter, settings, job, until=MAIL_KEPT, at=at)
 
     @jobs.schedule("tidy", "*/10 * * * *")
     async def tidy_now(_: Schedule) -> None:
         await tidy(storage, datetime.now(UTC))
 
     return jobs
+
+
+def _ids(job: Job) -> dict[str, int | str]:
+    return msgspec.json.decode(job.payload or b"{}", type=dict[str, int | str])
 
 
 async def work(settings: Settings) -> None:
@@ -52,7 +91,7 @@ async def work(settings: Settings) -> None:
         settings.app_url, server_settings={"role": "portal_agent", "application_name": "portal worker"}
     )
     try:
-        jobs = queue(connection, storage)
+        jobs = queue(connection, settings, storage)
         for stop in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(stop, jobs.shutdown.set)
         log.info("the worker is ready")

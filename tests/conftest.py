@@ -129,6 +129,8 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
             "DATABASE_OWNER_URL": dsn,
             "PORTAL_DATA": str(tmp_path / "data"),
             "PORTAL_BASE_URL": "http://127.0.0.1:8000",
+            "PORTAL_SMTP_URL": "smtp://127.0.0.1:9",
+            "PORTAL_MAIL_FROM": "Halden IT <support@halden.example>",
         }
     )
 

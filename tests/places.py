@@ -165,9 +165,11 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     )
     case_type = await CaseType.create(CaseTypeFacts(name="Training"))
     token = await invitations.invite((await agent.credential())["id"], at)
+    reset = await invitations.begin_reset((await agent.credential())["id"], at)
     ids = {"customer": customer.id, "contact": contact.id, "contract": contract.id, "service": service.id}
     return {
         "/invitations/": {"token": token},
+        "/password-resets/": {"token": reset},
         "/agent/customers/": ids,
         "/agent/setup/agents/": {"agent": agent.id},
         "/agent/setup/departments/": {"department": department.id},

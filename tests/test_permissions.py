@@ -67,6 +67,10 @@ MATRIX: dict[str, Row] = {
     "POST /sign-in/second-factor": NO_PASSWORD_YET,
     "GET /invitations/{token}": INVITED,
     "POST /invitations/{token}": INVITED,
+    "GET /password-resets": EVERYBODY,
+    "POST /password-resets": EVERYBODY,
+    "GET /password-resets/{token}": INVITED,
+    "POST /password-resets/{token}": INVITED,
     "POST /drafts": SIGNED_IN,
     # one's own account
     "GET /account": SIGNED_IN,

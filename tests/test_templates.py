@@ -19,7 +19,15 @@ def name_of(path: Path) -> str:
 
 def test_a_missing_name_is_an_error() -> None:
     assert ENVIRONMENT.undefined is StrictUndefined
-    assert ENVIRONMENT.autoescape
+
+
+def test_everything_but_the_text_of_mails_is_escaped() -> None:
+    """R45."""
+    autoescape = ENVIRONMENT.autoescape
+    assert callable(autoescape)
+    plain = [path for path in TEMPLATES.rglob("*.*") if not autoescape(name_of(path))]
+    assert sorted(plain) == sorted(TEMPLATES.glob("mail/*.txt"))
+    assert autoescape(None)
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)

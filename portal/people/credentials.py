@@ -12,7 +12,7 @@ from piccolo.table import Table
 
 from portal.database import current, transaction
 from portal.errors import Invalid
-from portal.people import attempts, passwords, sessions
+from portal.people import attempts, invitations, passwords, sessions
 from portal.people.particulars import unless_taken
 
 PER_ACCOUNT = attempts.Limit(free=10)
@@ -67,6 +67,12 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> in
     return int(found["id"])
 
 
+async def find_active(email: str) -> int | None:
+    """The id of the credential with this address whose owner has a password and has not ended."""
+    found = await _known(email)
+    return int(found["id"]) if found and found["password_hash"] and not found["disabled"] else None
+
+
 async def open_for_agent(agent_id: int, email: str, at: datetime) -> int:
     """A credential without a password; raises `Invalid` for an address that is in use."""
     return await _open(email, agent_id, None, None, at)
@@ -88,15 +94,13 @@ async def _open(email: str, agent_id: int | None, customer_id: int | None, conta
 
 
 async def change_email(credential: int, email: str, at: datetime) -> None:
-    """Sign in with another address from now on. Open invitations went to the old one: they end."""
+    """Sign in with another address from now on. Open links went to the old one: they end."""
     async with unless_taken("email", USED) as tx:
         changed = await tx.fetchval(
             "update credential set email = $2 where id = $1 and email <> $2 returning id", credential, email
         )
     if changed:
-        await current().execute(
-            "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
-        )
+        await invitations.end_all(credential, at)
 
 
 async def change_password(credential: int, password: str, at: datetime, *, known: Iterable[str]) -> None:
@@ -112,9 +116,7 @@ async def change_password(credential: int, password: str, at: datetime, *, known
     fresh = await passwords.hashed(password)
     async with transaction(None) as tx:
         await tx.execute("update credential set password_hash = $2 where id = $1", credential, fresh)
-        await tx.execute(
-            "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
-        )
+        await invitations.end_all(credential, at)
         await sessions.end_all(credential, at)
 
 
@@ -123,9 +125,7 @@ async def disable(credential: int, at: datetime) -> None:
     tx = current()
     await tx.execute("update credential set disabled_at = $2 where id = $1 and disabled_at is null", credential, at)
     await sessions.end_all(credential, at)
-    await tx.execute(
-        "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
-    )
+    await invitations.end_all(credential, at)
 
 
 async def enable(credential: int) -> None:

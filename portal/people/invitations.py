@@ -1,27 +1,32 @@
-"""Invitations: a link by which somebody chooses their own password, once, within 72 hours (R7)."""
+"""Links by which somebody chooses their own password, once: an invitation for 72 hours, a reset for one (R7)."""
 
 import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
-from piccolo.columns import BigInt, BigSerial, Bytea, Timestamptz
+from piccolo.columns import BigInt, BigSerial, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current, transaction
 from portal.errors import Invalid, NotFound
 from portal.people import passwords, sessions
 
-VALID = timedelta(hours=72)
+Kind = Literal["invitation", "reset"]
 
-ENDED = "This invitation has been used or has ended. Ask for a new one."
+VALID = timedelta(hours=72)
+RESET_VALID = timedelta(hours=1)
+
+ENDED = "This link has been used or has ended. Ask for a new one."
 
 
 class Invitation(Table, tablename="invitation"):
     """Only the token's SHA-256 is kept: who reads the table or a backup cannot sign in by it."""
 
     id = BigSerial(primary_key=True)
+    kind = Text(default=None)
     token_hash = Bytea(default=None)
     credential_id = BigInt(default=None)
     created_at = Timestamptz(default=None)
@@ -31,7 +36,7 @@ class Invitation(Table, tablename="invitation"):
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """Whom an open invitation is for. `customer_name` is None for an agent."""
+    """Whom an open link is for. `customer_name` is None for an agent."""
 
     credential_id: int
     email: str
@@ -41,41 +46,40 @@ class Invited:
 
 async def invite(credential: int, at: datetime) -> str:
     """A new token for the link `/invitations/{token}`, shown once and kept by nobody. Earlier invitations of the same person end."""
-    tx, token = current(), secrets.token_urlsafe(32)
-    # The row lock makes two at once take turns, so that one of both ends the other's.
-    if await tx.fetchval("select id from credential where id = $1 for update", credential) is None:
-        raise NotFound
-    await _end(credential, at)
-    await tx.execute(
-        "insert into invitation (token_hash, credential_id, created_at, expires_at) values ($1, $2, $3, $4)",
-        sessions.hash_of(token), credential, at, at + VALID,
-    )  # fmt: skip
-    return token
+    return await _begin("invitation", credential, at, VALID)
 
 
-async def find(token: str, at: datetime) -> Invited:
-    """Whom this token invites, as the sign-in role. Raises `NotFound`, in the same words whatever is wrong with it."""
+async def begin_reset(credential: int, at: datetime) -> str:
+    """A new token for the link `/password-resets/{token}`; earlier resets of the same person end. An open invitation stays:
+    whoever knows somebody's address may ask for a reset, and must not take it from them."""
+    return await _begin("reset", credential, at, RESET_VALID)
+
+
+async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
+    """Whom this token is for, as the sign-in role. Raises `NotFound`, in the same words whatever is wrong with it."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", token):
         raise NotFound(ENDED)
     row = await current().fetchrow(
         "select p.* from invitation i cross join lateral person_of(i.credential_id) p"
-        " where i.token_hash = $1 and i.ended_at is null and i.expires_at > $2 and not p.disabled",
-        sessions.hash_of(token), at,
+        " where i.token_hash = $1 and i.kind = $3 and i.ended_at is null and i.expires_at > $2 and not p.disabled",
+        sessions.hash_of(token), at, kind,
     )  # fmt: skip
     if row is None:
         raise NotFound(ENDED)
     return Invited(row["credential_id"], row["email"], row["name"], row["customer_name"])
 
 
-async def accept(token: str, password: str, at: datetime, *, known: Iterable[str] = ()) -> int:
-    """Set the password and return the credential's id. Every session and invitation of this person ends.
+async def accept(
+    token: str, password: str, at: datetime, *, kind: Kind = "invitation", known: Iterable[str] = ()
+) -> int:
+    """Set the password and return the credential's id. Every session and every link of this person ends.
 
     Call it outside of a transaction: it opens its own, so that no connection and no lock waits while the password is hashed.
     `known`: further names that a password must not consist of, such as our company's. Raises `NotFound` for a token that is used, ended or
-    unknown, `Invalid` for a password that is refused; the invitation then stays open.
+    unknown, `Invalid` for a password that is refused; the link then stays open.
     """
     async with transaction(None, readonly=True):
-        invited = await find(token, at)
+        invited = await find(token, at, kind)
     try:
         passwords.refuse_weak(password, [invited.email, invited.name, invited.customer_name or "", *known])
     except ValueError as refusal:
@@ -88,13 +92,30 @@ async def accept(token: str, password: str, at: datetime, *, known: Iterable[str
         )  # fmt: skip
         if taken is None:  # used or withdrawn while the password was hashed
             raise NotFound(ENDED)
-        await _end(invited.credential_id, at)
+        await end_all(invited.credential_id, at)
         await sessions.end_all(invited.credential_id, at)
         await tx.execute("update credential set password_hash = $2 where id = $1", invited.credential_id, password_hash)
     return invited.credential_id
 
 
-async def _end(credential: int, at: datetime) -> None:
+async def end_all(credential: int, at: datetime) -> None:
+    """End every link of a person: the password, the address or the person's access has changed."""
     await current().execute(
         "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
     )
+
+
+async def _begin(kind: Kind, credential: int, at: datetime, valid: timedelta) -> str:
+    tx, token = current(), secrets.token_urlsafe(32)
+    # The row lock makes two at once take turns, so that one of both ends the other's.
+    if await tx.fetchval("select id from credential where id = $1 for update", credential) is None:
+        raise NotFound
+    await tx.execute(
+        "update invitation set ended_at = $2 where credential_id = $1 and kind = $3 and ended_at is null",
+        credential, at, kind,
+    )  # fmt: skip
+    await tx.execute(
+        "insert into invitation (kind, token_hash, credential_id, created_at, expires_at) values ($1, $2, $3, $4, $5)",
+        kind, sessions.hash_of(token), credential, at, at + valid,
+    )  # fmt: skip
+    return token

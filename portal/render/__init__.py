@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from portal.render import browsers, drawings, formats, prose
@@ -94,7 +94,9 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(folder("templates")),
         undefined=StrictUndefined,
-        autoescape=True,
+        autoescape=select_autoescape(
+            enabled_extensions=(), disabled_extensions=("txt",), default=True
+        ),  # text is no markup
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -16,7 +16,7 @@ from portal.web.interrupted import keep_and_sign_in
 from portal.web.visit import KEY, CompanyBrief, Visit, now
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/")
+AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/", "/password-resets")
 """Forms that need no session: one that has ended does not stop them, and nothing of them is kept."""
 
 

@@ -34,7 +34,7 @@ class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
 @get("/invitations/{token:str}")
 async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
     """The form for the person who is invited."""
-    _refuse_signed_in(request)
+    refuse_signed_in(request)
     try:
         return await _page(request, at=at, token=token)
     except NotFound:
@@ -46,7 +46,7 @@ async def accept(
     request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
     """Set the password; the link is then used up."""
-    _refuse_signed_in(request)
+    refuse_signed_in(request)
     try:
         async with transaction(None, readonly=True):
             await invitations.find(token, at)  # before any word about the form: a link that has ended is a 404
@@ -68,7 +68,7 @@ async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **
     return answer
 
 
-def _refuse_signed_in(request: Request[Any, Any, Any]) -> None:
+def refuse_signed_in(request: Request[Any, Any, Any]) -> None:
     """A link that was opened beside somebody's session must not make two persons one."""
     reader = visit_of(request).reader
     if reader is not None:

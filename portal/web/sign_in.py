@@ -18,6 +18,7 @@ from portal.web.step import remember_step
 from portal.web.visit import visit_of
 
 KEPT = "You were signed out. What you typed is kept, and is there again when you have signed in."
+CHANGED = "Your password is changed. Sign in with it."
 _RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
 
@@ -27,15 +28,17 @@ def safe_path(path: str) -> str:
 
 
 @get("/sign-in")
-async def show(request: Request[Any, Any, Any], next: FromQuery[str] = "/", kept: FromQuery[str] = "") -> Response[Any]:
+async def show(
+    request: Request[Any, Any, Any], next: FromQuery[str] = "/", kept: FromQuery[str] = "", changed: FromQuery[str] = ""
+) -> Response[Any]:
     """The form; who is signed in already goes on."""
     if visit_of(request).reader:
         return see_other(safe_path(next))
-    return await _page(request, next=safe_path(next), notice=KEPT if kept else "")
+    return await _page(request, next=safe_path(next), notice=KEPT if kept else CHANGED if changed else "")
 
 
 async def _page(request: Request[Any, Any, Any], **context: Any) -> Response[str]:
-    return page(request, "session/sign_in.html", **context)
+    return page(request, "session/sign_in.html", resets=bool(visit_of(request).settings.smtp_url), **context)
 
 
 @post("/sign-in")

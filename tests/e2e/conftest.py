@@ -66,6 +66,8 @@ async def site(dsn: str, tmp_path: Path, served_with: dict[str, str]) -> AsyncIt
         "DATABASE_OWNER_URL": dsn,
         "PORTAL_DATA": str(tmp_path / "data"),
         "PORTAL_BASE_URL": url,
+        "PORTAL_SMTP_URL": "smtp://127.0.0.1:9",
+        "PORTAL_MAIL_FROM": "Halden IT <support@halden.example>",
         "PORTAL_SECRET": "a secret of the tests, 32 characters at least",
     }
     process = await asyncio.create_subprocess_exec(

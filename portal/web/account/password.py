@@ -15,6 +15,7 @@ from portal.web.forms import Form
 from portal.web.guards import signed_in
 from portal.web.invitations import Chosen
 from portal.web.pages import refused_at_the_door, see_other
+from portal.web.password_resets import tell_of_change
 from portal.web.visit import visit_of
 
 
@@ -54,6 +55,7 @@ async def change(
         return await refused_at_the_door(request, _page, refusal)
     async with transaction(None):
         await renew_session(request, reader.credential_id, at)
+    await tell_of_change(request, reader.credential_id, at)
     return see_other("/account?done=password")
 
 

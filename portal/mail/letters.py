@@ -1,0 +1,63 @@
+"""Each mail that the portal writes, from the receiver's own view. Links begin with the configured address, whoever asked (R8)."""
+
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid, parseaddr
+from typing import Any
+
+from portal.database import transaction
+from portal.people import invitations
+from portal.people.readers import Reader
+from portal.people.sessions import reader_of
+from portal.render import render
+from portal.settings import Settings
+
+
+async def password_reset(credential_id: int, settings: Settings, at: datetime) -> EmailMessage | None:
+    """A new link to choose a password by; the ones of before end. None for nobody, and for somebody who has ended."""
+    async with transaction(None) as tx:
+        receiver = await _receiver(tx, credential_id)
+        if receiver is None:
+            return None
+        token = await invitations.begin_reset(credential_id, at)
+    return _letter(
+        settings, receiver, "password_reset", "Choose a new password", at, link=f"{settings.base_url}/password-resets/{token}",
+        until=at + invitations.RESET_VALID,
+    )  # fmt: skip
+
+
+async def password_changed(
+    credential_id: int, changed_at: datetime, settings: Settings, at: datetime
+) -> EmailMessage | None:
+    """Tells the owner of an account that its password is another one, in case it was not they (R17)."""
+    async with transaction(None) as tx:
+        receiver = await _receiver(tx, credential_id)
+    if receiver is None:
+        return None
+    return _letter(
+        settings, receiver, "password_changed", "Your password was changed", at, changed_at=changed_at,
+        link=f"{settings.base_url}/sign-in",
+    )  # fmt: skip
+
+
+async def _receiver(tx: Any, credential_id: int) -> Reader | None:
+    row = await tx.fetchrow("select * from person_of($1)", credential_id)
+    return None if row is None or row["disabled"] else reader_of(row)
+
+
+def _letter(
+    settings: Settings, receiver: Reader, name: str, subject: str, at: datetime, **context: Any
+) -> EmailMessage:
+    """Text, and the same as HTML. `EmailMessage` refuses line breaks in headers by itself (R75)."""
+    sender = str(settings.mail_from)
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = receiver.email
+    message["Subject"] = subject
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"
+    given = {"reader": receiver, "company": None, "now": at, "house": parseaddr(sender)[0] or "the support portal"}
+    message.set_content(render(f"mail/{name}.txt", **given, **context))
+    message.add_alternative(render(f"mail/{name}.html", **given, **context), subtype="html")
+    return message

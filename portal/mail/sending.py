@@ -1,0 +1,38 @@
+"""Handing mail to the server that delivers it, encrypted on the way."""
+
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from portal.settings import LOOPBACK
+
+SECONDS = 20
+"""For each answer of the server."""
+
+
+class NotSent(Exception):
+    """The server was not there or refused. Its text names the kind of refusal only: an address does not belong into a log."""
+
+
+async def send(message: EmailMessage, smtp_url: str) -> None:
+    """Hand it over. `smtps://` speaks TLS from the first byte; `smtp://` begins it (STARTTLS), which only a server on this machine may lack.
+
+    Raises `NotSent`; the mail may then have left all the same, where the server went away after it had it.
+    """
+    url = urlsplit(smtp_url)
+    at_once = url.scheme == "smtps"
+    try:
+        await aiosmtplib.send(
+            message,
+            hostname=url.hostname,
+            port=url.port or (465 if at_once else 25 if url.hostname in LOOPBACK else 587),
+            username=unquote(url.username) if url.username else None,
+            password=unquote(url.password) if url.password else None,
+            use_tls=at_once,
+            start_tls=None if at_once or url.hostname in LOOPBACK else True,
+            timeout=SECONDS,
+        )
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        code = getattr(error, "code", "")
+        raise NotSent(f"{type(error).__name__} {code}".strip()) from None

@@ -1,0 +1,123 @@
+"""A forgotten password: ask for a link by mail, choose a new password by it. The answer never tells who has an account (R5, R7, R83)."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal import jobs
+from portal.database import transaction
+from portal.errors import Invalid, NotFound, TooMany
+from portal.people import attempts, credentials, invitations
+from portal.people.particulars import Checked, email
+from portal.people.readers import SYSTEM
+from portal.web.forms import Form
+from portal.web.invitations import Chosen, refuse_signed_in
+from portal.web.pages import page, refused, refused_at_the_door, see_other
+from portal.web.visit import visit_of
+
+HOUR = timedelta(hours=1)
+PER_ACCOUNT = attempts.Limit(free=3, first_wait=HOUR, longest_wait=HOUR)
+PER_ADDRESS = attempts.Limit(free=20, first_wait=HOUR, longest_wait=HOUR)
+
+
+class Forgotten(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Whose password it is."""
+
+    email: str
+
+
+def _needs_mail(request: Request[Any, Any, Any]) -> None:
+    if not visit_of(request).settings.smtp_url:
+        raise NotFound
+
+
+@get("/password-resets")
+async def ask(request: Request[Any, Any, Any]) -> Response[str]:
+    """The form."""
+    _needs_mail(request)
+    return await _ask_page(request)
+
+
+async def _ask_page(request: Request[Any, Any, Any], **again: Any) -> Response[str]:
+    return page(request, "session/forgotten.html", **again)
+
+
+@post("/password-resets")
+async def send(
+    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """The same words, the same work and a job for whatever address is typed; the worker knows whether somebody gets mail (R5)."""
+    _needs_mail(request)
+    given, checked = form.into(Forgotten), Checked()
+    try:
+        address = checked("email", email, given.email)
+        checked.done()
+        async with transaction(None):
+            await attempts.admit(_limits(address, visit_of(request).address), at)
+            credential = await credentials.find_active(address)
+        async with transaction(SYSTEM):
+            await jobs.enqueue("mail_password_reset", credential=credential or 0)
+    except (Invalid, TooMany) as refusal:
+        return await refused_at_the_door(request, _ask_page, refusal, typed={"email": given.email})
+    return page(request, "session/reset_sent.html", email=address)
+
+
+def _limits(email: str, address: str) -> dict[str, attempts.Limit]:
+    account = hashlib.sha256(email.lower().encode()).hexdigest()
+    return {f"reset {account}": PER_ACCOUNT, f"reset from {address}": PER_ADDRESS}
+
+
+@get("/password-resets/{token:str}")
+async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
+    """The form for a new password."""
+    refuse_signed_in(request)
+    try:
+        return await _page(request, at=at, token=token)
+    except NotFound:
+        return _ended(request)
+
+
+@post("/password-resets/{token:str}")
+async def choose(
+    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
+) -> Response[Any]:
+    """Set it, and have the person sign in with it: a second factor is asked for there (R9)."""
+    refuse_signed_in(request)
+    try:
+        async with transaction(None, readonly=True):
+            await invitations.find(token, at, "reset")
+        password = form.into(Chosen).checked()
+        credential = await invitations.accept(token, password, at, kind="reset", known=[visit_of(request).company.name])
+    except NotFound:
+        return _ended(request)
+    except Invalid as refusal:
+        return await refused(request, _page, refusal, form, at=at, token=token)
+    await tell_of_change(request, credential, at)
+    return see_other("/sign-in?changed=yes")
+
+
+async def tell_of_change(request: Request[Any, Any, Any], credential: int, at: datetime) -> None:
+    """Have the owner of an account mailed that its password is another one."""
+    if visit_of(request).settings.smtp_url:
+        async with transaction(SYSTEM):
+            await jobs.enqueue("mail_password_changed", credential=credential, at=at.isoformat())
+
+
+async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **again: Any) -> Response[str]:
+    async with transaction(None, readonly=True):
+        invited = await invitations.find(token, at, "reset")
+    answer = page(request, "session/reset.html", email=invited.email, action=f"/password-resets/{token}", **again)
+    answer.headers["Referrer-Policy"] = "no-referrer"  # the address is a secret (R41)
+    return answer
+
+
+def _ended(request: Request[Any, Any, Any]) -> Response[str]:
+    return page(request, "session/reset_ended.html", status=404, again=bool(visit_of(request).settings.smtp_url))
+
+
+handlers: list[Any] = [ask, send, show, choose]

@@ -1,0 +1,37 @@
+"""A real SMTP server that keeps what it is given, or refuses it in the ways that servers do."""
+
+import socket
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+
+class Sink:
+    """`messages` is what arrived; `answers` are given to the next mails instead of taking them, such as "451 Later"."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+        self.answers: list[str] = []
+        self.stopped = False
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.answers:
+            return self.answers.pop(0)
+        self.messages.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
+        return "250 OK"
+
+
+class Server(Controller):
+    """The sink behind a port of its own; it can be stopped and started again at the same one."""
+
+    def __init__(self, sink: Sink, port: int) -> None:
+        super().__init__(sink, hostname="127.0.0.1", port=port)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
