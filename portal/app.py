@@ -4,31 +4,31 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from litestar import Litestar, Request, Response, Router, get
+from litestar import Litestar, Request, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 
 from portal import agent, customer, database
 from portal.agent.pages import rail
-from portal.errors import Unavailable
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
-from portal.web import account, drafts, files, forms, invitations, live, password_resets, second_step, sign_in
+from portal.web import (
+    account,
+    drafts,
+    files,
+    forms,
+    health,
+    invitations,
+    live,
+    metrics,
+    password_resets,
+    second_step,
+    sign_in,
+)
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
 from portal.web.guards import signed_in
 from portal.web.visit import visit_of
-
-
-@get("/health")
-async def health() -> Response[str]:
-    """200 with the database reachable, 503 without."""
-    try:
-        async with database.transaction(None, readonly=True) as tx:
-            await tx.fetchval("select 1")
-    except Unavailable:
-        return Response("the database is away", status_code=503, media_type="text/plain")
-    return Response("well", media_type="text/plain")
 
 
 def create_app(settings: Settings | None = None) -> Gate:
@@ -59,7 +59,8 @@ def create_app(settings: Settings | None = None) -> Gate:
     }
     inner = Litestar(
         route_handlers=[
-            health,
+            health.show,
+            metrics.show,
             files.static_file,
             sign_in.show,
             sign_in.sign_in,

@@ -1,12 +1,95 @@
 """Work to do later: enqueued by name in the caller's transaction, so that a rollback leaves no job and a commit exactly one."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 import msgspec
 from pgqueuer import AsyncpgDriver, Queries
+from pgqueuer.domain.types import JobId
 
 from portal.database import current
+from portal.errors import NotFound
+
+EACH_MINUTE = "tidy"
+"""What a worker does each minute shows that there is one."""
 
 
 async def enqueue(name: str, **ids: int | str) -> None:
     """Have the worker run the job `name` (`portal/worker.py`) with these ids once the transaction has committed. Jobs are idempotent."""
     queries = Queries(AsyncpgDriver(current().connection))
     await queries.enqueue(name, msgspec.json.encode(ids))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The queue at a glance. `oldest_seconds`: how long the job that is due longest has waited; `worker_seconds`: since a worker was seen."""
+
+    waiting: int
+    running: int
+    failed: int
+    oldest_seconds: float
+    worker_seconds: float | None
+
+
+STATE = """
+select count(*) filter (where status = 'queued') as waiting, count(*) filter (where status = 'picked') as running,
+       count(*) filter (where status = 'failed') as failed,
+       coalesce(extract(epoch from now() - min(execute_after) filter (where status = 'queued' and execute_after <= now())), 0)::float8,
+       (select extract(epoch from now() - max(last_run))::float8 from pgqueuer_schedules where entrypoint = $1)
+from pgqueuer
+"""
+
+
+async def state() -> State:
+    """By the database's clock, which the workers go by."""
+    return State(*(await current().fetchrow(STATE, EACH_MINUTE)).values())
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A job that is held because it failed for good. `error` is the kind of its last error."""
+
+    id: int
+    name: str
+    enqueued_at: datetime
+    failed_at: datetime
+    attempts: int
+    error: str
+
+
+FAILED = """
+select q.id, q.entrypoint, q.created, q.updated, q.attempts,
+       coalesce((select l.traceback ->> 'exception_type' from pgqueuer_log l where l.job_id = q.id and l.status = 'failed'
+                 order by l.id desc limit 1), '')
+from pgqueuer q where q.status = 'failed' order by q.updated desc, q.id desc limit $1
+"""
+
+
+async def failed(most: int) -> list[Failed]:
+    """The jobs that are held, the last one first."""
+    return [Failed(*row.values()) for row in await current().fetch(FAILED, most)]
+
+
+async def retry(job: int) -> None:
+    """Have it run again. A job that is not held (any more) is left alone; raises `NotFound` for one that never was."""
+    if await _is_held(job):
+        await Queries(AsyncpgDriver(current().connection)).requeue_jobs([JobId(job)])
+
+
+async def discard(job: int) -> None:
+    """Never run it. A job that is not held (any more) is left alone; raises `NotFound` for one that never was."""
+    if await _is_held(job):
+        await current().execute(
+            "with gone as (delete from pgqueuer where id = $1 returning id, entrypoint, priority)"
+            " insert into pgqueuer_log (job_id, status, entrypoint, priority) select id, 'deleted', entrypoint, priority from gone",
+            job,
+        )
+
+
+async def _is_held(job: int) -> bool:
+    status = await current().fetchval("select status from pgqueuer where id = $1 for update", job)
+    if status is None and not await current().fetchval(
+        "select exists (select from pgqueuer_log where job_id = $1)", job
+    ):
+        raise NotFound
+    return bool(status == "failed")

@@ -33,6 +33,13 @@ async def tell(
     )  # fmt: skip
 
 
+async def told_lately() -> list[Any]:
+    """Rows of kind, count and latest instant of what is kept, which the worker cuts after seven days."""
+    return await current().fetch(
+        "select kind, count(*) as count, max(at) as latest from outbox group by kind order by latest desc, kind"
+    )
+
+
 _SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
 MOST_TOLD = 100
 """Notices that a page is told one by one when it opens its stream."""

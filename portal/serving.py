@@ -12,10 +12,12 @@ import contextlib
 import http.client
 import importlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,7 +29,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from portal import children
+from portal import children, logs
 from portal.embedded import EmbeddedPostgres
 from portal.settings import CannotStart, Settings
 
@@ -74,9 +76,12 @@ def serve(
 
     `ready` is called once, when the app answers. `CannotStart` if it never does. Only from the main thread.
     """
+    logs.set_up(settings.log_level)
     environment = {**_without_ours(os.environ, settings), **settings.as_environment()}
+    figures = tempfile.mkdtemp(prefix="portal-figures-")
+    web_environment = {**environment, "PROMETHEUS_MULTIPROC_DIR": figures}
     web = _Child(
-        "web", (sys.executable, "-m", "portal.serving", app, host, str(port), str(settings.workers)), environment
+        "web", (sys.executable, "-m", "portal.serving", app, host, str(port), str(settings.workers)), web_environment
     )
     tree = _Tree([web, _Child("worker", worker, environment)], database)
     with _signals(tree):
@@ -87,6 +92,7 @@ def serve(
             tree.watch()
         finally:
             tree.stop()
+            shutil.rmtree(figures, ignore_errors=True)
 
 
 def _without_ours(environ: Any, settings: Settings) -> dict[str, str]:
@@ -211,6 +217,7 @@ def _load(app: str) -> Any:
 
 def _web(app: str, host: str, port: str, workers: str) -> None:
     """Run granian in this process. No proxy's headers are believed, and no request is logged with its query (R21, T5)."""
+    logs.set_up(os.environ.get("PORTAL_LOG_LEVEL", "info"))
     importlib.import_module(app.partition(":")[0])  # once, before the workers are forked: they share its memory
     server = Granian(
         app,

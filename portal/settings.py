@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
+from portal.logs import LEVELS
 from portal.sealing import Sealer
 
 Environment = Literal["production", "demo", "test"]
@@ -48,6 +49,9 @@ class Settings:
     """The server that sends our mail; without one the portal sends none, and offers nothing that needs it."""
     mail_from: str | None
     """The sender's address, perhaps with a name: `Halden IT <support@halden.example>`."""
+    metrics_token: str | None
+    """What a program that reads `/metrics` brings; without one nobody can."""
+    log_level: str
     require_second_factor: bool
     """Agents do nothing before they have set up a second factor (R9)."""
     demo_password: str | None
@@ -79,6 +83,10 @@ class Settings:
             former_secret=_long_enough("PORTAL_FORMER_SECRET", environ.get("PORTAL_FORMER_SECRET") or None),
             smtp_url=_smtp_url(environ.get("PORTAL_SMTP_URL")),
             mail_from=_mail_from(environ.get("PORTAL_MAIL_FROM"), needed=bool(environ.get("PORTAL_SMTP_URL"))),
+            metrics_token=_long_enough("PORTAL_METRICS_TOKEN", environ.get("PORTAL_METRICS_TOKEN") or None),
+            log_level=_log_level(
+                environ.get("PORTAL_LOG_LEVEL") or ("info" if environment == "production" else "warning")
+            ),
             require_second_factor=_yes(
                 "PORTAL_REQUIRE_SECOND_FACTOR",
                 environ.get("PORTAL_REQUIRE_SECOND_FACTOR") or ("yes" if environment == "production" else "no"),
@@ -101,6 +109,8 @@ class Settings:
             "PORTAL_FORMER_SECRET": self.former_secret,
             "PORTAL_SMTP_URL": self.smtp_url,
             "PORTAL_MAIL_FROM": self.mail_from,
+            "PORTAL_METRICS_TOKEN": self.metrics_token,
+            "PORTAL_LOG_LEVEL": self.log_level,
             "PORTAL_REQUIRE_SECOND_FACTOR": "yes" if self.require_second_factor else "no",
             "PORTAL_DEMO_PASSWORD": self.demo_password,
             "PORTAL_WORKERS": str(self.workers),
@@ -231,6 +241,12 @@ def _demo_password(value: str | None, environment: Environment, data: Path) -> s
     return value or _kept(
         data / "demo-password", lambda: "-".join(secrets.token_hex(2) for _ in range(4)), "PORTAL_DEMO_PASSWORD"
     )
+
+
+def _log_level(value: str) -> str:
+    if value not in LEVELS:
+        raise CannotStart(f"PORTAL_LOG_LEVEL is {value!r}: it must be {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.")
+    return value
 
 
 def _yes(name: str, value: str) -> bool:

@@ -2,8 +2,11 @@
 
 import asyncio
 import signal
+import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from functools import wraps
 
 import asyncpg
 import msgspec
@@ -11,9 +14,10 @@ import structlog
 from pgqueuer import AsyncpgDriver, PgQueuer, RetryRequested
 from pgqueuer.models import Job, Schedule
 
-from portal import database, mail
+from portal import database, logs, mail
 from portal.database import transaction
 from portal.desk import attachments
+from portal.jobs import EACH_MINUTE
 from portal.people import sessions
 from portal.people.invitations import RESET_VALID
 from portal.people.readers import SYSTEM
@@ -23,6 +27,7 @@ from portal.storage import Storage, open_storage
 log = structlog.get_logger("portal.worker")
 
 OUTBOX_KEPT = timedelta(days=7)
+JOB_LOG_KEPT = timedelta(days=30)
 MAIL_KEPT = timedelta(days=1)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 """Between two tries to send a mail."""
@@ -34,6 +39,7 @@ async def tidy(storage: Storage, at: datetime) -> None:
         await sessions.forget(at)
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from outbox where at < $1", at - OUTBOX_KEPT)
+        await tx.execute("delete from pgqueuer_log where created < $1", at - JOB_LOG_KEPT)
         await attachments.sweep_uploads(storage, at - timedelta(hours=1))
 
 
@@ -56,13 +62,17 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
     """The jobs and the clock's work on one connection of the agents' role. A job that fails for good is held, with its error."""
     jobs = PgQueuer(AsyncpgDriver(connection))
 
-    @jobs.entrypoint("mail_password_reset", on_failure="hold")
+    def job(run: Callable[[Job], Awaitable[None]]) -> None:
+        """Register a job under the name of its function."""
+        jobs.entrypoint(run.__name__, on_failure="hold")(_told(run))
+
+    @job
     async def mail_password_reset(job: Job) -> None:
         at, ids = datetime.now(UTC), _ids(job)
         letter = await mail.password_reset(int(ids["credential"]), settings, at)
         await deliver(letter, settings, job, until=RESET_VALID, at=at)
 
-    @jobs.entrypoint("mail_password_changed", on_failure="hold")
+    @job
     async def mail_password_changed(job: Job) -> None:
         at, ids = datetime.now(UTC), _ids(job)
         letter = await mail.password_changed(
@@ -70,11 +80,30 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
         )
         await deliver(letter, settings, job, until=MAIL_KEPT, at=at)
 
-    @jobs.schedule("tidy", "*/10 * * * *")
+    @jobs.schedule(EACH_MINUTE, "* * * * *")
     async def tidy_now(_: Schedule) -> None:
         await tidy(storage, datetime.now(UTC))
 
     return jobs
+
+
+def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
+    """The same job with one line in the log for each time that it runs."""
+
+    @wraps(run)
+    async def told(job: Job) -> None:
+        began, outcome = time.perf_counter(), "failed"
+        try:
+            await run(job)
+            outcome = "done"
+        except RetryRequested:
+            outcome = "again later"
+            raise
+        finally:
+            ms = round((time.perf_counter() - began) * 1000)
+            log.info("job", job=job.id, name=job.entrypoint, attempt=job.attempts, outcome=outcome, ms=ms)
+
+    return told
 
 
 def _ids(job: Job) -> dict[str, int | str]:
@@ -103,4 +132,5 @@ async def work(settings: Settings) -> None:
 
 def run(settings: Settings) -> None:
     """`portal worker`."""
+    logs.set_up(settings.log_level)
     asyncio.run(work(settings))

@@ -11,13 +11,14 @@ import asyncpg
 import pytest
 from litestar import Litestar
 
-from portal import database
+from portal import database, logs
 from portal.app import create_app
 from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
 from tests.world import cast_rows
 
+logs.set_up("warning")
 _numbers = itertools.count(1)
 
 

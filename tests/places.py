@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from portal import billing
+from portal import billing, jobs
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.contracts import Contract, ContractFacts
 from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
 from portal.contracts.services import Service, ServiceFacts
-from portal.database import transaction
+from portal.database import current, transaction
 from portal.desk import Case
 from portal.people import invitations, sessions
 from portal.people.agents import Agent, AgentFacts
@@ -142,6 +142,19 @@ def _choice(entry: TimeEntry) -> billing.Choice:
     return billing.Choice(entry.id, entry.version)
 
 
+async def failed_job() -> int:
+    """A job that failed, as the worker leaves it; its id."""
+    await jobs.enqueue("mail_password_changed", credential=0, at="2026-11-20T08:00:00+00:00")
+    tx = current()
+    job: int = await tx.fetchval("update pgqueuer set status = 'failed' returning id")
+    await tx.execute(
+        "insert into pgqueuer_log (job_id, status, priority, entrypoint, traceback) values ($1, 'failed', 0, 'mail_password_changed', $2)",
+        job,
+        '{"exception_type": "NotSent"}',
+    )
+    return job
+
+
 async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     """A customer, an agent and their like that nobody else needs, so that ending them takes nothing from the cast."""
     day, zone = date(2026, 1, 1).isoformat(), "Europe/Berlin"
@@ -166,6 +179,7 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     case_type = await CaseType.create(CaseTypeFacts(name="Training"))
     token = await invitations.invite((await agent.credential())["id"], at)
     reset = await invitations.begin_reset((await agent.credential())["id"], at)
+    job = await failed_job()
     ids = {"customer": customer.id, "contact": contact.id, "contract": contract.id, "service": service.id}
     return {
         "/invitations/": {"token": token},
@@ -173,6 +187,7 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
         "/agent/customers/": ids,
         "/agent/setup/agents/": {"agent": agent.id},
         "/agent/setup/departments/": {"department": department.id},
+        "/agent/setup/failed-jobs/": {"job": job},
         "/agent/setup/roles/": {"role": role.id},
         "/agent/setup/rates/": {"rate": rate.id},
         "/agent/setup/case-types/": {"case_type": case_type.id},

@@ -42,6 +42,8 @@ class Row:
         return answer
 
 
+NOBODY = Row(404, 404, 404, 404, 404, 404, 404)
+"""There is nothing without the token; tests/web/test_metrics.py brings it."""
 EVERYBODY = Row(OK, OK, OK, OK, OK, OK, OK)
 NO_PASSWORD_YET = Row(IN, IN, IN, IN, IN, IN, IN)
 """The second step of signing in, for who has not taken the first."""
@@ -59,6 +61,7 @@ ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 
 MATRIX: dict[str, Row] = {
     "GET /health": EVERYBODY,
+    "GET /metrics": NOBODY,
     "GET /static/{path}": EVERYBODY,
     "GET /sign-in": EVERYBODY,
     "POST /sign-in": EVERYBODY,
@@ -179,6 +182,9 @@ MATRIX: dict[str, Row] = {
     "POST /agent/customers/{customer}/resumption": ADMINS,
     # set-up
     "GET /agent/setup": ADMINS,
+    "GET /agent/setup/system": ADMINS,
+    "POST /agent/setup/failed-jobs/{job}/retry": ADMINS,
+    "POST /agent/setup/failed-jobs/{job}/removal": ADMINS,
     "GET /agent/setup/company": ADMINS,
     "POST /agent/setup/company": ADMINS,
     "GET /agent/setup/departments": ADMINS,

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from portal.embedded import EmbeddedPostgres
-from tests.e2e.conftest import free_port
+from tests.served import free_port
 from tests.test_serving import eventually
 
 pytestmark = pytest.mark.long

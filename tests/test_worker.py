@@ -1,5 +1,8 @@
 """The worker: jobs are enqueued with the caller's transaction, and what nobody needs any more goes."""
 
+import asyncio
+import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -60,3 +63,70 @@ async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(files: Path) -
             assert [row["token_hash"] for row in await tx.fetch("select token_hash from session")] == [
                 sessions.hash_of(fresh)
             ]
+
+
+WORKER = """
+import asyncio, sys
+from pathlib import Path
+from portal import worker
+from portal.settings import Settings
+
+queue = worker.queue
+def with_more(*given):
+    jobs = queue(*given)
+    @jobs.entrypoint("endless", on_failure="hold")
+    async def endless(job):
+        seen = Path(sys.argv[1])
+        seen.write_text(seen.read_text() + "x" if seen.exists() else "x")
+        await asyncio.sleep(0 if seen.read_text() == "xx" else 600)
+    @jobs.entrypoint("broken", on_failure="hold")
+    async def broken(job):
+        raise ValueError("a marker that is nobody's business")
+    return jobs
+worker.queue = with_more
+worker.run(Settings.from_environment())
+"""
+
+
+async def worker(dsn: str, tmp_path: Path) -> asyncio.subprocess.Process:
+    """A worker that also knows a job that hangs the first time, and one that always fails."""
+    environment = {"PORTAL_ENVIRONMENT": "test", "DATABASE_URL": dsn, "PORTAL_DATA": str(tmp_path / "data")}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", WORKER, str(tmp_path / "seen")), env=os.environ | environment, stderr=asyncio.subprocess.PIPE
+    )  # fmt: skip
+
+
+async def until(sql: str, *, seconds: int = 60) -> None:
+    """Wait until the query answers true."""
+    for _ in range(seconds * 10):
+        async with transaction(SYSTEM) as tx:
+            if await tx.fetchval(sql):
+                return
+        await asyncio.sleep(0.1)
+    raise AssertionError(sql)
+
+
+@pytest.mark.slow
+async def test_a_job_whose_worker_was_killed_runs_again_and_one_that_fails_is_held(dsn: str, tmp_path: Path) -> None:
+    """R91, R93: kill -9 in the middle of a job; the failed one stays with its error, and the log has a line of ids."""
+    async with transaction(SYSTEM):
+        await jobs.enqueue("endless")
+        await jobs.enqueue("broken", credential=7)
+    first = await worker(dsn, tmp_path)
+    await until(
+        "select count(*) filter (where status = 'picked') = 1 and count(*) filter (where status = 'failed') = 1 from pgqueuer"
+    )
+    first.kill()
+    assert first.stderr is not None
+    said = (await first.stderr.read()).decode()
+    await first.wait()
+    second = await worker(dsn, tmp_path)
+    await until("select exists (select from pgqueuer_log where entrypoint = 'endless' and status = 'successful')")
+    second.terminate()
+    await second.communicate()
+    assert (tmp_path / "seen").read_text() == "xx"
+    async with transaction(SYSTEM):
+        (failed,) = await jobs.failed(10)
+    assert (failed.name, failed.error) == ("broken", "ValueError")
+    assert '"error":"builtins.ValueError"' in said
+    assert "nobody's business" not in said

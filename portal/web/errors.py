@@ -1,10 +1,10 @@
 """Every refusal and every failure as a page in the app's look, or as a fragment where htmx asked (R92)."""
 
-import logging
 from typing import Any
 from urllib.parse import quote
 
 import asyncpg
+import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
@@ -12,7 +12,7 @@ from portal.errors import Refusal, TooMany
 from portal.render import render
 from portal.web.visit import Visit, visit_of
 
-log = logging.getLogger("portal")
+log = structlog.get_logger("portal.web")
 
 SENTENCES = {
     400: "This request cannot be read.",
@@ -74,7 +74,7 @@ def http_response(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 def failure_response(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
     """A mistake of ours: logged with its trace and the request's id, told without either."""
-    log.error("request failed", exc_info=error, extra={"request_id": visit_of(request).id})
+    log.error("a request failed", exc_info=error, request=visit_of(request).id)
     return _response(request, 500, SENTENCES[500], {})
 
 

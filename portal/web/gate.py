@@ -2,22 +2,31 @@
 
 import contextlib
 import secrets
+import time
+from logging import ERROR, INFO
 from typing import Any
 from urllib.parse import urlsplit
+
+import structlog
 
 from portal.database import transaction
 from portal.errors import Forbidden, Refusal
 from portal.people import sessions
 from portal.settings import Settings
 from portal.storage import Storage
-from portal.web import cookies, drafts, headers
+from portal.web import cookies, drafts, headers, metrics
 from portal.web.errors import STREAMS, answer_refusal
 from portal.web.interrupted import keep_and_sign_in
 from portal.web.visit import KEY, CompanyBrief, Visit, now
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+BY_MACHINES = ("/health", "/metrics")
+"""Load balancers and monitoring ask these by address, and have no session."""
 AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/", "/password-resets")
 """Forms that need no session: one that has ended does not stop them, and nothing of them is kept."""
+
+
+log = structlog.get_logger("portal.web")
 
 
 class Gate:
@@ -36,17 +45,39 @@ class Gate:
         given = {name: value.decode("latin-1") for name, value in scope["headers"]}
         visit = Visit(self.settings, self.storage, now(), (scope.get("client") or ("-", 0))[0], self.company)
         scope[KEY] = visit
-        public = scope["path"].startswith("/static/") or scope["path"] == "/health"
+        asked_by_machines = scope["path"] in BY_MACHINES
+        public = scope["path"].startswith("/static/") or asked_by_machines
+        began, status = time.perf_counter(), 0
 
         async def finish(message: Any) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 sent = list(message.get("headers", []))
                 message["headers"] = sent + headers.for_every_answer(
                     visit, {name.lower() for name, _ in sent}, public=public
                 )
             await send(message)
 
-        if scope["path"] != "/health" and given.get(b"host", "") not in self.settings.allowed_hosts:
+        try:
+            await self._answer(visit, given, scope, receive, finish, public=public, known=asked_by_machines)
+        finally:
+            if not public or status >= 400:
+                _record(scope, visit, status, time.perf_counter() - began)
+
+    async def _answer(
+        self,
+        visit: Visit,
+        given: dict[bytes, str],
+        scope: Any,
+        receive: Any,
+        finish: Any,
+        *,
+        public: bool,
+        known: bool,
+    ) -> None:
+        """`public`: the same for everybody. `known`: asked by its number, without the name that everything else needs (R43)."""
+        if not known and given.get(b"host", "") not in self.settings.allowed_hosts:
             await answer_refusal(Refusal("This address is not served here."), scope, receive, finish)
         elif public:
             await self.inner(scope, receive, finish)
@@ -125,3 +156,20 @@ class Gate:
             return urlsplit(origin).netloc in self.settings.allowed_hosts
         except ValueError:  # brackets that hold no address
             return False
+
+
+def _record(scope: Any, visit: Visit, status: int, seconds: float) -> None:
+    """One line and one figure a request. Status 0: the client went away before there was an answer."""
+    metrics.observe(scope, status, seconds)
+    reader = visit.reader
+    log.log(
+        ERROR if status >= 500 else INFO,
+        "request",
+        request=visit.id,
+        method=scope["method"],
+        route=metrics.route_of(scope),
+        status=status,
+        ms=round(seconds * 1000),
+        credential=reader.credential_id if reader else None,
+        customer=getattr(reader, "customer_id", None),
+    )

@@ -7,11 +7,11 @@ refresh; and a stream begins with what its page cannot have shown (`snapshot`). 
 import asyncio
 import contextlib
 import json
-import logging
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import asyncpg
+import structlog
 from litestar import Request, get
 from litestar.response import Stream
 
@@ -20,9 +20,10 @@ from portal.errors import TooMany, Unavailable
 from portal.people import sessions
 from portal.people.readers import Reader
 from portal.web.guards import agent_only, contact_only
+from portal.web.metrics import OPEN_STREAMS
 from portal.web.visit import Visit, now, visit_of
 
-log = logging.getLogger("portal.live")
+log = structlog.get_logger("portal.live")
 
 HEARTBEAT = 20.0
 """Seconds after which a silent stream says that it is alive, and looks whether its session is."""
@@ -60,7 +61,7 @@ class Listener:
                 await self._listen_until_lost()
                 delay = 0.2
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("the live updates lost the database: %s", type(error).__name__)
+                log.warning("the live updates lost the database", error=type(error).__name__)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 5)
 
@@ -99,6 +100,7 @@ class Listener:
             return
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self.streams[queue] = reader.credential_id
+        OPEN_STREAMS.inc()
         try:
             yield b"id: 1\nretry: 1000\n\n"
             for name in [REFRESH] if snapshot is None else await _missed(reader, snapshot):
@@ -119,6 +121,7 @@ class Listener:
                     yield _event(name)
         finally:
             del self.streams[queue]
+            OPEN_STREAMS.dec()
 
     async def _session_lives(self, session_id: int) -> bool:
         try:

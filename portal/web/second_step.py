@@ -13,6 +13,7 @@ from portal.people import factors
 from portal.people.factors import passkeys
 from portal.web.challenges import challenge_of, new_challenge, place_of
 from portal.web.forms import Form
+from portal.web.metrics import REFUSED_SIGN_INS
 from portal.web.pages import page, refused_at_the_door, see_other
 from portal.web.sign_in import open_session, safe_path
 from portal.web.step import forget_step, remembered_step
@@ -57,6 +58,7 @@ async def prove(
     try:
         factor = await _proved(request, credential_id, form.into(Proof), at)
     except (Invalid, TooMany) as refusal:
+        REFUSED_SIGN_INS.inc()
         return await refused_at_the_door(request, _page, refusal, credential_id=credential_id)
     async with transaction(None):
         await open_session(request, credential_id, at, factor=factor)

@@ -13,6 +13,7 @@ from portal.errors import Invalid, TooMany
 from portal.people import credentials, factors, sessions
 from portal.web import cookies
 from portal.web.forms import Form
+from portal.web.metrics import REFUSED_SIGN_INS
 from portal.web.pages import page, refused_at_the_door, see_other
 from portal.web.step import remember_step
 from portal.web.visit import visit_of
@@ -50,6 +51,7 @@ async def sign_in(
     try:
         credential_id = await credentials.verify(form.get("email"), form.get("password"), address=visit.address, at=at)
     except (Invalid, TooMany) as refusal:
+        REFUSED_SIGN_INS.inc()
         return await refused_at_the_door(request, _page, refusal, next=next_path, typed={"email": form.get("email")})
     return await let_in(request, credential_id, next_path, at)
 

@@ -1,6 +1,5 @@
 """A real SMTP server that keeps what it is given, or refuses it in the ways that servers do."""
 
-import socket
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -28,10 +27,3 @@ class Server(Controller):
 
     def __init__(self, sink: Sink, port: int) -> None:
         super().__init__(sink, hostname="127.0.0.1", port=port)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -22,7 +22,8 @@ from portal.web.gate import Gate
 from portal.worker import MAIL_KEPT, deliver
 from tests.browser import Browser
 from tests.forms import send as send_form
-from tests.mail.sink import Server, Sink, free_port
+from tests.mail.sink import Server, Sink
+from tests.served import free_port
 from tests.web.test_account import FRESH, live, sign_in, with_factor
 from tests.world import ADA, GIL, INES, PASSWORD
 

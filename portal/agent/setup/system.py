@@ -1,0 +1,54 @@
+"""Set-up: the state of the system, its jobs, and what others were told. Admins only."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal import jobs, outbox
+from portal.agent.pages import agent_page
+from portal.database import transaction
+from portal.people.readers import AgentReader
+from portal.storage import Storage
+from portal.web.guards import admin_only
+from portal.web.health import checks
+from portal.web.pages import see_other
+
+PAGE = "/agent/setup/system"
+MOST_FAILED = 50
+
+
+@get("/setup/system", guards=[admin_only])
+async def show(
+    request: Request[Any, Any, Any],
+    reader: NamedDependency[AgentReader],
+    storage: NamedDependency[Storage],
+    at: NamedDependency[datetime],
+) -> Response[str]:
+    """Whether every part is well, which jobs failed, and what went out."""
+    state = await jobs.state()
+    return await agent_page(
+        request, reader, "agent/setup/system.html", checks=await checks(storage, state, at), jobs=state,
+        failed=await jobs.failed(MOST_FAILED), told=await outbox.told_lately(),
+    )  # fmt: skip
+
+
+@post("/setup/failed-jobs/{job:int}/retry", guards=[admin_only])
+async def retry(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Response[Any]:
+    """Have it run once more."""
+    async with transaction(reader):
+        await jobs.retry(job)
+    return see_other(PAGE)
+
+
+@post("/setup/failed-jobs/{job:int}/removal", guards=[admin_only])
+async def discard(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Response[Any]:
+    """Never run it."""
+    async with transaction(reader):
+        await jobs.discard(job)
+    return see_other(PAGE)
+
+
+handlers: list[Any] = [show, retry, discard]

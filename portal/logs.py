@@ -1,0 +1,78 @@
+"""Logs: one JSON object a line on standard error, made of ids, names and figures; no content, no secret, no body (R91, R92).
+
+What an exception says is left out, because it may quote what somebody typed: its kind, its place in the code and, from the database, the
+constraint that refused are told instead.
+"""
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+
+LEVELS = ("debug", "info", "warning", "error")
+
+_FRAMES = 30
+"""The innermost ones of a trace; deeper recursion says the same again."""
+
+
+def set_up(level: str) -> None:
+    """Log from `level` up, for the whole process and the libraries in it; at a terminal in lines for people."""
+    number = getattr(logging, level.upper())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_words,
+    ]
+    written: Any = structlog.dev.ConsoleRenderer(colors=False) if sys.stderr.isatty() else _line
+    structlog.configure(
+        processors=[*shared, written],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, written],
+        )
+    )
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+    for name in ("pgqueuer", "_granian"):  # they bring handlers of their own
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+
+
+def _line(_: Any, __: str, event: Any) -> str:
+    """JSON escapes line ends, so that no text can pretend to be another line (R91)."""
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def _without_words(_: Any, __: str, event: Any) -> Any:
+    """Replace an exception by what it tells without quoting anybody."""
+    error = event.pop("exc_info", None)
+    if error is True or isinstance(error, tuple):
+        error = error[1] if isinstance(error, tuple) else sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        event |= described(error)
+    event.pop("stack_info", None)
+    return event
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    """An exception as fields of a log line: its kind, the trace as `file:line function`, of a database's error its code and constraint."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    told: dict[str, Any] = {
+        "error": f"{type(error).__module__}.{type(error).__qualname__}",
+        "trace": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    }
+    if isinstance(error, asyncpg.PostgresError):
+        told |= {"sqlstate": error.sqlstate, "table": error.table_name, "constraint": error.constraint_name}
+    if error.__cause__ is not None:
+        told["cause"] = described(error.__cause__)
+    return told
