@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve in production, behind a proxy that speaks https")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=_port, default=8000, help="port to listen on (8000)")
+    serve.add_argument("--no-worker", action="store_true", help="leave the jobs to a portal worker elsewhere")
     serve.set_defaults(run=_serve)
 
     demo = commands.add_parser("demo", help="serve with a database of its own and made-up data")
@@ -116,7 +117,22 @@ def _serve(given: argparse.Namespace) -> None:
         from portal.settings import CannotStart
 
         raise CannotStart("DATABASE_URL is missing: the app needs a role of its own beside the owner's.")
-    _run_tree(settings, given.host, given.port, lambda: print(f"The portal serves {settings.base_url}.", flush=True))
+    _refuse_unfit(settings)
+    greeting = f"The portal serves {settings.base_url}."
+    _run_tree(settings, given.host, given.port, lambda: print(greeting, flush=True), with_worker=not given.no_worker)
+
+
+def _refuse_unfit(settings: "Settings") -> None:
+    """One sentence before anything is started, rather than a trace of a process that cannot."""
+    from portal import database
+    from portal.settings import CannotStart
+
+    if settings.app_url is None:
+        return
+    try:
+        asyncio.run(database.refuse_unfit(settings.app_url, production=settings.environment == "production"))
+    except ValueError as refusal:
+        raise CannotStart(str(refusal)) from refusal
 
 
 def _demo(given: argparse.Namespace) -> None:
@@ -166,7 +182,9 @@ def _worker(_: argparse.Namespace) -> None:
     from portal import worker
     from portal.settings import Settings
 
-    with _database_of(Settings.from_environment()) as settings:
+    checked = Settings.from_environment()
+    _refuse_unfit(checked)
+    with _database_of(checked) as settings:
         worker.run(settings)
 
 
@@ -259,6 +277,8 @@ def _run_tree(
     port: int,
     greet: Callable[[], None],
     fill: Callable[["Settings"], None] = lambda settings: None,
+    *,
+    with_worker: bool = True,
 ) -> None:
     """Start what there is to start, one step after the other, `fill` the database, and serve until told to stop."""
     from portal import serving
@@ -271,7 +291,9 @@ def _run_tree(
             settings = _prepared(embedded, settings)
         fill(settings)
         # The tables' owner is no business of the processes that answer requests.
-        serving.serve(replace(settings, database_owner_url=None), host=host, port=port, database=embedded, ready=greet)
+        worker = serving.WORKER if with_worker else None
+        alone = replace(settings, database_owner_url=None)
+        serving.serve(alone, host=host, port=port, database=embedded, ready=greet, worker=worker)
     finally:
         if embedded is not None:
             embedded.stop()

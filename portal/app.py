@@ -42,8 +42,10 @@ def create_app(settings: Settings | None = None) -> Gate:
         if settings.app_url is None:
             raise RuntimeError("There is no database URL.")
         await database.start(settings.app_url, role=settings.app_role, size=settings.pool_size)
-        if settings.environment == "production":
-            await database.refuse_owner()
+        if (
+            settings.environment == "production"
+        ):  # `portal serve` has said it in a sentence; other servers run this app too
+            await database.refuse_unfit(settings.app_url, production=True)
         listener.start()
         try:
             yield

@@ -253,17 +253,47 @@ async def listener_connection() -> Any:
     )
 
 
-async def refuse_owner() -> None:
-    """Raise ValueError where the app would run as the owner of the tables or a superuser, for whom no policy holds (R24, R88)."""
-    async with transaction(None) as tx:
-        if await tx.fetchval("select rolsuper or rolbypassrls from pg_roles where rolname = session_user"):
-            raise ValueError("DATABASE_URL names a superuser. Use a role that is a member of portal_app only.")
-        if await tx.fetchval(
-            "select exists (select 1 from pg_tables where schemaname = 'public' and pg_has_role(session_user, tableowner, 'member'))"
-        ):
+async def refuse_unfit(dsn: str, *, production: bool) -> None:
+    """Raise ValueError, with one sentence, where the app cannot serve from this database.
+
+    It does not answer, or its schema is older than the code. In production also where the role owns the tables or is a superuser, for whom no
+    policy holds (R24, R88), or is no member of portal_app. A newer schema is fine: while a release is rolled out, the one before still runs (R96).
+    """
+    try:
+        connection = await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ValueError(f"The database of DATABASE_URL lets nobody in ({type(error).__name__}).") from error
+    try:
+        if production:
+            await _refuse_role(connection)
+        ran = set()
+        if await connection.fetchval("select to_regclass('public.migration') is not null"):
+            ran = {row["name"] for row in await connection.fetch("select name from migration")}
+        if missing := len(migration_names() - ran):
             raise ValueError(
-                "DATABASE_URL names the owner of the tables. Use a role that is a member of portal_app only."
+                f"The database lacks {missing} of {len(migration_names())} migrations. Run portal migrate."
             )
+    except asyncpg.InsufficientPrivilegeError:
+        raise ValueError(
+            "The role of DATABASE_URL may read nothing. Grant it portal_app, and run portal migrate."
+        ) from None
+    finally:
+        await connection.close()
+
+
+async def _refuse_role(connection: Any) -> None:
+    if await connection.fetchval("select rolsuper or rolbypassrls from pg_roles where rolname = session_user"):
+        raise ValueError("DATABASE_URL names a superuser. Use a role that is a member of portal_app only.")
+    if await connection.fetchval(
+        "select exists (select 1 from pg_tables where schemaname = 'public' and pg_has_role(session_user, tableowner, 'member'))"
+    ):
+        raise ValueError("DATABASE_URL names the owner of the tables. Use a role that is a member of portal_app only.")
+    if not await connection.fetchval(
+        "select exists (select from pg_roles where rolname = 'portal_app' and pg_has_role(session_user, oid, 'usage'))"
+    ):
+        raise ValueError(
+            "The role of DATABASE_URL is no member of portal_app. Run portal migrate, then grant it portal_app."
+        )
 
 
 ROLES = """

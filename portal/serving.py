@@ -1,7 +1,7 @@
 """The process tree of `portal serve` and `portal demo`: a parent that starts no request of its own and keeps its children running.
 
     parent ─┬─ web: granian with its workers
-            ├─ `portal worker`
+            ├─ `portal worker`, unless it runs elsewhere
             └─ PostgreSQL, where it is the embedded one
 
 Whatever ends is started again, with a growing pause. SIGTERM and Ctrl-C end all of it within 5 s, open streams or not; kill -9 of the
@@ -70,11 +70,12 @@ def serve(
     database: EmbeddedPostgres | None = None,
     ready: Callable[[], None] = lambda: None,
     app: str = APP,
-    worker: Sequence[str] = WORKER,
+    worker: Sequence[str] | None = WORKER,
 ) -> None:
     """Run web and worker until SIGTERM, SIGINT or SIGHUP, then stop them and the `database`, which is running already.
 
-    `ready` is called once, when the app answers. `CannotStart` if it never does. Only from the main thread.
+    Without a `worker` the jobs are left to one that runs elsewhere. `ready` is called once, when the app answers; `CannotStart` if it never
+    does. Only from the main thread.
     """
     logs.set_up(settings.log_level)
     environment = {**_without_ours(os.environ, settings), **settings.as_environment()}
@@ -83,7 +84,7 @@ def serve(
     web = _Child(
         "web", (sys.executable, "-m", "portal.serving", app, host, str(port), str(settings.workers)), web_environment
     )
-    tree = _Tree([web, _Child("worker", worker, environment)], database)
+    tree = _Tree([web, *([_Child("worker", worker, environment)] if worker else [])], database)
     with _signals(tree):
         try:
             tree.start()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
@@ -49,6 +50,8 @@ class Settings:
     """The server that sends our mail; without one the portal sends none, and offers nothing that needs it."""
     mail_from: str | None
     """The sender's address, perhaps with a name: `Halden IT <support@halden.example>`."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    """Whose word on a client's address is believed (`X-Forwarded-For`); nobody's by default (T5)."""
     metrics_token: str | None
     """What a program that reads `/metrics` brings; without one nobody can."""
     log_level: str
@@ -83,6 +86,7 @@ class Settings:
             former_secret=_long_enough("PORTAL_FORMER_SECRET", environ.get("PORTAL_FORMER_SECRET") or None),
             smtp_url=_smtp_url(environ.get("PORTAL_SMTP_URL")),
             mail_from=_mail_from(environ.get("PORTAL_MAIL_FROM"), needed=bool(environ.get("PORTAL_SMTP_URL"))),
+            trusted_proxies=_networks("PORTAL_TRUSTED_PROXIES", environ.get("PORTAL_TRUSTED_PROXIES") or ""),
             metrics_token=_long_enough("PORTAL_METRICS_TOKEN", environ.get("PORTAL_METRICS_TOKEN") or None),
             log_level=_log_level(
                 environ.get("PORTAL_LOG_LEVEL") or ("info" if environment == "production" else "warning")
@@ -109,6 +113,7 @@ class Settings:
             "PORTAL_FORMER_SECRET": self.former_secret,
             "PORTAL_SMTP_URL": self.smtp_url,
             "PORTAL_MAIL_FROM": self.mail_from,
+            "PORTAL_TRUSTED_PROXIES": ",".join(map(str, self.trusted_proxies)),
             "PORTAL_METRICS_TOKEN": self.metrics_token,
             "PORTAL_LOG_LEVEL": self.log_level,
             "PORTAL_REQUIRE_SECOND_FACTOR": "yes" if self.require_second_factor else "no",
@@ -241,6 +246,13 @@ def _demo_password(value: str | None, environment: Environment, data: Path) -> s
     return value or _kept(
         data / "demo-password", lambda: "-".join(secrets.token_hex(2) for _ in range(4)), "PORTAL_DEMO_PASSWORD"
     )
+
+
+def _networks(name: str, value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(one.strip()) for one in value.split(",") if one.strip())
+    except ValueError:
+        raise CannotStart(f"{name} is {value!r}: it must be like 127.0.0.1, 10.0.0.0/8.") from None
 
 
 def _log_level(value: str) -> str:

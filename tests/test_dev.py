@@ -31,7 +31,7 @@ def became(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The arguments of the program that the script went on as."""
     seen: list[str] = []
     monkeypatch.setattr(dev, "become", lambda *arguments: seen.extend(arguments))
-    monkeypatch.setattr(dev, "find_browser", lambda: None)
+    monkeypatch.setattr(dev, "find_programs", lambda: None)
     return seen
 
 
@@ -77,21 +77,25 @@ def test_without_venv_it_names_the_debian_package(dev: ModuleType, monkeypatch: 
 
 
 @pytest.mark.parametrize(("user", "apt"), [(1000, "/usr/bin/apt-get"), (0, None)])
-def test_without_a_browser_it_says_in_one_line_what_to_install(
+def test_without_a_browser_or_a_proxy_it_says_in_one_line_what_to_install(
     dev: ModuleType, monkeypatch: pytest.MonkeyPatch, user: int, apt: str | None
 ) -> None:
-    monkeypatch.setattr(dev.shutil, "which", {"apt-get": apt}.get)
+    monkeypatch.setattr(dev.shutil, "which", lambda name, path=None: {"apt-get": apt}.get(name))
     monkeypatch.setattr(dev.os, "geteuid", lambda: user)
-    with pytest.raises(SystemExit, match=r"^The browser tests need Chromium: install the package chromium [^\n]*$"):
-        dev.find_browser()
+    with pytest.raises(SystemExit, match=r"^The tests need more programs: install chromium nginx-light [^\n]*$"):
+        dev.find_programs()
 
 
-def test_as_root_on_debian_it_installs_the_browser(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_root_on_debian_it_installs_what_is_missing(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[tuple[str, ...]] = []
-    monkeypatch.setattr(dev.shutil, "which", {"apt-get": "/usr/bin/apt-get"}.get)
+    monkeypatch.setattr(
+        dev.shutil,
+        "which",
+        lambda name, path=None: {"apt-get": "/usr/bin/apt-get", "nginx": "/usr/sbin/nginx"}.get(name),
+    )
     monkeypatch.setattr(dev.os, "geteuid", lambda: 0)
     monkeypatch.setattr(dev, "run", lambda *command, **_: ran.append(command))
-    dev.find_browser()
+    dev.find_programs()
     assert [command[1] for command in ran] == ["update", "install"]
     assert ran[1][-1] == "chromium"
 

@@ -34,6 +34,7 @@ def test_production_needs_a_secret_and_an_https_address_and_nothing_else() -> No
         ("PORTAL_SECRET", "x" * 64, "can be guessed"),
         ("PORTAL_SECRET", "changeme-0123456789-abcdefghijklmn", "can be guessed"),
         ("PORTAL_FORMER_SECRET", "short-but-random-8fj2", "is too short"),
+        ("PORTAL_TRUSTED_PROXIES", "proxy.company.example", "must be like 127.0.0.1, 10.0.0.0/8"),
         ("PORTAL_METRICS_TOKEN", "guess-me", "is too short"),
         ("PORTAL_LOG_LEVEL", "loud", "must be debug, info, warning or error"),
         ("PORTAL_SMTP_URL", "mail.company.example:25", "must be like smtps://"),

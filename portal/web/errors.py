@@ -124,6 +124,12 @@ async def answer_refusal(refusal: Refusal, scope: Any, receive: Any, send: Any) 
     await answer(refusal_response(request, refusal), send)
 
 
+async def answer_failure(error: Exception, scope: Any, receive: Any, send: Any) -> None:
+    """The same for a mistake of ours."""
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    await answer(failure_response(request, error), send)
+
+
 async def answer(response: Response[Any], send: Any) -> None:
     """Send a text response without the framework, which is not reached before the gate."""
     body = (response.content or "").encode()

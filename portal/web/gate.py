@@ -15,7 +15,8 @@ from portal.people import sessions
 from portal.settings import Settings
 from portal.storage import Storage
 from portal.web import cookies, drafts, headers, metrics
-from portal.web.errors import STREAMS, answer_refusal
+from portal.web.address import client_address
+from portal.web.errors import STREAMS, answer_failure, answer_refusal
 from portal.web.interrupted import keep_and_sign_in
 from portal.web.visit import KEY, CompanyBrief, Visit, now
 
@@ -43,7 +44,9 @@ class Gate:
             await self.inner(scope, receive, send)
             return
         given = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        visit = Visit(self.settings, self.storage, now(), (scope.get("client") or ("-", 0))[0], self.company)
+        visit = Visit(
+            self.settings, self.storage, now(), client_address(scope, self.settings.trusted_proxies), self.company
+        )
         scope[KEY] = visit
         asked_by_machines = scope["path"] in BY_MACHINES
         public = scope["path"].startswith("/static/") or asked_by_machines
@@ -61,6 +64,12 @@ class Gate:
 
         try:
             await self._answer(visit, given, scope, receive, finish, public=public, known=asked_by_machines)
+        except (
+            Exception
+        ) as error:  # a mistake of ours before or after the app, which has an answer of its own for those in it
+            if status:
+                raise
+            await answer_failure(error, scope, receive, finish)
         finally:
             if not public or status >= 400:
                 _record(scope, visit, status, time.perf_counter() - began)

@@ -1,0 +1,43 @@
+"""The address on the net that a request comes from: the back-off counts by it, sessions show it."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+UNKNOWN = "-"
+
+
+def client_address(scope: Any, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
+    """The peer's address or, where the peer is a proxy of ours, what it says of its own peer, and so on.
+
+    `X-Forwarded-For` grows to the right, so the last address that is no proxy of ours is the client's; whatever stands left of it
+    somebody else has written (R6, T5). What is no address ends the search.
+    """
+    client: str = (scope.get("client") or (UNKNOWN, 0))[0]
+    if not trusted:
+        return client
+    forwarded = [
+        one
+        for name, value in scope["headers"]
+        if name == b"x-forwarded-for"
+        for one in value.decode("latin-1").split(",")
+    ]
+    while forwarded and _is_ours(client, trusted):
+        said = _parsed(forwarded.pop().strip())
+        if said is None:
+            break
+        client = str(said)
+    return client
+
+
+def _is_ours(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed.version == one.version and parsed in one for one in trusted)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    return (parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None) or parsed

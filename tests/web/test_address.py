@@ -1,0 +1,44 @@
+"""Whose word on a client's address is believed."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from portal.web.address import client_address
+
+OURS = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+def asked(peer: str, *forwarded: str, trusted: tuple[object, ...] = OURS) -> str:
+    headers = [(b"host", b"x"), *((b"x-forwarded-for", one.encode()) for one in forwarded)]
+    return client_address({"client": (peer, 5000), "headers": headers}, trusted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("127.0.0.1", ["198.51.100.7"], "198.51.100.7"),
+        ("127.0.0.1", ["192.0.2.1, 198.51.100.7"], "198.51.100.7"),  # what stands left was claimed by the client
+        ("127.0.0.1", ["192.0.2.1", "198.51.100.7, 10.0.0.9"], "198.51.100.7"),  # two proxies of ours, two headers
+        ("127.0.0.1", ["10.0.0.8, 10.0.0.9"], "10.0.0.8"),  # a client of our own net
+        ("127.0.0.1", [], "127.0.0.1"),
+        ("127.0.0.1", [""], "127.0.0.1"),
+        ("127.0.0.1", ["198.51.100.7, unknown"], "127.0.0.1"),
+        ("127.0.0.1", ["198.51.100.7, <script>, 10.0.0.9"], "10.0.0.9"),
+        ("::ffff:127.0.0.1", ["198.51.100.7"], "198.51.100.7"),
+        ("fd00::1", ["2001:db8::7"], "2001:db8::7"),
+        ("203.0.113.5", ["198.51.100.7"], "203.0.113.5"),  # a stranger says so
+    ],
+)
+def test_only_our_proxies_are_believed_and_only_of_their_own_peer(peer: str, forwarded: list[str], client: str) -> None:
+    """R6, T5."""
+    assert asked(peer, *forwarded) == client
+
+
+def test_nobody_is_believed_by_default() -> None:
+    """R6, T5: not even this machine."""
+    assert asked("127.0.0.1", "198.51.100.7", trusted=()) == "127.0.0.1"
+
+
+def test_without_a_peer_there_is_no_address() -> None:
+    assert client_address({"client": None, "headers": []}, OURS) == "-"
