@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import pytest
@@ -45,11 +46,32 @@ class Stream:
         assert self.heard == list(names)
 
 
+@contextlib.contextmanager
+def probe(listener: Listener) -> Iterator[asyncio.Queue[Any]]:
+    """A queue that hears everything which this process is told."""
+    queue: asyncio.Queue[Any] = asyncio.Queue()
+    listener.streams[queue] = 0
+    try:
+        yield queue
+    finally:
+        del listener.streams[queue]
+
+
+async def caught_up(listener: Listener) -> None:
+    """Wait until the process has heard all that was told so far, however busy the machine is."""
+    with probe(listener) as heard:
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("select pg_notify('portal', '{\"kind\": \"probe\"}')")
+        while await asyncio.wait_for(heard.get(), 30) != {"kind": "probe"}:
+            pass
+
+
 @pytest.fixture
 async def listener(dsn: str) -> AsyncIterator[Listener]:
     listener = Listener()
-    listener.start()
-    await asyncio.sleep(0.3)
+    with probe(listener) as heard:
+        listener.start()
+        await asyncio.wait_for(heard.get(), 30)
     yield listener
     await listener.stop()
 
@@ -148,6 +170,7 @@ class TestBetweenThePageAndItsStream:
         for _ in range(2):
             await tell("case.replied", case, contact_may_know=True)
         await tell("case.noted", await open_case(ADA), contact_may_know=False)
+        await caught_up(listener)
         streams = {
             reader.name: Stream(listener.events(await visit_of(reader, settings), snapshot=then))
             for reader in (INES, ADA, ALAN, GIL)
@@ -160,6 +183,7 @@ class TestBetweenThePageAndItsStream:
 
     async def test_what_was_shown_already_is_not_told_again(self, listener: Listener, settings: Settings) -> None:
         await tell("case.replied", await open_case(ADA), contact_may_know=True)
+        await caught_up(listener)
         stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
         await asyncio.sleep(0.3)
         await stream.hears()
@@ -181,6 +205,7 @@ class TestBetweenThePageAndItsStream:
         then = await snapshot()
         await running.commit()
         await slow.close()
+        await caught_up(listener)
         stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=then))
         await stream.hears(f"case-{case}", "cases")
 
@@ -204,6 +229,7 @@ class TestBetweenThePageAndItsStream:
                 ACME,
                 outbox.MOST_TOLD + 1,
             )
+        await caught_up(listener)
         stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=then))
         await stream.hears("refetch")
 
