@@ -2,20 +2,16 @@
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from portal.ground import database_of, refuse_unfit, run_tree, settings_for, step, with_pool
 
 if TYPE_CHECKING:
-    from portal.embedded import EmbeddedPostgres
     from portal.settings import Settings
-
-Result = TypeVar("Result")
 
 CAST = (
     ("Noor", "noor@desk.example", "admin: settings, people and all below"),
@@ -117,22 +113,9 @@ def _serve(given: argparse.Namespace) -> None:
         from portal.settings import CannotStart
 
         raise CannotStart("DATABASE_URL is missing: the app needs a role of its own beside the owner's.")
-    _refuse_unfit(settings)
+    refuse_unfit(settings)
     greeting = f"The portal serves {settings.base_url}."
-    _run_tree(settings, given.host, given.port, lambda: print(greeting, flush=True), with_worker=not given.no_worker)
-
-
-def _refuse_unfit(settings: "Settings") -> None:
-    """One sentence before anything is started, rather than a trace of a process that cannot."""
-    from portal import database
-    from portal.settings import CannotStart
-
-    if settings.app_url is None:
-        return
-    try:
-        asyncio.run(database.refuse_unfit(settings.app_url, production=settings.environment == "production"))
-    except ValueError as refusal:
-        raise CannotStart(str(refusal)) from refusal
+    run_tree(settings, given.host, given.port, lambda: print(greeting, flush=True), with_worker=not given.no_worker)
 
 
 def _demo(given: argparse.Namespace) -> None:
@@ -149,7 +132,7 @@ def _demo(given: argparse.Namespace) -> None:
             print(f"    {address:<22}{name:<6}{who}")
         print("\nCtrl-C stops it.", flush=True)
 
-    _run_tree(settings, "127.0.0.1", given.port, greet, _fill_demo)
+    run_tree(settings, "127.0.0.1", given.port, greet, _fill_demo)
 
 
 def _fill_demo(settings: "Settings") -> None:
@@ -166,15 +149,15 @@ def _fill_demo(settings: "Settings") -> None:
 
     filling = demo.fill(datetime.now(UTC), settings.demo_password or "", open_storage(settings.storage_url), say)
     # Some twenty thousand small queries one after the other: on this loop they take half of the time.
-    with _step("Demo data"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_with_pool(settings, filling))
+    with step("Demo data"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(with_pool(settings, filling))
 
 
 def _migrate(_: argparse.Namespace) -> None:
     from portal import database
     from portal.settings import Settings
 
-    with _database_of(Settings.from_environment()) as settings:
+    with database_of(Settings.from_environment()) as settings:
         asyncio.run(database.migrate(settings.owner_url or ""))
 
 
@@ -183,8 +166,8 @@ def _worker(_: argparse.Namespace) -> None:
     from portal.settings import Settings
 
     checked = Settings.from_environment()
-    _refuse_unfit(checked)
-    with _database_of(checked) as settings:
+    refuse_unfit(checked)
+    with database_of(checked) as settings:
         worker.run(settings)
 
 
@@ -198,8 +181,8 @@ def _verify(given: argparse.Namespace) -> None:
         async with transaction(SYSTEM, readonly=True):
             return await violations()
 
-    with _database_of(_settings_for(given.data)) as settings:
-        broken = asyncio.run(_with_pool(settings, check()))
+    with database_of(settings_for(given.data)) as settings:
+        broken = asyncio.run(with_pool(settings, check()))
     for sentence in INVARIANTS:
         rows = broken.get(sentence, [])
         print(f"{len(rows):>6}  {sentence}", *rows, sep="\n          ")
@@ -214,7 +197,7 @@ def _backup(given: argparse.Namespace) -> None:
     from portal.backup import back_up
     from portal.storage import open_storage
 
-    with _database_of(_settings_for(given.data)) as settings:
+    with database_of(settings_for(given.data)) as settings:
         storage, folder = open_storage(settings.storage_url), Path(given.folder).absolute()
         made = asyncio.run(back_up(settings.owner_url or "", storage, folder, datetime.now(UTC)))
     print(f"The database and {len(made['files'])} files are in {folder}.")
@@ -227,7 +210,7 @@ def _restore(given: argparse.Namespace) -> None:
     from portal.backup import restore
     from portal.storage import open_storage
 
-    with _database_of(_settings_for(given.data), migrate=False) as settings:
+    with database_of(settings_for(given.data), migrate=False) as settings:
         storage, folder = open_storage(settings.storage_url), Path(given.folder).absolute()
         made = asyncio.run(restore(folder, settings.owner_url or "", storage, datetime.now(UTC)))
     print(f"The database and {len(made['files'])} files of {made['at']} are restored. Check them with portal verify.")
@@ -249,8 +232,8 @@ def _create_admin(given: argparse.Namespace) -> None:
 
     checked = Settings.from_environment()
     password = _asked_password()
-    with _database_of(checked) as settings:
-        asyncio.run(_with_pool(settings, create()))
+    with database_of(checked) as settings:
+        asyncio.run(with_pool(settings, create()))
     print(f"{given.name} is an administrator and signs in as {given.email} at {settings.base_url}/sign-in.")
 
 
@@ -266,101 +249,6 @@ def _asked_password() -> str:
     if getpass.getpass("The same again: ") != password:
         raise CannotStart("The two passwords are not the same.")
     return password
-
-
-# --- the ground they stand on
-
-
-def _run_tree(
-    settings: "Settings",
-    host: str,
-    port: int,
-    greet: Callable[[], None],
-    fill: Callable[["Settings"], None] = lambda settings: None,
-    *,
-    with_worker: bool = True,
-) -> None:
-    """Start what there is to start, one step after the other, `fill` the database, and serve until told to stop."""
-    from portal import serving
-
-    serving.refuse_taken_port(host, port)
-    embedded = _embedded(settings)
-    try:
-        if embedded is not None:
-            embedded.own()
-            settings = _prepared(embedded, settings)
-        fill(settings)
-        # The tables' owner is no business of the processes that answer requests.
-        worker = serving.WORKER if with_worker else None
-        alone = replace(settings, database_owner_url=None)
-        serving.serve(alone, host=host, port=port, database=embedded, ready=greet, worker=worker)
-    finally:
-        if embedded is not None:
-            embedded.stop()
-
-
-def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
-    """Our own server, where no other is named."""
-    if settings.app_url is not None:
-        return None
-    from portal.embedded import EmbeddedPostgres
-
-    return EmbeddedPostgres(settings.data)
-
-
-def _settings_for(data: str | None) -> "Settings":
-    """The settings of the environment, or those of the embedded database in the folder `data`."""
-    from portal.settings import Settings
-
-    environ = {"PORTAL_ENVIRONMENT": "demo", **os.environ, "PORTAL_DATA": data} if data else dict(os.environ)
-    return Settings.from_environment(environ)
-
-
-def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bool = True) -> "Settings":
-    """Start the embedded server if nobody runs it, migrate, and return the settings with its URLs."""
-    from portal import database
-
-    owner = embedded.found_running()
-    if owner is None:
-        with _step("Starting PostgreSQL"):
-            owner = embedded.start()
-    if not migrate:
-        return replace(settings, database_url=owner, database_owner_url=owner)
-    with _step("Bringing the schema up to date"):
-        asyncio.run(database.migrate(owner))
-    return replace(settings, database_url=embedded.let_in("portal_app"), database_owner_url=owner)
-
-
-@contextlib.contextmanager
-def _database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Settings]":
-    """The settings with a database that can be reached: the one named, the embedded one that `serve` runs, or one of our own meanwhile."""
-    embedded = _embedded(settings)
-    if embedded is None:
-        yield settings
-        return
-    try:
-        yield _prepared(embedded, settings, migrate=migrate)
-    finally:
-        embedded.stop()
-
-
-async def _with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> Result:
-    from portal import database
-
-    await database.start(settings.app_url or "", role=settings.app_role, size=2)
-    try:
-        return await work
-    finally:
-        await database.stop()
-
-
-@contextlib.contextmanager
-def _step(title: str) -> Iterator[None]:
-    """Say what goes on, and how long it took."""
-    began = time.monotonic()
-    print(f"{title} ...", file=sys.stderr, flush=True)
-    yield
-    print(f"{title}: done in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

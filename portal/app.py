@@ -12,19 +12,7 @@ from portal import agent, customer, database
 from portal.agent.pages import rail
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
-from portal.web import (
-    account,
-    drafts,
-    files,
-    forms,
-    health,
-    invitations,
-    live,
-    metrics,
-    password_resets,
-    second_step,
-    sign_in,
-)
+from portal.web import account, door, drafts, files, forms, health, live, metrics
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
 from portal.web.guards import signed_in
@@ -64,12 +52,7 @@ def create_app(settings: Settings | None = None) -> Gate:
             health.show,
             metrics.show,
             files.static_file,
-            sign_in.show,
-            sign_in.sign_in,
-            sign_in.sign_out,
-            *second_step.handlers,
-            *invitations.handlers,
-            *password_resets.handlers,
+            *door.handlers,
             *account.handlers,
             Router("/", route_handlers=[drafts.keep_typed], guards=[signed_in]),
             live.contact_stream,

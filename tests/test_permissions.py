@@ -385,8 +385,8 @@ DIFFERENT = ("content-security-policy", "x-request-id")
 
 
 def stripped(answer: httpx.Response, address: str) -> str:
-    """An answer without what differs each time: its tokens, its id, and the address that was asked for."""
-    text = re.sub(r"[0-9a-f]{16}\.[0-9a-f]{64}|nonce=\"[^\"]+\"|[0-9a-f]{16}", "", answer.text)
+    """An answer without what differs each time: its tokens, its id, its snapshot, and the address that was asked for."""
+    text = re.sub(r"[0-9a-f]{16}\.[0-9a-f]{64}|nonce=\"[^\"]+\"|[0-9a-f]{16}|snapshot=[0-9:,]*", "", answer.text)
     return text.replace(address, "")
 
 

@@ -39,7 +39,8 @@ async def test_it_names_each_invariant_and_the_rows_that_break_it(
 
     owner = await asyncpg.connect(dsn)
     await owner.execute(
-        "set session_replication_role = replica; update invoice_line set net = net + 1, unit_price = null"
+        "begin; alter table invoice_line disable trigger user; update invoice_line set net = net + 1, unit_price = null;"
+        " alter table invoice_line enable trigger user; commit"
     )
     lines = await owner.fetchval("select count(*) from invoice_line")
     await owner.close()

@@ -1,5 +1,7 @@
 """Forms: read once, before the handler, for every request that changes something; CSRF is checked while reading, before any file (R37)."""
 
+import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,6 +27,8 @@ TOO_OLD = (
     "It was opened before you last signed in. Go back, copy what you typed, load the page again and send it there."
 )
 SAFE = ("GET", "HEAD", "OPTIONS")
+READ_PAST, READ_PAST_SECONDS = 25 * 1024 * 1024, 5.0
+"""Bytes and time that a refused body may still take."""
 HEAD = 4096
 """Bytes of a file that tell what it is."""
 
@@ -137,9 +141,11 @@ async def read(request: Request[Any, Any, Any]) -> None:
     if request.method in SAFE or visit.form is not None:
         return
     form = visit.form = Form()
+    body = _Arriving(request.receive)
     try:
-        await _fill(form, visit, request, _store_file)
+        await _fill(form, visit, request, body, _store_file)
     except (TooLarge, TooMany, Full):
+        await body.read_past()
         if visit.reader:
             await drafts.keep(visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=True)
         raise
@@ -150,17 +156,19 @@ async def read(request: Request[Any, Any, Any]) -> None:
 async def read_text(visit: Visit, request: Request[Any, Any, Any]) -> Form:
     """Only the text of a form; files are read past."""
     form = Form()
-    await _fill(form, visit, request, _pass_file)
+    await _fill(form, visit, request, _Arriving(request.receive), _pass_file)
     return form
 
 
 FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 
 
-async def _fill(form: Form, visit: Visit, request: Request[Any, Any, Any], take_file: FileTaker) -> None:
+async def _fill(
+    form: Form, visit: Visit, request: Request[Any, Any, Any], arriving: "_Arriving", take_file: FileTaker
+) -> None:
     """Read the form. Raises `Forbidden` for one that no session of this person made, `SignInNeeded` for one that an earlier session made:
     its text is then kept as a draft, and the person is led back to its page."""
-    body = Body(_stream(request.receive), request.headers.get("content-type", ""))
+    body = Body(arriving.chunks(), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
     count = length = 0
     earlier = False
@@ -200,15 +208,33 @@ async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
         return visit.is_of(await sessions.of_person(visit.reader.credential_id), token)
 
 
-async def _stream(receive: Any) -> AsyncIterator[bytes]:
-    """The body as it arrives. A sender that goes away in the middle has sent nothing."""
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise BadRequest
-        yield message.get("body", b"")
-        more = message.get("more_body", False)
+class _Arriving:
+    """A request's body on its way to us."""
+
+    def __init__(self, receive: Any) -> None:
+        self._receive, self._more = receive, True
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. A sender that goes away in the middle has sent nothing."""
+        while self._more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest
+            self._more = message.get("more_body", False)
+            yield message.get("body", b"")
+
+    async def read_past(self) -> None:
+        """Read what is left of a body that is refused: browsers and proxies do not look for an answer before they have sent theirs.
+
+        A little is waited for; who sends far more, or slowly, is answered in the middle.
+        """
+        left = READ_PAST
+        with contextlib.suppress(TimeoutError, BadRequest):
+            async with asyncio.timeout(READ_PAST_SECONDS):
+                async for chunk in self.chunks():
+                    left -= len(chunk)
+                    if left < 0:
+                        break
 
 
 async def _within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:

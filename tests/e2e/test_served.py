@@ -60,7 +60,7 @@ async def test_a_file_over_the_limit_is_answered_while_it_is_still_being_sent(si
             break
         await asyncio.sleep(0)
     assert b" 413 " in await answer
-    assert sent < 60
+    assert sent < 80
     writer.close()
     async with transaction(ADA, readonly=True) as tx:
         assert await tx.fetchval("select count(*) from attachment") == 0

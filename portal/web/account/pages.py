@@ -6,8 +6,8 @@ from typing import Any
 from litestar import Request, Response
 
 from portal.people import sessions
+from portal.web.door.sign_in import open_session
 from portal.web.pages import page
-from portal.web.sign_in import open_session
 from portal.web.visit import visit_of
 
 

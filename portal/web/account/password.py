@@ -11,11 +11,11 @@ from portal.errors import Invalid, TooMany
 from portal.people import credentials
 from portal.people.readers import ContactReader, Reader
 from portal.web.account.pages import account_page, renew_session
+from portal.web.door.invitations import Chosen
+from portal.web.door.password_resets import tell_of_change
 from portal.web.forms import Form
 from portal.web.guards import signed_in
-from portal.web.invitations import Chosen
 from portal.web.pages import refused_at_the_door, see_other
-from portal.web.password_resets import tell_of_change
 from portal.web.visit import visit_of
 
 

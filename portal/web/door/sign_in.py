@@ -12,10 +12,10 @@ from portal.database import transaction
 from portal.errors import Invalid, TooMany
 from portal.people import credentials, factors, sessions
 from portal.web import cookies
+from portal.web.door.step import remember_step
 from portal.web.forms import Form
 from portal.web.metrics import REFUSED_SIGN_INS
 from portal.web.pages import page, refused_at_the_door, see_other
-from portal.web.step import remember_step
 from portal.web.visit import visit_of
 
 KEPT = "You were signed out. What you typed is kept, and is there again when you have signed in."
@@ -99,3 +99,6 @@ async def sign_out(request: Request[Any, Any, Any], at: NamedDependency[datetime
     answer = see_other("/sign-in")
     answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
+
+
+handlers: list[Any] = [show, sign_in, sign_out]

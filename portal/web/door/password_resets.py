@@ -15,8 +15,8 @@ from portal.errors import Invalid, NotFound, TooMany
 from portal.people import attempts, credentials, invitations
 from portal.people.particulars import Checked, email
 from portal.people.readers import SYSTEM
+from portal.web.door.invitations import Chosen, refuse_signed_in
 from portal.web.forms import Form
-from portal.web.invitations import Chosen, refuse_signed_in
 from portal.web.pages import page, refused, refused_at_the_door, see_other
 from portal.web.visit import visit_of
 

@@ -11,9 +11,9 @@ from msgspec import Struct
 from portal.database import transaction
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people import invitations
+from portal.web.door.sign_in import let_in
 from portal.web.forms import Form
 from portal.web.pages import page, refused
-from portal.web.sign_in import let_in
 from portal.web.visit import visit_of
 
 

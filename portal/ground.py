@@ -1,0 +1,121 @@
+"""What the commands stand on: the settings, a database that can be reached, and the processes that serve from it."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from portal.embedded import EmbeddedPostgres
+    from portal.settings import Settings
+
+Result = TypeVar("Result")
+
+
+def refuse_unfit(settings: "Settings") -> None:
+    """One sentence before anything is started, rather than a trace of a process that cannot."""
+    from portal import database
+    from portal.settings import CannotStart
+
+    if settings.app_url is None:
+        return
+    try:
+        asyncio.run(database.refuse_unfit(settings.app_url, production=settings.environment == "production"))
+    except ValueError as refusal:
+        raise CannotStart(str(refusal)) from refusal
+
+
+def run_tree(
+    settings: "Settings",
+    host: str,
+    port: int,
+    greet: Callable[[], None],
+    fill: Callable[["Settings"], None] = lambda settings: None,
+    *,
+    with_worker: bool = True,
+) -> None:
+    """Start what there is to start, one step after the other, `fill` the database, and serve until told to stop."""
+    from portal import serving
+
+    serving.refuse_taken_port(host, port)
+    embedded = _embedded(settings)
+    try:
+        if embedded is not None:
+            embedded.own()
+            settings = _prepared(embedded, settings)
+        fill(settings)
+        # The tables' owner is no business of the processes that answer requests.
+        worker = serving.WORKER if with_worker else None
+        alone = replace(settings, database_owner_url=None)
+        serving.serve(alone, host=host, port=port, database=embedded, ready=greet, worker=worker)
+    finally:
+        if embedded is not None:
+            embedded.stop()
+
+
+def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
+    """Our own server, where no other is named."""
+    if settings.app_url is not None:
+        return None
+    from portal.embedded import EmbeddedPostgres
+
+    return EmbeddedPostgres(settings.data)
+
+
+def settings_for(data: str | None) -> "Settings":
+    """The settings of the environment, or those of the embedded database in the folder `data`."""
+    from portal.settings import Settings
+
+    environ = {"PORTAL_ENVIRONMENT": "demo", **os.environ, "PORTAL_DATA": data} if data else dict(os.environ)
+    return Settings.from_environment(environ)
+
+
+def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bool = True) -> "Settings":
+    """Start the embedded server if nobody runs it, migrate, and return the settings with its URLs."""
+    from portal import database
+
+    owner = embedded.found_running()
+    if owner is None:
+        with step("Starting PostgreSQL"):
+            owner = embedded.start()
+    if not migrate:
+        return replace(settings, database_url=owner, database_owner_url=owner)
+    with step("Bringing the schema up to date"):
+        asyncio.run(database.migrate(owner))
+    return replace(settings, database_url=embedded.let_in("portal_app"), database_owner_url=owner)
+
+
+@contextlib.contextmanager
+def database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Settings]":
+    """The settings with a database that can be reached: the one named, the embedded one that `serve` runs, or one of our own meanwhile."""
+    embedded = _embedded(settings)
+    if embedded is None:
+        yield settings
+        return
+    try:
+        yield _prepared(embedded, settings, migrate=migrate)
+    finally:
+        embedded.stop()
+
+
+async def with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> Result:
+    from portal import database
+
+    await database.start(settings.app_url or "", role=settings.app_role, size=2)
+    try:
+        return await work
+    finally:
+        await database.stop()
+
+
+@contextlib.contextmanager
+def step(title: str) -> Iterator[None]:
+    """Say what goes on, and how long it took."""
+    began = time.monotonic()
+    print(f"{title} ...", file=sys.stderr, flush=True)
+    yield
+    print(f"{title}: done in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)

@@ -1,0 +1,12 @@
+"""What is open to nobody in particular: signing in, its second step, invitations, forgotten passwords."""
+
+from typing import Any
+
+from portal.web.door import invitations, password_resets, second_step, sign_in
+
+handlers: list[Any] = [
+    *sign_in.handlers,
+    *second_step.handlers,
+    *invitations.handlers,
+    *password_resets.handlers,
+]

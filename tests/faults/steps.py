@@ -1,0 +1,99 @@
+"""Ways to die: each statement to the database and each move of a file is a step, and the process ends, or its connection is lost, at a chosen one.
+
+Nothing of this is in the product: it is put around the database driver and the storage of a process that is made for it.
+"""
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import asyncpg
+
+from portal import storage
+
+Mode = Literal["killed before", "killed after", "connection lost before", "connection lost after"]
+
+
+@dataclass
+class Fault:
+    """What happens at which step; steps count from 1 once it is armed."""
+
+    mode: Mode
+    at: int
+    armed: bool = False
+    seen: int = 0
+
+    def before(self, connection: Any = None) -> None:
+        """A step begins."""
+        if self.armed:
+            self.seen += 1
+            if self.seen == self.at and self.mode.endswith("before"):
+                self.strike(connection)
+
+    def after(self, connection: Any = None) -> None:
+        """It has been done, and nobody was told yet."""
+        if self.armed and self.seen == self.at and self.mode.endswith("after"):
+            self.strike(connection)
+
+    def strike(self, connection: Any) -> None:
+        """`kill -9`, or the end of a connection."""
+        if self.mode.startswith("killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if connection is not None:
+            self.armed = False
+            connection.terminate()
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+
+FAULT = Fault("killed before", 0)
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection whose statements are steps."""
+
+    async def execute(self, *args: Any, **options: Any) -> Any:
+        FAULT.before(self)
+        done = await super().execute(*args, **options)
+        FAULT.after(self)
+        return done
+
+    async def executemany(self, *args: Any, **options: Any) -> Any:
+        FAULT.before(self)
+        done = await super().executemany(*args, **options)
+        FAULT.after(self)
+        return done
+
+    async def fetch(self, *args: Any, **options: Any) -> Any:
+        FAULT.before(self)
+        done = await super().fetch(*args, **options)
+        FAULT.after(self)
+        return done
+
+    async def fetchrow(self, *args: Any, **options: Any) -> Any:
+        FAULT.before(self)
+        done = await super().fetchrow(*args, **options)
+        FAULT.after(self)
+        return done
+
+    async def fetchval(self, *args: Any, **options: Any) -> Any:
+        FAULT.before(self)
+        done = await super().fetchval(*args, **options)
+        FAULT.after(self)
+        return done
+
+
+def install() -> None:
+    """In this process, from now on."""
+    create_pool, settle = asyncpg.create_pool, storage._settle
+
+    def counted_pool(*args: Any, **options: Any) -> Any:
+        return create_pool(*args, connection_class=Connection, **options)
+
+    def counted_settle(*args: Any) -> None:
+        FAULT.before()
+        settle(*args)
+        FAULT.after()
+
+    asyncpg.create_pool = counted_pool
+    storage._settle = counted_settle

@@ -1,0 +1,260 @@
+"""kill -9 of every process of a served portal while people work in it: nothing acknowledged is lost, nothing is there twice.
+
+Each client notes on the disk what it means to do before it sends it, and what it was told (`history`); what nobody answered is sent again by the
+same form until somebody does, as a person would.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+
+from portal import database
+from portal.billing import violations
+from portal.database import transaction
+from portal.embedded import EmbeddedPostgres
+from portal.errors import Unavailable
+from portal.people import sessions
+from portal.people.readers import SYSTEM, Reader
+from portal.storage import open_storage
+from tests.faults.child import note
+from tests.faults.verbs import FILE, a_case, missing_files
+from tests.forms import form_of, forms_of
+from tests.served import Portal, start
+from tests.world import ACME, ADA, HELPDESK, INES, MAX, cast_rows
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Site:
+    """A portal with an embedded database of its own, which is started again when its parent was killed."""
+
+    portal: Portal
+    folder: Path
+    history: Path
+    counted: dict[str, str] = field(default_factory=dict)
+    """The query that counts each deed, by its marker."""
+    over: bool = False
+
+    async def again(self) -> None:
+        """Start what was killed as a whole."""
+        self.portal = await start(self.portal.environment, self.portal.log, port=self.portal.port)
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Living processes of the tree whose command has one of these words."""
+        found = []
+        for process in psutil.Process(self.portal.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if any(word in " ".join(process.cmdline()) for word in words):
+                    found.append(process)
+        return found
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    environment = {"PORTAL_DATA": str(tmp_path / "data"), "PORTAL_WORKERS": "1", "PORTAL_LOG_LEVEL": "info"}
+    portal = await start(environment, tmp_path / "portal.log")
+    made = Site(portal, tmp_path, tmp_path / "history")
+    try:
+        assert await portal.answers(seconds=60), portal.said()
+        owner = EmbeddedPostgres(tmp_path / "data").found_running()
+        assert owner is not None
+        connection = await asyncpg.connect(owner)
+        await connection.execute(cast_rows())
+        await connection.close()
+        await database.start(owner, role="portal_app", size=4)
+        yield made
+    finally:
+        await database.stop()
+        await made.portal.stop()
+
+
+async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
+    """What it gives, tried until the portal is there to give it."""
+    for _ in range(400):
+        with contextlib.suppress(httpx.HTTPError, Unavailable):
+            answer = await work()
+            if not isinstance(answer, httpx.Response) or answer.status_code < 500:
+                return answer
+        await asyncio.sleep(0.1)
+    raise AssertionError("the portal did not come back")
+
+
+@dataclass
+class Person:
+    """Somebody at work."""
+
+    site: Site
+    reader: Reader
+    token: str = ""
+
+    async def sign_in(self) -> "Person":
+        async with transaction(None):
+            self.token = await sessions.begin(self.reader.credential_id, address="-", browser="-", at=datetime.now(UTC))
+        return self
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.site.portal.url, cookies={"sid": self.token}, timeout=15)
+
+    async def get(self, path: str) -> httpx.Response:
+        async def once() -> httpx.Response:
+            async with self.client() as client:
+                return await client.get(path)
+
+        answer: httpx.Response = await patiently(once)
+        return answer
+
+    async def do(
+        self, page: str, action: str, marker: str, count: str, typed: dict[str, Any], files: Any = None
+    ) -> httpx.Response:
+        """Send the page's form, and again where nobody answered. `count` counts what came of it."""
+        shown = (await self.get(page)).text
+        fields = form_of(shown, action).fields | typed
+        self.site.counted[marker] = count
+        note(self.site.history, intent=marker)
+        tries = 0
+
+        async def once() -> httpx.Response:
+            nonlocal tries
+            tries += 1
+            async with self.client() as client:
+                return await client.post(action, data=fields, files=files)
+
+        answer: httpx.Response = await patiently(once)
+        # Who asks again may be told that it is done already.
+        told = "ack" if answer.status_code == 303 or (tries > 1 and answer.status_code == 409) else "err"
+        note(self.site.history, told=told, of=marker, status=answer.status_code, tries=tries)
+        return answer
+
+
+async def replies(site: Site, person: Person, number: int) -> None:
+    while not site.over:
+        marker = uuid.uuid4().hex
+        count = "select count(*) from message m where text = $1 and exists (select from attachment a where a.message_id = m.id)"
+        await person.do(
+            f"/cases/{number}", f"/cases/{number}/replies", marker, count, {"body": marker}, [("files", FILE)]
+        )
+
+
+async def logs_time(site: Site, person: Person, number: int) -> None:
+    path = f"/agent/cases/{number}/time"
+    while not site.over:
+        marker = uuid.uuid4().hex
+        typed = {"duration": "1h 30m", "external_comment": marker, "service": str(HELPDESK)}
+        await person.do(path, path, marker, "select count(*) from time_entry where external_comment = $1", typed)
+
+
+async def bills(site: Site, person: Person) -> None:
+    """Approve what there is, draft it, issue it, and begin again."""
+    while not site.over:
+        await patiently(submit_all)
+        page = (await person.get("/agent/approvals")).text
+        forms = [form for form in forms_of(page) if "/agent/approvals" in form.targets and form.offered.get("entry")]
+        if forms:
+            choice = forms[0].offered["entry"][0]
+            count = f"select count(*) from approval where entry_id = {int(choice.split(':')[0])} and $1 <> ''"
+            await person.do("/agent/approvals", "/agent/approvals", f"approval {choice}", count, {"entry": choice})
+        today = datetime.now(UTC).date().isoformat()
+        if "/agent/billing/runs" in (await person.get(f"/agent/billing?until={today}")).text:
+            marker = uuid.uuid4().hex
+            path = f"/agent/billing?until={today}"
+            await person.do(
+                path, "/agent/billing/runs", f"run {marker}", "select 1 where $1 <> ''", {"customer": str(ACME)}
+            )
+        draft = await patiently(first_draft)
+        if draft:
+            count = f"select count(*) from invoice where id = {int(draft)} and number is not null and $1 <> ''"
+            await person.do(f"/agent/drafts/{draft}", f"/agent/drafts/{draft}/issue", f"issue {draft}", count, {})
+
+
+async def first_draft() -> int | None:
+    async with transaction(SYSTEM) as tx:
+        found: int | None = await tx.fetchval("select min(id) from invoice where state = 'draft'")
+        return found
+
+
+async def submit_all() -> None:
+    async with transaction(INES) as tx:
+        await tx.execute("update time_entry set state = 'submitted', submitted_at = now() where state = 'draft'")
+
+
+def victims(site: Site, name: str) -> list[psutil.Process]:
+    if name == "web worker":
+        return [one for one in site.processes("portal.serving") if not one.children()]
+    if name == "web server":
+        return [one for one in site.processes("portal.serving") if one.children()]
+    if name == "worker":
+        return site.processes("portal worker")
+    return site.processes("postgres")
+
+
+async def strikes(site: Site, rounds: int) -> None:
+    """Kill one kind after the other, each in the middle of work, and wait until the portal is well again."""
+    names = ["web worker", "web server", "database", "worker", "everything"]
+    for number in range(rounds):
+        await asyncio.sleep(random.uniform(0.6, 1.4))  # noqa: S311
+        name = names[number % len(names)]
+        if name == "everything":
+            await site.portal.kill()
+            await site.again()
+        else:
+            for process in victims(site, name):
+                with contextlib.suppress(psutil.Error):
+                    os.kill(process.pid, signal.SIGKILL)
+        assert await site.portal.answers(seconds=60), site.portal.said()[-3000:]
+
+
+async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
+    """How many deeds were acknowledged, refused, and tried more than once."""
+    ada, ines, max_ = [await Person(site, reader).sign_in() for reader in (ADA, INES, MAX)]
+    number = await a_case()
+    people = [
+        asyncio.create_task(work)
+        for work in (replies(site, ada, number), logs_time(site, ines, number), bills(site, max_))
+    ]
+    await strikes(site, rounds)
+    site.over = True
+    await asyncio.gather(*people)
+    lines = [json.loads(line) for line in site.history.read_text().splitlines()]
+    told = {line["of"]: line["told"] for line in lines if "told" in line}
+    assert {line["intent"] for line in lines if "intent" in line} == set(told)
+    async with transaction(SYSTEM) as tx:
+        found = {marker: await tx.fetchval(count, marker) for marker, count in site.counted.items()}
+    assert {marker for marker, count in found.items() if count != (1 if told[marker] == "ack" else 0)} == set()
+    async with transaction(SYSTEM):
+        assert await violations() == {}
+    assert await missing_files(open_storage(f"file://{site.folder}/data/files")) == []
+    return {
+        "acknowledged": sum(one == "ack" for one in told.values()),
+        "refused": sum(one == "err" for one in told.values()),
+        "tried again": sum(line.get("tries", 1) > 1 for line in lines),
+    }
+
+
+async def test_nothing_acknowledged_is_lost_whoever_is_killed(site: Site) -> None:
+    """R60, R93, R94: web worker, web server, database, worker, and all of them at once."""
+    seen = await work_and_strike(site, 5)
+    assert seen["acknowledged"] > 20, seen
+    assert seen["tried again"] > 0, seen
+
+
+@pytest.mark.long
+async def test_nothing_acknowledged_is_lost_in_the_long_run(site: Site) -> None:
+    """R60, R93, R94."""
+    seen = await work_and_strike(site, 30)
+    assert seen["acknowledged"] > 200, seen
+    assert seen["tried again"] > 10, seen

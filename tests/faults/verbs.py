@@ -1,0 +1,156 @@
+"""The writes that must not be half done: how each is prepared, sent by its form, and counted afterwards."""
+
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal import billing
+from portal.database import current, transaction
+from portal.desk import Case
+from portal.people import credentials, invitations, sessions
+from portal.people.readers import SYSTEM, Reader
+from tests.billing.work import NOVEMBER, log
+from tests.faults.child import Deed
+from tests.world import ACME, ADA, HELPDESK, INCIDENT, INES, MAX, NOW
+
+FILE = ("client.log", b"08:12 started\n" * 5000)
+FRESH = "violet kettle under seven bridges"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A deed, and the query that counts what came of it: 0 before, 1 after."""
+
+    deed: Deed
+    count: str
+    about: Any
+
+    async def done(self) -> int:
+        """How often it is there."""
+        async with transaction(SYSTEM) as tx:
+            return int(await tx.fetchval(self.count, self.about))
+
+
+async def token_of(reader: Reader, at: datetime = NOW) -> str:
+    """A session of this person."""
+    async with transaction(None):
+        return await sessions.begin(reader.credential_id, address="-", browser="-", at=at)
+
+
+async def a_case() -> int:
+    """The number of a case of Ada's."""
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
+    return case.number
+
+
+async def open_a_case() -> Prepared:
+    marker = uuid.uuid4().hex
+    typed = {
+        "subject": marker,
+        "body": "It drops.",
+        "case_type": str(INCIDENT),
+        "priority": "2",
+        "form_key": str(uuid.uuid4()),
+    }
+    deed = Deed(await token_of(ADA), "/cases/new", "/cases/new", typed, (FILE,))
+    return Prepared(deed, "select count(*) from cases where subject = $1", marker)
+
+
+async def reply_with_files() -> Prepared:
+    number, marker = await a_case(), uuid.uuid4().hex
+    typed = {"body": marker, "form_key": str(uuid.uuid4())}
+    deed = Deed(await token_of(ADA), f"/cases/{number}", f"/cases/{number}/replies", typed, (FILE, FILE))
+    count = "select count(*) from message m where text = $1 and (select count(*) from attachment a where a.message_id = m.id) = 2"
+    return Prepared(deed, count, marker)
+
+
+async def log_time() -> Prepared:
+    number, marker = await a_case(), uuid.uuid4().hex
+    typed = {"duration": "1h 30m", "external_comment": marker, "form_key": str(uuid.uuid4()), "service": str(HELPDESK)}
+    path = f"/agent/cases/{number}/time"
+    return Prepared(
+        Deed(await token_of(INES), path, path, typed),
+        "select count(*) from time_entry where external_comment = $1",
+        marker,
+    )
+
+
+async def approve() -> Prepared:
+    async with transaction(INES):
+        entry = await log()
+    deed = Deed(await token_of(MAX), "/agent/approvals", "/agent/approvals", {"entry": f"{entry.id}:1"})
+    return Prepared(deed, "select count(*) from approval where entry_id = $1", entry.id)
+
+
+async def approved() -> int:
+    async with transaction(MAX):
+        entry = await log()
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+    return entry.id
+
+
+async def run_billing() -> Prepared:
+    entry = await approved()
+    typed = {"until": NOVEMBER.isoformat(), "customer": str(ACME)}
+    deed = Deed(await token_of(MAX), "/agent/billing", "/agent/billing/runs", typed)
+    return Prepared(deed, "select count(*) from settled_entry where entry_id = $1", entry)
+
+
+async def issue() -> Prepared:
+    await approved()
+    async with transaction(MAX):
+        made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert made is not None
+    (draft,) = made.draft_ids
+    path = f"/agent/drafts/{draft}"
+    count = (
+        "select count(*) from invoice i where id = $1 and number is not null"
+        " and exists (select from document d where d.invoice_id = i.id)"
+    )
+    return Prepared(Deed(await token_of(MAX), path, f"{path}/issue", {}), count, draft)
+
+
+async def choose_a_password() -> Prepared:
+    async with transaction(SYSTEM) as tx:
+        contact = await tx.fetchval(
+            "insert into contact (customer_id, name, sees_all_cases, sees_invoices, manages_contacts, locale, time_zone, created_at)"
+            " values ($1, 'Peter Klein', false, false, false, 'en_GB', 'Europe/Berlin', $2) returning id",
+            ACME, NOW,
+        )  # fmt: skip
+        credential = await credentials.open_for_contact(ACME, contact, f"{uuid.uuid4().hex}@acme.example", NOW)
+        token = await invitations.invite(credential, NOW)
+    path = f"/invitations/{token}"
+    count = (
+        "select count(*) from credential c where id = $1 and password_hash is not null"
+        " and not exists (select from invitation i where i.credential_id = c.id and i.ended_at is null)"
+    )
+    return Prepared(Deed("", path, path, {"password": FRESH, "again": FRESH}), count, credential)
+
+
+VERBS: dict[str, Callable[[], Awaitable[Prepared]]] = {
+    "open a case": open_a_case,
+    "reply with files": reply_with_files,
+    "log time": log_time,
+    "approve": approve,
+    "run the billing": run_billing,
+    "issue": issue,
+    "choose a password": choose_a_password,
+}
+
+
+async def missing_files(storage: Any) -> list[str]:
+    """Attachments whose file is not wholly there."""
+    async with transaction(SYSTEM):
+        rows = await current().fetch("select key, sha256 from attachment")
+    missing = []
+    for row in rows:
+        found = hashlib.sha256()
+        async for chunk in storage.read(row["key"]):
+            found.update(chunk)
+        if found.digest() != row["sha256"]:
+            missing.append(row["key"])
+    return missing
