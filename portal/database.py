@@ -148,6 +148,8 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
         raise Unavailable("The database is away for a moment. Try again.") from error
     except _IN_THE_WAY as error:
         raise Unavailable("Somebody else is changing the same at this moment. Try again.") from error
+    except asyncpg.InsufficientResourcesError as error:  # its disk is full, or its memory
+        raise Unavailable("The database has no room at the moment. Nothing was saved; try again later.") from error
     finally:
         _running.reset(token)
         await _release(tx.connection)

@@ -5,6 +5,7 @@ Keys are random, 128 bits as 32 hexadecimal digits: nothing of a file's name eve
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
 from portal.errors import Full, NotFound, TooLarge
@@ -67,9 +69,11 @@ class Storage:
             await self._store.put_async(key, measured.chunks(), chunk_size=5 * 1024 * 1024)
             if self.folder is not None:
                 await asyncio.to_thread(_settle, self.folder, key)
-        except BaseException:
+        except BaseException as error:
             # Shielded: a sender that goes away cancels this task, and the rest would stay.
             await asyncio.shield(self.delete(key))
+            if _is_out_of_room(error):
+                raise Full from error
             raise
         return Stored(key, measured.size, measured.hash.digest())
 
@@ -100,6 +104,14 @@ class Storage:
     async def _refuse_full_disk(self) -> None:
         if self.folder is not None and (await asyncio.to_thread(shutil.disk_usage, self.folder)).free < LEAST_FREE:
             raise Full
+
+
+def _is_out_of_room(error: BaseException) -> bool:
+    """Whether the disk, a quota or a limit on the size of files refused. The store's own errors only quote the system's."""
+    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if isinstance(error, OSError) and error.errno in numbers:
+        return True
+    return isinstance(error, BaseError) and any(f"(os error {number})" in str(error) for number in numbers)
 
 
 class _Measured:

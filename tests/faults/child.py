@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import resource
+import signal
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +48,8 @@ class Order:
     history: Path
     mode: Mode = "killed before"
     step: int = 0
+    largest_file: int = 0
+    """Bytes that a file may have for this process, as on a disk that is full; 0: any number."""
 
 
 def note(history: Path, **said: Any) -> None:
@@ -61,6 +65,9 @@ def run(order: Order) -> None:
     os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
     install()
     gate.now = lambda: order.at  # type: ignore[attr-defined]
+    if order.largest_file:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order.largest_file, order.largest_file))
     asyncio.run(_run(order))
 
 
@@ -83,6 +90,6 @@ async def _run(order: Order) -> None:
             order.history,
             status=answer.status_code,
             steps=FAULT.seen,
-            said=answer.text[-300:] if answer.status_code >= 400 else "",
+            said=answer.text if answer.status_code >= 400 else "",
         )
     await database.stop()

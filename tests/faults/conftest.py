@@ -1,0 +1,12 @@
+"""What the faults' tests share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.yard import Yard
+
+
+@pytest.fixture
+def yard(dsn: str, tmp_path: Path) -> Yard:
+    return Yard(dsn, tmp_path)

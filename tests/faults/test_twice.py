@@ -1,0 +1,110 @@
+"""The same form sent many times at once, and by clocks that jump."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from portal.billing import violations
+from portal.database import transaction
+from portal.people import sessions
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.faults.verbs import VERBS, approved, issue, log_time, token_of
+from tests.faults.yard import Yard
+from tests.forms import form_of
+from tests.world import ADA, NOW
+
+pytestmark = pytest.mark.slow
+
+MANY = 20
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_form_that_is_sent_twenty_times_at_once_counts_once(
+    app: Gate, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """R94: everybody else is told so, or is led to where the first one is."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+    prepared = await VERBS[verb]()
+    deed = prepared.deed
+    async with Browser(app, cookies={"sid": deed.token} if deed.token else {}) as browser:
+        page = await browser.get(deed.page)
+        fields = form_of(page.text, deed.action).fields | deed.typed
+        files = [("files", (name, content)) for name, content in deed.files] or None
+        answers = await asyncio.gather(*(browser.post(deed.action, data=fields, files=files) for _ in range(MANY)))
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses[0] == 303
+    # 503: the pool of the tests has four connections, and who waits too long for one is told to try again
+    assert set(statuses) <= {303, 404, 409, 503}, statuses
+    assert await prepared.done() == 1
+    async with transaction(SYSTEM):
+        assert await violations() == {}
+
+
+async def everybody_came(at: datetime) -> None:
+    """All sessions began at this instant, so that they count by a clock that jumps there."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update session set created_at = $1, last_used_at = $1, confirmed_at = $1", at)
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(hours=-1), timedelta(seconds=-1), timedelta(days=400)])
+async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_says(yard: Yard, jump: timedelta) -> None:
+    """R94: what is issued by a clock that was set back has the instant of the one before it."""
+    assert yard.send(await issue())["status"] == 303
+    second = await issue()
+    await everybody_came(NOW + jump)
+    assert yard.send(second, at=NOW + jump)["status"] == 303
+    async with transaction(SYSTEM) as tx:
+        issued = await tx.fetch(
+            "select series_number, issued_at, issue_date from invoice where number is not null order by 1"
+        )
+    assert [row["series_number"] for row in issued] == sorted(row["series_number"] for row in issued)
+    assert issued[1]["issued_at"] == NOW + max(jump, timedelta(0))
+    assert issued[1]["issue_date"] >= issued[0]["issue_date"]
+    async with transaction(SYSTEM):
+        assert await violations() == {}
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(hours=-1), timedelta(minutes=29)])
+async def test_time_is_logged_once_and_on_its_own_day_whatever_the_clock_says(yard: Yard, jump: timedelta) -> None:
+    prepared = await log_time()
+    typed = prepared.deed.typed
+    typed["work_date"] = (NOW - timedelta(days=3)).date().isoformat()
+    assert yard.send(prepared, at=NOW + jump)["status"] == 303
+    assert yard.send(prepared, at=NOW)["status"] == 303
+    assert await prepared.done() == 1
+    async with transaction(SYSTEM) as tx:
+        day = await tx.fetchval(
+            "select work_date::text from time_entry where external_comment = $1", typed["external_comment"]
+        )
+    assert day == typed["work_date"]
+
+
+async def test_a_clock_that_is_set_back_keeps_people_in_and_one_set_forward_lets_nobody_stay(dsn: str) -> None:
+    """R16: a session that seems to begin in the future is not older than any other; its twelve hours count from its beginning."""
+    token = await token_of(ADA)
+    for at, live in (
+        (NOW - timedelta(days=1), True), (NOW, True), (NOW + timedelta(minutes=59), True), (NOW + timedelta(hours=1), False),
+        (NOW + timedelta(days=400), False),
+    ):  # fmt: skip
+        async with transaction(None):
+            found = await sessions.find(token, at)
+        assert found is not None
+        assert found[0].live is live, at
+
+
+async def test_a_billing_run_by_a_clock_of_last_month_takes_nothing_of_this_one(yard: Yard) -> None:
+    """R94: what lies after its day stays for the next run."""
+    entry = await approved()
+    prepared = await VERBS["run the billing"]()
+    early = NOW - timedelta(days=40)
+    await everybody_came(early)
+    told = yard.send(prepared, at=early)
+    assert told["status"] in {303, 422}, told
+    async with transaction(SYSTEM):
+        assert await violations() == {}
+    async with transaction(SYSTEM) as tx:
+        count = await tx.fetchval("select count(*) from settled_entry where entry_id = $1", entry)
+    assert count == 0

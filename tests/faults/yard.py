@@ -1,0 +1,81 @@
+"""Where children are sent from that may not come back, and what must hold afterwards."""
+
+import json
+import multiprocessing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from portal.billing import violations
+from portal.database import transaction
+from portal.desk import attachments
+from portal.people.readers import SYSTEM
+from portal.storage import open_storage
+from tests.faults import child
+from tests.faults.steps import Mode
+from tests.faults.verbs import Prepared, missing_files
+from tests.world import NOW
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tests.faults.child"])
+
+
+class Yard:
+    """Sends children and reads what they noted."""
+
+    def __init__(self, dsn: str, folder: Path) -> None:
+        self.folder, self.number = folder, 0
+        self.environment = {"PORTAL_ENVIRONMENT": "test", "DATABASE_URL": dsn, "PORTAL_DATA": str(folder / "data")}
+        (folder / "data" / "files").mkdir(parents=True, mode=0o700)
+        self.storage = open_storage(f"file://{folder}/data/files")
+
+    def send(
+        self,
+        prepared: Prepared,
+        mode: Mode = "killed before",
+        step: int = 0,
+        *,
+        at: datetime = NOW,
+        largest_file: int = 0,
+    ) -> dict[str, Any]:
+        """The last line of the child's history: what it was told, or only what it meant to do."""
+        self.number += 1
+        history = self.folder / f"history-{self.number}"
+        order = child.Order(self.environment, prepared.deed, at, history, mode, step, largest_file)
+        process = CONTEXT.Process(target=child.run, args=(order,))
+        process.start()
+        process.join(60)
+        assert process.exitcode in (0, -9), process.exitcode
+        lines = [json.loads(line) for line in history.read_text().splitlines()]
+        assert lines[0]["intent"] == prepared.deed.action
+        assert len(lines) == (2 if process.exitcode == 0 else 1)
+        return dict(lines[-1])
+
+    async def strike(self, prepared: Prepared, mode: Mode, step: int) -> None:
+        """Once with the fault and once without; after the first it is there or not, after the second it is there once."""
+        told = self.send(prepared, mode, step)
+        status, done = told.get("status"), await prepared.done()
+        if status is None or status >= 500:
+            assert done in (0, 1), (mode, step, told)
+        else:
+            assert done == (1 if status < 400 else 0), (mode, step, told)
+        again = self.send(prepared)
+        # Who comes second is told that it is done already, or that the link is used.
+        assert again["status"] in ({303, 409, 404} if done else {303}), (mode, step, told, again)
+        assert await prepared.done() == 1, (mode, step, told, again)
+        await self.sweep()  # as an hour later; so many of one hour would be refused (R58)
+
+    async def sweep(self) -> None:
+        """What the worker does with files whose message never came."""
+        async with transaction(SYSTEM):
+            await attachments.sweep_uploads(self.storage, NOW + timedelta(hours=2))
+
+    async def all_is_well(self) -> None:
+        """The invariants hold; each file is there; of what was interrupted nothing is left once its hour is over."""
+        async with transaction(SYSTEM):
+            assert await violations() == {}
+        assert await missing_files(self.storage) == []
+        await self.sweep()
+        async with transaction(SYSTEM) as tx:
+            kept = {row["key"] for row in await tx.fetch("select key from attachment")}
+        assert {path.name for path in (self.folder / "data" / "files").rglob("*") if path.is_file()} == kept
