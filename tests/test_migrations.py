@@ -1,0 +1,173 @@
+"""Migrations: all of them or none, however they end; and what was in the tables before is there afterwards."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from portal import database
+from portal.billing import violations
+from portal.database import transaction
+from portal.people import invitations, sessions
+from portal.people.readers import SYSTEM
+from tests.conftest import _of, _run
+from tests.served import ROOT
+from tests.world import ACME, ADA, INCIDENT, NOW, cast_rows
+
+pytestmark = pytest.mark.slow
+
+IDS = sorted(database.migration_names())
+
+FIRST_WITH_DATA = IDS.index("2026-11-22T0005")
+"""The first at which everything is there that the cast needs."""
+
+
+@pytest.fixture
+async def bare(server: str) -> AsyncIterator[str]:
+    """Owner's URL of a database in which nothing has run."""
+    name = f"portal_bare_{os.getpid()}"
+    await _run(server, f"create database {name}")
+    yield _of(server, name)
+    await _run(server, f"drop database {name} with (force)")
+
+
+DYING = """
+import asyncio, os, signal, sys
+from portal import database
+
+left = int(sys.argv[2])
+
+def made(connection, reader, readonly):
+    tx = database_transaction(connection, reader, readonly)
+    real = connection
+
+    class Connection:
+        async def execute(self, sql):
+            global left
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return await real.execute(sql)
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+    tx.connection = Connection()
+    return tx
+
+database_transaction = database.Transaction
+database.Transaction = made
+asyncio.run(database.migrate(sys.argv[1]))
+"""
+
+
+async def tables(dsn: str) -> int:
+    connection = await asyncpg.connect(dsn)
+    try:
+        count: int = await connection.fetchval("select count(*) from pg_tables where schemaname = 'public'")
+    finally:
+        await connection.close()
+    return count
+
+
+@pytest.mark.parametrize("scripts", [0, 1, len(IDS) // 2, len(IDS) - 1])
+async def test_migrations_that_are_killed_leave_nothing_and_run_again(bare: str, scripts: int) -> None:
+    """R96: kill -9 before the first, between two, before the last."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", DYING, bare, str(scripts)), cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert process.returncode == -9, said.decode()
+    assert await tables(bare) == 0
+    await database.migrate(bare)
+    assert await tables(bare) > 40
+    await database.migrate(bare)  # finds nothing to do
+
+
+async def test_two_that_migrate_at_once_take_turns(bare: str) -> None:
+    """R96: two machines of a new release start together."""
+    code = "import asyncio, sys; from portal import database; asyncio.run(database.migrate(sys.argv[1]))"
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code, bare), cwd=ROOT, stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    said = [(await process.communicate())[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    connection = await asyncpg.connect(bare)
+    assert await connection.fetchval("select array_agg(name order by name) from migration") == IDS
+    await connection.close()
+
+
+@pytest.mark.parametrize("before", IDS[FIRST_WITH_DATA:-1])
+async def test_what_was_there_before_a_migration_is_there_after_it(
+    bare: str, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """R96: from each schema on, with people, a session, an open invitation and a dialogue in it; the invariants hold."""
+    run_forwards = database.run_forwards
+    monkeypatch.setattr(database, "run_forwards", partial(run_forwards, migration_id=before))
+    await database.migrate(bare)
+    monkeypatch.undo()
+    connection = await asyncpg.connect(bare)
+    await connection.execute(cast_rows())
+    columns = {
+        (row["table_name"], row["column_name"])
+        for row in await connection.fetch("select table_name, column_name from information_schema.columns")
+    }
+    confirmed = ", confirmed_at" if ("session", "confirmed_at") in columns else ""
+    await connection.execute(
+        f"insert into session (token_hash, credential_id, created_at, last_used_at, address, browser{confirmed})"
+        f" values ($1, $2, $3, $3, '192.0.2.7', 'Firefox'{', $3' if confirmed else ''})",
+        sessions.hash_of("old-token"), ADA.credential_id, NOW,
+    )  # fmt: skip
+    kind = ", kind" if ("invitation", "kind") in columns else ""
+    token = "i" * 43
+    await connection.execute(
+        f"insert into invitation (token_hash, credential_id, created_at, expires_at{kind})"
+        f" values ($1, $2, $3, $4{', $5' if kind else ''})",
+        *[sessions.hash_of(token), ADA.credential_id, NOW, NOW + invitations.VALID, *(["invitation"] if kind else [])],
+    )  # fmt: skip
+    await connection.execute(
+        "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, opened_at, updated_at)"
+        " values ($1, $2, 'VPN', $3, 2, 'new', $4, $4)",
+        ACME, ADA.id, INCIDENT, NOW,
+    )  # fmt: skip
+    held = await rows_of(connection)
+    await database.migrate(bare)
+    after = await rows_of(connection)
+    assert {name: count for name, count in after.items() if name in held and name != "migration"} == {
+        name: count for name, count in held.items() if name != "migration"
+    }
+    await connection.execute("grant portal_app to current_user")
+    await connection.close()
+    await database.start(bare, role="portal_app", size=2)
+    try:
+        async with transaction(None):
+            found = await sessions.find("old-token", NOW)
+            assert found is not None
+            assert (found[0].live, found[0].confirmed_at, found[0].factor) == (True, NOW, None)
+            assert (await invitations.find(token, NOW)).credential_id == ADA.credential_id
+        async with transaction(SYSTEM):
+            assert await violations() == {}
+    finally:
+        await database.stop()
+
+
+async def rows_of(connection: asyncpg.Connection) -> dict[str, int]:
+    """How many rows each table has."""
+    names = [
+        row["tablename"]
+        for row in await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+    ]
+    return {name: await connection.fetchval(f'select count(*) from "{name}"') for name in names}
+
+
+def test_every_migration_is_named_after_its_number() -> None:
+    folder = Path(ROOT / "migrations")
+    numbers = [path.name[1:5] for path in sorted(folder.glob("m*.py"))]
+    assert [one[-4:] for one in IDS] == numbers
