@@ -7,6 +7,7 @@ raw SQL inside it run on its one connection. Never `asyncio.gather` inside one.
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -110,6 +111,15 @@ def _as(reader: Reader | None) -> str:
     return sql + (f" SET LOCAL app.customer = '{int(reader.customer_id)}';" if reader.customer_id is not None else "")
 
 
+ORIGIN: ContextVar[tuple[str, str]] = ContextVar("origin", default=("", ""))
+"""The client's address and the request's id, for what the database itself records of changes (R89)."""
+
+
+def _from() -> str:
+    address, request = (re.sub(r"[^0-9A-Za-z.:-]", "", one) for one in ORIGIN.get())
+    return f"SET LOCAL app.address = '{address}'; SET LOCAL app.request = '{request}'"
+
+
 def current() -> Transaction:
     """The transaction that runs here. Verbs use it; who calls them opens it."""
     tx: Transaction | None = _running.get()
@@ -183,7 +193,9 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
             if _Server.pool is None:
                 raise RuntimeError("The database was not started.")
             connection = await _Server.pool.acquire(timeout=ACQUIRE_SECONDS)
-            await connection.execute(f"BEGIN {'READ ONLY' if readonly else 'READ WRITE'}; {_as(reader)}")
+            await connection.execute(
+                f"BEGIN READ ONLY; {_as(reader)}" if readonly else f"BEGIN; {_as(reader)}{_from()}"
+            )
             return Transaction(connection, reader, readonly)
         except (*_AWAY, TimeoutError) as error:
             if connection is not None:

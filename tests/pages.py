@@ -16,6 +16,7 @@ MORE = {
         "/agent/cases/new?customer=1",
         "/agent/time?state=rejected",
         "/agent/approvals?drafts=yes",
+        "/agent/setup/changes?before=9",
         "/no-such-page",
     ],
 }

@@ -183,6 +183,7 @@ MATRIX: dict[str, Row] = {
     # set-up
     "GET /agent/setup": ADMINS,
     "GET /agent/setup/system": ADMINS,
+    "GET /agent/setup/changes": ADMINS,
     "POST /agent/setup/failed-jobs/{job}/retry": ADMINS,
     "POST /agent/setup/failed-jobs/{job}/removal": ADMINS,
     "GET /agent/setup/company": ADMINS,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from portal.database import transaction
+from portal.database import ORIGIN, transaction
 from portal.errors import Forbidden, Refusal
 from portal.people import sessions
 from portal.settings import Settings
@@ -48,6 +48,7 @@ class Gate:
             self.settings, self.storage, now(), client_address(scope, self.settings.trusted_proxies), self.company
         )
         scope[KEY] = visit
+        ORIGIN.set((visit.address, visit.id))
         asked_by_machines = scope["path"] in BY_MACHINES
         public = scope["path"].startswith("/static/") or asked_by_machines
         began, status = time.perf_counter(), 0

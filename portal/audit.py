@@ -1,0 +1,59 @@
+"""The audit: what the database recorded by itself of changes to access, prices, our company, submitted time and documents (R89, R90).
+
+Triggers write it (`migrations/m0015_audit.py`), so that no verb can forget to, and no role of the app can write or change it.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.database import current
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change. `who`: a name, or None for the portal itself; `what`: a table and `insert`, `update` or `delete`, such as `agent.update`.
+
+    `changes` maps a column to what it was and became, or to None where that is not told.
+    """
+
+    id: int
+    at: datetime
+    who: str | None
+    address: str
+    request: str
+    what: str
+    subject_id: int | None
+    subject: str | None
+    changes: dict[str, list[Any] | None]
+
+
+LATEST = """
+select u.id, u.at, coalesce(a.name, t.name) as who, u.address, u.request, u.what, u.subject_id,
+       case split_part(u.what, '.', 1)
+         when 'agent' then (select name from agent where id = u.subject_id)
+         when 'designation' then (select name from agent where id = u.subject_id)
+         when 'contact' then (select name from contact where id = u.subject_id)
+         when 'customer' then (select name from customer where id = u.subject_id)
+         when 'contract' then (select name from contract where id = u.subject_id)
+         when 'service' then (select name from service where id = u.subject_id)
+         when 'role' then (select name from role where id = u.subject_id)
+         when 'invoice' then (select number from invoice where id = u.subject_id)
+         when 'session' then (select c.email from session s join credential c on c.id = s.credential_id where s.id = u.subject_id)
+         when 'credential' then (select email from credential where id = u.subject_id)
+         when 'authenticator' then (select email from credential where id = u.subject_id)
+       end as subject,
+       u.changes
+from audit u left join credential c on c.id = u.credential_id left join agent a on a.id = c.agent_id left join contact t on t.id = c.contact_id
+where u.id < $1 order by u.id desc limit $2
+"""
+
+
+async def latest(before: int | None = None) -> tuple[list[Change], int | None]:
+    """A page of changes, the last one first, and the id that the next page begins before; None where there is no more."""
+    rows = await current().fetch(LATEST, before or 2**62, PAGE + 1)
+    changes = [Change(**{**row, "changes": json.loads(row["changes"])}) for row in rows[:PAGE]]
+    return changes, changes[-1].id if len(rows) > PAGE else None
