@@ -15,7 +15,7 @@ from benchmarks import data, flows
 from benchmarks.load import Connection, measure
 from benchmarks.site import Site, served
 from portal import database
-from portal.database import transaction
+from portal.database import schema, transaction
 from portal.embedded import EmbeddedPostgres
 from portal.people import sessions
 
@@ -54,7 +54,7 @@ async def tokens(owner_url: str) -> dict[str, str]:
 
 async def prepared(server: EmbeddedPostgres, cases: int) -> tuple[dict[str, str], dict[str, str]]:
     """A filled database; the numbers of its cases and the people's cookies."""
-    await database.migrate(server.url())
+    await schema.migrate(server.url())
     numbers = await data.fill(server.url(), cases)
     return numbers, await tokens(server.url())
 

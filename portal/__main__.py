@@ -154,11 +154,11 @@ def _fill_demo(settings: "Settings") -> None:
 
 
 def _migrate(_: argparse.Namespace) -> None:
-    from portal import database
+    from portal.database import schema
     from portal.settings import Settings
 
     with database_of(Settings.from_environment()) as settings:
-        asyncio.run(database.migrate(settings.owner_url or ""))
+        asyncio.run(schema.migrate(settings.owner_url or ""))
 
 
 def _worker(_: argparse.Namespace) -> None:

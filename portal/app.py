@@ -10,6 +10,7 @@ from litestar.di import Provide
 
 from portal import agent, customer, database
 from portal.agent.pages import rail
+from portal.database import schema
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
 from portal.web import account, door, drafts, files, forms, health, live, metrics
@@ -33,7 +34,7 @@ def create_app(settings: Settings | None = None) -> Gate:
         if (
             settings.environment == "production"
         ):  # `portal serve` has said it in a sentence; other servers run this app too
-            await database.refuse_unfit(settings.app_url, production=True)
+            await schema.refuse_unfit(settings.app_url, production=True)
         listener.start()
         try:
             yield

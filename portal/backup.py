@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
-from portal import database
+from portal.database import schema
 from portal.embedded import programs
 from portal.errors import Full, NotFound, TooLarge
 from portal.settings import CannotStart
@@ -85,7 +85,7 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
     the backup must not live again.
     """
     manifest = await asyncio.to_thread(_checked, folder)
-    known = database.migration_names()
+    known = schema.migration_names()
     newer = [name for name in manifest["migrations"] if name not in known]
     if newer:
         raise CannotStart("This backup was made by a newer portal: install that one first.")
@@ -102,12 +102,12 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
                 raise CannotStart("There is no room for the files of this backup.") from full
             if stored.sha256.hex() != digest:
                 raise CannotStart(f"The file {key} changed while it was read.")
-        await connection.execute(database.ROLES)
+        await connection.execute(schema.ROLES)
         await _run(owner_url, "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", str(folder / DUMP))
         await connection.execute("update session set ended_at = $1 where ended_at is null", at)
     finally:
         await connection.close()
-    await database.migrate(owner_url)
+    await schema.migrate(owner_url)
     return manifest
 
 

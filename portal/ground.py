@@ -18,13 +18,13 @@ Result = TypeVar("Result")
 
 def refuse_unfit(settings: "Settings") -> None:
     """One sentence before anything is started, rather than a trace of a process that cannot."""
-    from portal import database
+    from portal.database import schema
     from portal.settings import CannotStart
 
     if settings.app_url is None:
         return
     try:
-        asyncio.run(database.refuse_unfit(settings.app_url, production=settings.environment == "production"))
+        asyncio.run(schema.refuse_unfit(settings.app_url, production=settings.environment == "production"))
     except ValueError as refusal:
         raise CannotStart(str(refusal)) from refusal
 
@@ -76,7 +76,7 @@ def settings_for(data: str | None) -> "Settings":
 
 def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bool = True) -> "Settings":
     """Start the embedded server if nobody runs it, migrate, and return the settings with its URLs."""
-    from portal import database
+    from portal.database import schema
 
     owner = embedded.found_running()
     if owner is None:
@@ -85,7 +85,7 @@ def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bo
     if not migrate:
         return replace(settings, database_url=owner, database_owner_url=owner)
     with step("Bringing the schema up to date"):
-        asyncio.run(database.migrate(owner))
+        asyncio.run(schema.migrate(owner))
     return replace(settings, database_url=embedded.let_in("portal_app"), database_owner_url=owner)
 
 

@@ -13,6 +13,7 @@ from litestar import Litestar
 
 from portal import database, logs
 from portal.app import create_app
+from portal.database import schema
 from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
@@ -37,7 +38,7 @@ async def _run(dsn: str, sql: str) -> None:
 
 async def _migrated(dsn: str) -> None:
     """Migrate, and let the owner become the app's role, as the tests do; a superuser may anyway."""
-    await database.migrate(dsn)
+    await schema.migrate(dsn)
     await _run(dsn, "grant portal_app to current_user")
 
 

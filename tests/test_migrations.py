@@ -12,7 +12,7 @@ import pytest
 
 from portal import database
 from portal.billing import violations
-from portal.database import transaction
+from portal.database import schema, transaction
 from portal.people import invitations, sessions
 from portal.people.readers import SYSTEM
 from tests.conftest import _of, _run
@@ -21,7 +21,7 @@ from tests.world import ACME, ADA, INCIDENT, NOW, cast_rows
 
 pytestmark = pytest.mark.slow
 
-IDS = sorted(database.migration_names())
+IDS = sorted(schema.migration_names())
 
 FIRST_WITH_DATA = IDS.index("2026-11-22T0005")
 """The first at which everything is there that the cast needs."""
@@ -38,7 +38,7 @@ async def bare(server: str) -> AsyncIterator[str]:
 
 DYING = """
 import asyncio, os, signal, sys
-from portal import database
+from portal.database import schema
 
 left = int(sys.argv[2])
 
@@ -59,9 +59,9 @@ def made(connection, reader, readonly):
     tx.connection = Connection()
     return tx
 
-database_transaction = database.Transaction
-database.Transaction = made
-asyncio.run(database.migrate(sys.argv[1]))
+database_transaction = schema.Transaction
+schema.Transaction = made
+asyncio.run(schema.migrate(sys.argv[1]))
 """
 
 
@@ -83,14 +83,14 @@ async def test_migrations_that_are_killed_leave_nothing_and_run_again(bare: str,
     _, said = await process.communicate()
     assert process.returncode == -9, said.decode()
     assert await tables(bare) == 0
-    await database.migrate(bare)
+    await schema.migrate(bare)
     assert await tables(bare) > 40
-    await database.migrate(bare)  # finds nothing to do
+    await schema.migrate(bare)  # finds nothing to do
 
 
 async def test_two_that_migrate_at_once_take_turns(bare: str) -> None:
     """R96: two machines of a new release start together."""
-    code = "import asyncio, sys; from portal import database; asyncio.run(database.migrate(sys.argv[1]))"
+    code = "import asyncio, sys; from portal.database import schema; asyncio.run(schema.migrate(sys.argv[1]))"
     processes = [
         await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", code, bare), cwd=ROOT, stderr=asyncio.subprocess.PIPE
@@ -109,9 +109,9 @@ async def test_what_was_there_before_a_migration_is_there_after_it(
     bare: str, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
     """R96: from each schema on, with people, a session, an open invitation and a dialogue in it; the invariants hold."""
-    run_forwards = database.run_forwards
-    monkeypatch.setattr(database, "run_forwards", partial(run_forwards, migration_id=before))
-    await database.migrate(bare)
+    run_forwards = schema.run_forwards
+    monkeypatch.setattr(schema, "run_forwards", partial(run_forwards, migration_id=before))
+    await schema.migrate(bare)
     monkeypatch.undo()
     connection = await asyncpg.connect(bare)
     await connection.execute(cast_rows())
@@ -138,7 +138,7 @@ async def test_what_was_there_before_a_migration_is_there_after_it(
         ACME, ADA.id, INCIDENT, NOW,
     )  # fmt: skip
     held = await rows_of(connection)
-    await database.migrate(bare)
+    await schema.migrate(bare)
     after = await rows_of(connection)
     assert {name: count for name, count in after.items() if name in held and name != "migration"} == {
         name: count for name, count in held.items() if name != "migration"

@@ -107,6 +107,7 @@ async def until(sql: str, *, seconds: int = 60) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_a_job_whose_worker_was_killed_runs_again_and_one_that_fails_is_held(dsn: str, tmp_path: Path) -> None:
     """R91, R93: kill -9 in the middle of a job; the failed one stays with its error, and the log has a line of ids."""
     async with transaction(SYSTEM):

@@ -9,7 +9,8 @@ from datetime import datetime
 from litestar import Response, get
 
 from portal import jobs
-from portal.database import current, migration_names, transaction
+from portal.database import current, transaction
+from portal.database.schema import migration_names
 from portal.errors import Unavailable
 from portal.storage import LEAST_FREE, Storage
 

@@ -88,7 +88,7 @@ async def test_what_is_not_well_is_said(dsn: str, tmp_path: Path) -> None:
 async def test_a_schema_that_is_older_or_newer_than_the_code_is_said(
     dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: bool
 ) -> None:
-    from portal.database import migration_names
+    from portal.database.schema import migration_names
 
     known = migration_names()
     other = known | {"2099-01-01T0000"} if missing else known - {max(known)}

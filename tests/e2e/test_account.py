@@ -75,7 +75,6 @@ async def test_an_authenticator_app_is_asked_for_from_then_on(visitors: Visitors
     await looked_at(page, "recovery-codes")
     recovery = await page.locator("#codes li").first.inner_text()
     await page.get_by_role("link", name="I have them").click()
-    await looked_at(page, "second-factor-app")
     await elsewhere.goto("/cases")
     await expect(elsewhere.get_by_role("heading", name="Sign in")).to_be_visible()
 
@@ -129,7 +128,6 @@ async def test_a_passkey_signs_in_and_its_answer_counts_once(by_name: Visitors) 
     await expect(page.locator("#codes li")).to_have_count(10)
     await page.get_by_role("link", name="I have them").click()
     await expect(page.get_by_text("Ines's phone").first).to_be_visible()
-    await looked_at(page, "second-factor-passkey")
 
     await page.get_by_role("link", name="Add a passkey").click()
     await page.locator("[name=name]").fill("The same")
@@ -138,7 +136,6 @@ async def test_a_passkey_signs_in_and_its_answer_counts_once(by_name: Visitors) 
 
     await sign_out(page)
     await type_password(page, INES.email)
-    await looked_at(page, "second-step-passkey")
     async with page.expect_request(lambda request: request.method == "POST") as sent:
         await page.get_by_role("button", name="Use your passkey").click()
     await expect(page.get_by_role("heading", name="All")).to_be_visible()
@@ -167,7 +164,6 @@ async def test_an_agent_who_needs_a_second_factor_gets_nowhere_without(visitors:
     await expect(page.locator("#rail")).to_have_count(0)
     await looked_at(page, "second-factor-needed")
     await page.get_by_role("link", name="Set up an app").click()
-    await looked_at(page, "authenticator-needed")
     await set_up_app(page)
     await page.get_by_role("link", name="I have them").click()
     await expect(page.get_by_role("heading", name="All")).to_be_visible()
@@ -213,4 +209,3 @@ async def test_a_password_is_changed(visitors: Visitors) -> None:
             await page.locator(f"[name={field}]").fill("violet kettle under seven bridges")
         await page.get_by_role("button", name="Change password").click()
         await expect(page.get_by_text(said).first).to_be_visible()
-    await looked_at(page, "account-changed")

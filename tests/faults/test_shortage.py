@@ -66,6 +66,7 @@ async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
     await yard.all_is_well()
 
 
+@pytest.mark.long
 async def test_who_stops_in_the_middle_of_a_form_holds_no_connection(dsn: str, tmp_path: Path) -> None:
     """T10: with one connection for all, many half-sent forms and files leave it to the others."""
     async with served(dsn, tmp_path, PORTAL_POOL_SIZE="1") as portal, portal.client() as client:

@@ -49,7 +49,7 @@ async def everybody_came(at: datetime) -> None:
         await tx.execute("update session set created_at = $1, last_used_at = $1, confirmed_at = $1", at)
 
 
-@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(hours=-1), timedelta(seconds=-1), timedelta(days=400)])
+@pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(days=400)])
 async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_says(yard: Yard, jump: timedelta) -> None:
     """R94: what is issued by a clock that was set back has the instant of the one before it."""
     assert yard.send(await issue())["status"] == 303
@@ -67,7 +67,7 @@ async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_say
         assert await violations() == {}
 
 
-@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(hours=-1), timedelta(minutes=29)])
+@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(minutes=29)])
 async def test_time_is_logged_once_and_on_its_own_day_whatever_the_clock_says(yard: Yard, jump: timedelta) -> None:
     prepared = await log_time()
     typed = prepared.deed.typed

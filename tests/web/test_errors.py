@@ -11,6 +11,7 @@ from litestar.params import FromPath
 
 from portal import database
 from portal.app import create_app
+from portal.database import schema
 from portal.embedded import EmbeddedPostgres
 from portal.errors import (
     BadRequest,
@@ -95,7 +96,7 @@ async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_
         server = EmbeddedPostgres(Path(folder) / "data")
         try:
             owner = server.start()
-            await database.migrate(owner)
+            await schema.migrate(owner)
             connection = await asyncpg.connect(owner)
             await connection.execute(cast_rows())
             await connection.close()

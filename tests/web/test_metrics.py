@@ -78,6 +78,7 @@ async def test_refused_sign_ins_and_the_queue_are_told(watched: Gate) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_whichever_process_is_asked_tells_of_all_and_of_none_that_is_gone(dsn: str, tmp_path: Path) -> None:
     """Counts survive a process that was killed, its open streams do not; and nothing is left behind at the end."""
     name = 'portal_request_seconds_count{method="GET",route="/sign-in",status="2xx"}'

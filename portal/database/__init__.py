@@ -13,8 +13,6 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 import asyncpg
-from piccolo.apps.migrations.commands.base import BaseMigrationManager
-from piccolo.apps.migrations.commands.forwards import run_forwards
 from piccolo.engine.postgres import PostgresEngine
 
 from portal.errors import Unavailable
@@ -267,60 +265,6 @@ async def listener_connection() -> Any:
     )
 
 
-async def refuse_unfit(dsn: str, *, production: bool) -> None:
-    """Raise ValueError, with one sentence, where the app cannot serve from this database.
-
-    It does not answer, or its schema is older than the code. In production also where the role owns the tables or is a superuser, for whom no
-    policy holds (R24, R88), or is no member of portal_app. A newer schema is fine: while a release is rolled out, the one before still runs (R96).
-    """
-    try:
-        connection = await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise ValueError(f"The database of DATABASE_URL lets nobody in ({type(error).__name__}).") from error
-    try:
-        if production:
-            await _refuse_role(connection)
-        ran = set()
-        if await connection.fetchval("select to_regclass('public.migration') is not null"):
-            ran = {row["name"] for row in await connection.fetch("select name from migration")}
-        if missing := len(migration_names() - ran):
-            raise ValueError(
-                f"The database lacks {missing} of {len(migration_names())} migrations. Run portal migrate."
-            )
-    except asyncpg.InsufficientPrivilegeError:
-        raise ValueError(
-            "The role of DATABASE_URL may read nothing. Grant it portal_app, and run portal migrate."
-        ) from None
-    finally:
-        await connection.close()
-
-
-async def _refuse_role(connection: Any) -> None:
-    if await connection.fetchval("select rolsuper or rolbypassrls from pg_roles where rolname = session_user"):
-        raise ValueError("DATABASE_URL names a superuser. Use a role that is a member of portal_app only.")
-    if await connection.fetchval(
-        "select exists (select 1 from pg_tables where schemaname = 'public' and pg_has_role(session_user, tableowner, 'member'))"
-    ):
-        raise ValueError("DATABASE_URL names the owner of the tables. Use a role that is a member of portal_app only.")
-    if not await connection.fetchval(
-        "select exists (select from pg_roles where rolname = 'portal_app' and pg_has_role(session_user, oid, 'usage'))"
-    ):
-        raise ValueError(
-            "The role of DATABASE_URL is no member of portal_app. Run portal migrate, then grant it portal_app."
-        )
-
-
-ROLES = """
-do $$ begin
-  if not exists (select from pg_roles where rolname = 'portal_contact') then create role portal_contact nologin; end if;
-  if not exists (select from pg_roles where rolname = 'portal_agent') then create role portal_agent nologin; end if;
-  if not exists (select from pg_roles where rolname = 'portal_app') then create role portal_app nologin noinherit; end if;
-  if not pg_has_role('portal_app', 'portal_agent', 'member') then grant portal_contact, portal_agent to portal_app; end if;
-exception when duplicate_object or unique_violation then null;  -- another process made them in this moment
-end $$
-"""
-
-
 def run_script(sql: str) -> Hook:
     """What a migration does: a script of statements on the migration's connection."""
 
@@ -328,28 +272,3 @@ def run_script(sql: str) -> Hook:
         await current().connection.execute(sql)
 
     return run
-
-
-def migration_names() -> set[str]:
-    """The migrations that this portal knows, as the table `migration` names those that ran."""
-    manager = BaseMigrationManager()
-    folder = manager.get_app_config(app_name="portal").resolved_migrations_folder_path
-    return set(manager.get_migration_ids(manager.get_migration_modules(folder)))
-
-
-async def migrate(owner_dsn: str) -> None:
-    """Bring the schema up to date, all of it or nothing; a second process waits for the first."""
-    connection = await asyncpg.connect(owner_dsn, timeout=10)
-    token = None
-    try:
-        await connection.execute("set lock_timeout = '60s'; select pg_advisory_lock(20261122)")
-        await connection.execute(ROLES)
-        await connection.execute("set lock_timeout = '3s'; set client_min_messages = warning")
-        async with connection.transaction():
-            token = _running.set(Transaction(connection, None, readonly=False))
-            with contextlib.redirect_stdout(None):
-                await run_forwards("portal")
-    finally:
-        if token is not None:
-            _running.reset(token)
-        await connection.close()
