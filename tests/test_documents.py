@@ -88,7 +88,7 @@ async def test_nothing_outside_of_the_templates_is_read() -> None:
 
 @pytest.mark.slow
 async def test_ten_thousand_lines_are_set_while_other_work_goes_on() -> None:
-    """R64: a long table, and the event loop is free meanwhile."""
+    """R64, R85: a long table, and the event loop is free meanwhile."""
     ticks = 0
 
     async def tick() -> None:

@@ -1,0 +1,61 @@
+"""What is uploaded is never unpacked, decoded or run: it is kept and handed out as it came (R59)."""
+
+import io
+import struct
+import sys
+import zipfile
+import zlib
+
+import pytest
+
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.forms import send
+from tests.world import ADA, INCIDENT
+
+
+def bomb() -> bytes:
+    """10 GB of nothing, three times packed."""
+    inner = b"\0" * 10_000_000
+    for _ in range(2):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for n in range(30):
+                archive.writestr(f"{n}.bin", inner)
+        inner = packed.getvalue()
+    return inner
+
+
+def endless_picture() -> bytes:
+    """A PNG that says that it has 50,000 by 50,000 points."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 6, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 100_000))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("bomb.zip", bomb()), ("huge.png", endless_picture())], ids=["zip", "png"]
+)
+async def test_what_would_burst_is_kept_as_it_came(app: Gate, name: str, content: bytes) -> None:
+    """R56, R59."""
+    async with await Browser.of(app, ADA) as ada:
+        page = await ada.get("/cases/new")
+        made = await send(
+            ada, page, "/cases/new", subject="See", body="The file.", case_type=str(INCIDENT), files={"files": (name, content)}
+        )  # fmt: skip
+        assert made.status_code == 303
+        shown = (await ada.get(made.headers["location"])).text
+        address = shown.split(f"{made.headers['location']}/files/")[1].split('"')[0]
+        got = await ada.get(f"{made.headers['location']}/files/{address}")
+    assert got.content == content
+    assert got.headers["content-disposition"].startswith("attachment")
+    assert got.headers["content-type"] == "application/octet-stream"
+    assert "PIL" not in sys.modules

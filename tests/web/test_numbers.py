@@ -1,0 +1,99 @@
+"""Numbers that are none, or none that can be meant, in every form that takes one (R50)."""
+
+import pytest
+
+from portal.database import transaction
+from portal.desk import Case
+from portal.desk.lists import LONGEST_TEXT, MOST_WORDS, Question
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.checksums import checksums
+from tests.forms import send
+from tests.test_permissions import READING
+from tests.world import ACME, ACME_CONTRACT, ADA, INCIDENT, INES, NOOR, NOW
+
+NONE = (
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e309",
+    "-0.01",
+    "1" + "0" * 30,
+    "１２０",
+    "0x78",
+    "1_000",
+    "1,2,3",
+    "١٢",
+    "--1",
+    "1/2",
+    "½",
+)
+"""What no field for a number takes."""
+
+
+@pytest.mark.parametrize("typed", NONE)
+async def test_no_rate_is_made_of_what_is_no_amount(app: Gate, dsn: str, typed: str) -> None:
+    """R50: and what was typed stands in the field again."""
+    async with await Browser.of(app, NOOR) as noor:
+        page = await noor.get("/agent/setup/rates")
+        before = await checksums(dsn, READING)
+        answer = await send(
+            noor, page, "/agent/setup/rates", hourly_rate=typed, effective_from="2030-01-01", customer_id=str(ACME)
+        )
+        assert answer.status_code == 422
+        assert f'value="{typed}"' in answer.text
+        assert await checksums(dsn, READING) == before
+
+
+@pytest.mark.parametrize("typed", [*NONE, "0", "25h", "1441", "99999999999999999999h", "1h 99999m"])
+async def test_no_time_is_logged_of_what_is_no_duration(app: Gate, dsn: str, typed: str) -> None:
+    """R50: more than nothing, and no more than a day."""
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
+    path = f"/agent/cases/{case.number}/time"
+    async with await Browser.of(app, INES) as ines:
+        page = await ines.get(path)
+        before = await checksums(dsn, READING)
+        answer = await send(ines, page, path, duration=typed, external_comment="Looked at it")
+        assert answer.status_code == 422
+        assert await checksums(dsn, READING) == before
+
+
+@pytest.mark.parametrize("typed", ["NaN", "1e309", "-1", "１２０", "101"])
+@pytest.mark.parametrize("field", ["vat_rate", "payment_days"])
+async def test_no_contract_is_changed_by_what_is_no_number(app: Gate, dsn: str, field: str, typed: str) -> None:
+    """R50."""
+    if field == "payment_days" and typed == "101":
+        return
+    path = f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}"
+    async with await Browser.of(app, NOOR) as noor:
+        page = await noor.get(path)
+        before = await checksums(dsn, READING)
+        answer = await send(noor, page, path, **{field: typed})
+        assert answer.status_code == 422
+        assert await checksums(dsn, READING) == before
+
+
+async def test_a_search_is_cut_to_what_can_be_searched_and_every_query_has_its_time(dsn: str) -> None:
+    """R52: no text and no page number makes a query long, and none runs longer than the server allows."""
+    asked = Question.read({"text": "%_\\ " * 10_000, "page": "9" * 9})
+    assert len(asked.text) <= LONGEST_TEXT
+    conditions, values = Question.read({"text": " ".join("abcdefghijklmnopqrstuvwxyz")}).conditions(INES)
+    assert len(values) == MOST_WORDS
+    assert conditions.count("ilike") == 2 * MOST_WORDS
+    assert asked.page == 10_000
+    for reader in (None, ADA, INES, SYSTEM):
+        async with transaction(reader) as tx:
+            assert await tx.fetchval("show statement_timeout") == "20s"
+            assert await tx.fetchval("show lock_timeout") == "5s"
+
+
+@pytest.mark.parametrize(
+    "text", ["(a+)+$" * 30, "a" * 5_000 + "!", "\\" * 199, "%" * 199, "_" * 199, "((((((((((" * 19]
+)
+async def test_a_search_for_what_would_hang_a_pattern_is_answered(app: Gate, text: str) -> None:
+    """R48, R52: nothing that is typed is a pattern."""
+    async with await Browser.of(app, INES) as ines:
+        assert (await ines.get("/agent/cases", params={"view": "all", "text": text})).status_code == 200
+        assert (await ines.get("/agent/customers", params={"text": text})).status_code == 200
