@@ -51,13 +51,18 @@ select kind, customer_id as customer, contact_may_know, subject_id as subject fr
 where transaction_id >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(transaction_id, $1::text::pg_snapshot)
   -- after a restore into another cluster there are transactions from its future
   and transaction_id < pg_snapshot_xmax(pg_current_snapshot())
+  and ($3 or split_part(kind, '.', 1) in ('invoice', 'statement') or exists (select from cases c where c.id = subject_id and c.contact_id = $4))
+  and ($5 or split_part(kind, '.', 1) not in ('invoice', 'statement'))
 group by kind, customer_id, contact_may_know, subject_id order by min(id) limit $2
 """
 
 
-async def told_since(snapshot: str) -> list[dict[str, Any]] | None:
+async def told_since(
+    snapshot: str, *, only_cases_of: int | None = None, invoices: bool = True
+) -> list[dict[str, Any]] | None:
     """What was told that a page rendered from `snapshot` (text of a `pg_snapshot`) cannot have shown, as the live updates notify it.
 
+    `only_cases_of`: a contact who may know of their own cases alone; `invoices`: whether of invoices. What they may not know is not counted either.
     By transactions, not by time: one that began before the page may commit after it. None: the snapshot cannot be read, lies in the future
     (of before a restore) or too far back, or there is more than `MOST_TOLD`, so that everything has to be fetched again.
     """
@@ -67,7 +72,9 @@ async def told_since(snapshot: str) -> list[dict[str, Any]] | None:
     if not 0 <= latest - int(snapshot.partition(":")[0]) <= MOST_TRANSACTIONS:
         return None
     try:
-        rows = await current().fetch(TOLD_SINCE, snapshot, MOST_TOLD + 1)
+        rows = await current().fetch(
+            TOLD_SINCE, snapshot, MOST_TOLD + 1, only_cases_of is None, only_cases_of, invoices
+        )
     except asyncpg.InvalidTextRepresentationError:
         return None
     return [dict(row) for row in rows] if len(rows) <= MOST_TOLD else None

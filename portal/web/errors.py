@@ -55,6 +55,8 @@ def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path
 
 def refusal_response(request: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
     """The answer to an expected refusal."""
+    if request.scope["path"] in STREAMS and "hx-request" in request.headers and refusal.status in (403, 404):
+        return _stream_is_over()  # the page is another person's, who signed in here before
     extra = {"Retry-After": str(refusal.retry_after)} if isinstance(refusal, TooMany) else {}
     if refusal.status == 503:
         extra["Retry-After"] = "5"
@@ -96,6 +98,10 @@ def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> R
     return _led_to(request, where)
 
 
+def _stream_is_over() -> Response[Any]:
+    return Response("event: ended\ndata:\n\n", media_type="text/event-stream")
+
+
 def detour_response(request: Request[Any, Any, Any], detour: Detour) -> Response[Any]:
     """Off to the page that comes first."""
     return _led_to(request, detour.where)
@@ -106,7 +112,7 @@ def _led_to(request: Request[Any, Any, Any], where: str) -> Response[Any]:
         if (
             request.scope["path"] in STREAMS
         ):  # a page whose session is over stays as it is: somebody may be typing in it
-            return Response("event: ended\ndata:\n\n", media_type="text/event-stream")
+            return _stream_is_over()
         # htmx leaves the page rather than to put the other one into it
         return Response("", status_code=200, headers={"HX-Redirect": where})
     return Response("", status_code=303, headers={"Location": where})

@@ -18,7 +18,7 @@ from litestar.response import Stream
 from portal import database, outbox
 from portal.errors import TooMany, Unavailable
 from portal.people import sessions
-from portal.people.readers import Reader
+from portal.people.readers import ContactReader, Reader
 from portal.web.guards import agent_only, contact_only
 from portal.web.metrics import OPEN_STREAMS
 from portal.web.visit import Visit, now, visit_of
@@ -139,10 +139,14 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
     """The events that a page rendered from `snapshot` did not hear, each once."""
     try:
         async with database.transaction(reader, readonly=True):
-            notices = await outbox.told_since(snapshot)
+            if isinstance(reader, ContactReader):
+                own = None if reader.sees_all_cases else reader.id
+                notices = await outbox.told_since(snapshot, only_cases_of=own, invoices=reader.sees_invoices)
+            else:
+                notices = await outbox.told_since(snapshot)
         if notices is None:
             return [REFRESH]
-        return list(dict.fromkeys([name for notice in notices for name in await names(reader, notice)]))
+        return list(dict.fromkeys([name for notice in notices for name in _events_of(notice)]))
     except Unavailable:
         return [REFRESH]
 
@@ -160,6 +164,12 @@ async def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
             return ["invoices"] if reader.sees_invoices else []  # type: ignore[union-attr]
         if not reader.sees_all_cases and not await _own_case(reader, subject):  # type: ignore[union-attr]
             return []
+    return _events_of(notice)
+
+
+def _events_of(notice: dict[str, Any]) -> list[str]:
+    """The events of a notification that this reader may know of."""
+    about, subject = notice["kind"].split(".")[0], notice["subject"]
     if about in ("invoice", "statement"):
         return ["invoices"]
     return [f"case-{subject}", "time" if about == "time" else "cases"]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -233,6 +233,20 @@ class TestBetweenThePageAndItsStream:
         stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=then))
         await stream.hears("refetch")
 
+    async def test_what_somebody_may_not_know_is_not_counted_either(
+        self, listener: Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """R26, R27: else being told to fetch everything would say that much has happened elsewhere."""
+        monkeypatch.setattr(outbox, "MOST_TOLD", 3)
+        case, then = await open_case(ALAN), await snapshot()
+        for _ in range(5):
+            await tell("case.replied", await open_case(ADA), contact_may_know=True)
+        await tell("invoice.issued", 7, contact_may_know=True)
+        await tell("case.replied", case, contact_may_know=True)
+        await caught_up(listener)
+        stream = Stream(listener.events(await visit_of(ALAN, settings), snapshot=then))
+        await stream.hears(f"case-{case}", "cases")
+
     @pytest.mark.parametrize("nonsense", ["", "x", "9:1:", "1:1:1,", "99999999999999999999:1:", "1:٢:"])
     async def test_a_snapshot_that_cannot_be_read_has_everything_fetched_again(
         self, listener: Listener, settings: Settings, nonsense: str
@@ -277,6 +291,27 @@ async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gat
             assert (answer.status_code, answer.text) == (200, "event: ended\ndata:\n\n")
             assert answer.headers["content-type"].startswith("text/event-stream")
             assert "hx-redirect" not in answer.headers
+
+
+async def test_a_page_of_somebody_who_signed_in_here_before_is_told_that_it_is_over(app: Gate) -> None:
+    """An agent's page, and then a contact in the same browser: it does not ask every five seconds for ever."""
+    for reader, path in ((ADA, "/agent/live?snapshot=1:1:"), (INES, "/live?snapshot=1:1:")):
+        async with await Browser.of(app, reader) as browser:
+            answer = await browser.get(path, headers={"HX-Request": "true"})
+            assert (answer.status_code, answer.text) == (200, "event: ended\ndata:\n\n")
+            assert (await browser.get(path)).status_code == 404
+
+
+async def test_asking_for_a_stream_in_vain_does_not_keep_a_session_alive(app: Gate) -> None:
+    """R16: a page that is left open tries again and again."""
+    at = datetime.now(UTC) - timedelta(minutes=20)
+    async with await Browser.of(app, ADA, at=at) as browser:
+        await browser.get("/agent/live?snapshot=1:1:", headers={"HX-Request": "true"})
+        async with transaction(None) as tx:
+            assert await tx.fetchval("select last_used_at from session") == at
+        await browser.get("/cases")
+        async with transaction(None) as tx:
+            assert await tx.fetchval("select last_used_at from session") > at
 
 
 async def test_streams_end_when_the_portal_stops(listener: Listener, settings: Settings) -> None:
