@@ -4,14 +4,14 @@
 steer the formats: `reader` (locale and time zone; else the company's zone and British English), `company` and `now`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from portal.render import browsers, drawings, formats, prose
 
@@ -66,12 +66,24 @@ def stamp(at: Any, kind: str = "moment") -> Markup:
         "day": formats.day,
         "time": formats.time_of_day,
     }
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(formats.iso(at), formats.full(at), words[kind](at))
+    return Markup(
+        f'<time datetime="{escape(formats.iso(at))}" title="{escape(formats.full(at))}">{escape(words[kind](at))}</time>'
+    )
 
 
 def dom_id(*parts: object) -> str:
     """The id of an element that stands for something: dom_id("message", 7) gives `message-7`. Templates, swaps and tests all use it."""
     return "-".join(str(part) for part in parts)
+
+
+def options(offered: Iterable[Any], chosen: int | None) -> Markup:
+    """An `<option>` for each of many that have an id and a name: two hundred cost a tenth of what a loop in a template does."""
+    return Markup(
+        "".join(
+            f'<option value="{int(one.id)}"{" selected" if one.id == chosen else ""}>{escape(one.name)}</option>'
+            for one in offered
+        )
+    )
 
 
 def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
@@ -99,6 +111,7 @@ def _environment() -> Environment:
         ),  # text is no markup
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # each include would ask the disk whether its file has changed
     )
     environment.filters |= {
         "ago": formats.ago,
@@ -129,6 +142,7 @@ def _environment() -> Environment:
         "icon": icon,
         "mark": _drawn(drawings.mark),
         "meter": _drawn(drawings.meter),
+        "options": options,
         "pie": _drawn(drawings.pie),
         "plural": formats.plural,
         "ring": _drawn(drawings.ring),

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -51,7 +52,7 @@ def reading(reader: Any, company: Any, now: Any) -> Iterator[None]:
     """Formats inside the block follow this reader; without one the company's zone and British English hold."""
     zone = getattr(reader, "time_zone", None) or getattr(company, "time_zone", None) or "UTC"
     locale = getattr(reader, "locale", None) or "en_GB"
-    token = _reading.set(Reading(Locale.parse(str(locale).replace("-", "_")), ZoneInfo(str(zone)), now))
+    token = _reading.set(Reading(_locale(str(locale)), ZoneInfo(str(zone)), now))
     try:
         yield
     finally:
@@ -107,8 +108,8 @@ def day(on: date | datetime | None) -> str:
     if now.today is None or now.today.year != local.year:
         return day_long(local)
     if now.locale.language == "en":
-        return _months(format_date(local, "EEE d MMM", now.locale))
-    return format_skeleton("MMMEd", local, locale=now.locale)
+        return _months(_written(local, "EEE d MMM", now.locale))
+    return _built("MMMEd", local, now.locale)
 
 
 def day_long(on: date | datetime | None) -> str:
@@ -117,8 +118,8 @@ def day_long(on: date | datetime | None) -> str:
         return NOTHING
     locale = _reading.get().locale
     if locale.language == "en":
-        return _months(format_date(_date(on), "d MMM y", locale))
-    return format_skeleton("yMMMd", _date(on), locale=locale)
+        return _months(_written(_date(on), "d MMM y", locale))
+    return _built("yMMMd", _date(on), locale)
 
 
 def time_of_day(at: datetime | None) -> str:
@@ -146,9 +147,9 @@ def ago(at: datetime | None) -> str:
     if days == 1:
         return "yesterday"
     if days < WEEK:
-        return format_date(_date(at), "EEE d", now.locale).replace(" ", NBSP)
+        return _written(_date(at), "EEE d", now.locale).replace(" ", NBSP)
     return (
-        _months(format_date(_date(at), "d MMM", now.locale))
+        _months(_written(_date(at), "d MMM", now.locale))
         if now.today and _date(at).year == now.today.year
         else day_long(at)
     )
@@ -191,6 +192,12 @@ def filesize(octets: int) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """1 case, 2 cases, 1,200 cases."""
     return f"{number(count)}{NBSP}{one if count == 1 else many or one + 's'}"
+
+
+# A page shows few different days many times, and finding a locale's pattern costs more than the rest of a row.
+_locale = lru_cache(maxsize=64)(lambda name: Locale.parse(name.replace("-", "_")))
+_written = lru_cache(maxsize=4096)(format_date)
+_built = lru_cache(maxsize=4096)(lambda skeleton, on, locale: format_skeleton(skeleton, on, locale=locale))
 
 
 def _date(on: date | datetime) -> date:
