@@ -44,7 +44,9 @@ begin
     return null;
   end if;
   insert into audit (credential_id, address, request, what, subject_id, changes) values (
-    nullif(current_setting('app.credential', true), '')::bigint,
+    -- who signs in is nobody until then
+    coalesce(nullif(nullif(current_setting('app.credential', true), ''), '0')::bigint,
+             case when tg_table_name = 'session' and tg_op = 'INSERT' then (becomes ->> 'credential_id')::bigint end),
     coalesce(current_setting('app.address', true), ''), coalesce(current_setting('app.request', true), ''),
     tg_table_name || '.' || lower(tg_op),
     coalesce(coalesce(becomes, was) ->> 'id', coalesce(becomes, was) ->> 'credential_id', coalesce(becomes, was) ->> 'agent_id')::bigint,

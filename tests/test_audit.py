@@ -116,7 +116,7 @@ async def sign_in() -> None:
 
 
 ACTIONS: list[tuple[Callable[[], Awaitable[None]], str, dict[str, Any], Reader | None]] = [
-    (sign_in, "session.insert", {"credential_id": [None, ADA.credential_id]}, None),
+    (sign_in, "session.insert", {"credential_id": [None, ADA.credential_id]}, ADA),
     (raise_ines, "agent.update", {"grade": ["agent", "manager"]}, NOOR),
     (take_invoices_from_ada, "contact.update", {"sees_invoices": [True, False]}, NOOR),
     (invite, "invitation.insert", {"token_hash": None}, NOOR),
