@@ -64,7 +64,8 @@ def served(app: str, database: EmbeddedPostgres, data: Path, *, workers: int = 2
         "FLOOR_DATABASE_URL": database.url(),
     }
     command = [sys.executable, "-m", "portal.serving", app, "127.0.0.1", str(port), str(workers)]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    with (data / "log").open("wb") as said:  # a line for each request, as in production
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=said)
     try:
         for _ in range(300):
             with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ parent ends the children too (`portal/children.py`).
 """
 
 import contextlib
+import gc
 import http.client
 import importlib
 import os
@@ -220,6 +221,8 @@ def _web(app: str, host: str, port: str, workers: str) -> None:
     """Run granian in this process. No proxy's headers are believed, and no request is logged with its query (R21, T5)."""
     logs.set_up(os.environ.get("PORTAL_LOG_LEVEL", "info"))
     importlib.import_module(app.partition(":")[0])  # once, before the workers are forked: they share its memory
+    gc.collect()
+    gc.freeze()  # what is never collected is never written to, and stays shared
     server = Granian(
         app,
         address=host,
