@@ -10,10 +10,9 @@ DESCRIPTION = "second factors, confirmed sessions"
 
 SQL = """
 alter table session
-  add confirmed_at timestamptz,
+  add confirmed_at timestamptz not null default now(),  -- the release of before does not give it (R96)
   add factor text check (factor in ('authenticator', 'recovery_code', 'passkey'));
 update session set confirmed_at = created_at;
-alter table session alter confirmed_at set not null;
 
 -- A contact sees their own sessions; agents' pages show whether somebody is signed in.
 alter table session enable row level security;

@@ -9,8 +9,8 @@ VERSION = "1.38.0"
 DESCRIPTION = "password resets"
 
 SQL = """
+-- The default stays: the release of before does not give it (R96).
 alter table invitation add kind text not null default 'invitation' check (kind in ('invitation', 'reset'));
-alter table invitation alter kind drop default;
 """
 
 

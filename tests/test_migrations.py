@@ -158,6 +158,23 @@ async def test_what_was_there_before_a_migration_is_there_after_it(
         await database.stop()
 
 
+async def test_the_release_of_before_runs_on_the_schema_of_now(dsn: str) -> None:
+    """R96: while machines are upgraded one after the other, it begins sessions and invites as it did."""
+    async with transaction(None) as tx:
+        await tx.execute(
+            "insert into session (token_hash, credential_id, created_at, last_used_at, address, browser) values ($1, $2, $3, $3, '-', '-')",
+            sessions.hash_of("of before"), ADA.credential_id, NOW,
+        )  # fmt: skip
+        await tx.execute(
+            "insert into invitation (token_hash, credential_id, created_at, expires_at) values ($1, $2, $3, $4)",
+            sessions.hash_of("i" * 43), ADA.credential_id, NOW, NOW + invitations.VALID,
+        )  # fmt: skip
+        assert (await invitations.find("i" * 43, NOW)).credential_id == ADA.credential_id
+        found = await sessions.find("of before", NOW)
+    assert found is not None
+    assert found[0].live
+
+
 async def rows_of(connection: asyncpg.Connection) -> dict[str, int]:
     """How many rows each table has."""
     names = [
