@@ -15,7 +15,7 @@ from portal.billing import violations
 from portal.database import schema, transaction
 from portal.people import invitations, sessions
 from portal.people.readers import SYSTEM
-from tests.conftest import _of, _run
+from tests.conftest import _drop, _of, _run
 from tests.served import ROOT
 from tests.world import ACME, ADA, INCIDENT, NOW, cast_rows
 
@@ -33,7 +33,7 @@ async def bare(server: str) -> AsyncIterator[str]:
     name = f"portal_bare_{os.getpid()}"
     await _run(server, f"create database {name}")
     yield _of(server, name)
-    await _run(server, f"drop database {name} with (force)")
+    await _drop(server, name)
 
 
 DYING = """

@@ -73,7 +73,7 @@ async def command(ground: Ground, *words: str, typed: str = "", **more: str) -> 
     """Exit status and what a `portal` command says on standard error."""
     environment = {
         "PATH": os.environ["PATH"], "PORTAL_SECRET": SECRET, "PORTAL_BASE_URL": "https://localhost:8443", "PORTAL_DATA": "/nonexistent",
-        "PORTAL_STORAGE_URL": "file:///tmp", "DATABASE_URL": ground.app,
+        "PORTAL_STORAGE_URL": "s3://nowhere/files", "DATABASE_URL": ground.app,
     } | more  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal", *words), env=environment, cwd=ROOT, stdin=asyncio.subprocess.PIPE,

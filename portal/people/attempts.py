@@ -1,5 +1,6 @@
 """Tries that are counted, so that guessing takes for ever: in the database, thus the same for all processes and after a restart (R6)."""
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +38,17 @@ class Limit:
             return timedelta(0)
         doubled = min(tries - self.free, 10)  # longer than the longest by then
         return last + min(self.first_wait * 2**doubled, self.longest_wait) - at
+
+
+def source(address: str) -> str:
+    """What tries from an address are counted under. IPv6 counts by /64: each household has one of its own."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if parsed.version == 6:
+        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+    return address
 
 
 async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:

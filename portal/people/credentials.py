@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import ipaddress
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -144,12 +143,7 @@ async def _known(email: str) -> Any:
 
 
 def _keys(email: str, address: str) -> tuple[str, str]:
-    """The keys of the account at this address and of the address. IPv6 counts by /64: each household has one of its own."""
-    try:
-        parsed = ipaddress.ip_address(address)
-        if parsed.version == 6:
-            address = str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
-    except ValueError:
-        address = "unknown"
+    """The keys of the account at this address and of the address."""
+    address = attempts.source(address)
     account = hashlib.sha256(email.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
     return f"sign-in {address} {account}", f"sign-in {address}"

@@ -179,6 +179,14 @@ async def test_a_fourth_wish_within_an_hour_has_to_wait_and_others_need_not(app:
         assert (await browser.send_form("/password-resets", {"email": GIL.email})).status_code == 200
 
 
+def test_a_household_of_ipv6_counts_as_one_address() -> None:
+    """R6, R83: it has 2 ** 64 of them, for resets as for sign-in."""
+    from portal.web.door.password_resets import _limits
+
+    assert set(_limits("a@b.example", "2001:db8::1")) == set(_limits("a@b.example", "2001:db8::ffff:7"))
+    assert set(_limits("a@b.example", "2001:db8::1")) != set(_limits("a@b.example", "2001:db8:0:1::1"))
+
+
 async def test_without_a_mail_server_nothing_is_offered(settings: Settings, app: Gate) -> None:
     silent = Gate(app.inner, replace(settings, smtp_url=None, mail_from=None), open_storage(settings.storage_url))
     async with Browser(silent) as browser:

@@ -69,7 +69,7 @@ async def send(
 
 def _limits(email: str, address: str) -> dict[str, attempts.Limit]:
     account = hashlib.sha256(email.lower().encode()).hexdigest()
-    return {f"reset {account}": PER_ACCOUNT, f"reset from {address}": PER_ADDRESS}
+    return {f"reset {account}": PER_ACCOUNT, f"reset from {attempts.source(address)}": PER_ADDRESS}
 
 
 @get("/password-resets/{token:str}")
