@@ -1,4 +1,5 @@
-"""The audit: what the database recorded by itself of changes to access, prices, our company, submitted time and documents (R89, R90).
+"""The audit: what the database recorded by itself of changes to access, prices, our company, submitted time and documents, and
+of documents that were handed out as files (R89, R90).
 
 Triggers write it (`migrations/m0015_audit.py`), so that no verb can forget to, and no role of the app can write or change it.
 """
@@ -15,7 +16,7 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `who`: a name, or None for the portal itself; `what`: a table and `insert`, `update` or `delete`, such as `agent.update`.
+    """One change. `who`: a name, or None for the portal itself; `what`: a table and `insert`, `update`, `delete` or `export`, such as `agent.update`.
 
     `changes` maps a column to what it was and became, or to None where that is not told.
     """
@@ -42,6 +43,7 @@ select u.id, u.at, coalesce(a.name, t.name) as who, u.address, u.request, u.what
          when 'service' then (select name from service where id = u.subject_id)
          when 'role' then (select name from role where id = u.subject_id)
          when 'invoice' then (select number from invoice where id = u.subject_id)
+         when 'statement' then (select name from contract where id = u.subject_id)
          when 'session' then (select c.email from session s join credential c on c.id = s.credential_id where s.id = u.subject_id)
          when 'credential' then (select email from credential where id = u.subject_id)
          when 'authenticator' then (select email from credential where id = u.subject_id)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from litestar.routes import HTTPRoute
@@ -228,8 +229,8 @@ LED_ON = {
 """Reads that lead on, and whom: agents from the customers' home to their cases, who is signed in from the sign-in form and, having typed
 their password just now, from where it is asked for again."""
 SIGNING_OUT = ("/sign-out", "/account/sessions/ending")
-READING = ("session.last_used_at", "invoice_seen")
-"""What a GET may write: the record of the reading itself (design manner 3)."""
+READING = ("session.last_used_at", "invoice_seen", "attempt")
+"""What a GET may write: the record of the reading itself (design manner 3), and the count of it (R83)."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
 """A field without which a form is no form."""
 
@@ -350,13 +351,24 @@ async def test_reading_changes_nothing(app: Gate, dsn: str, actor: str) -> None:
     """R36: every GET of the two who may read most, and what is recorded of it is only that they read."""
     places = await furnished(app.storage)
     async with await browser_of(app, actor) as browser:
-        before = await checksums(dsn, READING)
+        before, audited = await checksums(dsn, (*READING, "audit")), await not_of_exports(dsn)
         for name, _, path, row in rows("GET"):
             if name in STREAMS and row.of(actor) == OK:
                 continue
             for method in ("GET", "HEAD", "OPTIONS"):
                 await browser.request(method, places.address(path))
-        assert await checksums(dsn, READING) == before
+        assert await checksums(dsn, (*READING, "audit")) == before
+        assert await not_of_exports(dsn) == audited
+
+
+async def not_of_exports(dsn: str) -> int:
+    """How many lines the audit has beside those of files that were handed out (R89)."""
+    owner = await asyncpg.connect(dsn)
+    try:
+        count: int = await owner.fetchval("select count(*) from audit where what not like '%.export'")
+    finally:
+        await owner.close()
+    return count
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.web import drafts
 from portal.web.forms import Form
+from portal.web.limits import searching
 from portal.web.pages import refused, see_other
 from portal.web.visit import visit_of
 
@@ -46,7 +47,8 @@ async def list_cases(
     request: Request[Any, Any, Any], reader: NamedDependency[AgentReader], at: NamedDependency[datetime]
 ) -> Response[str]:
     """The ledger; the page refreshes itself through the same address with what it shows (`arrivals`)."""
-    return await _list(request, reader=reader, at=at)
+    async with searching(request, Question.read(request.query_params).text):
+        return await _list(request, reader=reader, at=at)
 
 
 async def _list(

@@ -16,7 +16,7 @@ from portal.billing import (
     delete_draft,
     detail_of,
     draft_context,
-    file_of,
+    hand_out,
     issue,
     list_drafts,
     list_issued,
@@ -31,6 +31,7 @@ from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.web.forms import Form, Nothing
 from portal.web.guards import manager_only
+from portal.web.limits import exporting
 from portal.web.pages import download, page, refused, see_other, turned
 from portal.web.visit import visit_of
 
@@ -125,17 +126,19 @@ async def show(request: Web, reader: NamedDependency[AgentReader], number: FromP
 
 
 @get("/invoices/{number:str}/invoice.pdf", guards=[manager_only])
-async def show_pdf(reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
+async def show_pdf(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
     """The PDF as it was issued."""
-    invoice = await Invoice.find(number, reader)
-    return download(await file_of("pdf", invoice_id=invoice.id), f"{number}.pdf", media_type="application/pdf")
+    async with exporting(request):
+        content = await hand_out("pdf", await Invoice.find(number, reader))
+    return download(content, f"{number}.pdf", media_type="application/pdf")
 
 
 @get("/invoices/{number:str}/detail.csv", guards=[manager_only])
-async def show_csv(reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
+async def show_csv(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
     """The time detail as it was issued."""
-    invoice = await Invoice.find(number, reader)
-    return download(await file_of("csv", invoice_id=invoice.id), f"{number}.csv", media_type="text/csv; charset=utf-8")
+    async with exporting(request):
+        content = await hand_out("csv", await Invoice.find(number, reader))
+    return download(content, f"{number}.csv", media_type="text/csv; charset=utf-8")
 
 
 @get("/statements/{statement_id:uuid}", guards=[manager_only])
@@ -150,10 +153,13 @@ async def show_statement(
 
 
 @get("/statements/{statement_id:uuid}/detail.csv", guards=[manager_only])
-async def show_statement_csv(reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]) -> Response[Any]:
+async def show_statement_csv(
+    request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
+) -> Response[Any]:
     """The time detail of a statement."""
-    statement = await Statement.find(statement_id, reader)
-    content = await file_of("csv", statement_id=statement.id)
+    async with exporting(request):
+        statement = await Statement.find(statement_id, reader)
+        content = await hand_out("csv", statement)
     return download(content, f"statement-{statement.until}.csv", media_type="text/csv; charset=utf-8")
 
 

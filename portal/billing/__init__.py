@@ -9,8 +9,7 @@ from portal.billing.changes import change_entry, delete_entry
 from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
 from portal.billing.detail import DetailRow
 from portal.billing.detail import copied as detail_of
-from portal.billing.documents import VARIOUS
-from portal.billing.documents import kept as file_of
+from portal.billing.documents import VARIOUS, hand_out
 from portal.billing.drafts import delete as delete_draft
 from portal.billing.drafts import take_off
 from portal.billing.history import PastRun, find_run, past_runs
@@ -60,8 +59,8 @@ __all__ = [
     "delete_entry",
     "detail_of",
     "draft_context",
-    "file_of",
     "find_run",
+    "hand_out",
     "issue",
     "latest",
     "latest_until",

@@ -10,6 +10,7 @@ from portal.billing import detail
 from portal.billing.contents import Contents, PrintedLine
 from portal.billing.detail import DetailRow
 from portal.billing.invoices import Invoice
+from portal.billing.statements import Statement
 from portal.database import current
 from portal.errors import NotFound
 from portal.exports import write_csv
@@ -44,14 +45,20 @@ async def keep(
     )  # fmt: skip
 
 
-async def kept(kind: str, *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> bytes:
-    """The file as it was stored. The caller has found the document as its reader. Raises `NotFound`."""
-    content: bytes | None = await current().fetchval(
+async def hand_out(kind: str, document: Invoice | Statement) -> bytes:
+    """The file (`pdf` or `csv`) as it was stored, for who has found the document; the audit says who got it (R89). Raises `NotFound`."""
+    tx = current()
+    if isinstance(document, Invoice):
+        invoice_id, statement_id, subject = document.id, None, ("invoice", document.id)
+    else:
+        invoice_id, statement_id, subject = None, document.id, ("statement", document.contract_id)
+    content: bytes | None = await tx.fetchval(
         "select content from document where kind = $1 and (invoice_id = $2 or statement_id = $3)",
         kind, invoice_id, statement_id,
     )  # fmt: skip
     if content is None:
         raise NotFound
+    await tx.execute("select record_export($1, $2, $3)", *subject, kind)
     return content
 
 

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from portal.billing import (
     Invoice,
     contents_of,
-    file_of,
+    hand_out,
     list_issued,
     list_statements,
     record_seen,
@@ -20,6 +20,7 @@ from portal.billing import (
 )
 from portal.database import transaction
 from portal.people.readers import ContactReader
+from portal.web.limits import exporting
 from portal.web.pages import download, page, turned
 
 Web = Request[Any, Any, Any]
@@ -57,17 +58,19 @@ async def _record(invoice: Invoice, reader: ContactReader, at: datetime) -> None
 
 
 @get("/invoices/{number:str}/invoice.pdf")
-async def show_pdf(reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
+async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
     """The PDF, byte for byte as it was issued."""
-    invoice = await Invoice.find(number, reader)
-    return download(await file_of("pdf", invoice_id=invoice.id), f"{number}.pdf", media_type="application/pdf")
+    async with exporting(request):
+        content = await hand_out("pdf", await Invoice.find(number, reader))
+    return download(content, f"{number}.pdf", media_type="application/pdf")
 
 
 @get("/invoices/{number:str}/detail.csv")
-async def show_csv(reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
+async def show_csv(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
     """The time detail, byte for byte as it was issued."""
-    invoice = await Invoice.find(number, reader)
-    return download(await file_of("csv", invoice_id=invoice.id), f"{number}.csv", media_type="text/csv; charset=utf-8")
+    async with exporting(request):
+        content = await hand_out("csv", await Invoice.find(number, reader))
+    return download(content, f"{number}.csv", media_type="text/csv; charset=utf-8")
 
 
 handlers: list[Any] = [show_list, show, show_pdf, show_csv]

@@ -7,8 +7,9 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from portal.billing import Statement, detail_of, file_of
+from portal.billing import Statement, detail_of, hand_out
 from portal.people.readers import ContactReader
+from portal.web.limits import exporting
 from portal.web.pages import download, page
 
 
@@ -24,10 +25,13 @@ async def show(
 
 
 @get("/statements/{statement_id:uuid}/detail.csv")
-async def show_csv(reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]) -> Response[Any]:
+async def show_csv(
+    request: Request[Any, Any, Any], reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
+) -> Response[Any]:
     """The same as a file."""
-    statement = await Statement.find(statement_id, reader)
-    content = await file_of("csv", statement_id=statement.id)
+    async with exporting(request):
+        statement = await Statement.find(statement_id, reader)
+        content = await hand_out("csv", statement)
     return download(content, f"statement-{statement.until}.csv", media_type="text/csv; charset=utf-8")
 
 

@@ -1,4 +1,5 @@
-"""Tries that are counted, so that guessing takes for ever: in the database, thus the same for all processes and after a restart (R6)."""
+"""Tries that are counted, so that guessing takes for ever and nobody wears the portal out: in the database, thus the same for all
+processes and after a restart (R6, R83)."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -12,8 +13,7 @@ from piccolo.table import Table
 from portal.database import current
 from portal.errors import TooMany
 
-KEPT = timedelta(hours=1)
-"""Older tries do not count."""
+HOUR = timedelta(hours=1)
 
 
 class Attempt(Table, tablename="attempt"):
@@ -26,11 +26,16 @@ class Attempt(Table, tablename="attempt"):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many tries within `KEPT` are free; each further one has to wait, twice as long as the one before."""
+    """So many tries within a time are free; each further one has to wait, twice as long as the one before.
+
+    `what`: how the sentence of a refusal calls them. Older ones than `within`, a day at most, do not count.
+    """
 
     free: int
     first_wait: timedelta = timedelta(minutes=1)
     longest_wait: timedelta = timedelta(minutes=15)
+    within: timedelta = HOUR
+    what: str = "tries"
 
     def wait(self, tries: int, last: datetime | None, at: datetime) -> timedelta:
         """How long from `at` until another try is looked at; zero or less: now."""
@@ -56,18 +61,22 @@ async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:
 
     A refused try does not count, so that a stranger at the same address cannot prolong the wait for ever.
     """
-    tx, longest = current(), timedelta(0)
+    tx, longest, what = current(), timedelta(0), ""
     for key in sorted(limits):
         await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 6))", key)
         seen = await tx.fetchrow(
-            "select count(*) as tries, max(at) as last from attempt where key = $1 and at > $2", key, at - KEPT
+            "select count(*) as tries, max(at) as last from attempt where key = $1 and at > $2",
+            key,
+            at - limits[key].within,
         )
-        longest = max(longest, limits[key].wait(seen["tries"], seen["last"], at))
+        wait = limits[key].wait(seen["tries"], seen["last"], at)
+        if wait > longest:
+            longest, what = wait, limits[key].what
     if longest > timedelta(0):
         seconds = ceil(longest.total_seconds())
         minutes = ceil(seconds / 60)
         raise TooMany(
-            f"Too many tries. Wait {minutes} {'minute' if minutes == 1 else 'minutes'}, then try again.",
+            f"Too many {what}. Wait {minutes} {'minute' if minutes == 1 else 'minutes'}, then try again.",
             retry_after=seconds,
         )
     return {

@@ -120,6 +120,11 @@ def _led_to(request: Request[Any, Any, Any], where: str) -> Response[Any]:
 
 def _response(request: Request[Any, Any, Any], status: int, sentence: str, headers: dict[str, str]) -> Response[str]:
     fragment = "hx-request" in request.headers and "hx-boosted" not in request.headers
+    if fragment and request.method == "GET" and (status == 429 or status >= 500):
+        headers = {
+            **headers,
+            "HX-Reswap": "none",
+        }  # what fetches itself again stays as it is, and tries again at the next event
     html = error_page(visit_of(request), status, sentence, fragment=fragment, path=request.scope["path"])
     return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
 

@@ -103,6 +103,7 @@ class Gate:
         visit.anonymous, visit.step = found.get(cookies.ANONYMOUS, ""), found.get(cookies.STEP, "")
         token, safe = found.get(cookies.SESSION), scope["method"] in SAFE
         async with contextlib.AsyncExitStack() as stack:
+            visit.end_reading = stack.aclose
             if token:
                 tx = await stack.enter_async_context(transaction(None, readonly=True))
                 await self._recognise(visit, token)

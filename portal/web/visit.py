@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -28,6 +29,10 @@ class CompanyBrief:
     time_zone: str
 
 
+async def _nothing() -> None:
+    """There is no transaction to end."""
+
+
 @dataclass(slots=True)
 class Visit:
     """A request, its instant, its reader (None: nobody is signed in) and what its page is signed with."""
@@ -45,6 +50,8 @@ class Visit:
     """Content of the cookie that remembers who has typed the right password and is to show a second factor."""
     snapshot: str = ""
     """A snapshot of the database from before anything that the page shows was read; its stream begins with what came after it."""
+    end_reading: Callable[[], Awaitable[None]] = _nothing
+    """Ends the read-only transaction that the gate holds open for a read, before one that writes; again: nothing."""
     new_cookies: list[str] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))

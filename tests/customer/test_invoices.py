@@ -88,7 +88,7 @@ async def test_nothing_internal_is_anywhere_a_contact_can_reach(app: Gate) -> No
 async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice) -> None:
     """R65."""
     async with transaction(MAX):
-        stored = {kind: await billing.file_of(kind, invoice_id=invoice.id) for kind in ("pdf", "csv")}
+        stored = {kind: await billing.hand_out(kind, invoice) for kind in ("pdf", "csv")}
     async with await Browser.of(app, ADA, at=NOW) as browser:
         pdf = await browser.get(f"{INVOICE}/invoice.pdf")
         assert pdf.content == stored["pdf"]

@@ -20,6 +20,7 @@ from portal.people.customers import Customer, CustomerFacts
 from portal.people.readers import AgentReader
 from portal.web.forms import Form
 from portal.web.guards import admin_only
+from portal.web.limits import searching
 from portal.web.pages import refused, see_other
 from portal.web.visit import visit_of
 
@@ -30,8 +31,11 @@ Asked = Request[Any, Any, Any]
 async def list_customers(request: Asked, reader: NamedDependency[AgentReader]) -> Response[str]:
     """All of them, or those that `?q=` finds."""
     search = request.query_params.get("q", "")
-    customers = await Customer.listed(search)
-    return await agent_page(request, reader, "agent/customers/list.html", customers=customers, search=search.strip())
+    async with searching(request, search):
+        customers = await Customer.listed(search)
+        return await agent_page(
+            request, reader, "agent/customers/list.html", customers=customers, search=search.strip()
+        )
 
 
 @get("/customers/new", guards=[admin_only])

@@ -1,7 +1,7 @@
 """A forgotten password: ask for a link by mail, choose a new password by it. The answer never tells who has an account (R5, R7, R83)."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from litestar import Request, Response, get, post
@@ -20,9 +20,8 @@ from portal.web.forms import Form
 from portal.web.pages import page, refused, refused_at_the_door, see_other
 from portal.web.visit import visit_of
 
-HOUR = timedelta(hours=1)
-PER_ACCOUNT = attempts.Limit(free=3, first_wait=HOUR, longest_wait=HOUR)
-PER_ADDRESS = attempts.Limit(free=20, first_wait=HOUR, longest_wait=HOUR)
+PER_ACCOUNT = attempts.Limit(free=3, first_wait=attempts.HOUR, longest_wait=attempts.HOUR)
+PER_ADDRESS = attempts.Limit(free=20, first_wait=attempts.HOUR, longest_wait=attempts.HOUR)
 
 
 class Forgotten(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -1,0 +1,32 @@
+"""Which document was handed out as a file, and to whom (R89)."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from portal.database import run_script
+
+ID = "2026-11-27T0016"
+VERSION = "1.38.0"
+DESCRIPTION = "exports"
+
+SQL = """
+-- A reading changes no row that a trigger could see, so the app says it by this function, which can say nothing else.
+create function record_export(subject text, subject_id bigint, kind text) returns void
+security definer set search_path = public, pg_temp language plpgsql as $$
+begin
+  if subject is null or subject not in ('invoice', 'statement') or kind is null or kind not in ('pdf', 'csv') then
+    raise check_violation using message = 'an export is a file of an invoice or a statement';
+  end if;
+  insert into audit (credential_id, address, request, what, subject_id, changes) values (
+    nullif(nullif(current_setting('app.credential', true), ''), '0')::bigint,
+    coalesce(current_setting('app.address', true), ''), coalesce(current_setting('app.request', true), ''),
+    subject || '.export', subject_id, jsonb_build_object('file', jsonb_build_array(null, kind)));
+end $$;
+revoke execute on function record_export from public;
+grant execute on function record_export to portal_agent, portal_contact;
+"""
+
+
+async def forwards() -> MigrationManager:
+    manager = MigrationManager(migration_id=ID, app_name="portal", description=DESCRIPTION)
+    manager.add_raw(run_script(SQL))
+    return manager

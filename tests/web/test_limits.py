@@ -1,0 +1,141 @@
+"""Searches and downloads are counted for each person, in the database and thus for all processes; documents that were handed out are audited."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from portal.app import create_app
+from portal.web import limits
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.places import Places, furnished
+from tests.world import ADA, GIL, INES, MAX, NOW
+
+LISTS = ["/agent/cases?view=all&text=vpn", "/agent/customers?q=acme"]
+
+
+@pytest.fixture(autouse=True)
+def of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+@pytest.fixture
+async def places(app: Gate) -> Places:
+    return await furnished(app.storage)
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_the_61st_search_of_a_minute_waits_in_every_process(
+    app: Gate, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R83, T6: the list without a search goes on, so do the searches of others."""
+    async with await Browser.of(app, INES, at=NOW) as ines, await Browser.of(app, MAX, at=NOW) as max_:
+        other = create_app(app.settings)
+        elsewhere = Browser(other, cookies=dict(ines.cookies))
+        for turn in range(limits.SEARCHES.free):
+            assert (await (ines if turn % 2 else elsewhere).get(path)).status_code == 200
+        for browser in (ines, elsewhere):
+            refused = await browser.get(path)
+            assert refused.status_code == 429
+            assert refused.headers["retry-after"] == "60"
+            assert "Too many searches. Wait 1 minute, then try again." in refused.text
+        assert (await ines.get(path.partition("?")[0])).status_code == 200
+        assert (await max_.get(path)).status_code == 200
+        monkeypatch.setattr("portal.web.gate.now", lambda: NOW + timedelta(minutes=1))
+        assert (await ines.get(path)).status_code == 200
+
+
+async def test_a_list_that_fetches_itself_stays_as_it_is_when_it_is_refused(app: Gate) -> None:
+    """R83: the sentence does not take the place of the rows."""
+    async with await Browser.of(app, INES, at=NOW) as ines:
+        for _ in range(limits.SEARCHES.free):
+            await ines.get(LISTS[0])
+        refused = await ines.get(LISTS[0], headers={"hx-request": "true"})
+        assert (refused.status_code, refused.headers["hx-reswap"]) == (429, "none")
+
+
+async def test_the_61st_file_of_an_hour_waits(app: Gate, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R83: PDF, CSV and statement count together, for each person by themselves."""
+    files = [
+        places.address(path)
+        for path in (
+            "/invoices/{number}/invoice.pdf",
+            "/invoices/{number}/detail.csv",
+            "/statements/{statement_id}/detail.csv",
+        )
+    ]
+    async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, MAX, at=NOW) as max_:
+        for turn in range(limits.EXPORTS.free):
+            assert (await ada.get(files[turn % 3])).status_code == 200
+        for file in files:
+            refused = await ada.get(file)
+            assert refused.status_code == 429
+            assert refused.headers["retry-after"] == "60"
+        assert "Too many downloads" in refused.text
+        assert (await ada.get(files[0].rpartition("/")[0])).status_code == 200
+        assert (await max_.get(f"/agent{files[0]}")).status_code == 200
+        monkeypatch.setattr("portal.web.gate.now", lambda: NOW + timedelta(minutes=1))
+        assert (await ada.get(files[0])).status_code == 200
+
+
+@pytest.mark.parametrize(("reader", "prefix"), [(ADA, ""), (MAX, "/agent")], ids=["a contact", "a manager"])
+@pytest.mark.parametrize(
+    ("path", "what", "kind"),
+    [
+        ("/invoices/{number}/invoice.pdf", "invoice.export", "pdf"),
+        ("/invoices/{number}/detail.csv", "invoice.export", "csv"),
+        ("/statements/{statement_id}/detail.csv", "statement.export", "csv"),
+    ],
+)
+async def test_who_got_a_document_as_a_file_is_recorded(
+    app: Gate, dsn: str, places: Places, reader: Any, prefix: str, path: str, what: str, kind: str
+) -> None:
+    """R89; a stranger gets 404, and nothing is recorded of it."""
+    async with await Browser.of(app, reader, at=NOW) as browser, await Browser.of(app, GIL, at=NOW) as gil:
+        assert (await gil.get(places.address(path))).status_code == 404
+        assert await exports(dsn) == []
+        assert (await browser.get(prefix + places.address(path))).status_code == 200
+    (row,) = await exports(dsn)
+    assert (row["credential_id"], row["what"], row["address"]) == (reader.credential_id, what, "127.0.0.1")
+    assert json.loads(row["changes"]) == {"file": [None, kind]}
+
+
+async def test_a_file_that_cannot_be_recorded_is_not_handed_out(app: Gate, dsn: str, places: Places) -> None:
+    """R89."""
+    owner = await asyncpg.connect(dsn)
+    await owner.execute("alter table audit add constraint full_up check (what <> 'invoice.export') not valid")
+    try:
+        async with await Browser.of(app, ADA, at=NOW) as ada:
+            answer = await ada.get(places.address("/invoices/{number}/invoice.pdf"))
+        assert answer.status_code == 500
+        assert b"%PDF" not in answer.content
+    finally:
+        await owner.execute("alter table audit drop constraint full_up")
+        await owner.close()
+
+
+@pytest.mark.parametrize(("subject", "kind"), [("rate", "pdf"), ("invoice", "sql"), (None, "pdf")])
+async def test_nothing_else_can_be_recorded_by_the_app(dsn: str, subject: str | None, kind: str) -> None:
+    """R90: the one function that the app may write the audit by."""
+    owner = await asyncpg.connect(dsn)
+    try:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await owner.execute("select record_export($1, 1, $2)", subject, kind)
+        await owner.execute("set role portal_app")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.execute("select record_export('invoice', 1, 'pdf')")
+    finally:
+        await owner.close()
+
+
+async def exports(dsn: str) -> list[asyncpg.Record]:
+    """What the audit says of files that were handed out."""
+    owner = await asyncpg.connect(dsn)
+    try:
+        rows: list[asyncpg.Record] = await owner.fetch("select * from audit where what like '%.export' order by id")
+    finally:
+        await owner.close()
+    return rows
