@@ -1,4 +1,4 @@
-"""Which document was handed out as a file, and to whom (R89)."""
+"""Which document was handed out as a file, and to whom (R89); mail that is enqueued by the sign-in role."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -23,6 +23,11 @@ begin
 end $$;
 revoke execute on function record_export from public;
 grant execute on function record_export to portal_agent, portal_contact;
+
+-- Whoever changes a password is nobody yet, and the mail that tells its owner is enqueued with the change.
+grant select (id, entrypoint, priority, dedupe_key), insert on pgqueuer to portal_app;
+grant insert on pgqueuer_log to portal_app;
+grant usage on sequence pgqueuer_id_seq, pgqueuer_log_id_seq to portal_app;
 """
 
 

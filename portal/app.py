@@ -10,14 +10,16 @@ from litestar.di import Provide
 
 from portal import agent, customer, database
 from portal.agent.pages import rail
-from portal.database import schema
+from portal.contracts.company import Company
+from portal.database import schema, transaction
+from portal.errors import Unavailable
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
 from portal.web import account, door, drafts, files, forms, health, live, metrics
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
 from portal.web.guards import signed_in
-from portal.web.visit import visit_of
+from portal.web.visit import CompanyBrief, visit_of
 
 
 def create_app(settings: Settings | None = None) -> Gate:
@@ -35,6 +37,8 @@ def create_app(settings: Settings | None = None) -> Gate:
             settings.environment == "production"
         ):  # `portal serve` has said it in a sentence; other servers run this app too
             await schema.refuse_unfit(settings.app_url, production=True)
+        with contextlib.suppress(Unavailable):  # then the first page of somebody who is signed in tells
+            gate.company = await _company() or gate.company
         listener.start()
         try:
             yield
@@ -70,7 +74,15 @@ def create_app(settings: Settings | None = None) -> Gate:
         request_max_body_size=None,  # forms and files have their own limits, which bite while the body still arrives
         logging_config=None,
     )
-    return Gate(inner, settings, storage)
+    gate = Gate(inner, settings, storage)
+    return gate
+
+
+async def _company() -> CompanyBrief | None:
+    """What the pages of a process say of us before anybody has signed in to it."""
+    async with transaction(None, readonly=True):
+        company = await Company.find()
+    return CompanyBrief(company.name, company.currency, company.time_zone) if company else None
 
 
 async def _frame(reader: Any) -> dict[str, Any]:

@@ -33,6 +33,10 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 """Between two tries to send a mail."""
 
 
+Ids = dict[str, int | str]
+Writer = Callable[[Ids, datetime], Awaitable[EmailMessage | None]]
+
+
 async def tidy(storage: Storage, at: datetime) -> None:
     """What nobody can need any more: old sessions, attempts and drafts, files whose message never came, notices that everybody got."""
     async with transaction(None):
@@ -43,14 +47,10 @@ async def tidy(storage: Storage, at: datetime) -> None:
         await attachments.sweep_uploads(storage, at - timedelta(hours=1))
 
 
-async def deliver(
-    message: EmailMessage | None, settings: Settings, job: Job, *, until: timedelta, at: datetime
-) -> None:
+async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: timedelta, at: datetime) -> None:
     """Send a mail. Where the server does not take it, the job is tried again, ever more rarely; `until` after it came it fails for good."""
-    if message is None or settings.smtp_url is None:
-        return
     try:
-        await mail.send(message, settings.smtp_url)
+        await mail.send(message, smtp_url)
     except mail.NotSent as refusal:
         log.warning("a mail was not sent", job=job.id, name=job.entrypoint, why=str(refusal))
         if at - job.created > until:
@@ -66,19 +66,30 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
         """Register a job under the name of its function."""
         jobs.entrypoint(run.__name__, on_failure="hold")(_told(run))
 
-    @job
-    async def mail_password_reset(job: Job) -> None:
-        at, ids = datetime.now(UTC), _ids(job)
-        letter = await mail.password_reset(int(ids["credential"]), settings, at)
-        await deliver(letter, settings, job, until=RESET_VALID, at=at)
+    def letter(until: timedelta) -> Callable[[Writer], None]:
+        """Register a job that sends the mail which this function writes, if any, for `until` at most."""
 
-    @job
-    async def mail_password_changed(job: Job) -> None:
-        at, ids = datetime.now(UTC), _ids(job)
-        letter = await mail.password_changed(
-            int(ids["credential"]), datetime.fromisoformat(str(ids["at"])), settings, at
-        )
-        await deliver(letter, settings, job, until=MAIL_KEPT, at=at)
+        def register(write: Writer) -> None:
+            @wraps(write)
+            async def run(job: Job) -> None:
+                at = datetime.now(UTC)
+                if settings.smtp_url is None:
+                    log.warning("there is no mail server", job=job.id, name=job.entrypoint)
+                elif (message := await write(_ids(job), at)) is not None:
+                    await deliver(message, settings.smtp_url, job, until=until, at=at)
+
+            job(run)
+
+        return register
+
+    @letter(until=RESET_VALID)
+    async def mail_password_reset(ids: Ids, at: datetime) -> EmailMessage | None:
+        return await mail.password_reset(int(ids["credential"]), settings, at)
+
+    @letter(until=MAIL_KEPT)
+    async def mail_password_changed(ids: Ids, at: datetime) -> EmailMessage | None:
+        changed_at = datetime.fromisoformat(str(ids["at"]))
+        return await mail.password_changed(int(ids["credential"]), changed_at, settings, at)
 
     @jobs.schedule(EACH_MINUTE, "* * * * *")
     async def tidy_now(_: Schedule) -> None:
@@ -106,8 +117,8 @@ def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[No
     return told
 
 
-def _ids(job: Job) -> dict[str, int | str]:
-    return msgspec.json.decode(job.payload or b"{}", type=dict[str, int | str])
+def _ids(job: Job) -> Ids:
+    return msgspec.json.decode(job.payload or b"{}", type=Ids)
 
 
 async def work(settings: Settings) -> None:

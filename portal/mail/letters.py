@@ -36,7 +36,7 @@ async def password_changed(
         return None
     return _letter(
         settings, receiver, "password_changed", "Your password was changed", at, changed_at=changed_at,
-        link=f"{settings.base_url}/sign-in",
+        link=f"{settings.base_url}/sign-in", id=f"changed.{credential_id}.{changed_at.timestamp():.6f}",
     )  # fmt: skip
 
 
@@ -46,16 +46,27 @@ async def _receiver(tx: Any, credential_id: int) -> Reader | None:
 
 
 def _letter(
-    settings: Settings, receiver: Reader, name: str, subject: str, at: datetime, **context: Any
+    settings: Settings,
+    receiver: Reader,
+    name: str,
+    subject: str,
+    at: datetime,
+    *,
+    id: str | None = None,
+    **context: Any,
 ) -> EmailMessage:
-    """Text, and the same as HTML. `EmailMessage` refuses line breaks in headers by itself (R75)."""
+    """Text, and the same as HTML. `EmailMessage` refuses line breaks in headers by itself (R75).
+
+    `id`: what stays the same where the mail is sent again (R76); without, each is another mail.
+    """
     sender = str(settings.mail_from)
+    domain = parseaddr(sender)[1].rpartition("@")[2]
     message = EmailMessage()
     message["From"] = sender
     message["To"] = receiver.email
     message["Subject"] = subject
     message["Date"] = format_datetime(at)
-    message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
+    message["Message-ID"] = f"<{id}@{domain}>" if id else make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"
     given = {"reader": receiver, "company": None, "now": at, "house": parseaddr(sender)[0] or "the support portal"}
     message.set_content(render(f"mail/{name}.txt", **given, **context))

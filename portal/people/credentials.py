@@ -103,7 +103,8 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
 
 
 async def change_password(credential: int, password: str, at: datetime, *, known: Iterable[str]) -> None:
-    """Sign in with another password from now on. Every session and invitation of this person ends (R17).
+    """Sign in with another password from now on. Every session and invitation of this person ends,
+    and they are mailed (R17).
 
     Call it outside of a transaction, as `verify`. `known`: what the password must not consist of, such as names.
     Raises `Invalid` by the field `password`.
@@ -117,6 +118,7 @@ async def change_password(credential: int, password: str, at: datetime, *, known
         await tx.execute("update credential set password_hash = $2 where id = $1", credential, fresh)
         await invitations.end_all(credential, at)
         await sessions.end_all(credential, at)
+        await invitations.tell_of_change(credential, at)
 
 
 async def disable(credential: int, at: datetime) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 from piccolo.columns import BigInt, BigSerial, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
+from portal import jobs
 from portal.database import current, transaction
 from portal.errors import Invalid, NotFound
 from portal.people import passwords, sessions
@@ -72,7 +73,7 @@ async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
 async def accept(
     token: str, password: str, at: datetime, *, kind: Kind = "invitation", known: Iterable[str] = ()
 ) -> int:
-    """Set the password and return the credential's id. Every session and every link of this person ends.
+    """Set the password and return the credential's id. Every session and every link of this person ends; after a reset they are mailed.
 
     Call it outside of a transaction: it opens its own, so that no connection and no lock waits while the password is hashed.
     `known`: further names that a password must not consist of, such as our company's. Raises `NotFound` for a token that is used, ended or
@@ -95,7 +96,14 @@ async def accept(
         await end_all(invited.credential_id, at)
         await sessions.end_all(invited.credential_id, at)
         await tx.execute("update credential set password_hash = $2 where id = $1", invited.credential_id, password_hash)
+        if kind == "reset":
+            await tell_of_change(invited.credential_id, at)
     return invited.credential_id
+
+
+async def tell_of_change(credential: int, at: datetime) -> None:
+    """Have the owner of an account mailed that its password is another one, in case it was not they."""
+    await jobs.enqueue("mail_password_changed", credential=credential, at=at.isoformat())
 
 
 async def end_all(credential: int, at: datetime) -> None:

@@ -21,9 +21,8 @@ from tests.browser import Browser
 from tests.faults.steps import FAULT, Mode, install
 from tests.forms import form_of, forms_of
 
-ROUTES = create_app(
-    Settings.from_environment({"PORTAL_ENVIRONMENT": "test", "PORTAL_DATA": tempfile.mkdtemp(prefix="portal-faults-")})
-).inner
+with tempfile.TemporaryDirectory(prefix="portal-faults-") as _data:
+    ROUTES = create_app(Settings.from_environment({"PORTAL_ENVIRONMENT": "test", "PORTAL_DATA": _data})).inner
 """Put together once, in the process that the children are forked from."""
 
 

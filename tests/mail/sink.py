@@ -1,5 +1,6 @@
 """A real SMTP server that keeps what it is given, or refuses it in the ways that servers do."""
 
+import asyncio
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -14,11 +15,33 @@ class Sink:
         self.messages: list[EmailMessage] = []
         self.answers: list[str] = []
         self.stopped = False
+        self.hangs = ""
+        self.drops = False
+        self.commands: set[str] = set()
+
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.commands.add("EHLO")
+        if self.hangs == "at the greeting":
+            await asyncio.sleep(30)
+        return responses
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        self.commands.add("MAIL")
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.hangs:
+            await asyncio.sleep(30)
         if self.answers:
             return self.answers.pop(0)
         self.messages.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
+        if self.drops:
+            server.transport.abort()
         return "250 OK"
 
 

@@ -4,26 +4,24 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pgqueuer import RetryRequested
 
-from portal import mail
+from portal import jobs, mail
 from portal.database import transaction
 from portal.people import invitations, sessions
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
-from portal.worker import MAIL_KEPT, deliver
 from tests.browser import Browser
 from tests.forms import send as send_form
 from tests.mail.sink import Server, Sink
-from tests.served import free_port
 from tests.web.test_account import FRESH, live, sign_in, with_factor
 from tests.world import ADA, GIL, INES, PASSWORD
 
@@ -32,22 +30,6 @@ LINK = re.compile(r"http://127\.0\.0\.1:8000/password-resets/([A-Za-z0-9_-]{43})
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-@pytest.fixture
-def sink() -> Iterator[tuple[Sink, Server]]:
-    kept = Sink()
-    server = Server(kept, free_port())
-    server.start()
-    yield kept, server
-    if not kept.stopped:
-        server.stop()
-
-
-@pytest.fixture
-def settings(settings: Settings, sink: tuple[Sink, Server]) -> Settings:
-    """The portal sends through the sink."""
-    return replace(settings, smtp_url=f"smtp://127.0.0.1:{sink[1].port}")
 
 
 async def letter(settings: Settings, credential: int = ADA.credential_id) -> tuple[str, str]:
@@ -195,35 +177,6 @@ async def test_without_a_mail_server_nothing_is_offered(settings: Settings, app:
         assert (await browser.send_form("/password-resets", {"email": ADA.email})).status_code == 404
 
 
-class Job:
-    """What `deliver` looks at."""
-
-    def __init__(self, age: timedelta, attempts: int = 0) -> None:
-        self.id, self.entrypoint, self.created, self.attempts = 1, "mail_password_changed", now() - age, attempts
-
-
-async def test_a_mail_that_is_not_taken_is_tried_again_ever_more_rarely_and_given_up(
-    settings: Settings, sink: tuple[Sink, Server]
-) -> None:
-    """R76: refused for now, refused for good, or nobody there; the error names no address."""
-    message = await mail.password_changed(ADA.credential_id, now(), settings, now())
-    sink[0].answers += ["451 Later", f"550 No {ADA.email}", "451 Later"]
-    delays = []
-    for attempts in (0, 1):
-        with pytest.raises(RetryRequested) as again:
-            await deliver(message, settings, Job(timedelta(0), attempts), until=MAIL_KEPT, at=now())  # type: ignore[arg-type]
-        delays.append(again.value.delay)
-        assert ADA.email not in str(again.value.reason)
-    assert delays[0] < delays[1]
-    with pytest.raises(mail.NotSent):
-        await deliver(message, settings, Job(MAIL_KEPT + timedelta(seconds=1)), until=MAIL_KEPT, at=now())  # type: ignore[arg-type]
-    sink[1].stop()
-    sink[0].stopped = True
-    with pytest.raises(RetryRequested):
-        await deliver(message, settings, Job(timedelta(0)), until=MAIL_KEPT, at=now())  # type: ignore[arg-type]
-    assert sink[0].messages == []
-
-
 @dataclass
 class Worker:
     """A real worker, and what it has said so far."""
@@ -235,8 +188,15 @@ class Worker:
 
 
 @pytest.fixture
-async def worker(settings: Settings, tmp_path: Path) -> AsyncIterator[Worker]:
+def has_mail_server() -> bool:
+    return True
+
+
+@pytest.fixture
+async def worker(settings: Settings, tmp_path: Path, has_mail_server: bool) -> AsyncIterator[Worker]:
     log = tmp_path / "worker.log"
+    if not has_mail_server:
+        settings = replace(settings, smtp_url=None, mail_from=None)
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "portal", "worker"), env=os.environ | settings.as_environment(), stdout=file, stderr=file,
@@ -244,6 +204,41 @@ async def worker(settings: Settings, tmp_path: Path) -> AsyncIterator[Worker]:
     yield Worker(log)
     process.terminate()
     await asyncio.wait_for(process.wait(), 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_mail_server", [False])
+async def test_a_worker_without_a_mail_server_says_so_and_makes_no_link(worker: Worker) -> None:
+    """R7: a link that nobody gets is not made, and the job does not wait for ever."""
+    async with transaction(SYSTEM):
+        await jobs.enqueue("mail_password_reset", credential=ADA.credential_id)
+    for _ in range(300):
+        async with transaction(SYSTEM, readonly=True) as tx:
+            if await tx.fetchval("select count(*) from pgqueuer") == 0:
+                break
+        await asyncio.sleep(0.1)
+    assert "there is no mail server" in worker.said()
+    async with transaction(None, readonly=True) as tx:
+        assert await tx.fetchval("select count(*) from invitation where kind = 'reset'") == 0
+
+
+@pytest.mark.slow
+async def test_the_time_does_not_tell_whether_somebody_gets_a_reset(app: Gate) -> None:
+    """R5: known, ended, unknown."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contact set ended_at = $1 where id = $2", now(), GIL.id)
+    spent: dict[str, list[float]] = {ADA.email: [], GIL.email: [], "nobody@nowhere.example": []}
+    async with Browser(app) as browser:
+        page = await browser.get("/password-resets")
+        for _ in range(15):
+            for who, times in spent.items():
+                async with transaction(None) as tx:
+                    await tx.execute("delete from attempt")
+                begun = time.perf_counter()
+                assert (await send_form(browser, page, "/password-resets", email=who)).status_code == 200
+                times.append(time.perf_counter() - begun)
+    quickest = [min(times) for times in spent.values()]  # what the machine did besides is in the slower ones
+    assert max(quickest) - min(quickest) < 0.005
 
 
 @pytest.mark.slow

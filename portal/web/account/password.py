@@ -12,7 +12,6 @@ from portal.people import credentials
 from portal.people.readers import ContactReader, Reader
 from portal.web.account.pages import account_page, renew_session
 from portal.web.door.invitations import Chosen
-from portal.web.door.password_resets import tell_of_change
 from portal.web.forms import Form
 from portal.web.guards import signed_in
 from portal.web.pages import refused_at_the_door, see_other
@@ -55,7 +54,6 @@ async def change(
         return await refused_at_the_door(request, _page, refusal)
     async with transaction(None):
         await renew_session(request, reader.credential_id, at)
-    await tell_of_change(request, reader.credential_id, at)
     return see_other("/account?done=password")
 
 

@@ -14,7 +14,6 @@ from portal.database import transaction
 from portal.errors import Invalid, NotFound, TooMany
 from portal.people import attempts, credentials, invitations
 from portal.people.particulars import Checked, email
-from portal.people.readers import SYSTEM
 from portal.web.door.invitations import Chosen, refuse_signed_in
 from portal.web.forms import Form
 from portal.web.pages import page, refused, refused_at_the_door, see_other
@@ -58,9 +57,7 @@ async def send(
         checked.done()
         async with transaction(None):
             await attempts.admit(_limits(address, visit_of(request).address), at)
-            credential = await credentials.find_active(address)
-        async with transaction(SYSTEM):
-            await jobs.enqueue("mail_password_reset", credential=credential or 0)
+            await jobs.enqueue("mail_password_reset", credential=await credentials.find_active(address) or 0)
     except (Invalid, TooMany) as refusal:
         return await refused_at_the_door(request, _ask_page, refusal, typed={"email": given.email})
     return page(request, "session/reset_sent.html", email=address)
@@ -91,20 +88,12 @@ async def choose(
         async with transaction(None, readonly=True):
             await invitations.find(token, at, "reset")
         password = form.into(Chosen).checked()
-        credential = await invitations.accept(token, password, at, kind="reset", known=[visit_of(request).company.name])
+        await invitations.accept(token, password, at, kind="reset", known=[visit_of(request).company.name])
     except NotFound:
         return _ended(request)
     except Invalid as refusal:
         return await refused(request, _page, refusal, form, at=at, token=token)
-    await tell_of_change(request, credential, at)
     return see_other("/sign-in?changed=yes")
-
-
-async def tell_of_change(request: Request[Any, Any, Any], credential: int, at: datetime) -> None:
-    """Have the owner of an account mailed that its password is another one."""
-    if visit_of(request).settings.smtp_url:
-        async with transaction(SYSTEM):
-            await jobs.enqueue("mail_password_changed", credential=credential, at=at.isoformat())
 
 
 async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **again: Any) -> Response[str]:
