@@ -20,7 +20,9 @@ def refuse_unfit(settings: "Settings") -> None:
     """One sentence before anything is started, rather than a trace of a process that cannot."""
     from portal.database import schema
     from portal.settings import CannotStart
+    from portal.storage import open_storage
 
+    open_storage(settings.storage_url)
     if settings.app_url is None:
         return
     try:

@@ -20,6 +20,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
 from portal.errors import Full, NotFound, TooLarge
+from portal.settings import CannotStart
 
 CHUNK = 256 * 1024
 """Bytes handed on at once; what a transfer needs in memory, however large the file."""
@@ -131,12 +132,24 @@ class _Measured:
 
 
 def open_storage(url: str) -> Storage:
-    """`file:///folder` (made if it is not there, mode 0700), or `s3://`, `gs://`, `az://` with the provider's own variables."""
+    """`file:///folder` (made if it is not there), or `s3://`, `gs://`, `az://` with the provider's own variables.
+
+    Nobody else may look into the folder (R54): an empty one is closed to others, raises `CannotStart` for one that has content and is open.
+    """
     if not url.startswith("file://"):
         return Storage(from_url(url), None)
     folder = Path(url.removeprefix("file://"))
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder.stat().st_mode & 0o077:
+            # What is in it may be somebody else's, who would be shut out.
+            if any(folder.iterdir()):
+                raise CannotStart(
+                    f"PORTAL_STORAGE_URL: others may look into {folder}. Use a folder of its own, mode 0700."
+                )
+            folder.chmod(0o700)
+    except OSError as error:
+        raise CannotStart(f"PORTAL_STORAGE_URL: {folder} cannot be used: {error.strerror}.") from error
     return Storage(LocalStore(folder), folder)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from portal import storage
 from portal.errors import Full, NotFound, TooLarge
+from portal.settings import CannotStart
 from portal.storage import Storage, new_key, open_storage
 
 
@@ -57,6 +58,22 @@ async def test_the_folder_is_ours_alone_and_no_file_can_be_run(store: Storage, f
     assert mode(files) == 0o700
     assert mode(files / stored.key) == 0o600
     assert len(stored.key) == 32
+
+
+def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """R54: what is in it might be theirs, and they would be shut out; an empty one is closed."""
+    shared, empty = tmp_path / "shared", tmp_path / "empty"
+    for folder in (shared, empty):
+        folder.mkdir()
+        folder.chmod(0o755)
+    (shared / "theirs.txt").write_text("of somebody else")
+    with pytest.raises(CannotStart, match="others may look into"):
+        open_storage(f"file://{shared}")
+    assert mode(shared) == 0o755
+    open_storage(f"file://{empty}")
+    assert mode(empty) == 0o700
+    with pytest.raises(CannotStart, match="cannot be used"):
+        open_storage(f"file://{shared / 'theirs.txt'}")
 
 
 @pytest.mark.parametrize("size", [101, 12_000_000])
