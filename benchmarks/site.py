@@ -17,7 +17,7 @@ from portal.embedded import EmbeddedPostgres, place
 
 ROOT = Path(__file__).parent.parent
 _STATEMENT = re.compile(
-    r"LOG:  (?:execute [^:]+|statement): *(?!BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET LOCAL)", re.IGNORECASE
+    r"LOG:  (?:execute [^:]+|statement): *+(?!BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET LOCAL)", re.IGNORECASE
 )
 
 

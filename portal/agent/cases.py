@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal.agent.arrivals import Seen
-from portal.agent.pages import agent_page
+from portal.agent.pages import agent_page, rail
 from portal.database import transaction
 from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types
 from portal.errors import Conflict, Invalid
@@ -60,9 +60,10 @@ async def _list(
     status: int = 200,
 ) -> Response[str]:
     question = Question.read(request.query_params)
-    listed = await agents_list(reader, question)
+    counted = await rail(reader)
+    listed = await agents_list(reader, question, counted)
     return await agent_page(
-        request, reader, "agent/cases/list.html", status=status,
+        request, reader, "agent/cases/list.html", status=status, rail=counted,
         question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
         sorts={sort.value: sort for sort in Sort}, statuses=list(Status), priorities=list(Priority)[::-1],
         customers=await Customer.offered(), agents=await Agent.offered(),

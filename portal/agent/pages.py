@@ -23,10 +23,11 @@ async def rail(reader: AgentReader) -> dict[str, int]:
 async def agent_page(
     request: Request[Any, Any, Any], reader: AgentReader, template: str, *, status: int = 200, **context: Any
 ) -> Response[str]:
-    """A whole page of the agents' area. Its templates find `last_day`, up to which time may be logged."""
+    """A whole page of the agents' area. Its templates find `rail`, and `last_day`, up to which time may be logged."""
     visit = visit_of(request)
     last_day = latest_work_date(visit.at, reader.time_zone, visit.company.time_zone)
-    return page(request, template, status=status, rail=await rail(reader), last_day=last_day, **context)
+    context["rail"] = context.get("rail") or await rail(reader)
+    return page(request, template, status=status, last_day=last_day, **context)
 
 
 async def overtaken(

@@ -205,37 +205,49 @@ class Listed:
         return min(PAGE, self.total - self.page * PAGE)
 
 
-def _listing(condition: str, order: str, minutes: str, places: int) -> str:
-    # Sums and flags are looked up for the page's rows only, so their cost does not grow with the number of cases.
+# What a condition or an order may name beside the case, by its alias.
+_JOINS = {
+    "u.": " join customer u on u.id = c.customer_id",
+    "a.": " left join agent a on a.id = c.agent_id",
+}
+
+
+def _listing(condition: str, order: str, minutes: str, *, offset: str = "", counted: bool = True) -> str:
+    # Names, sums and flags are looked up for the page's rows only, so their cost does not grow with the number of cases.
+    # A limit that PostgreSQL knows lets it keep the plan, which costs more to find than the first page to read.
+    needed, asked = (
+        "".join(join for alias, join in _JOINS.items() if alias in sql) for sql in (condition + order, condition)
+    )
+    total = f"(select count(*) from (select 1 from cases c{asked} where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
     return f"""
 with matching as (
   select found.*, row_number() over () as place from (
-    select c.id, c.number, c.subject, c.status, c.priority, c.updated_at, u.name as customer, o.name as contact, a.name as agent
-    from cases c join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id left join agent a on a.id = c.agent_id
-    where {condition} order by {order} limit ${places + 1} offset ${places + 2}
+    select c.id, c.number, c.subject, c.status, c.priority, c.updated_at, c.customer_id, c.contact_id, c.agent_id
+    from cases c{needed} where {condition} order by {order} limit {PAGE}{offset}
   ) as found
 )
-select p.*, {minutes} as minutes,
+select p.id, p.number, p.subject, p.status, p.priority, p.updated_at, u.name as customer, o.name as contact, a.name as agent, {minutes} as minutes,
   exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
-  (select count(*) from (select 1 from cases c join customer u on u.id = c.customer_id where {condition} limit {COUNTED} + 1) as counted) as total
-from matching p order by p.place
+  {total if counted else "0"} as total
+from matching p join customer u on u.id = p.customer_id join contact o on o.id = p.contact_id left join agent a on a.id = p.agent_id
+order by p.place
 """  # noqa: S608
 
 
 _WORKED = "(select coalesce(sum(e.actual_minutes), 0)::int from time_entry e where e.case_id = p.id)"
 
 
-async def agents_list(reader: AgentReader, question: Question) -> Listed:
-    """One page of what an agent asks for, by one query."""
+async def agents_list(reader: AgentReader, question: Question, counted: Mapping[str, int] | None = None) -> Listed:
+    """One page of what an agent asks for, by one query. `counted`: what `counts` said, so that a whole view is not counted twice."""
     condition, values = question.conditions(reader)
     way = "desc" if question.is_falling else "asc"
     # Only the agent can be missing; "nulls last" elsewhere would keep the index from being used.
     missing = " nulls last" if question.sort is Sort.AGENT else ""
     order = f"{_COLUMNS[question.sort]} {way}{missing}, c.id {way}"
-    rows = await current().fetch(
-        _listing(condition, order, _WORKED, len(values)), *values, PAGE, (question.page - 1) * PAGE
-    )
-    return _listed(rows, question.page)
+    known = counted.get(question.view) if counted and not question.is_filtered else None
+    offset, skipped = _offset(question.page, len(values))
+    sql = _listing(condition, order, _WORKED, offset=offset, counted=known is None)
+    return _listed(await current().fetch(sql, *values, *skipped), question.page, known)
 
 
 _COUNTS = "select " + ", ".join(  # noqa: S608 (conditions of ours)
@@ -258,16 +270,23 @@ async def customers_list(reader: ContactReader, *, everything: bool, page: int =
     """One page of the contact's cases, newest change first: those still open, or everything. One query."""
     condition = Case.visible_sql(reader, "c") + ("" if everything else f" and {OPEN}")
     page = min(max(page, 1), 10_000)
-    rows = await current().fetch(_listing(condition, "c.updated_at desc, c.id desc", "0", 0), PAGE, (page - 1) * PAGE)
-    return _listed(rows, page)
+    offset, skipped = _offset(page, 0)
+    sql = _listing(condition, "c.updated_at desc, c.id desc", "0", offset=offset)
+    return _listed(await current().fetch(sql, *skipped), page)
 
 
-def _listed(rows: list[Any], page: int) -> Listed:
+def _offset(page: int, places: int) -> tuple[str, list[int]]:
+    """SQL and parameter that skip the pages before; nothing on the first."""
+    return (f" offset ${places + 1}", [(page - 1) * PAGE]) if page > 1 else ("", [])
+
+
+def _listed(rows: list[Any], page: int, known: int | None = None) -> Listed:
     shown = []
     for row in rows:
         values = {name: row[name] for name in Row.__slots__}
         shown.append(Row(**values | {"status": Status(row["status"]), "priority": Priority(row["priority"])}))
-    return Listed(shown, rows[0]["total"] if rows else 0, page)
+    total = known if known is not None else rows[0]["total"] if rows else 0
+    return Listed(shown, total, page)
 
 
 def _literal(word: str) -> str:
