@@ -288,6 +288,8 @@ async def _cookies_and_addresses(site: Site, ada: httpx.AsyncClient) -> None:
         assert statuses == [422] * 10 + [429]
         assert (await guesser.get("/sign-in", headers={"host": "evil.example"})).status_code in {400, 421}
         assert (await guesser.get("/metrics")).status_code == 404
+        page = await guesser.get("/sign-in")
+        assert (page.headers["content-encoding"], "Accept-Encoding" in page.headers["vary"]) == ("gzip", True)
 
 
 async def _files(ada: httpx.AsyncClient) -> None:
@@ -311,6 +313,7 @@ async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
     async def listen() -> None:
         async with other.stream("GET", "/live", headers={"hx-request": "true", "last-event-id": "1"}) as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
+            assert "content-encoding" not in stream.headers
             async for line in stream.aiter_lines():
                 if line.startswith("event:"):
                     await heard.put(line)

@@ -27,9 +27,7 @@ def attributes(**values: object) -> str:
 def svg(size: int, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
     """A square drawing, hidden from screen readers unless it has a label."""
     spoken = attributes(role="img", aria_label=label) if label else ' aria-hidden="true"'
-    return (
-        f'<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken} focusable="false">{body}</svg>'
-    )
+    return f"<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken}>{body}</svg>"
 
 
 @cache
@@ -81,24 +79,42 @@ _RINGS = {
 
 def ring(status: str, size: int = 14) -> str:
     """A status's sign, to stand before its word: new, open, waiting_for_customer, waiting_for_others, resolved, closed; or `paused`, two bars."""
-    return svg(size, _RINGS[status], f"ring ring-{status.replace('_', '-')}")
+    if status not in _RINGS:
+        raise KeyError(status)
+    return _sign("ring", status.replace("_", "-"), size)
 
 
 URGENT = 4
 PRIORITIES = {1: "low", 2: "normal", 3: "high", URGENT: "urgent"}
+_BARS = ((2, 9.5, 4.5), (6.5, 6, 8), (11, 2.5, 11.5))
 
 
 def bars(priority: int, size: int = 14) -> str:
     """A priority's sign, to stand before its word: 1 low, 2 normal, 3 high are as many bars, 4 urgent is a square with a stroke."""
+    return _sign("bars", PRIORITIES[priority], size)
+
+
+def _sign(kind: str, name: str, size: int) -> str:
+    # A list has fifty of them, so they are drawn once a page, by `signs`.
+    return f'<svg class="{kind} {kind}-{name}" width="{size}" height="{size}" aria-hidden="true"><use href="#{kind}-{name}"/></svg>'
+
+
+@cache
+def signs() -> str:
+    """What the signs of a page point to; it stands on every page of somebody who is signed in."""
+    drawn = {f"ring-{status.replace('_', '-')}": body for status, body in _RINGS.items()}
+    drawn |= {f"bars-{name}": _bars(priority) for priority, name in PRIORITIES.items()}
+    symbols = (f'<symbol class="sign" id="{name}" viewBox="0 0 16 16">{body}</symbol>' for name, body in drawn.items())
+    return f'<svg class="signs" width="0" height="0" aria-hidden="true">{"".join(symbols)}</svg>'
+
+
+def _bars(priority: int) -> str:
     if priority == URGENT:
-        body = '<rect x="1.5" y="1.5" width="13" height="13" rx="3" class="fill"/><path class="cut" d="M8 4.5v4.4M8 11.2v.4"/>'
-        return svg(size, body, "bars bars-urgent")
-    shapes = [(2, 9.5, 4.5), (6.5, 6, 8), (11, 2.5, 11.5)]
-    body = "".join(
+        return '<rect x="1.5" y="1.5" width="13" height="13" rx="3" class="fill"/><path class="cut" d="M8 4.5v4.4M8 11.2v.4"/>'
+    return "".join(
         f'<rect x="{x}" y="{y}" width="3" height="{height}" rx="1" class="{"fill" if place < priority else "rest"}"/>'
-        for place, (x, y, height) in enumerate(shapes)
+        for place, (x, y, height) in enumerate(_BARS)
     )
-    return svg(size, body, f"bars bars-{PRIORITIES[priority]}")
 
 
 def avatar(name: str | None, ours: bool = False, size: int = 20) -> str:
@@ -134,7 +150,7 @@ def meter(
         parts.append(_part("gap", paused[0], paused[1] - paused[0], whole, height))
         parts.append(_part("paused", paused[0], paused[1] - paused[0], whole, height))
     track = _part("track", 0, whole, whole, height)
-    outer = attributes(class_=f"meter meter-{tone}", width="100%", height=height, aria_hidden="true", focusable="false")
+    outer = attributes(class_=f"meter meter-{tone}", width="100%", height=height, aria_hidden="true")
     return f"<svg{outer}>{track}{''.join(parts)}</svg>"
 
 

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 WEEK = 7
 HOUR = 60
+A_MINUTE = timedelta(minutes=1)
 KILO = 1000
 
 
@@ -37,7 +38,7 @@ class Reading:
         """The instant on the reader's wall clock."""
         return at.astimezone(self.zone)
 
-    @property
+    @cached_property
     def today(self) -> date | None:
         """The reader's date, if the present is known."""
         return self.local(self.now).date() if self.now else None
@@ -124,7 +125,7 @@ def day_long(on: date | datetime | None) -> str:
 
 def time_of_day(at: datetime | None) -> str:
     """14:47, in 24 hours."""
-    return NOTHING if at is None else f"{_reading.get().local(at):%H:%M}"
+    return NOTHING if at is None else _hours(_reading.get().local(at))
 
 
 def moment(at: datetime | None) -> str:
@@ -138,35 +139,35 @@ def moment(at: datetime | None) -> str:
 def ago(at: datetime | None) -> str:
     """For lists: just now, 4 min, 3 h (on the same day), yesterday, Tue 17, then 3 Nov; a moment that is still to come is said in full."""
     now = _reading.get()
-    if at is None or now.now is None or at > now.now + timedelta(minutes=1):
+    if at is None or now.now is None or at > now.now + A_MINUTE:
         return moment(at)
-    minutes = max(0, int((now.now - at).total_seconds() // 60))
-    days = -_days_from_today(_date(at))
+    minutes = max(0, (now.now - at) // A_MINUTE)
+    on = _date(at)
+    days = -_days_from_today(on)
     if days <= 0 or minutes < HOUR:
         return "just now" if minutes < 1 else f"{minutes}{NBSP}min" if minutes < HOUR else f"{minutes // HOUR}{NBSP}h"
     if days == 1:
         return "yesterday"
     if days < WEEK:
-        return _written(_date(at), "EEE d", now.locale).replace(" ", NBSP)
-    return (
-        _months(_written(_date(at), "d MMM", now.locale))
-        if now.today and _date(at).year == now.today.year
-        else day_long(at)
-    )
+        return _written(on, "EEE d", now.locale).replace(" ", NBSP)
+    return _months(_written(on, "d MMM", now.locale)) if now.today and on.year == now.today.year else day_long(on)
 
 
 def full(at: date | datetime | None) -> str:
     """The whole instant for a title: 20 Nov 2026, 14:47 CET."""
     if not isinstance(at, datetime):
         return day_long(at)
-    return f"{day_long(at)}, {time_of_day(at)} {_reading.get().local(at):%Z}"
+    local = _reading.get().local(at)
+    return f"{day_long(local.date())}, {_hours(local)} {local.tzname()}"
 
 
 def iso(at: date | datetime | None) -> str:
     """For `datetime=` and file names: instants in UTC, days as they are."""
     if at is None:
         return ""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if isinstance(at, datetime) else at.isoformat()
+    if not isinstance(at, datetime):
+        return at.isoformat()
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def iso_day(on: date | datetime | None) -> str:
@@ -200,6 +201,10 @@ _written = lru_cache(maxsize=4096)(format_date)
 _built = lru_cache(maxsize=4096)(lambda skeleton, on, locale: format_skeleton(skeleton, on, locale=locale))
 
 
+def _hours(local: datetime) -> str:
+    return f"{local.hour:02}:{local.minute:02}"
+
+
 def _date(on: date | datetime) -> date:
     return _reading.get().local(on).date() if isinstance(on, datetime) else on
 
@@ -210,6 +215,7 @@ def _days_from_today(on: date) -> int:
     return (on - today).days if today else -100_000
 
 
+@lru_cache(maxsize=4096)
 def _months(text: str) -> str:
     """British month names are cut to three letters, and the day stays with its month."""
     words = text.replace("Sept", "Sep").split(" ")
