@@ -52,7 +52,7 @@ async def tokens(owner_url: str) -> dict[str, str]:
     return {"": ""} | {who: f"sid={token}" for who, token in made.items()}
 
 
-async def prepared(server: EmbeddedPostgres, cases: int) -> tuple[dict[str, str], dict[str, str]]:
+async def prepared(server: EmbeddedPostgres, cases: int) -> tuple[dict[str, list[str]], dict[str, str]]:
     """A filled database; the numbers of its cases and the people's cookies."""
     await schema.migrate(server.url())
     numbers = await data.fill(server.url(), cases)
@@ -60,7 +60,12 @@ async def prepared(server: EmbeddedPostgres, cases: int) -> tuple[dict[str, str]
 
 
 async def read(
-    site: Site, page: flows.Page, numbers: dict[str, str], cookies: dict[str, str], concurrency: int, seconds: float
+    site: Site,
+    page: flows.Page,
+    numbers: dict[str, list[str]],
+    cookies: dict[str, str],
+    concurrency: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """One page or flow at one concurrency."""
     sizes: list[int] = []
@@ -94,7 +99,7 @@ async def floor_of(site: Site, rows: int, octets: int, concurrency: int, seconds
     return round(measured.rps, 1)
 
 
-async def statements(site: Site, page: flows.Page, numbers: dict[str, str], cookies: dict[str, str]) -> int:
+async def statements(site: Site, page: flows.Page, numbers: dict[str, list[str]], cookies: dict[str, str]) -> int:
     """How many statements one run sends, after a first one that fills what is kept."""
     connection, sizes = Connection(site.port, cookies[page.who]), list[int]()
     flow = flows.flow_of(page, numbers, sizes)

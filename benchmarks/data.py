@@ -46,21 +46,18 @@ insert into message (customer_id, case_id, kind, contact_id, agent_id, author_na
 """  # noqa: S608 (texts and numbers of ours)
 
 
-async def fill(owner_url: str, cases: int) -> dict[str, str]:
-    """Fill a migrated, empty database; the numbers of an ordinary open case of customer 2 and of the long one."""
+async def fill(owner_url: str, cases: int) -> dict[str, list[str]]:
+    """Fill a migrated, empty database; the numbers of a hundred ordinary open cases and of the long one."""
     connection = await asyncpg.connect(owner_url)
     try:
         await connection.execute(GROUND)
         await connection.execute(CASES, cases)
         await connection.execute(DIALOGUE, MESSAGES, None)
-        ordinary = await connection.fetchrow(
-            "select id, number from cases where customer_id = 2 and status = 'open' order by id limit 1"
-        )
-        long = await connection.fetchrow(
-            "select id, number from cases where status = 'open' and customer_id <> 2 order by id limit 1"
+        long, *ordinary = await connection.fetch(
+            "select id, number from cases where status = 'open' order by id limit 101"
         )
         await connection.execute(DIALOGUE, LONG_CASE, long["id"])
         await connection.execute("vacuum analyze")
-        return {"case": str(ordinary["number"]), "long case": str(long["number"])}
+        return {"case": [str(row["number"]) for row in ordinary], "long case": [str(long["number"])]}
     finally:
         await connection.close()

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import cycle
 
 from benchmarks.load import Connection
 
@@ -72,11 +73,16 @@ class _Form(HTMLParser):
             self.inside = False
 
 
-def flow_of(page: Page, numbers: dict[str, str], sizes: list[int]) -> Callable[[Connection], Awaitable[None]]:
-    """What one connection does once; the bytes of what it read go to `sizes`. Anything but the expected answer ends the benchmark."""
-    path, action = page.path.format(**numbers), page.action.format(**numbers)
+def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[int]) -> Callable[[Connection], Awaitable[None]]:
+    """What one connection does once, each time on the next case; the bytes of what it read go to `sizes`.
+
+    Anything but the expected answer ends the benchmark.
+    """
+    turns = {name: cycle(given) for name, given in numbers.items()}
 
     async def run(connection: Connection) -> None:
+        these = {name: next(turn) for name, turn in turns.items()}
+        path, action = page.path.format(**these), page.action.format(**these)
         answer = await connection.send("GET", path)
         assert answer.status == 200, (path, answer.status)
         sizes.append(len(answer.body))
