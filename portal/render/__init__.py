@@ -31,16 +31,10 @@ def render(template: str, **context: object) -> str:
         return ENVIRONMENT.get_template(template).render(context)
 
 
+@cache
 def static(path: str) -> str:
-    """`static('css/base.css')` gives `/static/css/base.css?v=<hash>`, so that browsers may keep it for good."""
-    file = folder("static") / path
-    return f"/static/{path}?v={_fingerprint(file, file.stat().st_mtime_ns)}"
-
-
-@lru_cache(maxsize=256)
-def _fingerprint(file: Path, changed_at: int) -> str:
-    """Hash of a file's content; `changed_at` only makes an edited file a new question."""
-    return blake2b(file.read_bytes(), digest_size=6).hexdigest()
+    """`static('css/base.css')` gives `/static/css/base.css?v=<hash>`, so that browsers may keep it for good. As templates, it is read once."""
+    return f"/static/{path}?v={blake2b((folder('static') / path).read_bytes(), digest_size=6).hexdigest()}"
 
 
 def message_html(text: str) -> Markup:
@@ -115,7 +109,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,  # each include would ask the disk whether its file has changed
     )
+    # What stands in rows is a filter: a call of a function costs Jinja twice as much.
     environment.filters |= {
+        "avatar": _drawn(drawings.avatar),
+        "bars": _drawn(drawings.bars),
+        "ring": _drawn(drawings.ring),
         "ago": formats.ago,
         "amount": formats.amount,
         "browser": browsers.named,
@@ -138,8 +136,6 @@ def _environment() -> Environment:
         "trusted": message_html,
     }
     environment.globals |= {
-        "avatar": _drawn(drawings.avatar),
-        "bars": _drawn(drawings.bars),
         "dom_id": dom_id,
         "icon": icon,
         "mark": _drawn(drawings.mark),
@@ -147,7 +143,6 @@ def _environment() -> Environment:
         "options": options,
         "pie": _drawn(drawings.pie),
         "plural": formats.plural,
-        "ring": _drawn(drawings.ring),
         "signs": _drawn(drawings.signs),
         "static": static,
         "zone_name": formats.zone_name,
