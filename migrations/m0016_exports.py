@@ -28,6 +28,30 @@ grant execute on function record_export to portal_agent, portal_contact;
 grant select (id, entrypoint, priority, dedupe_key), insert on pgqueuer to portal_app;
 grant insert on pgqueuer_log to portal_app;
 grant usage on sequence pgqueuer_id_seq, pgqueuer_log_id_seq to portal_app;
+
+create or replace function record_change() returns trigger security definer set search_path = public, pg_temp language plpgsql as $$
+declare
+  was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
+  becomes jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
+  changed jsonb;
+begin
+  select jsonb_object_agg(name, case when is_told(name) then jsonb_build_array(was -> name, becomes -> name) else 'null'::jsonb end)
+  into changed
+  from jsonb_object_keys(coalesce(becomes, was)) name
+  where coalesce(was -> name, 'null') <> coalesce(becomes -> name, 'null');
+  if changed is null then
+    return null;
+  end if;
+  insert into audit (credential_id, address, request, what, subject_id, changes) values (
+    -- who signs in is nobody until then, or somebody else, whose session this one replaces
+    coalesce(case when tg_table_name = 'session' and tg_op = 'INSERT' then (becomes ->> 'credential_id')::bigint end,
+             nullif(nullif(current_setting('app.credential', true), ''), '0')::bigint),
+    coalesce(current_setting('app.address', true), ''), coalesce(current_setting('app.request', true), ''),
+    tg_table_name || '.' || lower(tg_op),
+    coalesce(coalesce(becomes, was) ->> 'id', coalesce(becomes, was) ->> 'credential_id', coalesce(becomes, was) ->> 'agent_id')::bigint,
+    changed);
+  return null;
+end $$;
 """
 
 

@@ -109,13 +109,15 @@ def _as(reader: Reader | None) -> str:
     return sql + (f" SET LOCAL app.customer = '{int(reader.customer_id)}';" if reader.customer_id is not None else "")
 
 
-ORIGIN: ContextVar[tuple[str, str]] = ContextVar("origin", default=("", ""))
-"""The client's address and the request's id, for what the database itself records of changes (R89)."""
+ORIGIN: ContextVar[tuple[str, str, int | None]] = ContextVar("origin", default=("", "", None))
+"""The client's address, the request's id and the credential of who is signed in, for what the database itself records of changes (R89)."""
 
 
 def _from() -> str:
-    address, request = (re.sub(r"[^0-9A-Za-z.:-]", "", one) for one in ORIGIN.get())
-    return f"SET LOCAL app.address = '{address}'; SET LOCAL app.request = '{request}'"
+    address, request, credential = ORIGIN.get()
+    address, request = (re.sub(r"[^0-9A-Za-z.:-]", "", one) for one in (address, request))
+    who = "" if credential is None else f"SET LOCAL app.credential = '{int(credential)}'; "
+    return f"{who}SET LOCAL app.address = '{address}'; SET LOCAL app.request = '{request}';"
 
 
 def current() -> Transaction:
@@ -192,7 +194,7 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
                 raise RuntimeError("The database was not started.")
             connection = await _Server.pool.acquire(timeout=ACQUIRE_SECONDS)
             await connection.execute(
-                f"BEGIN READ ONLY; {_as(reader)}" if readonly else f"BEGIN; {_as(reader)}{_from()}"
+                f"BEGIN READ ONLY; {_as(reader)}" if readonly else f"BEGIN; {_from()} {_as(reader)}"
             )
             return Transaction(connection, reader, readonly)
         except (*_AWAY, TimeoutError) as error:

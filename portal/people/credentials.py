@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -39,8 +40,16 @@ class Credential(Table, tablename="credential"):
     disabled_at = Timestamptz(null=True, default=None)
 
 
-async def verify(email: str, password: str, *, address: str, at: datetime) -> int:
-    """The id of the credential that this address and password belong to. Call it outside of a transaction.
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Whose password was typed. `mark` is another one for each password, and tells nothing of it."""
+
+    credential_id: int
+    mark: str
+
+
+async def verify(email: str, password: str, *, address: str, at: datetime) -> Proven:
+    """Whose address and password these are. Call it outside of a transaction.
 
     It opens short ones of its own: tries are counted even where the answer is a refusal, and no connection waits while a password is hashed.
     Raises `Invalid` with the same sentence after the same work for a wrong password, an unknown address, somebody who has ended and somebody
@@ -51,10 +60,11 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> in
         async with transaction(None):
             tries = await attempts.admit({account: PER_ACCOUNT, source: PER_ADDRESS}, at)
             found = await _known(email)
-        known_hash = found["password_hash"] if found else None
-        if not await asyncio.to_thread(passwords.matches, known_hash, password) or found["disabled"]:
+        known_hash: str | None = found["password_hash"] if found else None
+        is_right = await asyncio.to_thread(passwords.matches, known_hash, password)
+        if not is_right or known_hash is None or found["disabled"]:
             raise Invalid({"": WRONG})
-        fresh = await asyncio.to_thread(passwords.renewed, found["password_hash"], password)
+        fresh = await asyncio.to_thread(passwords.renewed, known_hash, password)
     async with transaction(None) as tx:
         await attempts.forget(account)
         await attempts.withdraw(tries[source])
@@ -63,7 +73,30 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> in
                 "update credential set password_hash = $1 where id = $2 and password_hash = $3",
                 fresh, found["id"], known_hash,
             )  # fmt: skip
-    return int(found["id"])
+    return Proven(found["id"], _mark(fresh or known_hash))
+
+
+async def hold(proven: Proven) -> None:
+    """Raise `Invalid` where the password was changed since, or access was taken away; else it is not before this transaction ends."""
+    row = await current().fetchrow(
+        "select password_hash, disabled_at from credential where id = $1 for share", proven.credential_id
+    )
+    if row is None or row["disabled_at"] or not row["password_hash"] or _mark(row["password_hash"]) != proven.mark:
+        raise Invalid({"": WRONG})
+
+
+async def proven(credential_id: int) -> Proven:
+    """For somebody who has chosen their password in this request. Raises `Invalid` where access was taken away meanwhile."""
+    row = await current().fetchrow(
+        "select password_hash from credential where id = $1 and disabled_at is null", credential_id
+    )
+    if row is None:
+        raise Invalid({"": WRONG})
+    return Proven(credential_id, _mark(row["password_hash"]))
+
+
+def _mark(password_hash: str) -> str:
+    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
 
 async def find_active(email: str) -> int | None:

@@ -48,7 +48,7 @@ class Gate:
             self.settings, self.storage, now(), client_address(scope, self.settings.trusted_proxies), self.company
         )
         scope[KEY] = visit
-        ORIGIN.set((visit.address, visit.id))
+        ORIGIN.set((visit.address, visit.id, None))
         asked_by_machines = scope["path"] in BY_MACHINES
         public = scope["path"].startswith("/static/") or asked_by_machines
         began, status = time.perf_counter(), 0
@@ -147,6 +147,7 @@ class Gate:
             return
         visit.session, row = found
         visit.reader = visit.session.reader
+        ORIGIN.set((visit.address, visit.id, visit.reader.credential_id if visit.reader else None))
         visit.snapshot = row["snapshot"]
         if row["company"]:
             self.company = visit.company = CompanyBrief(row["company"], row["currency"], row["company_zone"])

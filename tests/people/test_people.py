@@ -87,7 +87,9 @@ async def test_an_ended_customer_is_out_and_offered_no_more_until_it_is_taken_ba
         await credentials.verify(GIL.email, PASSWORD, address="192.0.2.1", at=NOW)
     async with transaction(NOOR):
         await globex.resume()
-    assert await credentials.verify(GIL.email, PASSWORD, address="192.0.2.1", at=NOW) == GIL.credential_id
+    assert (
+        await credentials.verify(GIL.email, PASSWORD, address="192.0.2.1", at=NOW)
+    ).credential_id == GIL.credential_id
 
 
 # --- contacts

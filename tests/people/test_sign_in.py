@@ -24,8 +24,10 @@ async def wrong(email: str = ADA.email, address: str = HERE, at=NOW, password: s
 
 
 async def test_the_right_password_gives_the_credential() -> None:
-    assert await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW) == ADA.credential_id
-    assert await credentials.verify(f" {INES.email.upper()} ", PASSWORD, address=HERE, at=NOW) == INES.credential_id
+    assert (await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)).credential_id == ADA.credential_id
+    assert (
+        await credentials.verify(f" {INES.email.upper()} ", PASSWORD, address=HERE, at=NOW)
+    ).credential_id == INES.credential_id
 
 
 async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
@@ -37,7 +39,7 @@ async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
     async with transaction(SYSTEM) as tx:
         kept = await tx.fetchval("select password_hash from credential where id = $1", ADA.credential_id)
     assert "m=19456,t=2,p=1" in kept
-    assert await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW) == ADA.credential_id
+    assert (await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)).credential_id == ADA.credential_id
 
 
 async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike() -> None:
@@ -104,8 +106,10 @@ async def test_a_hundred_wrong_ones_do_not_lock_the_owner_out() -> None:
         except Invalid:
             pass
     assert refused == 90
-    assert await credentials.verify(ADA.email, PASSWORD, address=ELSEWHERE, at=NOW) == ADA.credential_id
-    assert await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW + attempts.HOUR) == ADA.credential_id
+    assert (await credentials.verify(ADA.email, PASSWORD, address=ELSEWHERE, at=NOW)).credential_id == ADA.credential_id
+    assert (
+        await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW + attempts.HOUR)
+    ).credential_id == ADA.credential_id
 
 
 async def test_the_right_password_begins_to_count_anew() -> None:
@@ -138,7 +142,7 @@ async def test_tries_at_the_same_moment_are_all_counted() -> None:
 async def test_many_may_sign_in_at_the_same_moment() -> None:
     """R2: the right password waits for its turn and is not refused for the number of them."""
     answers = await asyncio.gather(*(credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW) for _ in range(25)))
-    assert set(answers) == {ADA.credential_id}
+    assert {answer.credential_id for answer in answers} == {ADA.credential_id}
 
 
 async def test_what_is_kept_of_a_try_holds_nothing_typed() -> None:

@@ -1,13 +1,15 @@
 """The account over HTTP: what each form does, what it refuses, and what ends with it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import asyncpg
 import httpx
 import pyotp
 import pytest
 
 from portal.database import transaction
-from portal.people import factors, sessions
+from portal.people import credentials, factors, sessions
 from portal.people.factors import authenticator
 from portal.people.readers import Reader
 from portal.settings import Settings
@@ -175,6 +177,38 @@ async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(
         monkeypatch.undo()
         browser.cookies["step"] = "gAAAAA-planted"
         assert (await browser.send_form("/sign-in/second-factor", {"code": code()})).headers["location"] == "/sign-in"
+
+
+async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
+    """R9, R17: whoever changes a password that somebody else knows shuts them out before their second factor, too."""
+    await with_factor(app, ADA)
+    async with Browser(app) as browser:
+        assert (await sign_in(browser, ADA)).headers["location"] == "/sign-in/second-factor"
+        page = await browser.get("/sign-in/second-factor")
+        await credentials.change_password(ADA.credential_id, FRESH, now(), known=[])
+        answer = await send(browser, page, "/sign-in/second-factor", code=code())
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+        assert "sid" not in browser.cookies
+
+
+async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
+    app: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R17: between the check of the old one and the session that it would have opened."""
+    verify = credentials.verify
+
+    async def overtaken(*given: Any, **also: Any) -> credentials.Proven:
+        proven = await verify(*given, **also)
+        await credentials.change_password(ADA.credential_id, FRESH, now(), known=[])
+        return proven
+
+    async with Browser(app) as browser:
+        monkeypatch.setattr(credentials, "verify", overtaken)
+        answer = await sign_in(browser, ADA)
+        monkeypatch.undo()
+        assert (answer.status_code, "sid" in browser.cookies) == (422, False)
+        assert credentials.WRONG in answer.text
+        assert (await sign_in(browser, ADA, FRESH)).headers["location"] == "/cases"
 
 
 async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> None:
@@ -354,6 +388,36 @@ async def test_an_admin_removes_a_lost_second_factor_after_typing_their_own_pass
         assert not await factors.are_set_up(INES.credential_id)
     async with Browser(app) as browser:
         assert (await sign_in(browser, INES)).headers["location"] == "/cases"
+
+
+async def test_an_admins_own_second_factor_is_no_lost_one(app: Gate) -> None:
+    """R9: under Account one has to stay; the page of the agent leads there."""
+    await with_factor(app, NOOR)
+    path = f"/agent/setup/agents/{NOOR.id}"
+    async with await Browser.of(app, NOOR) as noor:
+        page = (await noor.get(path)).text
+        assert "Open in Account" in page
+        assert "second-factor/removal" not in page
+        assert (await noor.send_form(f"{path}/second-factor/removal")).status_code == 409
+    async with transaction(None):
+        assert await factors.are_set_up(NOOR.credential_id)
+
+
+async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate, dsn: str) -> None:
+    """R89: also what the sign-in role writes is somebody's doing; a session belongs to whom it lets in, whoever was there before."""
+    await with_factor(app, INES)
+    async with await Browser.of(app, NOOR) as noor, await Browser.of(app, ADA) as ada:
+        page = await ada.get("/account/password")
+        await send(ada, page, "/account/password", current_password=PASSWORD, password=FRESH, again=FRESH)
+        await noor.send_form(f"/agent/setup/agents/{INES.id}/second-factor/removal")
+    owner = await asyncpg.connect(dsn)
+    try:
+        rows = await owner.fetch("select credential_id, what, subject_id from audit where request <> '' order by id")
+    finally:
+        await owner.close()
+    assert (ADA.credential_id, "credential.update", ADA.credential_id) in [tuple(row) for row in rows]
+    assert (NOOR.credential_id, "authenticator.delete", INES.credential_id) in [tuple(row) for row in rows]
+    assert None not in {row["credential_id"] for row in rows}
 
 
 async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password(app: Gate) -> None:

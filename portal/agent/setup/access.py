@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Request
 
 from portal.database import transaction
+from portal.errors import Conflict
 from portal.people import factors, sessions
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
@@ -15,11 +16,13 @@ from portal.web.visit import visit_of
 
 
 async def access_of(request: Request[Any, Any, Any], person: Agent | Contact) -> dict[str, Any]:
-    """For `agent/setup/_access.html`: the live sessions and the factors."""
-    credential, at = (await person.credential())["id"], visit_of(request).at
+    """For `agent/setup/_access.html`: the live sessions, the factors, and whether it is the reader's own."""
+    visit = visit_of(request)
+    credential = (await person.credential())["id"]
     return {
-        "sessions": await sessions.live_ones(credential, is_agent=isinstance(person, Agent), at=at),
+        "sessions": await sessions.live_ones(credential, is_agent=isinstance(person, Agent), at=visit.at),
         "factors": await factors.of(credential),
+        "own": visit.reader is not None and credential == visit.reader.credential_id,
     }
 
 
@@ -35,5 +38,7 @@ async def remove_factors(
     ask_for_password(request)
     async with transaction(reader, readonly=True):
         credential = (await person.credential())["id"]
+    if credential == reader.credential_id:  # there, one factor has to stay
+        raise Conflict("Remove your own second factor under Account.")
     async with transaction(None):
         await factors.remove_all(credential, at)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.errors import Conflict, Invalid, NotFound
-from portal.people import invitations
+from portal.people import credentials, invitations
 from portal.web.door.sign_in import let_in
 from portal.web.forms import Form
 from portal.web.pages import page, refused
@@ -56,7 +56,9 @@ async def accept(
         return page(request, "session/invitation_ended.html", status=404)
     except Invalid as refusal:
         return await refused(request, _page, refusal, form, at=at, token=token)
-    return await let_in(request, credential, "/", at)
+    async with transaction(None, readonly=True):
+        proven = await credentials.proven(credential)
+    return await let_in(request, proven, "/", at)
 
 
 async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **again: Any) -> Response[str]:

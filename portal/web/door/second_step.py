@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.errors import Invalid, TooMany
-from portal.people import factors
+from portal.people import credentials, factors
 from portal.people.factors import passkeys
 from portal.web.challenges import challenge_of, new_challenge, place_of
 from portal.web.door.sign_in import open_session, safe_path
@@ -34,7 +34,7 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
-    return await _page(request, credential_id=step[0])
+    return await _page(request, credential_id=step[0].credential_id)
 
 
 async def _page(request: Request[Any, Any, Any], *, credential_id: int, **again: Any) -> Response[str]:
@@ -54,15 +54,19 @@ async def prove(
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
-    credential_id, next_path = step
+    proven, next_path = step
     try:
-        factor = await _proved(request, credential_id, form.into(Proof), at)
+        factor = await _proved(request, proven.credential_id, form.into(Proof), at)
     except (Invalid, TooMany) as refusal:
         REFUSED_SIGN_INS.inc()
-        return await refused_at_the_door(request, _page, refusal, credential_id=credential_id)
-    async with transaction(None):
-        await open_session(request, credential_id, at, factor=factor)
+        return await refused_at_the_door(request, _page, refusal, credential_id=proven.credential_id)
     forget_step(request)
+    try:
+        async with transaction(None):
+            await credentials.hold(proven)
+            await open_session(request, proven.credential_id, at, factor=factor)
+    except Invalid:  # the password has been changed since it was typed
+        return see_other("/sign-in")
     return see_other(safe_path(next_path))
 
 

@@ -11,6 +11,7 @@ from litestar.params import FromQuery
 from portal.database import transaction
 from portal.errors import Invalid, TooMany
 from portal.people import credentials, factors, sessions
+from portal.people.credentials import Proven
 from portal.web import cookies
 from portal.web.door.step import remember_step
 from portal.web.forms import Form
@@ -49,20 +50,24 @@ async def sign_in(
     """A new session for the right password, whatever session there was before (R14)."""
     visit, next_path = visit_of(request), safe_path(form.get("next") or "/")
     try:
-        credential_id = await credentials.verify(form.get("email"), form.get("password"), address=visit.address, at=at)
+        proven = await credentials.verify(form.get("email"), form.get("password"), address=visit.address, at=at)
+        return await let_in(request, proven, next_path, at)
     except (Invalid, TooMany) as refusal:
         REFUSED_SIGN_INS.inc()
         return await refused_at_the_door(request, _page, refusal, next=next_path, typed={"email": form.get("email")})
-    return await let_in(request, credential_id, next_path, at)
 
 
-async def let_in(request: Request[Any, Any, Any], credential_id: int, next_path: str, at: datetime) -> Response[Any]:
-    """The answer to somebody who typed or chose their password: on to `next_path`, or first to their second factor (R9)."""
+async def let_in(request: Request[Any, Any, Any], proven: Proven, next_path: str, at: datetime) -> Response[Any]:
+    """The answer to somebody who typed or chose their password: on to `next_path`, or first to their second factor (R9).
+
+    Raises `Invalid` where it has been changed in this very moment: whoever changed it has ended all sessions (R17).
+    """
     async with transaction(None):
-        if not await factors.are_set_up(credential_id):
-            await open_session(request, credential_id, at)
+        await credentials.hold(proven)
+        if not await factors.are_set_up(proven.credential_id):
+            await open_session(request, proven.credential_id, at)
             return see_other(next_path)
-    remember_step(request, credential_id, next_path, at)
+    remember_step(request, proven, next_path, at)
     return see_other("/sign-in/second-factor")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Request
 
+from portal.people.credentials import Proven
 from portal.sealing import Broken
 from portal.web import cookies
 from portal.web.visit import visit_of
@@ -15,23 +16,23 @@ _LONGEST_PATH = 1000
 """Browsers drop a cookie of more than 4,096 bytes."""
 
 
-def remember_step(request: Request[Any, Any, Any], credential_id: int, next_path: str, at: datetime) -> None:
+def remember_step(request: Request[Any, Any, Any], proven: Proven, next_path: str, at: datetime) -> None:
     """Send the cookie with the answer."""
     visit = visit_of(request)
     then = next_path if len(next_path) <= _LONGEST_PATH else "/"
-    sealed = visit.settings.sealer.seal(_PURPOSE, f"{credential_id} {then}", at)
+    sealed = visit.settings.sealer.seal(_PURPOSE, f"{proven.credential_id} {proven.mark} {then}", at)
     visit.new_cookies.append(cookies.write(cookies.STEP, sealed, visit.settings))
 
 
-def remembered_step(request: Request[Any, Any, Any]) -> tuple[int, str] | None:
-    """Whose step it is, and where they want to go; None where nobody has typed a password in the last ten minutes."""
+def remembered_step(request: Request[Any, Any, Any]) -> tuple[Proven, str] | None:
+    """Whose password it was, and where they want to go; None where nobody has typed one in the last ten minutes."""
     visit = visit_of(request)
     try:
         text = visit.settings.sealer.open(_PURPOSE, visit.step, visit.at, within=STEP_FOR)
     except Broken:
         return None
-    credential_id, _, then = text.partition(" ")
-    return int(credential_id), then
+    credential_id, mark, then = text.split(" ", 2)
+    return Proven(int(credential_id), mark), then
 
 
 def forget_step(request: Request[Any, Any, Any]) -> None:
