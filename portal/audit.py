@@ -6,7 +6,7 @@ Triggers write it (`migrations/m0015_audit.py`), so that no verb can forget to, 
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from portal.database import current
@@ -18,7 +18,7 @@ PAGE = 50
 class Change:
     """One change. `who`: a name, or None for the portal itself; `what`: a table and `insert`, `update`, `delete` or `export`, such as `agent.update`.
 
-    `changes` maps a column to what it was and became, or to None where that is not told.
+    `subject` and `day` say what it is to people: whose time of which day, a contract's name. `changes` maps a column to what it was and became, or to None where that is not told.
     """
 
     id: int
@@ -29,6 +29,7 @@ class Change:
     what: str
     subject_id: int | None
     subject: str | None
+    day: date | None
     changes: dict[str, list[Any] | None]
 
 
@@ -43,11 +44,18 @@ select u.id, u.at, coalesce(a.name, t.name) as who, u.address, u.request, u.what
          when 'service' then (select name from service where id = u.subject_id)
          when 'role' then (select name from role where id = u.subject_id)
          when 'invoice' then (select number from invoice where id = u.subject_id)
+         when 'time_entry' then (select w.name from time_entry e join agent w on w.id = e.agent_id where e.id = u.subject_id)
+         when 'invitation' then (select c.email from invitation i join credential c on c.id = i.credential_id where i.id = u.subject_id)
+         when 'passkey' then (select c.email from passkey k join credential c on c.id = k.credential_id where k.id = u.subject_id)
          when 'statement' then (select name from contract where id = u.subject_id)
          when 'session' then (select c.email from session s join credential c on c.id = s.credential_id where s.id = u.subject_id)
          when 'credential' then (select email from credential where id = u.subject_id)
          when 'authenticator' then (select email from credential where id = u.subject_id)
        end as subject,
+       case split_part(u.what, '.', 1)
+         when 'time_entry' then (select work_date from time_entry where id = u.subject_id)
+         when 'billing_run' then (select until from billing_run where id = u.subject_id)
+       end as day,
        u.changes
 from audit u left join credential c on c.id = u.credential_id left join agent a on a.id = c.agent_id left join contact t on t.id = c.contact_id
 where u.id < $1 order by u.id desc limit $2

@@ -240,6 +240,6 @@ async def test_admins_read_it_page_by_page(app: Gate) -> None:
         assert earlier
         rest = (await noor.get(earlier[0])).text
         assert "agent → manager" not in rest
-        assert "Session added" in rest
+        assert "Signed in" in rest
         for nonsense in ("x", "-1", "9" * 30, "%00"):
             assert (await noor.get(f"/agent/setup/changes?before={nonsense}")).status_code in {200, 404}
