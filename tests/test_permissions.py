@@ -324,7 +324,7 @@ def variants(path: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Alan", "Ines"])
 async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor: str) -> None:
-    """R34: what is refused by GET is refused in each spelling, and HEAD and OPTIONS tell nothing."""
+    """R34: what is refused by GET is refused in each spelling; HEAD is GET without its body, and OPTIONS tells nothing."""
     places, wrong = await furnished(app.storage), []
     async with await browser_of(app, actor) as browser:
         for name, _, path, row in rows("GET"):
@@ -332,7 +332,7 @@ async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor
                 continue
             address = places.address(path)
             for method, other in [
-                *(("GET", other) for other in variants(address)), ("HEAD", address), ("OPTIONS", address), ("PUT", address), ("PATCH", address),
+                *(("GET", other) for other in variants(address)), ("OPTIONS", address), ("PUT", address), ("PATCH", address),
                 ("DELETE", address),
             ]:  # fmt: skip
                 answer = await browser.request(
@@ -342,6 +342,33 @@ async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor
                     wrong.append((name, method, other, answer.status_code))
                 if answer.status_code == 303 and not answer.headers["location"].startswith("/sign-in"):
                     wrong.append((name, method, other, answer.headers["location"]))
+    assert wrong == []
+
+
+TYPES = (
+    "text/html; charset=utf-8", "text/plain; charset=utf-8", "text/css; charset=utf-8", "text/csv; charset=utf-8", "application/pdf",
+    "application/octet-stream",
+)  # fmt: skip
+ALIKE = ("content-type", "content-disposition", "location", "cache-control", "retry-after")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("actor", ["nobody", "Ada", "Ines", "Noor"])
+async def test_head_is_get_without_its_body(app: Gate, actor: str) -> None:
+    """R34: on every page and file, for whoever may read it and whoever may not. Streams have no HEAD."""
+    places, wrong = await furnished(app.storage), []
+    async with await browser_of(app, actor) as browser:
+        for name, _, path, row in rows("GET"):
+            address = places.address(path)
+            head = await browser.request("HEAD", address)
+            if name in STREAMS:
+                assert head.status_code in {303, 404, 405}, name
+                continue
+            whole = await browser.get(address)
+            told = [(one.status_code, [one.headers.get(header) for header in ALIKE]) for one in (head, whole)]
+            fits = whole.status_code in {303, 405} or whole.headers["content-type"] in TYPES
+            if head.content or told[0] != told[1] or not fits or "content-length" not in head.headers:
+                wrong.append((name, row.of(actor), told))
     assert wrong == []
 
 

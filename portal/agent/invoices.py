@@ -138,7 +138,7 @@ async def show_csv(request: Web, reader: NamedDependency[AgentReader], number: F
     """The time detail as it was issued."""
     async with exporting(request):
         content = await hand_out("csv", await Invoice.find(number, reader))
-    return download(content, f"{number}.csv", media_type="text/csv; charset=utf-8")
+    return download(content, f"{number}.csv", media_type="text/csv")
 
 
 @get("/statements/{statement_id:uuid}", guards=[manager_only])
@@ -160,7 +160,7 @@ async def show_statement_csv(
     async with exporting(request):
         statement = await Statement.find(statement_id, reader)
         content = await hand_out("csv", statement)
-    return download(content, f"statement-{statement.until}.csv", media_type="text/csv; charset=utf-8")
+    return download(content, f"statement-{statement.until}.csv", media_type="text/csv")
 
 
 handlers: list[Any] = [

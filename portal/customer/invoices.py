@@ -70,7 +70,7 @@ async def show_csv(request: Web, reader: NamedDependency[ContactReader], number:
     """The time detail, byte for byte as it was issued."""
     async with exporting(request):
         content = await hand_out("csv", await Invoice.find(number, reader))
-    return download(content, f"{number}.csv", media_type="text/csv; charset=utf-8")
+    return download(content, f"{number}.csv", media_type="text/csv")
 
 
 handlers: list[Any] = [show_list, show, show_pdf, show_csv]

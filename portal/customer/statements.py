@@ -32,7 +32,7 @@ async def show_csv(
     async with exporting(request):
         statement = await Statement.find(statement_id, reader)
         content = await hand_out("csv", statement)
-    return download(content, f"statement-{statement.until}.csv", media_type="text/csv; charset=utf-8")
+    return download(content, f"statement-{statement.until}.csv", media_type="text/csv")
 
 
 handlers: list[Any] = [show, show_csv]

@@ -126,7 +126,7 @@ def _response(request: Request[Any, Any, Any], status: int, sentence: str, heade
             "HX-Reswap": "none",
         }  # what fetches itself again stays as it is, and tries again at the next event
     html = error_page(visit_of(request), status, sentence, fragment=fragment, path=request.scope["path"])
-    return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(html, status_code=status, media_type="text/html", headers=headers)
 
 
 async def answer_refusal(refusal: Refusal, scope: Any, receive: Any, send: Any) -> None:

@@ -51,10 +51,15 @@ class Gate:
         ORIGIN.set((visit.address, visit.id, None))
         asked_by_machines = scope["path"] in BY_MACHINES
         public = scope["path"].startswith("/static/") or asked_by_machines
-        began, status = time.perf_counter(), 0
+        began, status, answered = time.perf_counter(), 0, scope
+        bodiless = scope["method"] == "HEAD" and scope["path"] not in STREAMS
+        if bodiless:  # the same guards and the same headers as for GET (R34)
+            answered = {**scope, "method": "GET"}
 
         async def finish(message: Any) -> None:
             nonlocal status
+            if bodiless and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             if message["type"] == "http.response.start":
                 status = message["status"]
                 sent = list(message.get("headers", []))
@@ -64,16 +69,16 @@ class Gate:
             await send(message)
 
         try:
-            await self._answer(visit, given, scope, receive, finish, public=public, known=asked_by_machines)
+            await self._answer(visit, given, answered, receive, finish, public=public, known=asked_by_machines)
         except (
             Exception
         ) as error:  # a mistake of ours before or after the app, which has an answer of its own for those in it
             if status:
                 raise
-            await answer_failure(error, scope, receive, finish)
+            await answer_failure(error, answered, receive, finish)
         finally:
             if not public or status >= 400:
-                _record(scope, visit, status, time.perf_counter() - began)
+                _record(answered, visit, status, time.perf_counter() - began)
 
     async def _answer(
         self,

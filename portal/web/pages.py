@@ -16,7 +16,7 @@ from portal.web.forms import Form
 from portal.web.headers import SANDBOX
 from portal.web.visit import visit_of
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"
 
 
 def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any) -> Response[str]:
