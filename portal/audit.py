@@ -18,7 +18,8 @@ PAGE = 50
 class Change:
     """One change. `who`: a name, or None for the portal itself; `what`: a table and `insert`, `update`, `delete` or `export`, such as `agent.update`.
 
-    `subject` and `day` say what it is to people: whose time of which day, a contract's name. `changes` maps a column to what it was and became, or to None where that is not told.
+    `subject` and `day` say what it is to people: whose time of which day, a contract's name.
+    `changes` maps a column to what it was and became, or to None where that is not told.
     """
 
     id: int

@@ -152,19 +152,27 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
                 await tx.connection.execute("ROLLBACK")
             raise
         await tx.connection.execute("COMMIT")
-    except (*_LOST, asyncpg.InterfaceError) as error:
-        if isinstance(error, asyncpg.InterfaceError) and not _is_gone(tx.connection):
-            raise  # a mistake of ours, not the server's absence
-        raise Unavailable("The database is away for a moment. Try again.") from error
-    except _IN_THE_WAY as error:
-        raise Unavailable("Somebody else is changing the same at this moment. Try again.") from error
-    except asyncpg.InsufficientResourcesError as error:  # its disk is full, or its memory
-        raise Unavailable("The database has no room at the moment. Nothing was saved; try again later.") from error
+    except Exception as error:
+        if refusal := refusal_of(error):
+            raise refusal from error
+        raise
     finally:
         _running.reset(token)
         await _release(tx.connection)
     for hook in tx.hooks:
         await hook()
+
+
+def refusal_of(error: Exception) -> Unavailable | None:
+    """What this error of the running transaction means to people, where it is nobody's mistake."""
+    tx: Transaction | None = _running.get()
+    if isinstance(error, _LOST) or (isinstance(error, asyncpg.InterfaceError) and tx and _is_gone(tx.connection)):
+        return Unavailable("The database is away for a moment. Try again.")
+    if isinstance(error, _IN_THE_WAY):
+        return Unavailable("Somebody else is changing the same at this moment. Try again.")
+    if isinstance(error, asyncpg.InsufficientResourcesError):  # its disk is full, or its memory
+        return Unavailable("The database has no room at the moment. Nothing was saved; try again later.")
+    return None
 
 
 @contextlib.asynccontextmanager

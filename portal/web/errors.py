@@ -8,6 +8,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from portal.database import refusal_of
 from portal.errors import Refusal, TooMany
 from portal.render import render
 from portal.web.visit import Visit, visit_of
@@ -75,7 +76,12 @@ def http_response(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 
 def failure_response(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
-    """A mistake of ours: logged with its trace and the request's id, told without either."""
+    """A mistake of ours: logged with its trace and the request's id, told without either.
+
+    A read fails here, inside of its transaction, also while the database is away or busy, which is nobody's mistake.
+    """
+    if refusal := refusal_of(error):
+        return refusal_response(request, refusal)
     log.error("a request failed", exc_info=error, request=visit_of(request).id)
     return _response(request, 500, SENTENCES[500], {})
 
@@ -121,10 +127,7 @@ def _led_to(request: Request[Any, Any, Any], where: str) -> Response[Any]:
 def _response(request: Request[Any, Any, Any], status: int, sentence: str, headers: dict[str, str]) -> Response[str]:
     fragment = "hx-request" in request.headers and "hx-boosted" not in request.headers
     if fragment and request.method == "GET" and (status == 429 or status >= 500):
-        headers = {
-            **headers,
-            "HX-Reswap": "none",
-        }  # what fetches itself again stays as it is, and tries again at the next event
+        headers = {**headers, "HX-Reswap": "none"}  # what fetches itself again stays as it is; js/live.js asks again
     html = error_page(visit_of(request), status, sentence, fragment=fragment, path=request.scope["path"])
     return Response(html, status_code=status, media_type="text/html", headers=headers)
 

@@ -7,6 +7,14 @@
   });
   // The session is over: no stream is asked for any more.
   document.addEventListener("ended", (event) => event.target.id === "live" && event.target.remove());
+  // What could not be fetched is shown as it was, and asked for again when the server says.
+  let waiting;
+  document.addEventListener("htmx:response:error", (event) => {
+    const seconds = Number(event.detail.ctx.response.headers.get("retry-after"));
+    if (event.detail.ctx.request.method !== "GET" || !seconds) return;
+    clearTimeout(waiting);
+    waiting = setTimeout(refetch, seconds * 1000);
+  });
   // What was heard while there was no network could not be fetched.
   addEventListener("online", refetch);
   addEventListener("pageshow", (event) => {

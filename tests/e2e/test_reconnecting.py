@@ -3,12 +3,18 @@
 import asyncio
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 from playwright.async_api import Page, Route, expect
 
 from portal.database import transaction
 from portal.desk import Case
+from portal.outbox import tell
+from portal.people.readers import SYSTEM
+from portal.settings import Settings
+from portal.storage import open_storage
 from tests.e2e.conftest import Visitors
+from tests.places import furnished
 from tests.world import ADA, INCIDENT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -100,3 +106,31 @@ async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: V
     await page.unroute(STREAM)
     await expect(page.get_by_text("During the loss")).to_be_visible()
     forgive_refused(visitors)
+
+
+async def test_a_list_that_cannot_fetch_itself_for_a_moment_keeps_its_rows(
+    visitors: Visitors, settings: Settings, dsn: str
+) -> None:
+    """Somebody holds the table for longer than a request waits: the 503 does not take the place of the rows, and it is asked for again."""
+    await furnished(open_storage(settings.storage_url), datetime.now(UTC))
+    page = await visitors.signed_in("ada@acme.example")
+    await page.goto("/invoices")
+    rows = page.locator("#invoices tbody tr")
+    count = await rows.count()
+    assert count > 0
+    owner = await asyncpg.connect(dsn)
+    try:
+        async with page.expect_event("response", lambda response: response.status == 503), owner.transaction():
+            await owner.execute("lock table document, statement in access exclusive mode")
+            async with transaction(SYSTEM):
+                await tell(
+                    kind="invoice.issued", subject_id=1, customer_id=ADA.customer_id, contact_may_know=True,
+                    actor=None, at=datetime.now(UTC),
+                )  # fmt: skip
+            await asyncio.sleep(6)
+    finally:
+        await owner.close()
+    async with page.expect_event("response", lambda response: response.url.endswith("/invoices") and response.ok):
+        await page.wait_for_timeout(1000)
+        assert await page.locator("#refusal").count() == 0
+        assert await rows.count() == count

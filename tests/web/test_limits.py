@@ -49,7 +49,7 @@ async def test_the_61st_search_of_a_minute_waits_in_every_process(
 
 
 async def test_a_list_that_fetches_itself_stays_as_it_is_when_it_is_refused(app: Gate) -> None:
-    """R83: the sentence does not take the place of the rows."""
+    """R83: the sentence does not take the place of the rows (tests/e2e/test_reconnecting.py shows it)."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         for _ in range(limits.SEARCHES.free):
             await ines.get(LISTS[0])
