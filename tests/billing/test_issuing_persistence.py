@@ -43,7 +43,7 @@ async def issued(*minutes: int, **options: Any) -> billing.Invoice:
 
 
 async def pdf_of(invoice: billing.Invoice) -> PdfReader:
-    return PdfReader(io.BytesIO(await billing.file_of("pdf", invoice_id=invoice.id)))
+    return PdfReader(io.BytesIO(await billing.hand_out("pdf", invoice)))
 
 
 def text_of(pdf: PdfReader) -> str:
@@ -148,7 +148,7 @@ async def test_the_csv_has_a_row_per_allocation_and_sums_to_the_net() -> None:
         ]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
         invoice = await issued(60, comment="")
-        content = await billing.file_of("csv", invoice_id=invoice.id)
+        content = await billing.hand_out("csv", invoice)
         assert content.startswith(b"\xef\xbb\xbf")
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
         assert rows[0] == {
@@ -169,11 +169,11 @@ async def test_files_stay_byte_for_byte_whatever_changes_later() -> None:
     """R65, D37."""
     async with transaction(MAX) as tx:
         invoice = await issued()
-        before = [await billing.file_of(kind, invoice_id=invoice.id) for kind in ("pdf", "csv")]
+        before = [await billing.hand_out(kind, invoice) for kind in ("pdf", "csv")]
         await tx.execute(
             "update customer set legal_name = 'Another GmbH'; update service set name = 'Other'; update rate set hourly_rate = 1"
         )
-        assert [await billing.file_of(kind, invoice_id=invoice.id) for kind in ("pdf", "csv")] == before
+        assert [await billing.hand_out(kind, invoice) for kind in ("pdf", "csv")] == before
         again = await billing.Invoice.find("2026-0147", MAX)
         assert again.copied["buyer"]["legal_name"] == "Acme GmbH"
         assert (await billing.contents_of(again)).lines[0].label == "Helpdesk"
@@ -301,7 +301,7 @@ async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts(
         for table in ("invoice_line", "invoice_vat", "detail_row", "document"):
             assert await tx.fetchval(f"select count(distinct invoice_id) from {table}") == 1
         with pytest.raises(NotFound):
-            await billing.file_of("pdf", invoice_id=foreign.id)
+            await billing.hand_out("pdf", foreign)
         contents = await billing.contents_of(invoice)
         assert [line.label for line in contents.lines] == ["Helpdesk"]
     async with transaction(ALAN):

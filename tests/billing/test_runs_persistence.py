@@ -238,7 +238,8 @@ async def test_only_no_charge_time_becomes_a_statement() -> None:
             None,
             0,
         )
-        content = (await billing.file_of("csv", statement_id=statement_id)).decode("utf-8-sig")
+        statement = await billing.Statement.find(statement_id, SYSTEM)
+        content = (await billing.hand_out("csv", statement)).decode("utf-8-sig")
         assert "Our mistake,no charge,30,,EUR,0.00" in content
         assert await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW) is None
         assert await billing.violations() == {}
