@@ -353,7 +353,7 @@ ALIKE = ("content-type", "content-disposition", "location", "cache-control", "re
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("actor", ["nobody", "Ada", "Ines", "Noor"])
+@pytest.mark.parametrize("actor", ["nobody", "Ada", "Noor"])
 async def test_head_is_get_without_its_body(app: Gate, actor: str) -> None:
     """R34: on every page and file, for whoever may read it and whoever may not. Streams have no HEAD."""
     places, wrong = await furnished(app.storage), []

@@ -108,6 +108,7 @@ async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: V
     forgive_refused(visitors)
 
 
+@pytest.mark.long
 async def test_a_list_that_cannot_fetch_itself_for_a_moment_keeps_its_rows(
     visitors: Visitors, settings: Settings, dsn: str
 ) -> None:
