@@ -13,7 +13,8 @@ from portal.web.visit import visit_of
 
 _MINUTE = timedelta(minutes=1)
 SEARCHES = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=_MINUTE, what="searches")
-EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, what="downloads")
+EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="downloads")
+"""Enough for all files of a month or of a customer's year; a script that takes everything is slowed down to one a minute."""
 
 
 async def _admit(request: Request[Any, Any, Any], limit: attempts.Limit) -> Any:

@@ -57,7 +57,7 @@ async def test_a_list_that_fetches_itself_stays_as_it_is_when_it_is_refused(app:
         assert (refused.status_code, refused.headers["hx-reswap"]) == (429, "none")
 
 
-async def test_the_61st_file_of_an_hour_waits(app: Gate, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """R83: PDF, CSV and statement count together, for each person by themselves."""
     files = [
         places.address(path)
