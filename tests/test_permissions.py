@@ -421,7 +421,7 @@ async def test_no_form_counts_without_the_token_of_its_session(app: Gate, dsn: s
 
 
 DIFFERENT = ("content-security-policy", "x-request-id", "content-length")
-"""Headers that have something of their own on each answer; the length is that of a text which `stripped` compares, with the database's counter in it."""
+"""Headers that have something of their own on each answer. The text is compared without the database's counter, which its length includes."""
 
 
 def stripped(answer: httpx.Response, address: str) -> str:
