@@ -107,6 +107,11 @@ class Question:
         }
         return "?" + urlencode({name: value for name, value in values.items() if value})
 
+    @property
+    def among_closed(self) -> str:
+        """The address that asks the same of what is resolved or closed."""
+        return self.address(view=View.CLOSED)
+
     def sorted_by(self, sort: Sort) -> str:
         """The address that sorts by this column, or turns it round where it does so already."""
         return self.address(sort=sort, turned=not self.turned if sort is self.sort else False)

@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 from portal.database import refusal_of
 from portal.errors import Refusal, TooMany
 from portal.render import render
-from portal.web.visit import Visit, visit_of
+from portal.web.visit import Visit, page_of, visit_of
 
 log = structlog.get_logger("portal.web")
 
@@ -45,11 +45,11 @@ class Detour(Exception):
         super().__init__(where)
 
 
-def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path: str) -> str:
-    """The page of an error, or just its sentence as a fragment."""
+def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path: str, back: str = "") -> str:
+    """The page of an error, or just its sentence as a fragment. `back`: the page that it leads back to beside the usual ones."""
     context: dict[str, Any] = {
         "status": status, "sentence": sentence, "request_id": visit.id, "reader": visit.reader, "company": visit.company, "csrf": visit.csrf,
-        "nonce": visit.nonce, "path": path, "now": visit.at, "snapshot": visit.snapshot,
+        "nonce": visit.nonce, "path": path, "now": visit.at, "snapshot": visit.snapshot, "back": back,
     }  # fmt: skip
     return render("errors/_refusal.html" if fragment else "errors/error.html", **context)
 
@@ -128,7 +128,11 @@ def _response(request: Request[Any, Any, Any], status: int, sentence: str, heade
     fragment = "hx-request" in request.headers and "hx-boosted" not in request.headers
     if fragment and request.method == "GET" and (status == 429 or status >= 500):
         headers = {**headers, "HX-Reswap": "none"}  # what fetches itself again stays as it is; js/live.js asks again
-    html = error_page(visit_of(request), status, sentence, fragment=fragment, path=request.scope["path"])
+    path = request.scope["path"]
+    back = page_of(request) if request.method == "POST" else path.rpartition("/")[0] if status == 405 else ""
+    html = error_page(
+        visit_of(request), status, sentence, fragment=fragment, path=path, back=back if back != "/" else ""
+    )
     return Response(html, status_code=status, media_type="text/html", headers=headers)
 
 

@@ -1,5 +1,6 @@
 """The agents' list of cases and the pages of one case."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -60,9 +61,20 @@ async def test_views_and_filters_narrow_the_list(ines: Browser, case: Case) -> N
 
 
 async def test_an_empty_filter_says_so_and_offers_the_way_back(ines: Browser, case: Case) -> None:
-    answer = await ines.get("/agent/cases?text=nothing+like+this")
+    answer = await ines.get("/agent/cases?priority=1&customer=2")
     assert "No case matches" in answer.text
     assert "Clear filters" in answer.text
+
+
+async def test_a_search_that_finds_nothing_open_leads_to_the_closed_cases(ines: Browser, case: Case) -> None:
+    async with transaction(INES):
+        await case.change_status(Status.RESOLVED, by=INES, at=now())
+    answer = await ines.get(f"/agent/cases?text=%23{case.number}")
+    assert "No open case matches" in answer.text
+    leads = re.search(r'href="(/agent/cases[^"]*)">Search closed cases', answer.text)
+    assert leads
+    assert numbers((await ines.get(html.unescape(leads[1]))).text) == [case.number]
+    assert "No case matches" in (await ines.get("/agent/cases?view=closed&text=nothing+like+this")).text
 
 
 async def test_the_list_is_paged_and_sorted_by_its_heads(ines: Browser, case: Case) -> None:

@@ -399,9 +399,11 @@ async def test_a_reply_over_the_limit_is_413_and_its_text_is_kept(app: Gate, set
     before = await nothing_changes()
     async with await Browser.of(app, ADA) as browser:
         answer = await browser.send_form(
-            "/cases/1001/replies", {"body": "see the video"}, files=[("files", ("big.log", b"x" * 26_300_000, ""))]
-        )
+            "/cases/1001/replies", {"body": "see the video"}, files=[("files", ("big.log", b"x" * 26_300_000, ""))],
+            referer="http://127.0.0.1:8000/cases/1001",
+        )  # fmt: skip
         assert answer.status_code == 413
+        assert '<a class="button primary" href="/cases/1001">Back to where you were</a>' in answer.text
         assert "see the video" in (await browser.get("/cases/1001")).text
     assert await nothing_changes() == before
     assert stored(settings) == []

@@ -203,7 +203,7 @@ async def test_a_password_is_changed(visitors: Visitors) -> None:
     page = await visitors.signed_in(ADA.email)
     await page.goto("/account/password")
     await looked_at(page, "password")
-    for current, said in (("wrong", "This is not your password of now"), (PASSWORD, "Your password is changed")):
+    for current, said in (("wrong", "This is not your current password"), (PASSWORD, "Your password is changed")):
         await page.locator("[name=current_password]").fill(current)
         for field in ("password", "again"):
             await page.locator(f"[name={field}]").fill("violet kettle under seven bridges")

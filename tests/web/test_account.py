@@ -76,7 +76,7 @@ async def test_a_changed_password_ends_every_other_session_and_renews_this_one(a
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"current_password": "wrong", "password": FRESH, "again": FRESH}, "This is not your password of now."),
+        ({"current_password": "wrong", "password": FRESH, "again": FRESH}, "This is not your current password."),
         ({"current_password": PASSWORD, "password": FRESH, "again": FRESH + "x"}, "are not the same"),
         ({"current_password": PASSWORD, "password": "short", "again": "short"}, "at least 12 characters"),
         ({"current_password": PASSWORD, "password": "lindqvist-acme-2026", "again": "lindqvist-acme-2026"}, "easy to guess"),

@@ -79,6 +79,15 @@ async def test_every_error_has_a_page_of_its_own_in_the_look(breaking: Gate, rea
     assert len(titles) == len(REFUSALS) + 1
 
 
+async def test_the_address_of_a_form_leads_to_the_page_that_it_stands_on(app: Gate) -> None:
+    """After a refusal it stands in the address bar, and Enter asks for it as for a page."""
+    async with await Browser.of(app, ADA) as browser:
+        answer = await browser.get("/cases/1001/replies")
+    assert answer.status_code == 405
+    assert "There is no page here" in answer.text
+    assert 'href="/cases/1001">Back to where you were' in answer.text
+
+
 @pytest.mark.parametrize("status", [*REFUSALS, 500])
 async def test_htmx_gets_the_sentence_and_no_page(breaking: Gate, status: int) -> None:
     async with await Browser.of(breaking, INES) as browser:

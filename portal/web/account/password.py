@@ -61,7 +61,7 @@ async def _is_theirs(request: Request[Any, Any, Any], reader: Reader, password: 
     try:
         await credentials.verify(reader.email, password, address=visit_of(request).address, at=at)
     except Invalid as refusal:
-        raise Invalid({"current_password": "This is not your password of now."}) from refusal
+        raise Invalid({"current_password": "This is not your current password."}) from refusal
 
 
 handlers: list[Any] = [show, change]
