@@ -19,7 +19,7 @@ Factor = Literal["authenticator", "recovery_code", "passkey"]
 PER_PERSON = attempts.Limit(free=5)
 """Wrong codes of one person, from wherever: a guesser knows the password already, and has many addresses."""
 
-WRONG = "This code is not right, or was used before. Wait for the next one, then type it."
+WRONG = "This code is not right, or was used before. Type the next one that the app shows, or a recovery code that you have not used."
 
 
 @dataclass(frozen=True, slots=True)
