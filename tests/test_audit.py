@@ -12,7 +12,7 @@ from portal import audit, billing
 from portal.contracts.company import Company
 from portal.contracts.rates import Rate, RateFacts
 from portal.database import transaction
-from portal.people import credentials, invitations
+from portal.people import invitations
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
 from portal.people.factors import authenticator, recovery
@@ -21,6 +21,7 @@ from portal.web.gate import Gate
 from tests.billing.work import NOVEMBER, Logged, log
 from tests.browser import Browser
 from tests.faults.verbs import issue, token_of
+from tests.people.changing import change_password
 from tests.world import ACME, ADA, INES, MAX, NOOR, NOW, PASSWORD
 
 RATE = RateFacts(hourly_rate="99.50", currency="EUR", effective_from="2030-01-01", customer_id=str(ACME))
@@ -72,7 +73,7 @@ async def invite() -> None:
 
 
 async def change_a_password() -> None:
-    await credentials.change_password(ADA.credential_id, "violet kettle under seven bridges", NOW, known=[])
+    await change_password(ADA.credential_id, "violet kettle under seven bridges", NOW)
 
 
 async def submitted() -> Logged:

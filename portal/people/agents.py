@@ -156,19 +156,14 @@ async def create_admin(*, name: str, address: str, password: str, zone: str, at:
 
     Raises `Invalid` by the fields name, email, time_zone and password.
     """
-    try:
-        passwords.refuse_weak(password, [name, address])
-    except ValueError as refusal:
-        raise Invalid({"password": str(refusal)}) from refusal
+    password_hash = await passwords.chosen(password, [name, address])
     await current().execute("lock table department in share row exclusive mode")
     departments = await Department.all_by_name()
     department = departments[0] if departments else await Department.create(DepartmentFacts(name="Support"))
     agent = await Agent.create(
         AgentFacts(name=name, email=address, grade="admin", department_id=str(department.id), time_zone=zone), at
     )
-    await current().execute(
-        "update credential set password_hash = $2 where agent_id = $1", agent.id, await passwords.hashed(password)
-    )
+    await current().execute("update credential set password_hash = $2 where agent_id = $1", agent.id, password_hash)
     return agent
 
 

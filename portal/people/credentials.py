@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,7 +78,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
 async def hold(proven: Proven) -> None:
     """Raise `Invalid` where the password was changed since, or access was taken away; else it is not before this transaction ends."""
     row = await current().fetchrow(
-        "select password_hash, disabled_at from credential where id = $1 for share", proven.credential_id
+        "select password_hash, disabled_at from credential where id = $1 for update", proven.credential_id
     )
     if row is None or row["disabled_at"] or not row["password_hash"] or _mark(row["password_hash"]) != proven.mark:
         raise Invalid({"": WRONG})
@@ -135,23 +134,13 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
         await invitations.end_all(credential, at)
 
 
-async def change_password(credential: int, password: str, at: datetime, *, known: Iterable[str]) -> None:
-    """Sign in with another password from now on. Every session and invitation of this person ends,
-    and they are mailed (R17).
-
-    Call it outside of a transaction, as `verify`. `known`: what the password must not consist of, such as names.
-    Raises `Invalid` by the field `password`.
-    """
-    try:
-        passwords.refuse_weak(password, known)
-    except ValueError as refusal:
-        raise Invalid({"password": str(refusal)}) from refusal
-    fresh = await passwords.hashed(password)
-    async with transaction(None) as tx:
-        await tx.execute("update credential set password_hash = $2 where id = $1", credential, fresh)
-        await invitations.end_all(credential, at)
-        await sessions.end_all(credential, at)
-        await invitations.tell_of_change(credential, at)
+async def change_password(credential: int, password_hash: str, at: datetime) -> None:
+    """Sign in with another password from now on (its hash by `passwords.chosen`). Every session and invitation of this person ends,
+    and they are mailed (R17). As the sign-in role."""
+    await sessions.end_all(credential, at)
+    await current().execute("update credential set password_hash = $2 where id = $1", credential, password_hash)
+    await invitations.end_all(credential, at)
+    await invitations.tell_of_change(credential, at)
 
 
 async def disable(credential: int, at: datetime) -> None:

@@ -12,7 +12,7 @@ from piccolo.table import Table
 
 from portal import jobs
 from portal.database import current, transaction
-from portal.errors import Invalid, NotFound
+from portal.errors import NotFound
 from portal.people import passwords, sessions
 
 Kind = Literal["invitation", "reset"]
@@ -81,12 +81,11 @@ async def accept(
     """
     async with transaction(None, readonly=True):
         invited = await find(token, at, kind)
-    try:
-        passwords.refuse_weak(password, [invited.email, invited.name, invited.customer_name or "", *known])
-    except ValueError as refusal:
-        raise Invalid({"password": str(refusal)}) from refusal
-    password_hash = await passwords.hashed(password)
+    password_hash = await passwords.chosen(password, [invited.email, invited.name, invited.customer_name or "", *known])
     async with transaction(None) as tx:
+        await sessions.end_all(
+            invited.credential_id, at
+        )  # first, for whoever else changes the password locks the person first
         taken = await tx.fetchval(
             "update invitation set ended_at = $2 where token_hash = $1 and ended_at is null returning id",
             sessions.hash_of(token), at,
@@ -94,7 +93,6 @@ async def accept(
         if taken is None:  # used or withdrawn while the password was hashed
             raise NotFound(ENDED)
         await end_all(invited.credential_id, at)
-        await sessions.end_all(invited.credential_id, at)
         await tx.execute("update credential set password_hash = $2 where id = $1", invited.credential_id, password_hash)
         if kind == "reset":
             await tell_of_change(invited.credential_id, at)

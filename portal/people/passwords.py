@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from portal.errors import Unavailable
+from portal.errors import Invalid, Unavailable
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 """The parameters stand in each hash; one made with others is renewed at the next sign-in."""
@@ -48,6 +48,15 @@ async def hashed(password: str) -> str:
     """The argon2id hash to store, with its parameters and its own salt."""
     async with slot():
         return await asyncio.to_thread(HASHER.hash, _plain(password))
+
+
+async def chosen(password: str, known: Iterable[str]) -> str:
+    """The hash of a password that somebody chose. Raises `Invalid` by the field `password` for one that `refuse_weak` refuses."""
+    try:
+        refuse_weak(password, known)
+    except ValueError as refusal:
+        raise Invalid({"password": str(refusal)}) from refusal
+    return await hashed(password)
 
 
 def matches(password_hash: str | None, password: str) -> bool:

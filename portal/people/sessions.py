@@ -62,7 +62,17 @@ where s.token_hash = $1
 async def find(token: str, at: datetime) -> tuple[Session, Any] | None:
     """The token's session with its row (the company's name, currency and zone too, and in `snapshot` what a page read after it sees at least:
     `portal.outbox.told_since`), or None for a token nobody was given."""
-    row = await current().fetchrow(FIND, hash_of(token))
+    return await _find(hash_of(token), at)
+
+
+async def find_again(session: Session, at: datetime) -> Session | None:
+    """The same session as it is by now, with its reader as they are by now."""
+    found = await _find(session.token_hash, at)
+    return found[0] if found else None
+
+
+async def _find(token_hash: bytes, at: datetime) -> tuple[Session, Any] | None:
+    row = await current().fetchrow(FIND, token_hash)
     if row is None:
         return None
     idle = IDLE_AGENT if row["agent_id"] else IDLE_CONTACT
@@ -109,6 +119,21 @@ async def touch(session: Session, at: datetime) -> None:
     await current().execute("update session set last_used_at = $2 where id = $1 and ended_at is null", session.id, at)
 
 
+async def hold(session: Session) -> bool:
+    """Whether it has not been ended; if so, nobody ends it before this transaction is over. As the sign-in role.
+
+    The lock of the person makes this and `end_all` take turns, so that neither a session of before nor one that begins here is missed.
+    """
+    await _take_turns(session.credential_id)
+    return bool(
+        await current().fetchval("select 1 from session where id = $1 and ended_at is null for update", session.id)
+    )
+
+
+async def _take_turns(credential_id: int) -> None:
+    await current().fetchval("select id from credential where id = $1 for update", credential_id)
+
+
 async def end(session_id: int, at: datetime) -> None:
     """End it; ending an ended one changes nothing."""
     await current().execute("update session set ended_at = $2 where id = $1 and ended_at is null", session_id, at)
@@ -116,6 +141,7 @@ async def end(session_id: int, at: datetime) -> None:
 
 async def end_all(credential_id: int, at: datetime, *, but: int | None = None) -> None:
     """End all sessions of a person, as after a change of the password (R17), perhaps all `but` one."""
+    await _take_turns(credential_id)
     await current().execute(
         "update session set ended_at = $2 where credential_id = $1 and ended_at is null and id is distinct from $3",
         credential_id, at, but,

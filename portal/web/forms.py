@@ -5,6 +5,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ from portal.storage import new_key
 from portal.web import drafts
 from portal.web.errors import SignInNeeded
 from portal.web.multipart import MAX_FIELDS, MAX_TEXT, Body, Part
-from portal.web.visit import Visit, page_of, visit_of
+from portal.web.visit import Visit, now, page_of, visit_of
 
 MAX_FILE = 25 * 1024 * 1024
 MAX_FILES = 10
@@ -29,6 +30,8 @@ TOO_OLD = (
 SAFE = ("GET", "HEAD", "OPTIONS")
 READ_PAST, READ_PAST_SECONDS = 25 * 1024 * 1024, 5.0
 """Bytes and time that a refused body may still take."""
+SLOW = timedelta(seconds=1)
+"""After a body that took longer its reader is looked up again."""
 HEAD = 4096
 """Bytes of a file that tell what it is."""
 
@@ -149,8 +152,31 @@ async def read(request: Request[Any, Any, Any]) -> None:
         if visit.reader:
             await drafts.keep(visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=True)
         raise
+    await _look_again(form, visit, request)
     if "form" not in request.route_handler.parsed_fn_signature.parameters:
         form.into(Nothing)
+
+
+async def _look_again(form: Form, visit: Visit, request: Request[Any, Any, Any]) -> None:
+    """Who asks was found out when the request began. A body that took its time may arrive after the session has ended, or its reader has
+    other rights (R12, R17): then its text is kept as a draft, and `SignInNeeded` leads to it once the reader is back."""
+    at = now()
+    if visit.session is None or visit.reader is None or at - visit.at < SLOW:
+        return
+    async with transaction(None, readonly=True):
+        session = await sessions.find_again(visit.session, at)
+    if session is None or not session.live or session.reader != visit.reader:
+        await _keep(form, visit, request)
+        raise SignInNeeded(page_of(request), kept=True)
+    visit.at, visit.session = at, session
+
+
+async def _keep(form: Form, visit: Visit, request: Request[Any, Any, Any]) -> None:
+    if visit.reader and request.scope["path"] != "/drafts":
+        await drafts.keep(
+            visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=form.had_files
+        )
+    visit.kept = True
 
 
 async def read_text(visit: Visit, request: Request[Any, Any, Any]) -> Form:
@@ -191,10 +217,7 @@ async def _fill(
         else:
             form.fields.setdefault(part.name, []).append(_clean(content))
     if earlier and visit.reader:
-        await drafts.keep(
-            visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=form.had_files
-        )
-        visit.kept = True
+        await _keep(form, visit, request)
         raise SignInNeeded(page_of(request), kept=True)
     if not checked:
         raise Forbidden(TOO_OLD)

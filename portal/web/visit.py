@@ -1,6 +1,7 @@
 """One request and who makes it: put into the scope by the gate, read by everything behind it."""
 
 import hmac
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from portal.settings import Settings
 from portal.storage import Storage
 
 KEY = "portal.visit"
+_RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,20 @@ def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
     return connection.scope[KEY]  # type: ignore[literal-required]
 
 
+def safe_path(path: str) -> str:
+    """Where to go after signing in: a path of ours, or the start page for anything that a browser could read otherwise (R44)."""
+    return path if _RELATIVE.fullmatch(path) else "/"
+
+
 def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The page that a form stood on; a form that does not say comes from the start page."""
+    """The page that a form stood on; a form that does not say, or that another site sent, comes from the start page."""
     try:
         referer = urlsplit(request.headers.get("referer", ""))
     except ValueError:  # brackets that hold no address
         return "/"
-    return referer.path + (f"?{referer.query}" if referer.query else "") if referer.path.startswith("/") else "/"
+    if referer.netloc not in visit_of(request).settings.allowed_hosts:
+        return "/"
+    return safe_path(referer.path + (f"?{referer.query}" if referer.query else ""))
 
 
 def now() -> datetime:

@@ -18,6 +18,7 @@ from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.checksums import checksums
 from tests.forms import form_of, send
+from tests.people.changing import change_password
 from tests.test_permissions import READING
 from tests.world import ADA, GIL, INES, NOOR, PASSWORD
 
@@ -185,7 +186,7 @@ async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
     async with Browser(app) as browser:
         assert (await sign_in(browser, ADA)).headers["location"] == "/sign-in/second-factor"
         page = await browser.get("/sign-in/second-factor")
-        await credentials.change_password(ADA.credential_id, FRESH, now(), known=[])
+        await change_password(ADA.credential_id, FRESH, now())
         answer = await send(browser, page, "/sign-in/second-factor", code=code())
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
         assert "sid" not in browser.cookies
@@ -199,7 +200,7 @@ async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
 
     async def overtaken(*given: Any, **also: Any) -> credentials.Proven:
         proven = await verify(*given, **also)
-        await credentials.change_password(ADA.credential_id, FRESH, now(), known=[])
+        await change_password(ADA.credential_id, FRESH, now())
         return proven
 
     async with Browser(app) as browser:

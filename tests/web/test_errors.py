@@ -125,3 +125,22 @@ async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_
         finally:
             await database.stop()
             server.remove()
+
+
+@pytest.mark.parametrize(
+    "referer",
+    [
+        "https://attacker.example//evil.example/path",
+        "https://attacker.example/cases",
+        "http://127.0.0.1:8000//evil.example/path",
+    ],
+)
+async def test_the_page_of_a_refusal_leads_to_no_other_site(app: Gate, referer: str) -> None:
+    """R44: also where another site sent the form, and says a path that a browser reads as an address."""
+    async with await Browser.of(app, ADA) as browser:
+        answer = await browser.post("/cases/new", headers={"referer": referer})
+        assert answer.status_code == 403
+        assert "evil.example" not in answer.text
+        assert "Back to where you were" not in answer.text
+        ours = await browser.post("/cases/new", headers={"referer": "http://127.0.0.1:8000/cases/1042"})
+        assert "Back to where you were" in ours.text

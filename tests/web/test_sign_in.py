@@ -6,8 +6,8 @@ import pytest
 
 from portal.database import transaction
 from portal.people import sessions
-from portal.web.door.sign_in import safe_path
 from portal.web.gate import Gate
+from portal.web.visit import safe_path
 from tests.browser import Browser
 from tests.world import ADA, INES, PASSWORD
 

@@ -14,7 +14,7 @@ from portal.people.factors import authenticator
 from portal.people.readers import Reader
 from portal.sealing import Broken
 from portal.web.account.confirmation import ask_for_password
-from portal.web.account.pages import account_page, renew_session
+from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.account.second_factor import begun, removed
 from portal.web.forms import Form
 from portal.web.guards import recognised, signed_in
@@ -62,6 +62,7 @@ async def set_up(
     try:
         secret = _opened(request, reader, given.sealed)
         async with transaction(None):
+            await hold_session(request)
             codes = await authenticator.set_up(reader.credential_id, secret, given.code, visit.settings.sealer, at)
             await renew_session(request, reader.credential_id, at, factor="authenticator")
     except Invalid as refusal:

@@ -13,12 +13,11 @@ from portal.database import transaction
 from portal.errors import Invalid, TooMany
 from portal.people import credentials, sessions
 from portal.web.account.pages import account_page
-from portal.web.door.sign_in import safe_path
 from portal.web.errors import Detour
 from portal.web.forms import Form
 from portal.web.guards import recognised
 from portal.web.pages import refused_at_the_door, see_other
-from portal.web.visit import page_of, visit_of
+from portal.web.visit import page_of, safe_path, visit_of
 
 CONFIRMED_FOR = timedelta(minutes=10)
 """So long after the password was typed it is not asked for again."""

@@ -7,8 +7,9 @@ from litestar import Request, Response
 
 from portal.people import sessions
 from portal.web.door.sign_in import open_session
+from portal.web.errors import SignInNeeded
 from portal.web.pages import page
-from portal.web.visit import visit_of
+from portal.web.visit import page_of, visit_of
 
 
 async def account_page(
@@ -19,6 +20,17 @@ async def account_page(
     bare = visit.lacks_factor
     around = {} if bare else await request.app.state.frame(visit.reader)
     return page(request, template, status=status, bare=bare, **around, **context)
+
+
+async def hold_session(request: Request[Any, Any, Any]) -> None:
+    """What follows in the caller's transaction happens only while this browser's session counts, and nobody ends it before that is over.
+
+    For what outlives a session: without it a form that is sent slowly would go through after its owner signed out everywhere (R12, R17).
+    First of all in a transaction, for it locks the person. Raises `SignInNeeded`.
+    """
+    session = visit_of(request).session
+    if session is None or not await sessions.hold(session):
+        raise SignInNeeded(page_of(request))
 
 
 async def renew_session(

@@ -13,7 +13,7 @@ from portal.errors import Invalid
 from portal.people.factors import passkeys
 from portal.people.readers import Reader
 from portal.web.account.confirmation import ask_for_password
-from portal.web.account.pages import account_page, renew_session
+from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.account.second_factor import begun, removed
 from portal.web.challenges import challenge_of, new_challenge, place_of
 from portal.web.forms import Form
@@ -64,6 +64,7 @@ async def add(
         if place is None:
             raise Invalid({"": passkeys.REFUSED})
         async with transaction(None):
+            await hold_session(request)
             codes = await passkeys.add(reader.credential_id, given.name, given.answer, place, challenge.value, at)
             await renew_session(request, reader.credential_id, at, factor="passkey")
     except Invalid as refusal:

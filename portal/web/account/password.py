@@ -8,14 +8,17 @@ from litestar.di import NamedDependency
 
 from portal.database import transaction
 from portal.errors import Invalid, TooMany
-from portal.people import credentials
+from portal.people import credentials, passwords
+from portal.people.credentials import Proven
 from portal.people.readers import ContactReader, Reader
-from portal.web.account.pages import account_page, renew_session
+from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.door.invitations import Chosen
 from portal.web.forms import Form
 from portal.web.guards import signed_in
 from portal.web.pages import refused_at_the_door, see_other
 from portal.web.visit import visit_of
+
+NOT_CURRENT = "This is not your current password."
 
 
 class Changed(Chosen, kw_only=True):
@@ -48,20 +51,31 @@ async def change(
         known.append(reader.customer_name)
     try:
         password = given.checked()
-        await _is_theirs(request, reader, given.current_password, at)
-        await credentials.change_password(reader.credential_id, password, at, known=known)
+        proven = await _is_theirs(request, reader, given.current_password, at)
+        fresh = await passwords.chosen(password, known)
+        async with transaction(None):
+            await hold_session(request)
+            await _is_still_theirs(proven)
+            await credentials.change_password(reader.credential_id, fresh, at)
+            await renew_session(request, reader.credential_id, at)
     except (Invalid, TooMany) as refusal:
         return await refused_at_the_door(request, _page, refusal)
-    async with transaction(None):
-        await renew_session(request, reader.credential_id, at)
     return see_other("/account?done=password")
 
 
-async def _is_theirs(request: Request[Any, Any, Any], reader: Reader, password: str, at: datetime) -> None:
+async def _is_theirs(request: Request[Any, Any, Any], reader: Reader, password: str, at: datetime) -> Proven:
     try:
-        await credentials.verify(reader.email, password, address=visit_of(request).address, at=at)
+        return await credentials.verify(reader.email, password, address=visit_of(request).address, at=at)
     except Invalid as refusal:
-        raise Invalid({"current_password": "This is not your current password."}) from refusal
+        raise Invalid({"current_password": NOT_CURRENT}) from refusal
+
+
+async def _is_still_theirs(proven: Proven) -> None:
+    """Of two changes at once that know the same password, the second does not undo the first."""
+    try:
+        await credentials.hold(proven)
+    except Invalid as refusal:
+        raise Invalid({"current_password": NOT_CURRENT}) from refusal
 
 
 handlers: list[Any] = [show, change]

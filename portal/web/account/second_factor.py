@@ -12,7 +12,7 @@ from portal.people import factors
 from portal.people.factors import recovery
 from portal.people.readers import Reader
 from portal.web.account.confirmation import ask_for_password
-from portal.web.account.pages import account_page, renew_session
+from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.challenges import place_of
 from portal.web.guards import recognised, signed_in
 from portal.web.pages import see_other
@@ -56,6 +56,7 @@ async def renew_codes(request: Request[Any, Any, Any], reader: NamedDependency[A
     """Ten new ones; the ones of before count no more."""
     ask_for_password(request)
     async with transaction(None):
+        await hold_session(request)
         if not await factors.are_set_up(reader.credential_id):
             raise Conflict("Recovery codes stand in for a second factor: set one up first.")
         codes = await recovery.renew(reader.credential_id)
@@ -68,6 +69,7 @@ async def removed(
     """Remove a passkey, or (None) the authenticator; the sessions that it may have opened end."""
     ask_for_password(request)
     async with transaction(None):
+        await hold_session(request)
         if await factors.remove(reader.credential_id, passkey=passkey, keep_one=must_keep_one(request)):
             await renew_session(request, reader.credential_id, at)
     return see_other("/account/second-factor")

@@ -12,12 +12,12 @@ from portal.errors import Invalid, TooMany
 from portal.people import credentials, factors
 from portal.people.factors import passkeys
 from portal.web.challenges import challenge_of, new_challenge, place_of
-from portal.web.door.sign_in import open_session, safe_path
+from portal.web.door.sign_in import open_session
 from portal.web.door.step import forget_step, remembered_step
 from portal.web.forms import Form
 from portal.web.metrics import REFUSED_SIGN_INS
 from portal.web.pages import page, refused_at_the_door, see_other
-from portal.web.visit import visit_of
+from portal.web.visit import safe_path, visit_of
 
 
 class Proof(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -1,6 +1,5 @@
 """Signing in and out."""
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -17,16 +16,10 @@ from portal.web.door.step import remember_step
 from portal.web.forms import Form
 from portal.web.metrics import REFUSED_SIGN_INS
 from portal.web.pages import page, refused_at_the_door, see_other
-from portal.web.visit import visit_of
+from portal.web.visit import safe_path, visit_of
 
 KEPT = "You were signed out. What you typed is kept, and is there again when you have signed in."
 CHANGED = "Your password is changed. Sign in with it."
-_RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
-
-
-def safe_path(path: str) -> str:
-    """Where to go after signing in: a path of ours, or the start page for anything that a browser could read otherwise (R44)."""
-    return path if _RELATIVE.fullmatch(path) else "/"
 
 
 @get("/sign-in")

@@ -1,0 +1,12 @@
+"""A password changed by its owner, as the account page does it."""
+
+from datetime import datetime
+
+from portal.database import transaction
+from portal.people import credentials, passwords
+
+
+async def change_password(credential_id: int, password: str, at: datetime) -> None:
+    fresh = await passwords.chosen(password, [])
+    async with transaction(None):
+        await credentials.change_password(credential_id, fresh, at)
