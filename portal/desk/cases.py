@@ -147,7 +147,7 @@ class Case(Table, tablename="cases"):
         """
         writing = Writing(text, files, form_key)
         writing.check()
-        if await messages.written_before(writing, by):
+        if await messages.written_before(writing, by, "reply", self.id):
             return
         await self._lock(by)
         await messages.write(self.id, self.customer_id, "reply", writing, by=by, at=at)
@@ -170,7 +170,7 @@ class Case(Table, tablename="cases"):
         """Write down something that only agents read. Raises like `reply`."""
         writing = Writing(text, files, form_key)
         writing.check()
-        if await messages.written_before(writing, by):
+        if await messages.written_before(writing, by, "note", self.id):
             return
         await self._lock(by)
         await messages.write(self.id, self.customer_id, "note", writing, by=by, at=at)

@@ -67,17 +67,26 @@ def problems_of(subject: str, text: str) -> dict[str, str]:
     return checked_subject(subject)[1] | Writing(text).problems()
 
 
-async def written_before(writing: Writing, by: Reader) -> int | None:
-    """The id of the case on which this very form has been sent already. A second sender waits here until the first has committed."""
+async def written_before(writing: Writing, by: Reader, kind: str = "reply", case_id: int | None = None) -> int | None:
+    """The id of the case on which this very form has been sent already. A second sender waits here until the first has committed.
+
+    Raises `Invalid` at `body` where it was sent with other words (who goes back in the browser changes them in the same form) or elsewhere:
+    they are not there yet, and must not be dropped. The page that says so is another form.
+    """
     if writing.form_key is None:
         return None
     tx, (contact_id, agent_id) = current(), author_of(by)
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(writing.form_key))
-    case_id: int | None = await tx.fetchval(
-        "select case_id from message where form_key = $1 and contact_id is not distinct from $2 and agent_id is not distinct from $3",
+    sent = await tx.fetchrow(
+        "select case_id, kind, text from message"
+        " where form_key = $1 and contact_id is not distinct from $2 and agent_id is not distinct from $3",
         writing.form_key, contact_id, agent_id,
     )  # fmt: skip
-    return case_id
+    if sent is None:
+        return None
+    if (sent["kind"], sent["text"]) != (kind, writing.text) or case_id not in (None, sent["case_id"]):
+        raise Invalid({"body": "You sent this form before, with other words. Send it once more to add these too."})
+    return int(sent["case_id"])
 
 
 async def write(case_id: int, customer_id: int, kind: str, writing: Writing, *, by: Reader, at: datetime) -> int:

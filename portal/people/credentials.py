@@ -161,13 +161,19 @@ async def _known(email: str) -> Any:
     if len(typed) > LONGEST_EMAIL or "\0" in typed:
         typed = ""
     return await current().fetchrow(
-        "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where lower(c.email) = lower($1)",
-        typed,
+        "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where lower(c.email) = $1",
+        _folded(typed),
     )
+
+
+def _folded(email: str) -> str:
+    """The one spelling under which an address is both looked up and counted: the database's `lower()` has other ideas of some letters,
+    so that tries at one account would count under several."""
+    return email.strip().lower()
 
 
 def _keys(email: str, address: str) -> tuple[str, str]:
     """The keys of the account at this address and of the address."""
     address = attempts.source(address)
-    account = hashlib.sha256(email.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
+    account = hashlib.sha256(_folded(email).encode("utf-8", "surrogatepass")).hexdigest()
     return f"sign-in {address} {account}", f"sign-in {address}"

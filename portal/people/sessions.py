@@ -192,22 +192,6 @@ async def of_person(credential_id: int) -> list[bytes]:
     return [row["token_hash"] for row in rows]
 
 
-async def is_live(session_id: int, at: datetime) -> bool:
-    """Whether it still counts, without using it: streams ask, and must not prolong it."""
-    row = await current().fetchrow(
-        "select s.created_at, s.last_used_at, s.ended_at, p.disabled, p.agent_id"
-        " from session s cross join lateral person_of(s.credential_id) p where s.id = $1",
-        session_id,
-    )
-    return (
-        row is not None
-        and row["ended_at"] is None
-        and not row["disabled"]
-        and at - row["last_used_at"] < (IDLE_AGENT if row["agent_id"] else IDLE_CONTACT)
-        and at - row["created_at"] < LONGEST
-    )
-
-
 async def forget(at: datetime) -> int:
     """Delete sessions, attempts and drafts that nobody can need any more; the number of sessions. The worker does this."""
     tx = current()

@@ -16,6 +16,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
+from portal.people.particulars import visible
 from portal.people.readers import AgentReader, Reader, System
 from portal.timekeeping import traces
 from portal.timekeeping.rules import OPEN, State, why_fixed
@@ -93,12 +94,14 @@ class TimeEntry(Table, tablename="time_entry"):
     ) -> Self:
         """Store work on `case`, or under a service, or general; not yet submitted (S0.23). `agent_id`: who worked it, if not `by` (S1.15).
 
-        The same `form_key` again gives the entry that is there already. Raises `Forbidden` where an agent writes for somebody else (S1.16),
+        The same `form_key` again gives the entry that is there already, or is refused where it says something else.
+        Raises `Forbidden` where an agent writes for somebody else (S1.16),
         `Invalid` by field: `duration`, `work_date`, `service`, `agent`, `external_comment`, `description`, `counts`, `override_reason`.
         """
         if agent_id not in (None, by.id) and not by.is_manager:
             raise Forbidden("Only a manager may enter time for somebody else.")
         if form_key and (known := await cls._of_form(by, form_key)):
+            known._check_repeated(work, case)
             return known
         worked_by = agent_id or by.id
         ground = await ground_of(
@@ -127,6 +130,16 @@ class TimeEntry(Table, tablename="time_entry"):
         """What the form made when it was sent before; of two that arrive together the second waits here for the first."""
         await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
         return await cls.visible_to(by).where((cls.form_key == form_key) & (cls.entered_by_id == by.id)).first()
+
+    def _check_repeated(self, work: Work, case: "Case | None") -> None:
+        """Raise `Invalid` for a form that was sent before with something else in it: that is not there yet, and must not be dropped."""
+        before = (self.case_id, self.actual_minutes, self.work_date, self.external_comment, self.description)
+        comment, description = visible(work.external_comment).strip(), visible(work.description).strip()
+        now = (case.id if case else None, work.minutes, work.work_date, comment, description)
+        if self.version == 1 and before != now:
+            raise Invalid(
+                {"duration": "You sent this form before, with something else. Send it once more to log this too."}
+            )
 
     @property
     def is_open(self) -> bool:

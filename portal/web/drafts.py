@@ -11,6 +11,8 @@ from portal.database import current, transaction
 from portal.errors import BadRequest, Forbidden
 from portal.people.readers import Reader
 
+MOST = 50
+"""Drafts that are kept for one person; the oldest go first."""
 LARGEST = 350_000
 """Bytes that one draft keeps, names of fields included; the table refuses more."""
 
@@ -28,11 +30,16 @@ async def keep(
     content = json.dumps(texts | ({FILES_AGAIN: "yes"} if had_files else {}), ensure_ascii=False)
     if not any(text.strip() for text in texts.values()) or len(content.encode()) > LARGEST:
         return
-    async with transaction(None):
-        await current().execute(
+    async with transaction(None) as tx:
+        await tx.execute(
             "insert into draft (credential_id, address, fields, kept_at) values ($1, $2, $3, $4)"
             " on conflict (credential_id, address) do update set fields = excluded.fields, kept_at = excluded.kept_at",
             credential_id, address[:500], content, at,
+        )  # fmt: skip
+        await tx.execute(
+            "delete from draft where credential_id = $1 and address in"
+            " (select address from draft where credential_id = $1 order by kept_at desc, address offset $2)",
+            credential_id, MOST,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,7 @@ from portal import database, outbox
 from portal.errors import TooMany, Unavailable
 from portal.people import sessions
 from portal.people.readers import ContactReader, Reader
+from portal.people.sessions import Session
 from portal.web.guards import agent_only, contact_only
 from portal.web.metrics import OPEN_STREAMS
 from portal.web.visit import Visit, now, visit_of
@@ -27,6 +29,8 @@ log = structlog.get_logger("portal.live")
 
 HEARTBEAT = 20.0
 """Seconds after which a silent stream says that it is alive, and looks whether its session is."""
+LOOK_AGAIN = 5.0
+"""Seconds after which a stream that has something to tell looks first whether its session still counts, and what its reader may know (R12)."""
 MOST_STREAMS = 30
 """Streams of one person at a time in one process: whoever opens more would take the connections that all share."""
 REFRESH = "refetch"
@@ -101,6 +105,7 @@ class Listener:
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self.streams[queue] = reader.credential_id
         OPEN_STREAMS.inc()
+        looked = monotonic()
         try:
             yield b"id: 1\nretry: 1000\n\n"
             for name in [REFRESH] if snapshot is None else await _missed(reader, snapshot):
@@ -111,10 +116,13 @@ class Listener:
                     notice = await asyncio.wait_for(queue.get(), HEARTBEAT)
                 if notice is None:
                     break
-                if not notice:
-                    if not await self._session_lives(session.id):
+                if not notice or monotonic() - looked > LOOK_AGAIN:
+                    session, looked = await _as_it_is(session), monotonic()
+                    if session is None or session.reader is None:
                         yield _event("ended")
                         break
+                    reader = session.reader
+                if not notice:
                     yield b": still here\n\n"
                     continue
                 for name in await names(reader, notice):
@@ -123,12 +131,14 @@ class Listener:
             del self.streams[queue]
             OPEN_STREAMS.dec()
 
-    async def _session_lives(self, session_id: int) -> bool:
-        try:
-            async with database.transaction(None, readonly=True):
-                return await sessions.is_live(session_id, now())
-        except Unavailable:
-            return True  # asked again at the next heartbeat
+
+async def _as_it_is(session: Session) -> Session | None:
+    """The session as it is by now, without using it; as it was where the database does not answer, which is asked again soon."""
+    try:
+        async with database.transaction(None, readonly=True):
+            return await sessions.find_again(session, now())
+    except Unavailable:
+        return session
 
 
 def _event(name: str) -> bytes:

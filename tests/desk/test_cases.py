@@ -156,6 +156,24 @@ async def test_the_same_form_sent_twice_makes_one_case_and_one_reply() -> None:
     assert [kind for kind, _ in await told(first)] == ["case.opened", "case.replied"]
 
 
+async def test_a_form_that_was_sent_before_with_other_words_drops_none_of_them() -> None:
+    """Who goes back in the browser and changes the text sends the same form: they are told, for what they typed is not there yet."""
+    key = uuid.uuid4()
+    case, another = await opened(), await opened()
+    async with transaction(INES):
+        await case.note(by=INES, text="First words.", at=NOW, form_key=key)
+    for verb, text in (
+        (case.note, "Other words."),
+        (case.reply, "First words."),
+        (another.note, "First words."),
+    ):
+        with pytest.raises(Invalid, match="with other words"):
+            async with transaction(INES):
+                await verb(by=INES, text=text, at=NOW, form_key=key)
+    async with transaction(INES) as tx:
+        assert await tx.fetchval("select count(*) from message") == 3
+
+
 async def test_somebody_elses_form_key_is_of_no_use() -> None:
     key = uuid.uuid4()
     case = await opened(form_key=key)

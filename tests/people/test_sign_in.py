@@ -149,3 +149,14 @@ async def test_what_is_kept_of_a_try_holds_nothing_typed() -> None:
     await wrong("secret-typed-into-the-wrong-field")
     async with transaction(SYSTEM) as tx:
         assert "secret" not in str(await tx.fetch("select key from attempt"))
+
+
+async def test_another_spelling_of_an_address_does_not_count_its_tries_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R6: the database makes the small letter of a dotted I as well, Python does not; what is looked up is what is counted."""
+    monkeypatch.setattr(credentials, "PER_ACCOUNT", attempts.Limit(free=1))
+    await wrong(INES.email)
+    with pytest.raises(TooMany):
+        await credentials.verify(INES.email.upper(), PASSWORD, address=HERE, at=NOW)
+    dotted = INES.email.replace("i", "\u0130", 1)
+    assert dotted != INES.email
+    assert await wrong(dotted, password=PASSWORD) == credentials.WRONG

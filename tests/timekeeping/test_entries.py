@@ -160,6 +160,20 @@ async def test_one_form_makes_one_entry_however_often_it_is_sent(case: Any) -> N
     assert second.id == first.id
 
 
+async def test_a_form_that_was_sent_before_with_something_else_is_refused(case: Any) -> None:
+    """Who goes back in the browser and changes the duration sends the same form; what was corrected since is still the same entry."""
+    key = uuid.uuid4()
+    async with transaction(INES):
+        entry = await TimeEntry.log(INES, WORK, at=NOW, case=case, form_key=key)
+    with pytest.raises(Invalid, match="sent this form before"):
+        async with transaction(INES):
+            await TimeEntry.log(INES, _with(WORK, minutes=7), at=NOW, case=case, form_key=key)
+    async with transaction(INES) as tx:
+        await entry.change(INES, _with(WORK, minutes=8), version=1, at=NOW)
+        assert (await TimeEntry.log(INES, WORK, at=NOW, case=case, form_key=key)).id == entry.id
+        assert await tx.fetchval("select count(*) from time_entry") == 1
+
+
 async def test_contacts_see_no_entry(entry: TimeEntry) -> None:
     """D57."""
     for contact in (ADA, ALAN, GIL):

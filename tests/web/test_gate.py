@@ -10,7 +10,7 @@ from portal.people.readers import Reader
 from portal.web import drafts
 from portal.web.gate import Gate
 from tests.browser import HOST, Browser
-from tests.world import ADA, GIL, INES, MAX, NOOR
+from tests.world import ADA, GIL, INES, MAX, NOOR, NOW
 
 
 async def test_every_answer_has_the_headers(app: Gate) -> None:
@@ -173,6 +173,16 @@ async def test_a_draft_that_is_too_large_is_not_kept(app: Gate, fields: dict[str
         assert answer.status_code == 204
     async with transaction(None) as tx:
         assert await tx.fetchval("select count(*) from draft") == 0
+
+
+async def test_one_person_keeps_fifty_drafts_and_the_oldest_go(app: Gate) -> None:
+    """R83: the disk is not theirs."""
+    for minute in range(52):
+        await drafts.keep(ADA.credential_id, f"/flood/{minute}", {"text": ["typed"]}, NOW + timedelta(minutes=minute))
+    await drafts.keep(GIL.credential_id, "/cases/new", {"text": ["typed"]}, NOW)
+    async with transaction(None) as tx:
+        kept = {row["address"] for row in await tx.fetch("select address from draft")}
+    assert kept == {f"/flood/{minute}" for minute in range(2, 52)} | {"/cases/new"}
 
 
 @pytest.mark.parametrize(

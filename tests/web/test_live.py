@@ -288,6 +288,37 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
     assert stream.heard == ["ended"]
 
 
+async def test_a_stream_that_is_never_silent_ends_with_its_session_all_the_same(
+    listener: Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R12, R17: what others do keeps nobody's stream open."""
+    monkeypatch.setattr("portal.web.live.LOOK_AGAIN", 0.0)
+    stream = Stream(listener.events(await visit_of(INES, settings), snapshot=await snapshot()))
+    await caught_up(listener)
+    async with transaction(None):
+        await sessions.end_all(INES.credential_id, datetime.now(UTC))
+    await tell("case.replied", 7, contact_may_know=True)
+    await asyncio.wait_for(stream.task, 5)
+    assert stream.heard == ["ended"]
+
+
+async def test_a_stream_follows_what_its_reader_may_know(
+    listener: Listener, settings: Settings, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R12, R33: also while it is open."""
+    monkeypatch.setattr("portal.web.live.LOOK_AGAIN", 0.0)
+    stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
+    await tell("invoice.issued", 1, contact_may_know=True)
+    await stream.hears("invoices")
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("update contact set sees_invoices = false where id = $1", ADA.id)
+    await connection.close()
+    await tell("invoice.issued", 2, contact_may_know=True)
+    await tell("case.replied", 7, contact_may_know=True)
+    await stream.hears("invoices", "case-7", "cases")
+    stream.task.cancel()
+
+
 async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gate) -> None:
     """Its stream does not come back every second, and what somebody types in it is not lost to a redirect."""
     async with Browser(app) as browser:
