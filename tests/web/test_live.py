@@ -308,6 +308,7 @@ async def test_a_stream_follows_what_its_reader_may_know(
     """R12, R33: also while it is open."""
     monkeypatch.setattr("portal.web.live.LOOK_AGAIN", 0.0)
     stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
+    await asyncio.sleep(0.2)
     await tell("invoice.issued", 1, contact_may_know=True)
     await stream.hears("invoices")
     connection = await asyncpg.connect(dsn)
