@@ -284,6 +284,25 @@ def test_markdown_that_people_use_works() -> None:
     assert "<td>1</td>" in markdown("|a|b|\n|-|-|\n|1|2|")
 
 
+@pytest.mark.parametrize(
+    ("text", "linked"),
+    [
+        ("see https://a.example/x?a=1&b=2, then", ["https://a.example/x?a=1&amp;b=2"]),
+        ("(in https://a.example/A_(B)).", ["https://a.example/A_(B)"]),
+        ("HTTPS://A.example! **http://b.example/c_d_e**", ["HTTPS://A.example", "http://b.example/c_d_e"]),
+        ("https://xn--80ak6aa92e.com", ["https://xn--80ak6aa92e.com"]),
+        ("`https://a.example` backup.sh 10.0.0.1 www.a.example ftp://a.example javascript:alert(1) https://", []),
+        ("[words](https://a.example/https://b.example)", ["https://a.example/https://b.example"]),
+        ('https://a.example/"onclick=1 https://b.example/<script>', ["https://a.example/", "https://b.example/"]),
+    ],
+)
+def test_an_address_in_a_message_is_a_link_as_it_was_typed(text: str, linked: list[str]) -> None:
+    """R46, R47: only what says that it is one, and where it leads is what is read."""
+    html = markdown(text)
+    assert re.findall(r'<a href="([^"]*)"', html) == linked
+    assert all(f">{address}</a>" in html for address in linked) or "words" in text
+
+
 def test_a_case_number_at_the_start_of_a_line_is_no_heading() -> None:
     assert markdown("# 1042 again\n#1042 too") == "<p># 1042 again<br>\n#1042 too</p>"
 

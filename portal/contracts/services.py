@@ -87,12 +87,17 @@ class Service(Table, tablename="service"):
         return await current().fetch(OFFERED, customer, on)
 
     @classmethod
-    async def all_offered(cls) -> list[Any]:
-        """Rows id, name, customer (its name) of every service of a customer that has not ended, for choosing one."""
-        return await current().fetch(
-            "select s.id, s.name, u.name as customer from service s join customer u on u.id = s.customer_id"
-            " where u.ended_at is null order by lower(u.name), lower(s.name)"
+    async def all_offered(cls, on: date | None = None) -> list[tuple[int, str]]:
+        """Id and words (`Acme: Helpdesk`) of every service of a customer that has not ended, for choosing one; with `on` only where the
+        contract has not ended on that day."""
+        rows = await current().fetch(
+            "select s.id, s.name, u.name as customer from service s"
+            " join customer u on u.id = s.customer_id join contract c on c.id = s.contract_id"
+            " where u.ended_at is null and ($1::date is null or c.end_on is null or c.end_on > $1)"
+            " order by lower(u.name), lower(s.name), s.id",
+            on,
         )
+        return [(row["id"], f"{row['customer']}: {row['name']}") for row in rows]
 
     @classmethod
     async def create(cls, contract: Contract, facts: ServiceFacts, at: datetime) -> "Service":

@@ -235,6 +235,25 @@ async def test_the_own_list_takes_a_case_by_its_number(ines: Browser, case: Case
     assert len(await entries()) == 1
 
 
+async def test_work_of_a_customer_that_is_on_no_case_is_logged_under_its_service(ines: Browser, case: Case) -> None:
+    """S2.40: billable unless something else is chosen; a service of another customer than the case's is refused."""
+    fields = {"duration": "45m", "work_date": today().isoformat(), "service": "1", "external_comment": "Maintenance"}
+    assert "Acme: " in (await ines.get("/agent/time")).text
+    assert (await ines.send_form("/agent/time", fields)).status_code == 303
+    assert (await ines.send_form("/agent/time", fields | {"billing": "no_charge"})).status_code == 303
+    found = await entries()
+    assert [(row["case_id"], row["service_id"], row["billing"]) for row in found] == [
+        (None, 1, "billable"),
+        (None, 1, "no_charge"),
+    ]
+    assert {row["customer_id"] for row in found} == {case.customer_id}
+    for wrong in ({"service": "999"}, {"service": "2", "case": str(case.number)}):
+        answer = await ines.send_form("/agent/time", fields | wrong)
+        assert answer.status_code == 422
+        assert "Choose a service of this customer." in answer.text
+    assert len(await entries()) == 2
+
+
 async def test_the_own_list_holds_nobody_elses_time(ines: Browser, case: Case) -> None:
     await logged(case, by=MAX, external_comment="by Max")
     page = await ines.get("/agent/time")

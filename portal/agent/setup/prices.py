@@ -86,7 +86,7 @@ async def _rates(request: Asked, **again: Any) -> Response[str]:
         request, "agent/setup/rates.html", rates=await Rate.listed(),
         role_choices=choices(await Role.all_by_name()), agent_choices=choices(await Agent.offered()),
         customer_choices=choices(await Customer.offered()),
-        service_choices=[(row["id"], f"{row['customer']}: {row['name']}") for row in await Service.all_offered()],
+        service_choices=await Service.all_offered(),
         currencies=particulars.currencies(), **again,
     )  # fmt: skip
 

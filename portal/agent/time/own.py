@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.agent.time.form import Logged, Web, state_of
+from portal.contracts.services import Service
 from portal.database import transaction
 from portal.desk import Case
 from portal.errors import Conflict, Invalid, NotFound
@@ -48,11 +49,11 @@ async def _own_time(
         "agent", reader.id, state=state_of(query.get("state")), after=lists.key(query.get("after", ""))
     )
     entries = await lists.page(reader, which)
-    kept = await drafts.kept(reader, "/agent/time")
+    kept, day = await drafts.kept(reader, "/agent/time"), today(reader.time_zone, visit.at)
     return await agent_page(
         request, reader, "agent/time/list.html", status=Conflict.status if outcome and not outcome.submitted else 200,
         which=which, entries=entries, counts=await lists.counts(reader, reader.id), states=list(State), outcome=outcome,
-        today=today(reader.time_zone, visit.at), form_key=uuid.uuid4(), errors=errors or {}, typed=typed or kept["/agent/time"],
+        today=day, services=await Service.all_offered(day), form_key=uuid.uuid4(), errors=errors or {}, typed=typed or kept["/agent/time"],
     )  # fmt: skip
 
 
@@ -63,12 +64,13 @@ async def log_time(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Log general time (S2.38), or time on the case whose number is given: under its service, billable as its type says."""
+    """Log time on the case whose number is given, under its service unless another is chosen; of a customer without a case, under a service;
+    or general time (S2.38, S2.40). Billable as the case's type says, or as chosen."""
     try:
         fields = form.into(Logged)
         async with transaction(reader):
             case = await _case_of(fields.case, reader)
-            work = fields.work(case.service_id if case else None)
+            work = fields.work(fields.service or (case.service_id if case else None))
             await TimeEntry.log(reader, work, at=at, case=case, form_key=form.key)
     except Invalid as refusal:
         return await refused(request, _own_time, refusal, form)
