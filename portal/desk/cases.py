@@ -117,6 +117,7 @@ class Case(Table, tablename="cases"):
         if problems:
             raise Invalid(problems)
         agent_id = None if by.is_contact else by.id
+        html = await messages.html_of(writing)
         row = await current().fetchrow(
             "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, service_id, opened_at, opened_by_agent_id,"
             " updated_at)"
@@ -125,7 +126,7 @@ class Case(Table, tablename="cases"):
         )  # fmt: skip
         case = cls.of_row(dict(row))
         await events.record(case.id, case.customer_id, "opened", by=by, contact_may_know=True, at=at)
-        await messages.write(case.id, case.customer_id, "reply", writing, by=by, at=at)
+        await messages.write(case.id, case.customer_id, "reply", writing, html, by=by, at=at)
         await outbox.tell(
             kind="case.opened", subject_id=case.id, customer_id=case.customer_id, contact_may_know=True, actor=by, at=at
         )
@@ -149,8 +150,9 @@ class Case(Table, tablename="cases"):
         writing.check()
         if await messages.written_before(writing, by, "reply", self.id):
             return
+        html = await messages.html_of(writing)
         await self._lock(by)
-        await messages.write(self.id, self.customer_id, "reply", writing, by=by, at=at)
+        await messages.write(self.id, self.customer_id, "reply", writing, html, by=by, at=at)
         changes: dict[str, Any] = {"updated_at": at}
         if by.is_agent and not self.first_replied_at:
             changes["first_replied_at"] = at
@@ -172,8 +174,9 @@ class Case(Table, tablename="cases"):
         writing.check()
         if await messages.written_before(writing, by, "note", self.id):
             return
+        html = await messages.html_of(writing)
         await self._lock(by)
-        await messages.write(self.id, self.customer_id, "note", writing, by=by, at=at)
+        await messages.write(self.id, self.customer_id, "note", writing, html, by=by, at=at)
         await self._tell("case.noted", by, at, contact_may_know=False)
 
     async def take(self, *, by: AgentReader, at: datetime) -> None:

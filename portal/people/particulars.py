@@ -134,7 +134,7 @@ def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:
 
     def read(text: str) -> int:
         digits = text.strip()
-        if not (digits.isascii() and digits.isdigit() and least <= int(digits[:12]) <= most):
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 12 and least <= int(digits) <= most):
             raise ValueError(f"Write a whole number from {least} to {most}{unit and ' '}{unit}.")
         return int(digits)
 

@@ -5,7 +5,8 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ from portal.storage import new_key
 from portal.web import drafts
 from portal.web.errors import SignInNeeded
 from portal.web.multipart import MAX_FIELDS, MAX_TEXT, Body, Part
-from portal.web.visit import Visit, now, page_of, visit_of
+from portal.web.visit import Visit, page_of, visit_of
 
 MAX_FILE = 25 * 1024 * 1024
 MAX_FILES = 10
@@ -144,7 +145,7 @@ async def read(request: Request[Any, Any, Any]) -> None:
     if request.method in SAFE or visit.form is not None:
         return
     form = visit.form = Form()
-    body = _Arriving(request.receive)
+    body, began = _Arriving(request.receive), monotonic()
     try:
         await _fill(form, visit, request, body, _store_file)
     except (TooLarge, TooMany, Full):
@@ -152,16 +153,16 @@ async def read(request: Request[Any, Any, Any]) -> None:
         if visit.reader:
             await drafts.keep(visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=True)
         raise
-    await _look_again(form, visit, request)
+    if (took := timedelta(seconds=monotonic() - began)) >= SLOW:
+        await _look_again(form, visit, request, visit.at + took)
     if "form" not in request.route_handler.parsed_fn_signature.parameters:
         form.into(Nothing)
 
 
-async def _look_again(form: Form, visit: Visit, request: Request[Any, Any, Any]) -> None:
+async def _look_again(form: Form, visit: Visit, request: Request[Any, Any, Any], at: datetime) -> None:
     """Who asks was found out when the request began. A body that took its time may arrive after the session has ended, or its reader has
     other rights (R12, R17): then its text is kept as a draft, and `SignInNeeded` leads to it once the reader is back."""
-    at = now()
-    if visit.session is None or visit.reader is None or at - visit.at < SLOW:
+    if visit.session is None or visit.reader is None:
         return
     async with transaction(None, readonly=True):
         session = await sessions.find_again(visit.session, at)

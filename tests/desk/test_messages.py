@@ -8,10 +8,11 @@ import asyncpg
 import pytest
 
 from portal.database import transaction
-from portal.desk import Attachment, Case, feed_of, files_of
+from portal.desk import Attachment, Case, feed_of, files_of, messages
 from portal.desk.attachments import MAX_FILES, announce, sweep_uploads
 from portal.errors import Invalid, NotFound
 from portal.people.readers import SYSTEM
+from portal.render import markdown
 from portal.storage import Storage, new_key, open_storage
 from tests.desk.files import upload
 from tests.desk.test_cases import LATER, everything, opened
@@ -144,3 +145,15 @@ async def test_a_contact_sees_no_upload_of_others(storage: Storage) -> None:
     await upload(storage, ADA)
     async with transaction(ALAN) as tx:
         assert await tx.fetch("select * from upload") == []
+
+
+async def test_a_message_may_be_long_and_not_longer() -> None:
+    """R52: a longer text is a file; what is rendered aside is rendered the same."""
+    case = await opened()
+    text = "**word** " * ((messages.LONGEST - 1) // 9)
+    async with transaction(ADA):
+        await case.reply(by=ADA, text=text, at=NOW)
+        with pytest.raises(Invalid, match="30,000 characters"):
+            await case.reply(by=ADA, text="x" * (messages.LONGEST + 1), at=NOW)
+    async with transaction(INES) as tx:
+        assert await tx.fetchval("select html from message order by id desc limit 1") == markdown(text)

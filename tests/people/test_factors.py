@@ -48,6 +48,15 @@ async def test_a_code_counts_one_step_early_or_late_and_once(dsn: str) -> None:
         assert await is_right(code(later + off * STEP), later) is right, off
 
 
+async def test_the_form_that_set_it_up_makes_no_used_code_fresh(dsn: str) -> None:
+    """R9: sent again, it would otherwise go back to the step of then."""
+    await set_up()
+    typed = code(NOW + STEP)
+    assert await is_right(typed, NOW + STEP)
+    await set_up()
+    assert not await is_right(typed, NOW + STEP)
+
+
 async def test_a_code_is_read_as_people_type_it(dsn: str) -> None:
     await set_up()
     typed = code(NOW + STEP)

@@ -109,6 +109,15 @@ def test_a_form_is_refused_with_all_that_is_wrong_at_once() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "typed", ["1500", "000000000001500", "0000000000019999999", "1" * 400, "\u0661", "1.5", "", "-1"]
+)
+def test_what_is_no_whole_number_of_its_range_is_refused(typed: str) -> None:
+    """R50: leading zeros hide nothing."""
+    with pytest.raises(ValueError, match="from 0 to 365 days"):
+        particulars.whole(0, 365, "days")(typed)
+
+
 def test_what_nobody_sees_is_no_part_of_a_text() -> None:
     """R51, R54: a mark that turns letters around would make a line say something else than is stored."""
     assert particulars.visible("re\u202ecod\u2066ed\x07\u200b\n\u2028a\u00a0b") == "recoded\n a b"

@@ -43,7 +43,8 @@ async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at:
     await current().execute(
         "insert into authenticator (credential_id, secret, last_step, created_at) values ($1, $2, $3, $4)"
         " on conflict (credential_id) do update"
-        " set secret = excluded.secret, last_step = excluded.last_step, created_at = excluded.created_at",
+        " set secret = excluded.secret, created_at = excluded.created_at,"
+        " last_step = greatest(authenticator.last_step, excluded.last_step)",  # a form sent again makes no used code fresh
         credential_id, sealer.seal(_PURPOSE, secret, at), step, at,
     )  # fmt: skip
     return await recovery.begin(credential_id)
