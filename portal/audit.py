@@ -52,6 +52,7 @@ select u.id, u.at, coalesce(a.name, t.name) as who, u.address, u.request, u.what
          when 'session' then (select c.email from session s join credential c on c.id = s.credential_id where s.id = u.subject_id)
          when 'credential' then (select email from credential where id = u.subject_id)
          when 'authenticator' then (select email from credential where id = u.subject_id)
+         when 'recovery_code' then (select email from credential where id = u.subject_id)
        end as subject,
        case split_part(u.what, '.', 1)
          when 'time_entry' then (select work_date from time_entry where id = u.subject_id)

@@ -81,8 +81,8 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
     """Bring a backup into an empty database and its storage, and return its manifest.
 
     Nothing is changed where the backup is not whole or the database is not empty (`CannotStart`). The files come first and the database in
-    one transaction after them, so that a restore that was broken off can simply be repeated. All sessions end: one that was ended after
-    the backup must not live again.
+    one transaction after them; a restore that was broken off before the database is there can simply be repeated, one that was broken off
+    later needs a new empty database. All sessions and open links end: one that was ended or used after the backup must not live again.
     """
     manifest = await asyncio.to_thread(_checked, folder)
     known = schema.migration_names()
@@ -104,7 +104,9 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
                 raise CannotStart(f"The file {key} changed while it was read.")
         await connection.execute(schema.ROLES)
         await _run(owner_url, "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", str(folder / DUMP))
-        await connection.execute("update session set ended_at = $1 where ended_at is null", at)
+        async with connection.transaction():
+            await connection.execute("update session set ended_at = $1 where ended_at is null", at)
+            await connection.execute("update invitation set ended_at = $1 where ended_at is null", at)
     finally:
         await connection.close()
     await schema.migrate(owner_url)

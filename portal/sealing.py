@@ -38,5 +38,5 @@ class Sealer:
 
 
 def key_of(secret: str, purpose: str) -> bytes:
-    """32 bytes that belong to one purpose: knowing them tells nothing of the secret or of another purpose's (HKDF's expansion)."""
+    """32 bytes that belong to one purpose: knowing them tells nothing of the secret or of another purpose's (HMAC of its name)."""
     return hmac.digest(secret.encode(), purpose.encode(), sha256)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from functools import wraps
+from typing import cast
 
 import asyncpg
 import msgspec
@@ -19,6 +20,7 @@ from portal.database import transaction
 from portal.desk import attachments
 from portal.jobs import EACH_MINUTE
 from portal.people import sessions
+from portal.people.factors.told import Change
 from portal.people.invitations import RESET_VALID
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
@@ -90,6 +92,11 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
     async def mail_password_changed(ids: Ids, at: datetime) -> EmailMessage | None:
         changed_at = datetime.fromisoformat(str(ids["at"]))
         return await mail.password_changed(int(ids["credential"]), changed_at, settings, at)
+
+    @letter(until=MAIL_KEPT)
+    async def mail_factor_changed(ids: Ids, at: datetime) -> EmailMessage | None:
+        change, changed_at = cast("Change", ids["change"]), datetime.fromisoformat(str(ids["at"]))
+        return await mail.factor_changed(int(ids["credential"]), change, changed_at, settings, at)
 
     @jobs.schedule(EACH_MINUTE, "* * * * *")
     async def tidy_now(_: Schedule) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -226,6 +227,30 @@ async def test_a_factor_leaves_no_secret(app: Gate, dsn: str) -> None:
     found = [row for row in await lines(dsn) if row["what"].startswith("authenticator")]
     assert [row["what"] for row in found] == ["authenticator.insert", "authenticator.delete"]
     assert {json.loads(row["changes"])["secret"] for row in found} == {None}
+
+
+async def test_each_use_of_a_factor_is_no_change_and_another_one_is(app: Gate, dsn: str) -> None:
+    """R89: among a line for each sign-in nobody would see the one that replaced it."""
+    import pyotp
+
+    secrets = [authenticator.new_secret() for _ in range(2)]
+    sealer, later = app.settings.sealer, NOW + timedelta(minutes=5)
+    async with transaction(None):
+        await authenticator.set_up(ADA.credential_id, secrets[0], pyotp.TOTP(secrets[0]).at(NOW), sealer, NOW)
+        assert await authenticator.use(ADA.credential_id, pyotp.TOTP(secrets[0]).at(later), sealer, later)
+        await authenticator.set_up(ADA.credential_id, secrets[1], pyotp.TOTP(secrets[1]).at(later), sealer, later)
+    found = [row["what"] for row in await lines(dsn) if row["what"].startswith("authenticator")]
+    assert found == ["authenticator.insert", "authenticator.update"]
+
+
+async def test_new_recovery_codes_are_one_line_that_names_none(app: Gate, dsn: str) -> None:
+    """R89: they let somebody in as well."""
+    async with transaction(None):
+        codes = await recovery.renew(ADA.credential_id)
+    (row,) = [row for row in await lines(dsn) if row["what"].startswith("recovery_code")]
+    assert (row["subject_id"], json.loads(row["changes"])) == (ADA.credential_id, {"codes": [None, len(codes)]})
+    async with await Browser.of(app, NOOR) as noor:
+        assert "Recovery codes added" in (await noor.get("/agent/setup/changes")).text
 
 
 async def test_admins_read_it_page_by_page(app: Gate) -> None:

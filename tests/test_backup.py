@@ -91,8 +91,8 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
     try:
         restored = server.start()
         assert await counts(restored) == before | {
-            "audit": before["audit"] + 1
-        }  # that a restore ends the session is on record
+            "audit": before["audit"] + 3
+        }  # that a restore ends the session and the two open invitations is on record
         assert await content(restored) == documents
         copies = open_storage(f"file://{data}/files")
         for key in json.loads((backup / "manifest.json").read_text())["files"]:
@@ -101,7 +101,9 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
         await database.start(restored, role="portal_app")
         assert await credentials.verify("ines@desk.example", PASSWORD, address="192.0.2.1", at=NOW)
         async with transaction(SYSTEM, readonly=True) as tx:
-            assert await tx.fetchval("select count(*) from session where ended_at is null") == 0
+            for table in ("session", "invitation"):
+                assert await tx.fetchval(f"select count(*) from {table}") > 0
+                assert await tx.fetchval(f"select count(*) from {table} where ended_at is null") == 0
         await database.stop()
     finally:
         server.stop()

@@ -1,6 +1,7 @@
 """`transaction(reader)`: who reads sees what is theirs, and nothing else happens half."""
 
 import asyncio
+import contextlib
 import contextvars
 
 import asyncpg
@@ -148,6 +149,21 @@ class TestAway:
         assert ended
         async with transaction(SYSTEM) as tx:
             assert await tx.fetchval("select true from role where name = 'before'")
+
+    async def test_a_transaction_whose_error_was_caught_on_the_way_is_not_taken_for_committed(self, dsn: str) -> None:
+        """The server answers COMMIT with a rollback then, and with no error."""
+        done: list[int] = []
+
+        async def hook() -> None:
+            done.append(1)
+
+        with pytest.raises(RuntimeError, match="failed before its end"):
+            async with transaction(SYSTEM) as tx:
+                tx.on_commit(hook)
+                await tx.execute("insert into role (name) values ('half')")
+                with contextlib.suppress(asyncpg.PostgresError):
+                    await tx.execute("select 1 / 0")
+        assert done == []
 
     async def test_a_connection_that_is_lost_in_the_middle_is_told_as_away_and_leaves_nothing(self, dsn: str) -> None:
         owner = await asyncpg.connect(dsn)

@@ -32,7 +32,7 @@ _LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.InternalClientError,  # what it says of a connection that ended while it was not looked at
 )
-_AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
+AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
 
 _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
 """Somebody else holds what this one needs, or it took too long: nothing was changed, and the same may be tried again."""
@@ -148,10 +148,11 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
         try:
             yield tx
         except BaseException:
-            with contextlib.suppress(*_AWAY):
+            with contextlib.suppress(*AWAY):
                 await tx.connection.execute("ROLLBACK")
             raise
-        await tx.connection.execute("COMMIT")
+        if await tx.connection.execute("COMMIT") != "COMMIT" and not readonly:
+            raise RuntimeError("This transaction had failed before its end, and whoever caught the error went on.")
     except Exception as error:
         if refusal := refusal_of(error):
             raise refusal from error
@@ -184,7 +185,7 @@ async def _savepoint(tx: Transaction) -> AsyncIterator[None]:
         yield
     except BaseException:
         del tx.hooks[hooks:]
-        with contextlib.suppress(*_AWAY):
+        with contextlib.suppress(*AWAY):
             await tx.connection.execute(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
         raise
     else:
@@ -205,7 +206,7 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
                 f"BEGIN READ ONLY; {_as(reader)}" if readonly else f"BEGIN; {_from()} {_as(reader)}"
             )
             return Transaction(connection, reader, readonly)
-        except (*_AWAY, TimeoutError) as error:
+        except (*AWAY, TimeoutError) as error:
             if connection is not None:
                 await _release(connection, for_good=True)
             if last or isinstance(error, TimeoutError):
@@ -227,11 +228,11 @@ def _is_gone(connection: Any) -> bool:
 
 async def _release(connection: Any, *, for_good: bool = False) -> None:
     """Give a connection back; one that is still in a transaction, or shall go `for_good`, is used by nobody again."""
-    with contextlib.suppress(*_AWAY):
+    with contextlib.suppress(*AWAY):
         if for_good or connection.is_in_transaction():
             connection.terminate()
     if _Server.pool is not None:
-        with contextlib.suppress(*_AWAY):
+        with contextlib.suppress(*AWAY):
             await asyncio.shield(_Server.pool.release(connection))
 
 

@@ -1,6 +1,6 @@
 """Mail: what it says, how it is put together, how it leaves. The worker sends it (`portal/worker.py`)."""
 
-from portal.mail.letters import password_changed, password_reset
+from portal.mail.letters import factor_changed, password_changed, password_reset
 from portal.mail.sending import NotSent, send
 
-__all__ = ["NotSent", "password_changed", "password_reset", "send"]
+__all__ = ["NotSent", "factor_changed", "password_changed", "password_reset", "send"]

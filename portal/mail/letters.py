@@ -7,6 +7,7 @@ from typing import Any
 
 from portal.database import transaction
 from portal.people import invitations
+from portal.people.factors.told import Change
 from portal.people.readers import Reader
 from portal.people.sessions import reader_of
 from portal.render import render
@@ -38,6 +39,30 @@ async def password_changed(
         settings, receiver, "password_changed", "Your password was changed", at, changed_at=changed_at,
         link=f"{settings.base_url}/sign-in", id=f"changed.{credential_id}.{changed_at.timestamp():.6f}",
     )  # fmt: skip
+
+
+async def factor_changed(
+    credential_id: int, change: Change, changed_at: datetime, settings: Settings, at: datetime
+) -> EmailMessage | None:
+    """Tells the owner of an account that its second factor is another one, in case it was not they."""
+    async with transaction(None) as tx:
+        receiver = await _receiver(tx, credential_id)
+    if receiver is None:
+        return None
+    return _letter(
+        settings, receiver, "factor_changed", "Your second factor was changed", at, changed_at=changed_at, what=WHAT[change],
+        link=f"{settings.base_url}/sign-in", id=f"factor.{credential_id}.{change}.{changed_at.timestamp():.6f}",
+    )  # fmt: skip
+
+
+WHAT: dict[Change, str] = {
+    "authenticator_added": "an authenticator app was set up",
+    "authenticator_removed": "the authenticator app was removed",
+    "passkey_added": "a passkey was added",
+    "passkey_removed": "a passkey was removed",
+    "codes_renewed": "new recovery codes were made, and the ones of before count no more",
+    "all_removed": "an administrator removed it, so that you sign in with your password alone",
+}
 
 
 async def _receiver(tx: Any, credential_id: int) -> Reader | None:

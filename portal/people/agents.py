@@ -117,11 +117,14 @@ class Agent(Table, tablename="agent"):
         )
 
     async def _is_only_admin(self) -> bool:
-        # The rows are locked, so that two admins who remove each other at once do not both succeed.
+        # The rows are locked, so that two admins who remove each other at once do not both succeed. Who was invited and has no password yet
+        # is none to rely on.
         admins = await current().fetch(
-            "select id from agent where grade = 'admin' and ended_at is null order by id for update"
+            "select a.id, c.password_hash is not null as signs_in from agent a join credential c on c.agent_id = a.id"
+            " where a.grade = 'admin' and a.ended_at is null order by a.id for update of a"
         )
-        return [row["id"] for row in admins] == [self.id]
+        others = [row["signs_in"] for row in admins if row["id"] != self.id]
+        return len(others) < len(admins) and not any(others)
 
 
 LISTED = """

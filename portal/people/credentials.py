@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from portal.database import current, transaction
 from portal.errors import Invalid
 from portal.people import attempts, invitations, passwords, sessions
 from portal.people.particulars import unless_taken
+from portal.people.passwords import Proven, mark_of
 
 PER_ACCOUNT = attempts.Limit(free=10)
 """Wrong passwords for one account from one address on the net."""
@@ -39,14 +39,6 @@ class Credential(Table, tablename="credential"):
     disabled_at = Timestamptz(null=True, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """Whose password was typed. `mark` is another one for each password, and tells nothing of it."""
-
-    credential_id: int
-    mark: str
-
-
 async def verify(email: str, password: str, *, address: str, at: datetime) -> Proven:
     """Whose address and password these are. Call it outside of a transaction.
 
@@ -67,35 +59,31 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
     async with transaction(None) as tx:
         await attempts.forget(account)
         await attempts.withdraw(tries[source])
-        if fresh is not None:
-            await tx.execute(
-                "update credential set password_hash = $1 where id = $2 and password_hash = $3",
-                fresh, found["id"], known_hash,
-            )  # fmt: skip
-    return Proven(found["id"], _mark(fresh or known_hash))
+        if fresh is not None and not await tx.fetchval(
+            "update credential set password_hash = $1 where id = $2 and password_hash = $3 returning true",
+            fresh, found["id"], known_hash,
+        ):  # fmt: skip
+            fresh = None  # somebody signs in with it at the same moment, and has renewed it
+            known_hash = await _same(found["id"], password)
+    return Proven(found["id"], mark_of(fresh or known_hash))
+
+
+async def _same(credential_id: int, password: str) -> str:
+    """The hash that is there by now. Raises `Invalid` where it is of another password."""
+    stored: str = await current().fetchval("select password_hash from credential where id = $1", credential_id)
+    if not await asyncio.to_thread(passwords.matches, stored, password):
+        raise Invalid({"": WRONG})
+    return stored
 
 
 async def hold(proven: Proven) -> None:
     """Raise `Invalid` where the password was changed since, or access was taken away; else it is not before this transaction ends."""
     row = await current().fetchrow(
-        "select password_hash, disabled_at from credential where id = $1 for update", proven.credential_id
+        "select c.password_hash, p.disabled from credential c, person_of(c.id) p where c.id = $1 for update of c",
+        proven.credential_id,
     )
-    if row is None or row["disabled_at"] or not row["password_hash"] or _mark(row["password_hash"]) != proven.mark:
+    if row is None or row["disabled"] or not row["password_hash"] or mark_of(row["password_hash"]) != proven.mark:
         raise Invalid({"": WRONG})
-
-
-async def proven(credential_id: int) -> Proven:
-    """For somebody who has chosen their password in this request. Raises `Invalid` where access was taken away meanwhile."""
-    row = await current().fetchrow(
-        "select password_hash from credential where id = $1 and disabled_at is null", credential_id
-    )
-    if row is None:
-        raise Invalid({"": WRONG})
-    return Proven(credential_id, _mark(row["password_hash"]))
-
-
-def _mark(password_hash: str) -> str:
-    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
 
 async def find_active(email: str) -> int | None:
@@ -164,6 +152,11 @@ async def _known(email: str) -> Any:
         "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where lower(c.email) = $1",
         _folded(typed),
     )
+
+
+async def forget_tries(email: str, address: str) -> None:
+    """Wrong passwords for this account from there count no more. As the sign-in role."""
+    await attempts.forget(_keys(email, address)[0])
 
 
 def _folded(email: str) -> str:

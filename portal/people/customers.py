@@ -10,6 +10,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import NotFound
+from portal.people import invitations, sessions
 from portal.people.offered import Offered, offered
 from portal.people.particulars import Checked, country, in_range, line, optional, unless_taken, vat_id
 from portal.people.readers import SYSTEM, Reader, System
@@ -88,8 +89,11 @@ class Customer(Table, tablename="customer"):
             )  # fmt: skip
 
     async def end(self, at: datetime) -> None:
-        """Its contacts cannot sign in any more, at once, and it is offered nowhere. Repeating it changes nothing."""
+        """Its contacts are out at once, everywhere (R12), and it is offered nowhere. Repeating it changes nothing."""
         await current().execute("update customer set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
+        for row in await current().fetch("select id from credential where customer_id = $1 order by id", self.id):
+            await sessions.end_all(row["id"], at)
+            await invitations.end_all(row["id"], at)
 
     async def resume(self) -> None:
         """Take the end back."""

@@ -14,6 +14,7 @@ from portal import jobs
 from portal.database import current, transaction
 from portal.errors import NotFound
 from portal.people import passwords, sessions
+from portal.people.passwords import Proven, mark_of
 
 Kind = Literal["invitation", "reset"]
 
@@ -72,8 +73,8 @@ async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
 
 async def accept(
     token: str, password: str, at: datetime, *, kind: Kind = "invitation", known: Iterable[str] = ()
-) -> int:
-    """Set the password and return the credential's id. Every session and every link of this person ends; after a reset they are mailed.
+) -> Proven:
+    """Set the password, and say whose it is. Every session and every link of this person ends; after a reset they are mailed.
 
     Call it outside of a transaction: it opens its own, so that no connection and no lock waits while the password is hashed.
     `known`: further names that a password must not consist of, such as our company's. Raises `NotFound` for a token that is used, ended or
@@ -83,9 +84,8 @@ async def accept(
         invited = await find(token, at, kind)
     password_hash = await passwords.chosen(password, [invited.email, invited.name, invited.customer_name or "", *known])
     async with transaction(None) as tx:
-        await sessions.end_all(
-            invited.credential_id, at
-        )  # first, for whoever else changes the password locks the person first
+        # First, for whatever else changes a password locks the person first.
+        await sessions.end_all(invited.credential_id, at)
         taken = await tx.fetchval(
             "update invitation set ended_at = $2 where token_hash = $1 and ended_at is null returning id",
             sessions.hash_of(token), at,
@@ -96,7 +96,7 @@ async def accept(
         await tx.execute("update credential set password_hash = $2 where id = $1", invited.credential_id, password_hash)
         if kind == "reset":
             await tell_of_change(invited.credential_id, at)
-    return invited.credential_id
+    return Proven(invited.credential_id, mark_of(password_hash))
 
 
 async def tell_of_change(credential: int, at: datetime) -> None:

@@ -5,10 +5,12 @@ Hashing takes about 43 ms and 19 MiB. It runs in a thread, at most two at once i
 
 import asyncio
 import contextlib
+import hashlib
 import re
 import unicodedata
 from asyncio import AbstractEventLoop, Semaphore
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from functools import cache
 from weakref import WeakKeyDictionary
 
@@ -28,6 +30,19 @@ QUEUE_SECONDS = 10.0
 """How long somebody waits for their turn before the portal says that it is busy."""
 
 _slots: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Whose password was typed or chosen. `mark` is another one for each password, and tells nothing of it."""
+
+    credential_id: int
+    mark: str
+
+
+def mark_of(password_hash: str) -> str:
+    """See `Proven`."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +84,7 @@ def matches(password_hash: str | None, password: str) -> bool:
         fits = HASHER.verify(known, _plain(password))
     except (VerificationError, InvalidHashError):
         return False
-    return fits and password_hash is not None and len(password) <= MOST
+    return fits and password_hash is not None and _length(password) <= MOST
 
 
 def renewed(password_hash: str, password: str) -> str | None:
@@ -82,7 +97,7 @@ def refuse_weak(password: str, known: Iterable[str]) -> None:
 
     `known`: what a stranger would try first for this person, such as their name, their address, the companies' names.
     """
-    length = len(unicodedata.normalize("NFC", password))
+    length = _length(password)
     if length < LEAST:
         raise ValueError(f"Use at least {LEAST} characters.")
     if length > MOST:
@@ -90,6 +105,10 @@ def refuse_weak(password: str, known: Iterable[str]) -> None:
     words = {word for text in known for word in re.split(r"[\W_]+", text.lower()) if len(word) >= 3}
     if _unguessed(password, words) < _LEAST_UNGUESSED:
         raise ValueError("This is easy to guess: use several words that do not belong together, or random characters.")
+
+
+def _length(password: str) -> int:
+    return len(unicodedata.normalize("NFC", password))
 
 
 def _plain(password: str) -> bytes:

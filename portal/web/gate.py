@@ -170,9 +170,10 @@ class Gate:
 
     def _is_ours(self, origin: str) -> bool:
         try:
-            return urlsplit(origin).netloc in self.settings.allowed_hosts
+            said = urlsplit(origin)
         except ValueError:  # brackets that hold no address
             return False
+        return said.netloc in self.settings.allowed_hosts and said.scheme == urlsplit(self.settings.base_url).scheme
 
 
 def _record(scope: Any, visit: Visit, status: int, seconds: float) -> None:

@@ -31,6 +31,8 @@ HEARTBEAT = 20.0
 """Seconds after which a silent stream says that it is alive, and looks whether its session is."""
 LOOK_AGAIN = 5.0
 """Seconds after which a stream that has something to tell looks first whether its session still counts, and what its reader may know (R12)."""
+UNREAD = 100
+"""Notices that wait for a stream that does not read; one more, and it is told once that it missed something."""
 MOST_STREAMS = 30
 """Streams of one person at a time in one process: whoever opens more would take the connections that all share."""
 REFRESH = "refetch"
@@ -64,7 +66,7 @@ class Listener:
             try:
                 await self._listen_until_lost()
                 delay = 0.2
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*database.AWAY, asyncpg.PostgresError) as error:
                 log.warning("the live updates lost the database", error=type(error).__name__)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 5)
@@ -82,12 +84,12 @@ class Listener:
 
     def _tell(self, notice: dict[str, Any] | None) -> None:
         for queue in self.streams:
-            # A stream that does not read is told once that it missed something.
-            if queue.qsize() > 100:
+            told = notice
+            if queue.qsize() > UNREAD:
                 while not queue.empty():
                     queue.get_nowait()
-                notice = notice and {"kind": REFRESH}
-            queue.put_nowait(notice)
+                told = notice and {"kind": REFRESH}
+            queue.put_nowait(told)
 
     def refuse_more(self, reader: Reader | None) -> None:
         """Raise `TooMany` where this person has as many streams as one person may have."""
@@ -125,7 +127,11 @@ class Listener:
                 if not notice:
                     yield b": still here\n\n"
                     continue
-                for name in await names(reader, notice):
+                try:
+                    told = await names(reader, notice)
+                except Unavailable:
+                    told = [REFRESH]
+                for name in told:
                     yield _event(name)
         finally:
             del self.streams[queue]

@@ -38,11 +38,14 @@ class Body:
         kind, options = parse_options_header(content_type)
         # Without files there is only text, so that all of it has the limit: also names, and separators with nothing between them.
         self._left: float = inf
+        self._heard: _MultipartEvents | _QueryEvents
         if kind == b"multipart/form-data" and 0 < len(options.get(b"boundary", b"")) <= MAX_BOUNDARY:
-            self._parser: Any = MultipartParser(options[b"boundary"], _MultipartEvents(self._events).callbacks())  # type: ignore[arg-type]
+            self._heard = _MultipartEvents(self._events)
+            self._parser: Any = MultipartParser(options[b"boundary"], self._heard.callbacks())  # type: ignore[arg-type]
         elif kind in (b"application/x-www-form-urlencoded", b""):
             self._left = MAX_TEXT
-            self._parser = QuerystringParser(_QueryEvents(self._events).callbacks())  # type: ignore[arg-type]
+            self._heard = _QueryEvents(self._events)
+            self._parser = QuerystringParser(self._heard.callbacks())  # type: ignore[arg-type]
         else:
             raise BadRequest("This is not a form.")
 
@@ -69,6 +72,10 @@ class Body:
                 if chunk is None:
                     self._done = True
                     self._parser.finalize()
+                    if (
+                        not self._heard.ended
+                    ):  # cut off on its way: half a file or half a text is not what somebody sent
+                        raise BadRequest
                 elif chunk:
                     self._left -= len(chunk)
                     if self._left < 0:
@@ -86,15 +93,19 @@ class _MultipartEvents:
         self.events = events
         self.header, self.value = b"", b""
         self.headers: dict[bytes, bytes] = {}
+        self.ended = False
 
     def callbacks(self) -> dict[str, Any]:
         return {
             "on_part_begin": self.begin, "on_header_field": self.header_name, "on_header_value": self.header_value, "on_header_end": self.header_end,
-            "on_headers_finished": self.head, "on_part_data": self.data, "on_part_end": lambda: self.events.append(None),
+            "on_headers_finished": self.head, "on_part_data": self.data, "on_part_end": lambda: self.events.append(None), "on_end": self.end,
         }  # fmt: skip
 
     def begin(self) -> None:
         self.headers = {}
+
+    def end(self) -> None:
+        self.ended = True
 
     def header_name(self, data: bytes, start: int, end: int) -> None:
         self.header += data[start:end]
@@ -119,6 +130,9 @@ class _MultipartEvents:
 
 
 class _QueryEvents:
+    ended = True
+    """Nothing in this form says where it ends."""
+
     def __init__(self, events: deque[Part | bytes | None]) -> None:
         self.events = events
         self.name, self.value = b"", b""

@@ -1,6 +1,7 @@
 """Mail as a server gets it: what it says, where its links lead, and what happens when the server does not want it."""
 
 import asyncio
+import json
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from portal import jobs, mail
 from portal.database import transaction
+from portal.mail.letters import WHAT
 from portal.people import invitations, sessions
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
@@ -273,3 +275,36 @@ async def test_from_the_forgotten_password_to_the_mail(
     assert sessions.hash_of(token) in [row["token_hash"] for row in hashes]
     assert token.encode() not in b"".join(row["token_hash"] for row in hashes)
     assert PASSWORD not in worker.said()
+
+
+async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, settings: Settings) -> None:
+    """R17: with the change, and what it was; the mail is the same one however often it is sent."""
+    await with_factor(app, ADA)
+    for path, status in (("recovery-codes", 200), ("authenticator/removal", 303), ("authenticator/removal", 303)):
+        async with await Browser.of(app, ADA) as browser:
+            assert (await browser.send_form(f"/account/{path}")).status_code == status
+    async with transaction(SYSTEM) as tx:
+        enqueued = await tx.fetch("select entrypoint, payload from pgqueuer order by id")
+    assert {row["entrypoint"] for row in enqueued} == {"mail_factor_changed"}
+    changes = [json.loads(row["payload"])["change"] for row in enqueued]
+    assert changes == ["authenticator_added", "codes_renewed", "authenticator_removed"]
+    at = now()
+    for change in WHAT:
+        first, again = [await mail.factor_changed(ADA.credential_id, change, at, settings, now()) for _ in range(2)]
+        assert first is not None
+        assert again is not None
+        assert (first["to"], first["message-id"]) == (ADA.email, again["message-id"])
+        for form in ("plain", "html"):
+            assert WHAT[change] in first.get_body((form,)).get_content()  # type: ignore[union-attr]
+
+
+async def test_who_chose_a_new_password_by_mail_does_not_wait_at_the_door(app: Gate, settings: Settings) -> None:
+    """R6: after ten wrong ones, which is why they asked for the mail."""
+    async with Browser(app) as browser:
+        for n in range(10):
+            await sign_in(browser, ADA, f"wrong {n}")
+        assert (await sign_in(browser, ADA)).status_code == 429
+        _, token = await letter(settings)
+        page = await browser.get(f"/password-resets/{token}")
+        await send_form(browser, page, f"/password-resets/{token}", password=FRESH, again=FRESH)
+        assert (await sign_in(browser, ADA, FRESH)).headers["location"] == "/cases"

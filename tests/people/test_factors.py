@@ -140,10 +140,10 @@ async def test_the_last_factor_stays_where_one_is_needed(dsn: str) -> None:
     await set_up(INES.credential_id)
     async with transaction(None):
         with pytest.raises(Conflict):
-            await factors.remove(INES.credential_id, passkey=None, keep_one=True)
-        assert not await factors.remove(INES.credential_id, passkey=1, keep_one=True)
+            await factors.remove(INES.credential_id, NOW, passkey=None, keep_one=True)
+        assert not await factors.remove(INES.credential_id, NOW, passkey=1, keep_one=True)
         assert (await factors.of(INES.credential_id)).codes == recovery.COUNT
-        assert await factors.remove(INES.credential_id, passkey=None, keep_one=False)
+        assert await factors.remove(INES.credential_id, NOW, passkey=None, keep_one=False)
         assert not await factors.are_set_up(INES.credential_id)
         assert (await factors.of(INES.credential_id)).codes == 0
 

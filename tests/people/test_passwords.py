@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from portal.people import passwords
-from portal.people.passwords import LEAST, hashed, matches, refuse_weak, renewed
+from portal.people.passwords import LEAST, MOST, chosen, hashed, matches, refuse_weak, renewed
 
 KNOWN = ["Halden IT", "Halden IT GmbH", "Acme", "Ada Lindqvist", "ada@acme.example"]
 
@@ -102,3 +102,14 @@ def test_the_same_word_typed_on_another_keyboard_matches() -> None:
     """One character or two, it is the same letter."""
     composed, decomposed = "schöne grüße 77", "scho\u0308ne gru\u0308ße 77"
     assert matches(passwords.HASHER.hash(passwords._plain(composed)), decomposed)
+
+
+async def test_a_password_whose_letters_are_typed_in_two_parts_opens_what_it_was_chosen_for() -> None:
+    """R3: what is chosen and what is tried are counted alike."""
+    letters = "vqz7mjtklpwxhbdf" * 7
+    whole, parts = "é" * (128 - len(letters)) + letters, "e\u0301" * (128 - len(letters)) + letters
+    assert len(parts) > MOST
+    kept = await chosen(parts, [])
+    assert matches(kept, parts)
+    assert matches(kept, whole)
+    assert not matches(kept, parts + "x")

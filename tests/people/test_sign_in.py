@@ -42,6 +42,17 @@ async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
     assert (await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)).credential_id == ADA.credential_id
 
 
+async def test_two_sign_ins_at_once_that_renew_a_hash_both_count() -> None:
+    """R1: the second finds it renewed already, which is no other password."""
+    old = passwords.PasswordHasher(time_cost=1, memory_cost=19456, parallelism=1).hash(PASSWORD)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update credential set password_hash = $1 where id = $2", old, ADA.credential_id)
+    both = await asyncio.gather(*(credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW) for _ in range(2)))
+    for proven in both:
+        async with transaction(None):
+            await credentials.hold(proven)
+
+
 async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike() -> None:
     """R5"""
     async with transaction(SYSTEM) as tx:

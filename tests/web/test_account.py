@@ -9,7 +9,8 @@ import pyotp
 import pytest
 
 from portal.database import transaction
-from portal.people import credentials, factors, sessions
+from portal.people import credentials, factors, invitations, sessions
+from portal.people.customers import Customer
 from portal.people.factors import authenticator
 from portal.people.readers import Reader
 from portal.settings import Settings
@@ -188,7 +189,7 @@ async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
         page = await browser.get("/sign-in/second-factor")
         await change_password(ADA.credential_id, FRESH, now())
         answer = await send(browser, page, "/sign-in/second-factor", code=code())
-        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?changed=yes")
         assert "sid" not in browser.cookies
 
 
@@ -437,3 +438,75 @@ async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password
         assert (await send(noor, page, contact, email="ada2@acme.example")).status_code == 422
         assert (await noor.send_form(f"{contact}/invitations")).headers["location"].startswith("/account/confirmation")
         assert (await send(noor, page, contact, email="ada2@acme.example", password=PASSWORD)).status_code == 303
+
+
+async def test_who_signs_in_as_somebody_else_is_nobody_until_their_factor_is_shown(app: Gate) -> None:
+    """R9, R14: on a machine that two people share, one never goes on as the other."""
+    await with_factor(app, GIL)
+    async with await Browser.of(app, ADA) as browser:
+        assert (await sign_in(browser, GIL)).headers["location"] == "/sign-in/second-factor"
+        assert (await browser.get("/cases")).headers["location"].startswith("/sign-in")
+        assert not await live(browser)
+        answer = await browser.send_form("/sign-in/second-factor", {"code": code()})
+        assert answer.status_code == 303
+        token = answer.headers["set-cookie"].split("sid=")[1].split(";")[0]
+        async with transaction(None):
+            found = await sessions.find(token, now())
+        assert found is not None
+        assert found[0].credential_id == GIL.credential_id
+
+
+async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(app: Gate) -> None:
+    """R9, R17: and the person is told why they begin anew."""
+    codes = await with_factor(app, ADA)
+    async with Browser(app) as browser:
+        await sign_in(browser, ADA)
+        page = await browser.get("/sign-in/second-factor")
+        await change_password(ADA.credential_id, FRESH, now())
+        answer = await send(browser, page, "/sign-in/second-factor", code=codes[0])
+        assert answer.headers["location"] == "/sign-in?changed=yes"
+    async with transaction(None):
+        assert (await factors.of(ADA.credential_id)).codes == len(codes)
+
+
+async def test_a_new_person_is_added_by_an_admin_who_typed_their_password_lately(app: Gate) -> None:
+    """R20: the answer is a link that lets somebody in."""
+    agent = {"name": "Tom", "email": "tom@desk.example", "grade": "admin", "department_id": "1"}
+    contact = {"name": "Tim", "email": "tim@acme.example"}
+    for path, fields in (
+        ("/agent/setup/agents/new", agent),
+        (f"/agent/customers/{ADA.customer_id}/contacts/new", contact),
+    ):
+        async with await Browser.of(app, NOOR, at=now() - timedelta(minutes=11)) as noor:
+            page = await noor.get(path)
+            refused = await send(noor, page, path, **fields)
+            assert (refused.status_code, "Type your password" in refused.text) == (422, True)
+            assert "/invitations/" not in refused.text
+            assert fields["email"] in refused.text
+            done = await send(noor, page, path, password=PASSWORD, **fields)
+            assert (done.status_code, "/invitations/" in done.text) == (200, True)
+
+
+async def test_guessing_the_password_that_is_asked_again_is_slowed_down(app: Gate) -> None:
+    """R6, R20."""
+    async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
+        answers = [
+            await browser.send_form("/account/confirmation", {"password": f"wrong {n}", "next": "/account"})
+            for n in range(11)
+        ]
+    assert [answer.status_code for answer in answers] == [422] * 10 + [429]
+    assert "retry-after" in answers[-1].headers
+
+
+async def test_the_contacts_of_an_ended_customer_begin_anew_when_it_is_taken_back(app: Gate) -> None:
+    """R12: as contacts do that ended by themselves."""
+    async with await Browser.of(app, ADA) as browser:
+        async with transaction(NOOR):
+            link = await invitations.invite(ADA.credential_id, now())
+            customer = await Customer.find(ADA.customer_id, NOOR)
+            await customer.end(now())
+        async with transaction(NOOR):
+            await (await Customer.find(ADA.customer_id, NOOR)).resume()
+        assert not await live(browser)
+        assert (await browser.get(f"/invitations/{link}")).status_code == 404
+        assert (await sign_in(browser, ADA)).headers["location"] == "/cases"

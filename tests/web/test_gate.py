@@ -68,6 +68,7 @@ async def test_cookies_are_http_only_and_bound_to_the_site(app: Gate) -> None:
         {"origin": "null", "sec-fetch-site": "none"},
         {"origin": "null", "sec-fetch-site": "cross-site"},
         {"origin": "http://evil.example"},
+        {"origin": f"https://{HOST}"},
         {"origin": "http://[::1"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
@@ -161,6 +162,20 @@ async def test_a_form_that_only_costs_time_is_refused(app: Gate, content_type: s
     async with Browser(app) as browser:
         answer = await browser.post("/sign-in", content=body, headers={"content-type": content_type})
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize("cut", [10, 60, 100, 160])
+async def test_a_form_that_was_cut_off_on_its_way_is_refused(app: Gate, cut: int) -> None:
+    """Half a text or half a file is not what somebody sent, whatever the length says."""
+    async with await Browser.of(app, ADA) as browser:
+        token = await browser.csrf()
+        parts = {"csrf": (None, token), "address": (None, "/cases/new"), "text": (None, "hello " * 20)}
+        whole = browser.build_request("POST", "/drafts", files=parts)
+        content, kind = b"".join([chunk async for chunk in whole.stream]), whole.headers["content-type"]  # type: ignore[union-attr]
+        answer = await browser.post("/drafts", content=content[:-cut], headers={"content-type": kind})
+        assert answer.status_code == 400
+        assert "It was cut short" in answer.text
+        assert (await browser.post("/drafts", content=content, headers={"content-type": kind})).status_code == 204
 
 
 @pytest.mark.parametrize(

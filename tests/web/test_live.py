@@ -17,7 +17,7 @@ from portal.people.readers import SYSTEM, Reader
 from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
-from portal.web.live import MOST_STREAMS, Listener
+from portal.web.live import MOST_STREAMS, UNREAD, Listener
 from portal.web.visit import CompanyBrief, Visit
 from tests.browser import Browser
 from tests.world import ACME, ADA, ALAN, GIL, INES
@@ -288,18 +288,28 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
     assert stream.heard == ["ended"]
 
 
+async def begun(stream: Stream) -> None:
+    """Wait until the stream has told something; it may tell it twice, from before it began and as it happened."""
+    await tell("case.replied", 1, contact_may_know=True)
+    for _ in range(100):
+        if "cases" in stream.heard:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the stream does not begin")
+
+
 async def test_a_stream_that_is_never_silent_ends_with_its_session_all_the_same(
     listener: Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R12, R17: what others do keeps nobody's stream open."""
     monkeypatch.setattr("portal.web.live.LOOK_AGAIN", 0.0)
     stream = Stream(listener.events(await visit_of(INES, settings), snapshot=await snapshot()))
-    await caught_up(listener)
+    await begun(stream)
     async with transaction(None):
         await sessions.end_all(INES.credential_id, datetime.now(UTC))
     await tell("case.replied", 7, contact_may_know=True)
     await asyncio.wait_for(stream.task, 5)
-    assert stream.heard == ["ended"]
+    assert (stream.heard[-1], "case-7" in stream.heard) == ("ended", False)
 
 
 async def test_a_stream_follows_what_its_reader_may_know(
@@ -308,16 +318,28 @@ async def test_a_stream_follows_what_its_reader_may_know(
     """R12, R33: also while it is open."""
     monkeypatch.setattr("portal.web.live.LOOK_AGAIN", 0.0)
     stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
-    await asyncio.sleep(0.2)
-    await tell("invoice.issued", 1, contact_may_know=True)
-    await stream.hears("invoices")
+    await begun(stream)
     connection = await asyncpg.connect(dsn)
     await connection.execute("update contact set sees_invoices = false where id = $1", ADA.id)
     await connection.close()
     await tell("invoice.issued", 2, contact_may_know=True)
     await tell("case.replied", 7, contact_may_know=True)
-    await stream.hears("invoices", "case-7", "cases")
+    for _ in range(100):
+        if "case-7" in stream.heard:
+            break
+        await asyncio.sleep(0.05)
+    assert ("case-7" in stream.heard, "invoices" in stream.heard) == (True, False)
     stream.task.cancel()
+
+
+async def test_a_page_that_does_not_read_is_told_so_and_no_other(listener: Listener) -> None:
+    """R26: what it missed is no reason for others to fetch, who may not even know of it."""
+    slow, quick = asyncio.Queue[Any](), asyncio.Queue[Any]()
+    for _ in range(UNREAD + 1):
+        slow.put_nowait({"kind": "case.replied"})
+    listener.streams |= {slow: ADA.credential_id, quick: GIL.credential_id}
+    listener._tell({"kind": "case.noted"})
+    assert (slow.qsize(), slow.get_nowait(), quick.get_nowait()) == (1, {"kind": "refetch"}, {"kind": "case.noted"})
 
 
 async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gate) -> None:

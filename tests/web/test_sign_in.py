@@ -1,15 +1,18 @@
 """Signing in and out, and what a session is worth."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import asyncpg
 import pytest
 
-from portal.database import transaction
+from portal.database import current, transaction
 from portal.people import sessions
+from portal.people.readers import Reader
 from portal.web.gate import Gate
 from portal.web.visit import safe_path
 from tests.browser import Browser
-from tests.world import ADA, INES, PASSWORD
+from tests.world import ADA, GIL, INES, PASSWORD
 
 
 async def test_the_right_password_signs_in_with_a_new_token(app: Gate) -> None:
@@ -51,11 +54,59 @@ async def test_a_wrong_password_says_so_and_keeps_the_address(app: Gate) -> None
 async def test_an_idle_session_ends(app: Gate, reader: object, idle: timedelta) -> None:
     """R16."""
     for age, live in ((idle - timedelta(seconds=1), True), (idle, False)):
-        browser = await Browser.of(app, reader, at=datetime.now(UTC))
+        began = datetime.now(UTC)
+        browser = await Browser.of(app, reader, at=began)
         async with transaction(None):
-            found = await sessions.find(browser.cookies["sid"], datetime.now(UTC) + age)
+            found = await sessions.find(browser.cookies["sid"], began + age)
         assert found is not None
         assert found[0].live is live
+
+
+@pytest.mark.parametrize("reader", [INES, ADA])
+async def test_a_session_ends_after_twelve_hours_however_much_it_is_used(app: Gate, reader: Reader) -> None:
+    """R16."""
+    began = datetime.now(UTC)
+    browser = await Browser.of(app, reader, at=began)
+    async with transaction(None) as tx:
+        await tx.execute("update session set last_used_at = $1", began + timedelta(hours=11, minutes=50))
+        for age, live in ((timedelta(hours=12, seconds=-1), True), (timedelta(hours=12), False)):
+            found = await sessions.find(browser.cookies["sid"], began + age)
+            assert found is not None
+            assert (found[0].live, found[0].reader is not None) == (live, live)
+            again = await sessions.find_again(found[0], began + age)
+            assert again is not None
+            assert again.live is live
+            listed = await sessions.live_ones(reader.credential_id, is_agent=reader.is_agent, at=began + age)
+            assert bool(listed) is live
+
+
+async def test_signing_in_takes_no_field_that_its_page_does_not_have(app: Gate) -> None:
+    """R30."""
+    async with Browser(app) as browser:
+        fields = {"email": ADA.email, "password": PASSWORD, "role": "admin"}
+        assert (await browser.send_form("/sign-in", fields)).status_code == 400
+        assert "sid" not in browser.cookies
+
+
+async def test_a_session_that_could_not_be_begun_takes_no_place(
+    app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R14: the database goes away before the commit; the cookie of before is still good."""
+    begin = sessions.begin
+
+    async def begin_and_lose(*given: Any, **also: Any) -> str:
+        token = await begin(*given, **also)
+        owner = await asyncpg.connect(dsn)
+        await owner.execute("select pg_terminate_backend($1)", await current().fetchval("select pg_backend_pid()"))
+        await owner.close()
+        return token
+
+    async with await Browser.of(app, ADA) as browser:
+        monkeypatch.setattr(sessions, "begin", begin_and_lose)
+        answer = await browser.send_form("/sign-in", {"email": GIL.email, "password": PASSWORD})
+        monkeypatch.undo()
+        assert (answer.status_code, "set-cookie" in answer.headers) == (503, False)
+        assert ADA.name in (await browser.get("/cases")).text
 
 
 async def test_signing_in_works_after_an_idle_session_and_keeps_no_password(app: Gate) -> None:

@@ -44,7 +44,7 @@ async def _form(
         request, "agent/customers/contact.html", facts=await found.facts() if found else None, contact=found,
         customer=await Customer.find(customer, reader), set_up=await Company.find(), zones=particulars.zones(),
         locales=particulars.LOCALES, access=await access_of(request, found) if found else None,
-        asks_password=found is not None and needs_password(request), **again,
+        asks_password=needs_password(request), **again,
     )  # fmt: skip
 
 
@@ -58,9 +58,11 @@ async def add(
 ) -> Response[Any]:
     """A new contact; the answer is the invitation, which is shown this once."""
     try:
+        facts = form.into(ContactForm)
+        await confirm_person(request, facts.password, at)
         async with transaction(reader):
             found = await Customer.find(customer, reader)
-            return await _invited(request, await Contact.create(found, form.into(ContactFacts), at), at)
+            return await _invited(request, await Contact.create(found, facts, at), at)
     except Invalid as refusal:
         return await refused(request, _form, refusal, form, reader=reader, customer=customer)
 

@@ -110,7 +110,7 @@ async def _agent(
         request, "agent/setup/agent.html", facts=facts, agent=agent, ticked=ticked,
         department_choices=choices(departments), role_choices=choices(await Role.all_by_name()), zones=particulars.zones(),
         locales=particulars.LOCALES, access=await access_of(request, agent) if agent else None,
-        asks_password=agent is not None and needs_password(request), **again,
+        asks_password=needs_password(request), **again,
     )  # fmt: skip
 
 
@@ -120,9 +120,10 @@ async def add_agent(
 ) -> Response[Any]:
     """A new agent; the answer is the invitation, which is shown this once."""
     try:
+        facts = form.into(AgentForm)
+        await confirm_person(request, facts.password, at)
         async with transaction(reader):
-            agent = await Agent.create(form.into(AgentFacts), at)
-            return await _invited(request, agent, at)
+            return await _invited(request, await Agent.create(facts, at), at)
     except Invalid as refusal:
         return await refused(request, _agent, refusal, form, ticked=form.all("approves"))
 

@@ -10,7 +10,7 @@ from typing import Literal
 from portal.database import current, transaction
 from portal.errors import Conflict, Invalid
 from portal.people import attempts, sessions
-from portal.people.factors import authenticator, passkeys, recovery
+from portal.people.factors import authenticator, passkeys, recovery, told
 from portal.people.factors.passkeys import Passkey
 from portal.sealing import Sealer
 
@@ -91,7 +91,7 @@ async def forget_tries(credential_id: int) -> None:
     await attempts.forget(_key(credential_id))
 
 
-async def remove(credential_id: int, *, passkey: int | None, keep_one: bool) -> bool:
+async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
     """Remove one passkey, or (None) the authenticator; whether there was one. Recovery codes go with the last factor.
 
     Raises `Conflict` where it is the last one and one must be kept. As the sign-in role; the row lock makes two at once take turns.
@@ -111,6 +111,7 @@ async def remove(credential_id: int, *, passkey: int | None, keep_one: bool) -> 
         await passkeys.remove(credential_id, passkey)
     if found.count == 1:
         await recovery.remove(credential_id)
+    await told.tell(credential_id, "authenticator_removed" if passkey is None else "passkey_removed", at)
     return True
 
 
@@ -121,6 +122,7 @@ async def remove_all(credential_id: int, at: datetime) -> None:
     await tx.execute("delete from passkey where credential_id = $1", credential_id)
     await recovery.remove(credential_id)
     await sessions.end_all(credential_id, at)
+    await told.tell(credential_id, "all_removed", at)
 
 
 def _key(credential_id: int) -> str:

@@ -6,7 +6,7 @@ import pyotp
 
 from portal.database import current
 from portal.errors import Invalid
-from portal.people.factors import recovery
+from portal.people.factors import recovery, told
 from portal.sealing import Broken, Sealer
 
 STEP_SECONDS = 30
@@ -47,6 +47,7 @@ async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at:
         " last_step = greatest(authenticator.last_step, excluded.last_step)",  # a form sent again makes no used code fresh
         credential_id, sealer.seal(_PURPOSE, secret, at), step, at,
     )  # fmt: skip
+    await told.tell(credential_id, "authenticator_added", at)
     return await recovery.begin(credential_id)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from portal.database import current
 from portal.errors import Conflict, Invalid
-from portal.people.factors import recovery
+from portal.people.factors import recovery, told
 from portal.people.particulars import Checked, line
 
 MOST = 20
@@ -79,6 +79,7 @@ async def add(credential_id: int, name: str, answer: str, place: Place, challeng
     )  # fmt: skip
     if added is None:
         raise Conflict("This passkey has been added already.")
+    await told.tell(credential_id, "passkey_added", at)
     return await recovery.begin(credential_id)
 
 

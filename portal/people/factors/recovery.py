@@ -24,9 +24,10 @@ async def renew(credential_id: int) -> list[str]:
     """New codes such as `k3vd-…`; the ones of before count no more."""
     await remove(credential_id)
     codes = [base64.b32encode(secrets.token_bytes(_BYTES)).decode().lower() for _ in range(COUNT)]
-    await current().executemany(
-        "insert into recovery_code (code_hash, credential_id) values ($1, $2)",
-        [(_hash(credential_id, code), credential_id) for code in codes],
+    await current().execute(
+        "insert into recovery_code (code_hash, credential_id) select unnest($1::bytea[]), $2",
+        [_hash(credential_id, code) for code in codes],
+        credential_id,
     )
     return ["-".join(code[start : start + 4] for start in range(0, len(code), 4)) for code in codes]
 

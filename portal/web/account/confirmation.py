@@ -45,6 +45,13 @@ def ask_for_password(request: Request[Any, Any, Any]) -> None:
 
 async def confirm_person(request: Request[Any, Any, Any], password: str, at: datetime) -> None:
     """For a form that has a field for it: raise `Invalid` at `password` unless it was typed lately or is typed now."""
+    try:
+        await _confirm(request, password, at)
+    except TooMany as refusal:
+        raise Invalid({"password": refusal.sentence}) from refusal
+
+
+async def _confirm(request: Request[Any, Any, Any], password: str, at: datetime) -> None:
     visit = visit_of(request)
     if not needs_password(request) or visit.reader is None or visit.session is None:
         return
@@ -53,8 +60,6 @@ async def confirm_person(request: Request[Any, Any, Any], password: str, at: dat
     except Invalid as refusal:
         sentence = "This is not your password." if password else "Type your password: you signed in a while ago."
         raise Invalid({"password": sentence}) from refusal
-    except TooMany as refusal:
-        raise Invalid({"password": refusal.sentence}) from refusal
     async with transaction(None):
         await sessions.confirm(visit.session, at)
 
@@ -78,8 +83,8 @@ async def confirm(
     """Back to where it was needed."""
     given = form.into(Confirmation)
     try:
-        await confirm_person(request, given.password, at)
-    except Invalid as refusal:
+        await _confirm(request, given.password, at)
+    except (Invalid, TooMany) as refusal:
         return await refused_at_the_door(request, _page, refusal, next=safe_path(given.next))
     return see_other(safe_path(given.next))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Request, Response
 
+from portal.database import current
 from portal.people import sessions
 from portal.web.door.sign_in import open_session
 from portal.web.errors import SignInNeeded
@@ -45,5 +46,9 @@ async def renew_session(
     await sessions.end_all(credential_id, at)
     token = await open_session(request, credential_id, at, factor=factor or before)
     found = await sessions.find(token, at)
-    if found is not None:  # what is answered now belongs to the new session
-        visit.session = found[0]
+
+    async def go_on() -> None:
+        if found is not None:  # what is answered now belongs to the new session
+            visit.session = found[0]
+
+    current().on_commit(go_on)

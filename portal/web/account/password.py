@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from portal.database import transaction
 from portal.errors import Invalid, TooMany
 from portal.people import credentials, passwords
-from portal.people.credentials import Proven
+from portal.people.passwords import Proven
 from portal.people.readers import ContactReader, Reader
 from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.door.invitations import Chosen

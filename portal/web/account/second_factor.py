@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from portal.database import transaction
 from portal.errors import Conflict
 from portal.people import factors
-from portal.people.factors import recovery
+from portal.people.factors import recovery, told
 from portal.people.readers import Reader
 from portal.web.account.confirmation import ask_for_password
 from portal.web.account.pages import account_page, hold_session, renew_session
@@ -52,7 +52,9 @@ async def codes_page(request: Request[Any, Any, Any], reader: Reader, codes: lis
 
 
 @post("/account/recovery-codes", guards=[signed_in])
-async def renew_codes(request: Request[Any, Any, Any], reader: NamedDependency[Any]) -> Response[Any]:
+async def renew_codes(
+    request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]
+) -> Response[Any]:
     """Ten new ones; the ones of before count no more."""
     ask_for_password(request)
     async with transaction(None):
@@ -60,6 +62,7 @@ async def renew_codes(request: Request[Any, Any, Any], reader: NamedDependency[A
         if not await factors.are_set_up(reader.credential_id):
             raise Conflict("Recovery codes stand in for a second factor: set one up first.")
         codes = await recovery.renew(reader.credential_id)
+        await told.tell(reader.credential_id, "codes_renewed", at)
     return await codes_page(request, reader, codes, then="/account/second-factor")
 
 
@@ -70,7 +73,7 @@ async def removed(
     ask_for_password(request)
     async with transaction(None):
         await hold_session(request)
-        if await factors.remove(reader.credential_id, passkey=passkey, keep_one=must_keep_one(request)):
+        if await factors.remove(reader.credential_id, at, passkey=passkey, keep_one=must_keep_one(request)):
             await renew_session(request, reader.credential_id, at)
     return see_other("/account/second-factor")
 

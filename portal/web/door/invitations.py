@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.errors import Conflict, Invalid, NotFound
-from portal.people import credentials, invitations
+from portal.people import invitations
 from portal.web.door.sign_in import let_in
 from portal.web.forms import Form
-from portal.web.pages import page, refused
+from portal.web.pages import page, refused, see_other
 from portal.web.visit import visit_of
 
 
@@ -51,14 +51,15 @@ async def accept(
         async with transaction(None, readonly=True):
             await invitations.find(token, at)  # before any word about the form: a link that has ended is a 404
         password = form.into(Chosen).checked()
-        credential = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
+        proven = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
     except NotFound:
         return page(request, "session/invitation_ended.html", status=404)
     except Invalid as refusal:
         return await refused(request, _page, refusal, form, at=at, token=token)
-    async with transaction(None, readonly=True):
-        proven = await credentials.proven(credential)
-    return await let_in(request, proven, "/", at)
+    try:
+        return await let_in(request, proven, "/", at)
+    except Invalid:  # it is another one already, or access was taken away
+        return see_other("/sign-in?changed=yes")
 
 
 async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **again: Any) -> Response[str]:

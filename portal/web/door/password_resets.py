@@ -86,13 +86,15 @@ async def choose(
     refuse_signed_in(request)
     try:
         async with transaction(None, readonly=True):
-            await invitations.find(token, at, "reset")
+            invited = await invitations.find(token, at, "reset")
         password = form.into(Chosen).checked()
         await invitations.accept(token, password, at, kind="reset", known=[visit_of(request).company.name])
     except NotFound:
         return _ended(request)
     except Invalid as refusal:
         return await refused(request, _page, refusal, form, at=at, token=token)
+    async with transaction(None):  # whoever has the link need not wait at the door for what they could not remember
+        await credentials.forget_tries(invited.email, visit_of(request).address)
     return see_other("/sign-in?changed=yes")
 
 

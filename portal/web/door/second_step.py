@@ -55,6 +55,11 @@ async def prove(
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
     proven, next_path = step
+    try:  # before a code is used up
+        async with transaction(None):
+            await credentials.hold(proven)
+    except Invalid:
+        return _overtaken(request)
     try:
         factor = await _proved(request, proven.credential_id, form.into(Proof), at)
     except (Invalid, TooMany) as refusal:
@@ -65,9 +70,15 @@ async def prove(
         async with transaction(None):
             await credentials.hold(proven)
             await open_session(request, proven.credential_id, at, factor=factor)
-    except Invalid:  # the password has been changed since it was typed
-        return see_other("/sign-in")
+    except Invalid:
+        return _overtaken(request)
     return see_other(safe_path(next_path))
+
+
+def _overtaken(request: Request[Any, Any, Any]) -> Response[Any]:
+    """The password has been changed since it was typed."""
+    forget_step(request)
+    return see_other("/sign-in?changed=yes")
 
 
 async def _proved(request: Request[Any, Any, Any], credential_id: int, proof: Proof, at: datetime) -> factors.Factor:

@@ -6,11 +6,12 @@ from typing import Any
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
+from msgspec import Struct
 
-from portal.database import transaction
+from portal.database import current, transaction
 from portal.errors import Invalid, TooMany
 from portal.people import credentials, factors, sessions
-from portal.people.credentials import Proven
+from portal.people.passwords import Proven
 from portal.web import cookies
 from portal.web.door.step import remember_step
 from portal.web.forms import Form
@@ -20,6 +21,14 @@ from portal.web.visit import safe_path, visit_of
 
 KEPT = "You were signed out. What you typed is kept, and is there again when you have signed in."
 CHANGED = "Your password is changed. Sign in with it."
+
+
+class SignIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """An address, a password, and where to go on."""
+
+    email: str = ""
+    password: str = ""
+    next: str = "/"
 
 
 @get("/sign-in")
@@ -41,13 +50,14 @@ async def sign_in(
     request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """A new session for the right password, whatever session there was before (R14)."""
-    visit, next_path = visit_of(request), safe_path(form.get("next") or "/")
+    visit, given = visit_of(request), form.into(SignIn)
+    next_path = safe_path(given.next or "/")
     try:
-        proven = await credentials.verify(form.get("email"), form.get("password"), address=visit.address, at=at)
+        proven = await credentials.verify(given.email, given.password, address=visit.address, at=at)
         return await let_in(request, proven, next_path, at)
     except (Invalid, TooMany) as refusal:
         REFUSED_SIGN_INS.inc()
-        return await refused_at_the_door(request, _page, refusal, next=next_path, typed={"email": form.get("email")})
+        return await refused_at_the_door(request, _page, refusal, next=next_path, typed={"email": given.email})
 
 
 async def let_in(request: Request[Any, Any, Any], proven: Proven, next_path: str, at: datetime) -> Response[Any]:
@@ -60,6 +70,8 @@ async def let_in(request: Request[Any, Any, Any], proven: Proven, next_path: str
         if not await factors.are_set_up(proven.credential_id):
             await open_session(request, proven.credential_id, at)
             return see_other(next_path)
+        if session := visit_of(request).session:  # of whoever was here before: two persons are never one
+            await sessions.end(session.id, at)
     remember_step(request, proven, next_path, at)
     return see_other("/sign-in/second-factor")
 
@@ -67,7 +79,8 @@ async def let_in(request: Request[Any, Any, Any], proven: Proven, next_path: str
 async def open_session(
     request: Request[Any, Any, Any], credential_id: int, at: datetime, *, factor: str | None = None
 ) -> str:
-    """Begin a session of this person in this browser and end the one that it had (R14); its token, which the answer's cookie carries.
+    """Begin a session of this person in this browser and end the one that it had (R14); its token, which the answer's cookie carries once
+    the transaction has committed.
 
     In the caller's transaction, as the sign-in role.
     """
@@ -77,10 +90,14 @@ async def open_session(
     token = await sessions.begin(
         credential_id, address=visit.address, browser=request.headers.get("user-agent", ""), at=at, factor=factor
     )
-    visit.new_cookies += [
-        cookies.write(cookies.SESSION, token, visit.settings),
-        cookies.clear(cookies.ANONYMOUS, visit.settings),
-    ]
+
+    async def hand_over() -> None:
+        visit.new_cookies += [
+            cookies.write(cookies.SESSION, token, visit.settings),
+            cookies.clear(cookies.ANONYMOUS, visit.settings),
+        ]
+
+    current().on_commit(hand_over)  # a session that is rolled back must not take the place of one that counts
     return token
 
 

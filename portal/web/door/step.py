@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Request
 
-from portal.people.credentials import Proven
+from portal.people.passwords import Proven
 from portal.sealing import Broken
 from portal.web import cookies
 from portal.web.visit import visit_of
