@@ -9,11 +9,12 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal.database import transaction
-from portal.desk import Case, Priority, case_types, customers_list, problems_of
+from portal.desk import Case, Priority, case_types, customers_list, problems_of, searched
 from portal.errors import Invalid
 from portal.people.readers import ContactReader
 from portal.web import drafts
 from portal.web.forms import Form
+from portal.web.limits import searching
 from portal.web.pages import page, refused, see_other
 
 Web = Request[Any, Any, Any]
@@ -31,11 +32,13 @@ class NewCase(Struct, kw_only=True):
 
 @get("/cases")
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """What is open, or with `?show=all` everything; it refreshes itself through the same address."""
-    everything, asked = request.query_params.get("show") == "all", request.query_params.get("page", "")
+    """What is open, with `?show=all` everything, or what has the words of `text`; it refreshes itself through the same address."""
+    query = request.query_params
+    everything, asked, text = query.get("show") == "all", query.get("page", ""), searched(query)
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 1
-    listed = await customers_list(reader, everything=everything, page=number)
-    return page(request, "customer/cases/list.html", listed=listed, everything=everything)
+    async with searching(request, text):
+        listed = await customers_list(reader, everything=everything, text=text, page=number)
+        return page(request, "customer/cases/list.html", listed=listed, everything=everything, text=text)
 
 
 @get("/cases/new")

@@ -6,7 +6,7 @@ from portal.desk.cases import Case
 from portal.desk.details import Details
 from portal.desk.events import CaseEvent
 from portal.desk.feed import Feed, feed_of, files_of
-from portal.desk.lists import Listed, Question, Sort, View, agents_list, counts, customers_list
+from portal.desk.lists import Listed, Question, Sort, View, agents_list, counts, customers_list, searched
 from portal.desk.messages import Message, problems_of
 from portal.desk.overview import Overview, overview
 from portal.desk.workflow import SETTABLE, Priority, Status
@@ -16,5 +16,5 @@ case_types = CaseType.offered
 
 __all__ = [
     "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "Feed", "Listed", "Message", "Overview", "Priority", "Question",
-    "Sort", "Status", "View", "agents_list", "case_types", "counts", "customers_list", "feed_of", "files_of", "overview", "problems_of",
+    "Sort", "Status", "View", "agents_list", "case_types", "counts", "customers_list", "feed_of", "files_of", "overview", "problems_of", "searched",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Questions about many cases. A list is one query, written once for agents and contacts each; names of columns come from enums only (R48)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -73,10 +73,9 @@ class Question:
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Question":
         """What an address asks; a value that makes no sense counts as not asked, so that no address breaks the list."""
-        text = " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
         return cls(
             view=_chosen(View, query.get("view")) or View.ALL,
-            text=text,
+            text=searched(query),
             status=_chosen(Status, query.get("status")),
             priority=_chosen(Priority, _whole(query.get("priority"))),
             customer_id=_whole(query.get("customer")),
@@ -147,11 +146,8 @@ class Question:
         ):
             if value is not None:
                 ask(condition, value)
-        for word in self.text.split()[:MOST_WORDS]:
-            if number := re.fullmatch(r"#?([0-9]{1,15})", word):
-                ask("(c.number = ?::bigint or c.subject like '%' || (?::bigint)::text || '%')", int(number[1]))
-            else:
-                ask("(c.subject ilike ? or u.name ilike ?)", f"%{_literal(word)}%")
+        for condition, value in _words(self.text, "(c.subject ilike ? or u.name ilike ?)"):
+            ask(condition, value)
         return " and ".join(sql), values
 
 
@@ -271,13 +267,33 @@ async def counts(reader: AgentReader) -> dict[str, int]:
     return dict(await current().fetchrow(_COUNTS, reader.id))
 
 
-async def customers_list(reader: ContactReader, *, everything: bool, page: int = 1) -> Listed:
-    """One page of the contact's cases, newest change first: those still open, or everything. One query."""
-    condition = Case.visible_sql(reader, "c") + ("" if everything else f" and {OPEN}")
+async def customers_list(reader: ContactReader, *, everything: bool, text: str = "", page: int = 1) -> Listed:
+    """One page of the contact's cases, newest change first: those still open, or everything; with `text` those whose number or subject
+    has all of its words. One query."""
+    sql, values = [Case.visible_sql(reader, "c")], list[Any]()
+    if not everything:
+        sql.append(OPEN)
+    for condition, value in _words(text, "c.subject ilike ?"):
+        values.append(value)
+        sql.append(condition.replace("?", f"${len(values)}"))
     page = min(max(page, 1), 10_000)
-    offset, skipped = _offset(page, 0)
-    sql = _listing(condition, "c.updated_at desc, c.id desc", "0", offset=offset)
-    return _listed(await current().fetch(sql, *skipped), page)
+    offset, skipped = _offset(page, len(values))
+    listing = _listing(" and ".join(sql), "c.updated_at desc, c.id desc", "0", offset=offset)
+    return _listed(await current().fetch(listing, *values, *skipped), page)
+
+
+def searched(query: Mapping[str, str]) -> str:
+    """The words that an address searches for."""
+    return " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
+
+
+def _words(text: str, matches: str) -> Iterator[tuple[str, Any]]:
+    """A condition with `?` and its value for each word: a number is that of a case or part of its subject, anything else `matches`."""
+    for word in text.split()[:MOST_WORDS]:
+        if number := re.fullmatch(r"#?([0-9]{1,15})", word):
+            yield "(c.number = ?::bigint or c.subject like '%' || (?::bigint)::text || '%')", int(number[1])
+        else:
+            yield matches, f"%{_literal(word)}%"
 
 
 def _offset(page: int, places: int) -> tuple[str, list[int]]:

@@ -190,6 +190,28 @@ async def test_a_contact_lists_the_customers_cases_or_only_own_ones(five: None) 
     assert await listed(GIL, True) == [1004]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("vpn", [1001]),
+        ("1002", [1002]),
+        ("#1002", [1002]),
+        ("1004", []),
+        ("globex", []),
+        ("%", [1002]),
+        ("' or true --", []),
+        ("vpn nothing", []),
+    ],
+)
+async def test_a_contact_searches_what_they_may_see_and_nothing_else(five: None, text: str, found: list[int]) -> None:
+    """R26"""
+    async with transaction(ADA):
+        assert [row.number for row in (await customers_list(ADA, everything=True, text=text)).rows] == found
+    async with transaction(ALAN):
+        numbers = [row.number for row in (await customers_list(ALAN, everything=True, text=text)).rows]
+        assert numbers == [number for number in found if number == 1002]
+
+
 async def test_a_contacts_list_is_one_query() -> None:
     await many(60)
     async with transaction(ADA):

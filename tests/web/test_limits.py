@@ -48,6 +48,15 @@ async def test_the_61st_search_of_a_minute_waits_in_every_process(
         assert (await ines.get(path)).status_code == 200
 
 
+async def test_a_contacts_searches_are_counted_too(app: Gate) -> None:
+    """R83"""
+    async with await Browser.of(app, ADA, at=NOW) as ada:
+        for _ in range(limits.SEARCHES.free):
+            assert (await ada.get("/cases?show=all&text=vpn")).status_code == 200
+        assert (await ada.get("/cases?show=all&text=vpn")).status_code == 429
+        assert (await ada.get("/cases?show=all")).status_code == 200
+
+
 async def test_a_list_that_fetches_itself_stays_as_it_is_when_it_is_refused(app: Gate) -> None:
     """R83: the sentence does not take the place of the rows (tests/e2e/test_reconnecting.py shows it)."""
     async with await Browser.of(app, INES, at=NOW) as ines:
