@@ -106,7 +106,7 @@ def check_file(name: str, head: bytes) -> tuple[str, str]:
     if not (stem and dot):
         raise _refused(f"“{name}” has no ending that says what it is. Rename it, such as to “{name or 'file'}.txt”.")
     if not head:
-        raise _refused(f"“{name}” is empty. Remove it or attach it again.")
+        raise _refused(f"“{name}” is empty: choose your files again without it.")
     if ending in PROGRAMS:
         raise _refused(f"“{name}” is a program. Remove it: programs are not taken.")
     if ending in BINARY:

@@ -2,6 +2,7 @@
 (() => {
   const DRAFT_MS = 2000;
   const PREVIEW_BYTES = 4_000_000;
+  const LARGEST_BYTES = 25 * 1024 * 1024; // what the server takes (portal/web/forms.py)
   const element = (name, values = {}, ...children) => {
     const made = Object.assign(document.createElement(name), values);
     made.append(...children);
@@ -10,11 +11,13 @@
   const size = (bytes) => (bytes < 1_000_000 ? `${Math.max(1, Math.round(bytes / 1000))}\u00a0kB` : `${(bytes / 1_000_000).toFixed(1)}\u00a0MB`);
 
   // ---- files: one list per picker, kept in the input itself so that the plain form sends it ----
+  // A file that would be refused is left out and says why, so that it does not take the others with it.
+  const why = (file) => (file.size === 0 ? "is empty" : file.size > LARGEST_BYTES ? "has more than 25\u00a0MB" : "");
   const put = (input, files) => {
     const box = new DataTransfer();
-    for (const file of files) box.items.add(file);
+    for (const file of files) if (!why(file)) box.items.add(file);
     input.files = box.files;
-    list(input);
+    list(input, [...files].filter(why));
   };
   const row = (input, file) => {
     const thumb = element("span", { className: "thumb" });
@@ -34,9 +37,10 @@
     const name = element("span", { className: "name" }, file.name, element("span", { className: "size", textContent: size(file.size) }));
     return element("li", { className: "file" }, thumb, name, remove);
   };
-  const list = (input) => {
+  const list = (input, refused = []) => {
     const shown = input.closest("[data-files]")?.querySelector("[data-chosen]");
-    if (shown) shown.replaceChildren(...[...input.files].map((file) => row(input, file)));
+    const leftOut = refused.map((file) => element("li", { className: "wrong", role: "alert", textContent: `“${file.name}” ${why(file)} and is left out.` }));
+    if (shown) shown.replaceChildren(...[...input.files].map((file) => row(input, file)), ...leftOut);
   };
   const pickerOf = (target) => target.closest?.("[data-files]")?.querySelector("input[type=file]") ?? target.closest?.("form")?.querySelector("[data-files] input[type=file]");
   const earlier = new WeakMap();

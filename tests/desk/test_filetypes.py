@@ -105,7 +105,7 @@ def test_the_sentence_says_what_it_is_and_what_to_do() -> None:
         refusal("a.jpg", PNG) == "“a.jpg” is an image, but of another kind than “.jpg”. Rename it and attach it again."
     )
     assert refusal("a.png", bytes(200)) == "“a.png” is not an image inside. Remove it or attach a real picture."
-    assert refusal("a.log", b"") == "“a.log” is empty. Remove it or attach it again."
+    assert refusal("a.log", b"") == "“a.log” is empty: choose your files again without it."
     assert (
         refusal("a.xyz", b"x")
         == "Files ending in “.xyz” are not taken. Attach a picture, a document, a log or an archive."

@@ -160,8 +160,9 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
 async def test_a_browser_shows_each_kind_of_refusal_and_loses_no_word(
     visitors: Visitors, settings: Settings, tmp_path: Path
 ) -> None:
-    """A file over the limit, a program that calls itself a picture, and a session that ended while typing."""
-    big, program = tmp_path / "big.log", tmp_path / "screen.png"
+    """A program that calls itself a picture, files that are left out before they are sent, and a session that ended while typing."""
+    big, empty, program = tmp_path / "big.log", tmp_path / "empty.log", tmp_path / "screen.png"
+    empty.touch()
     big.write_bytes(b"a" * (LIMIT + 1024 * 1024))
     program.write_bytes(PROGRAM)
     places = await furnished(open_storage(settings.storage_url), datetime.now(UTC))
@@ -174,10 +175,14 @@ async def test_a_browser_shows_each_kind_of_refusal_and_loses_no_word(
     await expect(ada.locator("#errors")).to_contain_text("is a program, not an image")
     await expect(ada.locator("#errors")).to_be_focused()
     await expect(ada.get_by_label("What happens")).to_have_value("It smokes.")
-    await ada.locator("[name=files]").set_input_files(big)
-    await ada.get_by_role("button", name="Send case").click()
-    await expect(ada.locator("h1")).to_have_text("This file is too large")
-    await ada.goto("/cases/new")
+    good = tmp_path / "good.log"
+    good.write_text("all is well")
+    await ada.locator("[name=files]").set_input_files([big, empty, good])
+    chosen = ada.locator("[data-chosen]")
+    await expect(chosen.locator(".wrong")).to_have_text(
+        ["“big.log” has more than 25\u00a0MB and is left out.", "“empty.log” is empty and is left out."]
+    )
+    await expect(chosen.locator(".file")).to_contain_text(["good.log"])
     await expect(ada.get_by_label("What happens")).to_have_value("It smokes.")
 
     ines = await visitors.signed_in(INES.email)
