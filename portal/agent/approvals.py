@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
@@ -33,6 +34,8 @@ from portal.web.pages import refused, see_other
 from portal.web.visit import visit_of
 
 Web = Request[Any, Any, Any]
+DONE = {"approved": "Until they are billed they can be taken back below.", "rejected": "Their agents see your reason."}
+"""What the page's address says of the decision that led to it, and what is told beside the number."""
 
 
 class Decision(Struct, kw_only=True):
@@ -68,7 +71,7 @@ async def _show(
     return await agent_page(
         request, reader, "agent/approvals/show.html", status=outcome.status if outcome else 200,
         errors=errors or {}, typed=typed or {}, outcome=outcome, groups=groups, totals=_totals(groups), ticked=ticked,
-        filters=filters, query=_query(request),
+        filters=filters, query=_query(request), toast=_toast(request.query_params),
         agents=await Agent.offered(), customers=await Customer.offered(), approved=await list_approved(reader),
     )  # fmt: skip
 
@@ -83,7 +86,7 @@ async def approve_entries(
             outcome = await approve(form.into(Decision).choices, by=reader, at=at)
     except Invalid as refusal:
         return await refused(request, _show, refusal, form, ticked=form.all("entry"))
-    return await _answer(request, outcome)
+    return await _answer(request, outcome, "approved")
 
 
 @post("/rejections", guards=[manager_only])
@@ -97,7 +100,7 @@ async def reject_entries(
             outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
     except Invalid as refusal:
         return await refused(request, _show, refusal, form, ticked=form.all("entry"))
-    return await _answer(request, outcome)
+    return await _answer(request, outcome, "rejected")
 
 
 @post("/approvals/{entry_id:int}/withdrawal", guards=[manager_only])
@@ -110,16 +113,26 @@ async def withdraw_approval(
     return see_other("/agent/approvals")
 
 
-async def _answer(request: Web, outcome: Outcome) -> Response[Any]:
+async def _answer(request: Web, outcome: Outcome, done: str) -> Response[Any]:
     if not outcome.refused:
-        return see_other(f"/agent/approvals{_query(request)}")
+        filters = _query(request)
+        return see_other(f"/agent/approvals{filters}{'&' if filters else '?'}{done}={len(outcome.done)}")
     async with transaction(visit_of(request).reader, readonly=True):
         return await _show(request, outcome=outcome)
 
 
+def _toast(query: Any) -> dict[str, str] | None:
+    """What has just happened, for a moment."""
+    for done, after in DONE.items():
+        if count := _whole(query.get(done, "")):
+            return {"words": f"{count} {'entry' if count == 1 else 'entries'} {done}. {after}"}
+    return None
+
+
 def _query(request: Web) -> str:
     """The filters of the page, to be sent along with its forms."""
-    return f"?{request.url.query}" if request.url.query else ""
+    filters = [(name, value) for name, value in parse_qsl(request.url.query) if name not in DONE]
+    return f"?{urlencode(filters)}" if filters else ""
 
 
 def _totals(groups: Iterable[Group]) -> dict[str, Any]:

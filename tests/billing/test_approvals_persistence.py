@@ -179,9 +179,10 @@ async def test_time_entered_for_somebody_is_the_workers_own() -> None:
 
 async def test_the_database_refuses_that_somebody_approves_own_time() -> None:
     """R32."""
-    async with transaction(SYSTEM) as tx:
+    async with transaction(SYSTEM):
         entry = await log(who=MAX)
-        with pytest.raises(asyncpg.CheckViolationError):
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with transaction(SYSTEM) as tx:
             await tx.execute(
                 "insert into approval (customer_id, entry_id, agent_id, approved_by_id, version, submission_implied, approved_at)"
                 " values (1, $1, 2, 2, 1, false, $2)", entry.id, NOW,

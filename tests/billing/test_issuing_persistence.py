@@ -322,8 +322,8 @@ async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts(
 )
 async def test_a_contact_cannot_even_ask_for_what_is_ours(table: str) -> None:
     """R27: allocations, approvals, rates and runs are no contact's business."""
-    async with transaction(ADA) as tx:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with transaction(ADA) as tx:
             await tx.fetch(f"select * from {table}")
 
 
@@ -332,15 +332,15 @@ async def test_a_contact_learns_of_no_draft_through_what_hangs_on_it(table: str)
     """R27."""
     async with transaction(MAX):
         await draft()
-    async with transaction(ADA) as tx:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with transaction(ADA) as tx:
             await tx.fetch(f"select * from {table}")
 
 
 async def test_actual_minutes_are_out_of_reach_for_a_contact() -> None:
     """D57: a right on columns."""
-    async with transaction(ADA) as tx:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with transaction(ADA) as tx:
             await tx.fetch("select actual_minutes from time_entry")
 
 

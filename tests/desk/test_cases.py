@@ -211,7 +211,8 @@ async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_mad
     case = await opened()
     async with transaction(GIL) as tx:
         assert await tx.fetch("select * from cases") == []
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with transaction(GIL) as tx:
             await tx.execute("insert into message (customer_id, case_id, kind, contact_id, author_name, text, html, at)"
                              " values (1, $1, 'reply', 1, 'Ada', 'x', 'x', $2)", case.id, NOW)  # fmt: skip
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
