@@ -147,6 +147,7 @@ MATRIX: dict[str, Row] = {
     "GET /agent/drafts/{draft_id}": MANAGERS,
     "POST /agent/drafts/{draft_id}/entries/{entry_id}/removal": MANAGERS,
     "POST /agent/drafts/{draft_id}/issue": MANAGERS,
+    "POST /agent/drafts/issue": MANAGERS,
     "POST /agent/drafts/{draft_id}/deletion": MANAGERS,
     "GET /agent/invoices": MANAGERS,
     "GET /agent/invoices/{number}": MANAGERS,

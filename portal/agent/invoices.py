@@ -1,12 +1,14 @@
 """Invoices for managers: the list, drafts with all that can be done to them, issued ones with their files, statements."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.billing import (
@@ -26,7 +28,7 @@ from portal.billing import (
     take_off,
 )
 from portal.database import transaction
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.web.forms import Form, Nothing
@@ -41,8 +43,19 @@ Web = Request[Any, Any, Any]
 @get("/invoices", guards=[manager_only])
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Drafts first, then what was issued, then statements; `?customer=`, and how far a list is turned over, as the links say."""
+    return await _list(request, reader)
+
+
+async def _list(
+    request: Web,
+    reader: AgentReader,
+    *,
+    not_issued: Sequence[tuple[int, str]] = (),
+    sentence: str = "",
+    issued: int = 0,
+) -> Response[str]:
     asked = request.query_params.get("customer", "")
-    customer_id = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 18 else None
+    customer_id = _whole(asked)
     after = turned(request, "after", "drafts", "statements")
     found: dict[str, Any] = {
         "drafts": await list_drafts(reader, customer_id=customer_id, after=after.get("drafts")),
@@ -53,7 +66,45 @@ async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Respo
     }
     if "hx-request" in request.headers:
         return page(request, "agent/invoices/_list.html", **found)
-    return await agent_page(request, reader, "agent/invoices/list.html", customers=await Customer.offered(), **found)
+    done = issued or _whole(request.query_params.get("issued", ""))
+    return await agent_page(
+        request, reader, "agent/invoices/list.html", customers=await Customer.offered(), not_issued=not_issued, sentence=sentence,
+        toast={"words": f"{done} {'invoice' if done == 1 else 'invoices'} issued."} if done else None, **found,
+    )  # fmt: skip
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+
+
+class Ticked(Struct, kw_only=True):
+    """The drafts that are ticked."""
+
+    draft: list[int]
+
+
+@post("/drafts/issue", guards=[manager_only])
+async def issue_drafts(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Issue what is ticked, each by itself and in the order in which they were made: one that cannot be issued keeps no other from it."""
+    issued, not_issued = 0, list[tuple[int, str]]()
+    for draft_id in sorted(set(form.into(Ticked).draft)):
+        try:
+            async with transaction(reader):
+                await issue(draft_id, by=reader, at=at)
+            issued += 1
+        except Invalid as refusal:
+            not_issued.append((draft_id, next(iter(refusal.fields.values()))))
+        except (Conflict, NotFound) as refusal:
+            not_issued.append((draft_id, refusal.sentence))
+    if issued and not not_issued:
+        return see_other(f"/agent/invoices?issued={issued}")
+    sentence = "" if not_issued else "Tick the drafts that you want to issue."
+    async with transaction(reader, readonly=True):
+        response = await _list(request, reader, not_issued=not_issued, sentence=sentence, issued=issued)
+    response.status_code = 200 if issued else Conflict.status if not_issued else Invalid.status
+    return response
 
 
 @get("/drafts/{draft_id:int}", guards=[manager_only])
@@ -164,5 +215,5 @@ async def show_statement_csv(
 
 
 handlers: list[Any] = [
-    show_list, show_draft, issue_draft, take_entry_off, delete, show, show_pdf, show_csv, show_statement, show_statement_csv,
+    show_list, issue_drafts, show_draft, issue_draft, take_entry_off, delete, show, show_pdf, show_csv, show_statement, show_statement_csv,
 ]  # fmt: skip

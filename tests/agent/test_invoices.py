@@ -11,7 +11,7 @@ from portal.web.gate import Gate
 from tests.billing.work import NOVEMBER, Logged, a_case, log
 from tests.browser import Browser
 from tests.queries import counted
-from tests.world import ACME, ADA, ALAN, GIL, GLOBEX, INES, MAX, NOOR, NOW
+from tests.world import ACME, ADA, ALAN, GIL, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +52,37 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
         listed = (await browser.get("/agent/invoices")).text.replace("\xa0", " ")
         assert f"/agent/drafts/{draft_id}" in listed
         assert "1 draft waits to be issued" in listed
+
+
+async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(app: Gate) -> None:
+    """issue 2, section 5: several at once, each by itself; a repeat issues nothing, and nothing ticked changes nothing."""
+    async with transaction(MAX):
+        first = await draft(await log(60))
+        await billing.approve([(await log(30, service=GLOBEX_HELPDESK)).choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [GLOBEX], by=MAX, at=NOW)
+        assert run is not None
+        second = run.draft_ids[0]
+    path = "/agent/drafts/issue"
+    async with await Browser.of(app, INES, at=NOW) as ines:
+        assert (await ines.send_form(path, {"draft": [str(first)]})).status_code == 403
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        nothing = await browser.send_form(path, {})
+        assert (nothing.status_code, "Tick the drafts that you want to issue." in nothing.text) == (422, True)
+        some = await browser.send_form(path, {"draft": [str(first), "999"]})
+        assert (some.status_code, some.text.count("/agent/drafts/999")) == (200, 1)
+        assert "1 invoice issued." in some.text
+        rest = await browser.send_form(path, {"draft": [str(second)]})
+        assert (rest.status_code, rest.headers["location"]) == (303, "/agent/invoices?issued=1")
+        assert "1 invoice issued." in (await browser.get(rest.headers["location"])).text
+        again = await browser.send_form(path, {"draft": [str(first), str(second)]})
+        assert again.status_code == 409
+        assert again.text.count("It is issued already, as") == 2
+    async with transaction(SYSTEM) as tx:
+        numbers = [
+            row["series_number"] for row in await tx.fetch("select series_number from invoice order by series_number")
+        ]
+        assert numbers == list(range(numbers[0], numbers[0] + 2))
+        assert await billing.violations() == {}
 
 
 async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> None:
