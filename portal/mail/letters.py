@@ -31,9 +31,7 @@ async def password_changed(
     credential_id: int, changed_at: datetime, settings: Settings, at: datetime
 ) -> EmailMessage | None:
     """Tells the owner of an account that its password is another one, in case it was not they (R17)."""
-    async with transaction(None) as tx:
-        receiver = await _receiver(tx, credential_id)
-    if receiver is None:
+    if (receiver := await _owner(credential_id)) is None:
         return None
     return _letter(
         settings, receiver, "password_changed", "Your password was changed", at, changed_at=changed_at,
@@ -45,9 +43,7 @@ async def factor_changed(
     credential_id: int, change: Change, changed_at: datetime, settings: Settings, at: datetime
 ) -> EmailMessage | None:
     """Tells the owner of an account that its second factor is another one, in case it was not they."""
-    async with transaction(None) as tx:
-        receiver = await _receiver(tx, credential_id)
-    if receiver is None:
+    if (receiver := await _owner(credential_id)) is None:
         return None
     return _letter(
         settings, receiver, "factor_changed", "Your second factor was changed", at, changed_at=changed_at, what=WHAT[change],
@@ -63,6 +59,11 @@ WHAT: dict[Change, str] = {
     "codes_renewed": "new recovery codes were made, and the ones of before count no more",
     "all_removed": "an administrator removed it, so that you sign in with your password alone",
 }
+
+
+async def _owner(credential_id: int) -> Reader | None:
+    async with transaction(None) as tx:
+        return await _receiver(tx, credential_id)
 
 
 async def _receiver(tx: Any, credential_id: int) -> Reader | None:
