@@ -76,7 +76,7 @@ class Visit:
     def csrf(self) -> str:
         """A token for the forms of this page, bound to the session (R37). The salt keeps it from repeating in compressed pages."""
         salt = secrets.token_hex(8)
-        return f"{salt}.{self._signature(salt, self._bound_to)}"
+        return f"{salt}.{_signature(self.settings.secret, salt, self._bound_to)}"
 
     def is_ours(self, token: str) -> bool:
         """Whether a form's token was made for this session."""
@@ -92,14 +92,20 @@ class Visit:
 
     def _is_bound_to(self, what: bytes, token: str) -> bool:
         salt, _, signature = token.partition(".")
+        secrets_ = [self.settings.secret, self.settings.former_secret]  # pages stay open while a secret is replaced
         return (
             len(salt) == 16
             and bool(what)
-            and hmac.compare_digest(signature.encode(), self._signature(salt, what).encode())
+            and any(
+                hmac.compare_digest(signature.encode(), _signature(secret, salt, what).encode())
+                for secret in secrets_
+                if secret
+            )
         )
 
-    def _signature(self, salt: str, bound_to: bytes) -> str:
-        return hmac.new(key_of(self.settings.secret, "csrf"), bound_to + salt.encode(), sha256).hexdigest()
+
+def _signature(secret: str, salt: str, bound_to: bytes) -> str:
+    return hmac.new(key_of(secret, "csrf"), bound_to + salt.encode(), sha256).hexdigest()
 
 
 def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:

@@ -1,6 +1,7 @@
 """The gate: hosts, headers, forms of other sites, sessions that ended while somebody typed."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,6 +89,16 @@ async def test_a_form_of_a_page_that_hides_its_address_is_taken(app: Gate) -> No
         data = {"csrf": await browser.csrf(), "address": "/cases/new", "text": "hello"}
         hidden = {"origin": "null", "sec-fetch-site": "same-origin"}
         assert (await browser.post("/drafts", data=data, headers=hidden)).status_code == 204
+
+
+async def test_a_page_that_was_open_while_the_secret_was_replaced_sends_its_form(app: Gate) -> None:
+    """R87: with the former one beside it, and with no other."""
+    async with await Browser.of(app, ADA) as browser:
+        data = {"csrf": await browser.csrf(), "address": "/cases/new", "text": "hello"}
+        before = app.settings.secret
+        for former, status in ((None, 403), ("b" * 40, 403), (before, 204)):
+            app.settings = replace(app.settings, secret="a" * 40, former_secret=former)
+            assert (await browser.post("/drafts", data=data)).status_code == status
 
 
 async def test_a_form_without_a_token_of_its_session_is_refused(app: Gate) -> None:
