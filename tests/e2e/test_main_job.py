@@ -335,6 +335,7 @@ async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
     await work_on_it(ines, number)
     await expect(ada.locator("#feed")).to_contain_text("We renew the certificate now.")
     await expect(ada.locator("#turn")).to_contain_text("Ines Okafor")
+    await expect(ada.locator("#readers")).to_contain_text("Goes to Ines Okafor")
     await expect(ada.locator("#feed")).not_to_contain_text(SECRET)
     await expect(max_.locator("#feed .entry")).to_have_count(2)
     await picture(ada, "5-reply")

@@ -145,9 +145,9 @@ async def test_a_full_disk_of_the_database_loses_nothing_that_was_acknowledged(
         with filler.open("wb") as file:
             free = shutil.disk_usage(small_disk).free
             file.write(b"\0" * max(0, free - 12_000_000))
-        for _ in range(400):
+        for _ in range(1200):
             marker = uuid.uuid4().hex
-            text = marker + "".join(uuid.uuid4().hex for _ in range(2500))
+            text = marker + "".join(uuid.uuid4().hex for _ in range(900))
             try:
                 answer = await client.post(path, data={"csrf": token, "form_key": str(uuid.uuid4()), "body": text})
             except httpx.HTTPError:
