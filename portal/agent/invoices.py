@@ -199,7 +199,8 @@ async def show_statement(
     """Covered time of one contract, as its customer sees it."""
     statement = await Statement.find(statement_id, reader)
     return await agent_page(
-        request, reader, "agent/invoices/statement.html", statement=statement, detail=await detail_of(statement_id=statement.id)
+        request, reader, "agent/invoices/statement.html", statement=statement, detail=await detail_of(statement_id=statement.id),
+        customer=await Customer.find(statement.customer_id, reader),
     )  # fmt: skip
 
 

@@ -245,7 +245,7 @@ def iban(text: str) -> str:
     """An IBAN without spaces, its two check digits proved (ISO 13616: the rearranged number is 1 modulo 97)."""
     read = re.sub(r"\s", "", text).upper()
     if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", read):
-        raise ValueError("Write the IBAN with its country's letters first, such as DE02 1203 0000 0000 2020 51.")
+        raise ValueError("Write the whole IBAN, its country's letters first, such as DE02 1203 0000 0000 2020 51.")
     if int("".join(str(int(sign, 36)) for sign in read[4:] + read[:4])) % 97 != 1:
         raise ValueError("This IBAN has a typing error: its check digits do not fit.")
     return read
