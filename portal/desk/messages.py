@@ -18,7 +18,7 @@ from portal.people.readers import Reader
 from portal.render import markdown
 
 LONGEST = 30_000
-"""Characters of one message. Marks that are opened and never closed are read in quadratic time: 0.15 s for so many, 1.5 s for three times that."""
+"""Characters of one message. Marks that are opened and never closed cost most to read: 0.3 s for so many, 1.5 s for three times that."""
 SHORT = 2_000
 """Characters of a message that is rendered at once; a longer one in a thread, so that nobody else waits for it."""
 
