@@ -107,5 +107,6 @@
   });
   const countAll = () => document.querySelectorAll("[data-ticks]").forEach(count);
   document.addEventListener("htmx:after:swap", countAll);
+  addEventListener("pageshow", countAll); // a browser may bring ticks back
   countAll();
 })();
