@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
-from portal.agent.pages import agent_page
+from portal.agent.pages import agent_page, whole
 from portal.billing import (
     Choice,
     Filters,
@@ -28,6 +28,7 @@ from portal.errors import Invalid
 from portal.people.agents import Agent
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
+from portal.render.formats import plural
 from portal.web.forms import Form
 from portal.web.guards import manager_only
 from portal.web.pages import refused, see_other
@@ -124,8 +125,8 @@ async def _answer(request: Web, outcome: Outcome, done: str) -> Response[Any]:
 def _toast(query: Any) -> dict[str, str] | None:
     """What has just happened, for a moment."""
     for done, after in DONE.items():
-        if count := _whole(query.get(done, "")):
-            return {"words": f"{count} {'entry' if count == 1 else 'entries'} {done}. {after}"}
+        if count := whole(query.get(done, "")):
+            return {"words": f"{plural(count, 'entry', 'entries')} {done}. {after}"}
     return None
 
 
@@ -149,8 +150,8 @@ def _filters(asked: Any) -> Filters:
     """What the address asks for; what makes no sense there is left out."""
     return Filters(
         until=_date(asked.get("until", "")),
-        agent_id=_whole(asked.get("agent", "")),
-        customer_id=_whole(asked.get("customer", "")),
+        agent_id=whole(asked.get("agent", "")),
+        customer_id=whole(asked.get("customer", "")),
         drafts=asked.get("drafts") == "yes",
     )
 
@@ -160,10 +161,6 @@ def _date(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
 
 
 handlers: list[Any] = [show, approve_entries, reject_entries, withdraw_approval]

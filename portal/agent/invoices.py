@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
-from portal.agent.pages import agent_page
+from portal.agent.pages import agent_page, whole
 from portal.billing import (
     Invoice,
     Statement,
@@ -31,6 +31,7 @@ from portal.database import transaction
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
+from portal.render.formats import plural
 from portal.web.forms import Form, Nothing
 from portal.web.guards import manager_only
 from portal.web.limits import exporting
@@ -55,7 +56,7 @@ async def _list(
     issued: int = 0,
 ) -> Response[str]:
     asked = request.query_params.get("customer", "")
-    customer_id = _whole(asked)
+    customer_id = whole(asked)
     after = turned(request, "after", "drafts", "statements")
     found: dict[str, Any] = {
         "drafts": await list_drafts(reader, customer_id=customer_id, after=after.get("drafts")),
@@ -66,15 +67,11 @@ async def _list(
     }
     if "hx-request" in request.headers:
         return page(request, "agent/invoices/_list.html", **found)
-    done = issued or _whole(request.query_params.get("issued", ""))
+    done = issued or whole(request.query_params.get("issued", ""))
     return await agent_page(
         request, reader, "agent/invoices/list.html", customers=await Customer.offered(), not_issued=not_issued, sentence=sentence,
-        toast={"words": f"{done} {'invoice' if done == 1 else 'invoices'} issued."} if done else None, **found,
+        toast={"words": f"{plural(done, 'invoice')} issued."} if done else None, **found,
     )  # fmt: skip
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
 
 
 class Ticked(Struct, kw_only=True):

@@ -41,3 +41,8 @@ async def overtaken(
     response = await refused(request, show, Invalid({"": conflict.sentence}), form, **values)
     response.status_code = conflict.status
     return response
+
+
+def whole(text: str | None) -> int | None:
+    """The id or number that an address asks for; one that makes no sense is not asked for."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None

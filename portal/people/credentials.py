@@ -46,9 +46,10 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
     Raises `Invalid` with the same sentence after the same work for a wrong password, an unknown address, somebody who has ended and somebody
     who has no password yet (R5); `TooMany` after too many wrong ones from `address` (R6).
     """
-    account, source = _keys(email, address)
+    source = f"sign-in {attempts.source(address)}"
     async with passwords.slot():  # first, so that the tries that are in work and not yet counted out are few
         async with transaction(None):
+            account = f"{source} {await account_of(email)}"
             tries = await attempts.admit({account: PER_ACCOUNT, source: PER_ADDRESS}, at)
             found = await _known(email)
         known_hash: str | None = found["password_hash"] if found else None
@@ -59,21 +60,17 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
     async with transaction(None) as tx:
         await attempts.forget(account)
         await attempts.withdraw(tries[source])
-        if fresh is not None and not await tx.fetchval(
+        if fresh is None or await tx.fetchval(
             "update credential set password_hash = $1 where id = $2 and password_hash = $3 returning true",
             fresh, found["id"], known_hash,
         ):  # fmt: skip
-            fresh = None  # somebody signs in with it at the same moment, and has renewed it
-            known_hash = await _same(found["id"], password)
-    return Proven(found["id"], mark_of(fresh or known_hash))
-
-
-async def _same(credential_id: int, password: str) -> str:
-    """The hash that is there by now. Raises `Invalid` where it is of another password."""
-    stored: str = await current().fetchval("select password_hash from credential where id = $1", credential_id)
-    if not await asyncio.to_thread(passwords.matches, stored, password):
-        raise Invalid({"": WRONG})
-    return stored
+            return Proven(found["id"], mark_of(fresh or known_hash))
+        stored = await tx.fetchval("select password_hash from credential where id = $1", found["id"])
+    # Somebody signed in with it at the same moment and has renewed it, or it is another one by now.
+    async with passwords.slot():
+        if not await asyncio.to_thread(passwords.matches, stored, password):
+            raise Invalid({"": WRONG})
+    return Proven(found["id"], mark_of(stored))
 
 
 async def hold(proven: Proven) -> None:
@@ -144,29 +141,26 @@ async def enable(credential: int) -> None:
     await current().execute("update credential set disabled_at = null where id = $1", credential)
 
 
-async def _known(email: str) -> Any:
-    typed = email.strip()
-    if len(typed) > LONGEST_EMAIL or "\0" in typed:
-        typed = ""
-    return await current().fetchrow(
-        "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where lower(c.email) = $1",
-        _folded(typed),
-    )
+async def account_of(email: str) -> str:
+    """What tries at the account with this address are counted under, however it is spelled: the database's `lower()` finds it, and has other
+    ideas of some letters than Python's. It holds nothing that somebody typed."""
+    typed = _typed(email)
+    folded: str = await current().fetchval("select lower($1)", typed) if typed else email
+    return hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def forget_tries(email: str, address: str) -> None:
     """Wrong passwords for this account from there count no more. As the sign-in role."""
-    await attempts.forget(_keys(email, address)[0])
+    await attempts.forget(f"sign-in {attempts.source(address)} {await account_of(email)}")
 
 
-def _folded(email: str) -> str:
-    """The one spelling under which an address is both looked up and counted: the database's `lower()` has other ideas of some letters,
-    so that tries at one account would count under several."""
-    return email.strip().lower()
+async def _known(email: str) -> Any:
+    return await current().fetchrow(
+        "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where lower(c.email) = lower($1)",
+        _typed(email),
+    )
 
 
-def _keys(email: str, address: str) -> tuple[str, str]:
-    """The keys of the account at this address and of the address."""
-    address = attempts.source(address)
-    account = hashlib.sha256(_folded(email).encode("utf-8", "surrogatepass")).hexdigest()
-    return f"sign-in {address} {account}", f"sign-in {address}"
+def _typed(email: str) -> str:
+    typed = email.strip()
+    return "" if len(typed) > LONGEST_EMAIL or "\0" in typed else typed

@@ -71,7 +71,7 @@ async def test_what_is_ticked_is_approved(app: Gate) -> None:
         answer = await browser.send_form(f"{PATH}?until=2026-11-20", ticked | {"reason": ""})
         assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}?until=2026-11-20&approved=2")
         page = (await browser.get(answer.headers["location"])).text
-        assert "2 entries approved." in page
+        assert "2\xa0entries approved." in page
         assert "approved=2" not in page
         again = await browser.send_form(PATH, ticked)
         assert again.status_code == 409

@@ -38,8 +38,3 @@ class Logged(Struct, kw_only=True):
 def state_of(text: str | None) -> State | None:
     """The state that an address asks for; one that makes no sense is not asked for."""
     return State(text) if text in list(State) else None
-
-
-def whole(text: str | None) -> int | None:
-    """The id that an address asks for, in the same manner."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None

@@ -9,8 +9,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.case import show_case
-from portal.agent.pages import agent_page
-from portal.agent.time.form import Logged, Web, state_of, whole
+from portal.agent.pages import agent_page, whole
+from portal.agent.time.form import Logged, Web, state_of
 from portal.contracts.services import Service
 from portal.database import transaction
 from portal.desk import Case, Details

@@ -1,6 +1,5 @@
 """A forgotten password: ask for a link by mail, choose a new password by it. The answer never tells who has an account (R5, R7, R83)."""
 
-import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -56,15 +55,15 @@ async def send(
         address = checked("email", email, given.email)
         checked.done()
         async with transaction(None):
-            await attempts.admit(_limits(address, visit_of(request).address), at)
+            account = await credentials.account_of(address)
+            await attempts.admit(_limits(account, visit_of(request).address), at)
             await jobs.enqueue("mail_password_reset", credential=await credentials.find_active(address) or 0)
     except (Invalid, TooMany) as refusal:
         return await refused_at_the_door(request, _ask_page, refusal, typed={"email": given.email})
     return page(request, "session/reset_sent.html", email=address)
 
 
-def _limits(email: str, address: str) -> dict[str, attempts.Limit]:
-    account = hashlib.sha256(email.lower().encode()).hexdigest()
+def _limits(account: str, address: str) -> dict[str, attempts.Limit]:
     return {f"reset {account}": PER_ACCOUNT, f"reset from {attempts.source(address)}": PER_ADDRESS}
 
 
