@@ -72,9 +72,8 @@ class Body:
                 if chunk is None:
                     self._done = True
                     self._parser.finalize()
-                    if (
-                        not self._heard.ended
-                    ):  # cut off on its way: half a file or half a text is not what somebody sent
+                    # Cut off on its way: half a file or half a text is not what somebody sent.
+                    if not self._heard.ended:
                         raise BadRequest
                 elif chunk:
                     self._left -= len(chunk)

@@ -1,0 +1,43 @@
+"""What a browser brings back: neither ticks that belonged to other rows, nor the text of a form that was sent."""
+
+from datetime import UTC, datetime
+
+import pytest
+from playwright.async_api import expect
+
+from portal.settings import Settings
+from portal.storage import open_storage
+from tests.e2e.conftest import Visitors
+from tests.places import furnished
+from tests.world import ADA, MAX
+
+pytestmark = [pytest.mark.slow]
+
+
+async def test_going_back_ticks_no_row(visitors: Visitors, settings: Settings) -> None:
+    """A list that got shorter meanwhile has other rows in the places of those that were ticked."""
+    await furnished(open_storage(settings.storage_url), datetime.now(UTC))
+    page = await visitors.signed_in(MAX.email)
+    for address in ("/agent/approvals", "/agent/cases?view=all", "/agent/invoices"):
+        await page.goto(address)
+        boxes = page.locator("tbody .tick input")
+        before = [await box.is_checked() for box in await boxes.all()]
+        assert before, address
+        await boxes.first.set_checked(not before[0])
+        await page.goto("/agent/time")
+        await page.go_back()
+        await expect(page.locator("h1")).to_be_visible()
+        assert [await box.is_checked() for box in await boxes.all()] == before, address
+
+
+async def test_going_back_to_a_form_that_was_sent_finds_it_empty(visitors: Visitors) -> None:
+    """Pressed again it makes no second case."""
+    page = await visitors.signed_in(ADA.email)
+    await page.goto("/cases/new")
+    await page.get_by_label("Subject").fill("Printer")
+    await page.get_by_label("What happens").fill("It smokes.")
+    await page.get_by_role("button", name="Send case").click()
+    await expect(page.locator("#feed")).to_contain_text("It smokes.")
+    await page.go_back()
+    await expect(page.get_by_label("Subject")).to_have_value("")
+    await expect(page.get_by_label("What happens")).to_have_value("")
