@@ -52,7 +52,7 @@ class TimeEntry(Table, tablename="time_entry"):
     created_at = Timestamptz(default=None)
     window_from = Timestamptz(default=None)
     submitted_at = Timestamptz(null=True, default=None)
-    form_key = UUID(null=True, unique=True, default=None)
+    form_key = UUID(null=True, default=None)
 
     @property
     def kind(self) -> str:

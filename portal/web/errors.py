@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from portal.database import refusal_of
-from portal.errors import Refusal, TooMany
+from portal.errors import Conflict, Refusal, TooMany
 from portal.render import render
 from portal.web.visit import Visit, page_of, visit_of
 
@@ -96,6 +96,29 @@ def unreadable_response(request: Request[Any, Any, Any], error: asyncpg.DataErro
     return failure_response(request, error)
 
 
+def conflict_response(
+    request: Request[Any, Any, Any], error: asyncpg.IntegrityConstraintViolationError
+) -> Response[str]:
+    """Answer 409 where a constraint of the database refused what a verb should have refused first.
+
+    The transaction has rolled back, so nothing of it was saved. It is logged as an error, because the verb lacks a check.
+    """
+    log.error(
+        "a constraint refused a write", exc_info=error, request=visit_of(request).id, constraint=error.constraint_name
+    )
+    return refusal_response(request, Conflict(_conflict_sentence(error)))
+
+
+def _conflict_sentence(error: asyncpg.IntegrityConstraintViolationError) -> str:
+    if isinstance(error, asyncpg.UniqueViolationError | asyncpg.ExclusionViolationError):
+        return "Somebody else has saved the same already, so yours was not saved. Look at what is there now."
+    if isinstance(error, asyncpg.ForeignKeyViolationError):
+        return (
+            "Something that this belongs to was removed, or is still in use, so nothing was saved. Load the page again."
+        )
+    return "This cannot be saved as it is, so nothing was saved. Check what you entered and send it again."
+
+
 def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> Response[Any]:
     """Off to the sign-in page."""
     where = f"/sign-in?next={quote(needed.next_path, safe='')}" if needed.next_path not in ("", "/") else "/sign-in"
@@ -163,5 +186,6 @@ HANDLERS: Any = {
     SignInNeeded: sign_in_response,
     Detour: detour_response,
     asyncpg.DataError: unreadable_response,
+    asyncpg.IntegrityConstraintViolationError: conflict_response,
     Exception: failure_response,
 }

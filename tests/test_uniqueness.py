@@ -1,0 +1,242 @@
+"""Every uniqueness of the database, and what a second person gets who comes to the same value (design.md, manner 23)."""
+
+import asyncio
+import contextvars
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from portal.contracts.case_types import CaseType, CaseTypeFacts
+from portal.contracts.company import Company, CompanyFacts
+from portal.contracts.contracts import Contract
+from portal.contracts.rates import Rate, RateFacts
+from portal.contracts.services import DefaultService, Service, ServiceFacts
+from portal.database import current, transaction
+from portal.desk import Case
+from portal.errors import Refusal
+from portal.people import customers, departments, roles
+from portal.people.agents import Agent, AgentFacts
+from portal.people.readers import SYSTEM, AgentReader
+from portal.timekeeping.entries import TimeEntry, Work
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INCIDENT, INES, MAX, MOVE, NOOR, NOW, SENIOR, SUPPORT
+
+Verb = Callable[[AgentReader], Awaitable[Any]]
+KEY = uuid.UUID("00000000-0000-4000-8000-000000000001")
+
+# --- what two agents do with the same value
+
+
+async def _customer(_: AgentReader) -> None:
+    facts = customers.CustomerFacts(
+        name="Initech", street="1 Main Street", postcode="75001", city="Paris", country="FR"
+    )
+    await customers.Customer.create(facts, NOW)
+
+
+async def _department(_: AgentReader) -> None:
+    await departments.Department.create(departments.DepartmentFacts(name="Night shift"))
+
+
+async def _role(_: AgentReader) -> None:
+    await roles.Role.create("Trainee")
+
+
+async def _case_type(_: AgentReader) -> None:
+    await CaseType.create(CaseTypeFacts(name="Wish"))
+
+
+async def _agent(_: AgentReader) -> None:
+    facts = AgentFacts(name="Tom Sand", email="tom@desk.example", department_id=str(SUPPORT), time_zone="Europe/Berlin")
+    await Agent.create(facts, NOW)
+
+
+async def _service(_: AgentReader) -> None:
+    await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), ServiceFacts(name="On-site"), NOW)
+
+
+async def _rate(_: AgentReader) -> None:
+    facts = RateFacts(hourly_rate="130", currency="EUR", effective_from="2026-12-01", role_id=str(SENIOR))
+    await Rate.create(facts, NOW)
+
+
+async def _default(_: AgentReader) -> None:
+    await DefaultService.choose(ACME, HELPDESK, case_type=INCIDENT)
+
+
+async def _designation(_: AgentReader) -> None:
+    await departments.designate(MAX.id, [SUPPORT, MOVE])
+
+
+async def _time(by: AgentReader) -> None:
+    work = Work(minutes=30, work_date=NOW.date(), service_id=None, external_comment="", description=by.name)
+    assert (await TimeEntry.log(by, work, at=NOW, form_key=KEY)).entered_by_id == by.id
+
+
+async def _message(by: AgentReader) -> None:
+    case = await Case.open(
+        by=by, subject="VPN drops", text=by.name, case_type_id=INCIDENT, at=NOW, contact_id=ADA.id, form_key=KEY
+    )
+    assert case.opened_by_agent_id == by.id
+
+
+async def _company(_: AgentReader) -> None:
+    await Company.set_up(
+        CompanyFacts(
+            name="Halden IT", street="Hafenstraße 7", postcode="20457", city="Hamburg", country="DE", vat_id="DE100000001",
+            email="office@desk.example", bank_name="Hanse Bank", iban="DE02120300000000202051", currency="EUR",
+            time_zone="Europe/Berlin", first_number="2026-0147",
+        )
+    )  # fmt: skip
+
+
+REFUSED, BOTH = ["Invalid", "done"], ["done", "done"]
+PROVED: dict[str, tuple[Verb, list[str]]] = {
+    "customer_name": (_customer, REFUSED),
+    "department_name": (_department, REFUSED),
+    "role_name": (_role, REFUSED),
+    "case_type_name": (_case_type, REFUSED),
+    "credential_email": (_agent, REFUSED),
+    "service_name": (_service, REFUSED),
+    "rate_currency_role_id_agent_id_customer_id_service_id_effec_key": (_rate, REFUSED),
+    "default_service_customer_id_case_type_id_key": (_default, BOTH),
+    "designation_pkey": (_designation, BOTH),
+    "time_entry_form": (_time, BOTH),
+    "message_form": (_message, BOTH),
+    "number_series_kind_key": (_company, BOTH),
+    "company_pkey": (_company, BOTH),
+}
+"""What two people get who save the same value at the same time: the second one waits for the first, then is told or saves their own."""
+
+RANDOM = "The portal draws the value: 80 random bits or more."
+COUNTED = "A counter row or a sequence gives the value, locked until its transaction ends."
+OWN = "It begins with its parent's id, which this very transaction has inserted or has locked."
+UPSERT = "The insert says what happens on a conflict."
+LIBRARY = "The job queue's own table, which its library alone writes."
+REASONED = {
+    "allocation_entry_id_position_key": OWN,
+    "attachment_key_key": RANDOM,
+    "attachment_message_id_position_key": OWN,
+    "attachment_pkey": RANDOM,
+    "authenticator_pkey": UPSERT,
+    "cases_number_key": COUNTED,
+    "credential_agent_id_key": OWN,
+    "credential_contact_id_key": OWN,
+    "detail_row_invoice_id_statement_id_position_key": OWN,
+    "document_invoice_id_statement_id_kind_key": OWN,
+    "draft_pkey": UPSERT,
+    "invitation_token_hash_key": RANDOM,
+    "invoice_line_invoice_id_position_key": OWN,
+    "invoice_number_key": COUNTED,
+    "invoice_seen_pkey": UPSERT,
+    "invoice_series_id_series_number_key": COUNTED,
+    "invoice_vat_pkey": OWN,
+    "line_allocation_pkey": "A run locks its customers first: test_two_runs_at_once_bill_nothing_twice.",
+    "migration_pkey": "Migrations run one process at a time, under an advisory lock.",
+    "one_live_approval": "The entry's state is compared and set first: test_two_managers_at_once_one_gets_a_conflict.",
+    "passkey_handle_key": UPSERT,
+    "pgqueuer_picked_slot_idx": LIBRARY,
+    "pgqueuer_pkey": LIBRARY,
+    "pgqueuer_schedules_expression_entrypoint_key": LIBRARY,
+    "pgqueuer_schedules_pkey": LIBRARY,
+    "pgqueuer_statistics_pkey": LIBRARY,
+    "pgqueuer_statistics_unique_count": LIBRARY,
+    "pgqueuer_unique_dedupe_key": LIBRARY,
+    "recovery_code_pkey": RANDOM,
+    "session_token_hash_key": RANDOM,
+    "settled_entry_pkey": "A run locks its customers first: test_two_runs_at_once_bill_nothing_twice.",
+    "skipped_entry_pkey": OWN,
+    "statement_customer_id_id_key": COUNTED,
+    "statement_pkey": COUNTED,
+    "upload_pkey": RANDOM,
+}
+"""Uniquenesses that nothing typed or sent can reach, each with the reason."""
+
+UNIQUE = """
+select i.indexrelid::regclass::text as name
+from pg_index i join pg_class t on t.oid = i.indrelid
+where t.relnamespace = 'public'::regnamespace and (i.indisunique or i.indisexclusion)
+  -- a generated id in it can be in no second row
+  and not exists (select from unnest(i.indkey::int[]) k join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k
+                  where a.attidentity <> '')
+"""
+
+
+async def test_every_uniqueness_of_the_database_has_an_answer_for_a_second_person(dsn: str) -> None:
+    """A new unique constraint or index needs a line in `PROVED`, or a reason in `REASONED`."""
+    async with transaction(SYSTEM) as tx:
+        found = {row["name"] for row in await tx.fetch(UNIQUE)}
+    assert found == set(PROVED) | set(REASONED)
+    assert not set(PROVED) & set(REASONED)
+
+
+async def outcome(verb: Verb, by: AgentReader) -> str:
+    """What a person gets who does this in a transaction of their own: `done`, or the kind of the refusal."""
+    try:
+        async with transaction(by):
+            await verb(by)
+    except Refusal as refusal:
+        return type(refusal).__name__
+    return "done"
+
+
+@pytest.mark.parametrize("name", PROVED)
+async def test_of_two_people_who_save_the_same_at_once_the_second_gets_an_answer(name: str, dsn: str) -> None:
+    """The second one begins before the first has committed, so that no look-up of theirs can have seen the value."""
+    verb, expected = PROVED[name]
+    if verb is _company:  # both of them set it up for the first time
+        owner = await asyncpg.connect(dsn)
+        await owner.execute("delete from number_series; delete from company")
+        await owner.close()
+    async with transaction(NOOR):
+        await verb(NOOR)
+        # In a context of its own, because a transaction belongs to the context that opened it.
+        second = asyncio.create_task(outcome(verb, MAX), context=contextvars.Context())
+        await asyncio.sleep(0.05)
+    assert sorted(["done", await second]) == expected
+
+
+async def test_a_form_key_that_another_agent_has_used_is_free_for_the_next(app: Gate) -> None:
+    """Over HTTP, where it was an error before; each agent's repeat still counts once."""
+    form = {
+        "duration": "30m",
+        "work_date": "2026-11-20",
+        "service": "",
+        "billing": "not_billable",
+        "form_key": str(KEY),
+    }
+    for agent in (INES, MAX, INES, MAX):
+        async with await Browser.of(app, agent) as browser:
+            answer = await browser.send_form("/agent/time", form | {"description": "Tidied"})
+            assert answer.status_code == 303, answer.text
+    async with transaction(SYSTEM) as tx:
+        assert [row[0] for row in await tx.fetch("select agent_id from time_entry order by id")] == [INES.id, MAX.id]
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ("insert into role (name) values ('Consultant')", "Somebody else has saved the same already"),
+        ("delete from department where id = 1", "Something that this belongs to was removed, or is still in use"),
+        ("update role set name = ' '", "This cannot be saved as it is"),
+    ],
+)
+async def test_a_constraint_that_still_bites_is_told_as_a_conflict(
+    app: Gate, monkeypatch: pytest.MonkeyPatch, statement: str, sentence: str
+) -> None:
+    """A verb without its check is stood in for by a bare statement; whatever the constraint, the answer is 409 and nothing is saved."""
+
+    async def bare(*_: Any) -> None:
+        await current().execute("insert into role (name) values ('Saved before it')")
+        await current().execute(statement)
+
+    monkeypatch.setattr(roles.Role, "create", bare)
+    async with await Browser.of(app, NOOR) as browser:
+        answer = await browser.send_form("/agent/setup/roles", {"name": "Anything"})
+    assert (answer.status_code, sentence in answer.text) == (409, True), answer.text
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from role where name = 'Saved before it'") == 0
