@@ -13,6 +13,7 @@ from portal.contracts.rates import Rate
 from portal.contracts.services import DefaultService, Service
 from portal.desk.attachments import Attachment
 from portal.desk.cases import Case
+from portal.desk.endings import RefusedEnding
 from portal.desk.events import CaseEvent
 from portal.desk.messages import Message
 from portal.people.agents import Agent
@@ -51,6 +52,7 @@ APP_CONFIG = AppConfig(
         Message,
         NumberSeries,
         Rate,
+        RefusedEnding,
         Role,
         Service,
         Statement,

@@ -191,4 +191,5 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
         "/agent/setup/roles/": {"role": role.id},
         "/agent/setup/rates/": {"rate": rate.id},
         "/agent/setup/case-types/": {"case_type": case_type.id},
+        "/agent/setup/files/": {"ending": "iso"},
     }

@@ -217,6 +217,9 @@ MATRIX: dict[str, Row] = {
     "POST /agent/setup/case-types/{case_type}": ADMINS,
     "POST /agent/setup/case-types/{case_type}/ending": ADMINS,
     "POST /agent/setup/case-types/{case_type}/resumption": ADMINS,
+    "GET /agent/setup/files": ADMINS,
+    "POST /agent/setup/files": ADMINS,
+    "POST /agent/setup/files/{ending}/removal": ADMINS,
 }
 
 STREAMS = ("GET /live", "GET /agent/live")

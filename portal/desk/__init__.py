@@ -4,6 +4,7 @@ from portal.contracts.case_types import CaseType
 from portal.desk.attachments import Attachment
 from portal.desk.cases import Case
 from portal.desk.details import Details
+from portal.desk.endings import EndingFacts, RefusedEnding
 from portal.desk.events import CaseEvent
 from portal.desk.feed import Feed, feed_of, files_of
 from portal.desk.lists import Listed, Question, Sort, View, agents_list, counts, customers_list, searched
@@ -15,6 +16,7 @@ case_types = CaseType.offered
 """The kinds of case that a form offers, in their order."""
 
 __all__ = [
-    "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "Feed", "Listed", "Message", "Overview", "Priority", "Question",
-    "Sort", "Status", "View", "agents_list", "case_types", "counts", "customers_list", "feed_of", "files_of", "overview", "problems_of", "searched",
+    "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "EndingFacts", "Feed", "Listed", "Message", "Overview",
+    "Priority", "Question", "RefusedEnding", "Sort", "Status", "View", "agents_list", "case_types", "counts", "customers_list", "feed_of",
+    "files_of", "overview", "problems_of", "searched",
 ]  # fmt: skip

@@ -1,135 +1,102 @@
-"""Which files are taken, and under what name: the name is cleaned once and the result checked; the content must be what the ending says.
+"""Decide which files are taken, and under which name.
 
-What the browser claims about a file is not looked at (R54 to R56).
+A help desk is sent everything, so only executables are refused: by their content, by the endings that Windows runs, and by the endings that
+an admin adds. That harms nobody, because a file is only ever downloaded (R56). What the browser claims about a file is ignored.
 """
 
 import re
 import unicodedata
-from dataclasses import dataclass
-
-import puremagic
+from collections.abc import Collection
 
 from portal.errors import Invalid
 
-DOWNLOAD = "application/octet-stream"
+EXECUTABLE = frozenset("exe dll com scr msi msix lnk hta jar bat cmd vbs js wsf cpl pif reg".split())
+"""The endings that are always refused (R56)."""
 MAX_NAME = 255
 """Bytes of a name in UTF-8."""
+UNKNOWN = "application/octet-stream"
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What an ending promises. `a`: with its article; `real`: what to attach instead of one that is not."""
-
-    a: str
-    real: str
-
-
-IMAGE = Kind("an image", "a real picture")
-VIDEO = Kind("a video", "a real video")
-AUDIO = Kind("a recording", "a real recording")
-PDF = Kind("a PDF document", "the PDF itself")
-ARCHIVE = Kind("an archive", "the archive itself")
-OFFICE = Kind("an office document", "the document itself")
-MAIL = Kind("a mail", "the mail itself")
-TEXT = Kind("a text", "the text itself")
-PROGRAM = Kind("a program", "")
-
-_ZIP, _OLE, _MPEG4 = {".zip"}, {".doc", ".msi"}, {".mp4", ".mov", ".m4a", ".m4v"}
-
-# ending -> kind, media type, what the content may be recognised as
-BINARY: dict[str, tuple[Kind, str, set[str]]] = {
-    "png": (IMAGE, "image/png", {".png"}),
-    "jpg": (IMAGE, "image/jpeg", {".jpg"}),
-    "jpeg": (IMAGE, "image/jpeg", {".jpg"}),
-    "gif": (IMAGE, "image/gif", {".gif"}),
-    "webp": (IMAGE, "image/webp", {".webp"}),
-    "bmp": (IMAGE, "image/bmp", {".bmp"}),
-    "tif": (IMAGE, "image/tiff", {".tiff"}),
-    "tiff": (IMAGE, "image/tiff", {".tiff"}),
-    "heic": (IMAGE, "image/heic", {".heif", ".heic"}),
-    "mp4": (VIDEO, "video/mp4", _MPEG4),
-    "mov": (VIDEO, "video/quicktime", _MPEG4),
-    "webm": (VIDEO, "video/webm", {".webm"}),
-    "mp3": (AUDIO, "audio/mpeg", {".mp3"}),
-    "pdf": (PDF, "application/pdf", {".pdf"}),
-    "zip": (ARCHIVE, "application/zip", _ZIP),
-    "7z": (ARCHIVE, "application/x-7z-compressed", {".7z"}),
-    "gz": (ARCHIVE, "application/gzip", {".gz"}),
-    "tgz": (ARCHIVE, "application/gzip", {".gz"}),
-    "docx": (OFFICE, "application/vnd.openxmlformats-officedocument.wordprocessingml.document", _ZIP),
-    "xlsx": (OFFICE, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", _ZIP),
-    "pptx": (OFFICE, "application/vnd.openxmlformats-officedocument.presentationml.presentation", _ZIP),
-    "odt": (OFFICE, "application/vnd.oasis.opendocument.text", _ZIP),
-    "ods": (OFFICE, "application/vnd.oasis.opendocument.spreadsheet", _ZIP),
-    "odp": (OFFICE, "application/vnd.oasis.opendocument.presentation", _ZIP),
-    "doc": (OFFICE, "application/msword", _OLE),
-    "xls": (OFFICE, "application/vnd.ms-excel", _OLE),
-    "ppt": (OFFICE, "application/vnd.ms-powerpoint", _OLE),
-    "msg": (MAIL, "application/vnd.ms-outlook", _OLE),
-}
-
-# What a browser might run keeps no type of its own (R56); everything is sent as a download anyway.
-TEXTS: dict[str, str] = {
-    **dict.fromkeys(("txt", "log", "ini", "conf", "cfg", "yaml", "yml", "sql", "eml"), "text/plain"),
-    "csv": "text/csv",
-    "tsv": "text/tab-separated-values",
-    "md": "text/markdown",
-    "json": "application/json",
-    "rtf": "application/rtf",
-    **dict.fromkeys(("html", "htm", "xhtml", "svg", "xml", "js", "css"), DOWNLOAD),
-}
-PROGRAMS = set("exe dll com scr sys msi bat cmd ps1 vbs vbe wsf hta lnk jar apk app deb rpm sh reg cpl pif".split())
-
-_PROGRAM_STARTS = (
+# ELF, and Mach-O in both byte orders, for 32 and 64 bits and for several processors (which begins like a Java class).
+_EXECUTABLE_STARTS = (
     b"\x7fELF",
-    b"\xca\xfe\xba\xbe",
-    b"\xcf\xfa\xed\xfe",
-    b"\xce\xfa\xed\xfe",
-    b"\xfe\xed\xfa\xcf",
     b"\xfe\xed\xfa\xce",
-    b"dex\n",
+    b"\xfe\xed\xfa\xcf",
+    b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+    b"\xca\xfe\xba\xbf",
 )
-_NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\f\x08\x1b"))
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+# Media type -> the endings that a picture of this type may have, the usual one first.
+_PICTURES = {
+    "image/png": ("png",),
+    "image/jpeg": ("jpg", "jpeg"),
+    "image/gif": ("gif",),
+    "image/webp": ("webp",),
+    "image/avif": ("avif",),
+    "image/heic": ("heic", "heif"),
+    "image/tiff": ("tif", "tiff"),
+    "image/bmp": ("bmp",),
+}
+_PICTURE_ENDINGS = frozenset(ending for endings in _PICTURES.values() for ending in endings)
+_PICTURE_STARTS = {
+    "image/png": rb"\x89PNG\r\n\x1a\n",
+    "image/jpeg": rb"\xff\xd8\xff",
+    "image/gif": rb"GIF8[79]a",
+    "image/webp": rb"RIFF....WEBP",
+    # The box that begins the file names its brands; mif1 and msf1 alone do not say how the picture is compressed.
+    "image/avif": rb"\0\0\0.ftyp(....)*?avi[fs]",
+    "image/heic": rb"\0\0\0.ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)",
+    "image/tiff": rb"II\*\0|MM\0\*",
+    "image/bmp": rb"BM.{4}\0\0\0\0",
+}
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
-def check_file(name: str, head: bytes) -> tuple[str, str]:
-    """The clean name and the media type of a file that may be kept; `head` is its first bytes, 4096 are enough.
+def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[str, str]:
+    """Return the name under which to keep a file, and its media type, which is only known of pictures.
 
-    Raises `Invalid` (field `files`) with a sentence for whoever sent it.
+    `head` is the first bytes of the file (4096 are enough), `refused` the endings that an admin has added, in lower case. A picture whose
+    ending is that of another kind of picture gets its own. Raises `Invalid` (field `files`) with a sentence for the sender.
     """
-    name = clean_name(name)
-    stem, dot, ending = name.rpartition(".")
-    ending = ending.lower()
-    if not (stem and dot):
-        raise _refused(f"“{name}” has no ending that says what it is. Rename it, such as to “{name or 'file'}.txt”.")
+    name = clean_name(name) or "file"
+    ending = ending_of(name)
     if not head:
-        raise _refused(f"“{name}” is empty: choose your files again without it.")
-    if ending in PROGRAMS:
-        raise _refused(f"“{name}” is a program. Remove it: programs are not taken.")
-    if ending in BINARY:
-        kind, media_type, expected = BINARY[ending]
-        fits = bool(endings_of(head) & expected)
-    elif ending in TEXTS:
-        kind, media_type = TEXT, TEXTS[ending]
-        fits = is_text(head)
-    else:
-        raise _refused(f"Files ending in “.{ending}” are not taken. Attach a picture, a document, a log or an archive.")
-    if not fits or is_program(head):
-        found = kind_of(head)
-        if found is kind:
-            raise _refused(
-                f"“{name}” is {kind.a}, but of another kind than “.{ending}”. Rename it and attach it again."
-            )
-        what = f"is {found.a}, not {kind.a}" if found else f"is not {kind.a} inside"
-        raise _refused(f"“{name}” {what}. Remove it or attach {kind.real}.")
-    return name, media_type
+        raise Invalid({"files": f"“{name}” is empty: choose your files again without it."})
+    if ending in EXECUTABLE or is_executable(head):
+        raise Invalid({"files": f"“{name}” is a program, and programs are not taken. Remove it."})
+    if ending in refused:
+        raise Invalid({"files": f"Files ending in “.{ending}” are not taken here. Remove “{name}”."})
+    picture = picture_of(head)
+    # Only the ending of another picture is wrong for sure: raw photographs begin like TIFF and have many endings.
+    if picture and ending in _PICTURE_ENDINGS and ending not in _PICTURES[picture]:
+        name = f"{name.rpartition('.')[0]}.{_PICTURES[picture][0]}"
+    return name, picture or UNKNOWN
+
+
+def ending_of(name: str) -> str:
+    """Return what follows the last dot of a clean name, in lower case; "" where it has no dot or nothing before it."""
+    stem, _, ending = name.rpartition(".")
+    return ending.lower() if stem else ""
+
+
+def is_executable(head: bytes) -> bool:
+    """Return whether the content is a program of Windows (PE), Linux (ELF) or macOS (Mach-O)."""
+    # The header of a PE file has zeros; a text that begins with these two letters has none.
+    return head.startswith(_EXECUTABLE_STARTS) or (head.startswith(b"MZ") and b"\0" in head[:64])
+
+
+def picture_of(head: bytes) -> str | None:
+    """Return the media type of a picture by its first bytes; None for everything else."""
+    return next((kind for kind, start in _PICTURE_STARTS.items() if re.match(start, head[:64], re.DOTALL)), None)
 
 
 def clean_name(name: str) -> str:
-    """The name alone, without folders and without what cannot be seen or stored; cleaning twice changes nothing (R54, R55)."""
+    """Return the name without folders and without what cannot be seen or stored; cleaning it again changes nothing (R54, R55).
+
+    Nothing may be left of it.
+    """
     name = re.split(r"[/\\]", name)[-1]
     # Taking out a mark can bring together what NFC then joins, and the other way round: two rounds settle it.
     for _ in range(2):
@@ -144,37 +111,3 @@ def clean_name(name: str) -> str:
         stem = stem if tail else name
         name = (stem.encode()[: MAX_NAME - len(tail)].decode(errors="ignore").rstrip(" .") + tail.decode()).strip(" .")
     return f"_{name}"[:MAX_NAME] if _DEVICES.fullmatch(name) else name
-
-
-def endings_of(head: bytes) -> set[str]:
-    """The endings that files beginning so usually have, with their dot: {".png"}. Empty where nothing is recognised."""
-    try:
-        return {match.extension.lower() for match in puremagic.magic_string(head)}
-    except (puremagic.PureError, ValueError):
-        return set()
-
-
-def is_program(head: bytes) -> bool:
-    """Whether a computer could run it as it is: Windows, Linux, macOS, Java and Android programs."""
-    return head.startswith(_PROGRAM_STARTS) or (head.startswith(b"MZ") and not is_text(head))
-
-
-def is_text(head: bytes) -> bool:
-    """Letters, not codes; a PDF that begins with letters is none."""
-    if head.startswith(_UTF16):
-        return True
-    return not head.startswith(b"%PDF-") and head.translate(None, _NOT_TEXT) == head
-
-
-def kind_of(head: bytes) -> Kind | None:
-    """What the content is, where it can be told."""
-    if is_program(head):
-        return PROGRAM
-    if is_text(head):
-        return TEXT
-    found = endings_of(head)
-    return next((kind for kind, _, expected in BINARY.values() if found & expected), None)
-
-
-def _refused(sentence: str) -> Invalid:
-    return Invalid({"files": sentence})

@@ -13,7 +13,7 @@ import msgspec
 from litestar import Request
 
 from portal.database import transaction
-from portal.desk import attachments
+from portal.desk import RefusedEnding, attachments
 from portal.errors import BadRequest, Forbidden, Full, Invalid, TooLarge, TooMany
 from portal.people import sessions
 from portal.storage import new_key
@@ -302,16 +302,17 @@ async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterato
         raise Forbidden
     if len(form.files) >= MAX_FILES:
         raise TooLarge(f"Attach at most {MAX_FILES} files at once.")
+    key = new_key()
     try:
-        name, media_type = attachments.check_file(part.filename or "", head[:HEAD])
+        async with transaction(None):
+            refused = await RefusedEnding.all()
+            name, media_type = attachments.check_file(part.filename or "", head[:HEAD], refused)
+            await attachments.announce(key, visit.reader.credential_id, visit.at)
     except Invalid as refusal:
         form.problems.setdefault(part.name, refusal.sentence)
         async for _ in content:
             pass
         return
-    key = new_key()
-    async with transaction(None):
-        await attachments.announce(key, visit.reader.credential_id, visit.at)
     stored = await visit.storage.store(key, _chained(head, content), limit=MAX_FILE)
     form.files.append(Upload(name, media_type, stored.size, stored.sha256, key))
 

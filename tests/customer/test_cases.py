@@ -69,7 +69,7 @@ async def test_a_contact_opens_a_case_with_files_and_reads_it(app: Gate) -> None
         assert text in shown.text
     assert await rows("select name, media_type, size from attachment order by position") == [
         ("vpn-error.png", "image/png", len(PNG)),
-        ("client.log", "text/plain", 13),
+        ("client.log", "application/octet-stream", 13),
     ]
 
 
@@ -98,7 +98,7 @@ async def test_a_refused_form_comes_back_with_what_was_typed_and_says_everything
         )
     assert answer.status_code == 422
     for text in (
-        "Two things to correct", "Write a few words", "“printer.png” is a program, not an image. Remove it or attach a real picture.",
+        "Two things to correct", "Write a few words", "“printer.png” is a program, and programs are not taken. Remove it.",
         "It &lt;drops&gt; &amp; drops.", "Your files have to be chosen again", '<option value="3" selected>High',
     ):  # fmt: skip
         assert text in answer.text
@@ -160,10 +160,10 @@ async def test_an_empty_answer_and_a_wrong_file_are_refused_at_the_composer(app:
     async with await Browser.of(app, ADA) as browser:
         empty = await browser.send_form("/cases/1001/replies", {"body": " "})
         wrong = await browser.send_form(
-            "/cases/1001/replies", {"body": "see file"}, files=[("files", ("a.png", b"text", ""))]
+            "/cases/1001/replies", {"body": "see file"}, files=[("files", ("a.exe", b"text", ""))]
         )
     assert (empty.status_code, "Write something first." in empty.text) == (422, True)
-    assert (wrong.status_code, "“a.png” is a text, not an image." in wrong.text) == (422, True)
+    assert (wrong.status_code, "“a.exe” is a program, and programs are not taken." in wrong.text) == (422, True)
     assert "see file</textarea>" in wrong.text
     assert "Your files have to be chosen again." in wrong.text
     assert await nothing_changes() == before

@@ -61,7 +61,7 @@ def refused(
         (None, "/sign-in", "/sign-in", {"email": "nobody@acme.example", "password": PASSWORD}, 422, "is not right"),
         (ADA, "/cases/new", "/cases/new", new | {"subject": "  "}, 422, "Write a few words"),
         (ADA, "/cases/new", "/cases/new", new | {"files": [("files", big)]}, 413, "A file may have at most 25 MB."),
-        (ADA, "/cases/new", "/cases/new", new | {"files": [("files", program)]}, 422, "is a program, not an image"),
+        (ADA, "/cases/new", "/cases/new", new | {"files": [("files", program)]}, 422, "is a program, and programs are not taken"),
         (INES, here, f"{here}/notes", {"body": " "}, 422, "Write something first."),
         (INES, here, f"{here}/time", time | {"duration": "1h 90m"}, 422, "Minutes beside hours go up to 59"),
         (INES, here, f"{here}/time", time | {"duration": "-5"}, 422, "Time cannot be negative."),
@@ -172,7 +172,7 @@ async def test_a_browser_shows_each_kind_of_refusal_and_loses_no_word(
     await ada.get_by_label("What happens").fill("It smokes.")
     await ada.locator("[name=files]").set_input_files(program)
     await ada.get_by_role("button", name="Send case").click()
-    await expect(ada.locator("#errors")).to_contain_text("is a program, not an image")
+    await expect(ada.locator("#errors")).to_contain_text("is a program, and programs are not taken")
     await expect(ada.locator("#errors")).to_be_focused()
     await expect(ada.get_by_label("What happens")).to_have_value("It smokes.")
     good = tmp_path / "good.log"

@@ -58,7 +58,7 @@ CONTEXTS = {
         "/cases/new",
         errors={
             "subject": "Write a few words, so that everybody recognises the case in a list.",
-            "files": "“printer.png” is a program, not an image. Remove it or attach a real picture.",
+            "files": "“printer.png” is a program, and programs are not taken. Remove it.",
         },
         typed={
             "subject": "",

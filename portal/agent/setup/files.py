@@ -1,0 +1,55 @@
+"""Set-up: which endings of files are refused. Admins only."""
+
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.desk import EndingFacts, RefusedEnding
+from portal.desk.filetypes import EXECUTABLE
+from portal.errors import Invalid
+from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import refused, see_other
+
+Asked = Request[Any, Any, Any]
+
+
+@get("/setup/files", guards=[admin_only])
+async def files(request: Asked) -> Response[str]:
+    """Show the endings that are refused, and a form for one more."""
+    return await _files(request)
+
+
+async def _files(request: Asked, **again: Any) -> Response[str]:
+    return await form_page(
+        request, "agent/setup/files.html", added=await RefusedEnding.all(), always=sorted(EXECUTABLE), **again
+    )
+
+
+@post("/setup/files", guards=[admin_only])
+async def refuse_ending(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
+) -> Response[Any]:
+    """Refuse one more ending."""
+    try:
+        async with transaction(reader):
+            await RefusedEnding.refuse(form.into(EndingFacts))
+    except Invalid as refusal:
+        return await refused(request, _files, refusal, form)
+    return see_other("/agent/setup/files")
+
+
+@post("/setup/files/{ending:str}/removal", guards=[admin_only])
+async def take_ending_again(reader: NamedDependency[AgentReader], ending: FromPath[str]) -> Response[Any]:
+    """Take files with this ending again."""
+    async with transaction(reader):
+        await RefusedEnding.take_again(ending)
+    return see_other("/agent/setup/files")
+
+
+handlers: list[Any] = [files, refuse_ending, take_ending_again]

@@ -1,0 +1,50 @@
+"""Endings of files that an admin refuses beside those of executables."""
+
+import re
+
+from msgspec import Struct
+from piccolo.columns import Text
+from piccolo.table import Table
+
+from portal.database import current
+from portal.desk.filetypes import EXECUTABLE
+from portal.people.particulars import Checked
+
+
+class EndingFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """An ending as typed, with or without its dot."""
+
+    ending: str
+
+
+class RefusedEnding(Table, tablename="refused_ending"):
+    """One more ending that is refused, in lower case and without its dot."""
+
+    ending = Text(primary_key=True, null=False, default=None)
+
+    @classmethod
+    async def all(cls) -> list[str]:
+        """Return every ending that was added, in alphabetical order."""
+        return [row["ending"] for row in await current().fetch("select ending from refused_ending order by ending")]
+
+    @classmethod
+    async def refuse(cls, facts: EndingFacts) -> None:
+        """Refuse files with this ending from now on; adding it again changes nothing. Raises `Invalid`."""
+        checked = Checked()
+        ending = checked("ending", _ending, facts.ending)
+        checked.done()
+        await current().execute("insert into refused_ending (ending) values ($1) on conflict do nothing", ending)
+
+    @classmethod
+    async def take_again(cls, ending: str) -> None:
+        """Take files with this ending again; removing it again changes nothing."""
+        await current().execute("delete from refused_ending where ending = $1", ending)
+
+
+def _ending(text: str) -> str:
+    read = text.strip().removeprefix("*").removeprefix(".").lower()
+    if not re.fullmatch(r"[a-z0-9_+~-]{1,16}", read):
+        raise ValueError("Write one ending of letters and digits, such as iso.")
+    if read in EXECUTABLE:
+        raise ValueError(f"Files ending in “.{read}” are refused already: they are programs.")
+    return read
