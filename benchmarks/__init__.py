@@ -1,1 +1,1 @@
-"""What the performance figures in the README are measured with: `./dev bench`."""
+"""Benchmarks: measure the performance figures of the README with `./dev bench`."""

@@ -84,7 +84,7 @@ async def command(ground: Ground, *words: str, typed: str = "", **more: str) -> 
 
 
 async def test_serve_says_in_one_sentence_why_it_does_not_start(ground: Ground) -> None:
-    """R24, R86, R88: before anything is started, and without a trace; then the way that the README gives works."""
+    """R24, R86, R88: before anything is started, and without a trace; then the commands of docs/operations.md work."""
     serve = ("serve", "--port", str(free_port()))
     nowhere = "postgresql://portal@127.0.0.1:1/portal"
     for words, url, sentence in (
@@ -183,7 +183,7 @@ class Site:
 
 @pytest.fixture
 async def site(ground: Ground, tmp_path: Path) -> AsyncIterator[Site]:
-    """As the README says: migrate as the owner, grant, an administrator, two portals, a worker, nginx."""
+    """As docs/operations.md says: migrate as the owner, grant, an administrator, two portals, a worker, nginx."""
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     assert nginx, "There is no nginx: on Debian, apt-get install nginx-light"
     port, folder = free_port(), tmp_path / "nginx"

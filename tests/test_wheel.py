@@ -1,4 +1,4 @@
-"""The wheel by the README's own commands, in a virtual environment elsewhere: the same app with the same assets."""
+"""Build and install the wheel by the commands of docs/operations.md: the same app with the same assets."""
 
 import os
 import re
@@ -21,8 +21,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def installing(place: Path) -> list[str]:
-    """The commands under "Install." of the README, with `place` in the stead of /opt and of this folder's dist."""
-    block = re.search(r"\*\*Install\.\*\*.*?```\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    """Return the commands under *Install* of docs/operations.md, with `place` instead of /opt and of this folder's dist."""
+    block = re.search(r"## Install\n.*?```\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(), flags=re.DOTALL)
     assert block
     commands = (
         block[1].replace("/opt/", f"{place}/").replace("dist/", f"{place}/dist/").replace("-w dist", f"-w {place}/dist")
