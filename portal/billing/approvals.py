@@ -12,7 +12,17 @@ from typing import Any
 from portal.billing import book
 from portal.billing.allocations import allocate_anew, lock_customers
 from portal.billing.book import Row
-from portal.billing.engine import Contract, Entry, EntryBilling, Price, Rate, Rollup, Service, price_for, refusal
+from portal.billing.engine import (
+    Contract,
+    Entry,
+    EntryBilling,
+    Price,
+    RateTable,
+    RefusalReason,
+    Rollup,
+    Service,
+    verdict,
+)
 from portal.billing.sentences import REFUSED
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, Refusal
@@ -146,7 +156,7 @@ class _Prices:
     """What the engine knows of the chosen entries: their place, and the price of an hour."""
 
     def __init__(self, books: Collection[book.Book]) -> None:
-        self._places: dict[Any, tuple[Entry, Contract, Service, tuple[Rate, ...]]] = {}
+        self._places: dict[Any, tuple[Entry, Contract, Service, RateTable]] = {}
         for each in books:
             places = each.state.places()
             self._places |= {entry.id: (entry, *places[entry.service], each.rates) for entry in each.state.entries}
@@ -156,13 +166,12 @@ class _Prices:
         if row["billing"] == EntryBilling.NOT_BILLABLE:
             return None
         entry, contract, service, rates = self._places[row["id"]]
-        if reason := refusal(entry, contract, service, rates):
-            raise Invalid({"": REFUSED[reason].format(entry=entry, contract=contract, service=service)})
-        if entry.billing is EntryBilling.NO_CHARGE:
-            return None
-        if service.rollup is Rollup.ROLE and entry.role is None:
+        found = verdict(entry, contract, service, rates)
+        if isinstance(found, RefusalReason):
+            raise Invalid({"": REFUSED[found].format(entry=entry, contract=contract, service=service)})
+        if found is not None and service.rollup is Rollup.ROLE and entry.role is None:
             raise Invalid({"": REFUSED["no_role"].format(entry=entry, service=service)})
-        return price_for(entry, service, rates)
+        return found
 
 
 _Step = Callable[[Row, _Prices], Any]

@@ -18,6 +18,7 @@ from portal.billing.engine import (
     Price,
     Rate,
     RateSource,
+    RateTable,
     Rollup,
     Service,
     Settlement,
@@ -40,7 +41,7 @@ class Book:
     customer_id: int
     currency: str
     state: State
-    rates: tuple[Rate, ...]
+    rates: RateTable
     exemptions: dict[int, str]
 
     def only(self, entry_ids: Collection[Key]) -> "Book":
@@ -124,7 +125,7 @@ def _book(
             approved={row["id"]: _price(row) for row in mine if row["approval_id"] is not None},
             digits=digits_of(currency),
         ),
-        rates=tuple(
+        rates=RateTable(
             _rate(row) for row in rates if row["currency"] == currency and row["customer_id"] in (None, customer_id)
         ),
         exemptions={

@@ -14,6 +14,7 @@ from portal.billing.engine import (
     EntryBilling,
     Overflow,
     Rate,
+    RateTable,
     Rollup,
     Service,
     Settlement,
@@ -135,4 +136,4 @@ rates = st.lists(
     ),
     max_size=4,
     unique_by=lambda rate: (rate.role, rate.customer, rate.starts),
-).map(lambda found: (*found, Rate(Decimal("75.5"), FIRST, role="senior")) if not found else tuple(found))
+).map(lambda found: RateTable(found or [Rate(Decimal("75.5"), FIRST, role="senior")]))

@@ -14,6 +14,7 @@ from portal.billing.engine import (
     EntryBilling,
     Rate,
     RateSource,
+    RateTable,
     Rollup,
     Service,
     Settlement,
@@ -35,7 +36,7 @@ BILLING = ENGINE.parent
 MONEY = [BILLING.parent / f"{name}.py" for name in ("money", "durations", "periods")]
 
 PURE = {
-    "collections.abc", "dataclasses", "datetime", "decimal", "enum", "typing",
+    "bisect", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "itertools", "typing",
     "portal.money", "portal.periods",
 }  # fmt: skip
 
@@ -117,14 +118,14 @@ SCOPED = {
 def test_the_most_specific_rate_wins_and_is_named(winner: RateSource) -> None:
     """D17, D18."""
     left = list(SCOPED)[list(SCOPED).index(winner) :]
-    price = price_for(entry(), SERVICE, [SCOPED[source] for source in reversed(left)])
+    price = price_for(entry(), SERVICE, RateTable(SCOPED[source] for source in reversed(left)))
     assert price is not None
     assert (price.source, price.rate) == (winner, SCOPED[winner].id)
 
 
 def test_within_a_scope_the_latest_rate_in_force_wins() -> None:
     rates = [Rate(Decimal(number), date(2026, 1, number), role=3, id=number) for number in (6, 4, 5, 1)]
-    price = price_for(entry(), SERVICE, rates)
+    price = price_for(entry(), SERVICE, RateTable(rates))
     assert price is not None
     assert price.rate == 5
 
@@ -141,17 +142,17 @@ def test_within_a_scope_the_latest_rate_in_force_wins() -> None:
     ],
 )
 def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: Rate) -> None:
-    assert price_for(entry(), SERVICE, [other]) is None
+    assert price_for(entry(), SERVICE, RateTable([other])) is None
 
 
 def test_one_without_a_role_has_no_rate_by_role() -> None:
     """D19."""
-    assert price_for(entry(role=None), SERVICE, [Rate(Decimal(1), DAY, role=3)]) is None
+    assert price_for(entry(role=None), SERVICE, RateTable([Rate(Decimal(1), DAY, role=3)])) is None
 
 
 def test_amounts_have_the_decimals_of_the_currency() -> None:
     state = State((CONTRACT,), entries=(entry(), entry(2, hourly_rate=Decimal("10.1"))), digits=0)
-    state, _ = approve(state, [1, 2], [Rate(Decimal(121), DAY, role=3)])
+    state, _ = approve(state, [1, 2], RateTable([Rate(Decimal(121), DAY, role=3)]))
     document = bill(state, date(2026, 2, 1)).documents[0]
     assert [str(piece.amount) for piece in document.allocations] == ["101", "8"]
     assert (str(document.net), str(document.tax), str(document.gross)) == ("109", "22", "131")
@@ -161,7 +162,7 @@ def test_agents_of_one_name_are_two_lines_and_a_line_has_what_storage_needs() ->
     service = Service(1, "Desk", Settlement.TIME_SPENT, Rollup.RESOURCE, SERVICE.vat, DAY)
     contract = Contract(7, "Support", DAY, None, Cycle.MONTHLY, DAY, (service,))
     state = State((contract,), entries=(entry(1), entry(2, agent=9), entry(3)))
-    state, _ = approve(state, [1, 2, 3], [SCOPED[RateSource.ROLE]])
+    state, _ = approve(state, [1, 2, 3], RateTable([SCOPED[RateSource.ROLE]]))
     lines = bill(state, date(2026, 2, 1)).documents[0].lines
     assert [(line.label, line.entries, line.vat) for line in lines] == [
         ("Ines", (1, 3), SERVICE.vat),
@@ -177,7 +178,7 @@ def test_what_was_settled_may_be_left_out_where_its_draws_are_told() -> None:
     """The database loads open entries only, and one figure per pool."""
     plan = Service(1, "Plan", Settlement.SUBSCRIPTION, Rollup.NONE, SERVICE.vat, DAY, included_minutes=100)
     contract = Contract(7, "Support", date(2026, 1, 1), None, Cycle.MONTHLY, date(2026, 1, 1), (plan,))
-    rates = [SCOPED[RateSource.ROLE]]
+    rates = RateTable([SCOPED[RateSource.ROLE]])
     # 27 of the 31 days are active: 87 minutes are included
     state, _ = approve(State((contract,), entries=(entry(1), entry(2))), [1, 2], rates)
     assert [piece.minutes for piece in allocate(state)[2]] == [37, 13]

@@ -13,7 +13,7 @@ from portal.billing.engine import (
     AllocationKind,
     Key,
     LineKind,
-    Rate,
+    RateTable,
     State,
     allocate,
     approve,
@@ -32,10 +32,10 @@ class Desk(RuleBasedStateMachine):
     """A manager who approves, withdraws, releases and bills in any order."""
 
     state: State
-    rates: tuple[Rate, ...]
+    rates: RateTable
 
     @initialize(state=books.states(), rates=books.rates)
-    def start(self, state: State, rates: tuple[Rate, ...]) -> None:
+    def start(self, state: State, rates: RateTable) -> None:
         self.state, self.rates = state, rates
         self.frozen: dict[Key, tuple[Allocation, ...]] = {}
         self.detail: Counter[object] = Counter()

@@ -6,9 +6,9 @@ and makes the documents. Every change gives a new `State`.
 """
 
 from portal.billing.engine.allocation import allocate
-from portal.billing.engine.approval import approve, refusal, release, withdraw
+from portal.billing.engine.approval import approve, release, verdict, withdraw
 from portal.billing.engine.billing import bill
-from portal.billing.engine.rates import price_for
+from portal.billing.engine.rates import RateTable, price_for
 from portal.billing.engine.values import (
     Allocation,
     Billing,
@@ -60,6 +60,7 @@ __all__ = [
     "Price",
     "Rate",
     "RateSource",
+    "RateTable",
     "RefusalReason",
     "Rollup",
     "Service",
@@ -75,7 +76,7 @@ __all__ = [
     "approve",
     "bill",
     "price_for",
-    "refusal",
     "release",
+    "verdict",
     "withdraw",
 ]

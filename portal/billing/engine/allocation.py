@@ -4,11 +4,14 @@ Computed anew from the whole state each time, so that a late approval or a withd
 settled entries drew stays drawn.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from decimal import Decimal
+from itertools import takewhile
 
 from portal.billing.engine.settlements import SETTLEMENTS, Pool
-from portal.billing.engine.values import Allocation, Entry, Key, PoolKey, Price, Service, State
+from portal.billing.engine.values import Allocation, Entry, Key, PoolKey, Price, Service, State, Voucher
 from portal.billing.engine.words import AllocationKind, EntryBilling, Overflow, Settlement
 from portal.money import hourly_amount, round_half_up
 
@@ -19,7 +22,7 @@ def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:
     The pieces of an entry sum to its billable minutes; an entry without any has no piece. Entries come in their order.
     """
     places = state.places()
-    vouchers = sorted(state.vouchers, key=lambda voucher: (voucher.valid_until, voucher.sold, voucher.id))
+    vouchers = _by_service(state.vouchers)
     drawn = dict(state.drawn)
     allocations: dict[Key, tuple[Allocation, ...]] = {}
     for entry in state.open_entries():
@@ -32,7 +35,9 @@ def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:
         if price is None:
             raise ValueError(f"entry {entry.id} is billable and was approved without a price")
         contract, service = places[entry.service]
-        pools = SETTLEMENTS[service.settlement].pools(contract, service, entry, vouchers)
+        pools = SETTLEMENTS[service.settlement].pools(
+            contract, service, entry, _left(vouchers[service.id], drawn, entry.date)
+        )
         holds = _holds(service) and entry.id not in state.released
         pieces = tuple(_pieces(entry, price, list(_draws(entry, pools, drawn)), holds, state.digits))
         for piece in pieces:
@@ -40,6 +45,25 @@ def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:
                 drawn[piece.pool] = drawn.get(piece.pool, 0) + piece.minutes
         allocations[entry.id] = pieces
     return allocations
+
+
+def _by_service(vouchers: Iterable[Voucher]) -> defaultdict[Key, list[Voucher]]:
+    """Return the vouchers that each service may draw from, in the order in which they are used up."""
+    found: defaultdict[Key, list[Voucher]] = defaultdict(list)
+    for voucher in sorted(vouchers, key=lambda voucher: (voucher.valid_until, voucher.sold, voucher.id)):
+        for service in voucher.services:
+            found[service].append(voucher)
+    return found
+
+
+def _left(vouchers: list[Voucher], drawn: Mapping[PoolKey, int], day: date) -> list[Voucher]:
+    """Take the vouchers off the front of the list that nothing can be drawn from any more, and return the list.
+
+    Entries come by their days, so that what has expired for one has expired for all that follow.
+    """
+    gone = takewhile(lambda one: one.valid_until <= day or drawn.get((one.id, None), 0) >= one.minutes, vouchers)
+    del vouchers[: sum(1 for _ in gone)]
+    return vouchers
 
 
 def _holds(service: Service) -> bool:
@@ -51,9 +75,9 @@ def _no_charge(entry: Entry, digits: int) -> Allocation:
 
 
 def _draws(entry: Entry, pools: Iterator[Pool], drawn: dict[PoolKey, int]) -> Iterator[tuple[Pool, int]]:
-    """How many minutes each pool in turn can give to `entry`."""
+    """Yield each pool in turn with the minutes that it gives to `entry`, until all of its minutes are covered."""
     rest = entry.billable_minutes
-    for pool in pools:
+    while rest and (pool := next(pools, None)):
         minutes = min(rest, pool.minutes - drawn.get(pool.key, 0))
         if minutes > 0:
             rest -= minutes

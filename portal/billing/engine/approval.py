@@ -3,30 +3,34 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from portal.billing.engine.rates import price_for
-from portal.billing.engine.values import Contract, Entry, Key, Rate, Service, State
+from portal.billing.engine.rates import RateTable, price_for
+from portal.billing.engine.values import Contract, Entry, Key, Price, Service, State
 from portal.billing.engine.words import EntryBilling, RefusalReason
 
 Refused = tuple[tuple[Key, RefusalReason], ...]
 
 
-def refusal(entry: Entry, contract: Contract, service: Service, rates: Iterable[Rate]) -> RefusalReason | None:
-    """The first reason why `entry` cannot be approved. What is not billable never has one."""
+def verdict(entry: Entry, contract: Contract, service: Service, rates: RateTable) -> RefusalReason | Price | None:
+    """Return the first reason against approving `entry`; without one, the price that the approval fixes.
+
+    None: the entry may be approved and needs no price. What is not billable is never refused.
+    """
     if not entry.is_documented:
         return None
     if entry.date < max(contract.start, service.effective_start):
         return RefusalReason.BEFORE_SERVICE_START
     if contract.end is not None and entry.date >= contract.end:
         return RefusalReason.AFTER_CONTRACT_END
-    if entry.billing is EntryBilling.BILLABLE and price_for(entry, service, rates) is None:
-        return RefusalReason.NO_RATE
-    return None
+    if entry.billing is not EntryBilling.BILLABLE:
+        return None
+    return price_for(entry, service, rates) or RefusalReason.NO_RATE
 
 
-def approve(state: State, ids: Iterable[Key], rates: Iterable[Rate]) -> tuple[State, Refused]:
+def approve(state: State, ids: Iterable[Key], rates: RateTable) -> tuple[State, Refused]:
     """Approve the entries `ids` at the prices of `rates`. What is approved or settled already is left as it is."""
-    rates = tuple(rates)
-    entries = {entry.id: entry for entry in state.entries}
+    ids = tuple(ids)
+    named = frozenset(ids)
+    entries = {entry.id: entry for entry in state.entries if entry.id in named}
     places = state.places()
     approved = dict(state.approved)
     refused: list[tuple[Key, RefusalReason]] = []
@@ -34,13 +38,11 @@ def approve(state: State, ids: Iterable[Key], rates: Iterable[Rate]) -> tuple[St
         if id in approved:
             continue
         entry = entries[id]
-        contract, service = places[entry.service]
-        reason = refusal(entry, contract, service, rates)
-        if reason is None:
-            billable = entry.billing is EntryBilling.BILLABLE
-            approved[id] = price_for(entry, service, rates) if billable else None
+        found = verdict(entry, *places[entry.service], rates)
+        if isinstance(found, RefusalReason):
+            refused.append((id, found))
         else:
-            refused.append((id, reason))
+            approved[id] = found
     return replace(state, approved=approved), tuple(refused)
 
 

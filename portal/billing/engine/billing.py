@@ -3,6 +3,7 @@
 A repeated run finds nothing left (D47): entries are settled, fees and vouchers count as billed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
@@ -34,13 +35,16 @@ def bill(state: State, until: date) -> Billing:
     `skipped` are the entries of days before `until` that stay open, in their order, not-billable ones left out.
     """
     settled = _settled_now(state, until)
+    by_service: dict[Key, list[Work]] = defaultdict(list)
+    for work in settled.values():
+        by_service[work.entry.service].append(work)
     documents: list[Document] = []
     fees, vouchers = set(state.billed_fees), set(state.billed_vouchers)
     for contract in state.contracts:
-        lines = list(_lines(state, contract, settled, until))
+        lines = list(_lines(state, contract, by_service, until))
         fees |= {(line.service, line.period_start) for line in lines if line.period_start is not None}
         vouchers |= {line.voucher for line in lines if line.voucher is not None}
-        documents += _document(state, contract, settled, lines, until)
+        documents += _document(state, contract, by_service, lines, until)
     after = replace(
         state,
         settled={**state.settled, **{id: work.allocations for id, work in settled.items()}},
@@ -65,17 +69,16 @@ def _is_held(pieces: tuple[Allocation, ...]) -> bool:
     return any(piece.kind is AllocationKind.HELD for piece in pieces)
 
 
-def _lines(state: State, contract: Contract, settled: Mapping[Key, Work], until: date) -> Iterator[Line]:
-    """Per service its fees and then its time; the vouchers sold come last."""
+def _lines(state: State, contract: Contract, settled: Mapping[Key, list[Work]], until: date) -> Iterator[Line]:
+    """Yield the fees and then the time of each service, last the vouchers sold. `settled` has the work by service."""
     for service in contract.services:
         yield from _fee_lines(state, contract, service, until)
-        work = [done for done in settled.values() if done.entry.service == service.id]
-        yield from ROLLUPS[service.rollup].lines(service, work, state.digits)
+        yield from ROLLUPS[service.rollup].lines(service, settled.get(service.id, []), state.digits)
     services = {service.id: service for service in contract.services}
-    for voucher in sorted(state.vouchers, key=lambda voucher: (voucher.sold, voucher.id)):
-        first = services.get(voucher.services[0])
-        if first is not None and voucher.sold < until and voucher.id not in state.billed_vouchers:
-            yield _voucher_line(voucher, first, state.digits)
+    mine = (voucher for voucher in state.vouchers if voucher.services[0] in services)
+    for voucher in sorted(mine, key=lambda voucher: (voucher.sold, voucher.id)):
+        if voucher.sold < until and voucher.id not in state.billed_vouchers:
+            yield _voucher_line(voucher, services[voucher.services[0]], state.digits)
 
 
 def _fee_lines(state: State, contract: Contract, service: Service, until: date) -> Iterator[Line]:
@@ -100,11 +103,13 @@ def _voucher_line(voucher: Voucher, service: Service, digits: int) -> Line:
 
 
 def _document(
-    state: State, contract: Contract, settled: Mapping[Key, Work], lines: list[Line], until: date
+    state: State, contract: Contract, settled: Mapping[Key, list[Work]], lines: list[Line], until: date
 ) -> Iterator[Document]:
-    """An invoice where anything costs something, else a statement where entries were settled, else nothing (D30)."""
-    services = {service.id for service in contract.services}
-    work = [done for done in settled.values() if done.entry.service in services]
+    """Yield an invoice where a line costs something, else a statement where entries were settled, else nothing (D30)."""
+    work = sorted(
+        (done for service in contract.services for done in settled.get(service.id, ())),
+        key=lambda done: done.entry.order,
+    )
     if any(line.net for line in lines):
         kind = DocumentKind.INVOICE
     elif work:

@@ -1,8 +1,11 @@
 """Which price an entry has: its own, else the overage rate of its service, else the most specific rate (D17, D18, D19)."""
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
 
-from portal.billing.engine.values import Entry, Price, Rate, Service
+from portal.billing.engine.values import Entry, Key, Price, Rate, Service
 from portal.billing.engine.words import RateSource, Settlement
 
 SCOPES: dict[frozenset[str], RateSource] = {
@@ -15,36 +18,53 @@ SCOPES: dict[frozenset[str], RateSource] = {
 }
 """Which fields of a rate are set, and what that scope is called; in the order in which they win."""
 
-_FITS: dict[str, Callable[[Rate, Entry], bool]] = {
-    "service": lambda rate, entry: rate.service == entry.service,
-    "agent": lambda rate, entry: rate.agent == entry.agent,
-    "role": lambda rate, entry: rate.role == entry.role,
-    "customer": lambda rate, entry: True,
-}
+_Target = tuple[frozenset[str], Key | None, Key | None, Key | None]
+"""A scope, with the service, the agent and the role that it names."""
 
 
 def scope_of(rate: Rate) -> frozenset[str]:
-    """The names of the fields that make its scope; a scope that is not in `SCOPES` prices nothing."""
+    """Return the names of the fields that make the scope of `rate`; a scope that is not in `SCOPES` prices nothing."""
     named = {"service": rate.service, "agent": rate.agent, "role": rate.role, "customer": rate.customer or None}
     return frozenset(name for name, value in named.items() if value is not None)
 
 
-def price_for(entry: Entry, service: Service, rates: Iterable[Rate]) -> Price | None:
-    """The price of an hour of `entry` where it is charged, or None: then it cannot be approved, and is not billed at 0.
+def _target(scope: frozenset[str], of: Rate | Entry) -> _Target:
+    service, agent, role = (getattr(of, name) if name in scope else None for name in ("service", "agent", "role"))
+    return scope, service, agent, role
+
+
+class RateTable:
+    """The hourly rates that concern one customer in one currency, indexed so that a look-up does not scan them.
+
+    Building it sorts the rates once; each look-up is a few dictionary accesses and one binary search.
+    """
+
+    def __init__(self, rates: Iterable[Rate] = ()) -> None:
+        histories: dict[_Target, list[Rate]] = defaultdict(list)
+        for rate in rates:
+            histories[_target(scope_of(rate), rate)].append(rate)
+        self._histories: dict[_Target, tuple[list[date], list[Rate]]] = {}
+        for target, history in histories.items():
+            history.sort(key=lambda rate: rate.starts)
+            self._histories[target] = [rate.starts for rate in history], history
+
+    def price(self, entry: Entry) -> Price | None:
+        """Return the price by the most specific rate in force on the day of `entry`, None where no rate fits."""
+        for scope, source in SCOPES.items():
+            starts, history = self._histories.get(_target(scope, entry), ((), ()))
+            if number := bisect_right(starts, entry.date):
+                return Price(history[number - 1].hourly_rate, source, history[number - 1].id)
+        return None
+
+
+def price_for(entry: Entry, service: Service, rates: RateTable) -> Price | None:
+    """Return the price of an hour of `entry` where it is charged; None where it cannot be approved for want of a rate.
 
     What is charged on a service of vouchers or a subscription always lies beyond them, so its overage rate goes before
-    the rates. `rates` are those that concern the customer, in the contract's currency.
+    the rates.
     """
     if entry.hourly_rate is not None:
         return Price(entry.hourly_rate, RateSource.ENTRY)
     if service.overage_rate is not None and service.settlement is not Settlement.TIME_SPENT:
         return Price(service.overage_rate, RateSource.OVERAGE)
-    fitting: dict[frozenset[str], Rate] = {}
-    for rate in rates:
-        scope = scope_of(rate)
-        if rate.starts <= entry.date and all(_FITS[name](rate, entry) for name in scope):
-            fitting[scope] = max(fitting.get(scope, rate), rate, key=lambda rate: rate.starts)
-    for scope, source in SCOPES.items():
-        if scope in fitting:
-            return Price(fitting[scope].hourly_rate, source, fitting[scope].id)
-    return None
+    return rates.price(entry)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from portal.billing.engine import Entry, EntryBilling, Rate, Settlement, State, Voucher
+from portal.billing.engine import Entry, EntryBilling, Rate, RateTable, Settlement, State, Voucher
 from portal.billing.engine.rates import SCOPES
 from portal.billing.simulate.contracts import Offer, read_contracts, read_vat
 from portal.billing.simulate.errors import Errors, Place
@@ -43,7 +43,7 @@ class Input:
     """A whole document."""
 
     state: State
-    rates: tuple[Rate, ...]
+    rates: RateTable
     steps: tuple[Step, ...]
 
 
@@ -78,7 +78,7 @@ def read(document: object) -> Input:
     steps = _steps(top, {worked.entry.id for worked in logged})
     errors.raise_first()
     entries = tuple(worked.counted(services) for worked in logged)
-    return Input(State(tuple(offers.contracts), vouchers, entries), rates, steps)
+    return Input(State(tuple(offers.contracts), vouchers, entries), RateTable(rates), steps)
 
 
 def _rates(top: Fields, services: dict[str, Offer]) -> tuple[Rate, ...]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from portal.billing.simulate.errors import Errors, Place
-from portal.billing.simulate.json_text import Fraction, Pairs
+from portal.billing.simulate.json_text import MOST_DIGITS, Fraction, Pairs, TooLong, is_short
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -24,6 +24,8 @@ _INSTANT = re.compile(
     r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)",
     re.ASCII,
 )
+
+TOO_LONG = f"more than {MOST_DIGITS} digits"
 
 
 class Written(Decimal):
@@ -55,8 +57,12 @@ def integer(least: int) -> Scalar[int]:
     """An integer without point and exponent, `least` or more."""
 
     def read(value: object) -> int:
+        if isinstance(value, TooLong):
+            raise ValueError(TOO_LONG)
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError("not an integer")
+        if abs(value) >= 10**MOST_DIGITS:
+            raise ValueError(TOO_LONG)
         if value < least:
             raise ValueError("negative" if value < 0 else f"less than {least}")
         return value
@@ -71,6 +77,8 @@ def number(decimals: int) -> Scalar[Decimal]:
         match = _NUMBER.fullmatch(text(value))
         if match is None:
             raise ValueError("not a number")
+        if not is_short(match[0]):
+            raise ValueError(TOO_LONG)
         found = Written(match[0])
         if found < 0:
             raise ValueError("negative")

@@ -2,7 +2,6 @@
 
 import codecs
 import json
-import sys
 from typing import NoReturn
 
 from portal.billing.simulate.errors import BadDocument
@@ -16,10 +15,30 @@ class Pairs(dict[str, object]):
         self.pairs = pairs
 
 
+MOST_DIGITS = 30
+"""Of one number. No amount, rate or duration needs more, and arithmetic on longer ones takes ever longer."""
+
+
 class Fraction(str):
     """A number that is written with a point or an exponent; nothing in a document is one."""
 
     __slots__ = ()
+
+
+class TooLong(Fraction):
+    """A number of more than `MOST_DIGITS` digits."""
+
+    __slots__ = ()
+
+
+def _integer(literal: str) -> int | TooLong:
+    """Return the integer that `literal` writes. A longer one is never converted: that takes time quadratic in its length."""
+    return int(literal) if is_short(literal) else TooLong(literal)
+
+
+def is_short(number: str) -> bool:
+    """Tell whether `number`, as it is written, has at most `MOST_DIGITS` digits before and after its point together."""
+    return sum(sign.isdigit() for sign in number[: MOST_DIGITS + 3]) <= MOST_DIGITS
 
 
 def parse(content: bytes) -> object:
@@ -28,16 +47,14 @@ def parse(content: bytes) -> object:
         text = content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
         raise BadDocument("$", "not UTF-8") from None
-    digits = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)  # a long integer is an integer
     try:
-        return json.loads(text, object_pairs_hook=Pairs, parse_float=Fraction, parse_constant=_refuse)
+        return json.loads(
+            text, object_pairs_hook=Pairs, parse_int=_integer, parse_float=Fraction, parse_constant=_refuse
+        )
     except RecursionError:
         raise BadDocument("$", "nested too deeply") from None
     except ValueError:
         raise BadDocument("$", "not JSON") from None
-    finally:
-        sys.set_int_max_str_digits(digits)
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -46,9 +63,4 @@ def _refuse(constant: str) -> NoReturn:
 
 def written(value: object) -> str:
     """JSON in ASCII, so that no terminal's encoding can stop it, with a line feed at its end."""
-    digits = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)
-    try:
-        return json.dumps(value, indent=1) + "\n"
-    finally:
-        sys.set_int_max_str_digits(digits)
+    return json.dumps(value, indent=1) + "\n"

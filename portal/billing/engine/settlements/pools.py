@@ -33,7 +33,10 @@ class Rules(Protocol):
     """What each module of a settlement defines."""
 
     def pools(self, contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-        """The pools that `entry` may draw from, in turn; `vouchers` come in the order in which they are used up."""
+        """Yield the pools that `entry` may draw from, in turn.
+
+        `vouchers` are those that name `service`, in the order in which they are used up.
+        """
 
     def fees(self, contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
         """Every fee that is due at `until`, billed already or not, by period."""

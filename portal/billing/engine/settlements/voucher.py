@@ -11,7 +11,7 @@ from portal.billing.engine.words import AllocationKind
 def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
     """The vouchers for this service that are valid on the entry's day, whether their sale was billed yet or not."""
     for voucher in vouchers:
-        if service.id in voucher.services and voucher.valid_from <= entry.date < voucher.valid_until:
+        if voucher.valid_from <= entry.date < voucher.valid_until:
             yield Pool(AllocationKind.VOUCHER, (voucher.id, None), voucher.minutes)
 
 
