@@ -1,4 +1,4 @@
-"""Work to do later: enqueued by name in the caller's transaction, so that a rollback leaves no job and a commit exactly one."""
+"""Enqueue jobs by name in the caller's transaction, so that a rollback leaves none and a commit exactly one."""
 
 from dataclasses import dataclass
 from datetime import datetime

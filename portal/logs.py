@@ -65,7 +65,7 @@ def _without_words(_: Any, __: str, event: Any) -> Any:
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """An exception as fields of a log line: its kind, the trace as `file:line function`, of a database's error its code and constraint."""
+    """Return an exception as log fields: class, trace as `file:line function`, SQLSTATE and constraint."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     told: dict[str, Any] = {
         "error": f"{type(error).__module__}.{type(error).__qualname__}",

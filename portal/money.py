@@ -26,7 +26,7 @@ def digits_of(currency: str) -> int:
 
 
 def divide_half_up(value: Decimal, divisor: int, digits: int) -> Decimal:
-    """`value / divisor` with `digits` decimals, half away from zero (D41: credit lines mirror the invoice's)."""
+    """Return `value / divisor` with `digits` decimals, half away from zero (D41: credits mirror invoices)."""
     numerator, denominator = value.as_integer_ratio()
     doubled = 2 * denominator * divisor
     units = (2 * abs(numerator) * 10**digits + denominator * divisor) // doubled

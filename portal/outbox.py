@@ -18,7 +18,7 @@ KINDS = frozenset(
         "invoice.drafted", "invoice.issued", "statement.made",
     }
 )  # fmt: skip
-"""A word before the dot says what `subject_id` is: a case; for `time` the case, or the entry where there is none; an invoice."""
+"""The word before the dot names what `subject_id` is: a case; for `time` its case, else the entry; an invoice."""
 
 
 async def tell(

@@ -23,7 +23,7 @@ class Sealer:
         return self._keys(purpose).encrypt_at_time(text.encode(), int(at.timestamp())).decode().rstrip("=")
 
     def open(self, purpose: str, sealed: str, at: datetime, *, within: timedelta | None = None) -> str:
-        """The text again. Raises `Broken`, also for one sealed longer than `within` before `at`, or after it."""
+        """Return the text in clear. Raise `Broken` if sealed after `at`, or longer than `within` before it."""
         padded = (sealed + "=" * (-len(sealed) % 4)).encode("ascii", "replace")
         keys = self._keys(purpose)
         try:

@@ -149,7 +149,7 @@ class Settings:
 
     @property
     def app_role(self) -> str | None:
-        """The role that the app becomes at once, where the only URL there is belongs to the owner (embedded, demo, tests)."""
+        """Return the role that the app sets at once, where the only URL is the owner's (embedded, demo, tests)."""
         if self.database_url is None:
             return "portal_app"
         return "portal_app" if self.environment != "production" and self.database_owner_url is None else None

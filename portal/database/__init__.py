@@ -219,7 +219,7 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
 
 
 def _is_gone(connection: Any) -> bool:
-    """Whether it ended without us; asyncpg then takes it back into the pool by itself, and refuses every question about it."""
+    """Return whether the connection has ended; asyncpg then refuses to answer questions about it."""
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:

@@ -26,7 +26,7 @@ _TEMPORARY = Path("/tmp/portal-run-")  # noqa: S108 (what follows cannot be gues
 
 
 def account_for(data: Path) -> Account | None:
-    """The account the server runs as: None for our own. What exists already decides, so that it stays the same one."""
+    """Return the account that the server runs as, or None for our own. Existing data decides, so it never changes."""
     if os.geteuid() != 0:
         return None
     with contextlib.suppress(OSError, KeyError):
@@ -44,7 +44,7 @@ def _account(entry: pwd.struct_passwd) -> Account:
 
 
 def reaches(account: Account | None, path: Path) -> bool:
-    """Whether the account may enter every folder above `path` and read `path` itself. Ours may, or will be told."""
+    """Return whether the account can enter each folder above `path` and read `path` itself; our own always can."""
     if account is None:
         return True
     path = path.resolve()

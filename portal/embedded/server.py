@@ -27,7 +27,7 @@ _STARTING_SECONDS = 120.0
 _LEFT_BEHIND_SECONDS = 15.0
 _LARGEST_LOG = 5_000_000
 _STOP = ((signal.SIGINT, 1.5), (signal.SIGQUIT, 0.5))
-"""SIGINT rolls back what is open and writes everything out; SIGQUIT leaves that to the next start. Nothing that was committed is lost."""
+"""SIGINT rolls back open transactions and writes everything out; SIGQUIT leaves that to the next start."""
 
 _CONFIGURATION = {
     "fsync": "on",
@@ -296,7 +296,7 @@ class EmbeddedPostgres:
         return self._folder.with_name(f"{self._folder.name}.{kind}")
 
     def _psql(self, database: str, statement: str) -> str:
-        """What `psql` prints for the statement, with a line for each row. RuntimeError with the server's words if it fails."""
+        """Return what `psql` prints for the statement, a line for each row. Raise RuntimeError with its error."""
         program = str(self._bin / "psql")
         command = [program, "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement]
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603 (ours)

@@ -12,7 +12,7 @@ SECONDS = 20
 
 
 class NotSent(Exception):
-    """The server was not there or refused. Its text names the kind of refusal only: an address does not belong into a log."""
+    """Report that a mail was not sent. The text names the kind of failure only, and no mail address."""
 
 
 async def send(message: EmailMessage, smtp_url: str) -> None:
