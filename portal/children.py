@@ -1,4 +1,4 @@
-"""Child processes that die with us, however we die, and that Ctrl-C at our terminal does not reach: we tell them ourselves."""
+"""Start child processes that die with this one, however it dies, and that Ctrl-C at the terminal does not reach."""
 
 import contextlib
 import os
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-# Runs between us and the command, in the same process. The signal on the parent's death must be asked for after the change of the
-# user, which clears it; and the parent may be gone already by then.
+# This runs between fork and exec, in the child. The parent-death signal must be requested after the change of
+# the user, which clears it; the parent may be gone already by then.
 _LAUNCHER = """
 import ctypes, os, signal, sys
 parent, death, uid, gid, *command = sys.argv[1:]
@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Account:
-    """A user of the operating system."""
+    """Name a user of the operating system."""
 
     name: str
     uid: int
@@ -51,8 +51,9 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` (a full path and its arguments), as `account` if given, in a session of its own.
 
-    On Linux the kernel sends it `at_our_death` when we end without having stopped it, kill -9 included. That hangs on the thread
-    which started it, so only the main thread may: RuntimeError otherwise. `output` takes what it prints, ours by default.
+    On Linux the kernel sends it `at_our_death` when this process ends without having stopped it, kill -9 included. The
+    kernel ties that to the thread that started the child, so only the main thread may: RuntimeError otherwise.
+    `output` takes what the child prints; by default it prints to our output.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Start child processes from the main thread: they die with the thread that started them.")
@@ -70,7 +71,7 @@ def spawn(
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends: for processes that others forked for us. Linux only."""
+    """Ask the kernel to kill this process when its parent ends, for processes that others forked. Linux only."""
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 (costs time, and only Linux needs it)
 
@@ -78,7 +79,7 @@ def die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Send each signal in turn and wait its seconds, until the process has ended; then kill what is left of its session."""
+    """Send each signal in turn and wait its seconds until the process has ended; then kill the rest of its session."""
     for number, seconds in signals:
         process.send_signal(number)
         try:

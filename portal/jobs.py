@@ -11,18 +11,22 @@ from portal.database import current
 from portal.errors import NotFound
 
 EACH_MINUTE = "tidy"
-"""What a worker does each minute shows that there is one."""
+"""The job that runs each minute and doubles as the worker's heartbeat."""
 
 
 async def enqueue(name: str, **ids: int | str) -> None:
-    """Have the worker run the job `name` (`portal/worker.py`) with these ids once the transaction has committed. Jobs are idempotent."""
+    """Enqueue the job `name` (`portal/worker.py`) with these ids; it runs after the commit. Jobs are idempotent."""
     queries = Queries(AsyncpgDriver(current().connection))
     await queries.enqueue(name, msgspec.json.encode(ids))
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The queue at a glance. `oldest_seconds`: how long the job that is due longest has waited; `worker_seconds`: since a worker was seen."""
+    """Hold the figures of the queue.
+
+    `oldest_seconds` is how long the job that is due longest has waited; `worker_seconds` the time since the last
+    heartbeat of a worker, None if there was none.
+    """
 
     waiting: int
     running: int
@@ -41,13 +45,13 @@ from pgqueuer
 
 
 async def state() -> State:
-    """By the database's clock, which the workers go by."""
+    """Return the state of the queue by the clock of the database, which the workers follow."""
     return State(*(await current().fetchrow(STATE, EACH_MINUTE)).values())
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A job that is held because it failed for good. `error` is the kind of its last error."""
+    """Hold a job that failed for good. `error` is the class name of its last exception."""
 
     id: int
     name: str
@@ -66,18 +70,18 @@ from pgqueuer q where q.status = 'failed' order by q.updated desc, q.id desc lim
 
 
 async def failed(most: int) -> list[Failed]:
-    """The jobs that are held, the last one first."""
+    """Return the failed jobs, the latest first, at most `most`."""
     return [Failed(*row.values()) for row in await current().fetch(FAILED, most)]
 
 
 async def retry(job: int) -> None:
-    """Have it run again. A job that is not held (any more) is left alone; raises `NotFound` for one that never was."""
+    """Run a failed job again. Ignore a job that is not held any more; raise `NotFound` for an unknown one."""
     if await _is_held(job):
         await Queries(AsyncpgDriver(current().connection)).requeue_jobs([JobId(job)])
 
 
 async def discard(job: int) -> None:
-    """Never run it. A job that is not held (any more) is left alone; raises `NotFound` for one that never was."""
+    """Discard a failed job. Ignore a job that is not held any more; raise `NotFound` for an unknown one."""
     if await _is_held(job):
         await current().execute(
             "with gone as (delete from pgqueuer where id = $1 returning id, entrypoint, priority)"

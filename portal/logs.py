@@ -1,7 +1,7 @@
-"""Logs: one JSON object a line on standard error, made of ids, names and figures; no content, no secret, no body (R91, R92).
+"""Log JSON lines to standard error, made of ids, names and figures, without content, secrets or bodies (R91, R92).
 
-What an exception says is left out, because it may quote what somebody typed: its kind, its place in the code and, from the database, the
-constraint that refused are told instead.
+The text of an exception is left out, because it may quote what somebody typed. Its class, its place in the code and,
+for database errors, the constraint that refused are logged instead.
 """
 
 import logging
@@ -16,11 +16,11 @@ import structlog
 LEVELS = ("debug", "info", "warning", "error")
 
 _FRAMES = 30
-"""The innermost ones of a trace; deeper recursion says the same again."""
+"""The number of innermost frames of a trace that are logged; deeper recursion repeats itself."""
 
 
 def set_up(level: str) -> None:
-    """Log from `level` up, for the whole process and the libraries in it; at a terminal in lines for people."""
+    """Set up logging from `level` up for the process and its libraries; on a terminal as plain text."""
     number = getattr(logging, level.upper())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -43,18 +43,18 @@ def set_up(level: str) -> None:
         )
     )
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
-    for name in ("pgqueuer", "_granian"):  # they bring handlers of their own
+    for name in ("pgqueuer", "_granian"):  # These libraries bring handlers of their own.
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
 
 
 def _line(_: Any, __: str, event: Any) -> str:
-    """JSON escapes line ends, so that no text can pretend to be another line (R91)."""
+    """Render an event as one JSON line. JSON escapes line ends, so that no text can forge another line (R91)."""
     return msgspec.json.encode(event, enc_hook=str).decode()
 
 
 def _without_words(_: Any, __: str, event: Any) -> Any:
-    """Replace an exception by what it tells without quoting anybody."""
+    """Replace an exception in the event by fields that quote nobody."""
     error = event.pop("exc_info", None)
     if error is True or isinstance(error, tuple):
         error = error[1] if isinstance(error, tuple) else sys.exc_info()[1]

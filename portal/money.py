@@ -1,7 +1,7 @@
-"""Money is `Decimal` with as many decimals as its currency has; it is rounded half up, here and nowhere else.
+"""Round and format money: `Decimal` with the decimals of its currency, rounded half up, here and nowhere else.
 
-Every operation is exact until its one rounding: the default context of `decimal` would cut at 28 digits, and a division
-followed by a rounding would round twice. There is no float (D1, D41; design.md, manner 14).
+Every operation is exact until its one rounding: the default context of `decimal` would cut at 28 digits, and a
+division followed by a rounding would round twice. There is no float (D1, D41).
 """
 
 import re
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"(-?)([0-9]+)(?:[.,]([0-9]+))?")
 
 
 def digits_of(currency: str) -> int:
-    """Decimals of a currency by its ISO 4217 code: 2 unless the list above says 0 or 3."""
+    """Return the decimals of a currency by its ISO 4217 code: 2 unless the table above says 0 or 3."""
     return _OTHER_THAN_TWO.get(currency, 2)
 
 
@@ -34,17 +34,17 @@ def divide_half_up(value: Decimal, divisor: int, digits: int) -> Decimal:
 
 
 def round_half_up(value: Decimal, digits: int) -> Decimal:
-    """`value` with exactly `digits` decimals, half away from zero."""
+    """Return `value` with exactly `digits` decimals, rounded half away from zero."""
     return divide_half_up(value, 1, digits)
 
 
 def hourly_amount(minutes: int, hourly_rate: Decimal, digits: int) -> Decimal:
-    """What `minutes` cost at `hourly_rate`; computed from minutes, never from rounded hours (D6)."""
+    """Return the price of `minutes` at `hourly_rate`, computed from minutes and never from rounded hours (D6)."""
     return divide_half_up(EXACT.multiply(hourly_rate, Decimal(minutes)), 60, digits)
 
 
 def total(amounts: Iterable[Decimal], digits: int) -> Decimal:
-    """The exact sum, written with `digits` decimals (also for an empty sum); rounds only if an amount has more."""
+    """Return the exact sum with `digits` decimals, also of no amounts; round only if an amount has more decimals."""
     result = Decimal(0)
     for amount in amounts:
         result = EXACT.add(result, amount)
@@ -52,15 +52,15 @@ def total(amounts: Iterable[Decimal], digits: int) -> Decimal:
 
 
 def percent_of(base: Decimal, percent: Decimal, digits: int) -> Decimal:
-    """`percent` per cent of `base`: the tax of one rate group (D41)."""
+    """Return `percent` per cent of `base`: the tax of one rate group (D41)."""
     return divide_half_up(EXACT.multiply(base, percent), 100, digits)
 
 
 def parse_money(text: str, digits: int, *, largest: Decimal = LARGEST) -> Decimal:
-    """What somebody typed as an amount: `1234.5` or `1234,50`, not negative, at most `digits` decimals.
+    """Read an amount as typed: `1234.5` or `1234,50`, not negative, with at most `digits` decimals.
 
-    Raises ValueError with a sentence for the person who typed it. Thousands separators are refused: `1,234` would be
-    read in two ways.
+    Raises ValueError with a sentence for the person who typed it. Thousands separators are refused, because `1,234`
+    can be read in two ways.
     """
     example = "1234" + "." * bool(digits) + "50000"[:digits]
     match = _NUMBER.fullmatch(text.strip(" \u00a0"))

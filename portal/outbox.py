@@ -1,6 +1,7 @@
-"""What others must be told: a row with a kind and ids, never text, written in the transaction of the change itself.
+"""Tell others what changed: a row with a kind and ids, never text, written in the transaction of the change.
 
-Inserting a row wakes the live updates at once (a trigger notifies); what mails and notifications send is composed from the rows when it is sent.
+A trigger notifies the live updates of each inserted row. Mails and notices are composed from the rows when they are
+sent.
 """
 
 import re
@@ -24,7 +25,7 @@ KINDS = frozenset(
 async def tell(
     *, kind: str, subject_id: int, customer_id: int | None, contact_may_know: bool, actor: Reader | None, at: datetime
 ) -> None:
-    """Tell of one change. `contact_may_know`: False keeps it from the customer's live updates and mails (notes, time)."""
+    """Record one change for others. `contact_may_know=False` hides it from the customer (notes, time)."""
     if kind not in KINDS:
         raise ValueError(kind)
     await current().execute(
@@ -34,7 +35,7 @@ async def tell(
 
 
 async def told_lately() -> list[Any]:
-    """Rows of kind, count and latest instant of what is kept, which the worker cuts after seven days."""
+    """Return kind, count and latest instant of the rows that are kept; the worker deletes them after seven days."""
     return await current().fetch(
         "select kind, count(*) as count, max(at) as latest from outbox group by kind order by latest desc, kind"
     )
@@ -42,9 +43,9 @@ async def told_lately() -> list[Any]:
 
 _SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
 MOST_TOLD = 100
-"""Notices that a page is told one by one when it opens its stream."""
+"""The largest number of changes that are sent one by one to a page that opens its stream."""
 MOST_TRANSACTIONS = 10_000
-"""How far back a snapshot may lie, so that one of long ago does not cost a walk through all that was ever told."""
+"""How many transactions back a snapshot may lie, so that an old one does not cost a scan of the whole outbox."""
 
 TOLD_SINCE = """
 select kind, customer_id as customer, contact_may_know, subject_id as subject from outbox
@@ -60,11 +61,12 @@ group by kind, customer_id, contact_may_know, subject_id order by min(id) limit 
 async def told_since(
     snapshot: str, *, only_cases_of: int | None = None, invoices: bool = True
 ) -> list[dict[str, Any]] | None:
-    """What was told that a page rendered from `snapshot` (text of a `pg_snapshot`) cannot have shown, as the live updates notify it.
+    """Return the changes that a page rendered from `snapshot` (text of a `pg_snapshot`) cannot show yet.
 
-    `only_cases_of`: a contact who may know of their own cases alone; `invoices`: whether of invoices. What they may not know is not counted either.
-    By transactions, not by time: one that began before the page may commit after it. None: the snapshot cannot be read, lies in the future
-    (of before a restore) or too far back, or there is more than `MOST_TOLD`, so that everything has to be fetched again.
+    `only_cases_of` limits them to the cases of a contact who sees only their own; `invoices` says whether invoices are
+    included. Hidden changes are not counted either. Transactions decide, not instants: one that began before the page
+    may commit after it. Returns None where everything has to be fetched again: the snapshot cannot be read, lies in
+    the future (from before a restore) or too far back, or there are more than `MOST_TOLD` changes.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None

@@ -1,4 +1,4 @@
-"""Local dates: half-open periods, and the billing cycles that follow from an anchor (D13)."""
+"""Handle local dates: half-open periods, and the billing cycles that follow from an anchor (D13)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The days from `start` up to, but without, `end`; an `end` of None is open."""
+    """Hold the days from `start` up to and excluding `end`; None leaves the period open."""
 
     start: date
     end: date | None = None
@@ -22,13 +22,13 @@ class Period:
 
     @property
     def days(self) -> int:
-        """How many days; a period that is open has no such number."""
+        """Return the number of days. Raise ValueError for an open period."""
         if self.end is None:
             raise ValueError("an open period has no number of days")
         return max(0, (self.end - self.start).days)
 
     def within(self, other: "Period") -> "Period | None":
-        """The days that lie in both, or None if there is none."""
+        """Return the days that lie in both periods, or None if there are none."""
         start = max(self.start, other.start)
         ends = [end for end in (self.end, other.end) if end is not None]
         end = min(ends, default=None)
@@ -36,7 +36,7 @@ class Period:
 
 
 class Cycle(StrEnum):
-    """How often a contract is billed."""
+    """Name how often a contract is billed."""
 
     MONTHLY = "monthly"
     QUARTERLY = "quarterly"
@@ -44,18 +44,19 @@ class Cycle(StrEnum):
 
     @property
     def months(self) -> int:
-        """Length of one period."""
+        """Return the length of one period in months."""
         return {Cycle.MONTHLY: 1, Cycle.QUARTERLY: 3, Cycle.YEARLY: 12}[self]
 
 
 LAST_ANCHOR_DAY = 28
-"""An anchor's day is in every month, so that a boundary is the same day each time."""
+"""The last day of an anchor: every month has it, so that each boundary is on the same day."""
 
 
 def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
-    """The one period that holds `day`; boundaries are `anchor` plus whole cycles, in both directions.
+    """Return the period that contains `day`; boundaries are `anchor` plus whole cycles, in both directions.
 
-    `anchor.day` is at most 28. Where a boundary would lie outside the calendar (years 1 to 9999) the period ends there.
+    `anchor.day` is at most 28. Where a boundary would lie outside the calendar (years 1 to 9999) the period ends
+    there.
     """
     months = (day.year - anchor.year) * 12 + day.month - anchor.month - (day.day < anchor.day)
     index = months // cycle.months
@@ -63,7 +64,7 @@ def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
 
 
 def periods_between(anchor: date, cycle: Cycle, first: date, last: date) -> Iterator[Period]:
-    """The periods that hold a day of `first` to `last`, both included, in order."""
+    """Yield the periods that contain a day of `first` to `last`, both included, in order."""
     period = period_of(anchor, cycle, first)
     while max(period.start, first) <= last:
         yield period
@@ -80,7 +81,7 @@ def _boundary(anchor: date, cycle: Cycle, index: int) -> date:
 
 
 def today(zone: str, at: datetime) -> date:
-    """The local date of the aware instant `at` in the named zone."""
+    """Return the local date of the aware instant `at` in the named zone."""
     if at.tzinfo is None:
         raise ValueError("an instant needs a zone")
     return at.astimezone(ZoneInfo(zone)).date()

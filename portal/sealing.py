@@ -1,4 +1,4 @@
-"""Sealed text: what only this installation can read, and nobody can have changed. Each purpose has a key of its own (R87)."""
+"""Seal text so that only this installation can read it and nobody can change it. Each purpose has its own key (R87)."""
 
 import base64
 import hmac
@@ -9,17 +9,17 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class Broken(ValueError):
-    """The text was not sealed here for this purpose, was changed, or is too old."""
+    """Refuse a text that was not sealed here for this purpose, was changed, or has expired."""
 
 
 class Sealer:
-    """Seals with the first secret and opens with any of them, so that a secret can be replaced without losing what it sealed."""
+    """Seal with the first secret and open with any of them, so that the secret can be rotated."""
 
     def __init__(self, *secrets: str) -> None:
         self._secrets = secrets
 
     def seal(self, purpose: str, text: str, at: datetime) -> str:
-        """URL-safe text. It says to its reader when it was sealed, and nothing else."""
+        """Return the text encrypted, URL-safe. The time of sealing is readable; nothing else is."""
         return self._keys(purpose).encrypt_at_time(text.encode(), int(at.timestamp())).decode().rstrip("=")
 
     def open(self, purpose: str, sealed: str, at: datetime, *, within: timedelta | None = None) -> str:
@@ -38,5 +38,5 @@ class Sealer:
 
 
 def key_of(secret: str, purpose: str) -> bytes:
-    """32 bytes that belong to one purpose: knowing them tells nothing of the secret or of another purpose's (HMAC of its name)."""
+    """Return the 32-byte key of one purpose (an HMAC of its name), which reveals neither the secret nor another key."""
     return hmac.digest(secret.encode(), purpose.encode(), sha256)

@@ -1,4 +1,4 @@
-"""What the environment decides, read once. A bad value refuses to start with one sentence that names the variable (R86)."""
+"""Read and check the settings of the environment, once. A bad value stops the start with one sentence (R86)."""
 
 import contextlib
 import os
@@ -27,49 +27,50 @@ _LEAST_DISTINCT = 10
 
 
 class CannotStart(Exception):
-    """The product does not start. Its text is one sentence for the person at the terminal."""
+    """Stop the start of the product. The text is one sentence for the person at the terminal."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that differs between two installations. Secrets do not show in its text form."""
+    """Hold everything that differs between two installations. Secrets are left out of `repr`."""
 
     environment: Environment
     base_url: str
-    """Scheme, host and port, without a slash at the end. Every link in a mail begins with it (R8)."""
+    """Scheme, host and port, without a trailing slash. Every link in a mail begins with it (R8)."""
     data: Path
     storage_url: str
     database_url: str | None
-    """The app's own role on an external server."""
+    """The URL of an external server, for the login role of the app."""
     database_owner_url: str | None
-    """The role that owns the tables: it migrates and takes backups. The embedded server has only this one."""
+    """The URL of the role that owns the tables: it migrates and backs up. The embedded server has only this one."""
     secret: str
     former_secret: str | None
-    """The secret of before, while what it sealed is still about (R87)."""
+    """The previous secret, still accepted during rotation (R87)."""
     smtp_url: str | None
-    """The server that sends our mail; without one the portal sends none, and offers nothing that needs it."""
+    """The SMTP server. Without one the portal sends no mail and offers nothing that needs mail."""
     mail_from: str | None
-    """The sender's address, perhaps with a name: `Halden IT <support@halden.example>`."""
+    """The sender of every mail, perhaps with a name: `Halden IT <support@halden.example>`."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    """Whose word on a client's address is believed (`X-Forwarded-For`); nobody's by default (T5)."""
+    """Networks of proxies whose `X-Forwarded-For` is trusted; none by default (T5)."""
     metrics_token: str | None
-    """What a program that reads `/metrics` brings; without one nobody can."""
+    """The bearer token of `/metrics`; without one the route answers 404."""
     log_level: str
     require_second_factor: bool
-    """Agents do nothing before they have set up a second factor (R9)."""
+    """Whether agents must set up a second factor before they can do anything else (R9)."""
     demo_password: str | None
     workers: int
     pool_size: int
-    """Connections to the database of each worker, at most."""
+    """The largest number of database connections of each web process."""
 
     def __repr__(self) -> str:
         return f"Settings({self.environment}, {self.base_url}, {self.data})"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read and check the variables; `CannotStart` names the first that is wrong. An empty value counts as none.
+        """Read and check the variables. An empty value counts as missing.
 
-        For demo and test a missing secret and a missing demo password are made at random, once per data folder.
+        Raises `CannotStart` that names the first wrong variable. For demo and test, a missing secret and a missing
+        demo password are generated, once for each data folder.
         """
         environment = _environment(environ.get("PORTAL_ENVIRONMENT") or "production")
         data = Path(
@@ -101,7 +102,7 @@ class Settings:
         )
 
     def as_environment(self) -> dict[str, str]:
-        """The variables from which a child process reads the same settings."""
+        """Return the environment variables from which a child process reads the same settings."""
         given = {
             "PORTAL_ENVIRONMENT": self.environment,
             "PORTAL_BASE_URL": self.base_url,
@@ -125,17 +126,17 @@ class Settings:
 
     @cached_property
     def sealer(self) -> Sealer:
-        """Seals what pages and the database hold and only this installation may read."""
+        """Return the sealer for text in pages and in the database that only this installation may read."""
         return Sealer(self.secret, *([self.former_secret] if self.former_secret else []))
 
     @property
     def secure_cookies(self) -> bool:
-        """True on https: cookies then carry `Secure` and the `__Host-` prefix (R19)."""
+        """Return whether cookies carry `Secure` and the `__Host-` prefix, which is so on https (R19)."""
         return self.base_url.startswith("https://")
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
-        """The exact values of the Host header that are served (R43); on loopback both of its names."""
+        """Return the accepted values of the Host header (R43); on loopback both of its names."""
         url = urlsplit(self.base_url)
         if url.hostname not in LOOPBACK:
             return (url.netloc,)
@@ -144,7 +145,7 @@ class Settings:
 
     @property
     def app_url(self) -> str | None:
-        """Where the app connects; None while no embedded server is running either."""
+        """Return the URL that the app connects with, or None while no embedded server runs."""
         return self.database_url or self.database_owner_url
 
     @property
@@ -156,7 +157,7 @@ class Settings:
 
     @property
     def owner_url(self) -> str | None:
-        """Where migrations and backups connect."""
+        """Return the URL that migrations and backups connect with."""
         return self.database_owner_url or self.database_url
 
 
@@ -205,7 +206,7 @@ def _smtp_url(value: str | None) -> str | None:
     except ValueError:
         usable = False
     if not usable or url.path not in ("", "/") or url.query or url.fragment:
-        # not repeated: it may hold a password
+        # The value is not repeated: it may contain a password.
         raise CannotStart("PORTAL_SMTP_URL must be like smtps://user:password@mail.company.example:465.")
     return value
 
@@ -274,14 +275,14 @@ def _number(name: str, value: str, least: int, most: int) -> int:
 
 
 def _kept(path: Path, make: Callable[[], str], name: str) -> str:
-    """The value in the file `path`, made on first use. Only its owner can read it (0600)."""
+    """Return the value in the file `path`, generated on first use. Only its owner can read it (0600)."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
             fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(make() + "\n")
-            with contextlib.suppress(FileExistsError):  # another process was faster: its value counts
+            with contextlib.suppress(FileExistsError):  # Another process was faster: its value counts.
                 os.link(fresh, path)
             fresh.unlink()
         return path.read_text().strip()

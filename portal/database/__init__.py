@@ -1,7 +1,7 @@
-"""PostgreSQL: the pool, and `transaction(reader)`, through which every access to the data goes.
+"""Connect to PostgreSQL: the pool, and `transaction(reader)`, through which every access to the data goes.
 
-A transaction names its reader: the database then shows only what that reader may see (row-level security, `migrations/`). Piccolo queries and
-raw SQL inside it run on its one connection. Never `asyncio.gather` inside one.
+A transaction names its reader, and row-level security (`migrations/`) then shows only what that reader may see.
+Piccolo queries and raw SQL inside it run on its one connection. Never call `asyncio.gather` inside one.
 """
 
 import asyncio
@@ -30,16 +30,16 @@ _LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.InternalClientError,  # what it says of a connection that ended while it was not looked at
+    asyncpg.InternalClientError,  # asyncpg raises this for a connection that ended while it was idle.
 )
 AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
 
 _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
-"""Somebody else holds what this one needs, or it took too long: nothing was changed, and the same may be tried again."""
+"""Another transaction holds a lock, or the statement took too long: nothing was changed, and a retry may succeed."""
 
 
 class Reader(Protocol):
-    """Who is asking: a database role, and what the policies of that role compare with."""
+    """Describe who asks: a database role, and the values that the policies of that role compare with."""
 
     @property
     def database_role(self) -> str: ...
@@ -50,7 +50,7 @@ class Reader(Protocol):
 
 
 class _Engine(PostgresEngine):
-    """Piccolo's engine, which may only be used inside of `transaction()`: it has no connection of its own."""
+    """Refuse queries outside of `transaction()`: this Piccolo engine has no connection of its own."""
 
     async def _run_in_new_connection(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("A query ran outside of transaction(reader).")
@@ -58,23 +58,23 @@ class _Engine(PostgresEngine):
     _run_in_pool = _run_in_new_connection
 
     async def check_version(self) -> None:
-        """The version is not asked for: at import there is no server yet."""
+        """Skip the version check: there is no server yet when this module is imported."""
 
 
 engine = _Engine(config={})
 _running: ContextVar[Any] = engine.current_transaction
-"""Piccolo's queries look here for their connection."""
+"""The connection that Piccolo's queries use."""
 
 
 class _Server:
-    """What `start()` opened: one server a process."""
+    """Hold what `start()` opened: one pool for each process."""
 
     pool: asyncpg.Pool | None = None
     dsn = ""
 
 
 class Transaction:
-    """One connection in one transaction. Rows are `asyncpg.Record`s; parameters are `$1`, `$2`, ..."""
+    """Hold one connection in one transaction. Rows are `asyncpg.Record`s; parameters are `$1`, `$2`, ..."""
 
     def __init__(self, connection: Any, reader: Reader | None, readonly: bool) -> None:
         self.connection = connection
@@ -89,11 +89,11 @@ class Transaction:
         self.executemany = connection.executemany
 
     def on_commit(self, hook: Hook) -> None:
-        """Run `hook` once this transaction has committed; never if it (or the savepoint it was added in) rolls back."""
+        """Run `hook` after the commit; not if the transaction, or the savepoint that added it, is rolled back."""
         self.hooks.append(hook)
 
     async def become(self, reader: Reader) -> None:
-        """Go on as `reader`; the sign-in role does so once it knows whose session it is. There is no way back."""
+        """Switch to the role of `reader`, once, from the login role: when the session is known."""
         if self.reader is not None:
             raise RuntimeError("This transaction already has a reader.")
         await self.connection.execute(_as(reader))
@@ -110,7 +110,7 @@ def _as(reader: Reader | None) -> str:
 
 
 ORIGIN: ContextVar[tuple[str, str, int | None]] = ContextVar("origin", default=("", "", None))
-"""The client's address, the request's id and the credential of who is signed in, for what the database itself records of changes (R89)."""
+"""Client IP address, request id and credential id of the current request, for what the audit triggers record (R89)."""
 
 
 def _from() -> str:
@@ -121,7 +121,7 @@ def _from() -> str:
 
 
 def current() -> Transaction:
-    """The transaction that runs here. Verbs use it; who calls them opens it."""
+    """Return the running transaction. Verbs use it; their callers open it."""
     tx: Transaction | None = _running.get()
     if tx is None:
         raise RuntimeError("There is no transaction here: open transaction(reader) first.")
@@ -130,10 +130,11 @@ def current() -> Transaction:
 
 @contextlib.asynccontextmanager
 async def transaction(reader: Reader | None, *, readonly: bool = False) -> AsyncIterator[Transaction]:
-    """Everything inside happens wholly or not at all, as `reader` (None: the sign-in role).
+    """Run everything inside as `reader` (None: the login role), wholly or not at all.
 
-    Inside of another transaction of the same reader this is a savepoint. Raises `Unavailable` where no connection is free within
-    `ACQUIRE_SECONDS`, the server is away or somebody else's lock is in the way for longer than `_options()` allow.
+    Inside of another transaction of the same reader this is a savepoint. Raises `Unavailable` where no connection is
+    free within `ACQUIRE_SECONDS`, the server is away, or another transaction holds a lock for longer than `_options()`
+    allow.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:
@@ -165,13 +166,13 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
 
 
 def refusal_of(error: Exception) -> Unavailable | None:
-    """What this error of the running transaction means to people, where it is nobody's mistake."""
+    """Return the refusal that an error of the running transaction means to people, or None for a programming error."""
     tx: Transaction | None = _running.get()
     if isinstance(error, _LOST) or (isinstance(error, asyncpg.InterfaceError) and tx and _is_gone(tx.connection)):
         return Unavailable("The database is away for a moment. Try again.")
     if isinstance(error, _IN_THE_WAY):
         return Unavailable("Somebody else is changing the same at this moment. Try again.")
-    if isinstance(error, asyncpg.InsufficientResourcesError):  # its disk is full, or its memory
+    if isinstance(error, asyncpg.InsufficientResourcesError):  # The disk of the server is full, or its memory.
         return Unavailable("The database has no room at the moment. Nothing was saved; try again later.")
     return None
 
@@ -195,7 +196,7 @@ async def _savepoint(tx: Transaction) -> AsyncIterator[None]:
 
 
 async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
-    # A pooled connection may have died with the server since it was last used: then a new one is tried, once.
+    # A pooled connection may have died with the server since its last use; then try a new one, once.
     for last in (False, True):
         connection = None
         try:
@@ -227,7 +228,7 @@ def _is_gone(connection: Any) -> bool:
 
 
 async def _release(connection: Any, *, for_good: bool = False) -> None:
-    """Give a connection back; one that is still in a transaction, or shall go `for_good`, is used by nobody again."""
+    """Release a connection. Terminate one that is still in a transaction, or that `for_good` says is broken."""
     with contextlib.suppress(*AWAY):
         if for_good or connection.is_in_transaction():
             connection.terminate()
@@ -237,7 +238,7 @@ async def _release(connection: Any, *, for_good: bool = False) -> None:
 
 
 async def _nothing_to_reset(connection: Any) -> None:
-    """All that we set is local to a transaction, so that asyncpg's reset would only cost a round trip."""
+    """Skip asyncpg's reset: all settings are local to a transaction, so it would only cost a round trip."""
 
 
 def _options(role: str | None) -> dict[str, str]:
@@ -247,7 +248,7 @@ def _options(role: str | None) -> dict[str, str]:
 
 
 async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
-    """Open the pool. `role`: become it at once, for a URL that belongs to the owner (demo, tests)."""
+    """Open the pool. `role` is set on each connection, for a URL that belongs to the owner (demo, tests)."""
     _Server.dsn = dsn
     _Server.pool = await asyncpg.create_pool(
         dsn,
@@ -270,14 +271,14 @@ async def stop() -> None:
 
 
 async def listener_connection() -> Any:
-    """A connection of its own for LISTEN; the caller closes it."""
+    """Return a connection outside of the pool for LISTEN; the caller closes it."""
     return await asyncpg.connect(
         _Server.dsn, timeout=ACQUIRE_SECONDS, server_settings={"application_name": "portal live"}
     )
 
 
 def run_script(sql: str) -> Hook:
-    """What a migration does: a script of statements on the migration's connection."""
+    """Return a migration step that runs the script on the connection of the migration."""
 
     async def run() -> None:
         await current().connection.execute(sql)

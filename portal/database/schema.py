@@ -1,4 +1,4 @@
-"""The schema: bringing it up to date, and whether the app can serve from a database that it is given."""
+"""Migrate the schema, and check whether the app can serve from a database."""
 
 import contextlib
 from typing import Any
@@ -21,14 +21,14 @@ end $$
 
 
 def migration_names() -> set[str]:
-    """The migrations that this portal knows, as the table `migration` names those that ran."""
+    """Return the names of the migrations that this code knows, as the table `migration` lists them."""
     manager = BaseMigrationManager()
     folder = manager.get_app_config(app_name="portal").resolved_migrations_folder_path
     return set(manager.get_migration_ids(manager.get_migration_modules(folder)))
 
 
 async def migrate(owner_dsn: str) -> None:
-    """Bring the schema up to date, all of it or nothing; a second process waits for the first."""
+    """Run all pending migrations in one transaction; a second process waits for the first."""
     connection = await asyncpg.connect(owner_dsn, timeout=10)
     token = None
     try:
@@ -48,8 +48,9 @@ async def migrate(owner_dsn: str) -> None:
 async def refuse_unfit(dsn: str, *, production: bool) -> None:
     """Raise ValueError, with one sentence, where the app cannot serve from this database.
 
-    It does not answer, or its schema is older than the code. In production also where the role owns the tables or is a superuser, for whom no
-    policy holds (R24, R88), or is no member of portal_app. A newer schema is fine: while a release is rolled out, the one before still runs (R96).
+    It does not answer, or its schema is older than the code. In production also where the role owns the tables, is a
+    superuser (no policy holds for either: R24, R88), or is not a member of portal_app. A newer schema is accepted:
+    during a rollout the previous release still runs (R96).
     """
     try:
         connection = await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS)

@@ -1,6 +1,7 @@
-"""A PostgreSQL of our own for the demo, the tests and small installations, from the binaries of a wheel.
+"""Run an own PostgreSQL for the demo, the tests and small installations, from the binaries of a wheel.
 
-`EmbeddedPostgres` starts and stops it. As root the server runs as another user of the machine; `place` says as whom and where.
+`EmbeddedPostgres` starts and stops it. Started by root, the server runs as another user; `place` decides as whom and
+where.
 """
 
 from portal.embedded.place import programs

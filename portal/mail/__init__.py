@@ -1,4 +1,4 @@
-"""Mail: what it says, how it is put together, how it leaves. The worker sends it (`portal/worker.py`)."""
+"""Write, compose and send mail. The worker sends it (`portal/worker.py`)."""
 
 from portal.mail.letters import factor_changed, password_changed, password_reset
 from portal.mail.sending import NotSent, send

@@ -1,4 +1,4 @@
-"""Each mail that the portal writes, from the receiver's own view. Links begin with the configured address, whoever asked (R8)."""
+"""Write each mail of the portal from the receiver's own view. Links begin with the configured base URL (R8)."""
 
 from datetime import datetime
 from email.message import EmailMessage
@@ -15,7 +15,7 @@ from portal.settings import Settings
 
 
 async def password_reset(credential_id: int, settings: Settings, at: datetime) -> EmailMessage | None:
-    """A new link to choose a password by; the ones of before end. None for nobody, and for somebody who has ended."""
+    """Return a mail with a new reset link, which ends the ones before; None for unknown and ended accounts."""
     async with transaction(None) as tx:
         receiver = await _receiver(tx, credential_id)
         if receiver is None:
@@ -30,7 +30,7 @@ async def password_reset(credential_id: int, settings: Settings, at: datetime) -
 async def password_changed(
     credential_id: int, changed_at: datetime, settings: Settings, at: datetime
 ) -> EmailMessage | None:
-    """Tells the owner of an account that its password is another one, in case it was not they (R17)."""
+    """Return the mail that tells the owner of an account that its password was changed (R17)."""
     if (receiver := await _owner(credential_id)) is None:
         return None
     return _letter(
@@ -42,7 +42,7 @@ async def password_changed(
 async def factor_changed(
     credential_id: int, change: Change, changed_at: datetime, settings: Settings, at: datetime
 ) -> EmailMessage | None:
-    """Tells the owner of an account that its second factor is another one, in case it was not they."""
+    """Return the mail that tells the owner of an account that its second factor was changed."""
     if (receiver := await _owner(credential_id)) is None:
         return None
     return _letter(
@@ -81,9 +81,9 @@ def _letter(
     id: str | None = None,
     **context: Any,
 ) -> EmailMessage:
-    """Text, and the same as HTML. `EmailMessage` refuses line breaks in headers by itself (R75).
+    """Compose a mail of text and HTML. `EmailMessage` refuses line breaks in headers (R75).
 
-    `id`: what stays the same where the mail is sent again (R76); without, each is another mail.
+    `id` makes the Message-ID stable where the mail is sent again (R76); without it each mail has its own.
     """
     sender = str(settings.mail_from)
     domain = parseaddr(sender)[1].rpartition("@")[2]

@@ -1,4 +1,4 @@
-"""Handing mail to the server that delivers it, encrypted on the way."""
+"""Hand mail to the SMTP server, encrypted on the way."""
 
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
@@ -8,7 +8,7 @@ import aiosmtplib
 from portal.settings import LOOPBACK
 
 SECONDS = 20
-"""For each answer of the server."""
+"""The timeout for each answer of the server."""
 
 
 class NotSent(Exception):
@@ -16,9 +16,10 @@ class NotSent(Exception):
 
 
 async def send(message: EmailMessage, smtp_url: str) -> None:
-    """Hand it over. `smtps://` speaks TLS from the first byte; `smtp://` begins it (STARTTLS), which only a server on this machine may lack.
+    """Send a mail: `smtps://` speaks TLS from the first byte, `smtp://` starts with STARTTLS.
 
-    Raises `NotSent`; the mail may then have left all the same, where the server went away after it had it.
+    A server on this machine may lack STARTTLS. Raises `NotSent`; the mail may have left all the same if the connection
+    broke after the server had taken it.
     """
     url = urlsplit(smtp_url)
     at_once = url.scheme == "smtps"
