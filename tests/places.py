@@ -63,6 +63,8 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
     async with transaction(None) as tx:
         await sessions.begin(ADA.credential_id, address="192.0.2.7", browser="Mozilla/5.0 (iPhone) Safari/605", at=at)
         adas = await tx.fetchval("select max(id) from session")
+        jonas = await tx.fetchval("select id from credential where email = 'jonas@desk.example'")
+        setup["/password-resets/"] = {"token": await invitations.begin_reset(jonas, at)}
     values: dict[str, dict[str, Any]] = {
         "/static/": {"path": "/css/base.css"},
         "/account/": {"session": adas, "passkey": 1},
@@ -178,12 +180,10 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     )
     case_type = await CaseType.create(CaseTypeFacts(name="Training"))
     token = await invitations.invite((await agent.credential())["id"], at)
-    reset = await invitations.begin_reset((await agent.credential())["id"], at)
     job = await failed_job()
     ids = {"customer": customer.id, "contact": contact.id, "contract": contract.id, "service": service.id}
     return {
         "/invitations/": {"token": token},
-        "/password-resets/": {"token": reset},
         "/agent/customers/": ids,
         "/agent/setup/agents/": {"agent": agent.id},
         "/agent/setup/departments/": {"department": department.id},

@@ -37,14 +37,15 @@ async def fill(now: datetime, password: str, storage: Storage, say: Callable[[st
     what is being made. The same `now` makes the same demo.
     """
     async with transaction(SYSTEM):
-        if await Company.find() is not None:
-            await _keep_in(password)
-            return False
-        try:
-            await _play(now, password, storage, say)
-        finally:
-            documents.stop()
-    return True
+        is_empty = await Company.find() is None
+        if is_empty:
+            try:
+                await _play(now, password, storage, say)
+            finally:
+                documents.stop()
+    if not is_empty:
+        await _keep_in(password)
+    return is_empty
 
 
 async def _play(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> None:
@@ -71,14 +72,21 @@ async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
 
 
 async def _let_in(password: str) -> None:
-    """One password for the cast, chosen by whoever starts the demo: it is not checked for weakness, and hashed once."""
+    """Set one password for the whole cast. Whoever starts the demo has chosen it, so it is not checked for weakness."""
     await current().execute(
-        "update credential set password_hash = $1 where email = any($2)", await passwords.hashed(password), list(CAST)
+        "select set_first_password(id, $1) from credential where email = any($2)",
+        await passwords.hashed(password),
+        list(CAST),
     )
 
 
 async def _keep_in(password: str) -> None:
-    """What is printed at a start lets the cast in, also where another password was given at the start before."""
-    known = await current().fetchval("select password_hash from credential where email = $1", CAST[0])
-    if not passwords.matches(known, password):
-        await _let_in(password)
+    """Make the password that is printed at this start the cast's, also where the start before printed another one."""
+    async with transaction(None) as tx:
+        known = await tx.fetchval("select password_hash from credential where email = $1", CAST[0])
+        if not passwords.matches(known, password):
+            await tx.execute(
+                "update credential set password_hash = $1 where email = any($2)",
+                await passwords.hashed(password),
+                list(CAST),
+            )

@@ -120,15 +120,15 @@ class Agent(Table, tablename="agent"):
         # The rows are locked, so that two admins who remove each other at once do not both succeed. Who was invited and has no password yet
         # is none to rely on.
         admins = await current().fetch(
-            "select a.id, c.password_hash is not null as signs_in from agent a join credential c on c.agent_id = a.id"
+            "select a.id, c.has_password from agent a join credential c on c.agent_id = a.id"
             " where a.grade = 'admin' and a.ended_at is null order by a.id for update of a"
         )
-        others = [row["signs_in"] for row in admins if row["id"] != self.id]
+        others = [row["has_password"] for row in admins if row["id"] != self.id]
         return len(others) < len(admins) and not any(others)
 
 
 LISTED = """
-select a.id, a.name, c.email, a.grade, r.name as role, d.name as department, a.ended_at, c.password_hash is not null as has_password
+select a.id, a.name, c.email, a.grade, r.name as role, d.name as department, a.ended_at, c.has_password
 from agent a join credential c on c.agent_id = a.id join department d on d.id = a.department_id left join role r on r.id = a.role_id
 order by a.ended_at is not null, lower(a.name), a.id
 """
@@ -166,7 +166,7 @@ async def create_admin(*, name: str, address: str, password: str, zone: str, at:
     agent = await Agent.create(
         AgentFacts(name=name, email=address, grade="admin", department_id=str(department.id), time_zone=zone), at
     )
-    await current().execute("update credential set password_hash = $2 where agent_id = $1", agent.id, password_hash)
+    await credentials.set_first_password((await agent.credential())["id"], password_hash)
     return agent
 
 

@@ -118,7 +118,7 @@ class Contact(Table, tablename="contact"):
 
 LISTED = """
 select t.id, t.name, t.phone, c.email, t.sees_all_cases, t.sees_invoices, t.manages_contacts, t.ended_at,
-       c.password_hash is not null as has_password
+       c.has_password
 from contact t join credential c on c.contact_id = t.id
 where t.customer_id = $1 order by t.ended_at is not null, lower(t.name), t.id
 """

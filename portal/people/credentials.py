@@ -5,7 +5,7 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
+from piccolo.columns import BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current, transaction
@@ -37,6 +37,8 @@ class Credential(Table, tablename="credential"):
     contact_id = BigInt(null=True, default=None)
     created_at = Timestamptz(default=None)
     disabled_at = Timestamptz(null=True, default=None)
+    has_password = Boolean(default=None)
+    """Computed by the database, for the agents' role, which may not read the hash."""
 
 
 async def verify(email: str, password: str, *, address: str, at: datetime) -> Proven:
@@ -126,6 +128,11 @@ async def change_password(credential: int, password_hash: str, at: datetime) -> 
     await current().execute("update credential set password_hash = $2 where id = $1", credential, password_hash)
     await invitations.end_all(credential, at)
     await invitations.tell_of_change(credential, at)
+
+
+async def set_first_password(credential: int, password_hash: str) -> None:
+    """Set the password of an account that has none yet, as the agents' role. A password that is there stays as it is."""
+    await current().execute("select set_first_password($1, $2)", credential, password_hash)
 
 
 async def disable(credential: int, at: datetime) -> None:

@@ -125,7 +125,7 @@ async def choose_a_password() -> Prepared:
         token = await invitations.invite(credential, NOW)
     path = f"/invitations/{token}"
     count = (
-        "select count(*) from credential c where id = $1 and password_hash is not null"
+        "select count(*) from credential c where id = $1 and has_password"
         " and not exists (select from invitation i where i.credential_id = c.id and i.ended_at is null)"
     )
     return Prepared(Deed("", path, path, {"password": FRESH, "again": FRESH}), count, credential)

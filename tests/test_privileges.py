@@ -1,0 +1,197 @@
+"""What each database role may do: secrets are the sign-in role's alone, and nobody reads more than they need (R15, R24, R88)."""
+
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from portal.database import transaction
+from portal.errors import Conflict
+from portal.people import credentials, invitations, sessions
+from portal.people.agents import Agent
+from portal.people.readers import SYSTEM
+from tests.world import ADA, ALAN, GIL, INES, MAX, NOOR, NOW
+
+ROLES = ("portal_app", "portal_agent", "portal_contact", "public")
+
+SECRETS = {
+    "credential.password_hash": {"portal_app": "select update"},
+    "session.token_hash": {"portal_app": "select insert update"},
+    "invitation.token_hash": {"portal_app": "select insert update", "portal_agent": "insert"},
+    "authenticator.secret": {"portal_app": "select insert update"},
+    "recovery_code.code_hash": {"portal_app": "select insert update"},
+    "passkey.public_key": {"portal_app": "select insert update"},
+}
+"""What lets somebody in, and which role may do what with it. Agents invite, so that role inserts a hash which it cannot read again."""
+NO_SECRETS = {
+    "attachment.key", "upload.key", "attachment.sha256", "document.sha256", "attempt.key", "message.form_key",
+    "pgqueuer.dedupe_key", "passkey.handle", "time_entry.form_key", "credential.has_password",
+}  # fmt: skip
+"""Columns that sound like secrets and open nothing by themselves."""
+SOUNDS_SECRET = "(hash|secret|token|password|key|handle|sha256)"
+
+
+@pytest.fixture
+async def owner(dsn: str) -> Any:
+    connection = await asyncpg.connect(dsn)
+    yield connection
+    await connection.close()
+
+
+async def test_every_column_that_sounds_like_a_secret_has_an_answer(owner: Any) -> None:
+    """A new one is added to `SECRETS` or, with a reason, to `NO_SECRETS`."""
+    rows = await owner.fetch(
+        "select table_name || '.' || column_name as name from information_schema.columns"
+        " where table_schema = 'public' and column_name ~ $1",
+        SOUNDS_SECRET,
+    )
+    assert {row["name"] for row in rows} == SECRETS.keys() | NO_SECRETS
+
+
+@pytest.mark.parametrize("name", SECRETS)
+async def test_a_secret_is_the_sign_in_roles_alone(owner: Any, name: str) -> None:
+    """R15: neither agents nor contacts can read what lets somebody in, nor change it."""
+    table, _, column = name.partition(".")
+    for role in ROLES:
+        verbs = [
+            verb
+            for verb in ("select", "insert", "update", "references")
+            if await owner.fetchval("select has_column_privilege($1, $2, $3, $4)", role, table, column, verb)
+        ]
+        assert " ".join(verbs) == SECRETS[name].get(role, ""), role
+
+
+@pytest.mark.parametrize("table", ["credential", "session", "invitation", "attempt", "draft"])
+async def test_the_agents_role_deletes_nothing_of_how_people_sign_in(owner: Any, table: str) -> None:
+    """R88: ended sessions, used links, counted tries and drafts are tidied away by the sign-in role."""
+    for role in ("portal_agent", "portal_contact"):
+        for verb in ("delete", "truncate", "trigger"):
+            assert not await owner.fetchval("select has_table_privilege($1, $2, $3)", role, table, verb)
+
+
+READS = """
+select c.relname || case when has_table_privilege($1, c.oid, 'select') then '' else
+         ' (' || string_agg(a.attname, ', ' order by a.attnum) || ')' end as name
+from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'm', 'p')
+  and has_column_privilege($1, c.oid, a.attnum, 'select')
+group by c.oid, c.relname
+"""
+
+
+async def reads(owner: Any, role: str) -> set[str]:
+    return {row["name"] for row in await owner.fetch(READS, role)}
+
+
+async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner: Any) -> None:
+    """R24: no customer's data. It is what a page without a session runs as."""
+    assert await reads(owner, "portal_app") == {
+        "attempt", "authenticator", "company", "credential", "draft", "invitation", "migration", "passkey",
+        "pgqueuer (id, priority, entrypoint, dedupe_key)", "recovery_code", "session", "upload (credential_id, started_at)",
+    }  # fmt: skip
+
+
+async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: Any) -> None:
+    """R27, D57: no rates, approvals, time, audit or agents' facts; row-level security narrows down what is left to their customer."""
+    found = await reads(owner, "portal_contact")
+    assert found == {
+        "agent (id, name)", "attachment", "authenticator (credential_id, created_at)", "case_event", "case_type", "cases",
+        "company", "contact", "contract", "credential (id, email, customer_id, contact_id)", "customer", "default_service",
+        "detail_row", "document", "draft", "invoice", "invoice_line", "invoice_seen", "invoice_vat", "message", "outbox",
+        "passkey (id, credential_id, handle, name, created_at, last_used_at)", "recovery_code (credential_id)", "service",
+        "session (id, credential_id, created_at, last_used_at, ended_at, address, browser, factor)", "statement", "upload",
+    }  # fmt: skip
+    unguarded = await owner.fetch(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and not relrowsecurity"
+        " and has_any_column_privilege('portal_contact', oid, 'select')"
+    )
+    assert {row["relname"] for row in unguarded} == {"agent", "case_type", "company"}, "the same for every customer"
+
+
+async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> None:
+    """Each is one narrow verb, and says who may call it; a trigger's cannot be called at all."""
+    rows = await owner.fetch(
+        "select p.proname, p.prorettype = 'trigger'::regtype as of_trigger, p.proconfig::text as settings,"
+        " array(select r from unnest($1::text[]) r where has_function_privilege(r, p.oid, 'execute')) as roles"
+        " from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prosecdef",
+        list(ROLES),
+    )
+    assert all("search_path=public, pg_temp" in row["settings"] for row in rows)
+    assert {row["proname"]: row["roles"] for row in rows if not row["of_trigger"]} == {
+        "person_of": ["portal_app", "portal_agent"],
+        "record_export": ["portal_agent", "portal_contact"],
+        "set_first_password": ["portal_agent"],
+    }
+
+
+@pytest.mark.usefixtures("dsn")
+class TestVerbs:
+    """What the agents' role cannot do, tried; and that the verbs which need more still work."""
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "select password_hash from credential",
+            "select * from credential",
+            "update credential set password_hash = null",
+            "insert into credential (email, agent_id, password_hash, created_at) values ('x@y.example', 1, 'x', now())",
+            "select token_hash from session",
+            "update session set token_hash = sha256('x')",
+            "update session set last_used_at = now(), confirmed_at = now()",
+            "select token_hash from invitation",
+            "update invitation set token_hash = sha256('x')",
+            "update invitation set expires_at = now()",
+            "insert into invitation (kind, token_hash, credential_id, created_at, expires_at)"
+            " values ('reset', sha256('x'), 3, now(), now())",
+            "select key from attempt",
+            "delete from attempt",
+            "update draft set fields = '{}'",
+        ],
+    )
+    async def test_the_agents_role_is_refused(self, statement: str) -> None:
+        """R15, R88"""
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with transaction(NOOR) as tx:
+                await tx.execute(statement)
+
+    async def test_a_first_password_never_replaces_another(self) -> None:
+        async with transaction(None) as tx:
+            before = await tx.fetchval("select password_hash from credential where id = $1", MAX.credential_id)
+            await tx.execute("update credential set password_hash = null where id = $1", INES.credential_id)
+        async with transaction(SYSTEM):
+            for agent in (MAX, INES):
+                await credentials.set_first_password(agent.credential_id, "chosen")
+        async with transaction(None) as tx:
+            rows = await tx.fetch("select id, password_hash from credential where agent_id in (1, 2)")
+        assert {row["id"]: row["password_hash"] for row in rows} == {
+            MAX.credential_id: before,
+            INES.credential_id: "chosen",
+        }
+
+    @pytest.mark.parametrize("reader", [None, NOOR], ids=["the sign-in role", "the agents' role"])
+    async def test_what_has_ended_stays_ended(self, reader: Any) -> None:
+        """R12, R17: a session or a link that was ended opens nothing again."""
+        async with transaction(None):
+            await sessions.begin(GIL.credential_id, address="-", browser="-", at=NOW)
+            await invitations.begin_reset(GIL.credential_id, NOW)
+            await sessions.end_all(GIL.credential_id, NOW)
+            await invitations.end_all(GIL.credential_id, NOW)
+        for table in ("session", "invitation"):
+            for changed in ("null", "now() + interval '1 day'"):
+                with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="stays ended"):
+                    async with transaction(reader) as tx:
+                        await tx.execute(f"update {table} set ended_at = {changed}")
+
+    async def test_agents_still_invite_end_and_see_access(self) -> None:
+        """R17, R18"""
+        async with transaction(NOOR):
+            token = await invitations.invite(ALAN.credential_id, NOW)
+            assert [row["has_password"] for row in await Agent.listed()] == [True] * 3
+            with pytest.raises(Conflict):
+                await (await Agent.find(NOOR.id)).end(NOW)
+        async with transaction(None):
+            assert (await invitations.find(token, NOW + timedelta(hours=1))).name == "Alan Weber"
+        async with transaction(NOOR):
+            await credentials.disable(ALAN.credential_id, NOW)
+            await credentials.change_email(ADA.credential_id, "ada.l@acme.example", NOW)
