@@ -88,7 +88,8 @@ async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner:
     """R24: no customer's data. It is what a page without a session runs as."""
     assert await reads(owner, "portal_app") == {
         "attempt", "authenticator", "company", "credential", "draft", "invitation", "migration", "passkey",
-        "pgqueuer (id, priority, entrypoint, dedupe_key)", "recovery_code", "session", "upload (credential_id, started_at)",
+        "pgqueuer (id, priority, entrypoint, dedupe_key)", "recovery_code", "refused_ending", "session",
+        "upload (credential_id, started_at)",
     }  # fmt: skip
 
 

@@ -149,6 +149,7 @@ REASONED = {
     "recovery_code_pkey": RANDOM,
     "session_token_hash_key": RANDOM,
     "settled_entry_pkey": "A run locks its customers first: test_two_runs_at_once_bill_nothing_twice.",
+    "refused_ending_pkey": UPSERT,
     "skipped_entry_pkey": OWN,
     "statement_customer_id_id_key": RANDOM,
     "statement_pkey": RANDOM,
