@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
@@ -13,6 +13,7 @@ from portal.agent.pages import agent_page
 from portal.contracts.services import Service
 from portal.database import transaction
 from portal.desk import SETTABLE, Attachment, Case, Details, Feed, Priority, Status, case_types, feed_of
+from portal.desk.facts import Facts
 from portal.errors import Invalid
 from portal.people.agents import Agent
 from portal.people.readers import AgentReader
@@ -21,6 +22,7 @@ from portal.storage import Storage
 from portal.timekeeping.feed import CaseTime, with_time
 from portal.timekeeping.preview import Understood
 from portal.web import drafts
+from portal.web.edits import as_seen, edited, seen_in
 from portal.web.forms import Form
 from portal.web.pages import download, page, refused, see_other
 from portal.web.visit import visit_of
@@ -44,15 +46,35 @@ class Assignment(Struct, kw_only=True):
     agent: int | None = None
 
 
+class Holder(Struct, kw_only=True):
+    """Who has the case."""
+
+    agent: int | None
+
+
 class StatusChange(Struct, kw_only=True):
     status: str
 
 
 class FactsChange(Struct, kw_only=True):
+    """What is said about a case beside its dialogue."""
+
     subject: str
     case_type: int | None = None
     priority: int | None = None
     service: int | None = None
+
+    @classmethod
+    def of(cls, case: Case) -> "FactsChange":
+        """What the form shows."""
+        return cls(subject=case.subject, case_type=case.case_type_id, priority=case.priority, service=case.service_id)
+
+    def since(self, case: Case) -> Facts:
+        """What of it the case does not say yet."""
+        said: Facts = {
+            "subject": self.subject, "case_type_id": self.case_type or 0, "priority": self.priority or 0, "service_id": self.service,
+        }  # fmt: skip
+        return cast(Facts, {name: value for name, value in said.items() if getattr(case, name) != value})
 
 
 @get("/cases/{number:str}")
@@ -169,6 +191,7 @@ async def _assignment(
         "agent/cases/assignment.html",
         details=details,
         agents=agents,
+        seen=as_seen(Holder(agent=details.case.agent_id)),
         errors=errors or {},
         typed=typed or {},
     )
@@ -184,9 +207,9 @@ async def assign(
 ) -> Response[Any]:
     """Take it, give it to a colleague, or to nobody (S3.8, S3.9)."""
     try:
-        fields = form.into(Assignment)
         async with transaction(reader):
-            case = await Case.find(number, reader)
+            case = await Case.find(number, reader, hold=True)
+            fields = edited(form, Assignment, Holder(agent=case.agent_id))
             await (case.take(by=reader, at=at) if fields.take else case.assign(fields.agent, by=reader, at=at))
     except Invalid as refusal:
         return await refused(request, _assignment, refusal, form, number=number)
@@ -205,7 +228,9 @@ async def change_status(
     if status not in SETTABLE:
         raise Invalid({"status": "Choose one of the list."})
     async with transaction(reader):
-        await (await Case.find(number, reader)).change_status(Status(status), by=reader, at=at)
+        case = await Case.find(number, reader, hold=True)
+        seen = seen_in(form, StatusChange) or StatusChange(status=case.status)
+        await case.change_status(Status(status), seen=Status(seen.status), by=reader, at=at)
     return see_other(f"/agent/cases/{number}")
 
 
@@ -224,7 +249,7 @@ async def _facts(
     services = await Service.offered(details.case.customer_id, today(reader.time_zone, visit.at))
     return await agent_page(
         request, reader, "agent/cases/facts.html", details=details, services=services, case_types=await case_types(),
-        priorities=list(Priority), errors=errors or {}, typed=typed or {},
+        priorities=list(Priority), seen=as_seen(FactsChange.of(details.case)), errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 
 
@@ -238,13 +263,10 @@ async def change_facts(
 ) -> Response[Any]:
     """Change what is said about the case; each change is in its log."""
     try:
-        fields = form.into(FactsChange)
         async with transaction(reader):
-            case = await Case.find(number, reader)
-            await case.change_facts(
-                by=reader, at=at, subject=fields.subject, case_type_id=fields.case_type or 0, priority=fields.priority or 0,
-                service_id=fields.service,
-            )  # fmt: skip
+            case = await Case.find(number, reader, hold=True)
+            fields = edited(form, FactsChange, FactsChange.of(case))
+            await case.change_facts(by=reader, at=at, **fields.since(case))
     except Invalid as refusal:
         return await refused(request, _facts, refusal, form, number=number)
     return see_other(f"/agent/cases/{number}")

@@ -41,9 +41,10 @@ class CaseType(Table, tablename="case_type"):
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
-    async def find(cls, case_type: int) -> "CaseType":
-        """Raises `NotFound`."""
-        found = await cls.objects().get(cls.id == in_range(case_type))
+    async def find(cls, case_type: int, *, hold: bool = False) -> "CaseType":
+        """Return the case type; with `hold` nobody else can change it until the transaction ends. Raises `NotFound`."""
+        query = cls.objects().where(cls.id == in_range(case_type))
+        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
         if found is None:
             raise NotFound
         return found

@@ -65,8 +65,10 @@ class Company(Table, tablename="company"):
     time_zone = Text(default=None)
 
     @classmethod
-    async def find(cls) -> "Company | None":
-        """None until somebody has set it up."""
+    async def find(cls, *, hold: bool = False) -> "Company | None":
+        """Return the company, None until somebody has set it up; with `hold` nobody else can until the transaction ends."""
+        if hold:  # the table: there may be no row yet
+            await current().execute("lock table company in share row exclusive mode")
         return await cls.objects().get(cls.id == 1)
 
     @classmethod

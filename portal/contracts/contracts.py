@@ -59,9 +59,15 @@ class Contract(Table, tablename="contract"):
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
     @classmethod
-    async def find(cls, contract: int, reader: Reader | System, *, customer: int | None = None) -> "Contract":
-        """Raises `NotFound`; also where it is not a contract of `customer`, if one is given (R28)."""
+    async def find(
+        cls, contract: int, reader: Reader | System, *, customer: int | None = None, hold: bool = False
+    ) -> "Contract":
+        """Return the contract; with `hold` nobody else can change it until the transaction ends.
+
+        Raises `NotFound`; also where it is not a contract of `customer`, if one is given (R28).
+        """
         query = cls.visible_to(reader).where(cls.id == in_range(contract))
+        query = query.lock_rows("NO KEY UPDATE") if hold else query
         found = await (query if customer is None else query.where(cls.customer_id == customer)).first()
         if found is None:
             raise NotFound

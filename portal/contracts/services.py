@@ -66,10 +66,20 @@ class Service(Table, tablename="service"):
 
     @classmethod
     async def find(
-        cls, service: int, reader: Reader | System, *, customer: int | None = None, contract: int | None = None
+        cls,
+        service: int,
+        reader: Reader | System,
+        *,
+        customer: int | None = None,
+        contract: int | None = None,
+        hold: bool = False,
     ) -> "Service":
-        """Raises `NotFound`; also where it is not of `customer` or `contract`, if they are given (R28, R29)."""
+        """Return the service; with `hold` nobody else can change it until the transaction ends.
+
+        Raises `NotFound`; also where it is not of `customer` or `contract`, if they are given (R28, R29).
+        """
         query = cls.visible_to(reader).where(cls.id == in_range(service))
+        query = query.lock_rows("NO KEY UPDATE") if hold else query
         query = query if customer is None else query.where(cls.customer_id == customer)
         found = await (query if contract is None else query.where(cls.contract_id == contract)).first()
         if found is None:
@@ -146,6 +156,21 @@ class Service(Table, tablename="service"):
             rounding_increment=str(self.rounding_increment),
             rounding_mode=self.rounding_mode,
         )
+
+
+class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What new cases of a customer get: ids of services by the id of a case type, under "" for all types without a choice of their own."""
+
+    services: dict[str, int]
+
+    @classmethod
+    def of(cls, services: dict[int | None, int]) -> "DefaultsShown":
+        """The result of `DefaultService.of`."""
+        return cls(services={str(case_type or ""): service for case_type, service in services.items()})
+
+    def choice(self, case_type: int | None) -> DefaultChoice:
+        """What was chosen for one type."""
+        return DefaultChoice(service_id=self.services.get(str(case_type or "")), case_type_id=case_type)
 
 
 class DefaultService(Table, tablename="default_service"):

@@ -70,9 +70,13 @@ class Case(Table, tablename="cases"):
         return cls.objects().where(WhereRaw(cls.visible_sql(reader)))
 
     @classmethod
-    async def find(cls, number: str | int, reader: Reader | System) -> Self:
-        """The case with this number; `NotFound` if there is none or it is not the reader's."""
-        case = await cls.visible_to(reader).where(cls.number == number_of(number)).first()
+    async def find(cls, number: str | int, reader: Reader | System, *, hold: bool = False) -> Self:
+        """Return the case with this number; with `hold` nobody else can change it until the transaction ends.
+
+        Raises `NotFound` if there is none or it is not the reader's.
+        """
+        query = cls.visible_to(reader).where(cls.number == number_of(number))
+        case = await (query.lock_rows("UPDATE") if hold else query).first()
         if case is None:
             raise NotFound
         return case
@@ -200,12 +204,15 @@ class Case(Table, tablename="cases"):
         await self._record("assigned", by, at, to=name)
         await self._tell("case.changed", by, at)
 
-    async def change_status(self, status: Status, *, by: AgentReader, at: datetime) -> None:
-        """Set where it stands. Raises `Conflict` where somebody was faster, `Invalid` (`status`) for New."""
+    async def change_status(self, status: Status, *, by: AgentReader, at: datetime, seen: Status | None = None) -> None:
+        """Set where it stands; `seen` is what `by` saw, if not what this case says.
+
+        Raises `Conflict` where somebody was faster, `Invalid` (`status`) for New.
+        """
         _agents_only(by)
         if status not in SETTABLE:
             raise Invalid({"status": "Choose one of the list."})
-        await self._change_status(status, by, at)
+        await self._change_status(status, by, at, seen)
 
     async def close(self, *, by: Reader, at: datetime) -> None:
         """Nothing is left to do; contacts may say so too."""
@@ -234,8 +241,8 @@ class Case(Table, tablename="cases"):
         await self._set({column: fact.value for column, fact in changed.items()} | {"updated_at": at})
         await self._tell("case.changed", by, at)
 
-    async def _change_status(self, status: Status, by: Reader, at: datetime) -> None:
-        seen = self.stands
+    async def _change_status(self, status: Status, by: Reader, at: datetime, seen: Status | None = None) -> None:
+        seen = seen or self.stands
         await self._lock(by)
         if self.stands is status:
             return

@@ -45,9 +45,10 @@ class Agent(Table, tablename="agent"):
     ended_at = Timestamptz(null=True, default=None)
 
     @classmethod
-    async def find(cls, agent: int) -> "Agent":
-        """Raises `NotFound`."""
-        found = await cls.objects().get(cls.id == in_range(agent))
+    async def find(cls, agent: int, *, hold: bool = False) -> "Agent":
+        """Return the agent; with `hold` nobody else can change them until the transaction ends. Raises `NotFound`."""
+        query = cls.objects().where(cls.id == in_range(agent))
+        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
         if found is None:
             raise NotFound
         return found

@@ -51,9 +51,15 @@ class Contact(Table, tablename="contact"):
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
     @classmethod
-    async def find(cls, contact: int, reader: Reader | System, *, customer: int | None = None) -> "Contact":
-        """Raises `NotFound`; also where it is not a contact of `customer`, if one is given (R28)."""
+    async def find(
+        cls, contact: int, reader: Reader | System, *, customer: int | None = None, hold: bool = False
+    ) -> "Contact":
+        """Return the contact; with `hold` nobody else can change it until the transaction ends.
+
+        Raises `NotFound`; also where it is not a contact of `customer`, if one is given (R28).
+        """
         query = cls.visible_to(reader).where(cls.id == in_range(contact))
+        query = query.lock_rows("NO KEY UPDATE") if hold else query
         found = await (query if customer is None else query.where(cls.customer_id == customer)).first()
         if found is None:
             raise NotFound

@@ -49,9 +49,13 @@ class Customer(Table, tablename="customer"):
         return query.where(cls.id == reader.customer_id) if reader.is_contact else query
 
     @classmethod
-    async def find(cls, customer: int, reader: Reader | System) -> "Customer":
-        """Raises `NotFound` also for another customer than the contact's own."""
-        found = await cls.visible_to(reader).where(cls.id == in_range(customer)).first()
+    async def find(cls, customer: int, reader: Reader | System, *, hold: bool = False) -> "Customer":
+        """Return the customer; with `hold` nobody else can change it until the transaction ends.
+
+        Raises `NotFound`, also for another customer than the contact's own.
+        """
+        query = cls.visible_to(reader).where(cls.id == in_range(customer))
+        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
         if found is None:
             raise NotFound
         return found

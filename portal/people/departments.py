@@ -29,9 +29,10 @@ class Department(Table, tablename="department"):
         return await cls.objects().order_by(cls.name)
 
     @classmethod
-    async def find(cls, department: int) -> "Department":
-        """Raises `NotFound`."""
-        found = await cls.objects().get(cls.id == in_range(department))
+    async def find(cls, department: int, *, hold: bool = False) -> "Department":
+        """Return the department; with `hold` nobody else can change it until the transaction ends. Raises `NotFound`."""
+        query = cls.objects().where(cls.id == in_range(department))
+        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
         if found is None:
             raise NotFound
         return found

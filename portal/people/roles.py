@@ -26,9 +26,10 @@ class Role(Table, tablename="role"):
         return await cls.objects().order_by(cls.name)
 
     @classmethod
-    async def find(cls, role: int) -> "Role":
-        """Raises `NotFound`."""
-        found = await cls.objects().get(cls.id == in_range(role))
+    async def find(cls, role: int, *, hold: bool = False) -> "Role":
+        """Return the role; with `hold` nobody else can change it until the transaction ends. Raises `NotFound`."""
+        query = cls.objects().where(cls.id == in_range(role))
+        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
         if found is None:
             raise NotFound
         return found
@@ -40,6 +41,11 @@ class Role(Table, tablename="role"):
         async with unless_taken("name", f"There is a role “{read}” already.") as tx:
             role = await tx.fetchval("insert into role (name) values ($1) returning id", read)
         return await cls.find(role)
+
+    @property
+    def facts(self) -> RoleName:
+        """As its form shows it."""
+        return RoleName(name=self.name)
 
     async def rename(self, name: str) -> None:
         """Issued invoices keep the old name."""

@@ -5,6 +5,7 @@ steer the formats: `reader` (locale and time zone; else the company's zone and B
 """
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -131,6 +132,7 @@ def _environment() -> Environment:
         "money": formats.money,
         "number": formats.number,
         "percent": formats.percent,
+        "read_day": date.fromisoformat,
         "spoken": formats.spoken,
         "stamp": stamp,
         "trusted": message_html,

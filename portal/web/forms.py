@@ -33,6 +33,8 @@ READ_PAST, READ_PAST_SECONDS = 25 * 1024 * 1024, 5.0
 """Bytes and time that a refused body may still take."""
 SLOW = timedelta(seconds=1)
 """After a body that took longer its reader is looked up again."""
+SEEN = "seen"
+"""The hidden field in which an edit form says what it showed (`portal.web.edits`)."""
 HEAD = 4096
 """Bytes of a file that tell what it is."""
 
@@ -92,7 +94,7 @@ class Form:
         raises `Invalid`; a member that was not sent takes its default, a bool False, a str "".
         """
         known = {member.name: member for member in msgspec.structs.fields(shape)}
-        if unknown := set(self.fields) - set(known):
+        if unknown := set(self.fields) - set(known) - {SEEN}:
             raise BadRequest(f"This form has no field “{min(unknown)}”.")
         values: dict[str, Any] = {}
         problems = dict(self.problems)

@@ -12,6 +12,7 @@ from portal.database import transaction
 from portal.errors import Invalid, TooMany
 from portal.render import render
 from portal.web import drafts
+from portal.web.edits import Overtaken
 from portal.web.forms import Form
 from portal.web.headers import SANDBOX
 from portal.web.visit import visit_of
@@ -49,12 +50,14 @@ async def refused(
     form: Form,
     **values: Any,
 ) -> Response[str]:
-    """The form's page again, with status 422: `show(request, errors=..., typed=..., **values)` runs in a read-only transaction of the reader.
+    """Return the form's page again, with status 422, or 409 where somebody else was faster (`Overtaken`).
 
-    `errors` maps fields to sentences ("" is the whole form), `typed` is what was sent. Files have to be chosen again; the page says so.
+    `show(request, errors=..., typed=..., **values)` runs in a read-only transaction of the reader. `errors` maps fields to sentences ("" is
+    the whole form), `typed` is what was sent. Files have to be chosen again; the page says so.
     """
     async with transaction(visit_of(request).reader, readonly=True):
         typed = form.typed | ({drafts.FILES_AGAIN: "yes"} if form.had_files else {})
+        typed |= refusal.typed if isinstance(refusal, Overtaken) else {}
         response = await show(request, errors=refusal.fields, typed=typed, **values)
     response.status_code = refusal.status
     return response

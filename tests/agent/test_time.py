@@ -15,6 +15,7 @@ from portal.timekeeping.states import submit
 from portal.timekeeping.work import Work
 from portal.web.visit import now
 from tests.browser import Browser
+from tests.forms import send
 from tests.queries import counted
 from tests.world import HELPDESK, INES, INTERNAL, MAX
 
@@ -311,7 +312,7 @@ async def test_an_author_changes_an_entry(ines: Browser, case: Case) -> None:
     entry = await logged(case)
     form = await ines.get(f"/agent/time/{entry.id}")
     assert 'value="50\u00a0min"' in form.text
-    answer = await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="20m", billing="no_charge"))
+    answer = await ines.send_form(f"/agent/time/{entry.id}", typed(duration="20m", billing="no_charge"))
     assert answer.headers["location"] == f"/agent/cases/{case.number}"
     row = (await entries())[0]
     assert (row["actual_minutes"], row["billable_minutes"], row["billing"], row["version"]) == (20, 30, "no_charge", 2)
@@ -320,32 +321,36 @@ async def test_an_author_changes_an_entry(ines: Browser, case: Case) -> None:
 async def test_what_counts_is_overridden_with_a_reason(ines: Browser, case: Case) -> None:
     """D8."""
     entry = await logged(case)
-    refused = await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, counts="30m"))
+    refused = await ines.send_form(f"/agent/time/{entry.id}", typed(counts="30m"))
     assert refused.status_code == 422
     assert "Say why it counts 30\u00a0min and not 1\u00a0h\u00a030\u00a0min." in refused.text
-    answer = await ines.send_form(
-        f"/agent/time/{entry.id}", typed(version=1, counts="0", override_reason="agreed by phone")
-    )
+    answer = await ines.send_form(f"/agent/time/{entry.id}", typed(counts="0", override_reason="agreed by phone"))
     assert answer.status_code == 303
     row = (await entries())[0]
     assert (row["actual_minutes"], row["billable_minutes"], row["override_reason"]) == (90, 0, "agreed by phone")
 
 
 async def test_who_comes_second_is_told_and_keeps_what_was_typed(ines: Browser, case: Case) -> None:
-    """Design manner 9."""
+    """Design manners 9 and 20: both values are in sight, and sent again the second one's holds; what only one changed holds at once."""
     entry = await logged(case)
-    await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="20m"))
-    answer = await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="3h", description="mine"))
+    here = f"/agent/time/{entry.id}"
+    form = await ines.get(here)
+    await ines.send_form(here, typed(duration="20m", description=""))
+    answer = await send(ines, form, here, duration="3h", external_comment="mine")
     assert answer.status_code == 409
-    assert "Somebody else has changed this time meanwhile." in answer.text
+    assert "It is now “20\u00a0min”." in answer.text
     assert 'value="3h"' in answer.text
+    assert 'value="mine"' in answer.text
     assert (await entries())[0]["actual_minutes"] == 20
+    assert (await send(ines, answer, here)).status_code == 303
+    row = (await entries())[0]
+    assert (row["actual_minutes"], row["external_comment"], row["version"]) == (180, "mine", 3)
 
 
 @pytest.mark.parametrize(("field", "value"), [("duration", "25h"), ("work_date", "2999-01-01"), ("service", "2")])
 async def test_a_wrong_change_changes_nothing(ines: Browser, case: Case, field: str, value: str) -> None:
     entry = await logged(case)
-    answer = await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, **{field: value}))
+    answer = await ines.send_form(f"/agent/time/{entry.id}", typed(**{field: value}))
     assert answer.status_code == 422
     assert re.search(rf'id="{field}"[^>]*aria-invalid="true"', answer.text)
     assert (await entries())[0]["version"] == 1
@@ -364,7 +369,7 @@ async def test_an_author_deletes_an_entry(ines: Browser, case: Case) -> None:
 @pytest.mark.parametrize("old", [False, True])
 async def test_a_deletion_of_what_was_changed_meanwhile_is_a_conflict(ines: Browser, case: Case, old: bool) -> None:
     entry = await logged(case)
-    await ines.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="20m"))
+    await ines.send_form(f"/agent/time/{entry.id}", typed(duration="20m"))
     answer = await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1 if old else 2})
     assert answer.status_code == (409 if old else 303)
     assert len(await entries()) == old
@@ -377,10 +382,10 @@ async def test_after_24_hours_only_a_manager_changes_it(ines: Browser, max_: Bro
     assert "Time can be changed for 24 hours." in page.text
     assert "<button" not in page.text.split("<main")[1].split("</main>")[0]
     for address in (f"/agent/time/{entry.id}", f"/agent/time/{entry.id}/deletion"):
-        fields = typed(version=1) if address.endswith(str(entry.id)) else {"version": 1}
+        fields = typed() if address.endswith(str(entry.id)) else {"version": 1}
         assert (await ines.send_form(address, fields)).status_code == 403
     assert (await entries())[0]["version"] == 1
-    assert (await max_.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="5m"))).status_code == 303
+    assert (await max_.send_form(f"/agent/time/{entry.id}", typed(duration="5m"))).status_code == 303
     assert (await entries())[0]["actual_minutes"] == 5
 
 
@@ -388,7 +393,7 @@ async def test_a_colleagues_entry_cannot_be_changed(ines: Browser, case: Case) -
     """S2.24."""
     entry = await logged(case, by=MAX)
     assert "Only a manager may change a colleague&#39;s time." in (await ines.get(f"/agent/time/{entry.id}")).text
-    assert (await ines.send_form(f"/agent/time/{entry.id}", typed(version=1))).status_code == 403
+    assert (await ines.send_form(f"/agent/time/{entry.id}", typed())).status_code == 403
     assert (await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1})).status_code == 403
 
 
@@ -399,9 +404,9 @@ async def test_a_managers_change_of_approved_time_takes_the_approval_back(
     entry = await logged(case)
     async with transaction(MAX):
         await approve([Choice(entry.id, 1)], by=MAX, at=now())
-    assert (await ines.send_form(f"/agent/time/{entry.id}", typed(version=1))).status_code == 403
+    assert (await ines.send_form(f"/agent/time/{entry.id}", typed())).status_code == 403
     assert "A change takes the approval back" in (await max_.get(f"/agent/time/{entry.id}")).text
-    assert (await max_.send_form(f"/agent/time/{entry.id}", typed(version=1, duration="2h"))).status_code == 303
+    assert (await max_.send_form(f"/agent/time/{entry.id}", typed(duration="2h"))).status_code == 303
     row = (await entries())[0]
     assert (row["state"], row["version"], row["actual_minutes"]) == ("submitted", 2, 120)
     assert (await max_.send_form(f"/agent/time/{entry.id}/deletion", {"version": 2})).status_code == 303
@@ -418,11 +423,11 @@ async def test_contacts_find_no_time(ada: Browser, case: Case) -> None:
         f"/agent/time/{entry.id}",
         f"/agent/time/{entry.id}/deletion",
     ):
-        assert (await ada.send_form(address, typed(version=1))).status_code == 404
+        assert (await ada.send_form(address, typed())).status_code == 404
     assert len(await entries()) == 1
 
 
 async def test_an_entry_that_is_not_there_is_404(ines: Browser) -> None:
     assert (await ines.get("/agent/time/999")).status_code == 404
     assert (await ines.get("/agent/time/x")).status_code == 404
-    assert (await ines.send_form("/agent/time/999", typed(version=1))).status_code == 404
+    assert (await ines.send_form("/agent/time/999", typed())).status_code == 404

@@ -17,6 +17,7 @@ from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
+from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import refused, see_other
@@ -88,11 +89,12 @@ async def change(
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader, customer=customer)).facts()
     try:
-        facts = form.into(ContactForm)
+        facts = edited(form, ContactForm, before)
         if facts.email != before.email:
             await confirm_person(request, facts.password, at)
         async with transaction(reader):
-            await (await Contact.find(contact, reader, customer=customer)).change(facts, at)
+            found = await Contact.find(contact, reader, customer=customer, hold=True)
+            await found.change(edited(form, ContactForm, await found.facts()), at)
     except Invalid as refusal:
         return await refused(request, _form, refusal, form, reader=reader, customer=customer, contact=contact)
     return see_other(f"/agent/customers/{customer}")

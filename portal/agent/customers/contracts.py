@@ -15,6 +15,7 @@ from portal.errors import Invalid
 from portal.people import particulars
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
+from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import refused, see_other
@@ -74,7 +75,8 @@ async def change_contract(
     """Change it; what is settled stays as it was settled."""
     try:
         async with transaction(reader):
-            await (await Contract.find(contract, reader, customer=customer)).change(form.into(ContractFacts))
+            found = await Contract.find(contract, reader, customer=customer, hold=True)
+            await found.change(edited(form, ContractFacts, found.facts))
     except Invalid as refusal:
         return await refused(request, _contract, refusal, form, reader=reader, customer=customer, contract=contract)
     return see_other(f"/agent/customers/{customer}")
@@ -143,7 +145,8 @@ async def change_service(
     where = {"customer": customer, "contract": contract}
     try:
         async with transaction(reader):
-            await (await Service.find(service, reader, **where)).change(form.into(ServiceFacts))
+            found = await Service.find(service, reader, **where, hold=True)
+            await found.change(edited(form, ServiceFacts, found.facts))
     except Invalid as refusal:
         return await refused(request, _service, refusal, form, reader=reader, service=service, **where)
     return see_other(f"/agent/customers/{customer}")

@@ -11,13 +11,14 @@ from portal.agent.pages import agent_page
 from portal.agent.setup.pages import choices, form_page
 from portal.contracts.case_types import CaseType
 from portal.contracts.contracts import Contract
-from portal.contracts.services import DefaultChoice, DefaultService, Service
+from portal.contracts.services import DefaultChoice, DefaultService, DefaultsShown, Service
 from portal.database import transaction
 from portal.errors import Invalid
 from portal.people import particulars
 from portal.people.contacts import Contact
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.readers import AgentReader
+from portal.web.edits import as_seen, edited, seen_in
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.limits import searching
@@ -74,10 +75,10 @@ async def show(request: Asked, reader: NamedDependency[AgentReader], customer: F
 
 async def _show(request: Asked, *, reader: AgentReader, customer: int, **again: Any) -> Response[str]:
     found = await Customer.find(customer, reader)
-    services, types = await Service.of(found.id), await CaseType.listed()
+    services, types, defaults = await Service.of(found.id), await CaseType.listed(), await DefaultService.of(found.id)
     return await agent_page(
         request, reader, "agent/customers/show.html", customer=found, contacts=await Contact.listed(found.id),
-        contracts=await Contract.of(found.id), services=services, defaults=await DefaultService.of(found.id), case_types=types,
+        contracts=await Contract.of(found.id), services=services, defaults=defaults, seen=as_seen(DefaultsShown.of(defaults)), case_types=types,
         type_choices=choices(one for one in types if not one.ended_at), service_choices=choices(services), **again,
     )  # fmt: skip
 
@@ -95,7 +96,8 @@ async def change(
     """Change it."""
     try:
         async with transaction(reader):
-            await (await Customer.find(customer, reader)).change(form.into(CustomerFacts))
+            found = await Customer.find(customer, reader, hold=True)
+            await found.change(edited(form, CustomerFacts, found.facts))
     except Invalid as refusal:
         return await refused(request, _form, refusal, form, customer=customer)
     return see_other(f"/agent/customers/{customer}")
@@ -125,9 +127,12 @@ async def choose_default(
 ) -> Response[Any]:
     """Which service a new case gets, for one type or for all others."""
     try:
-        choice = form.into(DefaultChoice)
+        case_type, shown = form.into(DefaultChoice).case_type_id, seen_in(form, DefaultsShown)
         async with transaction(reader):
-            found = await Customer.find(customer, reader)
+            found = await Customer.find(customer, reader, hold=True)
+            stored = DefaultsShown.of(await DefaultService.of(found.id))
+            seen = (shown or stored).choice(case_type)
+            choice = edited(form, DefaultChoice, stored.choice(case_type), seen=seen)
             await DefaultService.choose(found.id, choice.service_id, case_type=choice.case_type_id)
     except Invalid as refusal:
         return await refused(request, _show, refusal, form, reader=reader, customer=customer)

@@ -15,6 +15,7 @@ from portal.errors import Invalid
 from portal.people import particulars
 from portal.people.readers import AgentReader
 from portal.web.account.confirmation import confirm_person, needs_password
+from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import refused, see_other
@@ -24,6 +25,10 @@ class CompanyForm(CompanyFacts, kw_only=True):
     """The company, and the admin's password where they signed in a while ago (R20)."""
 
     password: str = ""
+
+
+NO_COMPANY = CompanyFacts(**dict.fromkeys(CompanyFacts.__struct_fields__, ""))
+"""What an admin sees before the company is set up."""
 
 
 @get("/setup", guards=[admin_only])
@@ -40,8 +45,9 @@ async def company(request: Request[Any, Any, Any]) -> Response[str]:
 
 async def _company(request: Request[Any, Any, Any], **again: Any) -> Response[str]:
     found, series = await Company.find(), await NumberSeries.find()
+    facts = await found.facts() if found else None
     return await form_page(
-        request, "agent/setup/company.html", facts=await found.facts() if found else None, is_new=found is None,
+        request, "agent/setup/company.html", facts=facts, seen=facts or NO_COMPANY, is_new=found is None,
         is_numbered=series is not None and series.next_number > series.first_number, asks_password=needs_password(request),
         countries=particulars.countries(), currencies=particulars.currencies(), zones=particulars.zones(), **again,
     )  # fmt: skip
@@ -56,10 +62,10 @@ async def save_company(
 ) -> Response[Any]:
     """Set it up, or change it."""
     try:
-        facts = form.into(CompanyForm)
-        await confirm_person(request, facts.password, at)
+        await confirm_person(request, form.into(CompanyForm).password, at)
         async with transaction(reader):
-            await Company.set_up(facts)
+            held = await Company.find(hold=True)
+            await Company.set_up(edited(form, CompanyForm, await held.facts() if held else NO_COMPANY))
     except Invalid as refusal:
         return await refused(request, _company, refusal, form)
     return see_other("/agent/setup")

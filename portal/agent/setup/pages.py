@@ -9,6 +9,7 @@ from litestar import Request, Response
 from portal.agent.pages import agent_page
 from portal.people import invitations
 from portal.web import drafts
+from portal.web.edits import as_seen
 from portal.web.visit import visit_of
 
 
@@ -17,16 +18,22 @@ async def form_page(
     template: str,
     *,
     facts: msgspec.Struct | None = None,
+    seen: msgspec.Struct | None = None,
     typed: dict[str, Any] | None = None,
     errors: dict[str, str] | None = None,
     **context: Any,
 ) -> Response[str]:
-    """A page with a form. What was just typed wins over what was kept when a session ended, and that over what is stored (`facts`)."""
+    """Return a page with a form. What was just typed wins over what was kept when a session ended, and that over what is stored (`facts`).
+
+    `seen`: what the form says it showed, where that is not `facts`.
+    """
     reader: Any = visit_of(request).reader
     if typed is None:
         path = request.scope["path"]
         stored = msgspec.structs.asdict(facts) if facts else {}
         typed = (await drafts.kept(reader, path))[path] or stored
+    shown = seen or facts
+    context["seen"] = as_seen(shown) if shown else ""
     return await agent_page(request, reader, template, typed=typed, errors=errors or {}, **context)
 
 

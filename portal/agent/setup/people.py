@@ -18,6 +18,7 @@ from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
+from portal.web.edits import Overtaken, edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import refused, see_other
@@ -73,7 +74,8 @@ async def change_department(
     """Rename or move it."""
     try:
         async with transaction(reader):
-            await (await Department.find(department)).change(form.into(DepartmentFacts))
+            found = await Department.find(department, hold=True)
+            await found.change(edited(form, DepartmentFacts, found.facts))
     except Invalid as refusal:
         return await refused(request, _department, refusal, form, department=department)
     return see_other("/agent/setup/departments")
@@ -103,9 +105,8 @@ async def _agent(
     request: Asked, *, agent: Agent | None = None, ticked: list[str] | None = None, **again: Any
 ) -> Response[str]:
     facts, departments = await agent.facts() if agent else None, await Department.all_by_name()
-    if ticked is None:  # who becomes a manager is offered all departments
-        is_manager = facts is not None and facts.grade == "manager"
-        ticked = facts.approves if facts and is_manager else [str(one.id) for one in departments]
+    if ticked is None:
+        ticked = facts.approves if facts else []
     return await form_page(
         request, "agent/setup/agent.html", facts=facts, agent=agent, ticked=ticked,
         department_choices=choices(departments), role_choices=choices(await Role.all_by_name()), zones=particulars.zones(),
@@ -147,13 +148,15 @@ async def change_agent(
         found = await Agent.find(agent)
         before = await found.facts()
     try:
-        facts = form.into(AgentForm)
+        facts = edited(form, AgentForm, before)
         if (facts.email, facts.grade) != (before.email, before.grade):
             await confirm_person(request, facts.password, at)
         async with transaction(reader):
-            await (await Agent.find(agent)).change(facts, at)
+            found = await Agent.find(agent, hold=True)
+            await found.change(edited(form, AgentForm, await found.facts()), at)
     except Invalid as refusal:
-        return await refused(request, _agent, refusal, form, ticked=form.all("approves"), agent=found)
+        ticked = refusal.typed["approves"] if isinstance(refusal, Overtaken) else form.all("approves")
+        return await refused(request, _agent, refusal, form, ticked=ticked, agent=found)
     return see_other("/agent/setup/agents")
 
 

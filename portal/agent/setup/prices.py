@@ -19,6 +19,7 @@ from portal.people.agents import Agent
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.people.roles import Role, RoleName
+from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import refused, see_other
@@ -59,7 +60,8 @@ async def role(request: Asked, role: FromPath[int]) -> Response[str]:
 
 
 async def _role(request: Asked, *, role: int, **again: Any) -> Response[str]:
-    return await form_page(request, "agent/setup/role.html", role=await Role.find(role), **again)
+    found = await Role.find(role)
+    return await form_page(request, "agent/setup/role.html", facts=found.facts, role=found, **again)
 
 
 @post("/setup/roles/{role:int}", guards=[admin_only])
@@ -69,7 +71,8 @@ async def rename_role(
     """Another name."""
     try:
         async with transaction(reader):
-            await (await Role.find(role)).rename(form.into(RoleName).name)
+            found = await Role.find(role, hold=True)
+            await found.rename(edited(form, RoleName, found.facts).name)
     except Invalid as refusal:
         return await refused(request, _role, refusal, form, role=role)
     return see_other("/agent/setup/roles")
@@ -153,7 +156,8 @@ async def change_case_type(
     """Another name, or billable otherwise from now on."""
     try:
         async with transaction(reader):
-            await (await CaseType.find(case_type)).change(form.into(CaseTypeFacts))
+            found = await CaseType.find(case_type, hold=True)
+            await found.change(edited(form, CaseTypeFacts, found.facts))
     except Invalid as refusal:
         return await refused(request, _case_type, refusal, form, case_type=case_type)
     return see_other("/agent/setup/case-types")

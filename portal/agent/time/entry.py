@@ -14,14 +14,38 @@ from portal.agent.time.form import Logged, Web
 from portal.billing import change_entry, delete_entry
 from portal.contracts.services import Service
 from portal.database import transaction
+from portal.durations import spoken
 from portal.errors import Conflict, Invalid
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.timekeeping import lists
 from portal.timekeeping.entries import TimeEntry
+from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
 from portal.web.pages import refused, see_other
 from portal.web.visit import visit_of
+
+
+class Said(Struct, kw_only=True):
+    """An entry as its form shows it."""
+
+    duration: str
+    work_date: str
+    service: int | None
+    billing: str
+    external_comment: str
+    description: str
+    counts: str
+    override_reason: str
+
+    @classmethod
+    def by(cls, line: lists.Line) -> "Said":
+        """What the entry says now."""
+        return cls(
+            duration=spoken(line.minutes), work_date=line.work_date.isoformat(), service=line.service_id, billing=line.billing.value,
+            external_comment=line.external_comment, description=line.description, override_reason=line.override_reason or "",
+            counts=spoken(line.counts) if line.override_reason else "",
+        )  # fmt: skip
 
 
 class Deletion(Struct, kw_only=True):
@@ -48,6 +72,7 @@ async def _entry(
         entry=line,
         services=services,
         today=day,
+        seen=as_seen(Said.by(line)),
         errors=errors or {},
         typed=typed or {},
     )
@@ -63,16 +88,16 @@ async def change(
 ) -> Response[Any]:
     """Say it anew (S2.21, S2.25); one that was submitted or approved is billing's to change."""
     try:
-        fields = form.into(Logged)
         async with transaction(reader):
-            where, found = await _page_of(entry, reader), await TimeEntry.find(entry, reader)
+            line, found = await lists.find(reader, entry), await TimeEntry.find(entry, reader)
+            fields = edited(form, Logged, Said.by(line))
             verb = found.change if found.is_open else partial(change_entry, entry)
-            await verb(work=fields.work(fields.service), version=fields.version, by=reader, at=at)
+            await verb(work=fields.work(fields.service), version=line.version, by=reader, at=at)
     except Invalid as refusal:
         return await refused(request, _entry, refusal, form, entry=entry)
     except Conflict as conflict:
         return await overtaken(request, _entry, conflict, form, entry=entry)
-    return see_other(where)
+    return see_other(_page_of(line))
 
 
 @post("/time/{entry:int}/deletion")
@@ -85,16 +110,15 @@ async def delete(
     """Remove it (S2.22); on a case its log keeps that it was there."""
     version = form.into(Deletion).version
     async with transaction(reader):
-        where, found = await _page_of(entry, reader), await TimeEntry.find(entry, reader)
+        line, found = await lists.find(reader, entry), await TimeEntry.find(entry, reader)
         verb = found.discard if found.is_open else partial(delete_entry, entry)
         await verb(version=version, by=reader, at=at)
-    return see_other(where)
+    return see_other(_page_of(line))
 
 
-async def _page_of(entry: int, reader: AgentReader) -> str:
-    """Where to go on after a change: its case, else the own list."""
-    number = (await lists.find(reader, entry)).case_number
-    return f"/agent/cases/{number}" if number else "/agent/time"
+def _page_of(line: lists.Line) -> str:
+    """Return the page to go on with after a change: the entry's case, else the own list."""
+    return f"/agent/cases/{line.case_number}" if line.case_number else "/agent/time"
 
 
 handlers: list[Any] = [show_entry, change, delete]

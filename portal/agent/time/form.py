@@ -25,7 +25,6 @@ class Logged(Struct, kw_only=True):
     form_key: str = ""
     counts: str = ""
     override_reason: str = ""
-    version: int = 0
 
     def work(self, service_id: int | None) -> Work:
         """What it says. Raises `Invalid` by field."""

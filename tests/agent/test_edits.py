@@ -1,0 +1,317 @@
+"""Two people in the same edit form: what one changes, the other does not undo (design manner 20). The forms are found by visiting every page."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from litestar.routes import HTTPRoute
+
+from portal.contracts.contracts import Contract
+from portal.contracts.services import Service, ServiceFacts
+from portal.database import transaction
+from portal.people.agents import Agent, AgentFacts
+from portal.people.departments import Department, DepartmentFacts
+from portal.people.readers import SYSTEM, AgentReader
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.forms import PageForm, form_of, forms_of
+from tests.places import furnished
+from tests.world import ACME, ACME_CONTRACT, ADA, MAX, NOOR, NOW, SUPPORT
+
+PATHS = (
+    "/agent/cases/{number}/assignment",
+    "/agent/cases/{number}/facts",
+    "/agent/cases/{number}/status",
+    "/agent/customers/{customer}/contacts/{contact}",
+    "/agent/customers/{customer}/contracts/{contract}",
+    "/agent/customers/{customer}/contracts/{contract}/services/{service}",
+    "/agent/customers/{customer}/default-service",
+    "/agent/customers/{customer}/edit",
+    "/agent/setup/agents/{agent}",
+    "/agent/setup/case-types/{case_type}",
+    "/agent/setup/company",
+    "/agent/setup/departments/{department}",
+    "/agent/setup/roles/{role}",
+    "/agent/time/{entry}",
+)
+"""The addresses that edit forms are sent to."""
+WITHOUT_A_PAGE_OF_THEIR_OWN = ("/agent/cases/{number}/status", "/agent/customers/{customer}/default-service")
+"""Parts of another page, proved below one by one."""
+CREATING = ("/new", "/time", "/replies", "/notes", "/roles", "/rates", "/case-types", "/departments", "/preview")
+"""Ends of addresses whose forms make something new, or write a further message."""
+NO_EDITS = ("/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue")
+"""Forms that carry a value and change no field: a name for password managers, a sealed key, and versions that are compared."""
+
+EXAMPLES: dict[str, Callable[[str], str]] = {
+    "email": lambda now: f"x{now}",
+    "phone": lambda now: now + "1" if now else "+49 40 555 0199",
+    "vat_id": lambda now: f"{now[:-1]}{(int(now[-1]) + 1) % 10}" if now else "DE123456788",
+    "iban": lambda now: "DE89370400440532013000" if now != "DE89370400440532013000" else "DE02120300000000202051",
+    "bic": lambda now: "COBADEFFXXX" if now != "COBADEFFXXX" else "BYLADEM1001",
+    "first_number": lambda now: f"{now[:-1]}{(int(now[-1]) + 1) % 10}",
+    "start_on": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
+    "effective_start": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
+    "anchor": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
+    "work_date": lambda now: f"{now[:-2]}{int(now[-2:]) % 19 + 1:02}",
+    "end_on": lambda now: f"{int(now[:4]) + 1}{now[4:]}" if now else "2028-01-01",
+    "payment_days": lambda now: str(int(now) + 1),
+    "vat_rate": lambda now: str(int(now) + 1),
+    "rounding_minimum": lambda now: str(int(now) + 1),
+    "rounding_increment": lambda now: str(int(now) + 1),
+    "duration": lambda now: "40m" if "40" not in now else "55m",
+    "counts": lambda now: "1h" if "1" not in now else "2h",
+    "exemption_reason": lambda now: f"{now} Reverse charge",
+}
+"""What else could stand in a field of text, by its name; words where the name is not here."""
+TOGETHER = {
+    "taxable": {"exemption_reason": "Reverse charge"},
+    "counts": {"override_reason": "agreed by phone"},
+    "override_reason": {"counts": "15m"},
+}
+"""Fields that are refused without another one."""
+AVOIDED = ("not_billable",)
+"""Choices with which another field of the form means nothing."""
+FIXED = ("currency", "exemption_reason", "first_number", "settlement")
+"""Fields that cannot be changed alone: the currency of a contract with services, the first number once an invoice is issued."""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+@pytest.fixture
+async def addresses(app: Gate) -> dict[str, str]:
+    """The addresses of the forms, on one of everything."""
+    places = await furnished(app.storage)
+    async with transaction(SYSTEM):  # a third choice where there would be two
+        contract = await Contract.find(ACME_CONTRACT, SYSTEM)
+        for name in ("On site", "Remote"):
+            await Service.create(contract, ServiceFacts(name=name), NOW)
+        await Department.create(DepartmentFacts(name="Sales"))
+    return {path: places.address(path) for path in PATHS}
+
+
+@pytest.fixture
+async def bo(dsn: str) -> AgentReader:
+    """A second admin."""
+    facts = AgentFacts(
+        name="Bo Admin", email="bo@desk.example", grade="admin", department_id=str(SUPPORT), time_zone="Europe/Berlin"
+    )
+    async with transaction(SYSTEM) as tx:
+        agent = await Agent.create(facts, NOW)
+        await tx.execute(
+            "update credential set password_hash = (select password_hash from credential where id = 1) where agent_id = $1",
+            agent.id,
+        )
+        credential = (await agent.credential())["id"]
+    return AgentReader(agent.id, credential, agent.name, "bo@desk.example", "admin", "en_GB", "Europe/Berlin")
+
+
+@pytest.fixture
+async def noors(app: Gate) -> AsyncIterator[Browser]:
+    async with await Browser.of(app, NOOR, at=NOW) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def bos(app: Gate, bo: AgentReader) -> AsyncIterator[Browser]:
+    async with await Browser.of(app, bo, at=NOW) as browser:
+        yield browser
+
+
+def fields_of(form: PageForm) -> list[str]:
+    """The fields that somebody can change by themselves."""
+    return sorted(form.names - {"csrf", "seen", "password", "manages_contacts", "approves", *FIXED})
+
+
+def another(form: PageForm, name: str) -> Any:
+    """A value for a field that it does not have now; None takes a box's tick away."""
+    now, offered = form.fields.get(name, [""])[-1], form.offered.get(name, [])
+    if offered == ["yes"]:
+        return None if now else "yes"
+    if len(offered) > 1:
+        return next(value for value in offered if value not in ("", now, *AVOIDED))
+    return EXAMPLES.get(name, lambda now: f"{now} anew".strip())(now)
+
+
+def changed(form: PageForm, name: str) -> dict[str, Any]:
+    """The field with another value, and what has to go with it."""
+    is_a_choice, is_empty = len(form.offered.get(name, [])) > 1, not form.fields.get(name, [""])[-1]
+    return {name: another(form, name)} | (TOGETHER.get(name, {}) if is_a_choice or is_empty else {})
+
+
+async def save(browser: Browser, form: PageForm, typed: dict[str, Any]) -> Any:
+    """Send the form as it was loaded, with some fields typed anew, and with the token of whoever sends it."""
+    data = {name: value for name, value in {**form.fields, **typed}.items() if value is not None and name != "csrf"}
+    return await browser.send_form(form.action, data)
+
+
+async def test_every_edit_form_says_what_it_showed(app: Gate, noors: Browser) -> None:
+    """A form that shows stored values and does not say which is found here."""
+    places, found, silent = await furnished(app.storage), set[str](), set[str]()
+    pages = [route.path_format for route in app.inner.routes if isinstance(route, HTTPRoute) and "GET" in route.methods]
+    by_address = {places.address(path): path for path in PATHS}
+    for path in pages:
+        if not path.startswith(("/agent", "/account")) or path == "/agent/live":
+            continue
+        for form in forms_of((await noors.get(places.address(path))).text):
+            shown = [
+                value
+                for name, values in form.fields.items()
+                if name in form.offered and name != "csrf"
+                for value in values
+            ]
+            if "seen" in form.names:
+                found.add(by_address[form.action])
+            elif any(shown) and "/" in form.action and not form.action.split("?")[0].endswith(CREATING):
+                silent.add(form.action)
+    assert found == set(PATHS)
+    assert {form for form in silent if not form.endswith(NO_EDITS)} == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN])
+async def test_two_people_change_different_fields_and_both_hold(
+    addresses: dict[str, str], noors: Browser, bos: Browser, path: str
+) -> None:
+    """Noor opens the form, Bo changes one field, Noor another: both hold, and each log names who did it."""
+    here = addresses[path]
+
+    async def opened() -> PageForm:
+        return form_of((await noors.get(here)).text, here)
+
+    names = fields_of(await opened())
+    for theirs, mine in zip(names, names[1:] + names[:1], strict=True):
+        if theirs == mine:
+            continue
+        form = await opened()
+        with_theirs, with_mine = changed(form, theirs), changed(form, mine)
+        if set(with_theirs) & set(with_mine):
+            continue
+        assert (await save(bos, form, with_theirs)).status_code == 303, (theirs, with_theirs)
+        shown = await opened()
+        before = await last_change()
+        answer = await save(noors, form, with_mine)
+        assert answer.status_code == 303, (theirs, mine, re.findall(r'class="wrong".*?<span>(.*?)</span>', answer.text))
+        after = await opened()
+        for name in with_theirs:
+            assert after.fields.get(name) == shown.fields.get(name), (name, "was undone")
+        for name in with_mine:
+            assert after.fields.get(name) != form.fields.get(name), (name, "was lost")
+        assert theirs not in await changed_by(NOOR, before), "the log blames Noor for what Bo did"
+
+
+async def last_change() -> int:
+    async with transaction(SYSTEM) as tx:
+        return int(await tx.fetchval("select coalesce(max(id), 0) from audit") or 0)
+
+
+async def changed_by(who: AgentReader, since: int) -> set[str]:
+    """The columns that the audit says this person changed."""
+    async with transaction(SYSTEM) as tx:
+        rows = await tx.fetch(
+            "select jsonb_object_keys(changes) as name from audit where id > $1 and credential_id = $2",
+            since,
+            who.credential_id,
+        )
+    return {row["name"] for row in rows}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN])
+async def test_two_people_change_the_same_field_and_the_second_sees_both_values(
+    addresses: dict[str, str], noors: Browser, bos: Browser, path: str
+) -> None:
+    """Refused with both values in sight and nothing lost; sent again, the second one's holds."""
+    here = addresses[path]
+
+    async def opened() -> PageForm:
+        return form_of((await noors.get(here)).text, here)
+
+    proved = 0
+    for name in fields_of(await opened()):
+        form = await opened()
+        theirs = changed(form, name)
+        if form.offered.get(name) == ["yes"] or 1 < len(set(form.offered.get(name, []))) < 3:
+            continue  # of two choices there is no third
+        assert (await save(bos, form, theirs)).status_code == 303
+        stored = await opened()
+        mine = changed(stored, name)
+        if mine[name] == form.fields.get(name, [""])[-1]:
+            continue
+        others = {
+            one: another(form, one)
+            for one in fields_of(form)
+            if one in ("description", "order_reference", "street") and one != name
+        }
+        answer = await save(noors, form, mine | others)
+        assert answer.status_code == 409, (name, mine)
+        assert "Somebody else changed this meanwhile. It is now" in answer.text, name
+        again = form_of(answer.text, here)
+        for one, value in (mine | others).items():
+            assert again.fields[one] == [value], (one, "was lost")
+        assert (await opened()).fields.get(name) == stored.fields.get(name), "a refusal changes nothing"
+        assert (await save(noors, again, {})).status_code == 303, name
+        assert (await opened()).fields.get(name) != stored.fields.get(name)
+        proved += 1
+    assert proved or path.endswith(("{case_type}", "assignment"))
+
+
+async def test_a_status_that_a_colleague_set_meanwhile_is_not_undone(
+    app: Gate, addresses: dict[str, str], noors: Browser, bos: Browser
+) -> None:
+    here = addresses["/agent/cases/{number}/status"]
+    form = form_of((await noors.get(here.removesuffix("/status"))).text, here)
+    assert (await save(bos, form, {"status": "waiting_for_others"})).status_code == 303
+    answer = await save(noors, form, {"status": "resolved"})
+    assert answer.status_code == 409
+    assert "The status is Waiting for others by now." in answer.text
+
+
+async def test_a_default_service_that_a_colleague_chose_meanwhile_is_shown(
+    app: Gate, addresses: dict[str, str], noors: Browser, bos: Browser
+) -> None:
+    page = f"/agent/customers/{ACME}"
+    here = f"{page}/default-service"
+    form = form_of((await noors.get(page)).text, here)
+    first, second, third = form.offered["service_id"][1:4]
+    assert (await save(bos, form, {"service_id": second, "case_type_id": ""})).status_code == 303
+    assert (await save(noors, form, {"service_id": third, "case_type_id": "1"})).status_code == 303, "another type"
+    answer = await save(noors, form, {"service_id": third, "case_type_id": ""})
+    assert answer.status_code == 409
+    assert "It is now “" in answer.text
+    assert (await save(noors, form_of(answer.text, here), {})).status_code == 303
+    assert form_of((await noors.get(page)).text, here).fields["seen"] != form.fields["seen"]
+    assert first != third
+
+
+async def test_a_right_that_was_taken_away_does_not_come_back(
+    app: Gate, addresses: dict[str, str], noors: Browser, bos: Browser
+) -> None:
+    """Rights and the departments that a manager approves are ticked boxes: what was unticked meanwhile stays so."""
+    here = f"/agent/customers/{ACME}/contacts/{ADA.id}"
+    form = form_of((await noors.get(here)).text, here)
+    assert (await save(bos, form, {"sees_invoices": None})).status_code == 303
+    assert (await save(noors, form, {"phone": "+49 40 555 0150"})).status_code == 303
+    after = form_of((await noors.get(here)).text, here)
+    assert "sees_invoices" not in after.fields
+    assert after.fields["phone"] == ["+49 40 555 0150"]
+
+    here = f"/agent/setup/agents/{MAX.id}"
+    form = form_of((await noors.get(here)).text, here)
+    departments = form.offered["approves"]
+    assert (await save(bos, form, {"approves": departments[:2]})).status_code == 303
+    assert (await save(noors, form, {"name": "Max H."})).status_code == 303
+    assert sorted(form_of((await noors.get(here)).text, here).fields["approves"]) == sorted(departments[:2])
+    answer = await save(noors, form, {"approves": departments[2:3]})
+    assert answer.status_code == 409
+    assert form_of(answer.text, here).fields["approves"] == departments[2:3]
+
+
+@pytest.mark.parametrize("seen", ["x", "{}", "[]", "null", '{"name": 7}', '{"name": "a", "more": 1}'])
+async def test_a_form_that_says_nonsense_about_what_it_showed_is_refused(noors: Browser, seen: str) -> None:
+    answer = await noors.send_form("/agent/setup/roles/1", {"name": "Architect", "seen": seen})
+    assert answer.status_code == 400
