@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from portal import console
 from portal.ground import database_of, refuse_unfit, run_tree, settings_for, step, with_pool
 
 if TYPE_CHECKING:
@@ -22,14 +23,22 @@ CAST = (
     ("Gil", "gil@globex.example", "customer Globex"),
 )
 
+LONGEST_LINE = 10_000
+"""Characters that are read of a password; one so long is refused anyway."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; what it refuses is one sentence on standard error and exit status 1."""
+    """Run one command and return its exit status; what it refuses is one line on standard error and status 1.
+
+    So is a disk that is full or a database that goes away: there is no trace for what is no mistake of ours.
+    """
     given = _parser().parse_args(arguments)
     if given.command == "simulate":
         from portal.billing.simulate import main as simulate
 
         return simulate([given.file])
+    from asyncpg import InterfaceError, PostgresError
+
     from portal.errors import Refusal
     from portal.settings import CannotStart
 
@@ -37,11 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given.run(given)
     except (CannotStart, Refusal) as refusal:
-        print(refusal, file=sys.stderr)
-        return 1
+        console.say(str(refusal))
+    except (PostgresError, InterfaceError) as error:
+        console.say(f"The database refused: {error}.")
+    except OSError as error:
+        console.say(f"The portal cannot go on: {error}.")
     except KeyboardInterrupt:
         return 130
-    return 0
+    else:
+        return 0
+    return 1
+
+
+def command() -> NoReturn:
+    """Run the command that the arguments of this process name."""
+    console.run(main)
 
 
 def _leave(*_: Any) -> None:
@@ -49,10 +68,17 @@ def _leave(*_: Any) -> None:
     raise SystemExit(128 + signal.SIGTERM)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses arguments in one line, with status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say how the command is used and what is wrong."""
+        console.say(f"{self.format_usage()} ({message})")
+        self.exit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="portal", description="Support cases, the time worked on them, and the invoices that follow."
-    )
+    parser = _Parser(prog="portal", description="Support cases, the time worked on them, and the invoices that follow.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="serve in production, behind a proxy that speaks https")
@@ -81,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
 
     simulate = commands.add_parser("simulate", help="run the billing engine over a JSON document, without a database")
+    simulate.usage = "portal simulate FILE"
     simulate.add_argument("file", metavar="FILE")
 
     admin = commands.add_parser("admin", help="administrators").add_subparsers(
@@ -97,8 +124,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: use a number from 1 to 65535")
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no port: use a number from 1 to 65535")
     return int(text)
 
 
@@ -115,7 +142,7 @@ def _serve(given: argparse.Namespace) -> None:
         raise CannotStart("DATABASE_URL is missing: the app needs a role of its own beside the owner's.")
     refuse_unfit(settings)
     greeting = f"The portal serves {settings.base_url}."
-    run_tree(settings, given.host, given.port, lambda: print(greeting, flush=True), with_worker=not given.no_worker)
+    run_tree(settings, given.host, given.port, lambda: console.greet(greeting), with_worker=not given.no_worker)
 
 
 def _demo(given: argparse.Namespace) -> None:
@@ -127,10 +154,9 @@ def _demo(given: argparse.Namespace) -> None:
     settings = Settings.from_environment(environ)
 
     def greet() -> None:
-        print(f"\nThe portal is at {settings.base_url}. Sign in with the password {settings.demo_password} as\n")
-        for name, address, who in CAST:
-            print(f"    {address:<22}{name:<6}{who}")
-        print("\nCtrl-C stops it.", flush=True)
+        lines = [f"\nThe portal is at {settings.base_url}. Sign in with the password {settings.demo_password} as\n"]
+        lines += [f"    {address:<22}{name:<6}{who}" for name, address, who in CAST]
+        console.greet("\n".join([*lines, "\nCtrl-C stops it."]))
 
     run_tree(settings, "127.0.0.1", given.port, greet, _fill_demo)
 
@@ -238,18 +264,24 @@ def _create_admin(given: argparse.Namespace) -> None:
 
 
 def _asked_password() -> str:
-    """Never an argument: those can be seen by every user of the machine (R86)."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    import getpass
-
+    """Read the password from standard input. It is never an argument: every user of the machine can see those (R86)."""
     from portal.settings import CannotStart
 
-    password = getpass.getpass("Password: ")
-    if getpass.getpass("The same again: ") != password:
+    if not sys.stdin.isatty():
+        try:
+            return sys.stdin.readline(LONGEST_LINE).rstrip("\n")
+        except UnicodeDecodeError:
+            raise CannotStart("The password on standard input is not UTF-8.") from None
+    import getpass
+
+    try:
+        password, again = getpass.getpass("Password: "), getpass.getpass("The same again: ")
+    except EOFError:
+        raise CannotStart("No password was typed.") from None
+    if again != password:
         raise CannotStart("The two passwords are not the same.")
     return password
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

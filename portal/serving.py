@@ -30,7 +30,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from portal import children, logs
+from portal import children, console, logs
 from portal.embedded import EmbeddedPostgres
 from portal.settings import CannotStart, Settings
 
@@ -57,6 +57,8 @@ def refuse_taken_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen(1)
+    except UnicodeError as error:
+        raise CannotStart("The name of the host cannot be used: choose another with --host.") from error
     except OSError as error:
         raise CannotStart(
             f"Port {port} of {host} cannot be used ({error.strerror}): choose another with --port."
@@ -244,4 +246,5 @@ def _web(app: str, host: str, port: str, workers: str) -> None:
 
 
 if __name__ == "__main__":
+    console.prepare()
     _web(*sys.argv[1:])

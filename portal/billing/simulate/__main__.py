@@ -2,6 +2,7 @@
 
 import sys
 
+from portal import console
 from portal.billing.simulate import main
 
-sys.exit(main(sys.argv[1:]))
+console.run(lambda: main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""The standard streams of a command, which may be closed, full, or a pipe that nobody reads any more.
+
+What a command says on standard error is a courtesy: it is lost where it cannot be written, and the command goes on. What it
+writes to standard output is its result: where that cannot be written, the command says so in one line and ends with status 1.
+"""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+MOST_SAID = 500
+"""Characters of a refusal; it may quote an argument of any length."""
+
+
+class _Lenient(io.FileIO):
+    """A file whose writes never fail; what it cannot take is dropped."""
+
+    def write(self, content: object) -> int:
+        """Write what fits, and report all of it as written."""
+        with contextlib.suppress(OSError):
+            super().write(content)  # type: ignore[arg-type]
+        return len(content)  # type: ignore[arg-type]
+
+
+def prepare() -> None:
+    """Make the three standard streams usable, once, at the beginning of a process.
+
+    A stream that was closed is opened on /dev/null, because the next file that somebody opens would get its number
+    otherwise. Standard output is then opened for reading only, so that writing a result to it fails.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR if number == 2 else os.O_RDONLY)
+            os.set_inheritable(opened, True)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 (for the whole process)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 (for the whole process)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(_Lenient(2, "w", closefd=False)),
+        encoding="utf-8",
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+def say(sentence: str) -> None:
+    """Write one line to standard error, however many lines and characters `sentence` has."""
+    line = " ".join(sentence.split())
+    sys.stderr.write((line if len(line) <= MOST_SAID else line[: MOST_SAID - 1] + "…") + "\n")
+    sys.stderr.flush()
+
+
+def greet(text: str) -> None:
+    """Write `text` to standard output if that takes it: a server runs on without having said where it is."""
+    with contextlib.suppress(OSError):
+        os.write(1, text.encode() + b"\n")
+
+
+def run(command: Callable[[], int]) -> NoReturn:
+    """End this process with the status of `command`, or with 1 and one line where its output could not be written."""
+    prepare()
+    try:
+        status = command()
+    except SystemExit as end:  # of the parser of arguments, and of signals
+        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if status == 0:
+            say(f"The output cannot be written: {error.strerror}.")
+            status = 1
+        _drop_output()
+    sys.exit(status)
+
+
+def _drop_output() -> None:
+    """Throw away what standard output could not take; the interpreter would try again while it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.stdout.flush()
