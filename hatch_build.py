@@ -6,10 +6,13 @@ Nothing of others is committed: `package-lock.json` fixes what is fetched, by ha
     static/vendor/htmx.min.js           htmx
     static/vendor/hx-sse.min.js         its extension for server-sent events
     static/vendor/icons/NAME.svg        one file for each name in ICONS, from lucide
-    static/vendor/fonts/inter-latin.woff2, inter-latin-italic.woff2, inter.woff2
-                                        Inter, variable in weight and optical size, for pages; the last has all letters
+    static/vendor/fonts/inter-latin.woff2, inter-latin-italic.woff2
+                                        Inter for pages, variable in weight and optical size, cut down to what Latin-1 text needs
+    static/vendor/fonts/inter.woff2     the same with all letters
     static/vendor/ttf/Inter-400.ttf, -500, -600, -700                 Inter for typst, which reads no woff2
     static/vendor/licences/NAME.txt     the licence of each package
+    static/built/style.css, script.js   the bundles of `portal/render/assets.py`, minified by esbuild, and what else browsers load,
+                                        each with a copy by brotli (.br) and gzip (.gz); for the wheel, or `python hatch_build.py --built`
     tests/vendor/axe.min.js             axe-core, for the tests only (`python hatch_build.py --tests`)
 
 In the wheel the folders templates, static and migrations stand inside of the package.
@@ -17,15 +20,23 @@ In the wheel the folders templates, static and migrations stand inside of the pa
 Run by itself (`python hatch_build.py`), it fills the folders and does nothing if they are already filled from the same lock.
 """
 
+import gzip
 import hashlib
 import importlib.util
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import brotli
+from fontTools.subset import Options, Subsetter, parse_unicodes
+from fontTools.ttLib import TTFont
+from fontTools.varLib import instancer
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).resolve().parent
@@ -57,6 +68,10 @@ PAGE_FILES = {
     "licences/inter.txt": "inter-ui/LICENSE.txt",
     "licences/inter-ttf.txt": "@expo-google-fonts/inter/LICENSE_FONT",
 }
+LATIN = "0000-00FF,0131,0152-0153,02BB-02BC,02C6,02DA,02DC,2000-206F,20AC,2122,2190-2199,2212,2215,FEFF,FFFD"
+"""The letters of the Latin fonts, as `unicode-range` in base.css names them."""
+FEATURES = "kern calt ccmp locl mark mkmk tnum cv05 ss03".split()
+WEIGHT_RANGE = (400, 700)
 TEST_FILES = {"axe.min.js": "axe-core/axe.min.js"}
 
 
@@ -68,38 +83,110 @@ class Assets(BuildHookInterface):  # type: ignore[type-arg]
             return
         fill(ROOT / "static" / "vendor", PAGE_FILES)
         if version == "standard":
+            build(ROOT / "static")
             build_data["force_include"].update(
                 {str(ROOT / name): f"portal/{name}" for name in SHIPPED if (ROOT / name).is_dir()}
             )
 
 
 def fill(folder: Path, files: dict[str, str], *, with_dev: bool = False) -> bool:
-    """Fill `folder` with `files` (name there -> path in node_modules); False if it was filled from the same inputs before.
-
-    The folder is made beside its place and then moved there, so that a build that is broken off leaves no half of one.
-    """
+    """Fill `folder` with `files` (name there -> path in node_modules); False if it was filled from the same inputs before."""
     stamp = _stamp(files)
     if (folder / ".stamp").is_file() and (folder / ".stamp").read_text() == stamp:
         return False
-    with tempfile.TemporaryDirectory(prefix="portal-assets-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="portal-assets-") as temporary, _replaced(folder) as fresh:
         modules = _fetch(Path(temporary), with_dev=with_dev)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".vendor-", dir=folder.parent))
-        fresh.chmod(0o755)
         for name, source in files.items():
             target = fresh / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(modules / source, target)
+            if "/inter-latin" in name:
+                cut_down(modules / source, target)
+            else:
+                shutil.copyfile(modules / source, target)
         (fresh / ".stamp").write_text(stamp)
+    return True
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """Give an empty folder, which takes the place of `folder` once it is filled, so that nobody finds half of one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    fresh.chmod(0o755)
+    try:
+        yield fresh
         if folder.exists():
             shutil.rmtree(folder)
         fresh.rename(folder)
-    return True
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _stamp(files: dict[str, str]) -> str:
     lock = (ROOT / "package-lock.json").read_bytes()
-    return hashlib.sha256(lock + repr(sorted(files.items())).encode()).hexdigest()
+    made_of = (sorted(files.items()), LATIN, FEATURES, WEIGHT_RANGE)
+    return hashlib.sha256(lock + repr(made_of).encode()).hexdigest()
+
+
+def cut_down(source: Path, target: Path) -> None:
+    """Write the part of a variable font that Latin text in our weights and features needs: less than half of its bytes."""
+    font = TTFont(source, recalcTimestamp=False)  # the same input gives the same bytes
+    subsetter = Subsetter(Options(layout_features=FEATURES))
+    subsetter.populate(unicodes=parse_unicodes(LATIN))
+    subsetter.subset(font)
+    instancer.instantiateVariableFont(font, {"wght": WEIGHT_RANGE}, inplace=True)
+    font.flavor = "woff2"
+    font.save(target)
+
+
+def build(static: Path) -> bool:
+    """Minify and compress what browsers load into `static/built`; False if that was done from the same sources before."""
+    assets = _assets()
+    stamp, folder = assets.fingerprint(static), static / assets.BUILT
+    if (folder / assets.STAMP).is_file() and (folder / assets.STAMP).read_text() == stamp:
+        return False
+    with tempfile.TemporaryDirectory(prefix="portal-assets-") as temporary, _replaced(folder) as fresh:
+        minify = _minifier(_fetch(Path(temporary), with_dev=False))
+        contents = {name: minify(name, assets.joined(static, name)) for name in assets.BUNDLES}
+        contents |= {name: (static / name).read_bytes() for name in assets.compressible(static)}
+        for name, content in contents.items():
+            target = fresh / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            target.with_name(f"{target.name}.br").write_bytes(brotli.compress(content, mode=brotli.MODE_TEXT))
+            target.with_name(f"{target.name}.gz").write_bytes(gzip.compress(content, mtime=0))
+        (fresh / assets.STAMP).write_text(stamp)
+    return True
+
+
+def _assets() -> ModuleType:
+    """Load the module that names the bundles, without the package around it, whose dependencies a build does not have."""
+    spec = importlib.util.spec_from_file_location("portal_assets", ROOT / "portal" / "render" / "assets.py")
+    if spec is None or spec.loader is None:
+        raise SystemExit("portal/render/assets.py is missing.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _minifier(modules: Path) -> Callable[[str, bytes], bytes]:
+    """Return what minifies the content of a .css or .js file by its name.
+
+    A style sheet loses blanks and comments only, so that a test can compare its rules with the sources'; merging rules saves a hundredth.
+    """
+    program = modules / "esbuild" / "bin" / "esbuild"
+
+    def minify(name: str, content: bytes) -> bytes:
+        kind = Path(name).suffix[1:]
+        how = ["--minify-whitespace"] if kind == "css" else ["--minify", "--legal-comments=none"]
+        command = [_npm()[0], str(program), "--target=esnext", f"--loader={kind}", *how]
+        done = subprocess.run(command, input=content, capture_output=True, timeout=FETCH_SECONDS, check=False)
+        if done.returncode != 0 or done.stderr:
+            raise SystemExit(f"{name} cannot be minified:\n{done.stderr.decode()}")
+        return done.stdout
+
+    return minify
 
 
 def _fetch(folder: Path, *, with_dev: bool) -> Path:
@@ -127,8 +214,10 @@ def _npm() -> list[str]:
 
 
 def main() -> None:
-    """Fill the folders of the work tree, with `--tests` those of the tests too."""
+    """Fill the folders of the work tree, with `--tests` those of the tests too, with `--built` that of the build."""
     fill(ROOT / "static" / "vendor", PAGE_FILES)
+    if "--built" in sys.argv[1:]:
+        build(ROOT / "static")
     if "--tests" in sys.argv[1:]:
         fill(ROOT / "tests" / "vendor", TEST_FILES, with_dev=True)
 

@@ -8,8 +8,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 import hatch_build
+from portal.render import assets
+from tests.look.gallery import FLAGS, executable
 
 ROOT = Path(__file__).parent.parent
 # Put together here, so that this file names none either.
@@ -93,5 +96,32 @@ def test_the_wheel_carries_templates_static_and_migrations(tmp_path: Path) -> No
         assert own
         assert own <= names
     assert "portal/static/vendor/htmx.min.js" in names
+    assert {f"portal/static/built/{name}{ending}" for name in assets.BUNDLES for ending in ("", ".br", ".gz")} <= names
+    assert "portal/static/built/.stamp" in names
     assert "portal/__main__.py" in names
     assert not any(name.startswith("tests/") for name in names)
+
+
+RULES = """text => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(text);
+    const told = rule => [
+        rule.selectorText ?? rule.conditionText ?? rule.name ?? "", [...(rule.style ?? [])].sort(), [...(rule.cssRules ?? [])].map(told)
+    ];
+    return JSON.stringify([...sheet.cssRules].map(told));
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_minified_style_sheet_has_the_same_rules() -> None:
+    """Some minifiers take the blank out of `.folds :is(tbody)` where rules are nested."""
+    hatch_build.build(ROOT / "static")
+    sources = assets.joined(ROOT / "static", "style.css").decode()
+    minified = (ROOT / "static" / "built" / "style.css").read_text()
+    assert len(minified) < len(sources) * 0.85
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        page = browser.new_page()
+        assert page.evaluate(RULES, minified) == page.evaluate(RULES, sources)
+        browser.close()

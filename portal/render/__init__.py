@@ -7,14 +7,13 @@ steer the formats: `reader` (locale and time zone; else the company's zone and B
 from collections.abc import Callable, Iterable
 from datetime import date
 from functools import cache, lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from portal.render import browsers, drawings, formats, prose
+from portal.render import assets, browsers, drawings, formats, prose
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -34,8 +33,11 @@ def render(template: str, **context: object) -> str:
 
 @cache
 def static(path: str) -> str:
-    """`static('css/base.css')` gives `/static/css/base.css?v=<hash>`, so that browsers may keep it for good. As templates, it is read once."""
-    return f"/static/{path}?v={blake2b((folder('static') / path).read_bytes(), digest_size=6).hexdigest()}"
+    """Return the address of a static file or bundle with the hash of its content, so that browsers may keep it for good: `static("style.css")`.
+
+    As templates, it is read once.
+    """
+    return assets.address(folder("static"), path)
 
 
 def message_html(text: str) -> Markup:

@@ -1,7 +1,6 @@
-"""Styles, scripts, fonts: the same for all, kept by browsers for good because their addresses carry a fingerprint."""
+"""Styles, scripts, fonts: the same for all, and kept by browsers for a year because each address carries the hash of the content."""
 
 import mimetypes
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 
 from portal.errors import NotFound
-from portal.render import folder
+from portal.render import assets, folder
+from portal.web.compression import accepted
 
 mimetypes.add_type("font/woff2", ".woff2")
 mimetypes.add_type("text/javascript", ".js")
@@ -17,21 +17,21 @@ mimetypes.add_type("text/javascript", ".js")
 
 @get("/static/{path:path}", sync_to_thread=False)
 def static_file(request: Request[Any, Any, Any], path: FromPath[Path]) -> Response[bytes]:
-    """A file of `static/`."""
-    root = folder("static").resolve()
+    """Answer a file of `static/`, compressed by the build where the browser takes that.
+
+    Only the address with the right hash is kept: while an upgrade runs, a process of before may be asked for the next content.
+    """
+    name = str(path).lstrip("/")
     try:
-        file = (root / str(path).lstrip("/")).resolve()
-        found = file.is_relative_to(root) and file.is_file()
-    except (OSError, ValueError):  # a name that no file can have: too long, or with a NUL
-        found = False
-    if not found:
-        raise NotFound
-    kept = "public, max-age=31536000, immutable" if "v" in request.query_params else "no-cache"
-    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    return Response(_content(file, file.stat().st_mtime_ns), media_type=media_type, headers={"cache-control": kept})
-
-
-@lru_cache(maxsize=256)
-def _content(file: Path, changed_at: int) -> bytes:
-    """The file's bytes; `changed_at` only makes an edited file a new question."""
-    return file.read_bytes()
+        asset = assets.asset(folder("static"), name)
+    except FileNotFoundError:
+        raise NotFound from None
+    is_named = request.query_params.get("v") == asset.digest
+    headers = {"cache-control": "public, max-age=31536000, immutable" if is_named else "no-cache"}
+    content = asset.content
+    if asset.encoded:
+        headers["vary"] = "Accept-Encoding"
+        if coding := accepted(request.headers.get("accept-encoding", ""), asset.encoded):
+            headers["content-encoding"], content = coding, asset.encoded[coding]
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Response(content, media_type=media_type, headers=headers)

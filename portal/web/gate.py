@@ -16,6 +16,7 @@ from portal.settings import Settings
 from portal.storage import Storage
 from portal.web import cookies, drafts, headers, metrics
 from portal.web.address import client_address
+from portal.web.compression import Compressor
 from portal.web.errors import STREAMS, answer_failure, answer_refusal
 from portal.web.interrupted import keep_and_sign_in
 from portal.web.visit import KEY, CompanyBrief, Visit, now
@@ -56,17 +57,22 @@ class Gate:
         if bodiless:  # the same guards and the same headers as for GET (R34)
             answered = {**scope, "method": "GET"}
 
-        async def finish(message: Any) -> None:
-            nonlocal status
+        async def leave(message: Any) -> None:
             if bodiless and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
+            await send(message)
+
+        leaving = Compressor("" if public else given.get(b"accept-encoding", ""), leave)
+
+        async def finish(message: Any) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 sent = list(message.get("headers", []))
                 message["headers"] = sent + headers.for_every_answer(
                     visit, {name.lower() for name, _ in sent}, public=public
                 )
-            await send(message)
+            await leaving.send(message)
 
         try:
             await self._answer(visit, given, answered, receive, finish, public=public, known=asked_by_machines)

@@ -1,7 +1,6 @@
-// Light, dark or as the system says. Runs before the first paint, so that no page flashes.
+// Light, dark or as the system says: the buttons. The page itself sets the colours before its first paint (templates/base.html).
 (() => {
   const root = document.documentElement;
-  root.dataset.script = "";
   const chosen = () => {
     try {
       return localStorage.getItem("theme") || "";

@@ -17,7 +17,7 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, FileSystemLoader
 from playwright.sync_api import Browser, sync_playwright
 
-from portal.render import ENVIRONMENT, folder, formats
+from portal.render import ENVIRONMENT, assets, folder, formats
 from tests.look.mock import CONTEXTS
 
 PAGES = Path(__file__).parent / "pages"
@@ -54,7 +54,11 @@ def written(target: Path) -> list[str]:
     environment = ENVIRONMENT.overlay(
         loader=ChoiceLoader([FileSystemLoader(PAGES), FileSystemLoader(folder("templates"))])
     )
-    (target / "static").symlink_to(folder("static"))
+    (target / "static").mkdir()
+    for path in folder("static").iterdir():
+        (target / "static" / path.name).symlink_to(path)
+    for bundle in assets.BUNDLES:
+        (target / "static" / bundle).write_bytes(assets.joined(folder("static"), bundle))
     names = sorted(page.stem for page in PAGES.glob("[a-z]*.html"))
     for name in names:
         template = environment.get_template(f"{name}.html")
