@@ -26,9 +26,9 @@ from portal.billing.engine import (
 from portal.billing.sentences import REFUSED
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, Refusal
-from portal.people.particulars import visible
 from portal.people.readers import AgentReader
 from portal.timekeeping import states, traces
+from portal.visible import visible
 
 LONGEST_REASON = 1000
 

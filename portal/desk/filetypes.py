@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Collection
 
 from portal.errors import Invalid
+from portal.visible import visible
 
 EXECUTABLE = frozenset("exe dll com scr msi msix lnk hta jar bat cmd vbs js wsf cpl pif reg".split())
 """The endings that are always refused (R56)."""
@@ -50,7 +51,6 @@ _PICTURE_STARTS = {
     "image/tiff": rb"II\*\0|MM\0\*",
     "image/bmp": rb"BM.{4}\0\0\0\0",
 }
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
@@ -100,9 +100,7 @@ def clean_name(name: str) -> str:
     name = re.split(r"[/\\]", name)[-1]
     # Taking out a mark can bring together what NFC then joins, and the other way round: two rounds settle it.
     for _ in range(2):
-        name = unicodedata.normalize(
-            "NFC", "".join(letter for letter in name if unicodedata.category(letter) not in _INVISIBLE)
-        )
+        name = unicodedata.normalize("NFC", visible(name))
     name = re.sub(r'[<>:"|?*]', "_", name)
     name = re.sub(r"\s+", " ", name).strip(" .")
     if len(name.encode()) > MAX_NAME:

@@ -16,6 +16,7 @@ from portal.desk.facts import checked_subject
 from portal.errors import Invalid, NotFound
 from portal.people.readers import Reader
 from portal.render import markdown
+from portal.visible import visible
 
 LONGEST = 30_000
 """Characters of one message. Marks that are opened and never closed cost most to read: 0.3 s for so many, 1.5 s for three times that."""
@@ -46,6 +47,10 @@ class Writing:
     text: str
     files: Sequence[Upload] = field(default=())
     form_key: uuid.UUID | None = None
+
+    def __post_init__(self) -> None:
+        """Take out what nobody sees: the text is checked here, once, and compared, stored and rendered as it is then."""
+        object.__setattr__(self, "text", visible(self.text))
 
     def problems(self) -> dict[str, str]:
         """What is wrong with it, under the field `body`."""

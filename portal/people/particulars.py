@@ -17,6 +17,7 @@ from babel.core import get_global
 
 from portal.database import Transaction, current, transaction
 from portal.errors import Invalid, NotFound
+from portal.visible import visible
 
 T = TypeVar("T")
 
@@ -64,13 +65,6 @@ async def unless_taken(field: str, sentence: str) -> AsyncIterator[Transaction]:
 def optional(read: Callable[[str], T]) -> Callable[[str], T | None]:
     """The same reading, where an empty field is None."""
     return lambda text: read(text) if text.strip() else None
-
-
-def visible(text: str) -> str:
-    """The text without what nobody sees, such as marks that turn the order of letters around (R54). Line ends stay, other blanks become spaces."""
-    return "".join(
-        letter if letter == "\n" or letter.isprintable() else " " if letter.isspace() else "" for letter in text
-    )
 
 
 def one_line(text: str) -> str:

@@ -3,25 +3,20 @@
 import re
 
 import nh3
-from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+
+from portal.render.dialect import SCHEMES, dialect
 
 TAGS = {
     *("p", "br", "hr", "strong", "em", "b", "i", "u", "s", "del", "code", "pre", "blockquote"),
     *("ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td"),
 }
-ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
-SCHEMES = {"http", "https", "mailto"}
+ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "li": {"value"}}
 # of these the content goes too: it was never meant to be read
 CONTENT_TOO = {"script", "style", "title", "head", "template", "noscript", "iframe", "object", "svg", "math"}
 
-# Headings are off: `#1042` at the start of a line is a case number here. Pictures are off: they would fetch from elsewhere (R46).
-_MARKDOWN = (
-    MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True})
-    .enable(["table", "strikethrough"])
-    .disable(["heading", "lheading", "image", "html_block", "html_inline"])
-)
+_MARKDOWN = dialect()
 
 _ADDRESS = re.compile(r"\bhttps?://\w[^\s<>\"`]*", re.IGNORECASE)
 _AFTER = ".,;:!?'*_~…"
@@ -89,9 +84,11 @@ def markdown(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The words of a Markdown text on one line, without its marks."""
+    """Return the words of a Markdown text on one line, without its marks; the numbers of a numbered list are words."""
     words = []
     for token in _MARKDOWN.parse(text):
+        if token.type == "list_item_open" and token.info:
+            words.append(token.info + token.markup)
         for part in token.children or [token]:
             words.append(" " if part.type in ("softbreak", "hardbreak") else part.content)
         words.append(" ")

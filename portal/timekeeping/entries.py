@@ -16,11 +16,11 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
-from portal.people.particulars import visible
 from portal.people.readers import AgentReader, Reader, System
 from portal.timekeeping import traces
 from portal.timekeeping.rules import OPEN, State, why_fixed
 from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
+from portal.visible import visible
 
 if TYPE_CHECKING:
     from portal.desk.cases import Case

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from portal.durations import LONGEST, Rounding, spoken
 from portal.errors import Invalid
-from portal.people.particulars import visible
 from portal.people.readers import AgentReader
+from portal.visible import visible
 
 WINDOW = timedelta(hours=24)
 """How long authors may change or delete their own entry, in real hours (S2.21, D15)."""

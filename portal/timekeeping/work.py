@@ -8,8 +8,8 @@ from typing import Any, Self
 from portal.database import current
 from portal.durations import LONGEST, Rounding, RoundingMode, parse_duration
 from portal.errors import Invalid
-from portal.people.particulars import visible
 from portal.timekeeping.rules import Billing, Counting, counted, latest_work_date, why_not_on
+from portal.visible import visible
 
 LONGEST_COMMENT = 1000
 LONGEST_DESCRIPTION = 4000

@@ -54,10 +54,12 @@
     const before = (earlier.get(input) ?? []).filter((file) => ![...input.files].some((other) => other.name === file.name && other.size === file.size));
     put(input, [...before, ...input.files]);
   });
+  // Excel and Word copy text with a picture of it: the text is meant. A file manager copies the names of files as text: the files are meant.
+  const isText = (text, files) => text.trim() && !text.trim().split(/\r?\n/).every((line) => files.some((file) => line.endsWith(file.name)));
   addEventListener("paste", (event) => {
     const input = pickerOf(event.target);
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!input || !files.length) return;
+    if (!input || !files.length || isText(event.clipboardData.getData("text/plain"), files)) return;
     event.preventDefault();
     put(input, [...input.files, ...files]);
   });

@@ -1,0 +1,110 @@
+"""The Markdown that messages are written in: CommonMark without the rules that change what technical people type.
+
+Paths, masks, arithmetic and entities are no formatting: backslashes, single `*` and `_`, `~` and `&lt;` stay as typed. Lists, quotes, links,
+tables, code and **bold** work. Headings are off because `#1042` at the start of a line is a case number; pictures are off because they
+would be fetched from elsewhere (R46).
+"""
+
+import re
+import unicodedata
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, hr, list_block
+from markdown_it.rules_block.fence import make_fence_rule
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Delimiter
+
+SCHEMES = {"http", "https", "mailto"}
+"""Where links may lead."""
+
+OFF = (
+    "heading", "lheading", "html_block", "html_inline", "image",
+    "escape", "entity",  # `\\fs01\_alt`, `&lt;b&gt;`
+    "autolink",  # `Ada <ada@acme.example>` would lose its brackets
+    "reference",  # `[error]: disk full` would vanish as a definition
+)  # fmt: skip
+
+_NO_BULLET = re.compile(r"[ \t]*(\+|\*[ \t]+[*\d]|[-*][ \t]*$)")
+"""The start of a line that is no list: `+ added`, `* * * * * backup` (cron), `* 5`, a mark alone."""
+_NO_BOLD_BEFORE = set("_)]}\\/*.")
+_NO_BOLD_FIRST = set("/\\*")
+_NO_BOLD_LAST = set("/\\*,;(")
+_fence = make_fence_rule(markers=("`",))
+
+
+def dialect() -> MarkdownIt:
+    """Return a parser of this dialect."""
+    markdown = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True}).enable("table").disable(OFF)
+    markdown.validateLink = _is_link  # type: ignore[method-assign]
+    block, inline = markdown.block.ruler, markdown.inline.ruler
+    block.at("hr", _rule_of_dashes, {"alt": ["paragraph", "blockquote", "list"]})
+    block.at("list", _list, {"alt": ["paragraph", "blockquote"]})
+    block.at("fence", _code, {"alt": ["paragraph", "blockquote", "list"]})
+    block.before("paragraph", "anew", _starts_anew, {"alt": ["paragraph", "blockquote"]})
+    inline.at("emphasis", _bold)
+    markdown.core.ruler.push("typed_numbers", _keep_numbers)
+    return markdown
+
+
+def _is_link(address: str) -> bool:
+    """Return whether `[words](address)` is a link; `row[i](x)` is none and stays as typed."""
+    return address.partition(":")[0].lower() in SCHEMES and ":" in address
+
+
+def _starts_anew(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+    """End a quote, a list item or a table at a line that is not marked or indented as part of it (CommonMark would take it in)."""
+    if state.parentType == "table":
+        return silent and "|" not in _text_of(state, line)
+    return silent and (state.parentType == "blockquote" or state.sCount[line] < state.blkIndent)
+
+
+def _rule_of_dashes(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+    """Draw a line for `---` only: `***` and `____` are masks and blanks to fill in."""
+    return _text_of(state, line).startswith("-") and hr(state, line, end, silent)
+
+
+def _list(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+    return not _NO_BULLET.match(_text_of(state, line)) and list_block(state, line, end, silent)
+
+
+def _code(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+    """Begin a block of code at three backticks with at most the name of a language: other words behind them would vanish."""
+    return len(_text_of(state, line).lstrip("`").split()) <= 1 and _fence(state, line, end, silent)
+
+
+def _text_of(state: StateBlock, line: int) -> str:
+    return state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]
+
+
+def _bold(state: StateInline, silent: bool) -> bool:
+    """Read a run of `*`: two of them around words are bold, all others are text, such as in `2**3**4`, `src/**/x` and `5*6*7`."""
+    if silent or state.src[state.pos] != "*":
+        return False
+    length = state.scanDelims(state.pos, True).length
+    before = state.src[state.pos - 1] if state.pos > 0 else " "
+    after = state.src[state.pos + length] if state.pos + length < state.posMax else " "
+    opens = (
+        not after.isspace() and after not in _NO_BOLD_FIRST and not _is_word(before) and before not in _NO_BOLD_BEFORE
+    )
+    closes = not before.isspace() and before not in _NO_BOLD_LAST and not _is_word(after)
+    for _ in range(length):
+        state.push("text", "", 0).content = "*"
+        if length == 2 and (opens or closes):
+            state.delimiters.append(
+                Delimiter(marker=ord("*"), length=2, token=len(state.tokens) - 1, end=-1, open=opens, close=closes)
+            )
+    state.pos += length
+    return True
+
+
+def _is_word(letter: str) -> bool:
+    """Return whether a letter joins a word; scripts without blanks between words have bold in the middle of a line."""
+    return letter.isalnum() and unicodedata.east_asian_width(letter) not in "WF"
+
+
+def _keep_numbers(state: StateCore) -> None:
+    """Show the items of a numbered list under the numbers that were typed: 1, 3, 5 stay 1, 3, 5."""
+    for token in state.tokens:
+        if token.type == "list_item_open" and token.info:
+            token.attrSet("value", token.info)
