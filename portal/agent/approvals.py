@@ -29,6 +29,7 @@ from portal.people.agents import Agent
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
+from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.guards import manager_only
 from portal.web.pages import refused, see_other
@@ -90,7 +91,7 @@ async def approve_entries(
     return await _answer(request, outcome, "approved")
 
 
-@post("/rejections", guards=[manager_only])
+@post("/rejections", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
 async def reject_entries(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:

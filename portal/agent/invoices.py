@@ -32,6 +32,7 @@ from portal.errors import Conflict, Invalid, NotFound
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
+from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form, Nothing
 from portal.web.guards import manager_only
 from portal.web.limits import exporting
@@ -80,7 +81,7 @@ class Ticked(Struct, kw_only=True):
     draft: list[int]
 
 
-@post("/drafts/issue", guards=[manager_only])
+@post("/drafts/issue", guards=[manager_only], opt={FORM_PAGE: "/agent/invoices"})
 async def issue_drafts(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:

@@ -33,10 +33,16 @@ _NO_BOLD_LAST = set("/\\*,;(")
 _fence = make_fence_rule(markers=("`",))
 
 
+class _Markdown(MarkdownIt):
+    def validateLink(self, url: str) -> bool:
+        """Return whether `[words](url)` is a link; `row[i](x)` is none and stays as typed."""
+        scheme, colon, _ = url.partition(":")
+        return bool(colon) and scheme.lower() in SCHEMES
+
+
 def dialect() -> MarkdownIt:
     """Return a parser of this dialect."""
-    markdown = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True}).enable("table").disable(OFF)
-    markdown.validateLink = _is_link  # type: ignore[method-assign]
+    markdown = _Markdown("commonmark", {"html": False, "linkify": False, "breaks": True}).enable("table").disable(OFF)
     block, inline = markdown.block.ruler, markdown.inline.ruler
     block.at("hr", _rule_of_dashes, {"alt": ["paragraph", "blockquote", "list"]})
     block.at("list", _list, {"alt": ["paragraph", "blockquote"]})
@@ -45,11 +51,6 @@ def dialect() -> MarkdownIt:
     inline.at("emphasis", _bold)
     markdown.core.ruler.push("typed_numbers", _keep_numbers)
     return markdown
-
-
-def _is_link(address: str) -> bool:
-    """Return whether `[words](address)` is a link; `row[i](x)` is none and stays as typed."""
-    return address.partition(":")[0].lower() in SCHEMES and ":" in address
 
 
 def _starts_anew(state: StateBlock, line: int, end: int, silent: bool) -> bool:

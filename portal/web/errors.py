@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from portal.database import refusal_of
 from portal.errors import Conflict, Refusal, TooMany
 from portal.render import render
+from portal.web.form_pages import form_page
 from portal.web.visit import Visit, page_of, visit_of
 
 log = structlog.get_logger("portal.web")
@@ -65,7 +66,12 @@ def refusal_response(request: Request[Any, Any, Any], refusal: Refusal) -> Respo
 
 
 def http_response(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
-    """What the framework itself refused: an unknown address, a wrong method, a body it cannot read."""
+    """Answer what the framework itself refused: an unknown address, a wrong method, a body it cannot read.
+
+    Somebody who loads an address that only takes forms is led to the page of the form.
+    """
+    if error.status_code == 405 and request.method == "GET" and (page := form_page(request.app, request.scope["path"])):
+        return Response("", status_code=303, headers={"Location": page})
     sentence = SENTENCES.get(error.status_code, SENTENCES[400] if error.status_code < 500 else SENTENCES[500])
     return _response(
         request,
@@ -152,7 +158,7 @@ def _response(request: Request[Any, Any, Any], status: int, sentence: str, heade
     if fragment and request.method == "GET" and (status == 429 or status >= 500):
         headers = {**headers, "HX-Reswap": "none"}  # what fetches itself again stays as it is; js/live.js asks again
     path = request.scope["path"]
-    back = page_of(request) if request.method == "POST" else path.rpartition("/")[0] if status == 405 else ""
+    back = page_of(request) if request.method == "POST" else ""
     html = error_page(
         visit_of(request), status, sentence, fragment=fragment, path=path, back=back if back != "/" else ""
     )

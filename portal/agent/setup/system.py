@@ -12,6 +12,7 @@ from portal.agent.pages import agent_page
 from portal.database import transaction
 from portal.people.readers import AgentReader
 from portal.storage import Storage
+from portal.web.form_pages import FORM_PAGE
 from portal.web.guards import admin_only
 from portal.web.health import checks
 from portal.web.pages import see_other
@@ -35,7 +36,7 @@ async def show(
     )  # fmt: skip
 
 
-@post("/setup/failed-jobs/{job:int}/retry", guards=[admin_only])
+@post("/setup/failed-jobs/{job:int}/retry", guards=[admin_only], opt={FORM_PAGE: "/agent/setup/system"})
 async def retry(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Response[Any]:
     """Have it run once more."""
     async with transaction(reader):
@@ -43,7 +44,7 @@ async def retry(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Res
     return see_other(PAGE)
 
 
-@post("/setup/failed-jobs/{job:int}/removal", guards=[admin_only])
+@post("/setup/failed-jobs/{job:int}/removal", guards=[admin_only], opt={FORM_PAGE: "/agent/setup/system"})
 async def discard(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Response[Any]:
     """Never run it."""
     async with transaction(reader):

@@ -16,6 +16,7 @@ from portal.sealing import Broken
 from portal.web.account.confirmation import ask_for_password
 from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.account.second_factor import begun, removed
+from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.guards import recognised, signed_in
 from portal.web.pages import refused_at_the_door
@@ -82,7 +83,7 @@ def _purpose(reader: Reader) -> str:
     return f"authenticator of {reader.credential_id}"
 
 
-@post("/account/authenticator/removal", guards=[signed_in])
+@post("/account/authenticator/removal", guards=[signed_in], opt={FORM_PAGE: "/account"})
 async def remove(
     request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]
 ) -> Response[Any]:

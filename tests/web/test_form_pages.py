@@ -1,0 +1,72 @@
+"""What is refused stays at an address that can be loaded: Enter in the address bar leads to the form's page, for every form there is."""
+
+import re
+from typing import Any
+
+import pytest
+
+from portal.web.gate import Gate
+from tests.places import furnished
+from tests.test_permissions import ACTORS, OK, browser_of, rows
+from tests.world import NOW
+
+WITHOUT_FORM = {
+    "POST /drafts", "POST /sign-out",  # sent by a script while somebody types; in the menu of whoever is signed in
+    "POST /agent/customers/{customer}/resumption", "POST /agent/customers/{customer}/contacts/{contact}/resumption",
+    "POST /agent/setup/agents/{agent}/resumption", "POST /agent/setup/case-types/{case_type}/resumption", "POST /cases/{number}/reopening",
+    "POST /account/authenticator/removal", "POST /account/passkeys/{passkey}/removal", "POST /account/recovery-codes",
+    "POST /account/other-sessions/ending", "POST /agent/time/submission", "POST /agent/billing/runs",
+    "POST /agent/customers/{customer}/contacts/{contact}/sign-out", "POST /agent/setup/agents/{agent}/sign-out",
+    "POST /agent/customers/{customer}/contacts/{contact}/second-factor/removal", "POST /agent/setup/agents/{agent}/second-factor/removal",
+    "POST /agent/setup/files/{ending}/removal",
+}  # fmt: skip
+"""Their forms are shown only where there is something to resume, remove, end, submit or bill, which the places of this test lack."""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+def actor_of(row: Any) -> str:
+    """Return somebody who may send the form, the mightiest first."""
+    return next((name for name in ("nobody", "Noor", "Ada", *ACTORS) if row.of(name) == OK), "nobody")
+
+
+@pytest.mark.slow
+async def test_each_address_that_takes_a_form_can_be_loaded_and_shows_the_form(app: Gate) -> None:
+    places, wrong = await furnished(app.storage), []
+    browsers = {actor: await browser_of(app, actor) for actor in ("Noor", "Ada", "Max", "nobody")}
+    gets = {path for _, _, path, _ in rows("GET")}
+    for name, _, path, row in rows("POST"):
+        browser, address = browsers[actor_of(row)], places.address(path)
+        loaded = await browser.get(address, follow_redirects=True)
+        shown = path in gets or name in WITHOUT_FORM or _has_form(loaded.text, address)
+        if loaded.status_code != 200 or not shown:
+            wrong.append((name, loaded.status_code, str(loaded.url)))
+    for browser in browsers.values():
+        await browser.aclose()
+    assert wrong == [], "\n".join(map(str, wrong))
+
+
+def _has_form(page: str, address: str) -> bool:
+    return bool(re.search(rf'action="{re.escape(address)}[?"]', page))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("actor", ["nobody", "Gil", "Ines"])
+async def test_an_address_that_takes_a_form_says_no_more_than_its_page(app: Gate, actor: str) -> None:
+    """R25: it leads on whether or not there is anything, and the page refuses who may not see it."""
+    places, led = await furnished(app.storage), 0
+    async with await browser_of(app, actor) as browser:
+        gets = {path for _, _, path, _ in rows("GET")}
+        for _, _, path, _ in rows("POST"):
+            if path in gets:
+                continue
+            answer = await browser.get(places.address(path))
+            assert (answer.status_code, answer.content) == (303, b""), path
+            led += 1
+            for method in ("PUT", "PATCH", "DELETE"):
+                assert (await browser.request(method, places.address(path))).status_code in {403, 405}, path
+    assert led > 30
