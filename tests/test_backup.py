@@ -21,7 +21,7 @@ from portal.storage import open_storage
 from tests.places import furnished
 from tests.world import NOW, PASSWORD
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 EVERYTHING = "select table_name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1"
 CONTENT = """

@@ -12,6 +12,7 @@ def test_quick_is_one_size_at_sixteen_at_once() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.infra
 def test_every_page_and_flow_is_measured_with_all_its_figures() -> None:
     """Each answers as expected, or the run would have ended."""
     rows, memory = bench.benchmark(1_000, [2], 0.2, reads_only=False)

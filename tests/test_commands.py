@@ -12,7 +12,7 @@ import pytest
 
 from portal.embedded import EmbeddedPostgres
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 CREATE = ("admin", "create", "--name", "Nora Falk", "--email", "nora@desk.example", "--time-zone", "Europe/Berlin")
 

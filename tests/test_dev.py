@@ -106,6 +106,30 @@ def test_the_test_command_runs_all_but_the_long_versions(dev: ModuleType, became
     assert became[6:] == ["-m", "not long", "tests/test_money.py", "-x"]
 
 
+def test_the_infrastructure_is_tested_in_ci_and_after_a_change_of_its_files(
+    dev: ModuleType, became: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No stamp, another digest and CI each make the tests run; only the same files leave them out."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("PORTAL_INFRASTRUCTURE_STAMP", "")
+
+    def chosen() -> str:
+        became.clear()
+        dev.test([])
+        return became[-1]
+
+    assert chosen() == "not long"
+    stamp, _, digest = os.environ["PORTAL_INFRASTRUCTURE_STAMP"].partition("=")
+    assert stamp == str(tmp_path / "infrastructure")
+    Path(stamp).write_text(digest)
+    assert chosen() == "not long and not infra"
+    monkeypatch.setenv("CI", "true")
+    assert chosen() == "not long"
+    monkeypatch.delenv("CI")
+    Path(stamp).write_text("another")
+    assert chosen() == "not long"
+
+
 def test_all_adds_the_long_versions(dev: ModuleType, became: list[str]) -> None:
     dev.test(["--all", "-x"])
     assert became[6:] == ["-x"]

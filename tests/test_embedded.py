@@ -21,7 +21,7 @@ import pytest
 from portal.embedded import EmbeddedPostgres, place
 from portal.settings import CannotStart
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
 
 

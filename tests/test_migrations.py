@@ -19,7 +19,7 @@ from tests.conftest import _drop, _of, _run
 from tests.served import ROOT
 from tests.world import ACME, ADA, INCIDENT, NOW, cast_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 IDS = sorted(schema.migration_names())
 

@@ -83,6 +83,7 @@ def test_filling_again_from_the_same_lock_fetches_nothing(monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
+@pytest.mark.infra
 def test_the_wheel_carries_templates_static_and_migrations(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

@@ -26,7 +26,7 @@ from portal.embedded import EmbeddedPostgres
 from tests.served import ROOT, Portal, csrf, free_port, start
 from tests.world import ADA, INCIDENT, PASSWORD, cast_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 SECRET = "kX7-vT3pQ9mZ2wR8_bN5cL1jH6fD4sAy"
 

@@ -21,7 +21,7 @@ import pytest
 from portal import serving
 from portal.settings import CannotStart
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 PARENT = textwrap.dedent("""
     import sys

@@ -15,7 +15,7 @@ from portal.embedded import EmbeddedPostgres
 from tests.served import free_port
 from tests.test_serving import eventually
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 ROOT = Path(__file__).parent.parent
 

@@ -36,7 +36,7 @@ from tests.forms import form_of, forms_of
 from tests.served import Portal, start
 from tests.world import ACME, ADA, HELPDESK, INES, MAX, cast_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 
 @dataclass
@@ -202,11 +202,30 @@ def victims(site: Site, name: str) -> list[psutil.Process]:
     return site.processes("postgres")
 
 
+DEEDS = 4
+"""Acknowledged between two strikes, however fast the machine is."""
+
+
+async def worked(site: Site, deeds: int) -> None:
+    """Wait until the people have been told of so many more deeds that they are done."""
+
+    def acknowledged() -> int:
+        return site.history.read_text().count('"told": "ack"') if site.history.exists() else 0
+
+    before = acknowledged()
+    for _ in range(2400):
+        if acknowledged() >= before + deeds:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("nobody gets any work done")
+
+
 async def strikes(site: Site, rounds: int) -> None:
     """Kill one kind after the other, each in the middle of work, and wait until the portal is well again."""
     names = ["web worker", "database", "everything", "web server", "worker"]
     for number in range(rounds):
-        await asyncio.sleep(random.uniform(0.6, 1.4))  # noqa: S311
+        await worked(site, DEEDS)
+        await asyncio.sleep(random.uniform(0, 0.3))  # noqa: S311
         name = names[number % len(names)]
         if name == "everything":
             await site.portal.kill()
@@ -248,7 +267,7 @@ async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
 async def test_nothing_acknowledged_is_lost_whoever_is_killed(site: Site) -> None:
     """R60, R93, R94: a web worker, the database, and all of them at once."""
     seen = await work_and_strike(site, 3)
-    assert seen["acknowledged"] > 10, seen
+    assert seen["acknowledged"] >= 3 * DEEDS, seen
     assert seen["tried again"] > 0, seen
 
 
@@ -256,5 +275,5 @@ async def test_nothing_acknowledged_is_lost_whoever_is_killed(site: Site) -> Non
 async def test_nothing_acknowledged_is_lost_in_the_long_run(site: Site) -> None:
     """R60, R93, R94."""
     seen = await work_and_strike(site, 30)
-    assert seen["acknowledged"] > 60, seen  # how many more depends on the machine
+    assert seen["acknowledged"] >= 30 * DEEDS, seen
     assert seen["tried again"] > 10, seen
