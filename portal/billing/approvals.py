@@ -12,6 +12,7 @@ from typing import Any
 from portal.billing import book
 from portal.billing.allocations import allocate_anew, lock_customers
 from portal.billing.book import Row
+from portal.billing.bounds import Room
 from portal.billing.engine import (
     Contract,
     Entry,
@@ -157,9 +158,11 @@ class _Prices:
 
     def __init__(self, books: Collection[book.Book]) -> None:
         self._places: dict[Any, tuple[Entry, Contract, Service, RateTable]] = {}
+        self._rooms: dict[Any, Room] = {}
         for each in books:
             places = each.state.places()
             self._places |= {entry.id: (entry, *places[entry.service], each.rates) for entry in each.state.entries}
+            self._rooms |= dict.fromkeys((entry.id for entry in each.state.entries), Room(each.state))
 
     def of(self, row: Row) -> Price | None:
         """The price of an entry, None where it needs none. Raises `Invalid` where there is a reason against approving it."""
@@ -171,7 +174,14 @@ class _Prices:
             raise Invalid({"": REFUSED[found].format(entry=entry, contract=contract, service=service)})
         if found is not None and service.rollup is Rollup.ROLE and entry.role is None:
             raise Invalid({"": REFUSED["no_role"].format(entry=entry, service=service)})
+        if not self._rooms[row["id"]].has(entry, found):
+            raise Invalid({"": REFUSED["too_large"].format(contract=contract)})
         return found
+
+    def take(self, row: Row, price: Price | None) -> None:
+        """Count an entry that was approved at `price` towards what its contract has to bill."""
+        if row["id"] in self._places:
+            self._rooms[row["id"]].take(self._places[row["id"]][0], price)
 
 
 _Step = Callable[[Row, _Prices], Any]
@@ -188,6 +198,7 @@ def _approve_one(by: AgentReader, at: datetime) -> _Step:
             row["customer_id"], row["id"], row["agent_id"], by.id, row["version"], price.hourly_rate if price else None,
             price.source.value if price else None, price.rate if price else None, row["role_name"], implied, at,
         )  # fmt: skip
+        prices.take(row, price)
         await traces.tell(entry, "time.approved", by, at)
 
     return step

@@ -8,6 +8,7 @@ from portal import outbox
 from portal.billing import book
 from portal.billing.allocations import allocate_anew, lock_customers
 from portal.billing.book import Book
+from portal.billing.bounds import fits
 from portal.billing.engine import Document, DocumentKind, Entry, Key, bill
 from portal.billing.invoices import Invoice
 from portal.database import current
@@ -45,7 +46,7 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
     pieces = [(piece.entry, piece.place, position) for position, line in lines for piece in line.allocations]
     await current().execute(
         "insert into line_allocation (allocation_id, customer_id, invoice_id, line_id)"
-        " select a.id, $1, $2, l.id from unnest($3::bigint[], $4::smallint[], $5::smallint[]) as p (entry_id, place, line)"
+        " select a.id, $1, $2, l.id from unnest($3::bigint[], $4::smallint[], $5::int[]) as p (entry_id, place, line)"
         " join allocation a on a.entry_id = p.entry_id and a.position = p.place join invoice_line l on l.invoice_id = $2 and l.position = p.line",
         of.customer_id, invoice_id, *([piece[column] for piece in pieces] for column in range(3)),
     )  # fmt: skip
@@ -99,6 +100,8 @@ async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetim
         await allocate_anew([draft.customer_id])
         return None
     of, document = remade
+    if not fits(document):
+        raise Conflict("What is left on this draft is more than one document can hold: delete the draft instead.")
     first, last = supply_of(of, document)
     await current().execute(
         "update invoice set net = $2, tax = $3, gross = $4, supply_from = $5, supply_to = $6 where id = $1",

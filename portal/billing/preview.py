@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from portal.billing import book
 from portal.billing.book import Book
+from portal.billing.bounds import fitting, too_large
 from portal.billing.engine import AllocationKind, Billing, Document, Entry, LineKind, SkipReason, bill
-from portal.billing.runs import is_inside_period, waiting_customers
+from portal.billing.runs import TOO_LARGE, is_inside_period, waiting_customers
 from portal.database import current
 
 
@@ -38,7 +39,7 @@ class Omitted:
 
     customer_id: int
     customer_name: str
-    reason: SkipReason
+    reason: str
     count: int
     minutes: int
     agents: tuple[str, ...]
@@ -113,7 +114,7 @@ async def preview_run(until: date) -> Preview:
         for each in await book.load(await waiting_customers(until), unapproved_before=until)
     ]
     names = await _names(of.customer_id for of, _ in billed)
-    documents = [_becoming(names, of, billing, document) for of, billing in billed for document in billing.documents]
+    documents = [_becoming(names, of, billing, document) for of, billing in billed for document in fitting(billing)]
     omitted = [row for of, billing in billed for row in _omitted(names, of, billing)]
     return Preview(
         until,
@@ -153,9 +154,11 @@ def _becoming(names: dict[int, str], of: Book, billing: Billing, document: Docum
 
 def _omitted(names: dict[int, str], of: Book, billing: Billing) -> Iterable[Omitted]:
     entries = {entry.id: entry for entry in of.state.entries}
-    groups: dict[SkipReason, list[Entry]] = defaultdict(list)
+    groups: dict[str, list[Entry]] = defaultdict(list)
     for skipped in billing.skipped:
-        groups[skipped.reason].append(entries[skipped.entry])
+        groups[skipped.reason.value].append(entries[skipped.entry])
+    if left_out := too_large(billing):
+        groups[TOO_LARGE] = [entries[id] for id in left_out]
     for reason, group in groups.items():
         yield Omitted(
             customer_id=of.customer_id,

@@ -11,13 +11,15 @@ from datetime import date, datetime, timedelta
 from portal import outbox
 from portal.billing import allocations, book, detail, documents, drafts
 from portal.billing.book import Book
+from portal.billing.bounds import fitting, too_large
 from portal.billing.engine import Billing, Document, DocumentKind, bill
 from portal.database import current
 from portal.errors import Forbidden, Invalid
 from portal.people.readers import AgentReader
 from portal.periods import period_of, today
 
-UNTICKED = "customer_unticked"
+UNTICKED, TOO_LARGE = "customer_unticked", "too_large"
+"""Reasons of a run to leave out what the engine would bill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ async def parse_until(text: str, at: datetime) -> date:
 async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
     """Make a draft or a statement per contract of the ticked customers, for all that is approved of days before `until`.
 
-    None: nothing is left, and nothing was written. Customers that are not ticked are kept among what was skipped.
+    None: nothing can be billed, and nothing was written. A document that the database cannot hold is left out. What is left out,
+    and what customers have that are not ticked, is kept among what was skipped.
     Raises `Forbidden` for an agent who is no manager, `Invalid` (`until`, `customer`).
     """
     if not by.is_manager:
@@ -66,7 +69,7 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     ticked = set(customer_ids) & set(await waiting_customers(until))
     await allocations.lock_customers(ticked)
     billed = [(each, bill(each.state, until)) for each in await book.load(ticked, unapproved_before=until)]
-    if not any(billing.documents for _, billing in billed):
+    if not any(fitting(billing) for _, billing in billed):
         return None
     run_id: int = await current().fetchval(
         "insert into billing_run (until, run_by_id, run_at) values ($1, $2, $3) returning id", until, by.id, at
@@ -74,7 +77,7 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     made = []
     for of, billing in billed:
         await allocations.write(of)
-        made += [await _make(of, document, run_id, by, at) for document in billing.documents]
+        made += [await _make(of, document, run_id, by, at) for document in fitting(billing)]
     await _skip(run_id, billed, await _unticked(until, ticked))
     return Run(
         run_id,
@@ -153,6 +156,7 @@ async def _skip(run_id: int, billed: Iterable[tuple[Book, Billing]], unticked: I
         for document in billing.documents
         for entry_id in document.detail
     ]
+    rows += [(run_id, entry_id, of.customer_id, TOO_LARGE) for of, billing in billed for entry_id in too_large(billing)]
     await current().executemany(
         "insert into skipped_entry (run_id, entry_id, customer_id, reason) values ($1, $2, $3, $4)", rows
     )

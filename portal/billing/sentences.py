@@ -11,6 +11,7 @@ REFUSED: dict[str, str] = {
     "before_service_start": "“{service.name}” had not begun on {entry.date:%-d %b %Y}.",
     "after_contract_end": "The contract “{contract.name}” had ended on {entry.date:%-d %b %Y}.",
     "no_rate": "There is no rate for {entry.agent_name} under “{service.name}” on {entry.date:%-d %b %Y}. Add one, then approve.",
+    "too_large": "With it, “{contract.name}” has more to bill than one document can hold. Bill what is approved first, or check the rate.",
     "no_role": "{entry.agent_name} has no role, and “{service.name}” is billed by role. Give one, then approve.",
 }
 """Why an entry is not approved, rejected or withdrawn. An approval that is refused for its price changes nothing (D19)."""
@@ -28,5 +29,6 @@ SKIPPED = {
     "not_approved": "Not approved",
     "held": "Held",
     "customer_unticked": "Left out by hand",
+    "too_large": "More than one document can hold",
 }
 """Why a run left out an entry."""

@@ -1,0 +1,56 @@
+"""What one document can hold. Every field has a bound; what many entries come to needs one as well.
+
+An approval is refused where its contract would have more to bill than one document holds, so that a run can bill all that
+is approved. A tax rate that rises afterwards may still carry a document beyond the bound: the run then leaves that document
+out, says so, and bills all others.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from portal.billing.engine import Billing, Contract, Document, Entry, Key, Price, State
+from portal.money import LARGEST, hourly_amount, percent_of
+
+
+def fits(document: Document) -> bool:
+    """Tell whether the database can hold the amounts of `document`; no line and no tax is larger than its gross amount."""
+    return document.gross <= LARGEST
+
+
+def fitting(billing: Billing) -> list[Document]:
+    """Return the documents that a run can write."""
+    return [document for document in billing.documents if fits(document)]
+
+
+def too_large(billing: Billing) -> list[Key]:
+    """Return the entries of the documents that a run has to leave out."""
+    return [entry for document in billing.documents if not fits(document) for entry in document.detail]
+
+
+class Room:
+    """How much may still be approved for each contract, as if nothing were covered by included or prepaid hours."""
+
+    def __init__(self, state: State) -> None:
+        self._digits = state.digits
+        self._places = state.places()
+        self._nets: dict[Key, Decimal] = {}
+        entries: Mapping[Key, Entry] = {entry.id: entry for entry in state.entries}
+        for id, price in state.approved.items():
+            if id in entries:
+                self.take(entries[id], price)
+
+    def take(self, entry: Entry, price: Price | None) -> None:
+        """Count an approved entry at its price."""
+        contract, _ = self._places[entry.service]
+        self._nets[contract.id] = self._net_with(entry, price, contract)
+
+    def has(self, entry: Entry, price: Price | None) -> bool:
+        """Tell whether a document of the contract can hold this entry beside all that is approved and not settled."""
+        contract, _ = self._places[entry.service]
+        net = self._net_with(entry, price, contract)
+        highest = max(service.vat.rate for service in contract.services)
+        return net + percent_of(net, highest, self._digits) <= LARGEST
+
+    def _net_with(self, entry: Entry, price: Price | None, contract: Contract) -> Decimal:
+        amount = hourly_amount(entry.billable_minutes, price.hourly_rate, self._digits) if price else Decimal(0)
+        return self._nets.get(contract.id, Decimal(0)) + amount

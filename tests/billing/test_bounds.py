@@ -1,0 +1,101 @@
+"""Sums have bounds where they arise: what is approved can be billed, and what cannot be billed blocks nobody else."""
+
+from decimal import Decimal
+
+import pytest
+
+from portal import billing
+from portal.billing.bounds import Room
+from portal.billing.engine import Entry, EntryBilling, Price, RateSource, State
+from portal.database import transaction
+from portal.errors import Conflict
+from tests.billing.test_engine import CONTRACT, entry
+from tests.billing.work import NOVEMBER, OCTOBER, log, states
+from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, MAX, NOW
+
+MOST = Decimal("99999999.9999")
+"""The largest hourly rate; a day of it costs 2,399,999,999.9976."""
+
+pytestmark = pytest.mark.usefixtures("dsn")
+
+
+@pytest.mark.slow
+async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_and_the_rest_is_billed() -> None:
+    """430 days of 24 h at the largest rate: 350 of them and their tax are the most that an amount can hold."""
+    async with transaction(MAX):
+        entries = [await log(1440, hourly_rate=MOST) for _ in range(430)]
+        other = await log(60, service=GLOBEX_HELPDESK)
+        outcome = await billing.approve([each.choice for each in (*entries, other)], by=MAX, at=NOW)
+        assert (len(outcome.done), len(outcome.refused)) == (351, 80)
+        assert other.id in outcome.done
+        (sentence,) = {refused.sentence for refused in outcome.refused}
+        assert sentence.endswith(
+            "has more to bill than one document can hold. Bill what is approved first, or check the rate."
+        )
+        preview = await billing.preview_run(NOVEMBER)
+        assert {document.customer_id for document in preview.documents} == {ACME, GLOBEX}
+        run = await billing.run(NOVEMBER, [ACME, GLOBEX], by=MAX, at=NOW)
+        assert run is not None
+        first = await billing.Invoice.find_draft(run.draft_ids[0], MAX)
+        assert first.gross == Decimal(999600000000)
+        rest = await billing.approve([each.choice for each in entries[-80:]], by=MAX, at=NOW)
+        assert (len(rest.done), rest.refused) == (80, ())
+        assert await billing.violations() == {}
+
+
+async def test_a_tax_that_rises_after_the_approval_leaves_one_document_out_and_bills_all_others() -> None:
+    """What is left out is kept with its reason, and stands in the preview."""
+    async with transaction(MAX) as tx:
+        entries = [await log(1440, hourly_rate=MOST, counted=2880) for _ in range(170)]
+        other = await log(60, service=GLOBEX_HELPDESK)
+        await billing.approve([each.choice for each in (*entries, other)], by=MAX, at=NOW)
+        await tx.execute("update contract set vat_rate = 100 where id = $1", ACME_CONTRACT)
+        preview = await billing.preview_run(NOVEMBER)
+        assert [document.customer_id for document in preview.documents] == [GLOBEX]
+        (omitted,) = preview.omitted
+        assert (omitted.reason, omitted.count, omitted.first) == ("too_large", 170, OCTOBER)
+        assert await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW) is None
+        run = await billing.run(NOVEMBER, [ACME, GLOBEX], by=MAX, at=NOW)
+        assert run is not None
+        assert len(run.draft_ids) == 1
+        skipped = await tx.fetch("select distinct reason from skipped_entry where run_id = $1", run.id)
+        assert [row["reason"] for row in skipped] == ["too_large"]
+        assert set(await states(*entries)) == {"approved"}
+        assert await billing.violations() == {}
+
+
+async def test_a_draft_whose_rest_became_too_large_is_kept_as_it_is() -> None:
+    async with transaction(MAX) as tx:
+        entries = [await log(1440, hourly_rate=MOST, counted=2880) for _ in range(170)]
+        await billing.approve([each.choice for each in entries], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert run is not None
+        await tx.execute("update contract set vat_rate = 100 where id = $1", ACME_CONTRACT)
+        with pytest.raises(Conflict, match="more than one document can hold"):
+            async with transaction(MAX):
+                await billing.take_off(run.draft_ids[0], entries[0].id, by=MAX, at=NOW)
+        assert await tx.fetchval("select count(*) from settled_entry where invoice_id = $1", run.draft_ids[0]) == 170
+
+
+async def test_the_room_of_a_contract_counts_tax_and_every_approved_entry() -> None:
+    """Time without a charge takes no room."""
+    price = Price(Decimal("500000000000"), RateSource.ENTRY)
+    one, two = (entry(id, billable_minutes=60) for id in (1, 2))
+    free: Entry = entry(3, billing=EntryBilling.NO_CHARGE)
+    room = Room(State((CONTRACT,), entries=(one, two, free)))
+    assert room.has(one, price)
+    room.take(free, None)
+    room.take(one, price)
+    assert room.has(free, None)
+    assert not room.has(two, price)
+    assert not Room(State((CONTRACT,), entries=(one, two), approved={1: price})).has(two, price)
+
+
+async def test_a_document_may_have_more_lines_than_a_small_integer_counts() -> None:
+    """A service that is billed entry by entry gets a line for each."""
+    async with transaction(MAX) as tx:
+        rows = await tx.fetch(
+            "select table_name, data_type from information_schema.columns where (table_name, column_name) in"
+            " (('invoice_line', 'position'), ('detail_row', 'position'), ('detail_row', 'line_position')) order by 1"
+        )
+    assert [tuple(row) for row in rows] == [("detail_row", "integer")] * 2 + [("invoice_line", "integer")]
