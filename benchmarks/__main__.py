@@ -21,11 +21,11 @@ from portal.people import sessions
 
 COLUMNS = "page cases concurrency rps p50_ms p99_ms cpu_app_ms cpu_db_ms sql bytes floor_rps".split()
 PEOPLE = {"agent": 1, "contact": data.AGENTS + 2}
-"""Credentials: the first agent, and the contact of customer 2, whose case is read."""
+"""Credential ids: the first agent, and the contact of customer 2, whose case is read."""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """What was asked for: `sizes` (numbers of cases), `concurrency`, `seconds` a measurement, and which pages."""
+    """Parse the command line: `sizes` (numbers of cases), `concurrency`, `seconds` for each measurement, pages."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="a list of objects instead of a table")
     parser.add_argument("--quick", action="store_true", help="1,000 cases, 16 at once, pages that are read only")
@@ -39,7 +39,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 async def tokens(owner_url: str) -> dict[str, str]:
-    """A cookie for each kind of person; nobody's is empty."""
+    """Return a session cookie for each kind of person; empty for nobody."""
     await database.start(owner_url, role="portal_app", size=1)
     try:
         async with transaction(None):
@@ -53,7 +53,7 @@ async def tokens(owner_url: str) -> dict[str, str]:
 
 
 async def prepared(server: EmbeddedPostgres, cases: int) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """A filled database; the numbers of its cases and the people's cookies."""
+    """Fill a database; return the numbers of its cases and the cookies of its people."""
     await schema.migrate(server.url())
     numbers = await data.fill(server.url(), cases)
     return numbers, await tokens(server.url())
@@ -67,7 +67,7 @@ async def read(
     concurrency: int,
     seconds: float,
 ) -> dict[str, Any]:
-    """One page or flow at one concurrency."""
+    """Measure one page or flow at one concurrency."""
     sizes: list[int] = []
     connections = [Connection(site.port, cookies[page.who]) for _ in range(concurrency)]
     app, db = site.cpu()
@@ -75,7 +75,7 @@ async def read(
     flow = flows.flow_of(page, numbers, sizes)
     measured = await measure(flow, connections, seconds=seconds, most=most)
     app, db = (now - before for now, before in zip(site.cpu(), (app, db), strict=True))
-    done = len(measured.latencies) + concurrency  # the warm-up used the processor too
+    done = len(measured.latencies) + concurrency  # The warm-up used the processor too.
     for connection in connections:
         await connection.close()
     return {
@@ -86,7 +86,7 @@ async def read(
 
 
 async def floor_of(site: Site, rows: int, octets: int, concurrency: int, seconds: float) -> float:
-    """Requests a second of the bare handler with as many rows and bytes."""
+    """Return requests per second of the bare handler with as many rows and bytes."""
 
     async def flow(connection: Connection) -> None:
         answer = await connection.send("GET", f"/floor/{rows}/{octets}")
@@ -100,7 +100,7 @@ async def floor_of(site: Site, rows: int, octets: int, concurrency: int, seconds
 
 
 async def statements(site: Site, page: flows.Page, numbers: dict[str, list[str]], cookies: dict[str, str]) -> int:
-    """How many statements one run sends, after a first one that fills what is kept."""
+    """Count the SQL statements of one request, after a first one has filled the caches."""
     connection, sizes = Connection(site.port, cookies[page.who]), list[int]()
     flow = flows.flow_of(page, numbers, sizes)
     await flow(connection)
@@ -113,7 +113,7 @@ async def statements(site: Site, page: flows.Page, numbers: dict[str, list[str]]
 def benchmark(
     cases: int, concurrency: Iterable[int], seconds: float, *, reads_only: bool
 ) -> tuple[list[dict[str, Any]], float]:
-    """All rows of one size, and the memory of the two workers in MB after them."""
+    """Return all rows of one size, and the memory of the two workers in MB after them."""
     pages = [page for page in flows.PAGES if not (reads_only and page.writes)]
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder, ExitStack() as stack:
@@ -141,7 +141,7 @@ def benchmark(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows under their heads, figures at the right."""
+    """Return the rows as a table, figures right-aligned."""
     cells = [COLUMNS, *([f"{row[column]}" for column in COLUMNS] for row in rows)]
     widths = [max(len(line[place]) for line in cells) for place in range(len(COLUMNS))]
     return "\n".join(

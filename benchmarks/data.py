@@ -1,4 +1,4 @@
-"""The data set: 200 customers with a contact each, 20 agents, and as many cases as asked, with 5 messages each; one case has 10,000."""
+"""Generate the data set: 200 customers, 20 agents, cases with 5 messages each, and one case with 10,000."""
 
 import asyncpg
 
@@ -47,13 +47,13 @@ insert into message (customer_id, case_id, kind, contact_id, agent_id, author_na
 
 
 async def fill(owner_url: str, cases: int) -> dict[str, list[str]]:
-    """Fill a migrated, empty database; the numbers of a hundred ordinary open cases and of the long one."""
+    """Fill a migrated, empty database; return the numbers of a hundred ordinary open cases and of the long one."""
     connection = await asyncpg.connect(owner_url)
     try:
         await connection.execute(GROUND)
         await connection.execute(CASES, cases)
         await connection.execute(DIALOGUE, MESSAGES, None)
-        # The long one stands on no list that is measured: customer 2 is the one whose list is read.
+        # Keep the long case out of every measured list: customer 2 is the one whose list is read.
         long, *ordinary = await connection.fetch(
             "select id, number from cases where status = 'open' order by customer_id = 2, id limit 101"
         )

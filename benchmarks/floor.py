@@ -1,4 +1,4 @@
-"""The floor: a bare Litestar handler with one raw SQL query of so many rows and a plain Jinja page of so many bytes."""
+"""Serve the floor: a bare Litestar handler with one raw SQL query and a plain Jinja page of the same size."""
 
 import os
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ PAGE = Environment(autoescape=True).from_string(
 
 @get("/floor/{rows:int}/{octets:int}")
 async def floor(rows: int, octets: int) -> Response[str]:
-    """`rows` 0 asks no database."""
+    """Render the floor page; `rows` 0 runs no query."""
     found = [dict(row) for row in await _Pool.pool.fetch(ROWS, rows)] if rows else []
     bare = PAGE.render(rows=found)
     html = bare + "x" * (octets - len(bare))
@@ -30,7 +30,7 @@ async def floor(rows: int, octets: int) -> Response[str]:
 
 @get("/health")
 async def health() -> str:
-    """The server is there."""
+    """Answer while the server is up."""
     return "ok"
 
 
@@ -46,5 +46,5 @@ async def _connected(_: Litestar) -> AsyncIterator[None]:
 
 
 def create_app() -> Litestar:
-    """What the floor's server runs."""
+    """Return the app that the floor's server runs."""
     return Litestar([floor, health], lifespan=[_connected], openapi_config=None)

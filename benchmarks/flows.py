@@ -1,4 +1,4 @@
-"""What is measured: pages that are read, and forms that are opened and sent."""
+"""Define what is measured: pages that are read, and forms that are opened and sent."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ MEBIBYTE = b"a line of a log file, as somebody attaches it\n" * 22_796
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`path` may name a case; `rows` is what the floor's query reads; `sends` are the fields of the form that is sent to `action`."""
+    """Describe a page: `path` may name a case, `rows` is the floor's query, `sends` the fields posted to `action`."""
 
     name: str
     who: str
@@ -41,7 +41,7 @@ PAGES = (
 
 
 class _Form(HTMLParser):
-    """The fields of the form with this action, as a browser would send them untouched."""
+    """Collect the fields of the form with this action, as a browser would send them untouched."""
 
     def __init__(self, action: str) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class _Form(HTMLParser):
 
 
 def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[int]) -> Callable[[Connection], Awaitable[None]]:
-    """What one connection does once, each time on the next case; the bytes of what it read go to `sizes`.
+    """Return what one connection does once, each time on the next case; append the bytes that it read to `sizes`.
 
     Anything but the expected answer ends the benchmark.
     """

@@ -1,4 +1,4 @@
-"""The client: HTTP/1.1 over connections that stay open, cheap enough to leave the processor to the server."""
+"""Send requests: HTTP/1.1 over persistent connections, cheap enough to leave the processor to the server."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """Hold an answer."""
 
     status: int
     headers: dict[str, str]
@@ -16,7 +16,7 @@ class Answer:
 
 
 class Connection:
-    """One connection, with the cookies of one person."""
+    """Hold one connection with the cookies of one person."""
 
     def __init__(self, port: int, cookie: str = "") -> None:
         self.port, self.cookie = port, cookie
@@ -24,7 +24,7 @@ class Connection:
         self.writer: asyncio.StreamWriter | None = None
 
     async def send(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> Answer:
-        """One request. Answers have a length or come in chunks."""
+        """Send one request. Answers have a length or are chunked."""
         if self.writer is None:
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
         assert self.reader is not None
@@ -54,7 +54,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Latencies in seconds in rising order, and how long it all took."""
+    """Hold latencies in seconds in rising order, and the total time."""
 
     latencies: list[float]
     seconds: float
@@ -70,7 +70,7 @@ class Measured:
 async def measure(
     flow: Callable[[Connection], Awaitable[None]], connections: list[Connection], *, seconds: float, most: int
 ) -> Measured:
-    """Run `flow` over all connections at once, for so many seconds or `most` times, whatever comes first; after one warm-up each."""
+    """Run `flow` over all connections for `seconds`, or `most` times, whichever comes first, after one warm-up each."""
     latencies: list[float] = []
     left = most
 

@@ -1,4 +1,4 @@
-"""Servers to measure: as many workers as production has, with what they and the database have used of the processor."""
+"""Start the servers to measure, with as many workers as production has, and read their processor time."""
 
 import contextlib
 import os
@@ -22,22 +22,22 @@ _STATEMENT = re.compile(
 
 
 class Site:
-    """A running server; `database` is the one behind it."""
+    """Hold a running server; `database` is the one behind it."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, database: EmbeddedPostgres, log: Path) -> None:
         self.process, self.port, self.database, self.log = process, port, database, log
 
     def cpu(self) -> tuple[float, float]:
-        """Seconds that the web processes and the database's have used so far."""
+        """Return the processor seconds that the web processes and the database have used."""
         return _used(self.process.pid), _used(self.database.pid or 0)
 
     def memory_mb(self) -> float:
-        """PSS of the web processes together."""
+        """Return the PSS of the web processes together, in MB."""
         web = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
         return sum(process.memory_full_info().pss for process in web) / 1e6
 
     def statements_since(self, position: int) -> int:
-        """Statements in the server's log from there on, transaction control left out; they are logged where `logging_statements`."""
+        """Count SQL statements in the server's log from `position`, without transaction control."""
         return len(_STATEMENT.findall(self.log.read_bytes()[position:].decode(errors="replace")))
 
 
@@ -64,7 +64,7 @@ def served(app: str, database: EmbeddedPostgres, data: Path, *, workers: int = 2
         "FLOOR_DATABASE_URL": database.url(),
     }
     command = [sys.executable, "-m", "portal.serving", app, "127.0.0.1", str(port), str(workers)]
-    with (data / "log").open("wb") as said:  # a line for each request, as in production
+    with (data / "log").open("wb") as said:  # A log line for each request, as in production.
         process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=said)
     try:
         for _ in range(300):

@@ -1,4 +1,4 @@
-"""`create_app()`: the one place that sees every part."""
+"""Build the app; the only module that sees every part."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ from portal.web.visit import CompanyBrief, visit_of
 
 
 def create_app(settings: Settings | None = None) -> Gate:
-    """The ASGI app. Without settings they are read from the environment."""
+    """Return the ASGI app. Without `settings` they are read from the environment."""
     settings = settings or Settings.from_environment()
     storage = open_storage(settings.storage_url)
     listener = live.Listener()
@@ -35,9 +35,9 @@ def create_app(settings: Settings | None = None) -> Gate:
         await database.start(settings.app_url, role=settings.app_role, size=settings.pool_size)
         if (
             settings.environment == "production"
-        ):  # `portal serve` has said it in a sentence; other servers run this app too
+        ):  # `portal serve` reports it in a sentence before it starts; other servers run this app too.
             await schema.refuse_unfit(settings.app_url, production=True)
-        with contextlib.suppress(Unavailable):  # then the first page of somebody who is signed in tells
+        with contextlib.suppress(Unavailable):  # Then the first signed-in page loads it.
             gate.company = await _company() or gate.company
         listener.start()
         try:
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> Gate:
         lifespan=[lifespan],
         state=State({"listener": listener, "frame": _frame}),
         openapi_config=None,
-        request_max_body_size=None,  # forms and files have their own limits, which bite while the body still arrives
+        request_max_body_size=None,  # Forms and files have their own limits, which are enforced while the body arrives.
         logging_config=None,
     )
     gate = Gate(inner, settings, storage)
@@ -79,14 +79,14 @@ def create_app(settings: Settings | None = None) -> Gate:
 
 
 async def _company() -> CompanyBrief | None:
-    """What the pages of a process say of us before anybody has signed in to it."""
+    """Return what pages show of the company before anybody has signed in to this process."""
     async with transaction(None, readonly=True):
         company = await Company.find()
     return CompanyBrief(company.name, company.currency, company.time_zone) if company else None
 
 
 async def _frame(reader: Any) -> dict[str, Any]:
-    """What the frame around an account's pages shows in the reader's area."""
+    """Return what the layout around account pages needs in the reader's area."""
     return {"rail": await rail(reader)} if reader.is_agent else {}
 
 

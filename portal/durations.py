@@ -1,4 +1,4 @@
-"""Minutes: reading what somebody typed, the rounding of a service, and how a duration is written (look.md)."""
+"""Read typed durations, round them by the rule of a service, and write them for people."""
 
 import re
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ _UNREADABLE = "Write the time as 1h 30m, 90m or 1:30."
 
 
 def parse_duration(text: str) -> int:
-    """Whole minutes, 1 to 1440, of `1h 30m`, `1h30`, `1h`, `90m`, `1:30`, `1.5h`, `1,5h`, `1 h 30 min`.
+    """Return whole minutes, 1 to 1440, of `1h 30m`, `1h30`, `1h`, `90m`, `1:30`, `1.5h`, `1,5h`, `1 h 30 min`.
 
-    Raises ValueError with one sentence for the person who typed it. A number without a unit is refused: libraries read
-    `1:30` as 90 seconds and 90 as whatever they like. So is a fraction that is no whole minute: nothing is rounded.
+    Raises ValueError with one sentence for the person who typed it. A number without a unit is refused, because it can
+    mean minutes or hours. A fraction that is no whole minute is refused too: nothing is rounded.
     """
     typed = " ".join(text.replace("\u00a0", " ").replace("\u202f", " ").split())
     if not typed:
@@ -42,7 +42,7 @@ def parse_duration(text: str) -> int:
 
 
 def _bare(typed: str) -> int:
-    """A number alone is always refused, with both readings; nought is the same in either."""
+    """Refuse a bare number and name both readings; zero is the same in either."""
     if not typed.strip("0.,"):
         raise ValueError("Time is at least one minute.")
     if typed.isdigit():
@@ -81,7 +81,7 @@ def _sum(hours: int, minutes: int) -> int:
 
 
 def _exact(hours: str) -> int:
-    """`1.5` hours in minutes, by integers; what is no whole minute is refused with the nearest one."""
+    """Return the minutes of `1.5` hours, computed by integers; refuse a fraction of a minute."""
     whole, fraction = hours.replace(",", ".").split(".")
     scale = int("1" + "0" * len(fraction))
     sixtieths = int(whole + fraction) * 60
@@ -92,7 +92,7 @@ def _exact(hours: str) -> int:
 
 
 class RoundingMode(StrEnum):
-    """Which multiple of the increment is taken."""
+    """Name which multiple of the increment is taken."""
 
     UP = "up"
     DOWN = "down"
@@ -101,14 +101,14 @@ class RoundingMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """How a service turns worked minutes into counted ones; the default changes nothing."""
+    """Turn worked minutes into billable ones by the rule of a service; the default changes nothing."""
 
     minimum: int = 0
     increment: int = 1
     mode: RoundingMode = RoundingMode.UP
 
     def apply(self, minutes: int) -> int:
-        """Minimum first, then the increment, never below the minimum; an exact multiple stays (D2, D4); half goes up"""
+        """Apply the minimum, then the increment, never below the minimum (D4); keep an exact multiple (D2)."""
         counted = max(minutes, self.minimum)
         below = counted - counted % self.increment
         if below == counted:
@@ -125,12 +125,12 @@ class Rounding:
 
 
 def spoken(minutes: int) -> str:
-    """`1 h 30 min`, `45 min`, `7 h`, for sentences; held together by no-break spaces, with a true minus."""
+    """Return `1 h 30 min`, `45 min` or `7 h` for sentences, with no-break spaces and a true minus."""
     hours, rest = divmod(abs(minutes), 60)
     parts = ([f"{hours}\u00a0h"] if hours else []) + ([f"{rest}\u00a0min"] if rest or not hours else [])
     return "\u2212" * (minutes < 0) + "\u00a0".join(parts)
 
 
 def clock(minutes: int) -> str:
-    """`1:30`, for columns headed h:min, with a true minus."""
+    """Return `1:30` for columns headed h:min, with a true minus."""
     return "\u2212" * (minutes < 0) + f"{abs(minutes) // 60}:{abs(minutes) % 60:02d}"

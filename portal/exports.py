@@ -1,4 +1,4 @@
-"""Rows first, formats later: a report, an export or an invoice's detail is a `Sheet`; a format is a writer over it."""
+"""Write sheets to files: a report, an export or the detail of an invoice is a `Sheet`, and each format is a writer."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ Cell = str | int | Decimal | date | datetime | None
 
 
 class Kind(StrEnum):
-    """What the cells of a column are, so that a writer can tell numbers and dates from text."""
+    """Name what the cells of a column hold, so that a writer can tell numbers and dates from text."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, and the kind of the cells below it."""
+    """Hold a heading and the kind of the cells below it."""
 
     name: str
     kind: Kind = Kind.TEXT
@@ -34,9 +34,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Header and rows before any file format; each row has one cell per column, None is an empty one.
+    """Hold header and rows before any file format; each row has one cell for each column, None for an empty one.
 
-    `totals` stands apart from `rows`, so that whoever sums a column gets the invoice and not twice the invoice (D55).
+    `totals` is separate from `rows`, so that the sum of a column is the sum of the invoice and not twice that (D55).
     """
 
     title: str
@@ -50,10 +50,10 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def harmless(text: str) -> str:
-    """`text` so that no spreadsheet takes it for a formula: an apostrophe goes before `= + - @`, TAB and CR (R62, D55).
+    """Return `text` so that no spreadsheet reads it as a formula: `= + - @`, TAB and CR get an apostrophe (R62).
 
-    Also where blanks or invisible characters come first, and for the fullwidth and small forms of the four signs. A
-    plain negative number stays. Control characters that no text needs are left out.
+    That includes text with leading blanks or invisible characters, and the fullwidth and small forms of the four
+    signs. A plain negative number stays. Control characters are removed (D55).
     """
     text = _FORBIDDEN.sub("", text)
     if _PLAIN_NEGATIVE.fullmatch(text):
@@ -83,10 +83,10 @@ def _written(cell: Cell) -> str:
 
 
 def write_csv(sheet: Sheet, separator: str = ",", *, totals: bool = False) -> bytes:
-    """UTF-8 with a byte order mark, RFC 4180 quoting, lines end in CR LF; `;` suits Excel in de and fr (D55).
+    """Return a CSV: UTF-8 with a byte order mark, RFC 4180 quoting, CR LF; `;` suits Excel in de and fr (D55).
 
-    Numbers are written plain, with a point and without separators for thousands; dates and instants as ISO 8601. The
-    totals come only if asked for, after an empty line.
+    Numbers are written plain, with a point and without thousands separators; dates and instants as ISO 8601. Totals
+    are written only on request, after an empty line.
     """
     if separator not in (",", ";", "\t"):
         raise ValueError("a separator is a comma, a semicolon or a tab")

@@ -1,4 +1,7 @@
-"""The demo: a named cast, twelve customers and five months of work up to yesterday, invented and made by the product's own verbs."""
+"""Fill a database with the demo: a named cast, twelve customers and five months of work up to yesterday.
+
+All of it is invented, and written by the product's own verbs.
+"""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -27,14 +30,14 @@ CAST = (
     "alan@acme.example",
     "gil@globex.example",
 )
-"""Who can sign in; the others have no password."""
+"""The people who can sign in; nobody else has a password."""
 
 
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
-    """Fill a migrated database that has no company yet; False where there is one, and then only the cast's password is made to hold.
+    """Fill a migrated database, and return False if it already has a company: then only set the password of the cast.
 
-    All of it is one transaction: what is killed in between leaves an empty database behind, and the next start begins anew. `say` hears
-    what is being made. The same `now` makes the same demo.
+    All of it is one transaction: a fill that is killed leaves an empty database, and the next start begins again.
+    `say` receives progress messages. The same `now` makes the same demo.
     """
     async with transaction(SYSTEM):
         is_empty = await Company.find() is None

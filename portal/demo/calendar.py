@@ -1,4 +1,4 @@
-"""The demo's days: five months up to yesterday, working hours, and the weeks and months in which things are done. All relative to a given now."""
+"""Compute the days of the demo: five months up to yesterday, working hours, and the dates of recurring work."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,45 +15,45 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Calendar:
-    """Days and instants around `now`. There are no holidays in it."""
+    """Compute days and instants around `now`. The calendar has no holidays."""
 
     now: datetime
 
     @cached_property
     def today(self) -> date:
-        """In Hamburg."""
+        """Return the date in Hamburg."""
         return self.now.astimezone(ZoneInfo(ZONE)).date()
 
     @cached_property
     def yesterday(self) -> date:
-        """The last day on which somebody worked, whatever day it is."""
+        """Return the last day on which somebody worked."""
         return self.today - _DAY
 
     @cached_property
     def first(self) -> date:
-        """The first day of the demo."""
+        """Return the first day of the demo."""
         year, month = divmod(self.today.year * 12 + self.today.month - 1 - MONTHS, 12)
         return date(year, month + 1, min(self.today.day, 28))
 
     @cached_property
     def workdays(self) -> list[date]:
-        """Mondays to Fridays from the first day to yesterday."""
+        """Return Mondays to Fridays from the first day to yesterday."""
         days = ((self.first + n * _DAY) for n in range((self.today - self.first).days))
         return [day for day in days if day.weekday() < _SATURDAY]
 
     @cached_property
     def this_month(self) -> date:
-        """The first of the month."""
+        """Return the first day of this month."""
         return self.today.replace(day=1)
 
     @cached_property
     def last_month(self) -> date:
-        """The first of the month that is over and not billed yet."""
+        """Return the first day of last month, which is over and not billed yet."""
         return (self.this_month - _DAY).replace(day=1)
 
     @cached_property
     def billed_until(self) -> list[date]:
-        """The firsts of months up to which everything has been billed, one run after the other."""
+        """Return the first days of months up to which everything has been billed, one run after the other."""
         firsts, day = [], self.last_month
         while day > self.first:
             firsts.append(day)
@@ -61,16 +61,16 @@ class Calendar:
         return firsts[::-1]
 
     def instant(self, day: date, minutes: int) -> datetime:
-        """So many minutes after midnight, in UTC."""
+        """Return the UTC instant that is `minutes` after local midnight."""
         local = datetime.combine(day, time(minutes // 60, minutes % 60), ZoneInfo(ZONE))
         return local.astimezone(UTC)
 
     def date_of(self, at: datetime) -> date:
-        """The local day of an instant."""
+        """Return the local date of an instant."""
         return at.astimezone(ZoneInfo(ZONE)).date()
 
     def later(self, at: datetime, minutes: int) -> datetime:
-        """So many working minutes after `at`."""
+        """Return the instant that is `minutes` of working time after `at`."""
         local = at.astimezone(ZoneInfo(ZONE))
         day, minute = local.date(), local.hour * 60 + local.minute
         left = minutes
@@ -83,19 +83,19 @@ class Calendar:
             day, minute = day + _DAY, OPENS
 
     def workday_from(self, day: date) -> date:
-        """This day, or the Monday after it."""
+        """Return this day, or the Monday after it where it is on a weekend."""
         return day + _DAY * (7 - day.weekday()) if day.weekday() >= _SATURDAY else day
 
     @cached_property
     def submissions(self) -> list[datetime]:
-        """When everybody hands in their time: on Fridays, when a month is over, and once more the evening before the last working day."""
+        """Return when everybody submits time: Fridays, month ends, and the evening before the last working day."""
         days = [self.instant(day, 16 * 60 + 40) for day in self.workdays if day.weekday() == _FRIDAY]
         months = [self.instant(self.workday_from(day), 8 * 60 + 20) for day in (*self.billed_until, self.this_month)]
         return sorted([*days, *months, self.instant(self.workdays[-2], 17 * 60 + 45)])
 
     @cached_property
     def approvals(self) -> list[datetime]:
-        """When managers look at it: on Tuesdays, when a month is over, and on the last working day."""
+        """Return when managers decide on time: Tuesdays, month ends, and the last working day."""
         days = [self.instant(day, 10 * 60 + 5) for day in self.workdays if day.weekday() == _TUESDAY]
         months = [self.instant(self.workday_from(day), 10 * 60 + 40) for day in (*self.billed_until, self.this_month)]
         return sorted([*days, *months, self.instant(self.workdays[-1], 9 * 60 + 10)])

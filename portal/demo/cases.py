@@ -1,4 +1,4 @@
-"""The demo's cases: who opens which story when, how far it gets, and each of its steps as an act on the timeline."""
+"""Plan the cases of the demo: who opens which story when, how far it gets, and each step as an act on the timeline."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 CASES = 400
 JUST_IN = 5
-"""Cases that came within the last day and that nobody has looked at, beside those of the cast."""
+"""The number of cases from the last day that nobody has looked at, besides those of the cast."""
 
 ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (3, {"open": 58, "waiting_for_customer": 20, "waiting_for_others": 8, "resolved": 14}),
@@ -24,7 +24,7 @@ ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (25, {"open": 11, "waiting_for_customer": 9, "waiting_for_others": 6, "resolved": 9, "closed": 65}),
     (999, {"open": 1, "waiting_for_others": 1, "closed": 98}),
 )
-"""Working days since the opening, and how many of a hundred such cases stand where."""
+"""Working days since the opening, and how many of a hundred cases of that age end in which status."""
 
 WAITING = (
     "The manufacturer has our request and the log. I write as soon as there is an answer, on Thursday at the latest.",
@@ -35,7 +35,7 @@ WAITING = (
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A case of the plan: by whom, when, what, and where it stands in the end."""
+    """Describe a planned case: who opens it, when, about what, and where it ends."""
 
     at: datetime
     house: House
@@ -46,7 +46,7 @@ class Opening:
 
 
 def plan(stage: Stage) -> None:
-    """Put all cases onto the timeline, in the order in which they are opened, so that their numbers rise with time."""
+    """Plan all cases in the order in which they are opened, so that their numbers rise with time."""
     for opening in sorted([*_of_the_cast(stage), *_ordinary(stage)], key=lambda opening: opening.at):
         _Telling(stage, opening).plan()
 
@@ -68,7 +68,7 @@ def _of_the_cast(stage: Stage) -> list[Opening]:
 def _ordinary(stage: Stage) -> list[Opening]:
     rng, calendar, days = stage.rng, stage.calendar, stage.calendar.workdays
     count = CASES - len(PARTS) - JUST_IN
-    # One day after the other, a little more on Mondays: it looks like a desk and not like dice.
+    # Spread the cases evenly over the days, with a few more on Mondays, so that it looks like a help desk.
     spread = [days[place * len(days) // count] for place in range(count)]
     openings, told = [], Counter[tuple[str, str]]()
     for day, ending in zip(spread, _endings(stage, [len(days) - days.index(day) for day in spread]), strict=True):
@@ -84,7 +84,7 @@ def _ordinary_one(stage: Stage, at: datetime, ending: Ending, told: "Counter[tup
     rng, houses = stage.rng, list(stage.houses.values())
     house = rng.choices(houses, [house.organisation.share for house in houses])[0]
     contact = rng.choices(house.contacts, [3, *[2] * (len(house.contacts) - 1)])[0]
-    # Nobody writes about the same matter again before the other matters have come; among those, what anybody wrote about least.
+    # Repeat no matter before all others have come; among those, prefer the one that this contact wrote about least.
     stories = [story for story in ordinary() if ending != "waiting_for_customer" or any(map(_asks, story.turns))]
     times = {story: (told[house.name, story.subject], told["", story.subject]) for story in stories}
     story = rng.choice([story for story in stories if times[story] == min(times.values())])
@@ -94,7 +94,7 @@ def _ordinary_one(stage: Stage, at: datetime, ending: Ending, told: "Counter[tup
 
 
 def _endings(stage: Stage, ages: Sequence[int]) -> list[Ending]:
-    """Where each case stands in the end, by its age in working days; the chances are kept to, only their order is chance."""
+    """Return where each case ends, by its age in working days. The shares are exact; only their order is random."""
     left: dict[int, list[Ending]] = {}
     for days, chances in ENDINGS:
         count = sum(age <= days for age in ages) - sum(map(len, left.values()))
@@ -105,7 +105,7 @@ def _endings(stage: Stage, ages: Sequence[int]) -> list[Ending]:
 
 
 def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) -> list[Turn]:
-    """How far a story gets until it stands at its ending; one of the cast is told as far as it is written (`is_whole`)."""
+    """Return the turns of a story up to its ending; all of them where `is_whole`, as for the cast."""
     if ending == "new":
         return list(turns[:1])
     if ending in ("resolved", "closed") or is_whole:
@@ -122,12 +122,12 @@ def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) ->
 
 
 def _asks(turn: Turn) -> bool:
-    """Whether an agent wants something of the contact."""
+    """Return whether an agent asks the contact for something."""
     return turn.who == "agent" and re.search(r"\?|please|tell me|send me|I need", turn.text, re.IGNORECASE) is not None
 
 
 class _Telling:
-    """One case on its way onto the timeline."""
+    """Plan one case on the timeline."""
 
     def __init__(self, stage: Stage, opening: Opening) -> None:
         self.stage, self.opening = stage, opening
@@ -138,7 +138,7 @@ class _Telling:
         self.turns = _cut(opening.story.turns, opening.ending, stage, is_whole)
 
     def plan(self) -> None:
-        """Its opening, each turn of its dialogue, and its end."""
+        """Plan the opening, each turn of the dialogue, and the end."""
         self.stage.timeline.plan(self.at, self._open)
         if self.opening.agent is None:
             return
@@ -154,7 +154,7 @@ class _Telling:
         self.at = self.stage.calendar.later(self.at, self.stage.rng.randrange(least, most))
 
     def _then(self, turn: Turn, following: str | None, is_last: bool) -> Status | None:
-        """The status that the agent sets with a reply."""
+        """Return the status that the agent sets with a reply."""
         if turn.who != "agent":
             return None
         if is_last:

@@ -1,4 +1,4 @@
-"""The demo's customers, as they would be typed in: all of them invented, with contacts, contracts and services."""
+"""List the customers of the demo, all invented, with contacts, contracts and services as they would be typed in."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ EVERYTHING, CASES, OWN = "all cases, invoices, contacts", "all cases", ""
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A contact; `may` says which of the three rights they have."""
+    """Describe a contact; `may` names those of the three rights that they have."""
 
     name: str
     may: str = OWN
@@ -23,13 +23,13 @@ class Person:
 
     @property
     def mailbox(self) -> str:
-        """What stands before the @."""
+        """Return the local part of the mail address."""
         return self.name.split()[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A contract. `{year}` in its name is the year in which it began. The first service of a customer is its default."""
+    """Describe a contract. `{year}` in its name is the year of its start. Its first service is the default."""
 
     name: str
     services: tuple[ServiceFacts, ...]
@@ -41,7 +41,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """A customer. `share`: how many of a hundred cases are theirs. `is_trial`: their time is shown and not charged, so far."""
+    """Describe a customer. `share` is their part of a hundred cases; the time of one with `is_trial` is not charged."""
 
     facts: CustomerFacts
     people: tuple[Person, ...]
@@ -51,7 +51,7 @@ class Organisation:
 
     @property
     def domain(self) -> str:
-        """Where their mail goes."""
+        """Return the domain of the customer's mail addresses."""
         return f"{self.facts.name.split()[0].lower()}.example"
 
 

@@ -1,4 +1,4 @@
-"""What becomes of each piece of work: logged, handed in, approved or sent back; and what of it still waits for somebody."""
+"""Plan what happens to each piece of work: logged, submitted, approved or rejected, and which of it still waits."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,11 +12,11 @@ from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.rules import Billing
 
 BLOCKERS, FORGOTTEN = 6, 2
-"""Entries of the month that is over: handed in and not decided on, and never handed in."""
+"""Entries of last month: submitted but undecided, and never submitted."""
 LATE = 6
 """Entries that were approved after their month had been billed."""
 HEALED = 8
-"""Entries that were sent back once, corrected and then approved."""
+"""Entries that were rejected once, corrected and then approved."""
 
 REASONS = (
     "This looks long for what the case shows. Was a part of it for another case?",
@@ -24,11 +24,11 @@ REASONS = (
     "I think this belongs under the other service. If not, tell me why.",
     "The day does not fit the dialogue on the case. Was it the day before?",
 )
-"""Why something was sent back that now waits for its author."""
+"""Reasons of rejections that wait for their author now."""
 
 
 def plan(stage: Stage) -> None:
-    """Decide how far each piece gets, and put all of it onto the timeline."""
+    """Decide how far each piece gets, and plan it on the timeline."""
     _decide(stage)
     for piece in stage.pieces:
         stage.timeline.plan(piece.at, partial(_log, stage, piece))
@@ -75,7 +75,7 @@ def _decide(stage: Stage) -> None:
 
 
 async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
-    """Log one piece. What is worked for a trial, and now and then something else, is shown and not charged."""
+    """Log one piece. Time for a trial, and now and then another entry, is shown at no charge."""
     rng, house = stage.rng, piece.house
     case = piece.held.opened if piece.held else None
     billing_choice, counts, reason = None, None, ""
@@ -116,7 +116,7 @@ async def _submit(stage: Stage, at: datetime) -> None:
 
 
 async def _approve(stage: Stage, at: datetime) -> None:
-    """Max decides on all but his own time, Noor on his. What is sent back is corrected at once and looked at a second time."""
+    """Let Max decide on all time but his own, and Noor on his. Rejected time is corrected at once and decided again."""
     for by in (stage.agent("Max Herrmann"), stage.agent("Noor Haddad")):
         is_others = by.name == "Max Herrmann"
         ready = [

@@ -1,4 +1,4 @@
-"""The demo's customers brought into the database, each with its contacts, contracts, services and prices of its own."""
+"""Add the customers of the demo to the database, with contacts, contracts, services and their own prices."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A customer that is there. The first service is the default of its cases."""
+    """Hold an added customer. Its first service is the default of its cases."""
 
     id: int
     organisation: Organisation
@@ -23,16 +23,16 @@ class House:
 
     @property
     def name(self) -> str:
-        """As agents call it."""
+        """Return the name that agents use."""
         return self.organisation.facts.name
 
     def service(self, name: str) -> Service:
-        """By its name."""
+        """Return the service of this name."""
         return next(service for service in self.services if service.name == name)
 
 
 async def move_in(start: date, at: datetime) -> dict[str, House]:
-    """All customers by name, their contracts beginning on `start`."""
+    """Add all customers, their contracts starting on `start`, and return them by name."""
     return {organisation.facts.name: await _house(organisation, start, at) for organisation in CUSTOMERS}
 
 
@@ -84,7 +84,7 @@ async def _contact(customer: Customer, organisation: Organisation, place: int, a
 async def agree_prices(
     houses: dict[str, House], agents: dict[str, AgentReader], roles: dict[str, str], start: date, at: datetime
 ) -> None:
-    """Rates of every scope there is, so that each kind of price stands on some invoice."""
+    """Add rates of every scope, so that each kind of price is on some invoice."""
     care = str(houses["Acme"].service("Network care").id)
     await price_of("130", start, at, service_id=care, role_id=roles["Senior consultant"])
     await price_of("126", start, at, service_id=care, agent_id=str(agents["Ines Okafor"].id))

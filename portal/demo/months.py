@@ -1,4 +1,4 @@
-"""The demo's billing: each month one run and its invoices, but for the month that has just ended, of which the first two are done."""
+"""Plan the billing of the demo: one run a month with its invoices, but for last month, where two customers are done."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -7,11 +7,11 @@ from portal import billing
 from portal.demo.stage import Stage
 
 DONE_FIRST = ("Globex", "Rovana Bikes")
-"""Whose time of the last month has been run already: the first as a draft, the second, a trial, as a statement."""
+"""Customers whose last month was run already: the first as a draft, the second, a trial, as a statement."""
 
 
 def plan(stage: Stage) -> None:
-    """Put every run, and the issuing on the day after it, onto the timeline."""
+    """Plan every run, and the issuing of its drafts on the day after."""
     calendar = stage.calendar
     everybody = [house.id for house in stage.houses.values()]
     for until in calendar.billed_until:
@@ -28,7 +28,7 @@ async def _run(stage: Stage, until: date, customers: list[int], at: datetime) ->
 
 
 async def _issue(stage: Stage, at: datetime) -> None:
-    """Every draft, a minute after the other."""
+    """Issue every draft, one a minute."""
     by = stage.agent("Max Herrmann")
     for place, draft in enumerate((await billing.list_drafts(by, limit=1000)).rows):
         await billing.issue(draft["id"], by=by, at=at + timedelta(minutes=place))

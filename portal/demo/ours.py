@@ -1,4 +1,4 @@
-"""The demo's company, departments, roles and agents; and the rates."""
+"""Add the company of the demo with departments, roles, agents and rates."""
 
 from datetime import date, datetime
 
@@ -34,10 +34,10 @@ DEPARTMENTS = (
     ("Networks", "Delivery"),
     ("Servers", "Delivery"),
 )
-"""Name and the department above it."""
+"""Name, and the department above it."""
 
 ROLES = {"Senior consultant": ("118", "122"), "Consultant": ("94", "98"), "Technician": ("72", "75")}
-"""Euros an hour: at the beginning, and since the third month of the demo."""
+"""Euros an hour: at the start, and from the third month of the demo."""
 FRANCS = {"Senior consultant": "135", "Consultant": "112", "Technician": "88"}
 
 AGENTS = (
@@ -49,11 +49,11 @@ AGENTS = (
     ("Tomasz Wilk", "agent", "Senior consultant", "Servers", ()),
     ("Petra Lindahl", "agent", "Technician", "Service desk", ()),
 )
-"""Name, grade, role, department, departments that they are designated for."""
+"""Name, grade, role, department, and the departments that they are designated for."""
 
 
 async def found(start: date, third_month: date, at: datetime) -> tuple[dict[str, AgentReader], dict[str, str]]:
-    """Set up the company with its people and prices. Gives the agents by name, and the ids of roles as forms send them."""
+    """Add the company with its people and prices; return agents by name, and role ids as forms send them."""
     await Company.set_up(COMPANY)
     departments: dict[str, str] = {}
     for name, above in DEPARTMENTS:
@@ -81,7 +81,7 @@ async def found(start: date, third_month: date, at: datetime) -> tuple[dict[str,
 
 
 async def price_of(hourly_rate: str, since: date, at: datetime, currency: str = "EUR", **scope: str) -> None:
-    """A rate. `scope` are fields of `RateFacts`."""
+    """Add a rate. `scope` holds fields of `RateFacts`."""
     facts = RateFacts(hourly_rate=hourly_rate, currency=currency, effective_from=since.isoformat(), **scope)
     await Rate.create(facts, at)
 

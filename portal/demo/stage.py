@@ -1,4 +1,4 @@
-"""What every part of the demo needs at hand while it is planned and played."""
+"""Hold what every part of the demo needs while it is planned and played."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,14 +15,14 @@ from portal.timekeeping.entries import TimeEntry
 
 @dataclass(slots=True)
 class Held:
-    """A case of the plan; None until it has been opened."""
+    """Hold a case of the plan; None until it has been opened."""
 
     house: House
     case: Case | None = None
 
     @property
     def opened(self) -> Case:
-        """Acts on a case come after its opening."""
+        """Return the case; acts on it come after its opening."""
         if self.case is None:
             raise RuntimeError("this case has not been opened yet")
         return self.case
@@ -30,10 +30,11 @@ class Held:
 
 @dataclass(slots=True)
 class Piece:
-    """A piece of work of the plan, and its entry once it is logged; `agent` worked it.
+    """Describe a piece of work of the plan; `entry` is set once it is logged, and `agent` did the work.
 
-    Without `held` it is under the service of that name, without a house it is general. `fate` is how far it gets: draft, forgotten,
-    submitted, blocker, rejected, approved, healed (after a correction), late (after its month was billed).
+    Without `held` it is logged under the service of that name; without a house it is general. `fate` says how far it
+    gets: draft, forgotten, submitted, blocker, rejected, approved, healed (after a correction) or late (after its
+    month was billed).
     """
 
     at: datetime
@@ -53,7 +54,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Calendar, people, places and the plan. `rng` makes every choice, so that a demo of the same now is the same."""
+    """Hold calendar, people, places and the plan. `rng` makes every choice, so the same `now` makes the same demo."""
 
     calendar: Calendar
     timeline: Timeline
@@ -66,15 +67,15 @@ class Stage:
     pieces: list[Piece]
 
     def agent(self, name: str) -> AgentReader:
-        """One of ours."""
+        """Return the agent of this name."""
         return self.agents[name]
 
     def any_agent(self) -> AgentReader:
-        """One of ours, those who do more more often."""
+        """Return a random agent, weighted by `SHARES`."""
         return self.agents[self.rng.choices(list(SHARES), list(SHARES.values()))[0]]
 
 
 SHARES = {
     "Ines Okafor": 24, "Jonas Brandt": 22, "Lena Vogt": 20, "Tomasz Wilk": 16, "Petra Lindahl": 11, "Max Herrmann": 4, "Noor Haddad": 3,
 }  # fmt: skip
-"""How many of a hundred cases each takes."""
+"""How many of a hundred cases each agent takes."""

@@ -1,4 +1,4 @@
-"""What happens in the demo, in the order in which it happens: acts are planned in any order and played by their instants."""
+"""Play the acts of the demo in the order of their instants, in whatever order they were planned."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
@@ -9,21 +9,21 @@ Act = Callable[[datetime], Awaitable[object]]
 
 
 class Timeline:
-    """Acts, each at an instant. What would happen after now does not happen."""
+    """Collect acts by instant. Acts after `now` are dropped."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
         self._acts: list[tuple[datetime, int, Act]] = []
 
     def plan(self, at: datetime, act: Act) -> bool:
-        """Have `act` played at this instant; False if that is still to come."""
+        """Plan `act` for this instant; return False where the instant is still to come."""
         if at >= self._calendar.now:
             return False
         self._acts.append((at, len(self._acts), act))
         return True
 
     async def play(self, say: Callable[[str], None]) -> None:
-        """Play all acts; `say` hears of each month."""
+        """Play all acts in order; `say` receives the name of each month."""
         month: date | None = None
         for at, _, act in sorted(self._acts, key=lambda planned: planned[:2]):
             day = self._calendar.date_of(at)

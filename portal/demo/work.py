@@ -1,4 +1,4 @@
-"""Work beside cases: the weekly look at backups, projects under a service, and general time."""
+"""Plan work besides cases: the weekly check of backups, work under a service, and general time."""
 
 from datetime import date
 
@@ -63,7 +63,7 @@ MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planni
 
 
 def plan(stage: Stage) -> None:
-    """Add what is worked beside cases until there are `ENTRIES`."""
+    """Plan such work until there are `ENTRIES` entries in all."""
     stage.pieces[:] = [
         piece for piece in stage.pieces if piece.at < stage.calendar.now and piece.work_date < stage.calendar.today
     ]

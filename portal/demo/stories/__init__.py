@@ -1,8 +1,8 @@
-"""What people write to us in the demo: invented matters with their dialogue, notes, files and work, told in short scripts.
+"""Parse the stories of the demo: invented matters with dialogue, notes, files and work, written as short scripts.
 
-A story begins with `# subject | type priority`; then each line is said or done in turn: `c:` the contact, `a:` the agent, `n:` a note,
-`w 45:` 45 minutes of work with the comment that the customer reads, `f:` a file on the message before it. An indented line goes on with
-the one above. `{names}` are filled in, the same throughout one case.
+A story begins with `# subject | type priority`. Each further line is one turn: `c:` the contact writes, `a:` the agent
+replies, `n:` a note, `w 45:` 45 minutes of work with the external comment, `f:` a file on the message before it. An
+indented line continues the one above. `{names}` are filled in, the same throughout one case.
 """
 
 import re
@@ -14,14 +14,14 @@ from typing import Literal
 from portal.demo.stories import accounts, heroes, network, servers, workplace
 
 TYPES = {"incident": "Incident", "question": "Question", "change": "Change request", "mistake": "Our mistake"}
-"""The word of a story and the name of its case type."""
+"""The words that stories use for case types, and the names of those."""
 
 PRIORITIES = {"low": 1, "normal": 2, "high": 3, "urgent": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing that is said or done. `minutes` only where it is work."""
+    """Hold one turn. `minutes` is set for work only."""
 
     who: Literal["contact", "agent", "note", "work"]
     text: str
@@ -31,7 +31,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A matter from the first message to the last. `type_name` is the name of a case type, `priority` goes from 1 to 4."""
+    """Hold a story. `type_name` is the name of a case type; `priority` goes from 1 to 4."""
 
     subject: str
     type_name: str
@@ -39,13 +39,13 @@ class Story:
     turns: tuple[Turn, ...]
 
     def told(self, rng: Random) -> "Story":
-        """The same story with all names filled in."""
+        """Return the same story with all names filled in."""
         chosen = {name: rng.choice(values) for name, values in NAMES.items()}
 
         def fill(text: str) -> str:
             def name(match: re.Match[str]) -> str:
                 value = chosen[match[1]]
-                # Names such as “the ERP” and “accounts” may come to stand at the beginning of a sentence.
+                # Names such as “the ERP” and “accounts” may start a sentence.
                 begins = text[: match.start()].endswith((". ", "? ")) or match.start() == 0
                 return value[0].upper() + value[1:] if begins else value
 
@@ -78,11 +78,11 @@ _LISTS = {
     "n": "4,5,6,7,8,9,12,14,18,20",
 }  # fmt: skip
 NAMES = {name: values.split(",") for name, values in _LISTS.items()}
-"""What the names in braces may stand for."""
+"""The choices for each name in braces."""
 
 
 def parse(script: str) -> list[Story]:
-    """The stories of a script."""
+    """Return the stories of a script."""
     return [_story(block) for block in re.split(r"^# ", script.strip(), flags=re.MULTILINE) if block]
 
 
@@ -107,11 +107,11 @@ _SPEAKERS: dict[str, Literal["contact", "agent", "note"]] = {"c": "contact", "a"
 
 @cache
 def ordinary() -> tuple[Story, ...]:
-    """The stories that happen again and again, each time with other names."""
+    """Return the stories that happen again and again, each time with other names."""
     return tuple(parse("\n".join((network.STORIES, servers.STORIES, workplace.STORIES, accounts.STORIES))))
 
 
 @cache
 def of_the_cast() -> tuple[Story, ...]:
-    """Those that happen once: what Ada, Alan and Gil wait for today."""
+    """Return the stories that happen once: what Ada, Alan and Gil wait for today."""
     return tuple(parse(heroes.STORIES))

@@ -1,4 +1,4 @@
-"""What the cast waits for today: matters that happen once, to Ada and Alan of Acme and to Gil of Globex."""
+"""Stories that the cast waits for today: they happen once, to Ada and Alan of Acme and to Gil of Globex."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ Ending = Literal["new", "open", "waiting_for_customer", "waiting_for_others", "r
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Who plays a story of the cast. It began `days_ago` working days before now, or `minutes_ago` where that is given."""
+    """Describe who plays a story of the cast, and when it began: `days_ago` in working days, or `minutes_ago`."""
 
     contact: str
     agent: str | None
