@@ -34,7 +34,7 @@ PAGES = (
     Page("case, 10,000 messages", "agent", "/agent/cases/{long case}", rows=25),
     Page("customer's list", "contact", "/cases", rows=25),
     Page("sign-in", "", "/sign-in"),
-    Page("create a case", "contact", "/cases/new", 1, "/cases/new", {"subject": "The printer is silent", "body": "Since Monday."}),
+    Page("create a case", "agent", "/agent/cases/new?customer=1", 1, "/agent/cases/new", {"subject": "Silent printer", "body": "Since Monday."}),
     Page("reply with 1 MiB", "agent", "/agent/cases/{case}", 1, "/agent/cases/{case}/replies", {"body": "Here it is."}, MEBIBYTE),
     Page("log time", "agent", "/agent/cases/{case}/time", 1, "/agent/cases/{case}/time", {"duration": "1m", "external_comment": "Looked at it"}),
 )  # fmt: skip

@@ -37,7 +37,7 @@ from portal.web.forms import Form, Nothing
 from portal.web.guards import manager_only
 from portal.web.limits import exporting
 from portal.web.pages import download, page, refused, see_other, turned
-from portal.web.visit import visit_of
+from portal.web.visit import visit_of, wants_fragment
 
 Web = Request[Any, Any, Any]
 
@@ -66,7 +66,7 @@ async def _list(
         "customer_id": customer_id,
         "after": after,
     }
-    if "hx-request" in request.headers:
+    if wants_fragment(request):
         return page(request, "agent/invoices/_list.html", **found)
     done = issued or whole(request.query_params.get("issued", ""))
     return await agent_page(

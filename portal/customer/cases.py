@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.desk import Case, Priority, case_types, customers_list, problems_of, searched
-from portal.errors import Invalid
+from portal.errors import Invalid, TooMany
 from portal.people.readers import ContactReader
 from portal.web import drafts
 from portal.web.forms import Form
@@ -72,6 +72,9 @@ async def open_case(
     except Invalid as refusal:
         whole = Invalid(problems_of(form.get("subject"), form.get("body")) | refusal.fields)
         return await refused(request, _form, whole, form, files_again=form.had_files)
+    except TooMany as refusal:
+        await drafts.keep(reader.credential_id, "/cases/new", form.fields, at, had_files=form.had_files)
+        return await refused(request, _form, refusal, form, files_again=form.had_files)
     return see_other(f"/cases/{case.number}")
 
 

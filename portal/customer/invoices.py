@@ -22,6 +22,7 @@ from portal.database import transaction
 from portal.people.readers import ContactReader
 from portal.web.limits import exporting
 from portal.web.pages import download, page, turned
+from portal.web.visit import wants_fragment
 
 Web = Request[Any, Any, Any]
 
@@ -31,7 +32,7 @@ async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Res
     """What was issued, newest first, and the statements; the list fetches itself again when something is issued."""
     refuse_without_right(reader)
     after = turned(request, "after", "statements")
-    template = "customer/invoices/_list.html" if "hx-request" in request.headers else "customer/invoices/list.html"
+    template = "customer/invoices/_list.html" if wants_fragment(request) else "customer/invoices/list.html"
     return page(
         request, template, after=after, issued=await list_issued(reader, after=after.get("after")),
         statements=await list_statements(reader, after=after.get("statements")),

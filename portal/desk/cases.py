@@ -16,7 +16,7 @@ from piccolo.table import Table
 
 from portal import outbox
 from portal.database import current
-from portal.desk import events, messages
+from portal.desk import events, messages, opening
 from portal.desk.attachments import Upload
 from portal.desk.facts import Facts, agent_name, checked_facts, checked_subject, ground_of, number_of
 from portal.desk.messages import Writing
@@ -106,7 +106,8 @@ class Case(Table, tablename="cases"):
         """Open a case with its first message, for the contact who asks or, by an agent, for `contact_id` (of `customer_id`, if given).
 
         Its service is the customer's default for the type, else the customer's default, else none. The same form again gives the case that
-        it made. Raises `Invalid` by field: `subject`, `body`, `case_type`, `priority`, `contact`, `files`.
+        it made. Raises `Invalid` by field: `subject`, `body`, `case_type`, `priority`, `contact`, `files`;
+        `TooMany` where a contact opens more than 30 an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
@@ -121,6 +122,8 @@ class Case(Table, tablename="cases"):
         if problems:
             raise Invalid(problems)
         agent_id = None if by.is_contact else by.id
+        if isinstance(by, ContactReader):
+            await opening.refuse_too_many(by, at)
         html = await messages.html_of(writing)
         row = await current().fetchrow(
             "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, service_id, opened_at, opened_by_agent_id,"

@@ -12,7 +12,7 @@ from portal.database import refusal_of
 from portal.errors import Conflict, Refusal, TooMany
 from portal.render import render
 from portal.web.form_pages import form_page
-from portal.web.visit import Visit, page_of, visit_of
+from portal.web.visit import Visit, page_of, safe_path, visit_of, wants_fragment
 
 log = structlog.get_logger("portal.web")
 
@@ -126,8 +126,9 @@ def _conflict_sentence(error: asyncpg.IntegrityConstraintViolationError) -> str:
 
 
 def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> Response[Any]:
-    """Off to the sign-in page."""
-    where = f"/sign-in?next={quote(needed.next_path, safe='')}" if needed.next_path not in ("", "/") else "/sign-in"
+    """Lead to the sign-in page, and from there back."""
+    next_path = safe_path(needed.next_path or "/")
+    where = "/sign-in" if next_path == "/" else f"/sign-in?next={quote(next_path, safe='')}"
     if needed.kept:
         where += ("&" if "?" in where else "?") + "kept=yes"
     return _led_to(request, where)
@@ -154,7 +155,7 @@ def _led_to(request: Request[Any, Any, Any], where: str) -> Response[Any]:
 
 
 def _response(request: Request[Any, Any, Any], status: int, sentence: str, headers: dict[str, str]) -> Response[str]:
-    fragment = "hx-request" in request.headers and "hx-boosted" not in request.headers
+    fragment = wants_fragment(request)
     if fragment and request.method == "GET" and (status == 429 or status >= 500):
         headers = {**headers, "HX-Reswap": "none"}  # what fetches itself again stays as it is; js/live.js asks again
     path = request.scope["path"]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from portal.database import ORIGIN, transaction
-from portal.errors import Forbidden, Refusal
+from portal.errors import BadRequest, Forbidden, Refusal
 from portal.people import sessions
 from portal.settings import Settings
 from portal.storage import Storage
@@ -26,6 +26,8 @@ BY_MACHINES = ("/health", "/metrics")
 """Load balancers and monitoring ask these by address, and have no session."""
 AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/", "/password-resets")
 """Forms that need no session: one that has ended does not stop them, and nothing of them is kept."""
+SAID_ONCE = (b"host", b"origin", b"sec-fetch-site", b"content-type", b"x-csrf-token")
+"""Headers that decide what a request may do. Of two, a proxy before us may read the first and we the last."""
 
 
 log = structlog.get_logger("portal.web")
@@ -98,7 +100,10 @@ class Gate:
         known: bool,
     ) -> None:
         """`public`: the same for everybody. `known`: asked by its number, without the name that everything else needs (R43)."""
-        if not known and given.get(b"host", "") not in self.settings.allowed_hosts:
+        names = [name for name, _ in scope["headers"] if name in SAID_ONCE]
+        if len(names) != len(set(names)):
+            await answer_refusal(BadRequest("This request says the same header twice."), scope, receive, finish)
+        elif not known and given.get(b"host", "") not in self.settings.allowed_hosts:
             await answer_refusal(Refusal("This address is not served here."), scope, receive, finish)
         elif public:
             await self.inner(scope, receive, finish)

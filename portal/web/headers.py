@@ -28,7 +28,7 @@ def for_every_answer(visit: Visit, given: set[bytes], *, public: bool) -> list[t
     }
     if not public:
         headers[b"cache-control"] = b"no-store"
-        headers[b"vary"] = b"HX-Request, Accept-Encoding"
+        headers[b"vary"] = b"HX-Request, HX-Boosted, HX-History-Restore-Request, Accept-Encoding"
     if visit.settings.secure_cookies:
         headers[b"strict-transport-security"] = b"max-age=63072000; includeSubDomains"
     added = [(name, value) for name, value in headers.items() if name not in given]

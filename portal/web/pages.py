@@ -46,11 +46,12 @@ def turned(request: Request[Any, Any, Any], *lists: str) -> dict[str, str]:
 async def refused(
     request: Request[Any, Any, Any],
     show: Callable[..., Awaitable[Response[str]]],
-    refusal: Invalid,
+    refusal: Invalid | TooMany,
     form: Form,
     **values: Any,
 ) -> Response[str]:
-    """Return the form's page again, with status 422, or 409 where somebody else was faster (`Overtaken`).
+    """Return the form's page again, with the refusal's status: 422, 409 where somebody else was faster (`Overtaken`), or 429 with the
+    seconds to wait in `Retry-After`.
 
     `show(request, errors=..., typed=..., **values)` runs in a read-only transaction of the reader. `errors` maps fields to sentences ("" is
     the whole form), `typed` is what was sent. Files have to be chosen again; the page says so.
@@ -58,8 +59,19 @@ async def refused(
     async with transaction(visit_of(request).reader, readonly=True):
         typed = form.typed | ({drafts.FILES_AGAIN: "yes"} if form.had_files else {})
         typed |= refusal.typed if isinstance(refusal, Overtaken) else {}
-        response = await show(request, errors=refusal.fields, typed=typed, **values)
+        response = await show(request, errors=_errors_of(refusal), typed=typed, **values)
+    return _marked(response, refusal)
+
+
+def _errors_of(refusal: Invalid | TooMany) -> dict[str, str]:
+    return refusal.fields if isinstance(refusal, Invalid) else {"": refusal.sentence}
+
+
+def _marked(response: Response[str], refusal: Invalid | TooMany) -> Response[str]:
+    """The response with the refusal's status and headers."""
     response.status_code = refusal.status
+    if isinstance(refusal, TooMany):
+        response.headers["Retry-After"] = str(refusal.retry_after)
     return response
 
 
@@ -73,14 +85,10 @@ async def refused_at_the_door(
 
     `show(request, errors=..., **values)` runs in a read-only transaction of the reader, where there is one.
     """
-    errors = refusal.fields if isinstance(refusal, Invalid) else {"": refusal.sentence}
     reader = visit_of(request).reader
     async with transaction(reader, readonly=True) if reader else contextlib.nullcontext():
-        response = await show(request, errors=errors, **values)
-    response.status_code = refusal.status
-    if isinstance(refusal, TooMany):
-        response.headers["Retry-After"] = str(refusal.retry_after)
-    return response
+        response = await show(request, errors=_errors_of(refusal), **values)
+    return _marked(response, refusal)
 
 
 def see_other(where: str) -> Redirect:

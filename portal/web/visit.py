@@ -19,6 +19,8 @@ from portal.settings import Settings
 from portal.storage import Storage
 
 KEY = "portal.visit"
+LONGEST_PATH = 1000
+"""Characters of a path to lead back to. Browsers drop a cookie of more than 4,096 bytes, and nobody types longer addresses."""
 _RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
 
@@ -114,8 +116,9 @@ def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
 
 
 def safe_path(path: str) -> str:
-    """Where to go after signing in: a path of ours, or the start page for anything that a browser could read otherwise (R44)."""
-    return path if _RELATIVE.fullmatch(path) else "/"
+    """Return where to go after signing in: a path of ours, or the start page for one that is longer than `LONGEST_PATH` or that a
+    browser could read as another site's (R44)."""
+    return path if len(path) <= LONGEST_PATH and _RELATIVE.fullmatch(path) else "/"
 
 
 def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
@@ -127,6 +130,13 @@ def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
     if referer.netloc not in visit_of(request).settings.allowed_hosts:
         return "/"
     return safe_path(referer.path + (f"?{referer.query}" if referer.query else ""))
+
+
+def wants_fragment(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Return whether htmx puts the answer into a page that is there already. For a boosted link, and when the reader goes back to an
+    address, htmx replaces the page, so it needs a whole one."""
+    headers = request.headers
+    return "hx-request" in headers and "hx-boosted" not in headers and "hx-history-restore-request" not in headers
 
 
 def now() -> datetime:

@@ -1,7 +1,9 @@
 """The customer's case pages over HTTP, without JavaScript: what works, what is refused, and what nobody else gets to see."""
 
+import asyncio
 import re
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import Case, Status
+from portal.errors import TooMany
 from portal.storage import open_storage
 from portal.web.gate import Gate
+from portal.web.visit import now
 from tests.browser import Browser
 from tests.desk.files import upload
 from tests.queries import counted
@@ -411,3 +415,33 @@ async def test_a_reply_over_the_limit_is_413_and_its_text_is_kept(app: Gate, set
 
 def stored(settings: Any) -> list[Path]:
     return list(Path(settings.storage_url.removeprefix("file://")).iterdir())
+
+
+async def test_a_contact_opens_thirty_cases_an_hour_and_the_text_of_the_next_is_kept(app: Gate) -> None:
+    """R83: told kindly, in the form, with the time to wait; agents and colleagues go on, and the thirty-first comes an hour after the first."""
+    at = now()
+    for number in range(30):
+        await opened(at=at - timedelta(minutes=59) + timedelta(seconds=number))
+    before = await nothing_changes()
+    async with await Browser.of(app, ADA) as browser:
+        answer = await browser.send_form("/cases/new", NEW | {"subject": "The thirty-first"})
+        assert (answer.status_code, int(answer.headers["retry-after"]) <= 60) == (429, True)
+        assert (
+            "You have opened 30 cases within an hour. What you typed is kept: send it again in 1 minute" in answer.text
+        )
+        assert 'value="The thirty-first"' in answer.text
+        assert await nothing_changes() == before
+        assert 'value="The thirty-first"' in (await browser.get("/cases/new")).text
+    await opened(by=ALAN, at=at)
+    await opened(by=INES, at=at, contact_id=ADA.id)
+    await opened(at=at + timedelta(seconds=61))
+    with pytest.raises(TooMany):
+        await opened(at=at + timedelta(seconds=60))
+
+
+async def test_of_a_hundred_cases_at_once_thirty_are_opened(app: Gate) -> None:
+    """R83: two forms at once cannot both be the last one."""
+    at = now()
+    outcomes = await asyncio.gather(*(opened(at=at) for _ in range(40)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes].count(TooMany) == 10
+    assert await rows("select count(*) from cases") == [(30,)]

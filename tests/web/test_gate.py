@@ -11,7 +11,7 @@ from portal.people.readers import Reader
 from portal.web import drafts
 from portal.web.gate import Gate
 from tests.browser import HOST, Browser
-from tests.world import ADA, GIL, INES, MAX, NOOR, NOW
+from tests.world import ADA, GIL, INES, MAX, NOOR, NOW, PASSWORD
 
 
 async def test_every_answer_has_the_headers(app: Gate) -> None:
@@ -45,6 +45,33 @@ async def test_another_host_is_refused(app: Gate, host: str) -> None:
     async with Browser(app) as browser:
         assert (await browser.get("/sign-in", headers={"host": host})).status_code == 400
         assert (await browser.get("/sign-in", headers={"x-forwarded-host": "evil.example"})).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["host", "origin", "sec-fetch-site", "content-type", "x-csrf-token"])
+async def test_a_header_that_decides_stands_once(app: Gate, name: str) -> None:
+    """R37, R43: of two, a proxy and the portal may believe another one; whichever stands first, the request is refused."""
+    value = {"host": HOST, "origin": f"http://{HOST}", "sec-fetch-site": "same-origin"}.get(name, "x")
+    async with Browser(app) as browser:
+        for values in ((value, "evil.example"), ("evil.example", value), (value, value)):
+            headers = [(name, one) for one in values]
+            assert (await browser.get("/sign-in", headers=headers)).status_code == 400, values
+        assert (await browser.get("/sign-in", headers=[(name, value)])).status_code == 200
+
+
+async def test_a_long_address_is_not_handed_back(app: Gate) -> None:
+    """R44: a path to go on to has at most 1,000 characters, wherever it comes from; a longer one leads to the start page."""
+    for length, kept in ((1_000, True), (1_001, False), (60_000, False)):
+        path = "/" + "a" * (length - 1)
+        async with Browser(app) as browser:
+            page = await browser.get("/sign-in", params={"next": path})
+            assert (path in page.text, len(page.text) < 20_000) == (kept, True)
+            asked = await browser.get("/cases", params={"text": path[12:]})
+            assert (len(asked.headers["location"]) > 900) == kept
+            sent = await browser.send_form("/drafts", {"address": "/cases/new"}, referer=f"http://{HOST}{path}")
+            assert (sent.headers["location"] == f"/sign-in?next=%2F{path[1:]}") == kept
+            fields = {"email": ADA.email, "password": PASSWORD, "next": path if kept else path * 2}
+            answer = await browser.send_form("/sign-in", fields)
+            assert answer.headers["location"] == (path if kept else "/")
 
 
 async def test_nobody_gets_a_session_row_by_looking(app: Gate) -> None:

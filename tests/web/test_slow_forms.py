@@ -12,6 +12,7 @@ import pytest
 from portal.database import transaction
 from portal.people import credentials, factors, sessions
 from portal.people.factors import authenticator
+from portal.people.readers import SYSTEM
 from portal.web import forms
 from portal.web.gate import Gate
 from tests.browser import Browser
@@ -70,7 +71,7 @@ async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out
     monkeypatch.setattr(forms, "SLOW", timedelta(0))
 
     async def end_ines() -> None:
-        async with transaction(None):
+        async with transaction(SYSTEM):
             await credentials.disable(INES.credential_id, now())
 
     async with await Browser.of(app, INES) as browser:

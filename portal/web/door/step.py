@@ -8,19 +8,16 @@ from litestar import Request
 from portal.people.passwords import Proven
 from portal.sealing import Broken
 from portal.web import cookies
-from portal.web.visit import visit_of
+from portal.web.visit import safe_path, visit_of
 
 STEP_FOR = timedelta(minutes=10)
 _PURPOSE = "second step of signing in"
-_LONGEST_PATH = 1000
-"""Browsers drop a cookie of more than 4,096 bytes."""
 
 
 def remember_step(request: Request[Any, Any, Any], proven: Proven, next_path: str, at: datetime) -> None:
     """Send the cookie with the answer."""
     visit = visit_of(request)
-    then = next_path if len(next_path) <= _LONGEST_PATH else "/"
-    sealed = visit.settings.sealer.seal(_PURPOSE, f"{proven.credential_id} {proven.mark} {then}", at)
+    sealed = visit.settings.sealer.seal(_PURPOSE, f"{proven.credential_id} {proven.mark} {safe_path(next_path)}", at)
     visit.new_cookies.append(cookies.write(cookies.STEP, sealed, visit.settings))
 
 

@@ -1,0 +1,47 @@
+"""Which answers are fragments: htmx gets one where it puts it into a page, and a whole page where it replaces the page."""
+
+from pathlib import Path
+
+import pytest
+
+import portal
+from portal.people.readers import Reader
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.pages import pages_of
+from tests.places import furnished
+from tests.world import ADA, NOOR
+
+RESTORE = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
+BOOSTED = {"HX-Request": "true", "HX-Boosted": "true"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "reader"), [("Ada", ADA), ("Noor", NOOR)])
+async def test_who_goes_back_gets_a_whole_page_from_every_address(app: Gate, name: str, reader: Reader) -> None:
+    """htmx 4 keeps no copies of pages: going back fetches the address again, and replaces the whole page."""
+    places = await furnished(app.storage)
+    async with await Browser.of(app, reader) as browser:
+        for path in [*map(places.address, pages_of(name)), "/no-such-page"]:
+            for headers in (RESTORE, BOOSTED):
+                answer = await browser.get(path, headers=headers)
+                assert answer.text.lstrip().lower().startswith("<!doctype html>"), (path, headers)
+                assert answer.headers["vary"] == "HX-Request, HX-Boosted, HX-History-Restore-Request, Accept-Encoding"
+
+
+@pytest.mark.parametrize(("reader", "path"), [(ADA, "/invoices"), (NOOR, "/agent/invoices"), (ADA, "/no-such-page")])
+async def test_a_list_that_fetches_itself_again_gets_a_fragment(app: Gate, reader: Reader, path: str) -> None:
+    async with await Browser.of(app, reader) as browser:
+        fragment = (await browser.get(path, headers={"HX-Request": "true"})).text
+        assert fragment.lstrip().startswith("<div")
+
+
+def test_only_one_function_decides_what_is_a_fragment() -> None:
+    """Elsewhere the header says only whether htmx asked, which redirects and streams need to know."""
+    folder = Path(portal.__file__).parent
+    reading = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.py")
+        if '"hx-request"' in path.read_text().lower()
+    }
+    assert reading == {"web/errors.py", "web/visit.py"}
