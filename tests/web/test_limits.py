@@ -119,7 +119,7 @@ async def test_a_file_that_cannot_be_recorded_is_not_handed_out(app: Gate, dsn: 
     try:
         async with await Browser.of(app, ADA, at=NOW) as ada:
             answer = await ada.get(places.address("/invoices/{number}/invoice.pdf"))
-        assert answer.status_code == 500
+        assert answer.status_code == 409
         assert b"%PDF" not in answer.content
     finally:
         await owner.execute("alter table audit drop constraint full_up")
