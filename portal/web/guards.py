@@ -7,6 +7,7 @@ from litestar.handlers import BaseRouteHandler
 
 from portal.errors import Forbidden, NotFound
 from portal.web.errors import Detour, SignInNeeded
+from portal.web.rooms import lead_to_own_room
 from portal.web.visit import page_of, visit_of
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -42,16 +43,18 @@ def recognised(connection: Connection, _: BaseRouteHandler) -> None:
     _recognised(connection)
 
 
-def contact_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Customer pages."""
-    if not _signed_in(connection).is_contact:
-        raise NotFound
+async def contact_only(connection: Connection, _: BaseRouteHandler) -> None:
+    """Let contacts pass. An agent is led to their own page of a case or document, and gets 404 elsewhere."""
+    reader = _signed_in(connection)
+    if not reader.is_contact:
+        await lead_to_own_room(connection, reader)
 
 
-def agent_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Agent pages: for a contact they are not there."""
-    if not _signed_in(connection).is_agent:
-        raise NotFound
+async def agent_only(connection: Connection, _: BaseRouteHandler) -> None:
+    """Let agents pass. A contact is led to their own page of a case or document, and gets 404 elsewhere."""
+    reader = _signed_in(connection)
+    if not reader.is_agent:
+        await lead_to_own_room(connection, reader)
 
 
 def manager_only(connection: Connection, _: BaseRouteHandler) -> None:

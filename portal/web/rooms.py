@@ -1,0 +1,35 @@
+"""One case has two addresses, `/cases/1401` for its contacts and `/agent/cases/1401` for agents, and people send each other either.
+
+So does an invoice and a statement. Whoever opens the other room's address is led to their own page of it, where they may see it.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from portal.billing import Invoice, Statement
+from portal.desk import Case
+from portal.errors import NotFound
+from portal.people.readers import Reader
+from portal.web.errors import Detour
+
+_FINDERS: dict[str, Callable[[Any, Reader], Awaitable[Any]]] = {
+    "cases": Case.find,
+    "invoices": Invoice.find,
+    "statements": Statement.find,
+}
+
+
+async def lead_to_own_room(connection: ASGIConnection[Any, Any, Any, Any], reader: Reader) -> None:
+    """Raise `Detour` to the reader's own page of what this address is about; `NotFound` where there is none that they may see.
+
+    A part of it that only one room has, such as its files, leads to the whole.
+    """
+    found = re.match("(?:/agent)?/(cases|invoices|statements)/", connection.scope["path"])
+    given = next(iter(connection.path_params.values()), None)
+    if found is None or given is None or connection.scope.get("method") != "GET":
+        raise NotFound
+    await _FINDERS[found[1]](given, reader)
+    raise Detour(f"{'/agent' if reader.is_agent else ''}/{found[1]}/{given}")
