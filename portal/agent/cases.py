@@ -11,7 +11,7 @@ from msgspec import Struct
 from portal.agent.arrivals import Seen
 from portal.agent.pages import agent_page, rail
 from portal.database import transaction
-from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types
+from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types, named_elsewhere
 from portal.errors import Conflict, Invalid
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
@@ -66,7 +66,7 @@ async def _list(
         request, reader, "agent/cases/list.html", status=status, rail=counted,
         question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
         sorts={sort.value: sort for sort in Sort}, statuses=list(Status), priorities=list(Priority)[::-1],
-        customers=await Customer.offered(), agents=await Agent.offered(),
+        customers=await Customer.offered(), agents=await Agent.offered(), elsewhere=await named_elsewhere(question.text, listed, reader),
     )  # fmt: skip
 
 

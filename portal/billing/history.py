@@ -28,18 +28,19 @@ from billing_run r join agent a on a.id = r.run_by_id
 """
 
 _DOCUMENTS = """
+select * from (
 select 'invoice' as kind, i.id, i.number, null::uuid as statement_id, u.name as customer_name, t.name as contract_name, i.net, i.currency
 from invoice i join customer u on u.id = i.customer_id join contract t on t.id = i.contract_id where i.run_id = $1
 union all
 select 'statement', null, null, s.id, u.name, s.contract_name, null, null
-from statement s join customer u on u.id = s.customer_id where s.run_id = $1
-order by customer_name, contract_name
+from statement s join customer u on u.id = s.customer_id where s.run_id = $1) d
+order by folded(customer_name), folded(contract_name)
 """
 
 _SKIPPED = """
 select s.reason, e.id, e.work_date, e.billable_minutes, e.external_comment, g.name as agent_name, u.name as customer_name, c.number
 from skipped_entry s join time_entry e on e.id = s.entry_id join agent g on g.id = e.agent_id join customer u on u.id = s.customer_id
-left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, lower(u.name), e.work_date, e.id
+left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, folded(u.name), e.work_date, e.id
 """
 
 

@@ -152,8 +152,8 @@ select * from (
   from invoice i join customer u on u.id = i.customer_id join contract t on t.id = i.contract_id join billing_run r on r.id = i.run_id
   where i.state = 'draft' and ($1::bigint is null or i.customer_id = $1)) d
 where $2::bigint is null
-   or (lower(customer_name), id) > (select lower(u.name), b.id from invoice b join customer u on u.id = b.customer_id where b.id = $2)
-order by lower(customer_name), id limit $3
+   or (folded(customer_name), id) > (select folded(u.name), b.id from invoice b join customer u on u.id = b.customer_id where b.id = $2)
+order by folded(customer_name), id limit $3
 """
 
 

@@ -12,6 +12,7 @@ from portal.billing.bounds import fitting, too_large
 from portal.billing.engine import AllocationKind, Billing, Document, Entry, LineKind, SkipReason, bill
 from portal.billing.runs import TOO_LARGE, is_inside_period, waiting_customers
 from portal.database import current
+from portal.folding import folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,8 @@ async def preview_run(until: date) -> Preview:
     omitted = [row for of, billing in billed for row in _omitted(names, of, billing)]
     return Preview(
         until,
-        tuple(sorted(documents, key=lambda document: document.customer_name.lower())),
-        tuple(sorted(omitted, key=lambda row: (row.reason, row.customer_name.lower()))),
+        tuple(sorted(documents, key=lambda document: folded(document.customer_name))),
+        tuple(sorted(omitted, key=lambda row: (row.reason, folded(row.customer_name)))),
     )
 
 
@@ -166,7 +167,7 @@ def _omitted(names: dict[int, str], of: Book, billing: Billing) -> Iterable[Omit
             reason=reason,
             count=len(group),
             minutes=sum(entry.billable_minutes for entry in group),
-            agents=tuple(sorted({entry.agent_name for entry in group})),
+            agents=tuple(sorted({entry.agent_name for entry in group}, key=folded)),
             first=min(entry.date for entry in group),
             last=max(entry.date for entry in group),
         )

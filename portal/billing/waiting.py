@@ -119,7 +119,7 @@ left join contract t on t.id = s.contract_id
 left join cases c on c.id = e.case_id
 where e.state = any($3) and e.agent_id <> $1 and ($2 or g.department_id in (select id from mine))
   and ($4::date is null or e.work_date <= $4) and ($5::bigint is null or e.agent_id = $5) and ($6::bigint is null or e.customer_id = $6)
-order by lower(g.name), g.id, e.work_date desc, e.id desc limit $7
+order by folded(g.name), g.id, e.work_date desc, e.id desc limit $7
 """
 
 

@@ -125,7 +125,8 @@ select r.id, r.hourly_rate, is_money(r.hourly_rate, r.currency) as is_money, r.c
 from rate r
 left join role o on o.id = r.role_id left join agent a on a.id = r.agent_id
 left join customer u on u.id = r.customer_id left join service s on s.id = r.service_id
-order by lower(u.name) nulls first, lower(s.name) nulls first, lower(o.name) nulls first, lower(a.name) nulls first, r.currency, r.effective_from desc
+order by folded(u.name) nulls first, folded(s.name) nulls first, folded(o.name) nulls first,
+  folded(a.name) nulls first, r.currency, r.effective_from desc
 """
 
 

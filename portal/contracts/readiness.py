@@ -46,12 +46,12 @@ select exists (select from company) as company, (select count(*) from department
   (select count(*) from contract) as contracts, (select count(*) from service) as services,
   (select count(*) from contact where ended_at is null) as contacts,
   array(select r.name from role r where exists (select from agents a where a.role_id = r.id)
-        and not exists (select from rate p where p.role_id = r.id) order by lower(r.name)) as unpriced_roles,
-  array(select a.name from agents a where a.role_id is null and a.grade <> 'admin' order by lower(a.name)) as agents_without_role,
-  array(select u.name from customers u where not exists (select from service s where s.customer_id = u.id) order by lower(u.name))
+        and not exists (select from rate p where p.role_id = r.id) order by folded(r.name)) as unpriced_roles,
+  array(select a.name from agents a where a.role_id is null and a.grade <> 'admin' order by folded(a.name)) as agents_without_role,
+  array(select u.name from customers u where not exists (select from service s where s.customer_id = u.id) order by folded(u.name))
     as customers_without_service,
   array(select u.name from customers u where not exists (select from contact t where t.customer_id = u.id and t.ended_at is null)
-        order by lower(u.name)) as customers_without_contact
+        order by folded(u.name)) as customers_without_contact
 """
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 from piccolo.columns import BigInt, BigSerial, Boolean, Date, Integer, Text, Timestamptz
-from piccolo.query import Objects
+from piccolo.query import Objects, OrderByRaw
 from piccolo.table import Table
 
 from portal.contracts.case_types import CaseType
@@ -89,7 +89,7 @@ class Service(Table, tablename="service"):
     @classmethod
     async def of(cls, customer: int) -> list["Service"]:
         """All services of a customer, by name."""
-        return await cls.objects().where(cls.customer_id == customer).order_by(cls.name)
+        return await cls.objects().where(cls.customer_id == customer).order_by(OrderByRaw("folded(name)"))
 
     @classmethod
     async def offered(cls, customer: int, on: date) -> list[Any]:
@@ -104,7 +104,7 @@ class Service(Table, tablename="service"):
             "select s.id, s.name, u.name as customer from service s"
             " join customer u on u.id = s.customer_id join contract c on c.id = s.contract_id"
             " where u.ended_at is null and ($1::date is null or c.end_on is null or c.end_on > $1)"
-            " order by lower(u.name), lower(s.name), s.id",
+            " order by folded(u.name), folded(s.name), s.id",
             on,
         )
         return [(row["id"], f"{row['customer']}: {row['name']}") for row in rows]
@@ -215,7 +215,7 @@ OFFERED = """
 select s.id, s.name, c.name as contract, c.currency
 from service s join contract c on c.id = s.contract_id
 where s.customer_id = $1 and (c.end_on is null or c.end_on > $2)
-order by lower(s.name), s.id
+order by folded(s.name), s.id
 """
 
 

@@ -34,7 +34,8 @@ class NewCase(Struct, kw_only=True):
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """What is open, with `?show=all` everything, or what has the words of `text`; it refreshes itself through the same address."""
     query = request.query_params
-    everything, asked, text = query.get("show") == "all", query.get("page", ""), searched(query)
+    asked, text = query.get("page", ""), searched(query)
+    everything = query.get("show") == "all" or bool(text)
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 1
     async with searching(request, text):
         listed = await customers_list(reader, everything=everything, text=text, page=number)

@@ -7,7 +7,17 @@ from portal.desk.details import Details
 from portal.desk.endings import EndingFacts, RefusedEnding
 from portal.desk.events import CaseEvent
 from portal.desk.feed import Feed, feed_of, files_of
-from portal.desk.lists import Listed, Question, Sort, View, agents_list, counts, customers_list, searched
+from portal.desk.lists import (
+    Listed,
+    Question,
+    Sort,
+    View,
+    agents_list,
+    counts,
+    customers_list,
+    named_elsewhere,
+    searched,
+)
 from portal.desk.messages import Message, problems_of
 from portal.desk.overview import Overview, overview
 from portal.desk.workflow import SETTABLE, Priority, Status
@@ -18,5 +28,5 @@ case_types = CaseType.offered
 __all__ = [
     "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "EndingFacts", "Feed", "Listed", "Message", "Overview",
     "Priority", "Question", "RefusedEnding", "Sort", "Status", "View", "agents_list", "case_types", "counts", "customers_list", "feed_of",
-    "files_of", "overview", "problems_of", "searched",
+    "files_of", "named_elsewhere", "overview", "problems_of", "searched",
 ]  # fmt: skip

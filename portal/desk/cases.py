@@ -33,6 +33,7 @@ class Case(Table, tablename="cases"):
     customer_id = BigInt(default=None)
     contact_id = BigInt(default=None)
     subject = Text(default=None)
+    subject_folded = Text(default=None)
     case_type_id = BigInt(default=None)
     priority = SmallInt(default=None)
     status = Text(default=None)

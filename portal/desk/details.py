@@ -29,7 +29,7 @@ class Details:
         row = await current().fetchrow(
             f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
               o.phone as contact_phone, a.name as agent_name, s.name as service_name,
-              (select coalesce(array_agg(x.name order by x.name, x.id), '{{}}') from contact x
+              (select coalesce(array_agg(x.name order by folded(x.name), x.id), '{{}}') from contact x
                where x.customer_id = c.customer_id and x.sees_all_cases and x.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues
             from cases c join case_type t on t.id = c.case_type_id join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id
             left join agent a on a.id = c.agent_id left join service s on s.id = c.service_id

@@ -1,6 +1,5 @@
 """Questions about many cases. A list is one query, written once for agents and contacts each; names of columns come from enums only (R48)."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -47,11 +46,11 @@ class Sort(StrEnum):
 _COLUMNS = {
     Sort.UPDATED: "c.updated_at",
     Sort.NUMBER: "c.number",
-    Sort.SUBJECT: "lower(c.subject)",
-    Sort.CUSTOMER: "lower(u.name)",
+    Sort.SUBJECT: "c.subject_folded",
+    Sort.CUSTOMER: "u.folded",
     Sort.STATUS: "array_position(array['new', 'open', 'waiting_for_customer', 'waiting_for_others', 'resolved', 'closed'], c.status)",
     Sort.PRIORITY: "c.priority",
-    Sort.AGENT: "lower(a.name)",
+    Sort.AGENT: "a.folded",
 }
 _DOWN_FIRST = (Sort.UPDATED, Sort.NUMBER, Sort.PRIORITY)
 
@@ -146,7 +145,7 @@ class Question:
         ):
             if value is not None:
                 ask(condition, value)
-        for condition, value in _words(self.text, "(c.subject ilike ? or u.name ilike ?)"):
+        for condition, value in _words(self.text, customers=True):
             ask(condition, value)
         return " and ".join(sql), values
 
@@ -206,20 +205,18 @@ class Listed:
         return min(PAGE, self.total - self.page * PAGE)
 
 
-# What a condition or an order may name beside the case, by its alias.
+# What an order may name beside the case, by its alias. "offset 0" keeps the planner from folding a name once for each of its cases.
 _JOINS = {
-    "u.": " join customer u on u.id = c.customer_id",
-    "a.": " left join agent a on a.id = c.agent_id",
+    "u.": " join (select id, folded(name) as folded from customer offset 0) u on u.id = c.customer_id",
+    "a.": " left join (select id, folded(name) as folded from agent offset 0) a on a.id = c.agent_id",
 }
 
 
 def _listing(condition: str, order: str, minutes: str, *, offset: str = "", counted: bool = True) -> str:
     # Names, sums and flags are looked up for the page's rows only, so their cost does not grow with the number of cases.
     # A limit that PostgreSQL knows lets it keep the plan, which costs more to find than the first page to read.
-    needed, asked = (
-        "".join(join for alias, join in _JOINS.items() if alias in sql) for sql in (condition + order, condition)
-    )
-    total = f"(select count(*) from (select 1 from cases c{asked} where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
+    needed = "".join(join for alias, join in _JOINS.items() if order.startswith(alias))
+    total = f"(select count(*) from (select 1 from cases c where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
     return f"""
 with matching as (
   select found.*, row_number() over () as place from (
@@ -268,12 +265,12 @@ async def counts(reader: AgentReader) -> dict[str, int]:
 
 
 async def customers_list(reader: ContactReader, *, everything: bool, text: str = "", page: int = 1) -> Listed:
-    """One page of the contact's cases, newest change first: those still open, or everything; with `text` those whose number or subject
-    has all of its words. One query."""
+    """Return one page of the contact's cases, newest change first: those still open, or everything; with `text` those in whose number,
+    subject and contact's name all of its words are found. One query."""
     sql, values = [Case.visible_sql(reader, "c")], list[Any]()
     if not everything:
         sql.append(OPEN)
-    for condition, value in _words(text, "c.subject ilike ?"):
+    for condition, value in _words(text):
         values.append(value)
         sql.append(condition.replace("?", f"${len(values)}"))
     page = min(max(page, 1), 10_000)
@@ -287,13 +284,42 @@ def searched(query: Mapping[str, str]) -> str:
     return " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
 
 
-def _words(text: str, matches: str) -> Iterator[tuple[str, Any]]:
-    """A condition with `?` and its value for each word: a number is that of a case or part of its subject, anything else `matches`."""
+async def named_elsewhere(text: str, listed: Listed, reader: AgentReader) -> Case | None:
+    """Return the case that a search names by its number alone (`#1393`), where the list does not show it: each view has a part of the cases."""
+    number = _number(text)
+    if number is None or any(row.number == number for row in listed.rows):
+        return None
+    return await Case.visible_to(reader).where(Case.number == number).first()
+
+
+_PUNCTUATION = ".,;:!?()[]\"'„“”‚‘’«»"
+"""What stands around a word in a sentence."""
+
+
+def _number(word: str) -> int | None:
+    """Return the number of a case as people quote it (`#1403`, `1403,`); None for any other word."""
+    return _whole(word.strip(_PUNCTUATION).removeprefix("#"))
+
+
+# The word is folded once, and the names of people once for all cases.
+_IN_SUBJECT = "strpos(c.subject_folded, (select folded(?))) > 0"
+_OF_CONTACT = "c.contact_id in (select id from contact where strpos(folded(name), (select folded(?))) > 0)"
+_OF_CUSTOMER = "c.customer_id in (select id from customer where strpos(folded(name), (select folded(?))) > 0)"
+_NUMBERED = "(c.number = ?::bigint or strpos(c.subject, (?::bigint)::text) > 0)"
+
+
+def _words(text: str, *, customers: bool = False) -> Iterator[tuple[str, Any]]:
+    """Yield a condition with `?` and its value for each word.
+
+    A number is that of a case or part of its subject; any other word is part of the subject, or of the name of the contact or, with
+    `customers`, of the customer.
+    """
     for word in text.split()[:MOST_WORDS]:
-        if number := re.fullmatch(r"#?([0-9]{1,15})", word):
-            yield "(c.number = ?::bigint or c.subject like '%' || (?::bigint)::text || '%')", int(number[1])
+        if (number := _number(word)) is not None:
+            yield _NUMBERED, number
         else:
-            yield matches, f"%{_literal(word)}%"
+            places = (_IN_SUBJECT, _OF_CONTACT, _OF_CUSTOMER) if customers else (_IN_SUBJECT, _OF_CONTACT)
+            yield f"({' or '.join(places)})", word.strip(_PUNCTUATION) or word
 
 
 def _offset(page: int, places: int) -> tuple[str, list[int]]:
@@ -308,11 +334,6 @@ def _listed(rows: list[Any], page: int, known: int | None = None) -> Listed:
         shown.append(Row(**values | {"status": Status(row["status"]), "priority": Priority(row["priority"])}))
     total = known if known is not None else rows[0]["total"] if rows else 0
     return Listed(shown, total, page)
-
-
-def _literal(word: str) -> str:
-    """A word for LIKE that means itself."""
-    return re.sub(r"([\\%_])", r"\\\1", word)
 
 
 def _whole(text: str | None) -> int | None:

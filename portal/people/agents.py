@@ -56,7 +56,7 @@ class Agent(Table, tablename="agent"):
     @classmethod
     async def offered(cls) -> list[Offered]:
         """Those who have not ended, by name, for choosing one."""
-        return await offered("select id, name from agent where ended_at is null order by name")
+        return await offered("select id, name from agent where ended_at is null order by folded(name), id")
 
     @classmethod
     async def listed(cls) -> list[Any]:
@@ -131,7 +131,7 @@ class Agent(Table, tablename="agent"):
 LISTED = """
 select a.id, a.name, c.email, a.grade, r.name as role, d.name as department, a.ended_at, c.has_password
 from agent a join credential c on c.agent_id = a.id join department d on d.id = a.department_id left join role r on r.id = a.role_id
-order by a.ended_at is not null, lower(a.name), a.id
+order by a.ended_at is not null, folded(a.name), a.id
 """
 
 # A designation holds for the departments below as well.
@@ -146,7 +146,7 @@ where a.ended_at is null and not exists (
   where b.id <> a.id and b.ended_at is null
     and (b.grade = 'admin' or b.grade = 'manager' and exists (
       select from approves d where d.agent_id = b.id and d.department_id = a.department_id)))
-order by lower(a.name)
+order by folded(a.name)
 """
 
 

@@ -126,7 +126,7 @@ LISTED = """
 select t.id, t.name, t.phone, c.email, t.sees_all_cases, t.sees_invoices, t.manages_contacts, t.ended_at,
        c.has_password
 from contact t join credential c on c.contact_id = t.id
-where t.customer_id = $1 order by t.ended_at is not null, lower(t.name), t.id
+where t.customer_id = $1 order by t.ended_at is not null, folded(t.name), t.id
 """
 
 

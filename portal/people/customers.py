@@ -63,7 +63,7 @@ class Customer(Table, tablename="customer"):
     @classmethod
     async def offered(cls) -> list[Offered]:
         """Those that have not ended, by name, for choosing one."""
-        return await offered("select id, name from customer where ended_at is null order by name")
+        return await offered("select id, name from customer where ended_at is null order by folded(name), id")
 
     @classmethod
     async def listed(cls, search: str = "") -> list[Any]:
@@ -121,7 +121,7 @@ LISTED = """
 select u.id, u.name, u.city, u.country, u.vat_id, u.ended_at, count(t.id) as contacts
 from customer u left join contact t on t.customer_id = u.id and t.ended_at is null
 where u.name ilike $1 or u.legal_name ilike $1 or u.city ilike $1
-group by u.id order by u.ended_at is not null, lower(u.name)
+group by u.id order by u.ended_at is not null, folded(u.name)
 """
 
 

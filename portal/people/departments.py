@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 from piccolo.columns import BigInt, BigSerial, Text
+from piccolo.query import OrderByRaw
 from piccolo.table import Table
 
 from portal.database import current
@@ -26,7 +27,7 @@ class Department(Table, tablename="department"):
     @classmethod
     async def all_by_name(cls) -> list["Department"]:
         """Every department."""
-        return await cls.objects().order_by(cls.name)
+        return await cls.objects().order_by(OrderByRaw("folded(name)"))
 
     @classmethod
     async def find(cls, department: int, *, hold: bool = False) -> "Department":

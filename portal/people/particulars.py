@@ -17,6 +17,7 @@ from babel.core import get_global
 
 from portal.database import Transaction, current, transaction
 from portal.errors import Invalid, NotFound
+from portal.folding import folded
 from portal.visible import visible
 
 T = TypeVar("T")
@@ -185,7 +186,7 @@ def countries() -> dict[str, str]:
     names = Locale.parse("en_GB").territories
     reserved = set("AC CP CQ DG EA EU EZ IC TA UN XA XB ZZ".split())  # exceptionally reserved, and no countries
     real = {code for code in get_global("territory_currencies") if re.fullmatch("[A-Z]{2}", code)} - reserved
-    return dict(sorted(((code, names[code]) for code in real if code in names), key=lambda pair: pair[1]))
+    return dict(sorted(((code, names[code]) for code in real if code in names), key=lambda pair: folded(pair[1])))
 
 
 @cache

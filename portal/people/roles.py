@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 from piccolo.columns import BigSerial, Text
+from piccolo.query import OrderByRaw
 from piccolo.table import Table
 
 from portal.errors import NotFound
@@ -23,7 +24,7 @@ class Role(Table, tablename="role"):
     @classmethod
     async def all_by_name(cls) -> list["Role"]:
         """Every role."""
-        return await cls.objects().order_by(cls.name)
+        return await cls.objects().order_by(OrderByRaw("folded(name)"))
 
     @classmethod
     async def find(cls, role: int, *, hold: bool = False) -> "Role":

@@ -69,12 +69,27 @@ async def test_an_empty_filter_says_so_and_offers_the_way_back(ines: Browser, ca
 async def test_a_search_that_finds_nothing_open_leads_to_the_closed_cases(ines: Browser, case: Case) -> None:
     async with transaction(INES):
         await case.change_status(Status.RESOLVED, by=INES, at=now())
-    answer = await ines.get(f"/agent/cases?text=%23{case.number}")
+    answer = await ines.get("/agent/cases?text=vpn")
     assert "No open case matches" in answer.text
     leads = re.search(r'href="(/agent/cases[^"]*)">Search closed cases', answer.text)
     assert leads
     assert numbers((await ines.get(html.unescape(leads[1]))).text) == [case.number]
     assert "No case matches" in (await ines.get("/agent/cases?view=closed&text=nothing+like+this")).text
+
+
+async def test_a_number_that_the_view_does_not_hold_leads_to_its_case(ines: Browser, case: Case) -> None:
+    async with transaction(INES):
+        await case.change_status(Status.RESOLVED, by=INES, at=now())
+    for typed in (f"%23{case.number}", f"{case.number},"):
+        answer = await ines.get(f"/agent/cases?view=mine&text={typed}")
+        assert f"#{case.number} is not in this view" in answer.text
+        assert "Its status is Resolved." in answer.text
+        assert re.search(rf'href="/agent/cases/{case.number}">Open #{case.number}<', answer.text)
+    other = await open_case(f"As in {case.number}")
+    answer = await ines.get(f"/agent/cases?text=%23{case.number}")
+    assert numbers(answer.text) == [other.number]
+    assert f"#{case.number} is not in this view" in answer.text
+    assert "is not in this view" not in (await ines.get("/agent/cases?text=%239999")).text
 
 
 async def test_the_list_is_paged_and_sorted_by_its_heads(ines: Browser, case: Case) -> None:
@@ -375,9 +390,12 @@ PAGES = ("", "/feed", "/assignment", "/facts", "/time", "/time/preview?duration=
 VERBS = ("/replies", "/notes", "/assignment", "/status", "/facts", "/time")
 
 
-async def test_contacts_find_nothing_here(ada: Browser, case: Case) -> None:
-    for address in ("/agent/cases", "/agent/cases/new", *(f"/agent/cases/{case.number}{page}" for page in PAGES)):
+async def test_contacts_find_nothing_here_but_the_way_to_their_own_page(ada: Browser, case: Case) -> None:
+    for address in ("/agent/cases", "/agent/cases/new"):
         assert (await ada.get(address)).status_code == 404, address
+    for page in PAGES:
+        answer = await ada.get(f"/agent/cases/{case.number}{page}")
+        assert (answer.status_code, answer.headers.get("location")) == (303, f"/cases/{case.number}"), page
     for address in (
         "/agent/cases/new",
         "/agent/cases/assignment",

@@ -6,7 +6,18 @@ from typing import Any
 import pytest
 
 from portal.database import transaction
-from portal.desk import Priority, Question, Sort, Status, View, agents_list, counts, customers_list, overview
+from portal.desk import (
+    Priority,
+    Question,
+    Sort,
+    Status,
+    View,
+    agents_list,
+    counts,
+    customers_list,
+    named_elsewhere,
+    overview,
+)
 from portal.people.readers import SYSTEM
 from tests.desk.test_cases import LATER, opened
 from tests.queries import counted
@@ -66,6 +77,12 @@ QUESTIONS: list[tuple[dict[str, Any], list[int]]] = [
     ({"text": "100%"}, [1002]),
     ({"text": "%"}, [1002]),
     ({"text": "_", "view": View.CLOSED}, [1005]),
+    ({"text": "1002,"}, [1002]),
+    ({"text": "(#1002)?"}, [1002]),
+    ({"text": "printer, jammed"}, [1002]),
+    ({"text": "alan"}, [1002]),
+    ({"text": "Lindqvist vpn"}, [1001]),
+    ({"text": "Ä1002"}, []),
     ({"text": "' or 1=1 --"}, []),
     ({"text": "\\"}, []),
     ({"status": Status.WAITING_FOR_CUSTOMER}, [1003]),
@@ -90,6 +107,51 @@ SORTS = [
 async def test_filters_and_text_narrow_a_view(five: None) -> None:
     for question, expected in QUESTIONS:
         assert await numbers(**question) == expected, question
+
+
+async def test_accents_and_capital_letters_do_not_matter_to_a_search(dsn: str) -> None:
+    """Composed or not (NFC, NFD), and for agents and contacts alike."""
+    await opened(ADA, subject="Drucker im Büro, Hafenstraße")
+    await opened(ADA, subject="Cafe\u0301 in Łódź")
+    for text, found in (
+        ("buro", [1001]), ("BÜRO", [1001]), ("Bu\u0308ro", [1001]), ("hafenstrasse", [1001]), ("büró", [1001]),
+        ("café", [1002]), ("CAFE", [1002]), ("lodz", [1002]), ("ℒódź", [1002]), ("bürö lodz", []),
+    ):  # fmt: skip
+        assert await numbers(text=text) == found, text
+        async with transaction(ADA):
+            assert [row.number for row in (await customers_list(ADA, everything=True, text=text)).rows] == found, text
+
+
+async def test_a_contacts_name_finds_their_cases(five: None) -> None:
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contact set name = 'Alán Ørsted' where id = $1", ALAN.id)
+    assert await numbers(text="orsted alan") == [1002]
+    async with transaction(ADA):
+        assert [row.number for row in (await customers_list(ADA, everything=True, text="Orsted")).rows] == [1002]
+    async with transaction(GIL):
+        assert (await customers_list(GIL, everything=True, text="Orsted")).rows == []
+
+
+async def test_a_case_that_is_searched_by_its_number_is_named_where_the_view_does_not_hold_it(five: None) -> None:
+    async def elsewhere(text: str, view: View) -> int | None:
+        async with transaction(INES):
+            listed = await agents_list(INES, Question(view=view, text=text))
+            case = await named_elsewhere(text, listed, INES)
+        return case and case.number
+
+    for text in ("#1005", "1005", "1005,"):
+        assert await elsewhere(text, View.ALL) == 1005
+        assert await elsewhere(text, View.CLOSED) is None
+    for text in ("#9999", "thing", "1005 thing", ""):
+        assert await elsewhere(text, View.MINE) is None
+
+
+async def test_names_and_subjects_sort_as_people_expect(dsn: str) -> None:
+    for subject in ("Zebra", "Äpfel", "apfelmus", "Banane", "Öl", "Ost", "\u00c9clair"):
+        await opened(ADA, subject=subject)
+    async with transaction(INES):
+        rows = (await agents_list(INES, Question(sort=Sort.SUBJECT))).rows
+    assert [row.subject for row in rows] == ["Äpfel", "apfelmus", "Banane", "\u00c9clair", "Öl", "Ost", "Zebra"]
 
 
 async def test_every_column_sorts_and_turns_round(five: None) -> None:
@@ -198,6 +260,8 @@ async def test_a_contact_lists_the_customers_cases_or_only_own_ones(five: None) 
         ("#1002", [1002]),
         ("1004", []),
         ("globex", []),
+        ("1002,", [1002]),
+        ("gil", []),
         ("%", [1002]),
         ("' or true --", []),
         ("vpn nothing", []),
