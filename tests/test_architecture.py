@@ -94,6 +94,22 @@ def test_no_sql_is_put_together_from_values(path: Path) -> None:
             assert loose == [], f"{name_of(path)}:{line}"
 
 
+LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_loop_of_transactions_is_a_batch(path: Path) -> None:
+    """Design manner 21: only `batches` opens transactions in a loop, so one member never stops or hides the others."""
+    loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, LOOPS)]
+    opened = {
+        inner.lineno
+        for loop in loops
+        for inner in ast.walk(loop)
+        if isinstance(inner, ast.Call) and ast.unparse(inner.func).split(".")[-1] in ("transaction", "unless_taken")
+    }
+    assert name_of(path) == "portal/database/batches.py" or opened == set()
+
+
 def test_only_render_marks_text_as_safe() -> None:
     """R45."""
     for path in MODULES:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from portal.errors import Unavailable
-from portal.render import documents
+from portal.render import documents, folder, letters
 
 PARTY = {
     "name": "Halden IT GmbH",
@@ -23,9 +25,9 @@ PARTY = {
 
 def invoice(lines: int = 1, **texts: Any) -> dict[str, Any]:
     """What the template of an invoice shows."""
-    line = {"label": "Helpdesk", "note": "", "quantity": "1 h", "price": "120.00", "vat": "19 %", "net": "120.00"}
+    line = {"label": "Helpdesk", "quantity": "1 h", "price": "120.00", "vat": "19 %", "net": "120.00"}
     return {
-        "title": "Invoice 2026-0147", "number": "2026-0147", "date": [2026, 11, 20], "seller": PARTY, "buyer": PARTY,
+        "title": "Invoice 2026-0147", "number": "2026-0147", "cjk": "SC", "logo": None, "date": [2026, 11, 20], "seller": PARTY, "buyer": PARTY,
         "facts": [["Due on", "4 Dec 2026"]],
         "heads": ["What", "Quantity", "Price", "VAT", "Net"], "lines": [line] * lines, "totals": [["Net", "120.00"]], "gross": ["To pay", "142.80"],
         "reasons": [], "terms": "Pay.", "detail": "Detail.", "bank": [["IBAN", "DE02"]],
@@ -102,3 +104,98 @@ async def test_ten_thousand_lines_are_set_while_other_work_goes_on() -> None:
     ticking.cancel()
     assert ticks > 20
     assert len(PdfReader(io.BytesIO(content)).pages) > 200
+
+
+SCRIPTS = {
+    "latin": "Łódź Đặng Æsir",
+    "greek and cyrillic": "Ελληνικά Кириллица",
+    "japanese": "株式会社 トヨタ",
+    "chinese": "北京科技有限公司",
+    "korean": "주식회사 삼성",
+    "thai": "บริษัท จำกัด",
+    "devanagari": "प्रिया शर्मा",
+    "tamil": "தமிழ் நிறுவனம்",
+    "arabic": "شركة الاتصالات",
+    "hebrew": "חברת תקשורת",
+}
+
+
+def with_text(text: str) -> dict[str, Any]:
+    """An invoice with `text` in every place that holds what people have typed."""
+    party = {"name": text, "address": [text, text], "vat_id": "DE100000001", "contact": [text]}
+    line = {"label": text, "quantity": "1 h", "price": "120.00", "vat": "19 %", "net": "120.00"}
+    return invoice(
+        seller=party, buyer=party, facts=[["Contract", text], ["Your order", text]], reasons=[text], bank=[["Bank", text]]
+    ) | {"lines": [line]}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
+async def test_every_text_prints_in_its_script(text: str) -> None:
+    """No letter becomes a sign, and PDF/A takes the font of the script, embedded."""
+    assert letters.printable(text) == text
+    pdf = PdfReader(io.BytesIO(await documents.pdf("invoice.typ", with_text(text))))
+    fonts = {str(font["/BaseFont"]) for font in pdf.pages[0]["/Resources"]["/Font"].get_object().values()}  # type: ignore[index, union-attr]
+    wanted = {"japanese": "CJK", "chinese": "CJK", "korean": "CJK"} | {
+        name: name for name in ("thai", "devanagari", "tamil", "arabic", "hebrew")
+    }
+    name = next(name for name, example in SCRIPTS.items() if example == text)
+    assert any(wanted.get(name, "Inter").lower() in font.lower() for font in fonts)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed", "named"),
+    [
+        ("Rollout 🎓", "Rollout □", ["🎓"]),
+        ("👨‍👩‍👧‍👦 and 👍🏽", "□ and □", ["👨‍👩‍👧‍👦", "👍🏽"]),
+        ("1️⃣ ❤️", "1 ❤", []),
+        ("\u202ea\u200bb\x07\tc\nd\u2028e", "ab c\nd e", []),
+        ("\ufffd\ue000\ufffe", "□□□", ["\ufffd", "\ue000", "\ufffe"]),
+        ("葛\U000e0100 क्\u200dष", "葛 क्\u200dष", []),
+    ],
+)
+async def test_what_no_font_has_prints_as_a_sign(text: str, printed: str, named: list[str]) -> None:
+    """One sign for what people see as one letter; what nobody sees is left out; a document is made of it all the same."""
+    assert letters.printable(text) == printed
+    assert letters.unprintable(text) == named
+    assert await documents.pdf("invoice.typ", with_text(text))
+
+
+def test_the_note_names_what_cannot_be_printed() -> None:
+    assert letters.printing_note("株式会社") == ""
+    assert letters.printing_note("Rollout 🎓") == "Invoices show □ instead of 🎓, because their fonts do not have it."
+    assert letters.printing_note("👍🎓🙈🙉🙊💩").startswith("Invoices show □ instead of 👍, 🎓, 🙈, 🙉, 🙊 and 1 more,")
+    assert "U+FFFE" in letters.printing_note("\ufffe")
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), min_size=20, max_size=20))
+async def test_any_text_makes_a_document(texts: list[str]) -> None:
+    """Every plane, marks on letters of other scripts, controls: PDF/A never refuses."""
+    lines = [{"label": text, "quantity": "1 h", "price": "1", "vat": "19 %", "net": "1"} for text in texts]
+    assert await documents.pdf("invoice.typ", with_text("".join(texts)) | {"lines": lines})
+
+
+@pytest.mark.slow
+async def test_every_letter_of_the_list_has_a_glyph() -> None:
+    """The list beside the fonts promises no letter that PDF/A would refuse."""
+    ranges = (line.split("-") for line in (folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split())
+    known = [chr(code) for start, end in ranges for code in range(int(start, 16), int(end, 16) + 1)]
+    for at in range(0, len(known), 8000):
+        texts = " ".join(known[at : at + 8000])
+        lines = [{"label": texts, "quantity": "1 h", "price": "1", "vat": "19 %", "net": "1"}]
+        assert await documents.pdf("invoice.typ", invoice() | {"lines": lines})
+
+
+async def test_a_long_name_without_blanks_stays_in_its_column() -> None:
+    """It is broken between two letters, and copied text has nothing in between."""
+    pdf = PdfReader(io.BytesIO(await documents.pdf("invoice.typ", with_text("W" * 64))))
+    places: list[tuple[float, float]] = []
+
+    def visit(text: str, _: Any, matrix: list[float], *__: Any) -> None:
+        if "W" in text:
+            places.append((matrix[4], len(text.strip())))
+
+    text = pdf.pages[0].extract_text(visitor_text=visit)
+    assert text.replace("\n", "").count("W" * 64) >= 5
+    assert max(length for _, length in places) < 64

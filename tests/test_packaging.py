@@ -70,7 +70,8 @@ def test_build_requirements_are_pinned_and_locked_by_hash() -> None:
 
 
 def test_every_asset_that_is_named_is_there() -> None:
-    missing = [name for name in hatch_build.PAGE_FILES if not (ROOT / "static" / "vendor" / name).is_file()]
+    named = [*hatch_build.PAGE_FILES, *hatch_build.PYTHON_FILES, "ttf/letters.txt"]
+    missing = [name for name in named if not (ROOT / "static" / "vendor" / name).is_file()]
     assert missing == []
 
 
@@ -79,7 +80,22 @@ def test_filling_again_from_the_same_lock_fetches_nothing(monkeypatch: pytest.Mo
         raise AssertionError("nothing has changed")
 
     monkeypatch.setattr(hatch_build, "_fetch", fetch)
-    assert not hatch_build.fill(ROOT / "static" / "vendor", hatch_build.PAGE_FILES)
+    assert not hatch_build.fill_pages()
+
+
+def test_every_font_of_documents_comes_with_its_licence() -> None:
+    fonts = {path.name.split("-")[0] for path in (ROOT / "static" / "vendor" / "ttf").glob("*.tt[fc]")}
+    assert fonts == {
+        "Inter",
+        "NotoSansArabic",
+        "NotoSansCJK",
+        "NotoSansDevanagari",
+        "NotoSansHebrew",
+        "NotoSansTamil",
+        "NotoSansThai",
+    }
+    licences = {path.stem for path in (ROOT / "static" / "vendor" / "licences").iterdir()}
+    assert licences >= {"inter-ttf"} | {f"noto-sans-{name[8:].lower()}" for name in fonts if name.startswith("Noto")}
 
 
 @pytest.mark.slow

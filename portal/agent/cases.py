@@ -11,6 +11,7 @@ from msgspec import Struct
 from portal.agent.arrivals import Seen
 from portal.agent.pages import agent_page, rail
 from portal.database import transaction
+from portal.database.batches import all_or_report
 from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types, named_elsewhere
 from portal.errors import Conflict, Invalid
 from portal.people.agents import Agent
@@ -78,13 +79,12 @@ async def take_several(
     at: NamedDependency[datetime],
 ) -> Response[Any]:
     """Take what is ticked; what somebody else has already is reported, the rest is taken (D35)."""
-    problems: list[str] = []
-    for number in form.into(Ticked).case:
-        try:
-            async with transaction(reader):
-                await (await Case.find(number, reader)).take(by=reader, at=at)
-        except Conflict as refusal:
-            problems.append(f"#{number}: {refusal.sentence}")
+
+    async def take(number: str) -> None:
+        await (await Case.find(number, reader)).take(by=reader, at=at)
+
+    report = await all_or_report(dict.fromkeys(form.into(Ticked).case), take, reader=reader)
+    problems = [f"#{number}: {refusal.sentence}" for number, refusal in report.refused.items()]
     if not problems:
         return see_other("/agent/cases?view=mine")
     async with transaction(reader, readonly=True):

@@ -28,7 +28,8 @@ from portal.billing import (
     take_off,
 )
 from portal.database import transaction
-from portal.errors import Conflict, Invalid, NotFound
+from portal.database.batches import all_or_report
+from portal.errors import Conflict, Invalid
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
@@ -86,16 +87,12 @@ async def issue_drafts(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """Issue what is ticked, each by itself and in the order in which they were made: one that cannot be issued keeps no other from it."""
-    issued, not_issued = 0, list[tuple[int, str]]()
-    for draft_id in sorted(set(form.into(Ticked).draft)):
-        try:
-            async with transaction(reader):
-                await issue(draft_id, by=reader, at=at)
-            issued += 1
-        except Invalid as refusal:
-            not_issued.append((draft_id, next(iter(refusal.fields.values()))))
-        except (Conflict, NotFound) as refusal:
-            not_issued.append((draft_id, refusal.sentence))
+
+    async def issue_one(draft_id: int) -> None:
+        await issue(draft_id, by=reader, at=at)
+
+    report = await all_or_report(sorted(set(form.into(Ticked).draft)), issue_one, reader=reader)
+    issued, not_issued = len(report.done), [(id, refusal.sentence) for id, refusal in report.refused.items()]
     if issued and not not_issued:
         return see_other(f"/agent/invoices?issued={issued}")
     sentence = "" if not_issued else "Tick the drafts that you want to issue."

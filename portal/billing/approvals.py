@@ -1,9 +1,10 @@
 """A manager's yes or no to time, and taking a yes back. Who may, which price it fixes, and that two managers never decide twice.
 
 Every verb locks the customers concerned first, in the order of ids, and allocates their open time anew before it ends (D21). An
-entry that cannot be decided on is reported with a sentence while the others go through (D35).
+entry that cannot be decided on, for whatever reason, is reported with a sentence while the others go through (D35).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,12 +21,12 @@ from portal.billing.engine import (
     Price,
     RateTable,
     RefusalReason,
-    Rollup,
     Service,
     verdict,
 )
 from portal.billing.sentences import REFUSED
 from portal.database import current
+from portal.database.batches import Report, all_or_report
 from portal.errors import Conflict, Forbidden, Invalid, Refusal
 from portal.people.readers import AgentReader
 from portal.timekeeping import states, traces
@@ -126,7 +127,7 @@ async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
     if row["state"] != "approved":
         raise Conflict("This time is not approved.")
     if reason := _why_not(row, by):
-        raise Forbidden(reason.sentence)
+        raise reason
     await drop(row, by=by, at=at)
     await allocate_anew(_customers([row]))
 
@@ -172,8 +173,6 @@ class _Prices:
         found = verdict(entry, contract, service, rates)
         if isinstance(found, RefusalReason):
             raise Invalid({"": REFUSED[found].format(entry=entry, contract=contract, service=service)})
-        if found is not None and service.rollup is Rollup.ROLE and entry.role is None:
-            raise Invalid({"": REFUSED["no_role"].format(entry=entry, service=service)})
         if not self._rooms[row["id"]].has(entry, found):
             raise Invalid({"": REFUSED["too_large"].format(contract=contract)})
         return found
@@ -212,21 +211,34 @@ async def _decide(
     if not seen:
         raise Invalid({"entry": "Tick at least one entry."})
     rows = await _chosen(seen, by)
-    prices = _Prices(await book.load(_customers(rows.values()), entry_ids=list(seen)))
-    step, done, refused = step_of(by, at), [], []
+    prices, step = _Prices(await book.load(_customers(rows.values()), entry_ids=list(seen))), step_of(by, at)
+    entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in sorted(seen):
+        entries[rows[entry_id]["customer_id"] if entry_id in rows else None].append(entry_id)
+
+    async def decide_on(entry_id: int) -> None:
         row = rows.get(entry_id)
-        no = Refused(entry_id, REFUSED["gone"]) if row is None else _why_not(row, by, seen[entry_id])
-        if row is None or no is not None:
-            refused += [no] if no else []
-            continue
-        try:
-            await step(row, prices)
-            done.append(entry_id)
-        except Refusal as reason:
-            refused.append(Refused(entry_id, reason.sentence, reason.status))
-    await allocate_anew(_customers(row for id, row in rows.items() if id in done))
-    return Outcome(tuple(done), tuple(refused))
+        if no := Conflict(REFUSED["gone"]) if row is None else _why_not(row, by, seen[entry_id]):
+            raise no
+        await step(row, prices)
+
+    async def decide_for(customer_id: int | None) -> Report[int, None]:
+        report = await all_or_report(entries[customer_id], decide_on, reader=current().reader)
+        if report.done and customer_id is not None:
+            await allocate_anew([customer_id])
+        return report
+
+    # A customer's entries are allocated together: where that fails, none of them is decided on.
+    customers = await all_or_report(entries, decide_for, reader=current().reader)
+    done = [entry_id for report in customers.done.values() for entry_id in report.done]
+    refused = {entry_id: reason for report in customers.done.values() for entry_id, reason in report.refused.items()}
+    refused |= {
+        entry_id: reason for customer_id, reason in customers.refused.items() for entry_id in entries[customer_id]
+    }
+    return Outcome(
+        tuple(sorted(done)),
+        tuple(Refused(entry_id, reason.sentence, reason.status) for entry_id, reason in sorted(refused.items())),
+    )
 
 
 def _refuse_agents(by: AgentReader) -> None:
@@ -252,16 +264,16 @@ def _customers(rows: Iterable[Row]) -> list[int]:
     return sorted({row["customer_id"] for row in rows if row["customer_id"] is not None})
 
 
-def _why_not(row: Row, by: AgentReader, version: int | None = None) -> Refused | None:
-    """Why `by` cannot decide on this entry, seen in `version`; None if they can."""
+def _why_not(row: Row, by: AgentReader, version: int | None = None) -> Refusal | None:
+    """Return why `by` cannot decide on this entry, seen in `version`, or None."""
     if row["agent_id"] == by.id:
-        return Refused(row["id"], REFUSED["own"], Forbidden.status)
+        return Forbidden(REFUSED["own"])
     if not (row["designated"] or by.is_admin):
-        return Refused(row["id"], REFUSED["not_designated"].format(name=row["agent_name"]), Forbidden.status)
+        return Forbidden(REFUSED["not_designated"].format(name=row["agent_name"]))
     if version is None:
         return None
     if row["state"] == "approved":
-        return Refused(row["id"], REFUSED["approved"].format(name=row["approved_by"] or "somebody else"))
+        return Conflict(REFUSED["approved"].format(name=row["approved_by"] or "somebody else"))
     if row["state"] == "rejected":
-        return Refused(row["id"], REFUSED["rejected"].format(name=row["agent_name"]))
-    return Refused(row["id"], REFUSED["changed"]) if row["version"] != version else None
+        return Conflict(REFUSED["rejected"].format(name=row["agent_name"]))
+    return Conflict(REFUSED["changed"]) if row["version"] != version else None

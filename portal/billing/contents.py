@@ -30,6 +30,11 @@ class PrintedLine:
     entries: tuple[DetailRow, ...]
 
     @property
+    def words(self) -> str:
+        """What the line is for: "Network care, Consultant". A label that begins with its service's name stands alone."""
+        return self.label if self.label.startswith(self.service_name) else f"{self.service_name}, {self.label}"
+
+    @property
     def case_count(self) -> int:
         """How many cases its entries belong to."""
         return len({row.case_number for row in self.entries if row.case_number is not None})

@@ -21,6 +21,9 @@ from portal.render import formats
 VARIOUS = "various rates"
 """Stands for the price of a line whose entries do not share one (C11)."""
 
+CJK = {"JP": "JP", "KR": "KR", "TW": "TC", "HK": "HK", "MO": "HK"}
+"""In which form Chinese characters are printed, by the buyer's country: the same code point looks different in each."""
+
 
 class Numbering(NamedTuple):
     """What an invoice gets when it is issued."""
@@ -90,6 +93,8 @@ def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numberi
     return {
         "title": f"Invoice {numbering.number}",
         "number": numbering.number,
+        "cjk": CJK.get(buyer["country"], "SC"),
+        "logo": None,
         "date": [numbering.issue_date.year, numbering.issue_date.month, numbering.issue_date.day],
         "seller": {
             "name": seller["legal_name"],
@@ -127,8 +132,7 @@ def _line(line: PrintedLine, currency: str) -> dict[str, str]:
     if is_time and line.minutes == 0 and line.unit_price is None:
         price = formats.NOTHING
     return {
-        "label": line.label,
-        "note": line.service_name if line.label != line.service_name else "",
+        "label": line.words,
         "quantity": formats.number(line.quantity, 12) + (f"{formats.NBSP}h" if is_time else ""),
         "price": price,
         "vat": formats.percent(line.vat_rate),

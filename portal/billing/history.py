@@ -38,7 +38,7 @@ order by folded(customer_name), folded(contract_name)
 """
 
 _SKIPPED = """
-select s.reason, e.id, e.work_date, e.billable_minutes, e.external_comment, g.name as agent_name, u.name as customer_name, c.number
+select s.reason, s.sentence, e.id, e.work_date, e.billable_minutes, e.external_comment, g.name as agent_name, u.name as customer_name, c.number
 from skipped_entry s join time_entry e on e.id = s.entry_id join agent g on g.id = e.agent_id join customer u on u.id = s.customer_id
 left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, folded(u.name), e.work_date, e.id
 """

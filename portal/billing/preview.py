@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from portal.billing import book
 from portal.billing.book import Book
 from portal.billing.bounds import fitting, too_large
 from portal.billing.engine import AllocationKind, Billing, Document, Entry, LineKind, SkipReason, bill
-from portal.billing.runs import TOO_LARGE, is_inside_period, waiting_customers
+from portal.billing.runs import FAILED, TOO_LARGE, due, is_inside_period, load_books, waiting_customers
 from portal.database import current
+from portal.database.batches import compute_or_report
 from portal.folding import folded
 
 
@@ -110,13 +110,16 @@ def _sum(currency: str, documents: Sequence[Becoming]) -> Sum:
 
 async def preview_run(until: date) -> Preview:
     """Ask the engine what it would bill of all customers' open time of days before `until`."""
-    billed = [
-        (each, bill(each.state, until))
-        for each in await book.load(await waiting_customers(until), unapproved_before=until)
+    books = await load_books(await waiting_customers(until), until)
+    billed = compute_or_report(books, lambda key: bill(books[key].state, until))
+    names = await _names(of.customer_id for of in books.values())
+    documents = [
+        _becoming(names, books[key], billing, document)
+        for key, billing in billed.done.items()
+        for document in fitting(billing)
     ]
-    names = await _names(of.customer_id for of, _ in billed)
-    documents = [_becoming(names, of, billing, document) for of, billing in billed for document in fitting(billing)]
-    omitted = [row for of, billing in billed for row in _omitted(names, of, billing)]
+    omitted = [row for key, billing in billed.done.items() for row in _omitted(names, books[key], billing)]
+    omitted += [_failed(names, books[key], until) for key in billed.refused if due(books[key], until)]
     return Preview(
         until,
         tuple(sorted(documents, key=lambda document: folded(document.customer_name))),
@@ -161,13 +164,21 @@ def _omitted(names: dict[int, str], of: Book, billing: Billing) -> Iterable[Omit
     if left_out := too_large(billing):
         groups[TOO_LARGE] = [entries[id] for id in left_out]
     for reason, group in groups.items():
-        yield Omitted(
-            customer_id=of.customer_id,
-            customer_name=names[of.customer_id],
-            reason=reason,
-            count=len(group),
-            minutes=sum(entry.billable_minutes for entry in group),
-            agents=tuple(sorted({entry.agent_name for entry in group}, key=folded)),
-            first=min(entry.date for entry in group),
-            last=max(entry.date for entry in group),
-        )
+        yield _group(names, of, reason, group)
+
+
+def _failed(names: dict[int, str], of: Book, until: date) -> Omitted:
+    return _group(names, of, FAILED, due(of, until))
+
+
+def _group(names: dict[int, str], of: Book, reason: str, entries: Sequence[Entry]) -> Omitted:
+    return Omitted(
+        customer_id=of.customer_id,
+        customer_name=names[of.customer_id],
+        reason=reason,
+        count=len(entries),
+        minutes=sum(entry.billable_minutes for entry in entries),
+        agents=tuple(sorted({entry.agent_name for entry in entries}, key=folded)),
+        first=min(entry.date for entry in entries),
+        last=max(entry.date for entry in entries),
+    )

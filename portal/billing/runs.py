@@ -12,13 +12,14 @@ from portal import outbox
 from portal.billing import allocations, book, detail, documents, drafts
 from portal.billing.book import Book
 from portal.billing.bounds import fitting, too_large
-from portal.billing.engine import Billing, Document, DocumentKind, bill
+from portal.billing.engine import Billing, Document, DocumentKind, Entry, Key, bill
 from portal.database import current
-from portal.errors import Forbidden, Invalid
+from portal.database.batches import all_or_report, compute_or_report
+from portal.errors import Forbidden, Invalid, Refusal
 from portal.people.readers import AgentReader
 from portal.periods import period_of, today
 
-UNTICKED, TOO_LARGE = "customer_unticked", "too_large"
+UNTICKED, TOO_LARGE, FAILED = "customer_unticked", "too_large", "failed"
 """Reasons of a run to leave out what the engine would bill."""
 
 
@@ -57,8 +58,9 @@ async def parse_until(text: str, at: datetime) -> date:
 async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
     """Make a draft or a statement per contract of the ticked customers, for all that is approved of days before `until`.
 
-    None: nothing can be billed, and nothing was written. A document that the database cannot hold is left out. What is left out,
-    and what customers have that are not ticked, is kept among what was skipped.
+    None: nothing can be billed, and nothing was written. A document that the database cannot hold is left out, and so are those
+    of a customer for whom anything else fails. What is left out, and what customers have that are not ticked, is kept among what
+    was skipped.
     Raises `Forbidden` for an agent who is no manager, `Invalid` (`until`, `customer`).
     """
     if not by.is_manager:
@@ -68,22 +70,45 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
         raise Invalid({"customer": "Tick at least one customer."})
     ticked = set(customer_ids) & set(await waiting_customers(until))
     await allocations.lock_customers(ticked)
-    billed = [(each, bill(each.state, until)) for each in await book.load(ticked, unapproved_before=until)]
-    if not any(fitting(billing) for _, billing in billed):
+    books = await load_books(ticked, until)
+    billed = compute_or_report(books, lambda key: bill(books[key].state, until))
+    if not any(fitting(billing) for billing in billed.done.values()):
         return None
     run_id: int = await current().fetchval(
         "insert into billing_run (until, run_by_id, run_at) values ($1, $2, $3) returning id", until, by.id, at
     )
-    made = []
-    for of, billing in billed:
-        await allocations.write(of)
-        made += [await _make(of, document, run_id, by, at) for document in fitting(billing)]
-    await _skip(run_id, billed, await _unticked(until, ticked))
+
+    async def make(key: BookKey) -> list[int | uuid.UUID]:
+        await allocations.write(books[key])
+        return [await _make(books[key], document, run_id, by, at) for document in fitting(billed.done[key])]
+
+    made = await all_or_report(billed.done, make, reader=current().reader)
+    await _skip(run_id, [(books[key], billing) for key, billing in billed.done.items()], await _unticked(until, ticked))
+    for key, why in made.refused.items():
+        await _skip_failed(run_id, key, [id for each in fitting(billed.done[key]) for id in each.detail], why)
+    for key, why in billed.refused.items():
+        await _skip_failed(run_id, key, [entry.id for entry in due(books[key], until)], why)
+    ids = [id for documents in made.done.values() for id in documents]
     return Run(
         run_id,
-        tuple(id for id in made if isinstance(id, int)),
-        tuple(id for id in made if isinstance(id, uuid.UUID)),
+        tuple(id for id in ids if isinstance(id, int)),
+        tuple(id for id in ids if isinstance(id, uuid.UUID)),
     )
+
+
+BookKey = tuple[int, str]
+"""A customer's id and a currency."""
+
+
+async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
+    """Return the books of these customers with their open time of days before `until`."""
+    books = await book.load(customer_ids, unapproved_before=until)
+    return {(each.customer_id, each.currency): each for each in books}
+
+
+def due(of: Book, until: date) -> list[Entry]:
+    """Return the approved entries of days before `until`, in the order of the book."""
+    return [entry for entry in of.state.entries if entry.id in of.state.approved and entry.date < until]
 
 
 async def waiting_customers(until: date) -> list[int]:
@@ -140,8 +165,9 @@ async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at:
 
 
 async def _unticked(until: date, ticked: Collection[int]) -> list[tuple[Book, Billing]]:
-    others = set(await waiting_customers(until)) - set(ticked)
-    return [(each, bill(each.state, until)) for each in await book.load(others, unapproved_before=until)]
+    books = await load_books(set(await waiting_customers(until)) - set(ticked), until)
+    billed = compute_or_report(books, lambda key: bill(books[key].state, until))
+    return [(books[key], billing) for key, billing in billed.done.items()]
 
 
 async def _skip(run_id: int, billed: Iterable[tuple[Book, Billing]], unticked: Iterable[tuple[Book, Billing]]) -> None:
@@ -159,4 +185,12 @@ async def _skip(run_id: int, billed: Iterable[tuple[Book, Billing]], unticked: I
     rows += [(run_id, entry_id, of.customer_id, TOO_LARGE) for of, billing in billed for entry_id in too_large(billing)]
     await current().executemany(
         "insert into skipped_entry (run_id, entry_id, customer_id, reason) values ($1, $2, $3, $4)", rows
+    )
+
+
+async def _skip_failed(run_id: int, key: BookKey, entry_ids: Iterable[Key], why: Refusal) -> None:
+    """Keep what could not be billed, with the sentence that says why; it waits for the next run."""
+    await current().executemany(
+        "insert into skipped_entry (run_id, entry_id, customer_id, reason, sentence) values ($1, $2, $3, $4, $5)",
+        [(run_id, entry_id, key[0], FAILED, why.sentence) for entry_id in entry_ids],
     )

@@ -30,5 +30,6 @@ SKIPPED = {
     "held": "Held",
     "customer_unticked": "Left out by hand",
     "too_large": "More than one document can hold",
+    "failed": "Could not be billed",
 }
 """Why a run left out an entry."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from portal.billing import book
 from portal.billing.book import Row
-from portal.billing.engine import AllocationKind, allocate, approve
-from portal.billing.sentences import COVERED_BY
+from portal.billing.engine import AllocationKind, RefusalReason, allocate, approve
+from portal.billing.sentences import COVERED_BY, REFUSED
 from portal.database import current
 from portal.people.readers import AgentReader
 
@@ -133,28 +133,52 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters()) -> list[Gr
     groups: dict[int, Group] = {}
     for row in rows:
         group = groups.setdefault(row["agent_id"], Group(row["agent_id"], row["agent_name"]))
-        group.entries.append(_entry(row, costs.get(row["id"])))
+        group.entries.append(_entry(row, costs.get(row["id"], NOT_BILLABLE)))
     return list(groups.values())
 
 
-async def _costs(rows: Sequence[Row]) -> dict[Any, tuple[Decimal | None, str]]:
-    """By entry: its amount, or the word that stands instead, as the engine would allocate it if all were approved now."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount, or the word that stands `instead` of one; `refused` is the sentence that says why it cannot be approved."""
+
+    amount: Decimal | None
+    instead: str = ""
+    refused: str = ""
+
+
+NOT_PRICED = {
+    RefusalReason.BEFORE_SERVICE_START: "outside of the contract",
+    RefusalReason.AFTER_CONTRACT_END: "outside of the contract",
+    RefusalReason.NO_RATE: "no rate",
+    RefusalReason.NO_ROLE: "no role",
+}
+"""What stands instead of an amount where the engine refuses to approve."""
+
+
+async def _costs(rows: Sequence[Row]) -> dict[Any, Cost]:
+    """Return what each entry would cost, as the engine would allocate it if all were approved now. What it refuses has no amount."""
     customers = {row["customer_id"] for row in rows if row["customer_id"] is not None}
-    costs: dict[Any, tuple[Decimal | None, str]] = {}
+    costs: dict[Any, Cost] = {}
     ids = [row["id"] for row in rows]
     for of in await book.load(customers, entry_ids=ids):
         wanted = [entry.id for entry in of.state.entries if entry.id not in of.state.approved]
         state, refused = approve(of.state, wanted, of.rates)
-        costs |= {id: (None, "no rate" if reason == "no_rate" else "outside of the contract") for id, reason in refused}
+        entries, places = {entry.id: entry for entry in of.state.entries}, of.state.places()
+        for id, reason in refused:
+            contract, service = places[entries[id].service]
+            sentence = REFUSED[reason].format(entry=entries[id], contract=contract, service=service)
+            costs[id] = Cost(None, NOT_PRICED[reason], sentence)
         for id, pieces in allocate(state).items():
             charged = [piece.amount for piece in pieces if piece.kind is AllocationKind.CHARGED]
             word = COVERED_BY[pieces[0].kind.value] if pieces else COVERED_BY["no_charge"]
-            costs.setdefault(id, (sum(charged, Decimal(0)), "") if charged else (None, word))
+            costs.setdefault(id, Cost(sum(charged, Decimal(0))) if charged else Cost(None, word))
     return costs
 
 
-def _entry(row: Row, cost: tuple[Decimal | None, str] | None) -> WaitingEntry:
-    amount, instead = cost or (None, "not billable")
+NOT_BILLABLE = Cost(None, "not billable")
+
+
+def _entry(row: Row, cost: Cost) -> WaitingEntry:
     return WaitingEntry(
         id=row["id"],
         version=row["version"],
@@ -167,18 +191,16 @@ def _entry(row: Row, cost: tuple[Decimal | None, str] | None) -> WaitingEntry:
         actual_minutes=row["actual_minutes"],
         billable_minutes=row["billable_minutes"],
         currency=row["currency"],
-        amount=amount,
-        instead=instead,
-        why=tuple(_odd(row, instead)),
+        amount=cost.amount,
+        instead=cost.instead,
+        why=tuple(_odd(row, cost)),
     )
 
 
-def _odd(row: Row, instead: str) -> Iterable[str]:
-    """Reasons to look twice, each a sentence."""
-    if instead == "no rate":
-        yield f"No rate holds for {row['agent_name']} under “{row['service_name']}” on that day."
-    if instead == "outside of the contract":
-        yield "The day lies outside of the contract."
+def _odd(row: Row, cost: Cost) -> Iterable[str]:
+    """Yield the reasons to look twice, each a sentence; first the one for which approving would refuse it."""
+    if cost.refused:
+        yield cost.refused
     if not row["external_comment"].strip() and row["billing"] != "not_billable":
         yield f"No external comment. {row['customer_name']} will see an empty row."
     if row["work_date"].weekday() >= SATURDAY:

@@ -173,7 +173,7 @@ def refusal_of(error: Exception) -> Unavailable | None:
     if isinstance(error, _IN_THE_WAY):
         return Unavailable("Somebody else is changing the same at this moment. Try again.")
     if isinstance(error, asyncpg.InsufficientResourcesError):  # The disk of the server is full, or its memory.
-        return Unavailable("The database has no room at the moment. Nothing was saved; try again later.")
+        return Unavailable("The database has no room at the moment. Try again later.")
     return None
 
 

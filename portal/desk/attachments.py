@@ -10,6 +10,7 @@ from piccolo.columns import UUID, BigInt, Bytea, SmallInt, Text
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.batches import all_or_report
 from portal.desk.filetypes import check_file
 from portal.errors import Full, Invalid, NotFound, TooMany
 from portal.people.readers import Reader
@@ -130,19 +131,21 @@ async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, 
 
 
 async def sweep_uploads(storage: Storage, before: datetime) -> int:
-    """Remove files that were announced before this instant and never came onto a message; how many.
+    """Remove files that were announced before this instant and never came onto a message. Return how many.
 
-    A file goes first and its row after it, so that one that could not be removed is tried again.
+    A file goes first and its row after it, so that one that could not be removed is tried again; it keeps no other from going.
     """
     tx = current()
-    # Locked rows are being tied to a message in this moment.
+    # Locked rows are being tied to a message in this moment. In random order, so that files which stay never fill the batch.
     rows = await tx.fetch(
-        "select key from upload where started_at < $1 order by started_at limit 500 for update skip locked", before
+        "select key from upload where started_at < $1 order by random() limit 500 for update skip locked", before
     )
-    for row in rows:
-        await storage.delete(row["key"])
-        await tx.execute("delete from upload where key = $1", row["key"])
-    return len(rows)
+
+    async def remove(key: str) -> None:
+        await storage.delete(key)
+        await tx.execute("delete from upload where key = $1", key)
+
+    return len((await all_or_report([row["key"] for row in rows], remove, reader=tx.reader)).done)
 
 
 __all__ = ["MAX_FILES", "MAX_SIZE", "Attachment", "Upload", "announce", "attach", "check_file", "sweep_uploads"]

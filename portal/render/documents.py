@@ -10,7 +10,7 @@ from typing import Any
 
 from portal import render
 from portal.errors import Unavailable
-from portal.render import typesetter
+from portal.render import letters, typesetter
 
 SECONDS = 30.0
 """How long one document may take; then its process is killed."""
@@ -93,11 +93,11 @@ _press = _Press()
 
 
 async def pdf(template: str, data: dict[str, Any]) -> bytes:
-    """`templates/documents/<template>` with `data` as PDF/A-3; texts in `data` stay texts, whatever they hold (R64).
+    """Return `templates/documents/<template>` with `data` as PDF/A-3. Texts in `data` stay texts, whatever they hold (R64).
 
-    Other requests go on meanwhile. Raises `Unavailable`.
+    A letter that no font has is printed as a sign. Other requests go on meanwhile. Raise `Unavailable`.
     """
-    return await asyncio.to_thread(_press.print, template, data)
+    return await asyncio.to_thread(_press.print, template, letters.printable_data(data))
 
 
 def stop() -> None:

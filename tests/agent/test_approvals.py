@@ -3,16 +3,17 @@
 import asyncio
 import re
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
 from portal.database import transaction
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
-from tests.billing.work import a_case, log, states
+from tests.billing.work import a_case, a_service, log, states
 from tests.browser import Browser
 from tests.queries import counted
-from tests.world import ACME, ADA, INES, MAX, NOOR, NOW
+from tests.world import ACME, ACME_CONTRACT, ADA, INES, MAX, NOOR, NOW
 
 PATH = "/agent/approvals"
 
@@ -59,7 +60,22 @@ async def test_a_missing_rate_is_told_before_it_is_tried(app: Gate) -> None:
         await tx.execute("delete from rate")
         await log()
     async with await Browser.of(app, MAX, at=NOW) as browser:
-        assert "No rate holds for Ines Okafor under “Helpdesk” on that day." in (await browser.get(PATH)).text
+        assert "There is no rate for Ines Okafor under “Helpdesk” on 6 Oct 2026." in (await browser.get(PATH)).text
+
+
+async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
+    """D19: the page says what approving would say, and its sums leave such time out."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set role_id = null where id = $1", INES.id)
+        service = await a_service(ACME, ACME_CONTRACT, "By role", rollup="role")
+        waits = await log(60, service=service, hourly_rate=Decimal("77.77"))
+    sentence = "Ines Okafor has no role, and “By role” is billed by role. Give one, then approve."
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        page = (await browser.get(PATH)).text
+        assert sentence in page
+        assert "77.77" not in page
+        refused = await browser.send_form(PATH, {"entry": [f"{waits.id}:1"], "reason": ""})
+        assert (refused.status_code, sentence in refused.text) == (422, True)
 
 
 async def test_what_is_ticked_is_approved(app: Gate) -> None:

@@ -1,6 +1,7 @@
 """The engine's make-up: its registries, its purity, and prices one by one."""
 
 import ast
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -143,6 +144,23 @@ def test_within_a_scope_the_latest_rate_in_force_wins() -> None:
 )
 def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: Rate) -> None:
     assert price_for(entry(), SERVICE, RateTable([other])) is None
+
+
+def test_who_has_no_role_is_refused_where_lines_are_by_role() -> None:
+    """D19: also with a rate of its own; what is charged nothing needs no role, and without a rate that is said first."""
+    by_role = replace(SERVICE, rollup=Rollup.ROLE)
+    state = State(
+        contracts=(replace(CONTRACT, services=(by_role,)),),
+        entries=(
+            entry(1, role=None, hourly_rate=Decimal(100)),
+            entry(2, role=None),
+            entry(3, role=None, billing=EntryBilling.NO_CHARGE),
+            entry(4, hourly_rate=Decimal(100)),
+        ),
+    )
+    after, refused = approve(state, (1, 2, 3, 4), RateTable(()))
+    assert refused == ((1, "no_role"), (2, "no_rate"))
+    assert set(after.approved) == {3, 4}
 
 
 def test_one_without_a_role_has_no_rate_by_role() -> None:

@@ -18,6 +18,7 @@ from portal import billing
 from portal.database import transaction
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.readers import SYSTEM
+from portal.render import letters
 from tests.billing.work import NOVEMBER, a_case, a_service, log
 from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
 
@@ -133,6 +134,49 @@ async def test_hostile_text_stays_text() -> None:
         assert "root:" not in text
         assert "49" not in text.replace("2026-0147", "")
         assert all("/Annots" not in page for page in pdf.pages)
+
+
+TYPED = {
+    "company": ("legal_name", "street", "postcode", "city", "bank_name", "phone"),
+    "customer": ("legal_name", "street", "postcode", "city"),
+    "contract": ("name", "order_reference"),
+    "service": ("name", "exemption_reason"),
+    "agent": ("name",),
+    "role": ("name",),
+}
+"""Every text of a document that people type, by table; the external comment is given with the time."""
+
+
+@pytest.mark.parametrize("rollup", ["none", "resource", "role", "service"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "株式会社",
+        "Rollout 🎓",
+        "Replaced the toner 👍🏽",
+        "ไทย हिन्दी தமிழ் العربية עברית 한국",
+        "W" * 64,
+        "\u202ea\u0301\ufffd\ue000",
+    ],
+    ids=["japanese", "emoji", "skin", "scripts", "long", "odd"],
+)
+async def test_whatever_is_typed_an_invoice_is_issued(text: str, rollup: str, dsn: str) -> None:
+    """No text blocks the series, however the lines are made up."""
+    async with transaction(MAX):
+        service = await a_service(ACME, ACME_CONTRACT, text, rollup=rollup, taxable=False, exemption_reason=text)
+        draft_id = await draft(60, service=service, comment=text)
+    owner = await asyncpg.connect(dsn)
+    try:
+        for table, columns in TYPED.items():
+            changes = ", ".join(f"{column} = $1::text || repeat('.', {table}.id::int)" for column in columns)
+            await owner.execute(f"update {table} set {changes}", text)
+    finally:
+        await owner.close()
+    async with transaction(MAX):
+        invoice = await billing.issue(draft_id, by=MAX, at=NOW)
+        pdf = await pdf_of(invoice)
+        assert invoice.number == "2026-0147"
+        assert (letters.SIGN in text_of(pdf)) == (letters.SIGN in letters.printable(text))
 
 
 async def test_the_csv_has_a_row_per_allocation_and_sums_to_the_net() -> None:

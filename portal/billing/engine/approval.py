@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from portal.billing.engine.rates import RateTable, price_for
 from portal.billing.engine.values import Contract, Entry, Key, Price, Service, State
-from portal.billing.engine.words import EntryBilling, RefusalReason
+from portal.billing.engine.words import EntryBilling, RefusalReason, Rollup
 
 Refused = tuple[tuple[Key, RefusalReason], ...]
 
@@ -23,7 +23,10 @@ def verdict(entry: Entry, contract: Contract, service: Service, rates: RateTable
         return RefusalReason.AFTER_CONTRACT_END
     if entry.billing is not EntryBilling.BILLABLE:
         return None
-    return price_for(entry, service, rates) or RefusalReason.NO_RATE
+    price = price_for(entry, service, rates)
+    if price is not None and service.rollup is Rollup.ROLE and entry.role is None:
+        return RefusalReason.NO_ROLE
+    return price or RefusalReason.NO_RATE
 
 
 def approve(state: State, ids: Iterable[Key], rates: RateTable) -> tuple[State, Refused]:

@@ -95,11 +95,15 @@ class DocumentKind(StrEnum):
 
 
 class RefusalReason(StrEnum):
-    """Why an entry is not approved (the first three, in the order in which they are looked for) or not withdrawn."""
+    """Why an entry is not approved (all but the last, in the order in which they are looked for) or not withdrawn.
+
+    An entry of `portal simulate` always has a role, so `no_role` does not occur there.
+    """
 
     BEFORE_SERVICE_START = "before_service_start"
     AFTER_CONTRACT_END = "after_contract_end"
     NO_RATE = "no_rate"
+    NO_ROLE = "no_role"
     SETTLED = "settled"
 
 

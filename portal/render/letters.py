@@ -1,0 +1,89 @@
+"""Which letters documents can show: PDF/A refuses a text with a letter that no font of `static/vendor/ttf` has.
+
+Such a letter is printed as `SIGN`, and the form in which it is typed says so. The build writes the list of letters beside the fonts.
+"""
+
+import re
+import unicodedata
+from functools import cache
+from typing import Any
+
+from portal.render import folder
+
+SIGN = "\N{WHITE SQUARE}"
+"""What stands on paper for a letter that no font has; Inter has it."""
+
+_JOINER = "\N{ZERO WIDTH JOINER}"
+_SILENT = "\ufe00-\ufe0f\u20e3\U000e0020-\U000e007f\U000e0100-\U000e01ef"
+"""Variation selectors, the keycap and tags: they change the letter before them, and without it show nothing."""
+
+_NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
+_SKIN = "\U0001f3fb-\U0001f3ff"
+_SHOWN_AT_MOST = 5
+"""Letters that a note names; more would push the form around."""
+
+
+@cache
+def _missing() -> re.Pattern[str]:
+    """Match one letter that no font has, with what modifies it and what is joined to it: a family of four is one sign."""
+    lines = (folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split()
+    ranges = ((int(start, 16), int(end, 16)) for start, end in (line.split("-") for line in lines))
+    known = "".join(f"\\U{start:08x}-\\U{end:08x}" for start, end in ranges)
+    letter = f"[^{known}\n{_JOINER}{_NON_JOINER}{_SILENT}][{_SKIN}{_SILENT}]*"
+    return re.compile(f"{letter}(?:{_JOINER}{letter})*")
+
+
+@cache
+def _silent() -> re.Pattern[str]:
+    return re.compile(f"[{_SILENT}]")
+
+
+def printable(text: str) -> str:
+    """Return the text as a document shows it: what no font has becomes `SIGN`; control and format characters are left out.
+
+    Line ends stay, other blanks become spaces, and joiners stay, which choose the form of the letters beside them.
+    """
+    return _silent().sub("", _missing().sub(SIGN, _shown(text)))
+
+
+def unprintable(text: str) -> list[str]:
+    """Return the letters of the text that `printable` replaces, each once, in their order."""
+    return list(dict.fromkeys(_missing().findall(_shown(text))))
+
+
+def printing_note(text: object) -> str:
+    """Return a sentence for whoever types `text`, or "" where documents can show all of it."""
+    missing = [_named(letter) for letter in unprintable(str(text))]
+    if not missing:
+        return ""
+    more = len(missing) - _SHOWN_AT_MOST
+    named = missing if more <= 0 else [*missing[:_SHOWN_AT_MOST], f"{more} more"]
+    words = f"{', '.join(named[:-1])} and {named[-1]}" if len(named) > 1 else named[0]
+    return f"Invoices show {SIGN} instead of {words}, because their fonts do not have {'it' if len(missing) == 1 else 'them'}."
+
+
+def printable_data(data: Any) -> Any:
+    """Return the data of a document with every text in it as `printable` gives it."""
+    if isinstance(data, str):
+        return printable(data)
+    if isinstance(data, dict):
+        return {key: printable_data(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [printable_data(value) for value in data]
+    return data
+
+
+def _shown(text: str) -> str:
+    return "".join(letter if _is_shown(letter) else " " if letter.isspace() else "" for letter in text)
+
+
+def _is_shown(letter: str) -> bool:
+    return letter in _KEPT or unicodedata.category(letter) not in ("Cc", "Cf", "Zl", "Zp")
+
+
+_KEPT = frozenset(("\n", _JOINER, _NON_JOINER, *map(chr, range(0xE0020, 0xE0080))))
+
+
+def _named(letter: str) -> str:
+    """Return the letter, or its number where a page cannot show it either."""
+    return letter if letter[0].isprintable() else f"U+{ord(letter[0]):04X}"
