@@ -29,6 +29,7 @@ from portal.people.agents import Agent
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
+from portal.timekeeping.lists import left_count
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.guards import manager_only
@@ -74,7 +75,7 @@ async def _show(
         request, reader, "agent/approvals/show.html", status=outcome.status if outcome else 200,
         errors=errors or {}, typed=typed or {}, outcome=outcome, groups=groups, totals=_totals(groups), ticked=ticked,
         filters=filters, query=_query(request), toast=_toast(request.query_params),
-        agents=await Agent.offered(), customers=await Customer.offered(), approved=await list_approved(reader),
+        agents=await Agent.known(), customers=await Customer.known(), approved=await list_approved(reader), left=await left_count(reader),
     )  # fmt: skip
 
 

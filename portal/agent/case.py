@@ -16,6 +16,7 @@ from portal.desk import SETTABLE, Attachment, Case, Details, Feed, Priority, Sta
 from portal.desk.facts import Facts
 from portal.errors import Invalid
 from portal.people.agents import Agent
+from portal.people.contacts import Contact
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.storage import Storage
@@ -63,16 +64,20 @@ class FactsChange(Struct, kw_only=True):
     case_type: int | None = None
     priority: int | None = None
     service: int | None = None
+    contact: int | None = None
 
     @classmethod
     def of(cls, case: Case) -> "FactsChange":
         """What the form shows."""
-        return cls(subject=case.subject, case_type=case.case_type_id, priority=case.priority, service=case.service_id)
+        return cls(
+            subject=case.subject, case_type=case.case_type_id, priority=case.priority, service=case.service_id, contact=case.contact_id
+        )  # fmt: skip
 
     def since(self, case: Case) -> Facts:
         """What of it the case does not say yet."""
         said: Facts = {
             "subject": self.subject, "case_type_id": self.case_type or 0, "priority": self.priority or 0, "service_id": self.service,
+            "contact_id": self.contact or case.contact_id,
         }  # fmt: skip
         return cast(Facts, {name: value for name, value in said.items() if getattr(case, name) != value})
 
@@ -249,7 +254,8 @@ async def _facts(
     services = await Service.offered(details.case.customer_id, today(reader.time_zone, visit.at))
     return await agent_page(
         request, reader, "agent/cases/facts.html", details=details, services=services, case_types=await case_types(),
-        priorities=list(Priority), seen=as_seen(FactsChange.of(details.case)), errors=errors or {}, typed=typed or {},
+        priorities=list(Priority), contacts=await Contact.offered(details.case.customer_id),
+        seen=as_seen(FactsChange.of(details.case)), errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 
 

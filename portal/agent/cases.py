@@ -67,7 +67,7 @@ async def _list(
         request, reader, "agent/cases/list.html", status=status, rail=counted,
         question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
         sorts={sort.value: sort for sort in Sort}, statuses=list(Status), priorities=list(Priority)[::-1],
-        customers=await Customer.offered(), agents=await Agent.offered(), elsewhere=await named_elsewhere(question.text, listed, reader),
+        customers=await Customer.known(), agents=await Agent.known(), elsewhere=await named_elsewhere(question.text, listed, reader),
     )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ async def _list(
         return page(request, "agent/invoices/_list.html", **found)
     done = issued or whole(request.query_params.get("issued", ""))
     return await agent_page(
-        request, reader, "agent/invoices/list.html", customers=await Customer.offered(), not_issued=not_issued, sentence=sentence,
+        request, reader, "agent/invoices/list.html", customers=await Customer.known(), not_issued=not_issued, sentence=sentence,
         toast={"words": f"{plural(done, 'invoice')} issued."} if done else None, **found,
     )  # fmt: skip
 

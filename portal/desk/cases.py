@@ -18,7 +18,16 @@ from portal import outbox
 from portal.database import current
 from portal.desk import events, messages, opening
 from portal.desk.attachments import Upload
-from portal.desk.facts import Facts, agent_name, checked_facts, checked_subject, ground_of, number_of
+from portal.desk.facts import (
+    Facts,
+    agent_name,
+    checked_facts,
+    checked_subject,
+    contact_name,
+    ground_of,
+    number_of,
+    works,
+)
 from portal.desk.messages import Writing
 from portal.desk.workflow import SETTABLE, Priority, Status, after_reply, columns_of
 from portal.errors import Conflict, Invalid, NotFound
@@ -188,16 +197,16 @@ class Case(Table, tablename="cases"):
         await self._tell("case.noted", by, at, contact_may_know=False)
 
     async def take(self, *, by: AgentReader, at: datetime) -> None:
-        """The agent works on it from now on, if nobody does; `Conflict` where somebody else has it."""
-        if self.agent_id is not None and self.agent_id != by.id:
+        """Give it to `by`, if nobody has it or who has it has left. Raises `Conflict` where somebody else has it."""
+        if self.agent_id not in (None, by.id) and await works(self.agent_id):
             raise Conflict(f"{await agent_name(self.agent_id)} has this case already.")
         await self.assign(by.id, by=by, at=at)
 
     async def assign(self, agent_id: int | None, *, by: AgentReader, at: datetime) -> None:
         """Give it to an agent, or to nobody (None). Raises `Invalid` (`agent`), `Conflict` where somebody was faster."""
         _agents_only(by)
-        name = None if agent_id is None else await agent_name(agent_id, who_works=True)
         seen = self.agent_id
+        name = None if agent_id in (None, seen) else await agent_name(agent_id, who_works=True)
         await self._lock(by)
         if self.agent_id == agent_id:
             return
@@ -228,7 +237,7 @@ class Case(Table, tablename="cases"):
             await self._change_status(Status.OPEN, by, at)
 
     async def change_facts(self, *, by: AgentReader, at: datetime, **facts: Unpack[Facts]) -> None:
-        """Change subject, type, priority or service. Raises `Invalid` by field, `Conflict` where somebody changed one of them meanwhile."""
+        """Change subject, type, priority, service or contact. Raises `Invalid` by field, `Conflict` where somebody changed one of them meanwhile."""
         _agents_only(by)
         checked = await checked_facts(facts, self.customer_id)
         seen = {column: getattr(self, column) for column in checked}
@@ -238,10 +247,12 @@ class Case(Table, tablename="cases"):
             raise Conflict
         if not changed:
             return
+        former = {"subject": self.subject}
+        if "contact_id" in changed:
+            former["contact"] = await contact_name(self.contact_id)
         for fact in changed.values():
-            await self._record(
-                fact.kind, by, at, **({"from": self.subject} if fact.kind == "subject" else {}), to=fact.word
-            )
+            was = {"from": former[fact.kind]} if fact.kind in former else {}
+            await self._record(fact.kind, by, at, **was, to=fact.word)
         await self._set({column: fact.value for column, fact in changed.items()} | {"updated_at": at})
         await self._tell("case.changed", by, at)
 

@@ -11,7 +11,11 @@ from portal.people.readers import ContactReader, Reader
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """A case and the names that its page shows. `colleagues`: others of the customer who read it, because they see every case, but the reader."""
+    """A case and the names that its page shows.
+
+    `colleagues`: others of the customer who read it, because they see every case, but the reader. Who has left still has a name here:
+    `agent_works` and `contact_reads` say whether anything reaches them.
+    """
 
     case: Case
     type_name: str
@@ -19,7 +23,9 @@ class Details:
     customer_name: str
     contact_name: str
     contact_phone: str | None
+    contact_reads: bool
     agent_name: str | None
+    agent_works: bool
     service_name: str | None
     colleagues: list[str]
 
@@ -28,9 +34,11 @@ class Details:
         """By one query; `NotFound` if there is no such case or it is not the reader's."""
         row = await current().fetchrow(
             f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
-              o.phone as contact_phone, a.name as agent_name, s.name as service_name,
+              o.phone as contact_phone, o.ended_at is null and u.ended_at is null as contact_reads,
+              a.name as agent_name, a.id is not null and a.ended_at is null as agent_works, s.name as service_name,
               (select coalesce(array_agg(x.name order by folded(x.name), x.id), '{{}}') from contact x
-               where x.customer_id = c.customer_id and x.sees_all_cases and x.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues
+               where x.customer_id = c.customer_id and x.sees_all_cases and x.ended_at is null
+                 and u.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues
             from cases c join case_type t on t.id = c.case_type_id join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id
             left join agent a on a.id = c.agent_id left join service s on s.id = c.service_id
             where c.number = $1 and {Case.visible_sql(reader, "c")}""",  # noqa: S608
@@ -44,5 +52,15 @@ class Details:
         return cls(case=Case.of_row(values), **names)
 
     def others(self, reader: ContactReader) -> list[str]:
-        """Who of the customer reads the case beside this reader, who may share a name with one of them."""
-        return ([] if self.case.contact_id == reader.id else [self.contact_name]) + self.colleagues
+        """Return who of the customer reads the case beside this reader, who may share a name with one of them."""
+        return self.colleagues if self.case.contact_id == reader.id else self.readers
+
+    @property
+    def readers(self) -> list[str]:
+        """Who of the customer reads what agents reply."""
+        return ([self.contact_name] if self.contact_reads else []) + self.colleagues
+
+    @property
+    def writes_with(self) -> str | None:
+        """The agent whom a contact's reply reaches."""
+        return self.agent_name if self.agent_works else None

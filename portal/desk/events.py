@@ -57,6 +57,8 @@ def author_of(by: Reader | System) -> tuple[int | None, int | None]:
 _SIGNS = {
     "opened": "inbox",
     "assigned": "user",
+    "left": "user",
+    "contact": "user",
     "priority": "flag",
     "type": "tag",
     "service": "layers",
@@ -95,6 +97,8 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
         return f"{actor} {'deleted' if kind == 'time.deleted' else 'changed'} a time entry of {spoken(int(details['minutes']))}"
     sentences = {
         "opened": f"{actor} opened the case",
+        "left": f"{actor} has left: nobody has the case",
+        "contact": f"{actor} made {to} the contact, who was {details.get('from')}",
         "priority": f"{actor} set the priority to {to}",
         "type": f"{actor} set the type to {to}",
         "service": f"{actor} set the service to {to}" if to else f"{actor} took the service off",

@@ -19,6 +19,7 @@ class Facts(TypedDict, total=False):
     case_type_id: int
     priority: int
     service_id: int | None
+    contact_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Fact:
 
 
 async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
-    """The facts by column. Raises `Invalid` by field: `subject`, `case_type`, `priority`, `service` (only the customer's own, R29)."""
+    """Return the facts by column. Raises `Invalid` by field: `subject`, `case_type`, `priority`, `service` and `contact` (only the
+    customer's own, R29)."""
     tx, checked, problems = current(), dict[str, Fact](), dict[str, str]()
     if "subject" in facts:
         subject, problems = checked_subject(facts["subject"])
@@ -52,6 +54,13 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
             )
             problems |= {} if name else {"service": "Choose a service of this customer."}
         checked["service_id"] = Fact("service", service_id, name)
+    if "contact_id" in facts:
+        name = await tx.fetchval(
+            "select name from contact where id = $1 and customer_id = $2 and ended_at is null",
+            facts["contact_id"], customer_id,
+        )  # fmt: skip
+        problems |= {} if name else {"contact": "Choose a contact of this customer."}
+        checked["contact_id"] = Fact("contact", facts["contact_id"], name)
     if problems:
         raise Invalid(problems)
     return checked
@@ -85,6 +94,7 @@ async def ground_of(contact_id: int | None, case_type_id: int, customer_id: int 
              (select d.service_id from default_service d where d.customer_id = o.customer_id and (d.case_type_id = $2 or d.case_type_id is null)
               order by d.case_type_id nulls last limit 1) as service_id
         from (select 1) as one left join contact o on o.id = $1 and o.ended_at is null and o.customer_id = coalesce($3, o.customer_id)
+          and not exists (select from customer u where u.id = o.customer_id and u.ended_at is not null)
         left join case_type t on t.id = $2 and t.ended_at is null""",
         contact_id, case_type_id, customer_id,
     )  # fmt: skip
@@ -102,6 +112,12 @@ def number_of(number: str | int) -> int:
     return int(text)
 
 
+async def contact_name(contact_id: int) -> str:
+    """Return a contact's name."""
+    name: str = await current().fetchval("select name from contact where id = $1", contact_id)
+    return name
+
+
 async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
     """An agent's name; with `who_works` raises `Invalid` (`agent`) for one who is none or has left."""
     row = await current().fetchrow("select name, ended_at is null as works from agent where id = $1", agent_id)
@@ -109,3 +125,8 @@ async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
         raise Invalid({"agent": "Choose an agent who works here."})
     name: str = row["name"]
     return name
+
+
+async def works(agent_id: int) -> bool:
+    """Return whether an agent has not ended."""
+    return bool(await current().fetchval("select ended_at is null from agent where id = $1", agent_id))

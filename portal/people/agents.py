@@ -9,7 +9,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import Conflict, Invalid, NotFound
-from portal.people import credentials, passwords
+from portal.people import credentials, invitations, passwords
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
 from portal.people.offered import Offered, offered
 from portal.people.particulars import Checked, email, identifier, in_range, line, locale, one_of, optional, time_zone
@@ -59,6 +59,18 @@ class Agent(Table, tablename="agent"):
         return await offered("select id, name from agent where ended_at is null order by folded(name), id")
 
     @classmethod
+    async def managers(cls) -> list[Offered]:
+        """Return the managers who have not ended, by name: those whom a designation lets approve."""
+        return await offered("select id, name from agent where grade = 'manager' and ended_at is null order by folded(name)")
+
+    @classmethod
+    async def known(cls) -> list[Offered]:
+        """Return all agents for a filter: those who work here by name, then those who have ended."""
+        return await offered(
+            "select id, case when ended_at is null then name else name || ' (ended)' end from agent order by ended_at is not null, folded(name)"
+        )
+
+    @classmethod
     async def listed(cls) -> list[Any]:
         """Rows of all agents: id, name, email, grade, role, department, has_password, ended_at; the ended ones last."""
         return await current().fetch(LISTED)
@@ -99,6 +111,12 @@ class Agent(Table, tablename="agent"):
         """Take the end back: they may sign in with the password of before."""
         await current().execute("update agent set ended_at = null where id = $1", self.id)
         await credentials.enable((await self.credential())["id"])
+
+    async def invite(self, at: datetime) -> str:
+        """Return the token of a new invitation. Raises `Conflict` for an agent who has ended."""
+        if self.ended_at:
+            raise Conflict(f"{self.name} has ended. Take that back before you invite them.")
+        return await invitations.invite((await self.credential())["id"], at)
 
     async def credential(self) -> Any:
         """Row with id and email."""
@@ -141,18 +159,18 @@ with recursive approves as (
   union select above.agent_id, d.id from department d join approves above on d.parent_id = above.department_id
 )
 select a.name from agent a
-where a.ended_at is null and not exists (
+where a.ended_at is null and a.id <> $1 and not exists (
   select from agent b
-  where b.id <> a.id and b.ended_at is null
+  where b.id <> a.id and b.id <> $1 and b.ended_at is null
     and (b.grade = 'admin' or b.grade = 'manager' and exists (
       select from approves d where d.agent_id = b.id and d.department_id = a.department_id)))
 order by folded(a.name)
 """
 
 
-async def without_approver() -> list[str]:
+async def without_approver(leaving: int = 0) -> list[str]:
     """Names of the agents whose time nobody may approve: there is no admin and no designated manager beside themselves (C10)."""
-    return [row["name"] for row in await current().fetch(UNAPPROVED)]
+    return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 
 
 async def create_admin(*, name: str, address: str, password: str, zone: str, at: datetime) -> Agent:

@@ -10,8 +10,9 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import Conflict, NotFound
-from portal.people import credentials
+from portal.people import credentials, invitations
 from portal.people.customers import Customer
+from portal.people.offered import Offered, offered
 from portal.people.particulars import Checked, email, in_range, line, locale, optional, phone, time_zone
 from portal.people.readers import SYSTEM, Reader, System
 
@@ -71,6 +72,13 @@ class Contact(Table, tablename="contact"):
         return await current().fetch(LISTED, customer)
 
     @classmethod
+    async def offered(cls, customer: int) -> list[Offered]:
+        """Return the contacts of a customer who have not ended, by name, for choosing one."""
+        return await offered(
+            "select id, name from contact where customer_id = $1 and ended_at is null order by folded(name)", customer
+        )
+
+    @classmethod
     async def create(cls, customer: Customer, facts: ContactFacts, at: datetime) -> "Contact":
         """A new contact, who needs an invitation to sign in. Raises `Invalid`, or `Conflict` where the customer has ended."""
         values, address = _read(facts)
@@ -103,6 +111,14 @@ class Contact(Table, tablename="contact"):
         """Take the end back: they may sign in with the password of before."""
         await current().execute("update contact set ended_at = null where id = $1", self.id)
         await credentials.enable((await self.credential())["id"])
+
+    async def invite(self, at: datetime) -> str:
+        """Return the token of a new invitation. Raises `Conflict` for a contact who has ended, or whose customer has."""
+        customer = await Customer.find(self.customer_id, SYSTEM)
+        for who in (self, customer):
+            if who.ended_at:
+                raise Conflict(f"{who.name} has ended. Take that back before you invite them.")
+        return await invitations.invite((await self.credential())["id"], at)
 
     async def credential(self) -> Any:
         """Row with id and email."""

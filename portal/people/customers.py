@@ -66,6 +66,13 @@ class Customer(Table, tablename="customer"):
         return await offered("select id, name from customer where ended_at is null order by folded(name), id")
 
     @classmethod
+    async def known(cls) -> list[Offered]:
+        """Return all customers for a filter: those of today by name, then those that have ended."""
+        return await offered(
+            "select id, case when ended_at is null then name else name || ' (ended)' end from customer order by ended_at is not null, folded(name)"
+        )
+
+    @classmethod
     async def listed(cls, search: str = "") -> list[Any]:
         """Rows for the agents' list: id, name, city, country, vat_id, contacts (their number), ended_at; the ended ones last."""
         return await current().fetch(LISTED, f"%{_literal(search)}%")

@@ -93,6 +93,28 @@ async def designate(agent: int, departments: list[int]) -> None:
     )
 
 
+async def designated_departments(agent: int) -> list[str]:
+    """Return the names of the departments that an agent is designated for."""
+    rows = await current().fetch(
+        "select d.name from designation n join department d on d.id = n.department_id where n.agent_id = $1 order by folded(d.name)",
+        agent,
+    )
+    return [row["name"] for row in rows]
+
+
+async def hand_designations(leaving: int, successor: int) -> None:
+    """Designate a manager for the departments of one who leaves. Raises `Invalid` (`approver`) for anybody but a manager who works here."""
+    tx = current()
+    if not await tx.fetchval("select grade = 'manager' and ended_at is null from agent where id = $1", successor):
+        raise Invalid({"approver": "Choose a manager who works here."})
+    await tx.execute(
+        "insert into designation (department_id, agent_id) select department_id, $2 from designation where agent_id = $1"
+        " on conflict do nothing",
+        leaving, successor,
+    )  # fmt: skip
+    await tx.execute("delete from designation where agent_id = $1", leaving)
+
+
 async def _read(facts: DepartmentFacts) -> tuple[str, int | None]:
     checked = Checked()
     name = checked("name", line, facts.name)

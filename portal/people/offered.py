@@ -12,6 +12,6 @@ class Offered(NamedTuple):
     name: str
 
 
-async def offered(query: str) -> list[Offered]:
-    """The rows (id, name) of a query."""
-    return [Offered(*row) for row in await current().fetch(query)]
+async def offered(query: str, *values: int) -> list[Offered]:
+    """Return the rows (id, name) of a query with these parameters."""
+    return [Offered(*row) for row in await current().fetch(query, *values)]

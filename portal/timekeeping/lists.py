@@ -85,17 +85,22 @@ left join cases c on c.id = e.case_id
 left join customer u on u.id = e.customer_id
 """
 
-SCOPES = {"case": "e.case_id = $1", "agent": "e.agent_id = $1"}
+SCOPES = {
+    "case": "e.case_id = $1",
+    "agent": "e.agent_id = $1",
+    "left": "a.ended_at is not null and e.state in ('draft', 'rejected') and e.agent_id <> $1",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries a list shows: those of one case or of one agent (`scope`, `id`), perhaps of one state or one agent only.
+    """Which entries a list shows: those of one case or of one agent (`scope`, `id`), perhaps of one state or one agent only; or (`left`)
+    what agents who have ended did not submit, where `id` is who asks.
 
     `after` is the key of the last row of the page before (keyset, D56).
     """
 
-    scope: Literal["case", "agent"]
+    scope: Literal["case", "agent", "left"]
     id: int
     state: State | None = None
     agent_id: int | None = None
@@ -152,6 +157,15 @@ async def find(reader: AgentReader, entry_id: int) -> Line:
     if row is None:
         raise NotFound
     return Line.of_row(row)
+
+
+async def left_count(reader: AgentReader) -> int:
+    """Return how many entries agents who have ended did not submit."""
+    count: int = await current().fetchval(
+        f"select count(*) from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]} and {SCOPES['left']}",  # noqa: S608
+        reader.id,
+    )
+    return count
 
 
 async def counts(reader: AgentReader, agent_id: int) -> dict[State, int]:

@@ -100,12 +100,8 @@ async def bo(dsn: str) -> AgentReader:
     facts = AgentFacts(
         name="Bo Admin", email="bo@desk.example", grade="admin", department_id=str(SUPPORT), time_zone="Europe/Berlin"
     )
-    async with transaction(SYSTEM) as tx:
+    async with transaction(SYSTEM):
         agent = await Agent.create(facts, NOW)
-        await tx.execute(
-            "update credential set password_hash = (select password_hash from credential where id = 1) where agent_id = $1",
-            agent.id,
-        )
         credential = (await agent.credential())["id"]
     return AgentReader(agent.id, credential, agent.name, "bo@desk.example", "admin", "en_GB", "Europe/Berlin")
 

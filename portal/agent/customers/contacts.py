@@ -6,13 +6,15 @@ from typing import Any
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from msgspec import Struct
 
 from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
 from portal.agent.setup.pages import form_page, invited_page
 from portal.contracts.company import Company
 from portal.database import transaction
+from portal.desk.leaving import end_contact, open_cases_of_contact
 from portal.errors import Invalid
-from portal.people import invitations, particulars
+from portal.people import particulars
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
@@ -29,6 +31,12 @@ class ContactForm(ContactFacts, kw_only=True):
     """A contact, and the admin's password where the address that they sign in with is about to change (R20)."""
 
     password: str = ""
+
+
+class Successor(Struct, kw_only=True):
+    """Who has the open cases of a contact who leaves; nobody but the one who left, if empty."""
+
+    contact: int | None = None
 
 
 @get("/customers/{customer:int}/contacts/new", guards=[admin_only])
@@ -115,23 +123,46 @@ async def invite(
 
 
 async def _invited(request: Asked, contact: Contact, at: datetime) -> Response[str]:
-    credential = await contact.credential()
-    token = await invitations.invite(credential["id"], at)
+    credential, token = await contact.credential(), await contact.invite(at)
     back = f"/agent/customers/{contact.customer_id}"
     again = f"{back}/contacts/{contact.id}/invitations"
     return await invited_page(request, credential, contact.name, token, back=back, again=again)
 
 
+@get("/customers/{customer:int}/contacts/{contact:int}/ending", guards=[admin_only])
+async def show_ending(
+    request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
+) -> Response[str]:
+    """Show what is open with a contact, and ask who has it from then on."""
+    return await _ending(request, reader=reader, customer=customer, contact=contact)
+
+
+async def _ending(request: Asked, *, reader: AgentReader, customer: int, contact: int, **again: Any) -> Response[str]:
+    found = await Contact.find(contact, reader, customer=customer)
+    return await form_page(
+        request, "agent/customers/ending.html", contact=found, customer=await Customer.find(customer, reader),
+        cases=await open_cases_of_contact(found.id), others=[one for one in await Contact.offered(customer) if one.id != found.id],
+        **again,
+    )  # fmt: skip
+
+
 @post("/customers/{customer:int}/contacts/{contact:int}/ending", guards=[admin_only])
 async def end(
+    request: Asked,
     reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
     at: NamedDependency[datetime],
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Out at once, everywhere."""
-    async with transaction(reader):
-        await (await Contact.find(contact, reader, customer=customer)).end(at)
+    """End them, at once and everywhere, and hand their open cases over."""
+    try:
+        successor = form.into(Successor).contact
+        async with transaction(reader):
+            found = await Contact.find(contact, reader, customer=customer)
+            await end_contact(found, successor_id=successor, by=reader, at=at)
+    except Invalid as refusal:
+        return await refused(request, _ending, refusal, form, reader=reader, customer=customer, contact=contact)
     return see_other(f"/agent/customers/{customer}")
 
 
@@ -173,4 +204,4 @@ async def remove_second_factor(
     return see_other(f"/agent/customers/{customer}/contacts/{contact}")
 
 
-handlers: list[Any] = [new, add, edit, change, invite, end, resume, sign_out, remove_second_factor]
+handlers: list[Any] = [new, add, edit, change, invite, show_ending, end, resume, sign_out, remove_second_factor]

@@ -6,17 +6,19 @@ from typing import Any
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
 from portal.agent.setup.pages import choices, form_page, invited_page
 from portal.database import transaction
 from portal.errors import Invalid
-from portal.people import invitations, particulars
+from portal.people import particulars
 from portal.people.agents import Agent, AgentFacts, without_approver
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
+from portal.timekeeping.leaving import end_agent, open_of
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
 from portal.web.edits import Overtaken, edited
 from portal.web.forms import Form
@@ -171,19 +173,51 @@ async def invite_agent(
 
 
 async def _invited(request: Asked, agent: Agent, at: datetime) -> Response[str]:
-    credential = await agent.credential()
-    token = await invitations.invite(credential["id"], at)
+    credential, token = await agent.credential(), await agent.invite(at)
     again = f"/agent/setup/agents/{agent.id}/invitations"
     return await invited_page(request, credential, agent.name, token, back="/agent/setup/agents", again=again)
 
 
+class Handover(Struct, kw_only=True):
+    """Who has what an agent leaves: open cases go to `agent`, or to nobody; designations to `approver`; `submits` what is not submitted."""
+
+    agent: int | None = None
+    approver: int | None = None
+    submits: bool = False
+
+
+@get("/setup/agents/{agent:int}/ending", guards=[admin_only])
+async def show_ending(request: Asked, agent: FromPath[int]) -> Response[str]:
+    """Show what waits for an agent, and ask who has it from then on."""
+    return await _ending(request, agent=agent)
+
+
+async def _ending(request: Asked, *, agent: int, **again: Any) -> Response[str]:
+    found = await Agent.find(agent)
+    others = [one for one in await Agent.offered() if one.id != agent]
+    return await form_page(
+        request, "agent/setup/ending.html", agent=found, open=await open_of(found), others=others,
+        managers=[one for one in await Agent.managers() if one.id != agent], **again,
+    )  # fmt: skip
+
+
 @post("/setup/agents/{agent:int}/ending", guards=[admin_only])
-async def end_agent(
-    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
+async def end(
+    request: Asked,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    agent: FromPath[int],
 ) -> Response[Any]:
-    """Out at once, everywhere."""
-    async with transaction(reader):
-        await (await Agent.find(agent)).end(at)
+    """End them, at once and everywhere, and hand over what waits for them."""
+    try:
+        to = form.into(Handover)
+        async with transaction(reader):
+            await end_agent(
+                await Agent.find(agent, hold=True), successor_id=to.agent, approver_id=to.approver, submits=to.submits, by=reader, at=at
+            )  # fmt: skip
+    except Invalid as refusal:
+        return await refused(request, _ending, refusal, form, agent=agent)
     return see_other("/agent/setup/agents")
 
 
@@ -218,5 +252,5 @@ async def remove_agents_factors(
 
 handlers: list[Any] = [
     departments, add_department, department, change_department, agents, new_agent, add_agent, agent, change_agent,
-    invite_agent, end_agent, resume_agent, sign_out_agent, remove_agents_factors,
+    invite_agent, show_ending, end, resume_agent, sign_out_agent, remove_agents_factors,
 ]  # fmt: skip

@@ -34,6 +34,12 @@ class Logged(Struct, kw_only=True):
         )  # fmt: skip
 
 
+class Chosen(Struct, kw_only=True):
+    """The entries that are ticked."""
+
+    entry: list[int]
+
+
 def state_of(text: str | None) -> State | None:
     """The state that an address asks for; one that makes no sense is not asked for."""
     return State(text) if text in list(State) else None

@@ -61,7 +61,7 @@ async def _case_time(
     )
     return await agent_page(
         request, reader, "agent/time/case.html", details=details, which=which, entries=await lists.page(reader, which), today=day,
-        services=await Service.offered(details.case.customer_id, day), agents=await Agent.offered(), states=list(State),
+        services=await Service.offered(details.case.customer_id, day), agents=await Agent.offered(), known=await Agent.known(), states=list(State),
         understood=Understood(), form_key=uuid.uuid4(), errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from msgspec import Struct
 
 from portal.agent.pages import agent_page
-from portal.agent.time.form import Logged, Web, state_of
+from portal.agent.time.form import Chosen, Logged, Web, state_of
 from portal.contracts.services import Service
 from portal.database import transaction
 from portal.desk import Case
@@ -24,10 +23,6 @@ from portal.web import drafts
 from portal.web.forms import Form
 from portal.web.pages import refused, see_other
 from portal.web.visit import visit_of
-
-
-class Chosen(Struct, kw_only=True):
-    entry: list[int]
 
 
 @get("/time")

@@ -1,0 +1,61 @@
+"""Time that agents who have ended never submitted: a manager submits it for them, and another decides on it as on anybody's."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+
+from portal.agent.pages import agent_page
+from portal.agent.time.form import Chosen, Web
+from portal.database import transaction
+from portal.errors import Conflict, Invalid
+from portal.people.readers import AgentReader
+from portal.timekeeping import lists
+from portal.timekeeping.states import Submission, submit
+from portal.web.forms import Form
+from portal.web.guards import manager_only
+from portal.web.pages import refused, see_other
+from portal.web.visit import visit_of
+
+HERE = "/agent/time/left"
+
+
+@get("/time/left", guards=[manager_only])
+async def left_time(request: Web) -> Response[str]:
+    """Show drafts and rejected entries of agents who have ended, in pages."""
+    return await _left_time(request)
+
+
+async def _left_time(
+    request: Web,
+    *,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+    outcome: Submission | None = None,
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    which = lists.Filter("left", reader.id, after=lists.key(request.query_params.get("after", "")))
+    return await agent_page(
+        request, reader, "agent/time/left.html", status=Conflict.status if outcome and not outcome.submitted else 200,
+        entries=await lists.page(reader, which), outcome=outcome, errors=errors or {}, typed=typed or {},
+    )  # fmt: skip
+
+
+@post("/time/left/submission", guards=[manager_only])
+async def submit_left_time(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Submit the ticked entries for their authors; what cannot be submitted is reported, the rest goes."""
+    chosen = form.into(Chosen).entry
+    if not chosen:
+        return await refused(request, _left_time, Invalid({"": "Tick the entries that you want to submit."}), form)
+    async with transaction(reader):
+        outcome = await submit(reader, chosen, at=at)
+    if not outcome.refused:
+        return see_other(HERE)
+    async with transaction(reader, readonly=True):
+        return await _left_time(request, outcome=outcome)
+
+
+handlers: list[Any] = [left_time, submit_left_time]

@@ -1,0 +1,37 @@
+"""Somebody leaves: their open cases, and who has them from then on."""
+
+from datetime import datetime
+
+from portal.database import current
+from portal.desk.cases import Case
+from portal.people.contacts import Contact
+from portal.people.readers import AgentReader
+
+
+async def open_cases_of_agent(agent_id: int) -> list[Case]:
+    """Return the open cases that an agent has, by number."""
+    return await _open_cases("agent_id = $1", agent_id)
+
+
+async def open_cases_of_contact(contact_id: int) -> list[Case]:
+    """Return the open cases of a contact, by number."""
+    return await _open_cases("contact_id = $1", contact_id)
+
+
+async def end_contact(contact: Contact, *, successor_id: int | None, by: AgentReader, at: datetime) -> None:
+    """End a contact, and make the successor the contact of their open cases; with None the cases keep the one who left.
+
+    Raises `Invalid` (`contact`) for a successor who is no contact of the same customer or has ended.
+    """
+    await contact.end(at)
+    if successor_id is not None:
+        for case in await open_cases_of_contact(contact.id):
+            await case.change_facts(by=by, at=at, contact_id=successor_id)
+
+
+async def _open_cases(condition: str, value: int) -> list[Case]:
+    rows = await current().fetch(
+        f"select * from cases where status not in ('resolved', 'closed') and {condition} order by number",  # noqa: S608
+        value,
+    )
+    return [Case.of_row(dict(row)) for row in rows]

@@ -1,0 +1,273 @@
+"""Somebody leaves: what was theirs is shown, handed over in the same step, and is found afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from portal.billing import Choice, approve, reject
+from portal.database import current, transaction
+from portal.desk import Case, Question, Status, View, agents_list, counts
+from portal.errors import Conflict, Invalid
+from portal.people.agents import Agent, AgentFacts
+from portal.people.contacts import Contact
+from portal.people.readers import SYSTEM
+from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.leaving import end_agent
+from portal.timekeeping.states import submit
+from portal.web.gate import Gate
+from portal.web.visit import now
+from tests.browser import Browser
+from tests.forms import form_of, send
+from tests.world import ACME, ADA, ALAN, GIL, HELPDESK, INCIDENT, INES, MAX, NOOR, SUPPORT
+
+INES_ENDS = f"/agent/setup/agents/{INES.id}/ending"
+MAX_ENDS = f"/agent/setup/agents/{MAX.id}/ending"
+ADA_ENDS = f"/agent/customers/{ACME}/contacts/{ADA.id}/ending"
+
+
+@pytest.fixture
+async def noor(app: Gate) -> AsyncIterator[Browser]:
+    async with await Browser.of(app, NOOR) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def iness(case: Case) -> Case:
+    """A case that Ines works on."""
+    async with transaction(INES):
+        await case.take(by=INES, at=now())
+    return case
+
+
+async def logged(case: Case, *states: str) -> dict[str, TimeEntry]:
+    """Ines' entries on the case, each brought into its state."""
+    made = {}
+    async with transaction(INES):
+        for state in states:
+            work = Work(minutes=30, work_date=now().date(), service_id=HELPDESK, external_comment=f"{state} work")
+            made[state] = await TimeEntry.log(INES, work, at=now(), case=case)
+        await submit(INES, [entry.id for state, entry in made.items() if state != "draft"], at=now())
+    async with transaction(MAX):
+        if "rejected" in made:
+            await reject([Choice(made["rejected"].id, 1)], reason="Which site?", by=MAX, at=now())
+    return made
+
+
+async def states() -> dict[str, str]:
+    async with transaction(SYSTEM) as tx:
+        return {row["external_comment"].split()[0]: row["state"] for row in await tx.fetch("select * from time_entry")}
+
+
+async def case_of(number: int) -> Case:
+    async with transaction(SYSTEM):
+        return await Case.find(number, SYSTEM)
+
+
+async def end(person: Any, **to: Any) -> None:
+    async with transaction(NOOR):
+        handover = {"successor_id": None, "approver_id": None, "submits": False} | to
+        await end_agent(await Agent.find(person.id), by=NOOR, at=now(), **handover)
+
+
+async def test_ending_an_agent_shows_what_is_open_and_hands_it_over(noor: Browser, iness: Case) -> None:
+    await logged(iness, "draft", "rejected", "submitted")
+    page = await noor.get(INES_ENDS)
+    for words in ("1\u00a0open case", f"#{iness.number}", "Submit their 2\u00a0entries", "1\u00a0entry waits for a manager"):
+        assert words in page.text, words
+    answer = await send(noor, page, INES_ENDS, agent=str(MAX.id))
+    assert answer.status_code == 303
+    assert (await case_of(iness.number)).agent_id == MAX.id
+    assert await states() == {"draft": "submitted", "rejected": "submitted", "submitted": "submitted"}
+    assert f"{NOOR.name} gave the case to {MAX.name}" in (await noor.get(f"/agent/cases/{iness.number}")).text
+
+
+async def test_without_a_successor_cases_are_unassigned_and_time_waits_for_a_manager(
+    noor: Browser, max_: Browser, iness: Case
+) -> None:
+    await logged(iness, "draft", "rejected")
+    page = await noor.get(INES_ENDS)
+    fields = {name: values for name, values in form_of(page.text, INES_ENDS).fields.items() if name != "submits"}
+    assert (await noor.post(INES_ENDS, data=fields)).status_code == 303
+    assert f"#{iness.number}" in (await max_.get("/agent/cases?view=unassigned")).text
+    assert await states() == {"draft": "draft", "rejected": "rejected"}
+
+    assert "2\u00a0entries of people who left were never submitted." in (await max_.get("/agent/approvals")).text
+    page = await max_.get("/agent/time/left")
+    assert "Ines Okafor" in page.text
+    here = "/agent/time/left/submission"
+    assert (await max_.send_form(here)).status_code == 422
+    ticked = form_of(page.text, here).offered["entry"]
+    assert (await send(max_, page, here, entry=ticked)).status_code == 303
+    assert set((await states()).values()) == {"submitted"}
+    assert (await send(max_, page, here, entry=ticked)).status_code == 303, "a repeat is harmless"
+    assert "Nothing is left" in (await max_.get("/agent/time/left")).text
+    async with transaction(MAX):
+        assert len((await approve([Choice(int(one), 1) for one in ticked], by=MAX, at=now())).done) == 2
+
+
+async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(max_: Browser, case: Case) -> None:
+    """D33."""
+    async with transaction(MAX):
+        work = Work(minutes=30, work_date=now().date(), service_id=HELPDESK, external_comment="mine")
+        entry = await TimeEntry.log(MAX, work, at=now(), case=case)
+    async with transaction(NOOR):
+        await submit(NOOR, [entry.id], at=now())
+    async with transaction(MAX):
+        assert not (await approve([Choice(entry.id, 1)], by=MAX, at=now())).done
+
+
+async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> None:
+    """C10."""
+    facts = AgentFacts(
+        name="Rosa Brandt",
+        email="rosa@desk.example",
+        grade="manager",
+        department_id=str(SUPPORT),
+        time_zone="Europe/Berlin",
+    )
+    async with transaction(SYSTEM):
+        rosa = await Agent.create(facts, now())
+    page = await noor.get(MAX_ENDS)
+    assert "They approve the time of Support." in page.text
+    assert "Nobody else may approve the time of Noor Haddad" in page.text
+    wrong = await send(noor, page, MAX_ENDS, approver=str(INES.id))
+    assert wrong.status_code == 422
+    assert "Choose a manager who works here." in wrong.text
+    assert (await send(noor, page, MAX_ENDS, approver=str(rosa.id))).status_code == 303
+    async with transaction(SYSTEM):
+        assert (await (await Agent.find(rosa.id)).facts()).approves == [str(SUPPORT)]
+        assert (await (await Agent.find(MAX.id)).facts()).approves == []
+
+
+async def test_a_refused_ending_changes_nothing(noor: Browser, iness: Case) -> None:
+    for fields in ({"agent": str(INES.id)}, {"agent": "999"}, {"agent": "x"}, {"approver": str(INES.id)}):
+        assert (await noor.send_form(INES_ENDS, fields)).status_code == 422, fields
+    async with transaction(SYSTEM):
+        assert (await Agent.find(INES.id)).ended_at is None
+    assert (await case_of(iness.number)).agent_id == INES.id
+
+
+@pytest.mark.parametrize("by", [ADA, MAX])
+async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
+    max_: Browser, iness: Case, by: Any
+) -> None:
+    """A customer's answer may not write who has the case, so the database does, and the log says why."""
+    async with transaction(INES):
+        await iness.change_status(Status.RESOLVED, by=INES, at=now())
+    await end(INES)
+    assert (await case_of(iness.number)).agent_id == INES.id, "who solved it is still told"
+    async with transaction(by):
+        found = await Case.find(iness.number, by)
+        await (found.reply(by=by, text="It is back.", at=now()) if by is ADA else found.reopen(by=by, at=now()))
+    assert (await case_of(iness.number)).agent_id is None
+    assert "Ines Okafor has left: nobody has the case" in (await max_.get(f"/agent/cases/{iness.number}")).text
+    async with transaction(MAX):
+        assert (await counts(MAX))["unassigned"] == 1
+        assert [row.number for row in (await agents_list(MAX, Question(view=View.UNASSIGNED))).rows] == [iness.number]
+
+
+async def test_a_closed_case_of_somebody_who_left_can_be_taken(iness: Case) -> None:
+    async with transaction(INES):
+        await iness.close(by=INES, at=now())
+    await end(INES)
+    async with transaction(MAX):
+        await (await Case.find(iness.number, MAX)).take(by=MAX, at=now())
+    assert (await case_of(iness.number)).agent_id == MAX.id
+
+
+async def test_of_an_ending_and_an_assignment_at_once_no_open_case_stays_with_who_left(case: Case) -> None:
+    async def assign() -> None:
+        async with transaction(MAX):
+            await (await Case.find(case.number, MAX)).assign(INES.id, by=MAX, at=now())
+
+    async def leave() -> None:
+        await end(INES)
+
+    await asyncio.gather(assign(), leave(), return_exceptions=True)
+    assert (await case_of(case.number)).agent_id is None
+
+
+async def test_filters_know_people_and_customers_that_ended(max_: Browser, iness: Case) -> None:
+    async with transaction(INES):
+        await iness.change_status(Status.RESOLVED, by=INES, at=now())
+    await logged(iness, "submitted")
+    await end(INES)
+    for page in ("/agent/cases?view=closed", "/agent/approvals", f"/agent/cases/{iness.number}/time"):
+        assert f'<option value="{INES.id}">Ines Okafor (ended)' in (await max_.get(page)).text, page
+    filtered = await max_.get(f"/agent/cases?view=closed&agent={INES.id}")
+    assert f"/agent/cases/{iness.number}" in filtered.text
+    assert f'<option value="{INES.id}" selected>' in filtered.text
+
+
+async def test_ending_a_contact_hands_their_cases_to_a_colleague(app: Gate, noor: Browser, case: Case) -> None:
+    page = await noor.get(ADA_ENDS)
+    assert "1\u00a0open case" in page.text
+    assert (await send(noor, page, ADA_ENDS, contact=str(ALAN.id))).status_code == 303
+    assert (await case_of(case.number)).contact_id == ALAN.id
+    shown = (await noor.get(f"/agent/cases/{case.number}")).text
+    assert "Noor Haddad made Alan Weber the contact, who was Ada Lindqvist" in shown
+    assert '<span class="readers for-reply">To Alan Weber</span>' in shown
+    async with await Browser.of(app, ALAN) as alan:
+        assert (await alan.get(f"/cases/{case.number}")).status_code == 200
+
+
+async def test_an_ended_contact_is_no_addressee_anywhere(app: Gate, noor: Browser, case: Case) -> None:
+    async with transaction(ALAN):
+        alans = await Case.open(by=ALAN, subject="Monitor", text="Flickers.", case_type_id=INCIDENT, at=now())
+    assert (await noor.send_form(ADA_ENDS)).status_code == 303
+    shown = (await noor.get(f"/agent/cases/{case.number}")).text
+    assert "Nobody at Acme reads this" in shown
+    assert "To Ada" not in shown
+    assert "Send, wait for Acme" in shown
+    assert "Ada Lindqvist" not in (await noor.get(f"/agent/cases/{alans.number}")).text
+    assert "Ada Lindqvist" not in (await noor.get(f"/agent/cases/new?customer={ACME}")).text
+    invited = await noor.send_form(f"/agent/customers/{ACME}/contacts/{ADA.id}/invitations")
+    assert invited.status_code == 409
+    async with transaction(NOOR):
+        with pytest.raises(Invalid):
+            await Case.open(by=NOOR, contact_id=ADA.id, subject="S", text="T", case_type_id=INCIDENT, at=now())
+    async with transaction(NOOR):
+        with pytest.raises(Invalid):
+            await (await Case.find(alans.number, NOOR)).change_facts(by=NOOR, at=now(), contact_id=ADA.id)
+    facts = await noor.get(f"/agent/cases/{case.number}/facts")
+    assert (await send(noor, facts, f"/agent/cases/{case.number}/facts", subject="Gone")).status_code == 303
+    assert (await send(noor, facts, f"/agent/cases/{case.number}/facts", contact=str(ALAN.id))).status_code == 303
+    assert "To Alan Weber" in (await noor.get(f"/agent/cases/{case.number}")).text
+
+
+async def test_a_contact_of_another_customer_is_no_successor(noor: Browser, case: Case) -> None:
+    """R29."""
+    assert (await noor.send_form(ADA_ENDS, {"contact": str(GIL.id)})).status_code == 422
+    assert (await noor.send_form(ADA_ENDS, {"contact": str(ADA.id)})).status_code == 422
+    assert (await case_of(case.number)).contact_id == ADA.id
+    async with transaction(SYSTEM):
+        assert (await Contact.find(ADA.id, SYSTEM)).ended_at is None
+
+
+async def test_contacts_of_a_customer_that_ended_are_no_addressees(noor: Browser, case: Case) -> None:
+    assert (await noor.send_form(f"/agent/customers/{ACME}/ending")).status_code == 303
+    assert "Nobody at Acme reads this" in (await noor.get(f"/agent/cases/{case.number}")).text
+    async with transaction(NOOR):
+        with pytest.raises(Invalid):
+            await Case.open(by=NOOR, contact_id=ADA.id, subject="S", text="T", case_type_id=INCIDENT, at=now())
+        with pytest.raises(Conflict):
+            await (await Contact.find(ADA.id, NOOR)).invite(now())
+
+
+async def test_a_customer_is_not_told_to_wait_for_somebody_who_left(app: Gate, iness: Case) -> None:
+    async with transaction(INES):
+        await iness.change_status(Status.RESOLVED, by=INES, at=now())
+    await end(INES)
+    async with await Browser.of(app, ADA) as ada:
+        shown = (await ada.get(f"/cases/{iness.number}")).text
+        assert "Goes to Halden IT" in shown
+        assert "Goes to Ines" not in shown
+
+
+async def test_an_agent_who_ended_is_not_invited(noor: Browser) -> None:
+    await end(MAX)
+    assert (await noor.send_form(f"/agent/setup/agents/{MAX.id}/invitations")).status_code == 409
+    async with transaction(SYSTEM):
+        assert await current().fetchval("select count(*) from invitation") == 0
