@@ -61,7 +61,9 @@ class Agent(Table, tablename="agent"):
     @classmethod
     async def managers(cls) -> list[Offered]:
         """Return the managers who have not ended, by name: those whom a designation lets approve."""
-        return await offered("select id, name from agent where grade = 'manager' and ended_at is null order by folded(name)")
+        return await offered(
+            "select id, name from agent where grade = 'manager' and ended_at is null order by folded(name)"
+        )
 
     @classmethod
     async def known(cls) -> list[Offered]:

@@ -74,7 +74,12 @@ async def end(person: Any, **to: Any) -> None:
 async def test_ending_an_agent_shows_what_is_open_and_hands_it_over(noor: Browser, iness: Case) -> None:
     await logged(iness, "draft", "rejected", "submitted")
     page = await noor.get(INES_ENDS)
-    for words in ("1\u00a0open case", f"#{iness.number}", "Submit their 2\u00a0entries", "1\u00a0entry waits for a manager"):
+    for words in (
+        "1\u00a0open case",
+        f"#{iness.number}",
+        "Submit their 2\u00a0entries",
+        "1\u00a0entry waits for a manager",
+    ):
         assert words in page.text, words
     answer = await send(noor, page, INES_ENDS, agent=str(MAX.id))
     assert answer.status_code == 303
