@@ -7,15 +7,20 @@ from portal.desk.cases import Case
 from portal.people.contacts import Contact
 from portal.people.readers import AgentReader
 
+_OPEN = """
+select * from cases where status not in ('resolved', 'closed') and ($1::bigint is null or agent_id = $1)
+  and ($2::bigint is null or contact_id = $2) order by number
+"""
+
 
 async def open_cases_of_agent(agent_id: int) -> list[Case]:
     """Return the open cases that an agent has, by number."""
-    return await _open_cases("agent_id = $1", agent_id)
+    return [Case.of_row(dict(row)) for row in await current().fetch(_OPEN, agent_id, None)]
 
 
 async def open_cases_of_contact(contact_id: int) -> list[Case]:
     """Return the open cases of a contact, by number."""
-    return await _open_cases("contact_id = $1", contact_id)
+    return [Case.of_row(dict(row)) for row in await current().fetch(_OPEN, None, contact_id)]
 
 
 async def end_contact(contact: Contact, *, successor_id: int | None, by: AgentReader, at: datetime) -> None:
@@ -27,11 +32,3 @@ async def end_contact(contact: Contact, *, successor_id: int | None, by: AgentRe
     if successor_id is not None:
         for case in await open_cases_of_contact(contact.id):
             await case.change_facts(by=by, at=at, contact_id=successor_id)
-
-
-async def _open_cases(condition: str, value: int) -> list[Case]:
-    rows = await current().fetch(
-        f"select * from cases where status not in ('resolved', 'closed') and {condition} order by number",  # noqa: S608
-        value,
-    )
-    return [Case.of_row(dict(row)) for row in rows]

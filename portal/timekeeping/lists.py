@@ -85,10 +85,11 @@ left join cases c on c.id = e.case_id
 left join customer u on u.id = e.customer_id
 """
 
+LEFT = "a.ended_at is not null and e.state in ('draft', 'rejected') and e.agent_id <> $1"
 SCOPES = {
     "case": "e.case_id = $1",
     "agent": "e.agent_id = $1",
-    "left": "a.ended_at is not null and e.state in ('draft', 'rejected') and e.agent_id <> $1",
+    "left": LEFT,
 }
 
 
@@ -162,7 +163,7 @@ async def find(reader: AgentReader, entry_id: int) -> Line:
 async def left_count(reader: AgentReader) -> int:
     """Return how many entries agents who have ended did not submit."""
     count: int = await current().fetchval(
-        f"select count(*) from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]} and {SCOPES['left']}",  # noqa: S608
+        f"select count(*) from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]} and {LEFT}",  # noqa: S608
         reader.id,
     )
     return count
