@@ -86,8 +86,8 @@ def forms_of(html: str) -> list[PageForm]:
 
 
 def form_of(html: str, action: str) -> PageForm:
-    """The form that can be sent to this address."""
-    return next(form for form in forms_of(html) if action in form.targets)
+    """The form that can be sent to this address, whatever query it adds."""
+    return next(form for form in forms_of(html) if action in {target.partition("?")[0] for target in form.targets})
 
 
 async def send(

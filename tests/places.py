@@ -60,6 +60,9 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         issued, statement, run = await _billed(entries, at)
     async with transaction(SYSTEM):
         setup = await _set_up(at)
+        decision = await current().fetchval(
+            "select decision from approval where entry_id = $1 and withdrawn_at is null", entries["approved"].id
+        )
     async with transaction(None) as tx:
         await sessions.begin(ADA.credential_id, address="192.0.2.7", browser="Mozilla/5.0 (iPhone) Safari/605", at=at)
         adas = await tx.fetchval("select max(id) from session")
@@ -72,6 +75,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         "/agent/cases/": {"number": case.number, "file": files["note"]},
         "/agent/time/": {"entry": entries["draft"].id},
         "/agent/approvals/": {"entry_id": entries["approved"].id},
+        "/agent/approvals/decisions/": {"decision": decision},
         "/agent/drafts/": {"draft_id": run.draft_ids[0], "entry_id": entries["on a draft"].id},
         "/agent/drafts/{draft_id}/deletion": {"draft_id": run.draft_ids[1]},
         "/agent/billing/runs/": {"run_id": run.id},

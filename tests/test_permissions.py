@@ -150,6 +150,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/approvals": MANAGERS,
     "POST /agent/rejections": MANAGERS,
     "POST /agent/approvals/{entry_id}/withdrawal": MANAGERS,
+    "POST /agent/approvals/decisions/{decision}/withdrawal": MANAGERS,
     "GET /agent/billing": MANAGERS,
     "POST /agent/billing/runs": MANAGERS,
     "GET /agent/billing/runs/{run_id}": MANAGERS,

@@ -1,6 +1,7 @@
 """Approvals: what waits for a manager's yes or no, and taking a yes back."""
 
-from collections.abc import Iterable
+import uuid
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -14,13 +15,16 @@ from portal.agent.pages import agent_page, whole
 from portal.billing import (
     Choice,
     Filters,
-    Group,
+    Key,
     Outcome,
+    Waiting,
+    WaitingEntry,
     amounts_of,
     approve,
     list_approved,
     list_waiting,
     reject,
+    undo,
     withdraw,
 )
 from portal.database import transaction
@@ -37,14 +41,20 @@ from portal.web.pages import refused, see_other
 from portal.web.visit import visit_of
 
 Web = Request[Any, Any, Any]
-DONE = {"approved": "Until they are billed they can be taken back below.", "rejected": "Their agents see your reason."}
-"""What the page's address says of the decision that led to it, and what is told beside the number."""
+PATH = "/agent/approvals"
+DONE = {
+    "approved": "approved. Until they are billed they can be taken back below.",
+    "rejected": "rejected. Their agents see your reason.",
+    "withdrawn": "taken back. They wait for a decision again.",
+}
+"""What the page's address says of the decision that led to it, and how it is told after the number."""
 
 
 class Decision(Struct, kw_only=True):
-    """What is ticked, as `id:version`, and the reason of a rejection."""
+    """What is ticked, as `id:version`, the ids of all rows that were shown, and the reason of a rejection."""
 
     entry: list[str]
+    shown: str = ""
     reason: str = ""
 
     @property
@@ -53,9 +63,31 @@ class Decision(Struct, kw_only=True):
         return [Choice.parse(text) for text in self.entry]
 
 
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """Which rows are ticked: those that are not odd, but for the rows that were left without a tick before (`unticked`).
+
+    After a refusal the rows that were `shown` have the ticks that they had then (`ticked`).
+    """
+
+    unticked: frozenset[int] = frozenset()
+    shown: frozenset[int] = frozenset()
+    ticked: frozenset[str] = frozenset()
+
+    @classmethod
+    def sent(cls, form: Form) -> "Ticks":
+        """The ticks of a form, to be shown again."""
+        return cls(shown=frozenset(ids(form.get("shown"))), ticked=frozenset(form.all("entry")))
+
+    def __contains__(self, entry: WaitingEntry) -> bool:
+        if entry.id in self.shown or entry.choice in self.ticked:
+            return entry.choice in self.ticked
+        return entry.id not in self.unticked and not entry.is_odd
+
+
 @get("/approvals", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """What waits, a group per agent; odd entries are not ticked and say why."""
+    """Show what waits, a group per agent; odd entries are not ticked and say why."""
     return await _show(request)
 
 
@@ -65,17 +97,20 @@ async def _show(
     outcome: Outcome | None = None,
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
-    ticked: list[str] | None = None,
+    ticks: Ticks | None = None,
 ) -> Response[str]:
-    """`ticked` is what was ticked before a refusal; without it everything is that is not odd."""
     reader: Any = visit_of(request).reader
-    filters = _filters(request.query_params)
-    groups = await list_waiting(reader, filters)
+    asked = request.query_params
+    waiting = await list_waiting(reader, _filters(asked))
+    ticks = ticks or Ticks(unticked=frozenset(ids(asked.get("unticked", ""))))
+    approved = await list_approved(reader, before=whole(asked.get("approved_before")))
     return await agent_page(
         request, reader, "agent/approvals/show.html", status=outcome.status if outcome else 200,
-        errors=errors or {}, typed=typed or {}, outcome=outcome, groups=groups, totals=_totals(groups), ticked=ticked,
-        filters=filters, query=_query(request), toast=_toast(request.query_params),
-        agents=await Agent.known(), customers=await Customer.known(), approved=await list_approved(reader), left=await left_count(reader),
+        errors=errors or {}, typed=typed or {}, outcome=outcome, waiting=waiting, ticks=ticks, sums=_sums(waiting, ticks),
+        filters=_filters(asked), query=_query(request), turning=_turning(request, waiting), toast=_toast(request, outcome),
+        agents=await Agent.known(), customers=await Customer.known(), approved=approved,
+        earlier=_query(request, approved_before=approved.next) if approved.next else "",
+        earlier_shown="approved_before" in asked, left=await left_count(reader),
     )  # fmt: skip
 
 
@@ -88,8 +123,8 @@ async def approve_entries(
         async with transaction(reader):
             outcome = await approve(form.into(Decision).choices, by=reader, at=at)
     except Invalid as refusal:
-        return await refused(request, _show, refusal, form, ticked=form.all("entry"))
-    return await _answer(request, outcome, "approved")
+        return await refused(request, _show, refusal, form, ticks=Ticks.sent(form))
+    return await _answer(request, outcome, "approved", form)
 
 
 @post("/rejections", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
@@ -102,49 +137,104 @@ async def reject_entries(
             decision = form.into(Decision)
             outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
     except Invalid as refusal:
-        return await refused(request, _show, refusal, form, ticked=form.all("entry"))
-    return await _answer(request, outcome, "rejected")
+        return await refused(request, _show, refusal, form, ticks=Ticks.sent(form))
+    return await _answer(request, outcome, "rejected", form)
 
 
 @post("/approvals/{entry_id:int}/withdrawal", guards=[manager_only])
 async def withdraw_approval(
-    reader: NamedDependency[AgentReader], entry_id: FromPath[int], at: NamedDependency[datetime]
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    entry_id: FromPath[int],
+    at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Take one approval back; the entry waits again."""
+    """Take one approval back; the entry waits again. The rows above keep their ticks."""
+    form.into(Decision)
     async with transaction(reader):
         await withdraw(entry_id, by=reader, at=at)
-    return see_other("/agent/approvals")
+    return see_other(PATH + _query(request, withdrawn=1, unticked=_unticked(form)))
 
 
-async def _answer(request: Web, outcome: Outcome, done: str) -> Response[Any]:
+@post("/approvals/decisions/{decision:uuid}/withdrawal", guards=[manager_only])
+async def undo_decision(
+    request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Take back all that was approved together; what is billed meanwhile is reported."""
+    async with transaction(reader):
+        outcome = await undo(decision, by=reader, at=at)
+    return await _answer(request, outcome, "withdrawn")
+
+
+async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
     if not outcome.refused:
-        filters = _query(request)
-        return see_other(f"/agent/approvals{filters}{'&' if filters else '?'}{done}={len(outcome.done)}")
+        told = {done: len(outcome.done)} | ({"decision": outcome.decision} if outcome.decision else {})
+        return see_other(PATH + _query(request, **told, **({"unticked": _unticked(form)} if form else {})))
     async with transaction(visit_of(request).reader, readonly=True):
-        return await _show(request, outcome=outcome)
+        return await _show(request, outcome=outcome, ticks=Ticks.sent(form) if form else None)
 
 
-def _toast(query: Any) -> dict[str, str] | None:
-    """What has just happened, for a moment."""
-    for done, after in DONE.items():
-        if count := whole(query.get(done, "")):
-            return {"words": f"{plural(count, 'entry', 'entries')} {done}. {after}"}
+def _unticked(form: Form) -> str:
+    """The rows that were shown without a tick, in addition to none: they come back as they were left."""
+    ticked = {choice.partition(":")[0] for choice in form.all("entry")}
+    return ".".join(str(id) for id in ids(form.get("shown")) if str(id) not in ticked)
+
+
+def ids(text: str) -> list[int]:
+    """Read ids that stand between full stops; whatever is none is left out."""
+    found = (whole(part) for part in text.split(".")[:1000])
+    return [id for id in found if id is not None]
+
+
+def _toast(request: Web, outcome: Outcome | None) -> dict[str, str] | None:
+    """What has just happened, for a moment; approvals can be undone there, all that were given together."""
+    told = {done: whole(request.query_params.get(done, "")) for done in DONE}
+    decision = request.query_params.get("decision", "")
+    if outcome and outcome.done and outcome.decision:
+        told, decision = {"approved": len(outcome.done)}, str(outcome.decision)
+    for done, count in told.items():
+        if count:
+            words = {"words": f"{plural(count, 'entry', 'entries')} {DONE[done]}"}
+            undone = f"{PATH}/decisions/{decision}/withdrawal{_query(request)}"
+            return words | ({"undo": undone} if _is_uuid(decision) else {})
     return None
 
 
-def _query(request: Web) -> str:
-    """The filters of the page, to be sent along with its forms."""
-    filters = [(name, value) for name, value in parse_qsl(request.url.query) if name not in DONE]
-    return f"?{urlencode(filters)}" if filters else ""
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
 
 
-def _totals(groups: Iterable[Group]) -> dict[str, Any]:
-    entries = [entry for group in groups for entry in group.entries]
+def _query(request: Web, **more: object) -> str:
+    """The filters, the place and the ticks of the page, to be sent along with its forms, and `more`; empty values are left out."""
+    kept = {name: value for name, value in parse_qsl(request.url.query) if name not in (*DONE, "decision")} | more
+    kept = {name: value for name, value in kept.items() if value not in ("", None)}
+    return f"?{urlencode(kept)}" if kept else ""
+
+
+def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
+    """The links to the rest of the list."""
     return {
-        "count": len(entries),
-        "odd": sum(entry.is_odd for entry in entries),
-        "minutes": sum(entry.billable_minutes for entry in entries),
-        "amounts": amounts_of(entries),
+        "turned": bool(request.query_params.get("after")),
+        "first": PATH + _query(request, after="", unticked=""),
+        "next": PATH + _query(request, after=waiting.next, unticked="") if waiting.next else None,
+        "back": "To the first",
+        "on": "Further entries",
+    }
+
+
+def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
+    """What is ticked on this page comes to, and how many rows look odd."""
+    ticked = [entry for entry in waiting.entries if entry in ticks]
+    return {
+        "ticked": ticked,
+        "in_group": {group.agent_id: sum(entry in ticks for entry in group.entries) for group in waiting.groups},
+        "odd": sum(entry.is_odd for entry in waiting.entries),
+        "minutes": sum(entry.billable_minutes for entry in ticked),
+        "amounts": amounts_of(ticked),
+        "currencies": sorted(amounts_of(waiting.entries)),
     }
 
 
@@ -155,6 +245,7 @@ def _filters(asked: Any) -> Filters:
         agent_id=whole(asked.get("agent", "")),
         customer_id=whole(asked.get("customer", "")),
         drafts=asked.get("drafts") == "yes",
+        after=Key.parse(asked.get("after", "")),
     )
 
 
@@ -165,4 +256,4 @@ def _date(text: str) -> date | None:
         return None
 
 
-handlers: list[Any] = [show, approve_entries, reject_entries, withdraw_approval]
+handlers: list[Any] = [show, approve_entries, reject_entries, withdraw_approval, undo_decision]

@@ -4,9 +4,12 @@ This is all that the rest of the portal may use. Every verb runs in the caller's
 the refusals of `portal.errors`.
 """
 
-from portal.billing.approvals import Choice, Outcome, Refused, approve, reject, withdraw
+from portal.billing.approvals import approve, reject
+from portal.billing.approved import list_approved
 from portal.billing.changes import change_entry, delete_entry
+from portal.billing.chosen import Choice, Outcome, Refused
 from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
+from portal.billing.costs import amounts_of
 from portal.billing.detail import DetailRow
 from portal.billing.detail import copied as detail_of
 from portal.billing.documents import VARIOUS, hand_out
@@ -29,7 +32,8 @@ from portal.billing.preview import Preview, preview_run
 from portal.billing.runs import Run, latest_until, offered, parse_until, run
 from portal.billing.sentences import SKIPPED
 from portal.billing.statements import Statement, list_statements
-from portal.billing.waiting import Filters, Group, WaitingEntry, amounts_of, list_approved, list_waiting, waiting_count
+from portal.billing.waiting import Filters, Key, Waiting, WaitingEntry, list_waiting, waiting_count
+from portal.billing.withdrawals import undo, withdraw
 
 __all__ = [
     "INVARIANTS",
@@ -39,8 +43,8 @@ __all__ = [
     "Contents",
     "DetailRow",
     "Filters",
-    "Group",
     "Invoice",
+    "Key",
     "Missing",
     "Outcome",
     "Page",
@@ -50,6 +54,7 @@ __all__ = [
     "Refused",
     "Run",
     "Statement",
+    "Waiting",
     "WaitingEntry",
     "amounts_of",
     "approve",
@@ -80,6 +85,7 @@ __all__ = [
     "run",
     "seen",
     "take_off",
+    "undo",
     "violations",
     "waiting_count",
     "withdraw",

@@ -77,20 +77,40 @@ join service s on s.id = e.service_id
 join agent g on g.id = e.agent_id
 left join role r on r.id = g.role_id
 left join approval p on p.entry_id = e.id and p.withdrawn_at is null
-where e.customer_id = any($1) and e.billing <> 'not_billable' and (e.state = 'approved' or e.work_date < $2 or e.id = any($3))
+where e.customer_id = any($1) and e.billing <> 'not_billable' and {which}
   and not exists (select 1 from settled_entry d where d.entry_id = e.id)
 """
+_ALL_APPROVED = _ENTRIES.format(which="(e.state = 'approved' or e.work_date < $2)")
+
+# What is charged by time alone draws on nothing, so only services with included or prepaid minutes bring their other entries along.
+_THESE = _ENTRIES.format(
+    which="""e.id in (
+  select unnest($2::bigint[]) union all
+  select o.id from service x join time_entry o on o.customer_id = x.customer_id and o.service_id = x.id
+  where x.customer_id = any($1) and x.settlement <> 'time_spent' and o.state = 'approved')"""
+)
 
 
-async def load(
-    customer_ids: Collection[int], *, unapproved_before: date = date.min, entry_ids: Collection[int] = ()
-) -> list[Book]:
-    """The books of these customers, in the order of their ids and then by currency.
+async def load(customer_ids: Collection[int], *, unapproved_before: date = date.min) -> list[Book]:
+    """Return the books of these customers, in the order of their ids and then by currency.
 
-    With every approved entry that no document has settled; with unapproved ones only of days before `unapproved_before`
-    and those named by `entry_ids`.
+    They hold every approved entry that no document has settled, and the unapproved ones of days before `unapproved_before`.
     """
-    fetch, ids = current().fetch, sorted(customer_ids)
+    ids = sorted(customer_ids)
+    return await _books(ids, await current().fetch(_ALL_APPROVED, ids, unapproved_before))
+
+
+async def load_these(customer_ids: Collection[int], entry_ids: Collection[int]) -> list[Book]:
+    """Return the books with these entries, approved or not, and with what competes with them for included and prepaid minutes.
+
+    `customer_ids` are the customers of the entries. The cost follows the number of these entries where time is charged alone.
+    """
+    ids = sorted(customer_ids)
+    return await _books(ids, await current().fetch(_THESE, ids, sorted(entry_ids)))
+
+
+async def _books(ids: list[int], rows: list[Row]) -> list[Book]:
+    fetch = current().fetch
     services = defaultdict(list)
     for row in await fetch(_SERVICES, ids):
         services[row["contract_id"]].append(row)
@@ -98,12 +118,12 @@ async def load(
     for row in await fetch(_CONTRACTS, ids):
         contracts[row["customer_id"], row["currency"]].append(row)
     entries = defaultdict(list)
-    for row in await fetch(_ENTRIES, ids, unapproved_before, sorted(entry_ids)):
+    for row in rows:
         entries[row["contract_id"]].append(row)
     rates = await fetch(_RATES, ids)
     return [
-        _book(customer_id, currency, rows, services, entries, rates)
-        for (customer_id, currency), rows in sorted(contracts.items())
+        _book(customer_id, currency, mine, services, entries, rates)
+        for (customer_id, currency), mine in sorted(contracts.items())
     ]
 
 

@@ -5,10 +5,11 @@ is approved. A tax rate that rises afterwards may still carry a document beyond 
 out, says so, and bills all others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from portal.billing.engine import Billing, Contract, Document, Entry, Key, Price, State
+from portal.database import current
 from portal.money import LARGEST, hourly_amount, percent_of
 
 
@@ -27,13 +28,29 @@ def too_large(billing: Billing) -> list[Key]:
     return [entry for document in billing.documents if not fits(document) for entry in document.detail]
 
 
+_NETS = """
+select s.contract_id, sum(a.amount) as net
+from allocation a join time_entry e on e.id = a.entry_id join service s on s.id = e.service_id
+where a.customer_id = any($1) and s.settlement = 'time_spent' and a.entry_id <> all($2)
+  and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id)
+group by s.contract_id
+"""
+
+
+async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[Key, Decimal]:
+    """Return what the approved and unsettled entries that `book.load_these` leaves out come to, by contract."""
+    rows = await current().fetch(_NETS, sorted(customer_ids), sorted(entry_ids))
+    return {row["contract_id"]: row["net"] for row in rows}
+
+
 class Room:
     """How much may still be approved for each contract, as if nothing were covered by included or prepaid hours."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, others: Mapping[Key, Decimal]) -> None:
+        """Begin with the approved entries of `state`, and with the net amounts by contract of those that it leaves out (`nets_beside`)."""
         self._digits = state.digits
         self._places = state.places()
-        self._nets: dict[Key, Decimal] = {}
+        self._nets: dict[Key, Decimal] = dict(others)
         entries: Mapping[Key, Entry] = {entry.id: entry for entry in state.entries}
         for id, price in state.approved.items():
             if id in entries:

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from portal.billing.allocations import allocate_anew
-from portal.billing.approvals import drop, open_for_change
 from portal.billing.book import Row
+from portal.billing.withdrawals import drop, open_for_change
 from portal.errors import Conflict
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import TimeEntry

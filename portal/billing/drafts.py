@@ -6,9 +6,10 @@ from datetime import date, datetime
 
 from portal import outbox
 from portal.billing import book
-from portal.billing.allocations import allocate_anew, lock_customers
+from portal.billing.allocations import allocate_anew
 from portal.billing.book import Book
 from portal.billing.bounds import fits
+from portal.billing.chosen import lock_customers
 from portal.billing.engine import Document, DocumentKind, Entry, Key, bill
 from portal.billing.invoices import Invoice
 from portal.database import current
@@ -147,9 +148,9 @@ async def _empty(draft_id: int) -> None:
 
 
 async def _document(entry_ids: list[Key], draft: Invoice) -> tuple[Book, Document] | None:
-    """What the engine makes of these entries alone, if there is anything to charge."""
-    wanted = set(entry_ids)
-    for of in await book.load([draft.customer_id]):
+    """Return what the engine makes of these entries alone, None where there is nothing to charge."""
+    wanted = {int(id) for id in entry_ids}
+    for of in await book.load_these([draft.customer_id], wanted):
         part = of.only(wanted)
         for document in bill(part.state, draft.until).documents if part.state.entries else ():
             if document.contract == draft.contract_id and document.kind is DocumentKind.INVOICE:

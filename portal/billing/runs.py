@@ -12,6 +12,7 @@ from portal import outbox
 from portal.billing import allocations, book, detail, documents, drafts
 from portal.billing.book import Book
 from portal.billing.bounds import fitting, too_large
+from portal.billing.chosen import lock_customers
 from portal.billing.engine import Billing, Document, DocumentKind, Entry, Key, bill
 from portal.database import current
 from portal.database.batches import all_or_report, compute_or_report
@@ -69,7 +70,7 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     if not customer_ids:
         raise Invalid({"customer": "Tick at least one customer."})
     ticked = set(customer_ids) & set(await waiting_customers(until))
-    await allocations.lock_customers(ticked)
+    await lock_customers(ticked)
     books = await load_books(ticked, until)
     billed = compute_or_report(books, lambda key: bill(books[key].state, until))
     if not any(fitting(billing) for billing in billed.done.values()):

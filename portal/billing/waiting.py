@@ -1,21 +1,25 @@
-"""Time that waits for a manager: what the approvals page lists, with what looks odd about it and what it would cost."""
+"""Time that waits for a manager: a page of it by agent, with what looks odd about it and what it would cost.
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+Counts and sums of all that waits come from an index alone; only the rows of one page are joined and priced, so that the page costs the same
+whatever has piled up.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from portal.billing import book
 from portal.billing.book import Row
-from portal.billing.engine import AllocationKind, RefusalReason, allocate, approve
-from portal.billing.sentences import COVERED_BY, REFUSED
+from portal.billing.costs import Cost, amounts_of, costs_of
+from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.people.readers import AgentReader
 
-PAGE = 200
-"""Entries on one page; the rest follows once these are decided on."""
+PAGE = 100
+"""Entries on one page."""
+COUNTED = 1000
+"""Up to here the rail counts."""
 
 SATURDAY = 5
 MOST_A_DAY = 10 * 60
@@ -23,18 +27,43 @@ MOST_A_DAY = 10 * 60
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """The last row of a page: an agent's entry of that day."""
+
+    agent_id: int
+    work_date: date
+    entry_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Key | None":
+        """Read what `str` wrote; None where it is something else."""
+        agent, _, rest = text.partition(".")
+        day, _, entry = rest.partition(".")
+        if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in (agent, entry)):
+            return None
+        try:
+            return cls(int(agent), date.fromisoformat(day), int(entry))
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.agent_id}.{self.work_date.isoformat()}.{self.entry_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
-    """What to list: days up to `until`, and of whom; drafts too where `drafts` (C4)."""
+    """What to list: days up to `until`, and of whom; drafts too where `drafts` (C4); what follows `after` in the order of the list."""
 
     until: date | None = None
     agent_id: int | None = None
     customer_id: int | None = None
     drafts: bool = False
+    after: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """A row. `amount` is what it would cost; `instead` stands where it costs nothing; `why` are reasons to look twice, or against approving it."""
+    """A row, with its cost. `why` are reasons to look twice, or against approving it."""
 
     id: int
     version: int
@@ -44,11 +73,10 @@ class WaitingEntry:
     customer_name: str
     service_name: str
     external_comment: str
+    description: str
     actual_minutes: int
     billable_minutes: int
-    currency: str
-    amount: Decimal | None
-    instead: str
+    cost: Cost
     why: tuple[str, ...]
 
     @property
@@ -64,118 +92,145 @@ class WaitingEntry:
 
 @dataclass(slots=True)
 class Group:
-    """The entries of one agent, newest day first."""
+    """What waits of one agent: how many entries and minutes that count altogether, and those on this page, newest day first."""
 
     agent_id: int
     agent_name: str
+    count: int
+    all_minutes: int
     entries: list[WaitingEntry] = field(default_factory=list)
 
     @property
-    def ticked_count(self) -> int:
-        """How many are ticked from the start."""
-        return sum(not entry.is_odd for entry in self.entries)
-
-    @property
     def minutes(self) -> int:
-        """Minutes that count."""
+        """Minutes that count, of the entries on this page."""
         return sum(entry.billable_minutes for entry in self.entries)
 
     @property
     def amounts(self) -> dict[str, Decimal]:
-        """What they would cost, by currency."""
+        """What the entries on this page would cost, by currency."""
         return amounts_of(self.entries)
 
 
-def amounts_of(entries: Iterable[WaitingEntry]) -> dict[str, Decimal]:
-    """Sums of amounts by currency; currencies are never added up."""
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for entry in entries:
-        if entry.amount is not None:
-            sums[entry.currency] += entry.amount
-    return dict(sums)
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One page, and how many entries wait altogether. `next` is the key of the last row where more follow."""
+
+    groups: list[Group]
+    count: int
+    next: Key | None
+
+    @property
+    def entries(self) -> list[WaitingEntry]:
+        """All rows of the page."""
+        return [entry for group in self.groups for entry in group.entries]
 
 
-# Only what the reader may decide on: designated departments with all below them, and never one's own (C10, D33).
 _MINE = """
 with recursive mine as (
   select department_id as id from designation where agent_id = $1
   union select d.id from department d join mine on d.parent_id = mine.id
 )
 """
-_WAITING = """
-select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, u.id as customer_id,
-       coalesce(u.name, 'General') as customer_name, coalesce(s.name, '') as service_name, e.external_comment, e.actual_minutes,
-       e.billable_minutes, e.billing, coalesce(t.currency, '') as currency,
+_STATES = {False: "e.state = 'submitted'", True: "e.state in ('draft', 'submitted')"}
+
+
+def _narrowed(by: AgentReader, filters: Filters) -> tuple[str, list[Any]]:
+    """Return the condition on a time entry `e`, and its parameters; `$1` is the reader.
+
+    Only what the reader may decide on: designated departments with all below them, and never one's own (C10, D33).
+    """
+    parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id]
+    if not by.is_admin:
+        parts.append("e.agent_id in (select id from agent where department_id in (select id from mine))")
+    for condition, value in (
+        ("e.work_date <=", filters.until),
+        ("e.agent_id =", filters.agent_id),
+        ("e.customer_id =", filters.customer_id),
+    ):
+        if value is not None:
+            values.append(value)  # type: ignore[arg-type]
+            parts.append(f"{condition} ${len(values)}")
+    return " and ".join(parts), values
+
+
+_GROUPS = """
+select w.*, g.name as agent_name
+from (select e.agent_id, count(*) as count, sum(e.billable_minutes) as minutes from time_entry e where {narrowed} group by e.agent_id) w
+join agent g on g.id = w.agent_id order by folded(g.name), g.id
+"""
+
+# Of each agent in turn a range of the index; only what the page shows is looked up and joined after that.
+_ROWS = """
+select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, e.customer_id,
+       coalesce(u.name, 'General') as customer_name, coalesce({service}, '') as service_name, e.external_comment, e.description,
+       e.actual_minutes, e.billable_minutes, e.billing,
        (select sum(o.actual_minutes) from time_entry o
         where o.agent_id = e.agent_id and o.work_date = e.work_date and o.state <> 'rejected') as day_minutes,
        (select min(o.work_date) from time_entry o
-        where o.agent_id = e.agent_id and o.case_id = e.case_id and o.id < e.id and o.external_comment <> ''
-          and o.external_comment = e.external_comment and o.state <> 'rejected') as same_on
-from time_entry e
+        where o.case_id = e.case_id and o.agent_id = e.agent_id and md5(o.external_comment) = md5(e.external_comment)
+          and o.external_comment = e.external_comment and o.external_comment <> '' and o.id < e.id and o.state <> 'rejected') as same_on
+from (
+  select w.id, a.place from unnest({agents}::bigint[]) with ordinality as a (agent_id, place)
+  cross join lateral (
+    select e.id, e.work_date from time_entry e
+    where e.agent_id = a.agent_id and {narrowed} and (a.place > 1 or (e.work_date, e.id) < ({day}::date, {last}::bigint))
+    order by e.work_date desc, e.id desc limit {most}
+  ) w
+  order by a.place, w.work_date desc, w.id desc limit {most}
+) w
+join time_entry e on e.id = w.id
 join agent g on g.id = e.agent_id
 left join customer u on u.id = e.customer_id
-left join service s on s.id = e.service_id
-left join contract t on t.id = s.contract_id
 left join cases c on c.id = e.case_id
-where e.state = any($3) and e.agent_id <> $1 and ($2 or g.department_id in (select id from mine))
-  and ($4::date is null or e.work_date <= $4) and ($5::bigint is null or e.agent_id = $5) and ($6::bigint is null or e.customer_id = $6)
-order by folded(g.name), g.id, e.work_date desc, e.id desc limit $7
+order by w.place, e.work_date desc, e.id desc
 """
 
 
-async def list_waiting(by: AgentReader, filters: Filters = Filters()) -> list[Group]:
-    """What `by` may decide on, a group per agent; `PAGE` entries at most."""
-    states = ["submitted", "draft"] if filters.drafts else ["submitted"]
-    rows = await current().fetch(
-        _MINE + _WAITING, by.id, by.is_admin, states, filters.until, filters.agent_id, filters.customer_id, PAGE
+async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, size: int = PAGE) -> Waiting:
+    """Return a page of what `by` may decide on, a group per agent; where nothing follows the key any more, the first page."""
+    narrowed, values = _narrowed(by, filters)
+    rows = await current().fetch(_MINE + _GROUPS.format(narrowed=narrowed), *values)
+    groups = [Group(row["agent_id"], row["agent_name"], row["count"], row["minutes"]) for row in rows]
+    found = await _page(groups, narrowed, values, filters.after, size) if filters.after else []
+    found = found or await _page(groups, narrowed, values, None, size)
+    shown = found[:size]
+    costs = await costs_of({row["customer_id"] for row in shown} - {None}, [row["id"] for row in shown])
+    by_agent = {group.agent_id: group for group in groups}
+    for row in shown:
+        by_agent[row["agent_id"]].entries.append(_entry(row, costs.get(row["id"], Cost())))
+    last = shown[-1] if len(found) > size else None
+    return Waiting(
+        [group for group in groups if group.entries],
+        sum(group.count for group in groups),
+        Key(last["agent_id"], last["work_date"], last["id"]) if last else None,
     )
-    costs = await _costs(rows)
-    groups: dict[int, Group] = {}
-    for row in rows:
-        group = groups.setdefault(row["agent_id"], Group(row["agent_id"], row["agent_name"]))
-        group.entries.append(_entry(row, costs.get(row["id"], NOT_BILLABLE)))
-    return list(groups.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """An amount, or the word that stands `instead` of one; `refused` is the sentence that says why it cannot be approved."""
-
-    amount: Decimal | None
-    instead: str = ""
-    refused: str = ""
-
-
-NOT_PRICED = {
-    RefusalReason.BEFORE_SERVICE_START: "outside of the contract",
-    RefusalReason.AFTER_CONTRACT_END: "outside of the contract",
-    RefusalReason.NO_RATE: "no rate",
-    RefusalReason.NO_ROLE: "no role",
-}
-"""What stands instead of an amount where the engine refuses to approve."""
+async def _page(
+    groups: Sequence[Group], narrowed: str, values: list[Any], after: Key | None, size: int
+) -> Sequence[Row]:
+    """Return the rows of one page, and one more where another follows."""
+    agents = list(_agents(groups, after, size))
+    if not agents:
+        return []
+    day, last = (after.work_date, after.entry_id) if after else (date.max, 2**63 - 1)
+    places = {name: f"${len(values) + place}" for place, name in enumerate(("agents", "day", "last", "most"), 1)}
+    sql = _ROWS.format(narrowed=narrowed, service=shown_service("e.service_id"), **places)
+    return await current().fetch(_MINE + sql, *values, agents, day, last, size + 1)
 
 
-async def _costs(rows: Sequence[Row]) -> dict[Any, Cost]:
-    """Return what each entry would cost, as the engine would allocate it if all were approved now. What it refuses has no amount."""
-    customers = {row["customer_id"] for row in rows if row["customer_id"] is not None}
-    costs: dict[Any, Cost] = {}
-    ids = [row["id"] for row in rows]
-    for of in await book.load(customers, entry_ids=ids):
-        wanted = [entry.id for entry in of.state.entries if entry.id not in of.state.approved]
-        state, refused = approve(of.state, wanted, of.rates)
-        entries, places = {entry.id: entry for entry in of.state.entries}, of.state.places()
-        for id, reason in refused:
-            contract, service = places[entries[id].service]
-            sentence = REFUSED[reason].format(entry=entries[id], contract=contract, service=service)
-            costs[id] = Cost(None, NOT_PRICED[reason], sentence)
-        for id, pieces in allocate(state).items():
-            charged = [piece.amount for piece in pieces if piece.kind is AllocationKind.CHARGED]
-            word = COVERED_BY[pieces[0].kind.value] if pieces else COVERED_BY["no_charge"]
-            costs.setdefault(id, Cost(sum(charged, Decimal(0))) if charged else Cost(None, word))
-    return costs
-
-
-NOT_BILLABLE = Cost(None, "not billable")
+def _agents(groups: Sequence[Group], after: Key | None, size: int) -> Iterator[int]:
+    """Yield the agents whose entries fill the page, beginning with the key's; of that one nobody knows how many follow."""
+    ids = [group.agent_id for group in groups]
+    if after and after.agent_id not in ids:
+        return
+    first = ids.index(after.agent_id) if after else 0
+    left = size + 1
+    for place, group in enumerate(groups[first:]):
+        if left <= 0:
+            return
+        yield group.agent_id
+        left -= 0 if after and place == 0 else group.count
 
 
 def _entry(row: Row, cost: Cost) -> WaitingEntry:
@@ -188,19 +243,18 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
         customer_name=row["customer_name"],
         service_name=row["service_name"],
         external_comment=row["external_comment"],
+        description=row["description"],
         actual_minutes=row["actual_minutes"],
         billable_minutes=row["billable_minutes"],
-        currency=row["currency"],
-        amount=cost.amount,
-        instead=cost.instead,
+        cost=cost,
         why=tuple(_odd(row, cost)),
     )
 
 
 def _odd(row: Row, cost: Cost) -> Iterable[str]:
-    """Yield the reasons to look twice, each a sentence; first the one for which approving would refuse it."""
-    if cost.refused:
-        yield cost.refused
+    """Yield reasons to look twice, each a sentence."""
+    if cost.refusal:
+        yield cost.refusal
     if not row["external_comment"].strip() and row["billing"] != "not_billable":
         yield f"No external comment. {row['customer_name']} will see an empty row."
     if row["work_date"].weekday() >= SATURDAY:
@@ -211,36 +265,13 @@ def _odd(row: Row, cost: Cost) -> Iterable[str]:
         yield f"Same text as an entry of {row['same_on']:%-d %b} on this case."
 
 
-_COUNT = """
-select count(*) from time_entry e join agent g on g.id = e.agent_id
-where e.state = 'submitted' and e.agent_id <> $1 and ($2 or g.department_id in (select id from mine))
-"""
+_COUNT = f"select count(*) from (select from time_entry e where {{narrowed}} limit {COUNTED + 1}) as counted"  # noqa: S608
 
 
 async def waiting_count(by: AgentReader) -> int:
-    """How many submitted entries `by` may decide on, for the rail; 0 for those who may not."""
+    """Return how many submitted entries `by` may decide on, counted up to `COUNTED` + 1; 0 for those who may not decide."""
     if not by.is_manager:
         return 0
-    count: int = await current().fetchval(_MINE + _COUNT, by.id, by.is_admin)
+    narrowed, values = _narrowed(by, Filters())
+    count: int = await current().fetchval(_MINE + _COUNT.format(narrowed=narrowed), *values)
     return count
-
-
-_APPROVED = """
-select e.id, e.work_date, g.name as agent_name, c.number, coalesce(u.name, 'General') as customer_name, e.external_comment,
-       e.billable_minutes, m.name as approved_by, p.approved_at, a.currency, a.amount
-from approval p
-join time_entry e on e.id = p.entry_id
-join agent g on g.id = e.agent_id
-join agent m on m.id = p.approved_by_id
-left join customer u on u.id = e.customer_id
-left join cases c on c.id = e.case_id
-left join lateral (select min(currency) as currency, sum(amount) as amount from allocation where entry_id = e.id) a on true
-where p.withdrawn_at is null and e.agent_id <> $1 and ($2 or g.department_id in (select id from mine))
-  and not exists (select 1 from settled_entry d where d.entry_id = e.id)
-order by p.approved_at desc, e.id desc limit $3
-"""
-
-
-async def list_approved(by: AgentReader, limit: int = 50) -> list[Row]:
-    """The latest approvals that no document has settled, of time that `by` may decide on: they can be taken back."""
-    return await current().fetch(_MINE + _APPROVED, by.id, by.is_admin, limit)

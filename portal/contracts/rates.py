@@ -11,6 +11,7 @@ from piccolo.table import Table
 
 from portal.contracts.company import Company
 from portal.contracts.contracts import Contract
+from portal.contracts.naming import shown_service
 from portal.contracts.services import Service
 from portal.database import current, transaction
 from portal.errors import Conflict, NotFound
@@ -117,17 +118,17 @@ async def create_role(facts: RoleFacts, at: datetime) -> Role:
     return role
 
 
-LISTED = """
+LISTED = f"""
 select r.id, r.hourly_rate, is_money(r.hourly_rate, r.currency) as is_money, r.currency, r.effective_from,
        exists (select from approval p where p.rate_id = r.id) as is_used,
-       o.name as role, a.name as agent, u.name as customer, s.name as service,
+       o.name as role, a.name as agent, u.name as customer, {shown_service("r.service_id")} as service,
        lead(r.effective_from) over (partition by r.currency, r.role_id, r.agent_id, r.customer_id, r.service_id order by r.effective_from) as until
 from rate r
 left join role o on o.id = r.role_id left join agent a on a.id = r.agent_id
 left join customer u on u.id = r.customer_id left join service s on s.id = r.service_id
 order by folded(u.name) nulls first, folded(s.name) nulls first, folded(o.name) nulls first,
   folded(a.name) nulls first, r.currency, r.effective_from desc
-"""
+"""  # noqa: S608
 
 
 def hourly_rate(text: str) -> Decimal:

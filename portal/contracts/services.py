@@ -10,6 +10,7 @@ from piccolo.table import Table
 
 from portal.contracts.case_types import CaseType
 from portal.contracts.contracts import Contract
+from portal.contracts.naming import shown_contract
 from portal.database import current
 from portal.durations import Rounding, RoundingMode
 from portal.errors import NotFound
@@ -92,22 +93,20 @@ class Service(Table, tablename="service"):
         return await cls.objects().where(cls.customer_id == customer).order_by(OrderByRaw("folded(name)"))
 
     @classmethod
-    async def offered(cls, customer: int, on: date) -> list[Any]:
-        """Rows id, name, contract (its name) of the services whose contract has not ended by `on`, for choosing one."""
-        return await current().fetch(OFFERED, customer, on)
+    async def offered(cls, customer: int, on: date | None = None) -> list[tuple[int, str]]:
+        """Return id and words (`Helpdesk, Support 2026`) of the customer's services, for choosing one.
+
+        With `on` only those whose contract has not ended on that day.
+        """
+        return [(row["id"], row["words"]) for row in await current().fetch(OFFERED, customer, on)]
 
     @classmethod
     async def all_offered(cls, on: date | None = None) -> list[tuple[int, str]]:
-        """Id and words (`Acme: Helpdesk`) of every service of a customer that has not ended, for choosing one; with `on` only where the
-        contract has not ended on that day."""
-        rows = await current().fetch(
-            "select s.id, s.name, u.name as customer from service s"
-            " join customer u on u.id = s.customer_id join contract c on c.id = s.contract_id"
-            " where u.ended_at is null and ($1::date is null or c.end_on is null or c.end_on > $1)"
-            " order by folded(u.name), folded(s.name), s.id",
-            on,
-        )
-        return [(row["id"], f"{row['customer']}: {row['name']}") for row in rows]
+        """Return id and words (`Acme: Helpdesk, Support 2026`) of every service of a customer that has not ended, for choosing one.
+
+        With `on` only those whose contract has not ended on that day.
+        """
+        return [(row["id"], row["words"]) for row in await current().fetch(ALL_OFFERED, on)]
 
     @classmethod
     async def create(cls, contract: Contract, facts: ServiceFacts, at: datetime) -> "Service":
@@ -211,12 +210,18 @@ class DefaultService(Table, tablename="default_service"):
         )  # fmt: skip
 
 
-OFFERED = """
-select s.id, s.name, c.name as contract, c.currency
+ALL_OFFERED = f"""
+select s.id, u.name || ': ' || s.name || ', ' || {shown_contract("c")} as words
+from service s join customer u on u.id = s.customer_id join contract c on c.id = s.contract_id
+where u.ended_at is null and ($1::date is null or c.end_on is null or c.end_on > $1)
+order by folded(u.name), folded(s.name), c.start_on, s.id
+"""  # noqa: S608
+OFFERED = f"""
+select s.id, s.name || ', ' || {shown_contract("c")} as words
 from service s join contract c on c.id = s.contract_id
-where s.customer_id = $1 and (c.end_on is null or c.end_on > $2)
-order by folded(s.name), s.id
-"""
+where s.customer_id = $1 and ($2::date is null or c.end_on is null or c.end_on > $2)
+order by folded(s.name), c.start_on, s.id
+"""  # noqa: S608
 
 
 def _read(facts: ServiceFacts, contract: Contract) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.desk.cases import Case
 from portal.desk.facts import number_of
 from portal.errors import NotFound
 from portal.people.readers import ContactReader, Reader
+
+SERVICE_NAME = shown_service("c.service_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,12 @@ class Details:
         row = await current().fetchrow(
             f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
               o.phone as contact_phone, o.ended_at is null and u.ended_at is null as contact_reads,
-              a.name as agent_name, a.id is not null and a.ended_at is null as agent_works, s.name as service_name,
+              a.name as agent_name, a.id is not null and a.ended_at is null as agent_works, {SERVICE_NAME} as service_name,
               (select coalesce(array_agg(x.name order by folded(x.name), x.id), '{{}}') from contact x
                where x.customer_id = c.customer_id and x.sees_all_cases and x.ended_at is null
                  and u.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues
             from cases c join case_type t on t.id = c.case_type_id join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id
-            left join agent a on a.id = c.agent_id left join service s on s.id = c.service_id
+            left join agent a on a.id = c.agent_id
             where c.number = $1 and {Case.visible_sql(reader, "c")}""",  # noqa: S608
             number_of(number),
             reader.id if isinstance(reader, ContactReader) else 0,

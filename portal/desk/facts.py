@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
+from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.desk.workflow import Priority
 from portal.errors import Invalid, NotFound
@@ -10,6 +11,8 @@ from portal.people.particulars import one_line
 
 LONGEST_SUBJECT = 200
 CHOOSE = "Choose one of the list."
+
+_SERVICE = f"select {shown_service('s.id')} from service s where s.id = $1 and s.customer_id = $2"  # noqa: S608
 
 
 class Facts(TypedDict, total=False):
@@ -49,9 +52,7 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
     if "service_id" in facts:
         service_id, name = facts["service_id"], None
         if service_id is not None:
-            name = await tx.fetchval(
-                "select name from service where id = $1 and customer_id = $2", service_id, customer_id
-            )
+            name = await tx.fetchval(_SERVICE, service_id, customer_id)
             problems |= {} if name else {"service": "Choose a service of this customer."}
         checked["service_id"] = Fact("service", service_id, name)
     if "contact_id" in facts:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
+from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.errors import NotFound
 from portal.people.readers import AgentReader
@@ -69,18 +70,17 @@ class Line:
 
 
 # The reason and the settlement come from the managers' room; they are read here so that a list stays one query.
-COLUMNS = """
+COLUMNS = f"""
 e.id, e.version, e.state, e.work_date, e.actual_minutes as minutes, e.billing, e.billable_minutes as counts, e.override_reason,
 e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as at, e.window_from, e.service_id,
-s.name as service, e.customer_id,
+{shown_service("e.service_id")} as service, e.customer_id,
 c.number as case_number, c.subject as case_subject, u.name as customer,
 case when e.state = 'rejected' then (select r.reason from rejection r where r.entry_id = e.id order by r.rejected_at desc limit 1) end as reason,
 e.state = 'approved' and exists (select 1 from settled_entry d where d.entry_id = e.id) as settled
-"""
+"""  # noqa: S608
 
 SOURCE = """
 from time_entry e join agent a on a.id = e.agent_id
-left join service s on s.id = e.service_id
 left join cases c on c.id = e.case_id
 left join customer u on u.id = e.customer_id
 """

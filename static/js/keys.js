@@ -28,13 +28,15 @@
     k: () => move(here() ? -1 : 1),
     x: () => here()?.querySelector(".tick input")?.click(),
     Enter: () => here()?.querySelector("a[href]")?.click(),
-    "?": () => document.getElementById("keys-help")?.showModal(),
+    "?": () => document.querySelector("#keys-help:not([open])")?.showModal(),
   };
+  // where a letter is part of what is typed, and where it chooses or closes something
+  const WRITING = "textarea, [contenteditable], input:not([type=checkbox], [type=radio], [type=button], [type=submit], [type=file])";
+  const CHOOSING = "select, dialog, [popover]";
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) return;
     const at = event.target;
-    const tick = at.matches?.("[data-row] .tick input");
-    if (!tick && at.closest?.("input, textarea, select, [contenteditable], dialog, [popover]")) return;
+    if (at.closest?.(WRITING) || (event.key !== "?" && at.closest?.(CHOOSING))) return;
     if (event.key === "Enter" && (at.closest?.("a, button, summary") || !here())) return;
     const target = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]:not(:disabled)`);
     const verb = verbs[event.key];

@@ -75,7 +75,34 @@
     for (const why of opened) why.open = false;
   });
 
-  // ticks: the number in the bar, and the box in the head that ticks them all
+  // ticks: their number and sums in the bar, the list in the dialog that asks about them, and the box in the head that ticks them all
+  const spoken = (minutes) => {
+    const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+    return [hours ? `${hours}\u00a0h` : "", rest || !hours ? `${rest}\u00a0min` : ""].filter(Boolean).join("\u00a0");
+  };
+  const sumUp = (form, rows) => {
+    for (const place of form.querySelectorAll("[data-ticked-minutes]")) {
+      place.textContent = spoken(rows.reduce((sum, row) => sum + Number(row.dataset.minutes), 0));
+    }
+    for (const place of form.querySelectorAll("[data-ticked-money]")) {
+      const currency = place.dataset.tickedMoney;
+      const format = new Intl.NumberFormat(form.dataset.locale, { style: "currency", currency });
+      const mine = rows.filter((row) => row.dataset.currency === currency);
+      const cents = mine.reduce((sum, row) => sum + Number(row.dataset.amount), 0); // whole ones, so that no float rounds them
+      place.textContent = format.format(cents / 10 ** format.resolvedOptions().maximumFractionDigits);
+    }
+  };
+  const listUp = (form, rows) => {
+    const list = form.querySelector("[data-ticked-list]");
+    list?.replaceChildren(
+      ...rows.map((row) => {
+        const item = document.createElement("li");
+        const said = [...row.querySelectorAll("[data-say]")].map((cell) => cell.textContent.trim());
+        item.textContent = [row.closest("tbody").querySelector("strong")?.textContent, ...said].join(" · ");
+        return item;
+      }),
+    );
+  };
   const count = (form) => {
     const boxes = [...form.querySelectorAll("tbody .tick input")];
     const ticked = boxes.filter((box) => box.checked).length;
@@ -84,6 +111,9 @@
       place.textContent = String(place.closest("tbody").querySelectorAll(".tick input:checked").length);
     }
     for (const verb of form.querySelectorAll("[data-needs-ticks]")) verb.disabled = ticked === 0;
+    const rows = boxes.filter((box) => box.checked).map((box) => box.closest("tr"));
+    sumUp(form, rows);
+    listUp(form, rows);
     const all = form.querySelector("thead .tick input");
     if (all) {
       all.checked = ticked > 0 && ticked === boxes.length;

@@ -70,7 +70,7 @@ async def test_time_is_logged_on_a_case_and_stands_in_its_feed(ines: Browser, ca
 async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Case) -> None:
     """S2.10, S2.13, S2.14, S2.16: the day, the service of the case and what its type says."""
     page = (await ines.get(f"/agent/cases/{case.number}")).text
-    assert '<option value="1" selected>Helpdesk</option>' in page
+    assert '<option value="1" selected>Helpdesk, Support 2026</option>' in page
     assert re.search(r'name="work_date" type="date" value="' + today().isoformat(), page)
     assert re.search(r'value="billable" checked', page)
     async with transaction(INES):

@@ -186,8 +186,8 @@ async def test_the_database_refuses_that_somebody_approves_own_time() -> None:
     with pytest.raises(asyncpg.CheckViolationError):
         async with transaction(SYSTEM) as tx:
             await tx.execute(
-                "insert into approval (customer_id, entry_id, agent_id, approved_by_id, version, submission_implied, approved_at)"
-                " values (1, $1, 2, 2, 1, false, $2)", entry.id, NOW,
+                "insert into approval (customer_id, entry_id, agent_id, approved_by_id, version, submission_implied, approved_at, decision)"
+                " values (1, $1, 2, 2, 1, false, $2, gen_random_uuid())", entry.id, NOW,
             )  # fmt: skip
 
 

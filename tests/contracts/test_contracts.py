@@ -220,9 +220,9 @@ async def test_a_service_without_tax_needs_a_reason() -> None:
 async def test_services_of_an_ended_contract_are_offered_no_more() -> None:
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
-        assert [row["name"] for row in await Service.offered(ACME, date(2026, 11, 20))] == ["Helpdesk"]
+        assert [words for _, words in await Service.offered(ACME, date(2026, 11, 20))] == ["Helpdesk, Support 2026"]
         await contract.change(but(contract.facts, end_on="2026-11-20"))
-        assert [row["name"] for row in await Service.offered(ACME, date(2026, 11, 19))] == ["Helpdesk"]
+        assert [words for _, words in await Service.offered(ACME, date(2026, 11, 19))] == ["Helpdesk, Support 2026"]
         assert await Service.offered(ACME, date(2026, 11, 20)) == []
 
 

@@ -207,7 +207,7 @@ async def work_on_it(page: Page, number: str) -> None:
     await press(page, "Send reply")
     await expect(page.locator("#feed")).to_contain_text("We renew the certificate now.")
     log = page.locator("#log-time")
-    await expect(log.locator("[name=service] option:checked")).to_have_text("Helpdesk")
+    await expect(log.locator("[name=service] option:checked")).to_have_text(re.compile("^Helpdesk, "))
     await expect(log.locator("[name=billing]:checked")).to_have_value("billable")
     await fill(page, "#log-time", duration="1h 30m", external_comment=COMMENT, description=f"{SECRET}: with Jonas")
     await expect(log.locator("#understood")).to_contain_text("1\xa0h\xa030\xa0min")

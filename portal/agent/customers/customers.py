@@ -79,7 +79,7 @@ async def _show(request: Asked, *, reader: AgentReader, customer: int, **again: 
     return await agent_page(
         request, reader, "agent/customers/show.html", customer=found, contacts=await Contact.listed(found.id),
         contracts=await Contract.of(found.id), services=services, defaults=defaults, seen=as_seen(DefaultsShown.of(defaults)), case_types=types,
-        type_choices=choices(one for one in types if not one.ended_at), service_choices=choices(services), **again,
+        type_choices=choices(one for one in types if not one.ended_at), service_choices=await Service.offered(found.id), **again,
     )  # fmt: skip
 
 

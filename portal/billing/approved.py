@@ -1,0 +1,55 @@
+"""What was approved and is on no document yet: it can be taken back."""
+
+from dataclasses import dataclass
+
+from portal.billing.book import Row
+from portal.contracts.naming import shown_service
+from portal.database import current
+from portal.people.readers import AgentReader
+
+LOOKED_AT = 200
+"""Approvals that one page looks through, so that its cost does not grow with all that was ever billed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """The latest approvals that `by` may take back, newest first; `next` is the key (an approval's id) from which earlier ones follow."""
+
+    rows: list[Row]
+    next: int | None
+
+
+_APPROVED = """
+with recursive mine as (
+  select department_id as id from designation where agent_id = $1
+  union select d.id from department d join mine on d.parent_id = mine.id
+), latest as (
+  select p.id, p.entry_id, p.approved_by_id, p.approved_at, p.submission_implied from approval p
+  where p.withdrawn_at is null and ($3::bigint is null or (p.approved_at, p.id) < (select b.approved_at, b.id from approval b where b.id = $3))
+  order by p.approved_at desc, p.id desc limit $4
+), edge as (
+  select (array_agg(id order by approved_at, id))[1] as next from latest having count(*) = $4
+)
+select edge.next, e.id, e.work_date, g.name as agent_name, c.number, coalesce(u.name, 'General') as customer_name, e.external_comment,
+       e.description, {service} as service_name, e.billable_minutes, m.name as approved_by, p.approved_at, p.submission_implied,
+       a.currency, a.amount
+from (select 1) as one
+left join edge on true
+left join (
+  latest p
+  join time_entry e on e.id = p.entry_id
+  join agent g on g.id = e.agent_id and e.agent_id <> $1 and ($2 or g.department_id in (select id from mine))
+  join agent m on m.id = p.approved_by_id
+  left join customer u on u.id = e.customer_id
+  left join cases c on c.id = e.case_id
+) on not exists (select 1 from settled_entry d where d.entry_id = e.id)
+left join lateral (select min(currency) as currency, sum(amount) as amount from allocation where entry_id = e.id) a on true
+order by p.approved_at desc, p.id desc
+"""
+
+
+async def list_approved(by: AgentReader, *, before: int | None = None, looked_at: int = LOOKED_AT) -> Approved:
+    """Return what is on no document among the latest approvals (with `before`: those earlier than that one), of time that `by` may decide on."""
+    sql = _APPROVED.format(service=shown_service("e.service_id"))
+    rows = await current().fetch(sql, by.id, by.is_admin, before, looked_at)
+    return Approved([row for row in rows if row["id"] is not None], rows[0]["next"] if rows else None)

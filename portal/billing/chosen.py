@@ -1,0 +1,133 @@
+"""The entries that a manager chose to decide on: locked as they stand, and why a decision on one is refused."""
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from portal.billing.book import Row
+from portal.billing.sentences import REFUSED
+from portal.database import current
+from portal.database.batches import Report
+from portal.errors import Conflict, Forbidden, Invalid, Refusal
+from portal.people.readers import AgentReader
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An entry as somebody saw it."""
+
+    entry_id: int
+    version: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Choice":
+        """Read `id:version`, as a tick box sends it. Raises `Invalid`."""
+        entry_id, _, version = text.partition(":")
+        if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in (entry_id, version)):
+            raise Invalid({"entry": "Tick entries of the list."})
+        return cls(int(entry_id), int(version))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An entry that was left as it is, with the sentence that says why; `status` is the HTTP status of that kind of refusal.
+
+    `entry` is the entry's row, so that a page can name it; None where it is deleted.
+    """
+
+    entry_id: int
+    sentence: str
+    status: int = Conflict.status
+    entry: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All-or-report: the ids of the entries that were decided on, and what was left out. `decision` is what approvals made together share."""
+
+    done: tuple[int, ...]
+    refused: tuple[Refused, ...]
+    decision: uuid.UUID | None = None
+
+    @classmethod
+    def of(cls, report: Report[int, Any], rows: Mapping[int, Row], decision: uuid.UUID | None = None) -> "Outcome":
+        """The outcome of a batch whose members are entries."""
+        refused = [
+            Refused(entry_id, reason.sentence, reason.status, rows.get(entry_id))
+            for entry_id, reason in sorted(report.refused.items())
+        ]
+        return cls(tuple(sorted(report.done)), tuple(refused), decision)
+
+    @property
+    def status(self) -> int:
+        """200 where anything was done, else the refusal's own status, the one of a conflict first."""
+        statuses = {refused.status for refused in self.refused}
+        return 200 if self.done or not statuses else Conflict.status if Conflict.status in statuses else min(statuses)
+
+
+_CHOSEN = """
+with recursive mine as (
+  select department_id as id from designation where agent_id = $2
+  union select d.id from department d join mine on d.parent_id = mine.id
+)
+select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.customer_id, e.billing, r.name as role_name,
+       s.contract_id, g.department_id in (select id from mine) as designated, a.name as approved_by,
+       e.work_date, c.number as case_number, coalesce(u.name, 'General') as customer_name,
+       exists (select 1 from settled_entry d where d.entry_id = e.id) as settled
+from time_entry e
+join agent g on g.id = e.agent_id
+left join role r on r.id = g.role_id
+left join service s on s.id = e.service_id
+left join customer u on u.id = e.customer_id
+left join cases c on c.id = e.case_id
+left join approval p on p.entry_id = e.id and p.withdrawn_at is null
+left join agent a on a.id = p.approved_by_id
+where e.id = any($1) order by e.id for no key update of e
+"""
+
+
+async def chosen(ids: Collection[int], by: AgentReader) -> dict[int, Row]:
+    """Lock the chosen entries, their customers before them, and return their rows by id. Raises `Forbidden` for an agent who is no manager."""
+    if not by.is_manager:
+        raise Forbidden("Only managers may decide on time.")
+    tx, ids = current(), list(ids)
+    await lock_customers(
+        [
+            row["customer_id"]
+            for row in await tx.fetch(
+                "select distinct customer_id from time_entry where id = any($1) and customer_id is not null", ids
+            )
+        ]
+    )
+    return {row["id"]: row for row in await tx.fetch(_CHOSEN, ids, by.id)}
+
+
+async def lock_customers(customer_ids: Collection[int]) -> None:
+    """Wait for every other decision on these customers' time, and make the next ones wait, until this transaction ends.
+
+    Always in the order of ids, so that two managers never wait for each other. Contacts and agents go on reading and writing.
+    """
+    await current().fetch(
+        "select id from customer where id = any($1) order by id for no key update", sorted(set(customer_ids))
+    )
+
+
+def customers_of(rows: Iterable[Row]) -> list[int]:
+    """Return the ids of the customers of these entries, in the order of ids; general time has none."""
+    return sorted({row["customer_id"] for row in rows if row["customer_id"] is not None})
+
+
+def why_not(row: Row, by: AgentReader, version: int | None = None) -> Refusal | None:
+    """Return why `by` cannot decide on this entry, seen in `version`, or None."""
+    if row["agent_id"] == by.id:
+        return Forbidden(REFUSED["own"])
+    if not (row["designated"] or by.is_admin):
+        return Forbidden(REFUSED["not_designated"].format(name=row["agent_name"]))
+    if version is None:
+        return None
+    if row["state"] == "approved":
+        return Conflict(REFUSED["approved"].format(name=row["approved_by"] or "somebody else"))
+    if row["state"] == "rejected":
+        return Conflict(REFUSED["rejected"].format(name=row["agent_name"]))
+    return Conflict(REFUSED["changed"]) if row["version"] != version else None

@@ -1,0 +1,78 @@
+"""What waiting entries would cost if they were approved now, each with the reason where that would be refused."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from portal.billing import book
+from portal.billing.book import Book
+from portal.billing.engine import Allocation, AllocationKind, RefusalReason, allocate, approve
+from portal.billing.sentences import COVERED_BY, REFUSED
+
+WITHOUT_PRICE = {
+    RefusalReason.BEFORE_SERVICE_START: "outside of the contract",
+    RefusalReason.AFTER_CONTRACT_END: "outside of the contract",
+    RefusalReason.NO_RATE: "no rate",
+    RefusalReason.NO_ROLE: "no role",
+}
+"""What stands in place of the amount where the engine refuses to approve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """`amount` in `currency`, or None and the word that stands `instead` of it. `refusal`: the sentence against approving the entry."""
+
+    amount: Decimal | None = None
+    currency: str = ""
+    instead: str = "not billable"
+    refusal: str = ""
+
+
+class Priced(Protocol):
+    """Whatever has a cost."""
+
+    @property
+    def cost(self) -> Cost: ...
+
+
+def amounts_of(entries: Iterable[Priced]) -> dict[str, Decimal]:
+    """Return the sums of the amounts by currency; currencies are never added up."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for entry in entries:
+        if entry.cost.amount is not None:
+            sums[entry.cost.currency] += entry.cost.amount
+    return dict(sums)
+
+
+async def costs_of(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[int, Cost]:
+    """Return the costs of these entries of these customers by id, as the engine would allocate them if all were approved now.
+
+    What may stand on no document has none. The engine runs in a thread: where many entries share included or prepaid minutes it takes long,
+    and everybody else is served meanwhile.
+    """
+    books = await book.load_these(customer_ids, entry_ids)
+    return await asyncio.to_thread(lambda: dict(cost for of in books for cost in _costs(of, set(entry_ids))))
+
+
+def _costs(of: Book, wanted: set[int]) -> Iterator[tuple[int, Cost]]:
+    entries = {int(entry.id): entry for entry in of.state.entries if entry.id in wanted}
+    state, refused = approve(of.state, entries, of.rates)
+    places = state.places()
+    for id, reason in refused:
+        entry = entries[int(id)]
+        contract, service = places[entry.service]
+        sentence = REFUSED[reason].format(entry=entry, contract=contract, service=service)
+        yield int(id), Cost(currency=of.currency, instead=WITHOUT_PRICE[reason], refusal=sentence)
+    for id, pieces in allocate(state).items():
+        if int(id) in entries:
+            yield int(id), _cost(pieces, of.currency)
+
+
+def _cost(pieces: tuple[Allocation, ...], currency: str) -> Cost:
+    charged = [piece.amount for piece in pieces if piece.kind is AllocationKind.CHARGED]
+    if charged:
+        return Cost(sum(charged, Decimal(0)), currency, "")
+    return Cost(None, currency, COVERED_BY[pieces[0].kind.value] if pieces else COVERED_BY["no_charge"])
