@@ -120,6 +120,8 @@ MATRIX: dict[str, Row] = {
     # the cases, as agents have them
     "GET /agent/live": AGENTS,
     "GET /agent/cases": AGENTS,
+    "GET /agent/finders/agents": AGENTS,
+    "GET /agent/finders/customers": AGENTS,
     "POST /agent/cases/assignment": AGENTS,
     "GET /agent/cases/new": AGENTS,
     "POST /agent/cases/new": AGENTS,

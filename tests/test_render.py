@@ -163,6 +163,15 @@ def test_drawings_need_no_style_attribute_and_escape_names() -> None:
     assert "<script" not in svg
 
 
+def test_the_style_sheet_draws_every_sign() -> None:
+    sheet = (rendering.folder("static") / "css" / "components.css").read_text()
+    signs = "".join([*map(drawings.ring, drawings.STATUSES), *map(drawings.bars, drawings.PRIORITIES)])
+    names = re.findall(r'class="\w+ ([a-z-]+)"', signs)
+    assert len(names) == 11
+    drawn = re.findall(r"\.((?:ring|bars)-[a-z-]+)(?=[^{}\n]*\{ --sign: url\()", sheet)
+    assert sorted(drawn) == sorted(names)
+
+
 @pytest.mark.parametrize("name", ["clock", "x", "triangle-alert"])
 def test_an_icon_is_decoration_unless_it_has_a_label(name: str) -> None:
     assert 'aria-hidden="true"' in shown("{{ icon(n) }}", n=name)

@@ -1,6 +1,7 @@
 """The agents' list of cases, and opening one for a contact."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +15,12 @@ from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types, named_elsewhere
 from portal.errors import Conflict, Invalid
-from portal.people.agents import Agent
+from portal.people.agents import AGENTS
 from portal.people.contacts import Contact
-from portal.people.customers import Customer
+from portal.people.customers import CUSTOMERS, Customer
 from portal.people.readers import AgentReader
 from portal.web import drafts
+from portal.web.finding import asked
 from portal.web.forms import Form
 from portal.web.limits import searching
 from portal.web.pages import refused, see_other
@@ -60,14 +62,15 @@ async def _list(
     problems: tuple[str, ...] = (),
     status: int = 200,
 ) -> Response[str]:
-    question = Question.read(request.query_params)
+    agent, customer = await asked(request, "agent", AGENTS), await asked(request, "customer", CUSTOMERS)
+    question = replace(Question.read(request.query_params), agent_id=agent.id, customer_id=customer.id)
     counted = await rail(reader)
     listed = await agents_list(reader, question, counted)
     return await agent_page(
         request, reader, "agent/cases/list.html", status=status, rail=counted,
         question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
         sorts={sort.value: sort for sort in Sort}, statuses=list(Status), priorities=list(Priority)[::-1],
-        customers=await Customer.known(), agents=await Agent.known(), elsewhere=await named_elsewhere(question.text, listed, reader),
+        customer=customer, agent=agent, elsewhere=await named_elsewhere(question.text, listed, reader),
     )  # fmt: skip
 
 

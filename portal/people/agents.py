@@ -8,6 +8,7 @@ from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.finder import Finder
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people import credentials, invitations, passwords
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
@@ -210,3 +211,10 @@ async def _read(facts: AgentFacts) -> tuple[list[Any], str, list[int]]:
         await Role.find(role_id)
     await Department.find(department_id)
     return values, address, approves if facts.grade == "manager" else []
+
+
+AGENTS = Finder(
+    "agent",
+    "select id, name, case when ended_at is null then '' else 'ended' end as about, ended_at is not null as is_last from agent",
+)
+"""For filters, which know ended ones too: what they worked on is still there."""

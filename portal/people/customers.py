@@ -9,6 +9,7 @@ from piccolo.query import Objects
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.finder import Finder
 from portal.errors import NotFound
 from portal.people import invitations, sessions
 from portal.people.offered import Offered, offered
@@ -150,3 +151,10 @@ def _read(facts: CustomerFacts) -> dict[str, str | None]:
     }
     checked.done()
     return values
+
+
+CUSTOMERS = Finder(
+    "customer",
+    "select id, name, case when ended_at is null then '' else 'ended' end as about, ended_at is not null as is_last from customer",
+)
+"""For filters, which know ended ones too: their cases are still there."""

@@ -147,7 +147,6 @@ def _environment() -> Environment:
         "options": options,
         "pie": _drawn(drawings.pie),
         "plural": formats.plural,
-        "signs": _drawn(drawings.signs),
         "static": static,
         "zone_name": formats.zone_name,
     }

@@ -34,10 +34,6 @@ def test_every_page_is_looked_at() -> None:
     }
 
 
-UNDRAWN = """[...new Set([...document.querySelectorAll("use")].map((one) => one.getAttribute("href")))]
-  .filter((href) => !document.querySelector(`symbol${href}`))"""
-
-
 async def faults_of(page: Page, address: str) -> list[str]:
     """What is wrong with the page that is open."""
     faults = []
@@ -52,8 +48,6 @@ async def faults_of(page: Page, address: str) -> list[str]:
     shown = page.locator(".button.primary:visible, .button.final:visible")
     if await shown.count() > 1:
         faults.append(f"{await shown.count()} primary buttons: {await shown.all_inner_texts()}")
-    if missing := await page.evaluate(UNDRAWN):
-        faults.append(f"signs that are not drawn: {missing}")
     await page.set_viewport_size({"width": 390, "height": 844})
     if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         faults.append("scrolls sideways at 390 px")
