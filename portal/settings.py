@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from portal.logs import LEVELS
+from portal.mailboxes import for_mail
 from portal.sealing import Sealer
 
 Environment = Literal["production", "demo", "test"]
@@ -214,8 +214,11 @@ def _smtp_url(value: str | None) -> str | None:
 def _mail_from(value: str | None, *, needed: bool) -> str | None:
     if not value and not needed:
         return None
-    _, address = parseaddr(value or "")
-    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or not value or not value.isprintable():
+    try:
+        for_mail(parseaddr(value or "")[1])
+    except ValueError:
+        value = None
+    if not value or not value.isprintable():
         raise CannotStart("PORTAL_MAIL_FROM must be an address, such as Support <support@company.example>.")
     return value
 

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid, parseaddr
+from email.utils import format_datetime, formataddr, make_msgid, parseaddr
 from typing import Any
 
 from portal.database import transaction
+from portal.mailboxes import for_mail
 from portal.people import invitations
 from portal.people.factors.told import Change
 from portal.people.readers import Reader
@@ -85,16 +86,16 @@ def _letter(
 
     `id` makes the Message-ID stable where the mail is sent again (R76); without it each mail has its own.
     """
-    sender = str(settings.mail_from)
-    domain = parseaddr(sender)[1].rpartition("@")[2]
+    house, sender = parseaddr(str(settings.mail_from))
+    domain = for_mail(sender).rpartition("@")[2]
     message = EmailMessage()
-    message["From"] = sender
-    message["To"] = receiver.email
+    message["From"] = formataddr((house, for_mail(sender)))
+    message["To"] = for_mail(receiver.email)
     message["Subject"] = subject
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{id}@{domain}>" if id else make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"
-    given = {"reader": receiver, "company": None, "now": at, "house": parseaddr(sender)[0] or "the support portal"}
+    given = {"reader": receiver, "company": None, "now": at, "house": house or "the support portal"}
     message.set_content(render(f"mail/{name}.txt", **given, **context))
     message.add_alternative(render(f"mail/{name}.html", **given, **context), subtype="html")
     return message

@@ -10,6 +10,7 @@ from piccolo.table import Table
 
 from portal.database import current, transaction
 from portal.errors import Invalid
+from portal.mailboxes import canonical
 from portal.people import attempts, invitations, passwords, sessions
 from portal.people.particulars import unless_taken
 from portal.people.passwords import Proven, mark_of
@@ -18,9 +19,6 @@ PER_ACCOUNT = attempts.Limit(free=10)
 """Wrong passwords for one account from one address on the net."""
 PER_ADDRESS = attempts.Limit(free=100)
 """Wrong passwords for whomever from one address on the net."""
-
-LONGEST_EMAIL = 254
-"""RFC 5321, 4.5.3.1.3."""
 
 WRONG = "The e-mail address or the password is not right."
 USED = "Somebody signs in with this address already."
@@ -51,7 +49,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
     source = f"sign-in {attempts.source(address)}"
     async with passwords.slot():  # first, so that the tries that are in work and not yet counted out are few
         async with transaction(None):
-            account = f"{source} {await account_of(email)}"
+            account = f"{source} {account_of(email)}"
             tries = await attempts.admit({account: PER_ACCOUNT, source: PER_ADDRESS}, at)
             found = await _known(email)
         known_hash: str | None = found["password_hash"] if found else None
@@ -148,26 +146,29 @@ async def enable(credential: int) -> None:
     await current().execute("update credential set disabled_at = null where id = $1", credential)
 
 
-async def account_of(email: str) -> str:
-    """What tries at the account with this address are counted under, however it is spelled: the database's `lower()` finds it, and has other
-    ideas of some letters than Python's. It holds nothing that somebody typed."""
-    typed = _typed(email)
-    folded: str = await current().fetchval("select lower($1)", typed) if typed else email
-    return hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()
+def account_of(email: str) -> str:
+    """Return the key under which tries at the account with this address are counted, the same for each of its spellings.
+
+    It holds nothing that somebody typed.
+    """
+    return hashlib.sha256((_canonical(email) or email).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def forget_tries(email: str, address: str) -> None:
     """Wrong passwords for this account from there count no more. As the sign-in role."""
-    await attempts.forget(f"sign-in {attempts.source(address)} {await account_of(email)}")
+    await attempts.forget(f"sign-in {attempts.source(address)} {account_of(email)}")
 
 
 async def _known(email: str) -> Any:
     return await current().fetchrow(
-        "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where lower(c.email) = lower($1)",
-        _typed(email),
+        "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where c.email = $1",
+        _canonical(email),
     )
 
 
-def _typed(email: str) -> str:
-    typed = email.strip()
-    return "" if len(typed) > LONGEST_EMAIL or "\0" in typed else typed
+def _canonical(email: str) -> str:
+    """Return the spelling that is stored; "", which nobody has, for what is no address."""
+    try:
+        return canonical(email)
+    except ValueError:
+        return ""

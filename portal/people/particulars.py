@@ -18,15 +18,13 @@ from babel.core import get_global
 from portal.database import Transaction, current, transaction
 from portal.errors import Invalid, NotFound
 from portal.folding import folded
+from portal.mailboxes import canonical
 from portal.visible import visible
 
 T = TypeVar("T")
 
 LONGEST = 200
 """Characters of a line of text."""
-
-
-_MAILBOX = re.compile(r"""[^@\s<>()\[\],;:"\\]+@[^@\s<>()\[\],;:"\\.]+(\.[^@\s<>()\[\],;:"\\.]+)*""")
 
 
 class Checked:
@@ -83,12 +81,8 @@ def line(text: str) -> str:
     return read
 
 
-def email(text: str) -> str:
-    """An address of one mailbox, `name@host`. Whether it exists is seen when a mail is sent to it."""
-    read = text.strip()
-    if len(read) > 254 or not _MAILBOX.fullmatch(read):
-        raise ValueError("Write one e-mail address, such as name@company.example.")
-    return read
+email = canonical
+"""Read an address of one mailbox, `name@host`. Whether it exists is seen when a mail is sent to it."""
 
 
 def phone(text: str) -> str:

@@ -55,7 +55,7 @@ async def send(
         address = checked("email", email, given.email)
         checked.done()
         async with transaction(None):
-            account = await credentials.account_of(address)
+            account = credentials.account_of(address)
             await attempts.admit(_limits(account, visit_of(request).address), at)
             await jobs.enqueue("mail_password_reset", credential=await credentials.find_active(address) or 0)
     except (Invalid, TooMany) as refusal:
