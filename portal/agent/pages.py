@@ -7,7 +7,7 @@ from litestar import Request, Response
 
 from portal.billing import waiting_count
 from portal.desk import counts
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Forbidden, Invalid
 from portal.people.readers import AgentReader
 from portal.timekeeping.rules import latest_work_date
 from portal.web.forms import Form
@@ -33,13 +33,13 @@ async def agent_page(
 async def overtaken(
     request: Request[Any, Any, Any],
     show: Callable[..., Awaitable[Response[str]]],
-    conflict: Conflict,
+    refusal: Conflict | Forbidden,
     form: Form,
     **values: Any,
 ) -> Response[str]:
-    """The form's page again with what was typed and the sentence of the conflict, as 409 (design manner 9)."""
-    response = await refused(request, show, Invalid({"": conflict.sentence}), form, **values)
-    response.status_code = conflict.status
+    """Return the form's page again with what was typed, the sentence of the refusal and its status (design manner 9)."""
+    response = await refused(request, show, Invalid({"": refusal.sentence}), form, **values)
+    response.status_code = refusal.status
     return response
 
 

@@ -13,9 +13,10 @@ select * from cases where status not in ('resolved', 'closed') and ($1::bigint i
 """
 
 
-async def open_cases_of_agent(agent_id: int) -> list[Case]:
-    """Return the open cases that an agent has, by number."""
-    return [Case.of_row(dict(row)) for row in await current().fetch(_OPEN, agent_id, None)]
+async def open_cases_of_agent(agent_id: int, *, hold: bool = False) -> list[Case]:
+    """Return the open cases that an agent has, by number; with `hold` nobody else can change them until the transaction ends."""
+    held = f"{_OPEN} for update"
+    return [Case.of_row(dict(row)) for row in await current().fetch(held if hold else _OPEN, agent_id, None)]
 
 
 async def open_cases_of_contact(contact_id: int) -> list[Case]:

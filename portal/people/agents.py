@@ -12,7 +12,7 @@ from portal.database.finder import Finder
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people import credentials, invitations, passwords
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
-from portal.people.offered import Offered, offered
+from portal.people.offered import Known, Offered, known, offered
 from portal.people.particulars import Checked, email, identifier, in_range, line, locale, one_of, optional, time_zone
 from portal.people.roles import Role
 
@@ -67,11 +67,9 @@ class Agent(Table, tablename="agent"):
         )
 
     @classmethod
-    async def known(cls) -> list[Offered]:
+    async def known(cls) -> list[Known]:
         """Return all agents for a filter: those who work here by name, then those who have ended."""
-        return await offered(
-            "select id, case when ended_at is null then name else name || ' (ended)' end from agent order by ended_at is not null, folded(name)"
-        )
+        return await known("select id, name, ended_at is not null from agent order by 3, folded(name)")
 
     @classmethod
     async def listed(cls) -> list[Any]:

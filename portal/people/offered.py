@@ -12,6 +12,19 @@ class Offered(NamedTuple):
     name: str
 
 
+class Known(NamedTuple):
+    """The same in a filter, which also offers who has ended, and calls them so."""
+
+    id: int
+    name: str
+    has_ended: bool
+
+
 async def offered(query: str, *values: int) -> list[Offered]:
     """Return the rows (id, name) of a query with these parameters."""
     return [Offered(*row) for row in await current().fetch(query, *values)]
+
+
+async def known(query: str) -> list[Known]:
+    """Return the rows (id, name, whether they have ended) of a query."""
+    return [Known(id, f"{name} (ended)" if ended else name, ended) for id, name, ended in await current().fetch(query)]

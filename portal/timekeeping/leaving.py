@@ -64,7 +64,10 @@ async def end_agent(
 
     Raises `Conflict` for the last admin, `Invalid` (`agent`, `approver`) for somebody who does not work here.
     """
-    await agent.end(at)  # first: nobody can give them a case any more
+    await open_cases_of_agent(
+        agent.id, hold=True
+    )  # before the agent: whoever opens one of these cases holds it and waits for the agent
+    await agent.end(at)  # before the cases are read: nobody can give them one any more
     if successor_id is not None:
         await agent_name(successor_id, who_works=True)
     for case in await open_cases_of_agent(agent.id):

@@ -194,6 +194,26 @@ async def test_of_an_ending_and_an_assignment_at_once_no_open_case_stays_with_wh
     assert (await case_of(case.number)).agent_id is None
 
 
+async def test_an_ending_waits_for_an_answer_that_is_being_written(iness: Case) -> None:
+    """Each would wait for the other for ever if the ending took the agent first."""
+    answering = asyncio.Event()
+
+    async def answer() -> None:
+        async with transaction(MAX):
+            case = await Case.find(iness.number, MAX, hold=True)
+            answering.set()
+            await asyncio.sleep(0.2)
+            await case.change_status(Status.WAITING_FOR_OTHERS, by=MAX, at=now())
+
+    async def leave() -> None:
+        await answering.wait()
+        await end(INES, successor_id=MAX.id)
+
+    await asyncio.gather(answer(), leave())
+    case = await case_of(iness.number)
+    assert (case.agent_id, case.status) == (MAX.id, "waiting_for_others")
+
+
 async def test_filters_know_people_and_customers_that_ended(max_: Browser, iness: Case) -> None:
     async with transaction(INES):
         await iness.change_status(Status.RESOLVED, by=INES, at=now())

@@ -413,6 +413,18 @@ async def test_a_managers_change_of_approved_time_takes_the_approval_back(
     assert await entries() == []
 
 
+async def test_what_was_typed_into_time_that_was_approved_meanwhile_is_shown(ines: Browser, case: Case) -> None:
+    """Design manner 9."""
+    entry = await logged(case)
+    here = f"/agent/time/{entry.id}"
+    form = await ines.get(here)
+    async with transaction(MAX):
+        await approve([Choice(entry.id, 1)], by=MAX, at=now())
+    answer = await send(ines, form, here, description="What took me so long to write")
+    assert answer.status_code == 403
+    assert "What took me so long to write" in answer.text
+
+
 async def test_contacts_find_no_time(ada: Browser, case: Case) -> None:
     entry = await logged(case)
     for address in ("/agent/time", f"/agent/time/{entry.id}"):

@@ -214,7 +214,7 @@ async def end(
         to = form.into(Handover)
         async with transaction(reader):
             await end_agent(
-                await Agent.find(agent, hold=True), successor_id=to.agent, approver_id=to.approver, submits=to.submits, by=reader, at=at
+                await Agent.find(agent), successor_id=to.agent, approver_id=to.approver, submits=to.submits, by=reader, at=at
             )  # fmt: skip
     except Invalid as refusal:
         return await refused(request, _ending, refusal, form, agent=agent)

@@ -15,7 +15,7 @@ from portal.billing import change_entry, delete_entry
 from portal.contracts.services import Service
 from portal.database import transaction
 from portal.durations import spoken
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Forbidden, Invalid
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.timekeeping import lists
@@ -95,8 +95,8 @@ async def change(
             await verb(work=fields.work(fields.service), version=line.version, by=reader, at=at)
     except Invalid as refusal:
         return await refused(request, _entry, refusal, form, entry=entry)
-    except Conflict as conflict:
-        return await overtaken(request, _entry, conflict, form, entry=entry)
+    except (Conflict, Forbidden) as refusal:  # approved, or its window closed, while it was changed
+        return await overtaken(request, _entry, refusal, form, entry=entry)
     return see_other(_page_of(line))
 
 

@@ -52,6 +52,7 @@ async def _case_time(
     visit, query = visit_of(request), request.query_params
     reader: Any = visit.reader
     details, day = await Details.find(number, reader), today(reader.time_zone, visit.at)
+    known = await Agent.known()
     which = lists.Filter(
         "case",
         details.case.id,
@@ -61,7 +62,8 @@ async def _case_time(
     )
     return await agent_page(
         request, reader, "agent/time/case.html", details=details, which=which, entries=await lists.page(reader, which), today=day,
-        services=await Service.offered(details.case.customer_id, day), agents=await Agent.offered(), known=await Agent.known(), states=list(State),
+        services=await Service.offered(details.case.customer_id, day), agents=[agent for agent in known if not agent.has_ended],
+        known=known, states=list(State),
         understood=Understood(), form_key=uuid.uuid4(), errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 
