@@ -70,6 +70,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         setup["/password-resets/"] = {"token": await invitations.begin_reset(jonas, at)}
     values: dict[str, dict[str, Any]] = {
         "/static/": {"path": "/css/base.css"},
+        "/agent/prints/": {"field": "name"},
         "/account/": {"session": adas, "passkey": 1},
         "/cases/": {"number": case.number, "file_id": files["reply"]},
         "/agent/cases/": {"number": case.number, "file": files["note"]},

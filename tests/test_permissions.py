@@ -145,6 +145,7 @@ MATRIX: dict[str, Row] = {
     "GET /agent/time/{entry}": AGENTS,
     "POST /agent/time/{entry}": AGENTS,
     "POST /agent/time/{entry}/deletion": AGENTS,
+    "GET /agent/prints/{field}": AGENTS,
     # managers
     "GET /agent/time/left": MANAGERS,
     "POST /agent/time/left/submission": MANAGERS,

@@ -10,6 +10,7 @@ from portal.agent import (
     customers,
     finders,
     invoices,
+    printing,
     setup,
     time,
 )
@@ -27,6 +28,7 @@ router = Router(
         *customers.handlers,
         *finders.handlers,
         *setup.handlers,
+        *printing.handlers,
     ],
     guards=[agent_only],
 )

@@ -26,6 +26,7 @@ from portal.billing import (
     missing,
     seen,
     take_off,
+    unprinted,
 )
 from portal.database import transaction
 from portal.database.batches import all_or_report
@@ -115,9 +116,10 @@ async def _draft(
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
     invoice = await Invoice.find_draft(draft_id, reader)
+    contents, lacking = await contents_of(invoice), await missing()
     return await agent_page(
-        request, reader, "agent/invoices/draft.html", errors=errors or {}, typed=typed or {}, invoice=invoice,
-        contents=await contents_of(invoice), about=await draft_context(invoice), missing=await missing(),
+        request, reader, "agent/invoices/draft.html", errors=errors or {}, typed=typed or {}, invoice=invoice, contents=contents,
+        unprinted="" if lacking else await unprinted(invoice, contents, reader), about=await draft_context(invoice), missing=lacking,
     )  # fmt: skip
 
 

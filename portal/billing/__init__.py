@@ -27,7 +27,7 @@ from portal.billing.invoices import (
     refuse_without_right,
     seen,
 )
-from portal.billing.issuing import Missing, issue, missing
+from portal.billing.issuing import Missing, issue, missing, unprinted
 from portal.billing.preview import Preview, preview_run
 from portal.billing.runs import Run, latest_until, offered, parse_until, run
 from portal.billing.sentences import SKIPPED
@@ -86,6 +86,7 @@ __all__ = [
     "seen",
     "take_off",
     "undo",
+    "unprinted",
     "violations",
     "waiting_count",
     "withdraw",

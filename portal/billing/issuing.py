@@ -15,6 +15,7 @@ from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import AgentReader
 from portal.periods import today
+from portal.render.letters import printing_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,14 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
         at=at,
     )
     return await Invoice.find(numbering.number, by)
+
+
+async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
+    """Return a sentence on the letters of a draft that its PDF cannot show, or "" where it can show all. The company is set up."""
+    parties, _, _ = await _parties(draft, by)
+    texts = [value for party in parties.values() if isinstance(party, dict) for value in party.values()]
+    texts += [line.words for line in contents.lines] + contents.exemptions
+    return printing_note(" ".join(text for text in texts if isinstance(text, str)))
 
 
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:

@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from msgspec import Struct
-from piccolo.columns import BigInt, BigSerial, Char, SmallInt, Text
+from piccolo.columns import BigInt, BigSerial, Char, Numeric, SmallInt, Text
 from piccolo.table import Table
 
 from portal.contracts.case_types import seed_case_types
+from portal.contracts.contracts import percentage
 from portal.database import current
 from portal.errors import Conflict, Invalid
 from portal.people.particulars import (
@@ -26,7 +28,10 @@ from portal.people.particulars import (
 
 
 class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The company as typed. `first_number` is the first invoice number as it shall be printed, such as 2026-0147."""
+    """The company as typed. `first_number` is the first invoice number as it shall be printed, such as 2026-0147.
+
+    `vat_rate` is filled in where a VAT rate is typed.
+    """
 
     name: str
     legal_name: str = ""
@@ -42,6 +47,7 @@ class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     bic: str = ""
     currency: str
     time_zone: str
+    vat_rate: str = ""
     first_number: str
 
 
@@ -63,6 +69,7 @@ class Company(Table, tablename="company"):
     bic = Text(null=True, default=None)
     currency = Char(length=3, default=None)
     time_zone = Text(default=None)
+    vat_rate = Numeric(digits=(7, 4), null=True, default=None)
 
     @classmethod
     async def find(cls, *, hold: bool = False) -> "Company | None":
@@ -89,11 +96,11 @@ class Company(Table, tablename="company"):
         first = await cls.find() is None
         await current().execute(
             "insert into company (name, legal_name, street, postcode, city, country, vat_id, email, phone, bank_name, iban, bic,"
-            " currency, time_zone) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) on conflict (id) do update"
-            " set (name, legal_name, street, postcode, city, country, vat_id, email, phone, bank_name, iban, bic, currency, time_zone)"
-            " = row(excluded.name, excluded.legal_name, excluded.street, excluded.postcode, excluded.city, excluded.country,"
+            " currency, time_zone, vat_rate) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) on conflict (id) do update"
+            " set (name, legal_name, street, postcode, city, country, vat_id, email, phone, bank_name, iban, bic, currency, time_zone,"
+            " vat_rate) = row(excluded.name, excluded.legal_name, excluded.street, excluded.postcode, excluded.city, excluded.country,"
             " excluded.vat_id, excluded.email, excluded.phone, excluded.bank_name, excluded.iban, excluded.bic, excluded.currency,"
-            " excluded.time_zone)",
+            " excluded.time_zone, excluded.vat_rate)",
             *values.values(),
         )
         await NumberSeries.begin(*series)
@@ -103,9 +110,10 @@ class Company(Table, tablename="company"):
 
     async def facts(self) -> CompanyFacts:
         """As its form shows it."""
-        series = await NumberSeries.find()
+        series, others = await NumberSeries.find(), ("vat_rate", "first_number")
         return CompanyFacts(
-            **{name: getattr(self, name) or "" for name in CompanyFacts.__struct_fields__ if name != "first_number"},
+            **{name: getattr(self, name) or "" for name in CompanyFacts.__struct_fields__ if name not in others},
+            vat_rate="" if self.vat_rate is None else f"{self.vat_rate.normalize():f}",
             first_number=series.printed(series.first_number) if series else "",
         )
 
@@ -180,9 +188,9 @@ def _first_number(text: str) -> tuple[str, int, int]:
     return parts[1], len(parts[2]), int(parts[2])
 
 
-def _read(facts: CompanyFacts) -> tuple[dict[str, str | None], tuple[str, int, int]]:
+def _read(facts: CompanyFacts) -> tuple[dict[str, str | Decimal | None], tuple[str, int, int]]:
     checked = Checked()
-    values: dict[str, str | None] = {
+    values: dict[str, str | Decimal | None] = {
         "name": checked("name", line, facts.name),
         "legal_name": checked("legal_name", line, facts.legal_name.strip() or facts.name.strip() or "-"),
         "street": checked("street", line, facts.street),
@@ -197,6 +205,7 @@ def _read(facts: CompanyFacts) -> tuple[dict[str, str | None], tuple[str, int, i
         "bic": checked("bic", optional(bic), facts.bic),
         "currency": checked("currency", currency, facts.currency),
         "time_zone": checked("time_zone", time_zone, facts.time_zone),
+        "vat_rate": checked("vat_rate", optional(percentage), facts.vat_rate),
     }
     series = checked("first_number", _first_number, facts.first_number)
     checked.done()

@@ -1,7 +1,7 @@
 """Contracts: the frames with customers, which say in what currency, how often and at what tax they are billed (C9)."""
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,16 +18,18 @@ from portal.people.particulars import Checked, currency, day, in_range, line, on
 from portal.people.readers import SYSTEM, Reader, System
 from portal.periods import LAST_ANCHOR_DAY, Cycle
 
+DAY = timedelta(days=1)
+
 
 class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A contract as typed. `end_on` is the first day that is no longer covered; without an `anchor` billing periods begin on the 1st.
+    """A contract as typed. `valid_until` is the last day that is covered; without an `anchor` billing periods begin on the 1st.
 
     `vat_rate` in per cent, for its taxable services.
     """
 
     name: str
     start_on: str
-    end_on: str = ""
+    valid_until: str = ""
     currency: str
     payment_days: str = "14"
     cycle: str = "monthly"
@@ -111,12 +113,17 @@ class Contract(Table, tablename="contract"):
         )  # fmt: skip
 
     @property
+    def valid_until(self) -> date | None:
+        """The last day that it covers; None where it has no end."""
+        return self.end_on - DAY if self.end_on else None
+
+    @property
     def facts(self) -> ContractFacts:
         """As its form shows it."""
         return ContractFacts(
             name=self.name,
             start_on=self.start_on.isoformat(),
-            end_on=self.end_on.isoformat() if self.end_on else "",
+            valid_until=self.valid_until.isoformat() if self.valid_until else "",
             currency=self.currency,
             payment_days=str(self.payment_days),
             cycle=self.cycle,
@@ -138,10 +145,11 @@ def percentage(text: str) -> Decimal:
 def _read(facts: ContractFacts) -> dict[str, Any]:
     checked = Checked()
     start_on = checked("start_on", day, facts.start_on)
+    valid_until = checked("valid_until", optional(day), facts.valid_until)
     values: dict[str, Any] = {
         "name": checked("name", line, facts.name),
         "start_on": start_on,
-        "end_on": checked("end_on", optional(day), facts.end_on),
+        "end_on": valid_until and valid_until + DAY,
         "currency": checked("currency", currency, facts.currency),
         "payment_days": checked("payment_days", whole(0, 365, "days"), facts.payment_days),
         "cycle": checked("cycle", one_of(tuple(Cycle)), facts.cycle),
@@ -149,8 +157,8 @@ def _read(facts: ContractFacts) -> dict[str, Any]:
         "vat_rate": checked("vat_rate", percentage, facts.vat_rate),
         "order_reference": checked("order_reference", optional(line), facts.order_reference),
     }
-    if start_on and values["end_on"] and values["end_on"] <= start_on:
-        checked.refuse("end_on", "The contract has to end after it starts.")
+    if start_on and valid_until and valid_until < start_on:
+        checked.refuse("valid_until", "The contract cannot end before it starts.")
     checked.done()
     return values
 

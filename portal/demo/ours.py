@@ -24,6 +24,7 @@ COMPANY = CompanyFacts(
     bic="ELBUDEHHXXX",
     currency="EUR",
     time_zone=ZONE,
+    vat_rate="19",
     first_number="HI-20417",
 )
 

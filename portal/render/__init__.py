@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from portal.render import assets, browsers, drawings, formats, prose
+from portal.render import assets, browsers, drawings, formats, letters, prose
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -147,6 +147,7 @@ def _environment() -> Environment:
         "options": options,
         "pie": _drawn(drawings.pie),
         "plural": formats.plural,
+        "printing_note": letters.printing_note,
         "static": static,
         "zone_name": formats.zone_name,
     }

@@ -8,7 +8,7 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-from portal.render import folder
+from portal import render
 
 SIGN = "\N{WHITE SQUARE}"
 """What stands on paper for a letter that no font has; Inter has it."""
@@ -26,7 +26,7 @@ _SHOWN_AT_MOST = 5
 @cache
 def _missing() -> re.Pattern[str]:
     """Match one letter that no font has, with what modifies it and what is joined to it: a family of four is one sign."""
-    lines = (folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split()
+    lines = (render.folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split()
     ranges = ((int(start, 16), int(end, 16)) for start, end in (line.split("-") for line in lines))
     known = "".join(f"\\U{start:08x}-\\U{end:08x}" for start, end in ranges)
     letter = f"[^{known}\n{_JOINER}{_NON_JOINER}{_SILENT}][{_SKIN}{_SILENT}]*"

@@ -13,7 +13,7 @@ from portal.web.gate import Gate
 from tests.billing.work import a_case, a_service, log, states
 from tests.browser import Browser
 from tests.queries import counted
-from tests.world import ACME, ACME_CONTRACT, ADA, INES, MAX, NOOR, NOW
+from tests.world import ACME, ACME_CONTRACT, ADA, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
 
 PATH = "/agent/approvals"
 
@@ -210,3 +210,20 @@ async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(ap
             counts.append(len(statements))
     assert counts[0] == counts[1]
     assert counts[0] <= 14, statements
+
+
+async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
+    """One currency stands in the head, bare amounts below it; of several each amount names its own."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contract set currency = 'CHF' where customer_id = $1", GLOBEX)
+        await log(60, service=GLOBEX_HELPDESK, hourly_rate=Decimal(80))
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        alone = (await browser.get(PATH)).text
+        assert '<th class="number" role="columnheader">CHF</th>' in alone
+        assert '<th class="number" role="columnheader">EUR</th>' not in alone
+        async with transaction(SYSTEM):
+            await log(60)
+        both = (await browser.get(PATH)).text
+        assert '<th class="number" role="columnheader">Amount</th>' in both
+        assert re.search(r"CHF.80\.00", both)
+        assert "€120.00" in both

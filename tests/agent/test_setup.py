@@ -13,12 +13,12 @@ from portal.people.readers import SYSTEM, AgentReader
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.queries import counted
-from tests.world import ADA, HELPDESK, INES, MAX, NOOR, PASSWORD, SENIOR, SUPPORT
+from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INES, MAX, NOOR, PASSWORD, SENIOR, SUPPORT
 
 COMPANY = {
     "name": "Halden IT", "legal_name": "Halden IT GmbH", "street": "Hafenstraße 7", "postcode": "20457", "city": "Hamburg", "country": "DE",
     "vat_id": "DE100000001", "email": "office@desk.example", "phone": "", "bank_name": "Hanse Bank", "iban": "DE02 1203 0000 0000 2020 51",
-    "bic": "BYLADEM1001", "currency": "EUR", "time_zone": "Europe/Berlin", "first_number": "2026-0147",
+    "bic": "BYLADEM1001", "currency": "EUR", "time_zone": "Europe/Berlin", "vat_rate": "7.7", "first_number": "2026-0147",
 }  # fmt: skip
 ROLE = {"name": "Senior consultant", "hourly_rate": "120", "effective_from": "2026-01-01"}
 AGENT = {
@@ -30,7 +30,7 @@ CUSTOMER = {
     "vat_id": "DE100000002",
 }  # fmt: skip
 CONTRACT = {
-    "name": "Support 2026", "start_on": "2026-01-01", "end_on": "", "currency": "EUR", "vat_rate": "19", "payment_days": "14",
+    "name": "Support 2026", "start_on": "2026-01-01", "valid_until": "", "currency": "EUR", "vat_rate": "19", "payment_days": "14",
     "cycle": "monthly", "anchor": "", "order_reference": "4500-7731",
 }  # fmt: skip
 SERVICE = {
@@ -306,3 +306,14 @@ async def test_a_case_type_gets_a_service_of_its_own(app: Gate) -> None:
                 tuple(row)
                 for row in await tx.fetch("select case_type_id, service_id from default_service where customer_id = 1")
             ] == [(None, HELPDESK)]
+
+
+async def test_a_new_contract_begins_with_the_vat_rate_of_the_company(app: Gate) -> None:
+    """It may have another one; a contract that is there keeps its own."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update company set vat_rate = 7.7")
+    async with await Browser.of(app, NOOR) as browser:
+        new = (await browser.get(f"/agent/customers/{ACME}/contracts/new")).text
+        assert re.search(r'name="vat_rate" type="text" value="7.7"', new)
+        held = (await browser.get(f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}")).text
+        assert re.search(r'name="vat_rate" type="text" value="19"', held)

@@ -126,15 +126,18 @@ async def test_a_contract_begins_its_periods_on_the_first_unless_told_otherwise(
         contract = await Contract.create(acme, but(YEARLY, vat_rate="7,7 %"), NOW)
         assert (contract.anchor, contract.vat_rate, contract.end_on) == (date(2026, 2, 1), Decimal("7.7"), None)
         assert contract.facts == but(YEARLY, vat_rate="7.7", anchor="2026-02-01")
-        await contract.change(but(contract.facts, anchor="2026-02-15", end_on="2027-02-15", currency="CHF"))
-        assert (await Contract.find(contract.id, NOOR)).facts.currency == "CHF"
+        await contract.change(but(contract.facts, anchor="2026-02-15", valid_until="2027-02-14", currency="CHF"))
+        changed = await Contract.find(contract.id, NOOR)
+        assert changed.facts.currency == "CHF"
+        assert (changed.end_on, changed.facts.valid_until) == (date(2027, 2, 15), "2027-02-14")
 
 
 @pytest.mark.parametrize(
     ("field", "typed"),
     [
-        ("name", " "), ("start_on", "soon"), ("end_on", "2026-02-15"), ("end_on", "2025-01-01"), ("currency", "DEM"), ("payment_days", "-1"),
-        ("payment_days", "1000"), ("cycle", "weekly"), ("anchor", "2026-01-29"), ("vat_rate", "101"), ("vat_rate", "-1"), ("vat_rate", ""),
+        ("name", " "), ("start_on", "soon"), ("valid_until", "2026-02-14"), ("valid_until", "2025-01-01"), ("currency", "DEM"),
+        ("payment_days", "-1"), ("payment_days", "1000"), ("cycle", "weekly"), ("anchor", "2026-01-29"),
+        ("vat_rate", "101"), ("vat_rate", "-1"), ("vat_rate", ""),
         ("vat_rate", "1.23456"), ("vat_rate", "nan"),
     ],
 )  # fmt: skip
@@ -221,7 +224,7 @@ async def test_services_of_an_ended_contract_are_offered_no_more() -> None:
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         assert [words for _, words in await Service.offered(ACME, date(2026, 11, 20))] == ["Helpdesk, Support 2026"]
-        await contract.change(but(contract.facts, end_on="2026-11-20"))
+        await contract.change(but(contract.facts, valid_until="2026-11-19"))
         assert [words for _, words in await Service.offered(ACME, date(2026, 11, 19))] == ["Helpdesk, Support 2026"]
         assert await Service.offered(ACME, date(2026, 11, 20)) == []
 

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.setup.pages import form_page
+from portal.contracts.company import Company
 from portal.contracts.contracts import Contract, ContractFacts
 from portal.contracts.services import Service, ServiceFacts
 from portal.database import transaction
@@ -33,9 +34,11 @@ async def _contract(
     request: Asked, *, reader: AgentReader, customer: int, contract: int | None = None, **again: Any
 ) -> Response[str]:
     found = await Contract.find(contract, reader, customer=customer) if contract is not None else None
+    company = await Company.find() if found is None else None
     return await form_page(
         request, "agent/customers/contract.html", facts=found.facts if found else None, contract=found,
-        customer=await Customer.find(customer, reader), currencies=particulars.currencies(), **again,
+        customer=await Customer.find(customer, reader), currencies=particulars.currencies(),
+        usual_vat_rate=(await company.facts()).vat_rate if company else "", **again,
     )  # fmt: skip
 
 
