@@ -19,6 +19,8 @@ class PageForm:
     offered: dict[str, list[str]] = field(default_factory=dict)
     targets: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+    """Names of the fields into which somebody types."""
 
 
 class _Reader(HTMLParser):
@@ -54,6 +56,7 @@ class _Reader(HTMLParser):
         if not name:
             return
         form.names.add(name)
+        form.texts |= {name} if kind in ("text", "search", "email", "tel", "url") else set()
         form.offered.setdefault(name, []).append(value)
         if kind != "file" and (kind not in ("checkbox", "radio") or "checked" in given):
             form.fields.setdefault(name, []).append(value)
@@ -75,6 +78,7 @@ class _Reader(HTMLParser):
             name, parts = self.text
             self.here.fields[name] = ["".join(parts).removeprefix("\n")]
             self.here.names.add(name)
+            self.here.texts.add(name)
             self.text = None
 
 

@@ -1,0 +1,284 @@
+"""What one place accepts, all later ones take: one corpus through every field into which somebody types, and every place that shows it.
+
+Nothing here lists forms: every form of every page is found and filled. The database says which of its columns the text reached; a
+column that holds text and is neither reached nor exempted below fails.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import structlog
+from pypdf import PdfReader
+
+from portal import billing, logs, mail
+from portal.database import transaction
+from portal.settings import Settings
+from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.rules import Billing
+from portal.timekeeping.states import submit
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.corpus import CORPUS, MARK
+from tests.forms import PageForm, forms_of
+from tests.pages import MORE, pages_of
+from tests.places import Places, furnished
+from tests.test_permissions import browser_of
+from tests.world import ACME, HELPDESK, INES, MAX, NOW
+
+pytestmark = pytest.mark.slow
+
+ACTORS = ("Noor", "Max", "Ines", "Ada")
+CAST = (
+    "/agent/setup/agents/1", "/agent/setup/roles/1", "/agent/setup/departments/1", "/agent/customers/1/edit",
+    "/agent/customers/1/contacts/1", "/agent/customers/1/contracts/1", "/agent/customers/1/contracts/1/services/1",
+)  # fmt: skip
+"""Forms of the persons and things that write and are billed below, so that their names are copied to where names are copied."""
+
+STRICT = {
+    "email": "somebody@initech.example", "phone": "", "vat_id": "DE100000003", "iban": "DE02120300000000202051", "bic": "",
+    "first_number": "", "payment_days": "14", "vat_rate": "19", "rounding_increment": "15", "rounding_minimum": "0",
+    "hourly_rate": "100", "duration": "35m", "counts": "1h", "case": "", "code": "123456", "ending": "iso",
+}  # fmt: skip
+"""Fields that are read by a pattern, with a value of it; any other text is a sentence at the field."""
+
+KINDS = "one of a closed set of words, which a check constraint lists"
+CODE = "read by a pattern that lets nothing else through"
+OURS = "written by the portal itself from its own words"
+HASH = "a hash, a key or a count; no text"
+EXEMPT = {
+    **dict.fromkeys((
+        "agent.grade", "allocation.kind", "allocation.rate_source", "approval.rate_source", "cases.status", "contract.cycle",
+        "document.kind", "invitation.kind", "invoice.state", "invoice_line.kind", "invoice_line.vat_category", "invoice_vat.category",
+        "message.kind", "number_series.kind", "service.rollup", "service.rounding_mode", "service.settlement", "session.factor",
+        "skipped_entry.reason", "time_entry.billing", "time_entry.state",
+    ), KINDS),
+    **dict.fromkeys((
+        "agent.locale", "agent.time_zone", "allocation.currency", "company.bic", "company.country", "company.currency", "company.email",
+        "company.iban", "company.phone", "company.time_zone", "company.vat_id", "contact.locale", "contact.phone", "contact.time_zone",
+        "contract.currency", "credential.email", "customer.country", "customer.vat_id", "detail_row.currency", "invoice.currency",
+        "invoice.number", "invoice_line.currency", "invoice_vat.currency", "number_series.prefix", "rate.currency", "refused_ending.ending",
+    ), CODE),
+    **dict.fromkeys((
+        "attachment.media_type", "audit.address", "audit.request", "audit.what", "case_event.kind", "detail_row.covered_by", "draft.address",
+        "migration.app_name", "migration.name", "outbox.kind", "pgqueuer.dedupe_key", "pgqueuer.entrypoint", "pgqueuer.headers",
+        "pgqueuer_log.entrypoint", "pgqueuer_log.traceback", "pgqueuer_schedules.entrypoint", "pgqueuer_schedules.expression",
+        "pgqueuer_statistics.entrypoint", "session.address", "skipped_entry.sentence",
+    ), OURS),
+    **dict.fromkeys((
+        "attachment.key", "attachment.sha256", "attempt.key", "authenticator.secret", "credential.password_hash", "document.sha256",
+        "invitation.token_hash", "passkey.handle", "passkey.public_key", "pgqueuer.payload", "recovery_code.code_hash",
+        "session.token_hash", "upload.key",
+    ), HASH),
+    "document.content": "PDF and CSV, which are read below",
+    "passkey.name": "read by `line` as a department's name is; a browser with a passkey stands in tests/e2e/test_account.py",
+    "session.browser": "what the browser calls itself, cut to printable ASCII words before it is kept",
+}  # fmt: skip
+"""Columns that no form can bring such a text into, and why."""
+
+TEXT_COLUMNS = """
+select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_type t on t.oid = a.atttypid
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
+  and (t.typcategory = 'S' or t.typname in ('bytea', 'json', 'jsonb', 'xml') or t.typelem in (select oid from pg_type where typcategory = 'S'))
+order by 1, 2
+"""
+AS_TYPED = ("draft.fields",)
+"""Kept as it was typed, to be typed on."""
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
+"""What a person can neither see nor mean, or what turns the order of letters around (R54)."""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `NOW` in the web, too."""
+    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+
+
+TYPED = re.compile(r"<textarea.*?</textarea>|<input[^>]*>", re.DOTALL)
+"""Fields show what is kept as it was typed, to its author alone."""
+
+
+async def texts_of(dsn: str) -> dict[str, list[str]]:
+    """Every value that has the mark, by column; a column without one has an empty list."""
+    owner = await asyncpg.connect(dsn)
+    try:
+        found = {}
+        for table, column in await owner.fetch(TEXT_COLUMNS):
+            rows = await owner.fetch(
+                f'select "{column}"::text as text from "{table}" where position($1 in "{column}"::text) > 0', MARK
+            )
+            found[f"{table}.{column}"] = [row["text"] for row in rows]
+    finally:
+        await owner.close()
+    return found
+
+
+def filled(form: PageForm, text: str) -> dict[str, Any]:
+    """What the form sends with `text` in every field that takes any; the others keep their value, or get one that fits."""
+    strict = {name: form.fields[name] if any(form.fields.get(name, ())) else STRICT[name] for name in STRICT}
+    ticked = {name: offered[:1] for name, offered in form.offered.items() if name == "entry"}
+    return form.fields | ticked | {name: strict.get(name, text) for name in form.texts}
+
+
+async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[str, str, int]]:
+    """Fill every form of every page with `text`; return what was neither done nor refused with a sentence."""
+    wrong: list[tuple[str, str, int]] = []
+    done: set[str] = set()
+    for actor in ACTORS:
+        async with await browser_of(app, actor) as browser:
+            addresses = [places.address(route) for route in pages_of(actor)] + MORE.get(actor, [])
+            for address in [*(CAST if actor == "Noor" else ()), *addresses]:
+                page = await browser.get(address)
+                for form in forms_of(page.text):
+                    for target in sorted(
+                        form.targets if form.texts else (), reverse=True
+                    ):  # rejections before approvals
+                        if target not in done and target != "/account/authenticator":
+                            done.add(target)
+                            wrong += await _fill(browser, page, form, target, text)
+            draft = {"csrf": await browser.csrf(), "address": "/cases/new", "subject": text, "body": text}
+            assert (await browser.post("/drafts", data=draft)).status_code == 204
+    return wrong
+
+
+async def _fill(
+    browser: Browser, page: httpx.Response, form: PageForm, target: str, text: str
+) -> list[tuple[str, str, int]]:
+    wrong = []
+    strict = [{**filled(form, text), name: text} for name in sorted(form.texts & set(STRICT))]
+    whole = filled(form, text) | ({"taxable": "no"} if "taxable" in form.names else {})  # then its reason is kept
+    for fields in [*strict, whole]:
+        files = {"files": (f"{text}.txt", text.encode())} if "files" in form.names else None
+        answer = await browser.post(target, data=fields, files=files, headers={"referer": str(page.url)})
+        if answer.status_code not in (200, 303, 409, 422):
+            wrong.append((target, str(set(form.texts)), answer.status_code))
+    return wrong
+
+
+async def billed(text: str) -> tuple[billing.Invoice, Any]:
+    """An issued invoice and a statement whose time has `text` as its comment, under names that are `text` by now."""
+    made = []
+    for choice in (Billing.BILLABLE, Billing.NO_CHARGE):
+        work = Work(
+            minutes=30,
+            work_date=NOW.date(),
+            service_id=HELPDESK,
+            external_comment=text,
+            description=text,
+            billing=choice,
+        )
+        async with transaction(INES):
+            entry = await TimeEntry.log(INES, work, at=NOW)
+            assert not (await submit(INES, [entry.id], at=NOW)).refused
+        async with transaction(MAX):
+            outcome = await billing.approve([billing.Choice(entry.id, entry.version)], by=MAX, at=NOW)
+            assert not outcome.refused
+            made.append(await billing.run(NOW.date() + timedelta(days=1), [ACME], by=MAX, at=NOW))
+    first, second = made
+    assert first
+    assert second
+    async with transaction(MAX):
+        return await billing.issue(first.draft_ids[0], by=MAX, at=NOW), second.statement_ids[0]
+
+
+def cells_of(content: bytes) -> Iterable[str]:
+    return [cell for row in csv.reader(io.StringIO(content.decode("utf-8-sig"))) for cell in row]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ("control", "emoji") else pytest.mark.long) for name in CORPUS]
+)
+async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
+    name: str, app: Gate, dsn: str, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """R54, R62, R64, R75, R91; design manner 24."""
+    text, places = CORPUS[name], await furnished(app.storage)
+    assert await fill_every_form(app, places, text) == []
+    invoice, statement = await billed(text)
+
+    stored = await texts_of(dsn)
+    reached = {column for column, texts in stored.items() if texts}
+    assert set(stored) - reached - set(EXEMPT) == set()
+    unseen = {
+        column: texts for column, texts in stored.items() if any(map(UNSEEN.search, texts)) and column not in AS_TYPED
+    }
+    assert unseen == {}
+
+    shown = ["/invoices", f"/invoices/{invoice.number}", f"/statements/{statement}", f"/agent/statements/{statement}"]
+    bare = []
+    for actor in ACTORS:
+        async with await browser_of(app, actor) as browser:
+            mine = [one for one in shown if actor != "Ines" and one.startswith("/agent") == (actor != "Ada")]
+            for address in [*(places.address(route) for route in pages_of(actor)), *MORE.get(actor, []), *mine]:
+                page = await browser.get(address)
+                assert page.status_code in (200, 404), (actor, address, page.status_code)
+                assert not UNSEEN.search(TYPED.sub("", page.text)), (actor, address)
+                if address in (
+                    "/cases",
+                    "/cases/1001",
+                    "/agent/cases",
+                    "/agent/cases/1001",
+                    "/agent/setup/changes",
+                    *mine,
+                ):
+                    bare += [] if MARK in page.text else [(actor, address)]
+            for address in (
+                [f"/invoices/{invoice.number}/detail.csv", f"/statements/{statement}/detail.csv"]
+                if actor == "Ada"
+                else []
+            ):
+                answer = await browser.get(address)
+                assert any(MARK in cell for cell in cells_of(answer.content)), address
+                assert not [
+                    cell for cell in cells_of(answer.content) if re.match(r"[=+\-@\t\r]", cell) and MARK in cell
+                ]
+    assert bare == []
+
+    async with transaction(MAX):
+        pdf = PdfReader(io.BytesIO(await billing.hand_out("pdf", invoice)))
+    assert MARK in "".join(page.extract_text() for page in pdf.pages)
+
+    letter = await mail.password_changed(4, NOW, settings, NOW)
+    assert letter is not None
+    assert MARK in letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert letter.as_bytes().isascii()
+
+    capsys.readouterr()
+    logs.set_up("info")
+    structlog.get_logger("portal.test").info("said", text=text)
+    logs.set_up("warning")
+    (line,) = [line for line in capsys.readouterr().err.split("\n") if line]
+    assert json.loads(line)["text"] == text
+
+
+async def test_every_exempted_column_exists(dsn: str) -> None:
+    assert set(EXEMPT) - set(await texts_of(dsn)) == set()
+
+
+@pytest.mark.parametrize("raw", [b"zq\x00z", b"zq\xffz", b"zq\xed\xa0\x80z"], ids=["NUL", "no UTF-8", "surrogate"])
+async def test_what_is_no_text_is_refused_by_every_form(raw: bytes, app: Gate) -> None:
+    """Nothing of it is stored, and nobody sees an error of ours."""
+    places, wrong = await furnished(app.storage), []
+    for actor in ACTORS:
+        async with await browser_of(app, actor) as browser:
+            for route in pages_of(actor):
+                page = await browser.get(places.address(route))
+                for form in forms_of(page.text):
+                    for target in form.targets if form.texts else ():
+                        body = b"&".join(
+                            b"%s=%s" % (name.encode(), raw.hex("%").encode().join([b"%", b""])) for name in form.texts
+                        )
+                        body += b"&csrf=" + form.fields["csrf"][0].encode()
+                        answer = await browser.post(
+                            target, content=body, headers={"content-type": "application/x-www-form-urlencoded"}
+                        )
+                        if answer.status_code != 400:
+                            wrong.append((target, answer.status_code))
+    assert wrong == []
