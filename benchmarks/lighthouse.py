@@ -1,0 +1,180 @@
+"""`python -m benchmarks.lighthouse`: what Lighthouse says of the demo's pages, on a phone and on a desktop, as a table.
+
+It builds the static files as a wheel has them, serves a demo, and drives Debian's Chromium. Performance is simulated from what the page
+loads, so it depends little on the machine; anything else that runs meanwhile makes it worse.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import hatch_build
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / "benchmarks"
+PROGRAM = HERE / "node_modules" / "lighthouse" / "cli" / "index.js"
+PASSWORD = "a password of the demo"  # noqa: S105 (of a demo that lives for minutes)
+CATEGORIES = ("performance", "accessibility", "best-practices")
+GOALS = {"desktop": 100, "mobile": 98}
+"""What performance has to be; the other two categories have to be 100."""
+FLAGS = "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
+AGENT, CONTACT = "ines@desk.example", "ada@acme.example"
+
+
+def install() -> None:
+    """Fetch Lighthouse by its lock, once."""
+    if PROGRAM.is_file():
+        return
+    command = [*hatch_build._npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(command, cwd=HERE, check=True)
+
+
+@contextlib.contextmanager
+def demo() -> Iterator[str]:
+    """Serve a demo of its own, and give its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    folder = tempfile.mkdtemp(prefix="portal-lighthouse-")
+    Path(folder).chmod(0o755)
+    command = [sys.executable, "-m", "portal", "demo", "--port", str(port), "--data", f"{folder}/data"]
+    served = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"PORTAL_DEMO_PASSWORD": PASSWORD}, stdout=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(600):
+            with contextlib.suppress(httpx.HTTPError):
+                httpx.get(f"{url}/health", timeout=2).raise_for_status()
+                break
+            time.sleep(0.2)
+        yield url
+    finally:
+        served.terminate()
+        served.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def signed_in(url: str, email: str) -> httpx.Client:
+    """A client that has signed in by the form."""
+    client = httpx.Client(base_url=url, follow_redirects=True)
+    token = re.search(r'name="csrf" value="([^"]+)"', client.get("/sign-in").text)
+    assert token
+    answer = client.post("/sign-in", data={"csrf": token[1], "email": email, "password": PASSWORD})
+    assert answer.status_code == 200, answer.text
+    return client
+
+
+def pages(url: str) -> list[tuple[str, str, str]]:
+    """Name, path and cookies of each page that is looked at."""
+    agent, contact = signed_in(url, AGENT), signed_in(url, CONTACT)
+    ours, theirs = (f"sid={client.cookies['sid']}" for client in (agent, contact))
+
+    def first(client: httpx.Client, path: str, link: str) -> str:
+        found = re.search(rf'href="({link}[^"?]+)"', client.get(path).text)
+        assert found, f"{path} links to no {link}"
+        return found[1]
+
+    return [
+        ("sign-in", "/sign-in", ""),
+        ("home", "/", theirs),
+        ("case (contact)", first(contact, "/cases?show=all", "/cases/[0-9]"), theirs),
+        ("invoice", first(contact, "/invoices", "/invoices/"), theirs),
+        ("list (agent)", "/agent/cases?view=all", ours),
+        ("case (agent)", first(agent, "/agent/cases?view=all", "/agent/cases/[0-9]"), ours),
+    ]
+
+
+def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
+    """Lighthouse's report on one page, for a `desktop` or a `mobile` phone on a slow line."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert chromium, "There is no Chromium: on Debian, apt-get install chromium"
+    command = [
+        hatch_build._npm()[0], str(PROGRAM), address, "--quiet", "--output=json", "--output-path=stdout",
+        f"--only-categories={','.join(CATEGORIES)}", f"--chrome-flags={FLAGS}", *(["--preset=desktop"] if form == "desktop" else []),
+    ]  # fmt: skip
+    if cookies:
+        command.append(f"--extra-headers={json.dumps({'Cookie': cookies})}")
+    done = subprocess.run(
+        command, env=os.environ | {"CHROME_PATH": chromium}, capture_output=True, text=True, timeout=300, check=False
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"Lighthouse failed:\n{done.stderr}")
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
+    """The scores of a report in per cent, and the figures that performance is made of."""
+    scores = [str(round((report["categories"][category]["score"] or 0) * 100)) for category in CATEGORIES]
+    audits = report["audits"]
+    figures = (
+        "first-contentful-paint",
+        "largest-contentful-paint",
+        "total-blocking-time",
+        "cumulative-layout-shift",
+        "total-byte-weight",
+    )
+    return [name, form, *scores, *(audits[figure]["displayValue"].removeprefix("Total size was ").replace("\u00a0", " ") for figure in figures)]
+
+
+def faults(report: dict[str, Any]) -> list[str]:
+    """The audits that cost a score."""
+    counted = {
+        audit["id"] for category in report["categories"].values() for audit in category["auditRefs"] if audit["weight"]
+    }
+    return [
+        f"{id}: {audit['title']} {audit.get('displayValue', '')}"
+        for id, audit in report["audits"].items()
+        if id in counted and audit["score"] is not None and audit["score"] < 0.9
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Look at every page and print the table; status 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.lighthouse", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1, help="of each page, of which the best counts (1)")
+    parser.add_argument("--only", default="", help="pages whose name has this in it")
+    given = parser.parse_args(arguments)
+    install()
+    hatch_build.fill(ROOT / "static" / "vendor", hatch_build.PAGE_FILES)
+    hatch_build.build(ROOT / "static")
+    rows, missed = [["page", "form", *CATEGORIES, "FCP", "LCP", "TBT", "CLS", "bytes"]], False
+    with demo() as url:
+        for name, path, cookies in pages(url):
+            for form, goal in GOALS.items() if given.only in name else ():
+                reports = [judged(url + path, cookies, form) for _ in range(given.runs)]
+                best = max(
+                    reports,
+                    key=lambda report: [report["categories"][category]["score"] or 0 for category in CATEGORIES],
+                )
+                rows.append(row(name, form, best))
+                performance, *others = map(int, rows[-1][2:5])
+                missed = missed or performance < goal or min(others) < 100
+                print(
+                    f"  {name}, {form}: {' '.join(rows[-1][2:5])}",
+                    *faults(best),
+                    sep="\n    ",
+                    file=sys.stderr,
+                    flush=True,
+                )
+    widths = [max(len(line[place]) for line in rows) for place in range(len(rows[0]))]
+    print("\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in rows))
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
