@@ -73,8 +73,12 @@ class _Form(HTMLParser):
             self.inside = False
 
 
-def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[int]) -> Callable[[Connection], Awaitable[None]]:
-    """Return what one connection does once, each time on the next case; append the bytes that it read to `sizes`.
+Flow = Callable[[Connection], Awaitable[None]]
+"""What one connection does once."""
+
+
+def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[tuple[int, int]]) -> Flow:
+    """Return what one connection does once, each time on the next case; append the bytes of the page and those on the wire to `sizes`.
 
     Anything but the expected answer ends the benchmark.
     """
@@ -85,7 +89,7 @@ def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[int]) -> Call
         path, action = page.path.format(**these), page.action.format(**these)
         answer = await connection.send("GET", path)
         assert answer.status == 200, (path, answer.status)
-        sizes.append(len(answer.body))
+        sizes.append((len(answer.body), answer.wire))
         if not page.writes:
             return
         form = _Form(action)

@@ -128,7 +128,12 @@ def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
         "cumulative-layout-shift",
         "total-byte-weight",
     )
-    return [name, form, *scores, *(audits[figure]["displayValue"].removeprefix("Total size was ").replace("\u00a0", " ") for figure in figures)]
+    return [
+        name,
+        form,
+        *scores,
+        *(audits[figure]["displayValue"].removeprefix("Total size was ").replace("\u00a0", " ") for figure in figures),
+    ]
 
 
 def faults(report: dict[str, Any]) -> list[str]:

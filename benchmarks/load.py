@@ -5,14 +5,17 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import brotli
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold an answer."""
+    """Hold an answer; `wire` is the length of its body as sent."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    wire: int
 
 
 class Connection:
@@ -28,7 +31,7 @@ class Connection:
         if self.writer is None:
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
         assert self.reader is not None
-        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: {self.cookie}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: {self.cookie}\r\nAccept-Encoding: gzip, br\r\n"
         if method == "POST":
             head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
         self.writer.write(head.encode() + b"\r\n" + body)
@@ -44,7 +47,10 @@ class Connection:
             await self.reader.readexactly(2)
         else:
             content = await self.reader.readexactly(int(headers.get("content-length", 0)))
-        return Answer(int(lines[0].split()[1]), headers, content)
+        wire = len(content)
+        if headers.get("content-encoding") == "br":
+            content = brotli.decompress(content)
+        return Answer(int(lines[0].split()[1]), headers, content, wire)
 
     async def close(self) -> None:
         if self.writer is not None:

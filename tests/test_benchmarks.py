@@ -15,10 +15,32 @@ def test_quick_is_one_size_at_sixteen_at_once() -> None:
 @pytest.mark.infra
 def test_every_page_and_flow_is_measured_with_all_its_figures() -> None:
     """Each answers as expected, or the run would have ended."""
-    rows, memory = bench.benchmark(1_000, [2], 0.2, reads_only=False)
+    rows, memory = bench.benchmark(1_000, [2], 0.2, reads_only=False, runs=2)
     assert [row["page"] for row in rows] == [page.name for page in flows.PAGES]
     assert all(list(row) == bench.COLUMNS for row in rows)
-    assert all(row["rps"] > 0 and row["floor_rps"] > 0 and row["bytes"] > 0 for row in rows)
+    for row in rows:
+        for side in (row, row["floor"]):
+            assert all(0 <= side[name]["min"] <= side[name]["median"] <= side[name]["max"] for name in bench.FIGURES)
+            assert side["rps"]["min"] > 0
+        assert 0 < row["wire"] < row["bytes"]
     assert {row["page"]: row["sql"] for row in rows}["sign-in"] == 0
     assert memory > 0
     assert bench.table(rows).count("\n") == len(rows)
+
+
+def test_a_figure_is_its_median_with_the_least_and_the_largest_of_the_runs() -> None:
+    runs = [dict.fromkeys(bench.FIGURES, value) for value in (3.0, 1.0, 2.0)]
+    assert bench.swings(runs)["p50_ms"] == {"median": 2.0, "min": 1.0, "max": 3.0}
+    row = {
+        "page": "p",
+        "cases": 1_000,
+        "concurrency": 16,
+        "sql": 5,
+        "bytes": 36_000,
+        "wire": 6_000,
+        **bench.swings(runs),
+    }
+    head, line = bench.table([row | {"floor": bench.swings([dict.fromkeys(bench.FIGURES, 1234.5)])}]).splitlines()
+    assert head.split().count("floor") == len(bench.FIGURES)
+    assert "2.00 (1.00-3.00)" in line
+    assert "1,234 (1,234-1,234)" in line
