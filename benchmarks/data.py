@@ -6,13 +6,13 @@ CUSTOMERS, AGENTS, MESSAGES, LONG_CASE = 200, 20, 5, 10_000
 
 GROUND = f"""
 insert into company (name, legal_name, street, postcode, city, country, vat_id, email, bank_name, iban, bic, currency, time_zone) values
-  ('Desk', 'Desk GmbH', 'Weg 1', '20457', 'Hamburg', 'DE', 'DE100000001', 'office@desk.example', 'Bank', 'DE02120300000000202051', 'BYLADEM1001', 'EUR', 'UTC');
+  ('Desk', 'Desk GmbH', 'Weg 1', '20457', 'Hamburg', 'DE', 'DE100000008', 'office@desk.example', 'Bank', 'DE02120300000000202051', 'BYLADEM1001', 'EUR', 'UTC');
 insert into department (name) values ('Support');
 insert into role (name) values ('Consultant');
 insert into agent (name, grade, role_id, department_id, locale, time_zone, created_at)
   select 'Agent ' || n, 'agent', 1, 1, 'en_GB', 'UTC', now() from generate_series(1, {AGENTS}) n;
 insert into customer (name, legal_name, street, postcode, city, country, vat_id, created_at)
-  select 'Customer ' || n, 'Customer ' || n || ' GmbH', 'Weg 1', '20457', 'Hamburg', 'DE', 'DE100000002', now() from generate_series(1, {CUSTOMERS}) n;
+  select 'Customer ' || n, 'Customer ' || n || ' GmbH', 'Weg 1', '20457', 'Hamburg', 'DE', 'DE100000016', now() from generate_series(1, {CUSTOMERS}) n;
 insert into contact (customer_id, name, sees_all_cases, sees_invoices, manages_contacts, locale, time_zone, created_at)
   select n, 'Contact ' || n, true, true, false, 'en_GB', 'UTC', now() from generate_series(1, {CUSTOMERS}) n;
 insert into credential (email, agent_id, created_at) select 'agent' || n || '@desk.example', n, now() from generate_series(1, {AGENTS}) n;

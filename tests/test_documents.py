@@ -18,7 +18,7 @@ from portal.render import documents, folder, letters
 PARTY = {
     "name": "Halden IT GmbH",
     "address": ["Hafenstraße 7"],
-    "vat_id": "DE100000001",
+    "vat_id": "DE100000008",
     "contact": ["office@desk.example"],
 }
 
@@ -122,7 +122,7 @@ SCRIPTS = {
 
 def with_text(text: str) -> dict[str, Any]:
     """An invoice with `text` in every place that holds what people have typed."""
-    party = {"name": text, "address": [text, text], "vat_id": "DE100000001", "contact": [text]}
+    party = {"name": text, "address": [text, text], "vat_id": "DE100000008", "contact": [text]}
     line = {"label": text, "quantity": "1 h", "price": "120.00", "vat": "19 %", "net": "120.00"}
     return invoice(
         seller=party, buyer=party, facts=[["Contract", text], ["Your order", text]], reasons=[text], bank=[["Bank", text]]

@@ -87,7 +87,7 @@ async def _message(by: AgentReader) -> None:
 async def _company(_: AgentReader) -> None:
     await Company.set_up(
         CompanyFacts(
-            name="Halden IT", street="Hafenstraße 7", postcode="20457", city="Hamburg", country="DE", vat_id="DE100000001",
+            name="Halden IT", street="Hafenstraße 7", postcode="20457", city="Hamburg", country="DE", vat_id="DE100000008",
             email="office@desk.example", bank_name="Hanse Bank", iban="DE02120300000000202051", currency="EUR",
             time_zone="Europe/Berlin", first_number="2026-0147",
         )

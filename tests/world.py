@@ -68,7 +68,7 @@ GIL = ContactReader(
 
 ROWS = """
 insert into company (name, legal_name, street, postcode, city, country, vat_id, email, bank_name, iban, bic, currency, time_zone) values
-  ('Halden IT', 'Halden IT GmbH', 'Hafenstraße 7', '20457', 'Hamburg', 'DE', 'DE100000001', 'office@desk.example',
+  ('Halden IT', 'Halden IT GmbH', 'Hafenstraße 7', '20457', 'Hamburg', 'DE', 'DE100000008', 'office@desk.example',
    'Hanse Bank', 'DE02120300000000202051', 'BYLADEM1001', 'EUR', 'Europe/Berlin');
 insert into number_series (kind, prefix, width, first_number, next_number) values ('invoice', '2026-', 4, 147, 147);
 insert into department (name) values ('Support'), ('Projects');
@@ -78,7 +78,7 @@ insert into agent (name, grade, role_id, department_id, locale, time_zone, creat
   ('Noor Haddad', 'admin', 2, 1, 'en_GB', 'Europe/Berlin', $now);
 insert into designation values (1, 2);
 insert into customer (name, legal_name, street, postcode, city, country, vat_id, created_at) values
-  ('Acme', 'Acme GmbH', 'Speicherweg 12', '20457', 'Hamburg', 'DE', 'DE100000002', $now),
+  ('Acme', 'Acme GmbH', 'Speicherweg 12', '20457', 'Hamburg', 'DE', 'DE100000016', $now),
   ('Globex', 'Globex Ltd', '1 Quay Road', 'D01 X2Y3', 'Dublin', 'IE', 'IE1000001A', $now);
 insert into contact (customer_id, name, phone, sees_all_cases, sees_invoices, manages_contacts, locale, time_zone, created_at) values
   (1, 'Ada Lindqvist', '+49 40 555 0148', true, true, true, 'en_GB', 'Europe/Berlin', $now),

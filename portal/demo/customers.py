@@ -82,7 +82,7 @@ def _seat(name: str, legal_name: str, street: str, postcode: str, city: str, vat
 
 CUSTOMERS = (
     Organisation(
-        _seat("Acme", "Acme GmbH", "Speicherweg 12", "20457", "Hamburg", "DE313097845"),
+        _seat("Acme", "Acme GmbH", "Speicherweg 12", "20457", "Hamburg", "DE313097843"),
         (Person("Ada Lindqvist", EVERYTHING, "+49 40 555 0148"), Person("Alan Weber")),
         (
             Frame(
@@ -109,7 +109,7 @@ CUSTOMERS = (
         share=11,
     ),
     Organisation(
-        _seat("Birkholm Foods", "Birkholm Lebensmittel GmbH", "Mühlenkai 3", "23552", "Lübeck", "DE288150933"),
+        _seat("Birkholm Foods", "Birkholm Lebensmittel GmbH", "Mühlenkai 3", "23552", "Lübeck", "DE288150936"),
         (
             Person("Rune Birkholm", EVERYTHING, "+49 451 555 0120"),
             Person("Thea Lauritz", CASES),
@@ -119,13 +119,13 @@ CUSTOMERS = (
         share=10,
     ),
     Organisation(
-        _seat("Tarnwick Print", "Tarnwick Druck GmbH", "Am Setzkasten 8", "28195", "Bremen", "DE301772846"),
+        _seat("Tarnwick Print", "Tarnwick Druck GmbH", "Am Setzkasten 8", "28195", "Bremen", "DE301772843"),
         (Person("Silke Tarnwick", EVERYTHING, "+49 421 555 0133"), Person("Bertil Quast")),
         (Frame("Framework {year}", (_service("On call", "resource", 30, 30),), payment_days=21),),
         share=7,
     ),
     Organisation(
-        _seat("Ostrand Shipping", "Ostrand Reederei GmbH", "Förderkai 40", "24103", "Kiel", "DE276630415"),
+        _seat("Ostrand Shipping", "Ostrand Reederei GmbH", "Förderkai 40", "24103", "Kiel", "DE276630418"),
         (
             Person("Imke Ostrand", EVERYTHING, "+49 431 555 0102"),
             Person("Joris Feld", CASES),
@@ -142,7 +142,7 @@ CUSTOMERS = (
         share=13,
     ),
     Organisation(
-        _seat("Quillby School", "Quillby Schule gGmbH", "Lindenallee 2", "30159", "Hannover", "DE319448207"),
+        _seat("Quillby School", "Quillby Schule gGmbH", "Lindenallee 2", "30159", "Hannover", "DE319448203"),
         (Person("Frauke Quillby", EVERYTHING), Person("Daniel Ohm")),
         (
             Frame(
@@ -154,20 +154,20 @@ CUSTOMERS = (
         share=7,
     ),
     Organisation(
-        _seat("Kelvaro Instruments", "Kelvaro Messgeräte GmbH", "Waagegasse 5", "37073", "Göttingen", "DE290517638"),
+        _seat("Kelvaro Instruments", "Kelvaro Messgeräte GmbH", "Waagegasse 5", "37073", "Göttingen", "DE290517636"),
         (Person("Viktor Kelva", EVERYTHING, "+49 551 555 0161"), Person("Nele Sturm", CASES)),
         (Frame("Time and material", (_service("Administration", "role", 0, 5, "nearest"),)),),
         share=9,
     ),
     Organisation(
-        _seat("Rovana Bikes", "Rovana Fahrrad GmbH", "Kettenweg 19", "26122", "Oldenburg", "DE284460951"),
+        _seat("Rovana Bikes", "Rovana Fahrrad GmbH", "Kettenweg 19", "26122", "Oldenburg", "DE284460953"),
         (Person("Tilda Rovana", EVERYTHING), Person("Enno Specht")),
         (Frame("Trial half-year", (_service("Helpdesk", "service", 0, 15),)),),
         share=5,
         is_trial=True,
     ),
     Organisation(
-        _seat("Larkmoor Clinic", "Larkmoor Klinik GmbH", "Am Moorbach 77", "18055", "Rostock", "DE307263194"),
+        _seat("Larkmoor Clinic", "Larkmoor Klinik GmbH", "Am Moorbach 77", "18055", "Rostock", "DE307263196"),
         (
             Person("Dorothea Lark", EVERYTHING, "+49 381 555 0199"),
             Person("Malte Brink", CASES),
@@ -177,7 +177,7 @@ CUSTOMERS = (
         share=9,
     ),
     Organisation(
-        _seat("Fennick Orchards", "Fennick Obsthof KG", "Deichstieg 1", "21680", "Stade", "DE295381720"),
+        _seat("Fennick Orchards", "Fennick Obsthof KG", "Deichstieg 1", "21680", "Stade", "DE295381728"),
         (Person("Harm Fennick", EVERYTHING),),
         (Frame("By the minute", (_service("Help", "none", 0, 1),), payment_days=10),),
         share=4,

@@ -5,6 +5,7 @@ A noun's `...Facts` are its form's fields as they were typed. `Checked` reads th
 
 import contextlib
 import re
+import unicodedata
 from collections.abc import AsyncIterator, Callable
 from datetime import date
 from functools import cache
@@ -14,6 +15,13 @@ from zoneinfo import available_timezones
 import asyncpg
 from babel import Locale
 from babel.core import get_global
+from stdnum import bic as bics
+from stdnum import iban as ibans
+from stdnum.ch import uid
+from stdnum.eu import vat as eu_vat
+from stdnum.gb import vat as british_vat
+from stdnum.no import orgnr
+from stdnum.util import clean
 
 from portal.database import Transaction, current, transaction
 from portal.errors import Invalid, NotFound
@@ -71,6 +79,11 @@ def one_line(text: str) -> str:
     return " ".join(visible(text).split())
 
 
+def _plain(text: str, without: str = "") -> str:
+    """Return what stands for a number in ASCII, whichever digits, dashes and blanks were typed or pasted; `without` names signs to drop."""
+    return str(clean(unicodedata.normalize("NFKC", one_line(text)), without))
+
+
 def line(text: str) -> str:
     """One line of text, not empty."""
     read = one_line(text)
@@ -87,7 +100,7 @@ email = canonical
 
 def phone(text: str) -> str:
     """A telephone number as people write it."""
-    read = line(text)
+    read = _plain(line(text))
     if not re.fullmatch(r"\+?[0-9 ()/.\-]{3,40}", read):
         raise ValueError("Write a telephone number, such as +49 40 555 0148.")
     return read
@@ -110,7 +123,7 @@ def identifier(text: str) -> int:
 def day(text: str) -> date:
     """A date as browsers send it."""
     try:
-        read = date.fromisoformat(text.strip())
+        read = date.fromisoformat(_plain(text))
     except ValueError as error:
         raise ValueError("Write a date as year, month and day, such as 2026-11-20.") from error
     if not 1990 <= read.year <= 2200:
@@ -122,7 +135,7 @@ def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:
     """A whole number from `least` to `most`."""
 
     def read(text: str) -> int:
-        digits = text.strip()
+        digits = _plain(text)
         if not (digits.isascii() and digits.isdigit() and len(digits) <= 12 and least <= int(digits) <= most):
             raise ValueError(f"Write a whole number from {least} to {most}{unit and ' '}{unit}.")
         return int(digits)
@@ -204,45 +217,45 @@ def zones() -> dict[str, str]:
     return {name: name.replace("_", " ") for name in ("UTC", *places)}
 
 
-# Formats by the prefix that a VAT id begins with; Greece writes EL, Northern Ireland XI.
-# Source: the structures published with the VAT Information Exchange System (VIES).
-_VAT = {
-    "AT": r"U\d{8}", "BE": r"[01]\d{9}", "BG": r"\d{9,10}", "CY": r"\d{8}[A-Z]", "CZ": r"\d{8,10}", "DE": r"\d{9}", "DK": r"\d{8}",
-    "EE": r"\d{9}", "EL": r"\d{9}", "ES": r"[A-Z0-9]\d{7}[A-Z0-9]", "FI": r"\d{8}", "FR": r"[A-HJ-NP-Z0-9]{2}\d{9}", "HR": r"\d{11}",
-    "HU": r"\d{8}", "IE": r"(\d{7}[A-W][A-I]?|\d[A-Z+*]\d{5}[A-W])", "IT": r"\d{11}", "LT": r"(\d{9}|\d{12})", "LU": r"\d{8}",
-    "LV": r"\d{11}", "MT": r"\d{8}", "NL": r"[A-Z0-9+*]{10}\d{2}", "PL": r"\d{10}", "PT": r"\d{9}", "RO": r"\d{2,10}", "SE": r"\d{12}",
-    "SI": r"\d{8}", "SK": r"\d{10}", "XI": r"(\d{9}|\d{12}|(GD|HA)\d{3})", "GB": r"(\d{9}|\d{12}|(GD|HA)\d{3})",
-    "CHE": r"\d{9}(MWST|TVA|IVA)?", "NO": r"\d{9}(MVA)?",
-}  # fmt: skip
-
-
 def vat_id(text: str) -> str:
-    """A VAT id with its country's prefix, without spaces: `DE123456789`. Its form is checked, not whether it was given to somebody."""
-    read = re.sub(r"[\s.\-/]", "", text).upper()
+    """Return a VAT id with its country's prefix, without blanks: `DE123456788`. Greece writes EL, Northern Ireland XI.
+
+    Its form and check digits are looked at, not whether it was given to somebody; of countries without a rule here, only its letters.
+    """
+    read = _plain(text, " .-/,").upper()
     if not re.fullmatch(r"[A-Z]{2}[A-Z0-9+*]{2,18}", read):
-        raise ValueError("Write the VAT id with its country's letters first, such as DE123456789.")
+        raise ValueError("Write the VAT id with its country's letters first, such as DE123456788.")
     prefix = "CHE" if read.startswith("CHE") else read[:2]
     if prefix in ("GR", "CH"):
         raise ValueError(f"This VAT id begins with {'EL' if prefix == 'GR' else 'CHE'}.")
-    form = _VAT.get(prefix)
-    if form and not re.fullmatch(form, read.removeprefix(prefix)):
+    if not _is_vat_id(prefix, read):
         raise ValueError(f"A VAT id that begins with {prefix} looks different: check its letters and digits.")
     return read
 
 
+def _is_vat_id(prefix: str, read: str) -> bool:
+    if prefix == "CHE":  # written with the name of the tax or without
+        return bool(uid.is_valid(re.sub("(MWST|TVA|IVA)$", "", read)))
+    if prefix == "NO":
+        return bool(orgnr.is_valid(read[2:].removesuffix("MVA")))
+    if prefix == "GB":
+        return bool(british_vat.is_valid(read))
+    return prefix.lower() not in {*eu_vat.MEMBER_STATES, "el"} or bool(eu_vat.is_valid(read))
+
+
 def iban(text: str) -> str:
-    """An IBAN without spaces, its two check digits proved (ISO 13616: the rearranged number is 1 modulo 97)."""
-    read = re.sub(r"\s", "", text).upper()
-    if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", read):
+    """Return an IBAN without blanks, its length and check digits proved."""
+    read = _plain(text, " -").upper()
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", read):
         raise ValueError("Write the whole IBAN, its country's letters first, such as DE02 1203 0000 0000 2020 51.")
-    if int("".join(str(int(sign, 36)) for sign in read[4:] + read[:4])) % 97 != 1:
-        raise ValueError("This IBAN has a typing error: its check digits do not fit.")
+    if not ibans.is_valid(read):
+        raise ValueError("This IBAN has a typing error: its length or its check digits do not fit.")
     return read
 
 
 def bic(text: str) -> str:
-    """A BIC of 8 or 11 characters (ISO 9362)."""
-    read = re.sub(r"\s", "", text).upper()
-    if not re.fullmatch(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?", read):
+    """Return a BIC of 8 or 11 characters (ISO 9362), without blanks."""
+    read = _plain(text, " -").upper()
+    if not bics.is_valid(read):
         raise ValueError("A BIC has 8 or 11 letters and digits, such as BYLADEM1001.")
     return read

@@ -46,7 +46,7 @@ NO_EDITS = ("/account/password", "/account/authenticator", "/approvals", "/delet
 EXAMPLES: dict[str, Callable[[str], str]] = {
     "email": lambda now: f"x{now}",
     "phone": lambda now: now + "1" if now else "+49 40 555 0199",
-    "vat_id": lambda now: f"{now[:-1]}{(int(now[-1]) + 1) % 10}" if now else "DE123456788",
+    "vat_id": lambda now: {"DE100000024": "DE100000032", "DE100000032": "DE100000049"}.get(now, "DE100000024"),
     "iban": lambda now: "DE89370400440532013000" if now != "DE89370400440532013000" else "DE02120300000000202051",
     "bic": lambda now: "COBADEFFXXX" if now != "COBADEFFXXX" else "BYLADEM1001",
     "first_number": lambda now: f"{now[:-1]}{(int(now[-1]) + 1) % 10}",

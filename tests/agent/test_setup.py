@@ -17,7 +17,7 @@ from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INES, MAX, NOOR, PAS
 
 COMPANY = {
     "name": "Halden IT", "legal_name": "Halden IT GmbH", "street": "Hafenstraße 7", "postcode": "20457", "city": "Hamburg", "country": "DE",
-    "vat_id": "DE100000001", "email": "office@desk.example", "phone": "", "bank_name": "Hanse Bank", "iban": "DE02 1203 0000 0000 2020 51",
+    "vat_id": "DE100000008", "email": "office@desk.example", "phone": "", "bank_name": "Hanse Bank", "iban": "DE02 1203 0000 0000 2020 51",
     "bic": "BYLADEM1001", "currency": "EUR", "time_zone": "Europe/Berlin", "vat_rate": "7.7", "first_number": "2026-0147",
 }  # fmt: skip
 ROLE = {"name": "Senior consultant", "hourly_rate": "120", "effective_from": "2026-01-01"}
@@ -27,7 +27,7 @@ AGENT = {
 }  # fmt: skip
 CUSTOMER = {
     "name": "Acme", "legal_name": "", "street": "Speicherweg 12", "postcode": "20457", "city": "Hamburg", "country": "DE",
-    "vat_id": "DE100000002",
+    "vat_id": "DE100000016",
 }  # fmt: skip
 CONTRACT = {
     "name": "Support 2026", "start_on": "2026-01-01", "valid_until": "", "currency": "EUR", "vat_rate": "19", "payment_days": "14",
@@ -97,7 +97,7 @@ async def test_eight_forms_lead_from_nothing_to_all_that_an_invoice_needs(root: 
     shown = (await root.get("/agent/setup")).text
     assert "No role yet" not in shown
     page = (await root.get(acme)).text
-    for word in ("Ada Lindqvist", "Support 2026", "Helpdesk", "DE100000002", "19\u00a0%", "Every type"):
+    for word in ("Ada Lindqvist", "Support 2026", "Helpdesk", "DE100000016", "19\u00a0%", "Every type"):
         assert word in page
     async with transaction(SYSTEM) as tx:
         assert [row["name"] for row in await tx.fetch("select name from case_type order by position")] == [

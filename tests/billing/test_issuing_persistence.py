@@ -59,8 +59,8 @@ async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
         assert (invoice.number, invoice.issued_at) == ("2026-0147", NOW)
         assert (invoice.issue_date, invoice.due_on) == (date(2026, 11, 20), date(2026, 12, 4))
         parties = invoice.copied
-        assert (parties["seller"]["legal_name"], parties["seller"]["vat_id"]) == ("Halden IT GmbH", "DE100000001")
-        assert (parties["buyer"]["legal_name"], parties["buyer"]["vat_id"]) == ("Acme GmbH", "DE100000002")
+        assert (parties["seller"]["legal_name"], parties["seller"]["vat_id"]) == ("Halden IT GmbH", "DE100000008")
+        assert (parties["buyer"]["legal_name"], parties["buyer"]["vat_id"]) == ("Acme GmbH", "DE100000016")
         assert (parties["contract"]["name"], parties["contract"]["order_reference"]) == ("Support 2026", "4500-7731")
         assert (parties["bank"]["iban"], parties["issued_by"]) == ("DE02120300000000202051", "Max Herrmann")
         files = await tx.fetch(
@@ -92,8 +92,8 @@ async def test_the_pdf_says_all_that_an_invoice_has_to_say() -> None:
         invoice = await issued(60)
         text = text_of(await pdf_of(invoice))
         for part in (
-            "Invoice 2026-0147", "Halden IT GmbH Hafenstraße 7 20457 Hamburg Germany", "VAT id DE100000001", "Acme GmbH Speicherweg 12 20457 Hamburg",
-            "VAT id DE100000002",
+            "Invoice 2026-0147", "Halden IT GmbH Hafenstraße 7 20457 Hamburg Germany", "VAT id DE100000008", "Acme GmbH Speicherweg 12 20457 Hamburg",
+            "VAT id DE100000016",
             "Invoice date 20 Nov 2026", "Supply period 2 Oct 2026 to 6 Oct 2026", "Due on 4 Dec 2026", "Your order 4500-7731",
             "Contract Support 2026", "IBAN DE02 1203 0000 0000 2020 51", "BIC BYLADEM1001", "Hanse Bank", "Helpdesk",
             "1.8333 h", "various rates", "203.33",

@@ -31,7 +31,7 @@ COMMENT = "Certificate of the gateway renewed"
 REASON = f"{SECRET}: say which site it was"
 LOG = b"08:12 started\n08:32 no route to host\n"
 PDF_TEXTS = [
-    "Halden IT GmbH", "Hafenstraße 7", "20457 Hamburg", "DE100000001", "Acme GmbH", "Speicherweg 12", "DE100000002", "4500-7731",
+    "Halden IT GmbH", "Hafenstraße 7", "20457 Hamburg", "DE100000008", "Acme GmbH", "Speicherweg 12", "DE100000016", "4500-7731",
     "DE02 1203 0000 0000 2020 51", "Hanse Bank", "2026-0147", "Helpdesk", "142.50", "27.08", "169.58",
 ]  # fmt: skip
 
@@ -145,7 +145,7 @@ async def a_customer(page: Page, name: str, contact: str, start: str) -> str:
     """A customer with a contract, a service in it and a contact; gives the contact's invitation link."""
     await page.goto("/agent/customers/new")
     await fill(
-        page, name=name, legal_name=f"{name} GmbH", street="Speicherweg 12", postcode="20457", city="Hamburg", country="DE", vat_id="DE100000002"
+        page, name=name, legal_name=f"{name} GmbH", street="Speicherweg 12", postcode="20457", city="Hamburg", country="DE", vat_id="DE100000016"
     )  # fmt: skip
     await press(page, "Add customer")
     await press(page, "Add a contract")

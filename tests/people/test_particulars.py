@@ -1,5 +1,7 @@
 """What people type about persons and places."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,17 +14,40 @@ from portal.people.particulars import Checked
 
 @pytest.mark.parametrize(
     "typed",
-    """DE100000001 ATU12345678 BE0123456789 BG123456789 CY12345678X CZ12345678 DK12345678 EE123456789 EL123456789 ESX1234567X FI12345678
-    FRXX123456789 HR12345678901 HU12345678 IE1234567WA IE1000001A IT12345678901 LT123456789 LU12345678 LV12345678901 MT12345678
-    NL123456789B01 PL1234567890 PT123456789 RO12 SE123456789001 SI12345678 SK1234567890 XI123456789 GB123456789 GBGD001
-    CHE123456789MWST NO123456789MVA US123456789""".split(),
+    """DE100000008 ATU10990695 BE0815712491 BG191239662 CY19234540O CZ47093013 DK39090775 EE501361594 EL895837291 ESA31807415 FI67379940
+    FR34977981232 HR79039824701 HU27102325 IE1379574D IE0771263VA IT70622080433 LT595390014 LU09354405 LV88262695161 MT95260886
+    NL371204033B01 PL1047827264 PT291104746 RO43343460 SE638583895501 SI19492847 SK1670120089 XI921513162 XIGD001 GB534159057 GBGD001
+    CHE966487494 CHE648539080MWST NO948854171 NO747682674MVA US123456789""".split(),
 )
 def test_vat_ids_of_every_form_are_taken(typed: str) -> None:
     assert particulars.vat_id(typed) == typed
 
 
-def test_a_vat_id_is_kept_without_its_spaces() -> None:
-    assert particulars.vat_id(" de 100.000-001 ") == "DE100000001"
+@pytest.mark.parametrize(
+    "typed",
+    [
+        " de 100.000-008 ",
+        "DE\u00a0100\u202f000\u2011008",
+        "\uff24\uff25\uff11\uff10\uff10000008",
+        "DE1000\u200b00008\u202e",
+    ],
+)
+def test_a_vat_id_has_one_spelling(typed: str) -> None:
+    assert particulars.vat_id(typed) == "DE100000008"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["de02 1203 0000 0000 2020 51", "DE02\u00a01203-0000-0000\u200b202051", "\uff24E02120300000000202051"],
+)
+def test_an_iban_has_one_spelling(typed: str) -> None:
+    assert particulars.iban(typed) == "DE02120300000000202051"
+
+
+def test_numbers_are_read_whichever_digits_and_dashes_were_pasted() -> None:
+    assert particulars.phone("\uff0b49\u00a040\u2011555 0148") == "+49 40-555 0148"
+    assert particulars.whole(1, 99)("\uff11\uff12") == 12
+    assert particulars.day("2026\u201011\u201020") == date(2026, 11, 20)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +55,7 @@ def test_a_vat_id_is_kept_without_its_spaces() -> None:
     [
         ("811907980", "country's letters first"),
         ("DE81190798", "begins with DE looks different"),
+        ("DE100000007", "begins with DE looks different"),
         ("GR123456789", "begins with EL"),
         ("CH123456789", "begins with CHE"),
         ("DE", "country's letters first"),
