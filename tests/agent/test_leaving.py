@@ -173,6 +173,13 @@ async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
         assert [row.number for row in (await agents_list(MAX, Question(view=View.UNASSIGNED))).rows] == [iness.number]
 
 
+async def test_an_agent_who_is_ended_by_other_means_keeps_no_open_case(iness: Case) -> None:
+    """The database itself releases them."""
+    async with transaction(NOOR):
+        await (await Agent.find(INES.id)).end(now())
+    assert (await case_of(iness.number)).agent_id is None
+
+
 async def test_a_closed_case_of_somebody_who_left_can_be_taken(iness: Case) -> None:
     async with transaction(INES):
         await iness.close(by=INES, at=now())
