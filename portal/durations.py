@@ -7,6 +7,8 @@ from enum import StrEnum
 LONGEST = 24 * 60
 """Minutes of the longest entry: one day."""
 
+TOO_LONG = "One entry holds at most 24 h: split it by day."
+
 _UNITS = re.compile(
     r"(?:(?P<hours>[0-9]+(?:[.,][0-9]+)?)\s*(?:hours?|hrs?|h)\s*)?(?:(?P<minutes>[0-9]+(?:[.,][0-9]+)?)\s*(?P<unit>minutes?|mins?|m)?)?",
     re.ASCII | re.IGNORECASE,
@@ -18,8 +20,8 @@ _LAST_MINUTE = 59
 _UNREADABLE = "Write the time as 1h 30m, 90m or 1:30."
 
 
-def parse_duration(text: str) -> int:
-    """Return whole minutes, 1 to 1440, of `1h 30m`, `1h30`, `1h`, `90m`, `1:30`, `1.5h`, `1,5h`, `1 h 30 min`.
+def parse_duration(text: str, *, most: int = LONGEST, too_long: str = TOO_LONG) -> int:
+    """Return whole minutes, 1 to `most`, of `1h 30m`, `1h30`, `1h`, `90m`, `1:30`, `1.5h`, `1,5h`, `1 h 30 min`.
 
     Raises ValueError with one sentence for the person who typed it. A number without a unit is refused, because it can
     mean minutes or hours. A fraction that is no whole minute is refused too: nothing is rounded.
@@ -36,8 +38,8 @@ def parse_duration(text: str) -> int:
     minutes = _clock(typed) if ":" in typed else _units(typed)
     if minutes < 1:
         raise ValueError("Time is at least one minute.")
-    if minutes > LONGEST:
-        raise ValueError("One entry holds at most 24 h: split it by day.")
+    if minutes > most:
+        raise ValueError(too_long)
     return minutes
 
 

@@ -140,6 +140,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/cases/{number}/time": AGENTS,
     "GET /agent/cases/{number}/time/preview": AGENTS_CASE,
     "GET /agent/time": AGENTS,
+    "GET /agent/time/preview": AGENTS,
     "POST /agent/time": AGENTS,
     "POST /agent/time/submission": AGENTS,
     "GET /agent/time/{entry}": AGENTS,

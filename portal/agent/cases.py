@@ -28,7 +28,7 @@ from portal.web.visit import visit_of
 
 
 class NewCase(Struct, kw_only=True):
-    """A case that an agent opens: who asks, and what."""
+    """A case that an agent opens: who asks, and what. `then` is `wait` where it is the contact's turn at once."""
 
     customer: int | None = None
     contact: int | None = None
@@ -37,6 +37,7 @@ class NewCase(Struct, kw_only=True):
     case_type: int | None = None
     priority: int | None = None
     form_key: str = ""
+    then: str = ""
 
 
 class Ticked(Struct, kw_only=True):
@@ -130,6 +131,8 @@ async def open_case(
                 by=reader, contact_id=fields.contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
                 case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
             )  # fmt: skip
+            if fields.then == "wait" and case.stands is Status.NEW:
+                await case.change_status(Status.WAITING_FOR_CUSTOMER, by=reader, at=at)
     except Invalid as refusal:
         return await refused(request, _new, refusal, form)
     return see_other(f"/agent/cases/{case.number}")

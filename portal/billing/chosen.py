@@ -74,7 +74,7 @@ with recursive mine as (
 select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.customer_id, e.billing, r.name as role_name,
        s.contract_id, g.department_id in (select id from mine) as designated, a.name as approved_by,
        e.work_date, c.number as case_number, coalesce(u.name, 'General') as customer_name,
-       exists (select 1 from settled_entry d where d.entry_id = e.id) as settled
+       d.entry_id is not null as settled, case when i.state = 'draft' then i.id end as draft_id, i.number as invoice
 from time_entry e
 join agent g on g.id = e.agent_id
 left join role r on r.id = g.role_id
@@ -83,6 +83,8 @@ left join customer u on u.id = e.customer_id
 left join cases c on c.id = e.case_id
 left join approval p on p.entry_id = e.id and p.withdrawn_at is null
 left join agent a on a.id = p.approved_by_id
+left join settled_entry d on d.entry_id = e.id
+left join invoice i on i.id = d.invoice_id
 where e.id = any($1) order by e.id for no key update of e
 """
 

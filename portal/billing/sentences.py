@@ -7,7 +7,6 @@ REFUSED: dict[str, str] = {
     "approved": "It is approved already, by {name}.",
     "rejected": "It is rejected already, and {name} has not submitted it again.",
     "gone": "It was deleted meanwhile.",
-    "settled": "This time is on an invoice or a statement. Take it off the draft first; what is issued needs a credit note.",
     "before_service_start": "“{service.name}” had not begun on {entry.date:%-d %b %Y}.",
     "after_contract_end": "The contract “{contract.name}” had ended on {entry.date:%-d %b %Y}.",
     "no_rate": "There is no rate for {entry.agent_name} under “{service.name}” on {entry.date:%-d %b %Y}. Add one, then approve.",

@@ -11,6 +11,7 @@ from portal.database import current
 from portal.errors import Conflict, NotFound
 from portal.people.readers import AgentReader
 from portal.timekeeping import states, traces
+from portal.timekeeping.rules import why_settled
 
 
 async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
@@ -43,8 +44,7 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
         raise Conflict("These approvals are taken back already.")
 
     async def drop_one(entry_id: int) -> None:
-        if rows[entry_id]["settled"]:
-            raise Conflict(REFUSED["settled"])
+        _refuse_settled(rows[entry_id], by)
         await drop(rows[entry_id], by=by, at=at)
 
     return Outcome.of(await by_customer([row["entry_id"] for row in still], rows, drop_one), rows)
@@ -55,9 +55,13 @@ async def open_for_change(entry_id: int, *, by: AgentReader) -> Row:
     row = (await chosen([entry_id], by)).get(entry_id)
     if row is None:
         raise Conflict(REFUSED["gone"])
-    if row["settled"]:
-        raise Conflict(REFUSED["settled"])
+    _refuse_settled(row, by)
     return row
+
+
+def _refuse_settled(row: Row, by: AgentReader) -> None:
+    if row["settled"]:
+        raise Conflict(why_settled(by, row["draft_id"], row["invoice"]))
 
 
 async def drop(row: Row, *, by: AgentReader, at: datetime) -> None:

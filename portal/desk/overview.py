@@ -29,6 +29,7 @@ class Brief:
     said: str | None
     said_by: str | None
     said_at: datetime | None
+    opened_by_us: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ async def overview(reader: ContactReader, at: datetime) -> Overview:
     rows = await current().fetch(
         f"""
         with mine as (
-          select c.id, c.number, c.subject, c.status, c.resolved_at, c.updated_at, c.agent_id, c.status = 'waiting_for_customer' as waits
+          select c.id, c.number, c.subject, c.status, c.resolved_at, c.updated_at, c.agent_id, c.opened_by_agent_id is not null as opened_by_us,
+            c.status = 'waiting_for_customer' as waits
           from cases c where {Case.visible_sql(reader, "c")}
             and (c.status not in ('resolved', 'closed') or (c.status = 'resolved' and c.resolved_at > $1))
         ), placed as (

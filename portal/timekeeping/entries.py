@@ -17,7 +17,7 @@ from piccolo.table import Table
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import AgentReader, Reader, System
-from portal.timekeeping import traces
+from portal.timekeeping import changes, traces
 from portal.timekeeping.rules import OPEN, State, why_fixed
 from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
 from portal.visible import visible
@@ -167,6 +167,7 @@ class TimeEntry(Table, tablename="time_entry"):
         if not told and version == self.version:
             return self
         entry = await self._set({**content, "customer_id": ground.customer_id}, version)
+        await changes.keep(entry, told, by, at)
         await traces.leave(entry, "time.changed", by, at, told)
         return entry
 

@@ -8,8 +8,9 @@ from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.errors import NotFound
 from portal.people.readers import AgentReader
+from portal.timekeeping.changes import CHANGES, Change
 from portal.timekeeping.entries import VISIBLE
-from portal.timekeeping.rules import Billing, State, why_fixed
+from portal.timekeeping.rules import Billing, State, why_fixed, why_settled
 
 PAGE = 50
 """Entries on one page of a list."""
@@ -17,7 +18,11 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An entry with the names around it, as lists and feeds show it. `at`: when it was logged; `reason`: why a manager rejected it."""
+    """An entry with the names around it, as lists and feeds show it.
+
+    `at`: when it was logged; `reason`: why a manager rejected it; `changes`: what somebody else than `agent` changed; `implied`: whether it
+    was approved without having been submitted (C4). A settled entry is on the draft `draft_id`, on the invoice `invoice`, or on a statement.
+    """
 
     id: int
     version: int
@@ -41,17 +46,25 @@ class Line:
     customer: str | None
     reason: str | None
     settled: bool
+    draft_id: int | None
+    invoice: str | None
+    approved_by_id: int | None
+    approved_by: str | None
+    implied: bool
+    changes: tuple[Change, ...]
     shape: str = "entry"
 
     @property
     def state_word(self) -> str:
-        """As the chip says it; what a document has settled is billed."""
-        return "Billed" if self.settled else self.state.word
+        """As the chip says it; what a document has settled is billed, or will be."""
+        if self.settled:
+            return "On a draft" if self.draft_id else "Billed"
+        return self.state.word
 
     def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
-        """Why `by` may not change it now; None if they may."""
+        """Return why `by` may not change it now; None if they may."""
         if self.settled:
-            return "This time is billed. It can only be corrected by taking it off its document."
+            return why_settled(by, self.draft_id, self.invoice)
         return why_fixed(by, self.agent_id, self.state, self.window_from, at)
 
     def may_be_changed(self, by: AgentReader, at: datetime) -> bool:
@@ -65,24 +78,34 @@ class Line:
 
     @classmethod
     def of_row(cls, row: Any) -> "Line":
-        """A record of `COLUMNS`."""
-        return cls(**dict(row) | {"state": State(row["state"]), "billing": Billing(row["billing"])})
+        """Read a record of `COLUMNS`."""
+        read = {
+            "state": State(row["state"]),
+            "billing": Billing(row["billing"]),
+            "changes": Change.read(row["changes"]),
+        }
+        return cls(**dict(row) | read)
 
 
-# The reason and the settlement come from the managers' room; they are read here so that a list stays one query.
+# What managers did with it comes from their room; it is read here so that a list stays one query.
 COLUMNS = f"""
 e.id, e.version, e.state, e.work_date, e.actual_minutes as minutes, e.billing, e.billable_minutes as counts, e.override_reason,
 e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as at, e.window_from, e.service_id,
 {shown_service("e.service_id")} as service, e.customer_id,
 c.number as case_number, c.subject as case_subject, u.name as customer,
 case when e.state = 'rejected' then (select r.reason from rejection r where r.entry_id = e.id order by r.rejected_at desc limit 1) end as reason,
-e.state = 'approved' and exists (select 1 from settled_entry d where d.entry_id = e.id) as settled
+d.entry_id is not null as settled, case when i.state = 'draft' then i.id end as draft_id, i.number as invoice,
+p.approved_by_id, m.name as approved_by, coalesce(p.submission_implied, false) as implied, {CHANGES} as changes
 """  # noqa: S608
 
 SOURCE = """
 from time_entry e join agent a on a.id = e.agent_id
 left join cases c on c.id = e.case_id
 left join customer u on u.id = e.customer_id
+left join settled_entry d on d.entry_id = e.id
+left join invoice i on i.id = d.invoice_id
+left join approval p on p.entry_id = e.id and p.withdrawn_at is null
+left join agent m on m.id = p.approved_by_id
 """
 
 LEFT = "a.ended_at is not null and e.state in ('draft', 'rejected') and e.agent_id <> $1"

@@ -6,19 +6,24 @@ from datetime import date
 from portal.database import current
 from portal.durations import Rounding, RoundingMode, clock, parse_duration, spoken
 from portal.people.readers import AgentReader
-from portal.timekeeping.rules import Billing, counted
+from portal.timekeeping.rules import Billing, counted, why_not_billable_on
 
 WAITING = "Write how long it took: 1h 30m, 90m or 1:30."
+UNDER_NO_SERVICE = "Choose a service, so that it can be billed."
+GENERAL = "General time: nothing of it counts."
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """`wrong`: a sentence where the duration cannot be read, else "". `text` and `rounding` say what of it counts and why.
+    """`wrong`: a sentence where the duration cannot be read, else "". `warning`: why a manager could not approve it as it is, else "".
+
+    `text` and `rounding` say what of it counts and why.
 
     `seen` are the parts of the row that the customer will see: day, comment, role, minutes as h:min; none where they will see nothing.
     """
 
     wrong: str = ""
+    warning: str = ""
     text: str = ""
     rounding: str = WAITING
     work_date: date | None = None
@@ -26,15 +31,16 @@ class Understood:
 
 
 _SERVICE = """
-select s.rounding_minimum, s.rounding_increment, s.rounding_mode,
+select s.rounding_minimum, s.rounding_increment, s.rounding_mode, s.name, s.effective_start,
+  k.name as contract, k.start_on, k.end_on,
   (select r.name from agent a join role r on r.id = a.role_id where a.id = $3) as role
-from service s where s.id = $1 and s.customer_id = $2
+from service s join contract k on k.id = s.contract_id where s.id = $1 and s.customer_id = coalesce($2, s.customer_id)
 """
 
 
 async def understood(
     by: AgentReader,
-    customer_id: int,
+    customer_id: int | None,
     *,
     duration: str,
     work_date: str,
@@ -42,7 +48,7 @@ async def understood(
     billing: str,
     external_comment: str,
 ) -> Understood:
-    """By one query; whatever is typed so far, this does not raise."""
+    """Read what is typed so far, by one query; it does not raise. Without a `customer_id` any customer's service may be chosen."""
     if not duration.strip():
         return Understood()
     try:
@@ -54,7 +60,7 @@ async def understood(
         return Understood(text=spoken(minutes), rounding="Not billable: nothing of it counts.")
     row = await current().fetchrow(_SERVICE, service_id, customer_id, by.id)
     if row is None:
-        return Understood(text=spoken(minutes), rounding="Choose a service, so that it can be billed.")
+        return Understood(text=spoken(minutes), rounding=GENERAL if customer_id is None else UNDER_NO_SERVICE)
     rounding = Rounding(row["rounding_minimum"], row["rounding_increment"], RoundingMode(row["rounding_mode"]))
     counts = counted(minutes, choice, rounding).minutes
     parts = (
@@ -63,10 +69,13 @@ async def understood(
         clock(counts),
         "no charge" if choice is Billing.NO_CHARGE else "",
     )
+    day = _day(work_date)
+    begins = max(row["start_on"], row["effective_start"])
     return Understood(
+        warning=why_not_billable_on(day, row["name"], begins, row["contract"], row["end_on"]) if day else "",
         text=f"{spoken(minutes)}, counts {spoken(counts)}",
         rounding=words_of(rounding),
-        work_date=_day(work_date),
+        work_date=day,
         seen=tuple(filter(None, parts)),
     )
 

@@ -15,6 +15,7 @@ WINDOW = timedelta(hours=24)
 
 MOST_COUNTED = 2 * LONGEST
 """Minutes: rounding may count more than was worked, never more than this."""
+TOO_MUCH = f"An entry counts at most {spoken(MOST_COUNTED)}."
 
 
 class State(StrEnum):
@@ -72,7 +73,7 @@ def counted(
     if override is None or override == by_rule:
         return Counting(by_rule)
     if not 0 <= override <= MOST_COUNTED:
-        raise Invalid({"counts": f"An entry counts at most {spoken(MOST_COUNTED)}."})
+        raise Invalid({"counts": TOO_MUCH})
     reason = visible(reason).strip()
     if not reason:
         raise Invalid({"override_reason": f"Say why it counts {spoken(override)} and not {spoken(by_rule)}."})
@@ -93,9 +94,32 @@ def why_not_on(work_date: date, latest: date) -> str | None:
     return None
 
 
+def why_not_billable_on(work_date: date, service: str, begins: date, contract: str, ends: date | None) -> str:
+    """Return the sentence against billing time of a day before the service begins or after its contract ends, else "".
+
+    `ends` is the first day without the contract. An approval refuses the same days.
+    """
+    if work_date < begins:
+        return f"“{service}” begins on {begins:%-d %b %Y}: time before that day cannot be approved."
+    if ends is not None and work_date >= ends:
+        last = ends - timedelta(days=1)
+        return f"The contract “{contract}” ended on {last:%-d %b %Y}: time after that day cannot be approved."
+    return ""
+
+
 def _year_before(day: date) -> date:
     is_leap_day = (day.month, day.day) == (2, 29)
     return day.replace(year=day.year - 1, day=28 if is_leap_day else day.day)
+
+
+def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> str:
+    """Return the sentence against changing time that a document has settled: a draft, an issued invoice by its number, else a statement."""
+    if draft_id is not None:
+        who = "Take it off the draft" if by.is_manager else "A manager can take it off the draft"
+        return f"This time is on a draft. {who}; then it can be changed."
+    if invoice is not None:
+        return f"This time is on the invoice {invoice}. What is issued stays as it is."
+    return "This time is on a statement, which stays as it is."
 
 
 def why_fixed(by: AgentReader, agent_id: int, state: State, window_from: datetime, at: datetime) -> str | None:

@@ -8,7 +8,15 @@ from typing import Any, Self
 from portal.database import current
 from portal.durations import LONGEST, Rounding, RoundingMode, parse_duration
 from portal.errors import Invalid
-from portal.timekeeping.rules import Billing, Counting, counted, latest_work_date, why_not_on
+from portal.timekeeping.rules import (
+    MOST_COUNTED,
+    TOO_MUCH,
+    Billing,
+    Counting,
+    counted,
+    latest_work_date,
+    why_not_on,
+)
 from portal.visible import visible
 
 LONGEST_COMMENT = 1000
@@ -76,7 +84,9 @@ class Work:
 
 def parse_counted(text: str) -> int:
     """Minutes that count by a decision: a duration, or 0. Raises ValueError with a sentence."""
-    return 0 if text.strip() in ("0", "0m", "0h", "0:00") else parse_duration(text)
+    return (
+        0 if text.strip() in ("0", "0m", "0h", "0:00") else parse_duration(text, most=MOST_COUNTED, too_long=TOO_MUCH)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
-from portal.agent.pages import agent_page, overtaken
+from portal.agent.pages import agent_page, overtaken, whole
 from portal.agent.time.form import Logged, Web
 from portal.billing import change_entry, delete_entry
 from portal.contracts.services import Service
@@ -20,6 +20,7 @@ from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.timekeeping import lists
 from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.preview import Understood, understood
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
 from portal.web.pages import refused, see_other
@@ -72,10 +73,20 @@ async def _entry(
         entry=line,
         services=services,
         today=day,
+        understood=await _understood(reader, line, typed or {}),
         seen=as_seen(Said.by(line)),
         errors=errors or {},
         typed=typed or {},
     )
+
+
+async def _understood(reader: AgentReader, line: lists.Line, typed: dict[str, str]) -> Understood:
+    """What the form says at the moment, with a warning where it could not be approved."""
+    said = Said.by(line)
+    return await understood(
+        reader, line.customer_id, duration=typed.get("duration", said.duration), work_date=typed.get("work_date", said.work_date),
+        service_id=whole(str(typed.get("service", said.service))), billing=typed.get("billing", said.billing), external_comment="",
+    )  # fmt: skip
 
 
 @post("/time/{entry:int}")

@@ -1,5 +1,6 @@
 """One's own time: the list by day, submitting, and logging time that is not on a case."""
 
+import contextlib
 import uuid
 from datetime import datetime
 from typing import Any
@@ -7,21 +8,22 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
-from portal.agent.pages import agent_page
+from portal.agent.pages import agent_page, whole
 from portal.agent.time.form import Chosen, Logged, Web, state_of
 from portal.contracts.services import Service
 from portal.database import transaction
-from portal.desk import Case
+from portal.desk import Case, Details
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.timekeeping import lists
 from portal.timekeeping.entries import TimeEntry
-from portal.timekeeping.rules import State
+from portal.timekeeping.preview import Understood, understood
+from portal.timekeeping.rules import Billing, State
 from portal.timekeeping.states import Submission, submit
 from portal.web import drafts
 from portal.web.forms import Form
-from portal.web.pages import refused, see_other
+from portal.web.pages import page, refused, see_other
 from portal.web.visit import visit_of
 
 
@@ -48,8 +50,25 @@ async def _own_time(
     return await agent_page(
         request, reader, "agent/time/list.html", status=Conflict.status if outcome and not outcome.submitted else 200,
         which=which, entries=entries, counts=await lists.counts(reader, reader.id), states=list(State), outcome=outcome,
-        today=day, services=await Service.all_offered(day), form_key=uuid.uuid4(), errors=errors or {}, typed=typed or kept["/agent/time"],
+        today=day, services=await Service.all_offered(day), form_key=uuid.uuid4(), understood=Understood(),
+        errors=errors or {}, typed=typed or kept["/agent/time"],
     )  # fmt: skip
+
+
+@get("/time/preview")
+async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Show what the form understood so far: of the own list, where a case may be named, or of an entry that is changed."""
+    typed, details = request.query_params, None
+    with contextlib.suppress(NotFound):
+        details = await Details.find(typed.get("case", "").strip().removeprefix("#"), reader)
+    usual = "" if details is None or details.type_is_billable else Billing.NOT_BILLABLE.value
+    customer = details.case.customer_id if details else whole(typed.get("customer"))
+    line = await understood(
+        reader, customer, duration=typed.get("duration", ""), work_date=typed.get("work_date", ""),
+        service_id=whole(typed.get("service")) or (details.case.service_id if details else None), billing=typed.get("billing") or usual,
+        external_comment="",
+    )  # fmt: skip
+    return page(request, "agent/cases/_understood.html", understood=line)
 
 
 @post("/time")
@@ -101,4 +120,4 @@ async def _case_of(typed: str, reader: AgentReader) -> Case | None:
         raise Invalid({"case": "There is no case with this number."}) from None
 
 
-handlers: list[Any] = [own_time, log_time, submit_time]
+handlers: list[Any] = [own_time, preview, log_time, submit_time]

@@ -1,0 +1,118 @@
+"""What an agent reads of what a manager did with their time, and what the forms warn of while somebody types."""
+
+import pytest
+
+from portal import billing
+from portal.billing import Choice
+from portal.database import current, transaction
+from portal.desk import Case, Status
+from portal.people.readers import SYSTEM
+from portal.timekeeping.work import Work
+from tests.billing.work import OCTOBER, a_service, log
+from tests.browser import Browser
+from tests.world import ACME, ACME_CONTRACT, ADA, INES, MAX, NOW
+
+
+def told(html: str) -> str:
+    return html.replace("\xa0", " ")
+
+
+async def test_an_author_reads_what_a_manager_changed_and_approved_alone(ines: Browser, case: Case) -> None:
+    """In the feed of the case and in the own list: old, new, who."""
+    async with transaction(MAX):
+        entry = await log(60, case_id=case.id)
+        work = Work(
+            minutes=90,
+            work_date=OCTOBER,
+            service_id=1,
+            external_comment="Switch replaced",
+            description="internal words",
+        )
+        await billing.change_entry(entry.id, work, version=1, by=MAX, at=NOW)
+    feed, own = f"/agent/cases/{case.number}", "/agent/time"
+    for page in (feed, own, f"/agent/time/{entry.id}"):
+        text = told((await ines.get(page)).text)
+        assert "Max Herrmann changed this" in text
+        assert "Worked 1 h → 1 h 30 min" in text
+        assert "approved it alone" not in text
+    async with transaction(MAX):
+        await billing.approve([Choice(entry.id, 2)], by=MAX, at=NOW)
+    for page in (feed, own):
+        assert "and approved it alone" in (await ines.get(page)).text
+
+
+async def test_an_author_reads_that_a_submission_was_implied(ines: Browser, case: Case) -> None:
+    """C4."""
+    async with transaction(MAX):
+        entry = await log(60, case_id=case.id, state="draft")
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+    for page in (f"/agent/cases/{case.number}", "/agent/time"):
+        assert "Max Herrmann approved this before it was submitted." in (await ines.get(page)).text
+
+
+async def test_a_day_without_a_contract_warns_while_it_is_typed(ines: Browser, case: Case) -> None:
+    """On a case, in the own list with and without a case, and where an entry is changed."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contract set end_on = '2026-10-01' where id = 1")
+        late = await a_service(ACME, ACME_CONTRACT, "Late", effective_start=OCTOBER)
+        entry = await log()
+    ended = "The contract “Support 2026” ended on 30 Sep 2026: time after that day cannot be approved."
+    begun = "“Late” begins on 6 Oct 2026: time before that day cannot be approved."
+    typed = "duration=1h&work_date="
+    for address in (
+        f"/agent/cases/{case.number}/time/preview?service=1&{typed}",
+        f"/agent/time/preview?service=1&case=&{typed}",
+        f"/agent/time/preview?service=&case=%23{case.number}&{typed}",
+        f"/agent/time/preview?customer=1&service=1&{typed}",
+    ):
+        assert ended in (await ines.get(f"{address}2026-10-01")).text
+        assert "cannot be approved" not in (await ines.get(f"{address}2026-09-30")).text
+    assert begun in (await ines.get(f"/agent/time/preview?service={late}&{typed}2026-09-01")).text
+    assert "General time" in (await ines.get(f"/agent/time/preview?{typed}2026-09-01")).text
+    assert "Choose a service" in (await ines.get(f"/agent/time/preview?customer=1&{typed}2026-09-01")).text
+    async with await Browser.of(ines.app, MAX) as max_:
+        assert ended in (await max_.get(f"/agent/time/{entry.id}")).text
+
+
+@pytest.mark.parametrize("then", ["", "wait"])
+async def test_a_case_that_we_opened_says_whose_turn_it_is(ines: Browser, ada: Browser, then: str) -> None:
+    typed = {
+        "customer": ACME,
+        "contact": ADA.id,
+        "subject": "Move the server",
+        "body": "On Friday?",
+        "case_type": 1,
+        "priority": 2,
+    }
+    answer = await ines.send_form("/agent/cases/new", typed | {"then": then})
+    number = answer.headers["location"].rsplit("/", 1)[1]
+    page, home = (await ada.get(f"/cases/{number}")).text, (await ada.get("/")).text
+    assert "We owe you a reply" not in page + home
+    if then:
+        assert "It is your turn" in page
+        assert "One case waits for you" in home
+    else:
+        assert "We opened this case for you, and it is our turn" in page
+        assert "We opened it for you." in home
+
+
+async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: Browser) -> None:
+    """Once the contact has answered, it is our turn whatever comes late."""
+    key = "5d3f0c1e-8f5e-4c60-9a8e-000000000001"
+    typed = {
+        "customer": ACME,
+        "contact": ADA.id,
+        "subject": "Move",
+        "body": "On Friday?",
+        "case_type": 1,
+        "priority": 2,
+        "then": "wait",
+        "form_key": key,
+    }
+    number = (await ines.send_form("/agent/cases/new", typed)).headers["location"].rsplit("/", 1)[1]
+    async with transaction(ADA):
+        await (await Case.find(number, ADA)).reply(by=ADA, text="Yes.", at=NOW)
+    assert (await ines.send_form("/agent/cases/new", typed)).status_code == 303
+    async with transaction(INES):
+        assert (await Case.find(number, INES)).stands is Status.OPEN
+        assert await current().fetchval("select count(*) from cases") == 1

@@ -1,0 +1,134 @@
+"""What a manager changed alone is told to the author; what a document settled says what can be done about it."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from portal import billing
+from portal.billing import Choice
+from portal.database import current, transaction
+from portal.people.readers import SYSTEM
+from portal.timekeeping import lists
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.rules import why_not_billable_on
+from portal.timekeeping.work import Work, parse_counted
+from tests.billing.work import NOVEMBER, OCTOBER, a_service, log
+from tests.world import ACME, ACME_CONTRACT, INES, MAX, NOOR, NOW
+
+pytestmark = pytest.mark.usefixtures("dsn")
+LATER = NOW + timedelta(hours=1)
+
+
+async def test_what_a_manager_changed_is_kept_with_old_new_and_who() -> None:
+    async with transaction(MAX):
+        entry = await log(60, comment="Switch replaced")
+        other = await a_service(ACME, ACME_CONTRACT, "Network care")
+        work = Work(
+            minutes=90,
+            work_date=OCTOBER + timedelta(days=1),
+            service_id=other,
+            external_comment="Two switches",
+            description="internal words",
+        )
+        await billing.change_entry(entry.id, work, version=1, by=MAX, at=LATER)
+        line = await lists.find(INES, entry.id)
+        (change,) = line.changes
+        assert (change.by, change.at) == ("Max Herrmann", LATER)
+        assert change.parts == [
+            ("Worked", "1\xa0h", "1\xa0h\xa030\xa0min"),
+            ("Work date", "6\xa0Oct 2026", "7\xa0Oct 2026"),
+            ("Service", "“Helpdesk”", "“Network care”"),
+            ("Counts", "1\xa0h", "1\xa0h\xa030\xa0min"),
+            ("External comment", "“Switch replaced”", "“Two switches”"),
+        ]
+        assert line.approved_by_id is None
+        await billing.approve([Choice(entry.id, 2)], by=MAX, at=LATER)
+        assert (await lists.find(INES, entry.id)).approved_by_id == change.by_id
+
+
+async def test_what_the_author_changes_needs_no_record() -> None:
+    async with transaction(INES):
+        entry = await TimeEntry.log(INES, Work(minutes=30, work_date=OCTOBER, service_id=1), at=NOW)
+        await entry.change(INES, Work(minutes=45, work_date=OCTOBER, service_id=1), version=1, at=NOW)
+        assert (await lists.find(INES, entry.id)).changes == ()
+
+
+async def test_the_record_cannot_be_altered() -> None:
+    async with transaction(SYSTEM) as tx:
+        granted = await tx.fetch(
+            "select privilege_type from information_schema.role_table_grants where table_name = 'time_change' and grantee like 'portal_%'"
+        )
+    assert sorted(row["privilege_type"] for row in granted) == ["INSERT", "SELECT"]
+
+
+async def test_settled_time_says_what_can_be_done_about_it() -> None:
+    """C2: taking it off helps for a draft only."""
+    async with transaction(MAX):
+        entry = await log()
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert run is not None
+        line = await lists.find(MAX, entry.id)
+        assert line.state_word == "On a draft"
+        assert line.why_fixed(MAX, NOW) == "This time is on a draft. Take it off the draft; then it can be changed."
+        assert line.why_fixed(INES, NOW) == (
+            "This time is on a draft. A manager can take it off the draft; then it can be changed."
+        )
+        invoice = await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
+        line = await lists.find(MAX, entry.id)
+        assert (line.state_word, line.draft_id) == ("Billed", None)
+        assert (
+            line.why_fixed(NOOR, NOW) == f"This time is on the invoice {invoice.number}. What is issued stays as it is."
+        )
+
+
+async def test_time_on_a_statement_says_so() -> None:
+    async with transaction(MAX):
+        entry = await log(billing="no_charge")
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        line = await lists.find(MAX, entry.id)
+        assert line.why_fixed(MAX, NOW) == "This time is on a statement, which stays as it is."
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("24h", 1440), ("24h 1m", 1441), ("30:00", 1800), ("48h", 2880), ("0", 0), ("0m", 0)]
+)
+async def test_what_counts_may_be_twice_a_day(text: str, minutes: int) -> None:
+    """D8: the form takes what the rule allows."""
+    assert parse_counted(text) == minutes
+
+
+@pytest.mark.parametrize("text", ["48h 1m", "48:01", "2881m", "999h"])
+async def test_more_than_that_does_not_count(text: str) -> None:
+    with pytest.raises(ValueError, match="An entry counts at most 48"):
+        parse_counted(text)
+
+
+async def test_an_entry_that_counts_for_more_than_a_day_can_be_stored() -> None:
+    async with transaction(MAX):
+        entry = await log()
+        work = Work.typed(
+            duration="24h",
+            work_date=OCTOBER.isoformat(),
+            service_id=1,
+            billing="billable",
+            counts="48h",
+            override_reason="Night on the roof",
+        )
+        await billing.change_entry(entry.id, work, version=1, by=MAX, at=NOW)
+        assert (await lists.find(MAX, entry.id)).counts == 2880
+
+
+@pytest.mark.parametrize("days", [-1, 0, 30, 59, 60, 61])
+async def test_the_warning_and_the_approval_agree_on_every_day(days: int) -> None:
+    """The first day and the last of a service, and those beside them."""
+    begins, ends = date(2026, 8, 1), date(2026, 9, 30)
+    day = begins + timedelta(days=days)
+    async with transaction(MAX):
+        await current().execute("update contract set start_on = '2026-01-01', end_on = $1 where id = 1", ends)
+        await current().execute("update service set effective_start = $1 where id = 1", begins)
+        entry = await log(on=day, hourly_rate=Decimal(100))
+        outcome = await billing.approve([entry.choice], by=MAX, at=NOW)
+    assert bool(outcome.refused) == bool(why_not_billable_on(day, "Helpdesk", begins, "Support", ends))
