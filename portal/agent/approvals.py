@@ -1,7 +1,7 @@
 """Approvals: what waits for a manager's yes or no, and taking a yes back."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -29,11 +29,12 @@ from portal.billing import (
 )
 from portal.database import transaction
 from portal.errors import Invalid
-from portal.people.agents import Agent
-from portal.people.customers import Customer
+from portal.people.agents import AGENTS
+from portal.people.customers import CUSTOMERS
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
 from portal.timekeeping.lists import left_count
+from portal.web.finding import asked as found_by
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.guards import manager_only
@@ -101,14 +102,16 @@ async def _show(
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
     asked = request.query_params
-    waiting = await list_waiting(reader, _filters(asked))
+    agent, customer = await found_by(request, "agent", AGENTS), await found_by(request, "customer", CUSTOMERS)
+    filters = replace(_filters(asked), agent_id=agent.id, customer_id=customer.id)
+    waiting = await list_waiting(reader, filters)
     ticks = ticks or Ticks(unticked=frozenset(ids(asked.get("unticked", ""))))
     approved = await list_approved(reader, before=whole(asked.get("approved_before")))
     return await agent_page(
         request, reader, "agent/approvals/show.html", status=outcome.status if outcome else 200,
         errors=errors or {}, typed=typed or {}, outcome=outcome, waiting=waiting, ticks=ticks, sums=_sums(waiting, ticks),
-        filters=_filters(asked), query=_query(request), turning=_turning(request, waiting), toast=_toast(request, outcome),
-        agents=await Agent.known(), customers=await Customer.known(), approved=approved,
+        filters=filters, query=_query(request), turning=_turning(request, waiting), toast=_toast(request, outcome),
+        agent=agent, customer=customer, approved=approved,
         earlier=_query(request, approved_before=approved.next) if approved.next else "",
         earlier_shown="approved_before" in asked, left=await left_count(reader),
     )  # fmt: skip
@@ -239,11 +242,9 @@ def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
 
 
 def _filters(asked: Any) -> Filters:
-    """What the address asks for; what makes no sense there is left out."""
+    """What the address asks for, but for the agent and the customer; what makes no sense there is left out."""
     return Filters(
         until=_date(asked.get("until", "")),
-        agent_id=whole(asked.get("agent", "")),
-        customer_id=whole(asked.get("customer", "")),
         drafts=asked.get("drafts") == "yes",
         after=Key.parse(asked.get("after", "")),
     )

@@ -31,9 +31,10 @@ from portal.billing import (
 from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.errors import Conflict, Invalid
-from portal.people.customers import Customer
+from portal.people.customers import CUSTOMERS, Customer
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
+from portal.web.finding import asked
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form, Nothing
 from portal.web.guards import manager_only
@@ -58,21 +59,20 @@ async def _list(
     sentence: str = "",
     issued: int = 0,
 ) -> Response[str]:
-    asked = request.query_params.get("customer", "")
-    customer_id = whole(asked)
+    customer = await asked(request, "customer", CUSTOMERS)
     after = turned(request, "after", "drafts", "statements")
     found: dict[str, Any] = {
-        "drafts": await list_drafts(reader, customer_id=customer_id, after=after.get("drafts")),
-        "issued": await list_issued(reader, customer_id=customer_id, after=after.get("after")),
-        "statements": await list_statements(reader, customer_id=customer_id, after=after.get("statements")),
-        "customer_id": customer_id,
+        "drafts": await list_drafts(reader, customer_id=customer.id, after=after.get("drafts")),
+        "issued": await list_issued(reader, customer_id=customer.id, after=after.get("after")),
+        "statements": await list_statements(reader, customer_id=customer.id, after=after.get("statements")),
+        "customer_id": customer.id,
         "after": after,
     }
     if wants_fragment(request):
         return page(request, "agent/invoices/_list.html", **found)
     done = issued or whole(request.query_params.get("issued", ""))
     return await agent_page(
-        request, reader, "agent/invoices/list.html", customers=await Customer.known(), not_issued=not_issued, sentence=sentence,
+        request, reader, "agent/invoices/list.html", customer=customer, not_issued=not_issued, sentence=sentence,
         toast={"words": f"{plural(done, 'invoice')} issued."} if done else None, **found,
     )  # fmt: skip
 

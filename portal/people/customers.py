@@ -12,7 +12,7 @@ from portal.database import current
 from portal.database.finder import Finder
 from portal.errors import NotFound
 from portal.people import invitations, sessions
-from portal.people.offered import Known, Offered, known, offered
+from portal.people.offered import Offered, offered
 from portal.people.particulars import Checked, country, in_range, line, optional, unless_taken, vat_id
 from portal.people.readers import SYSTEM, Reader, System
 
@@ -65,11 +65,6 @@ class Customer(Table, tablename="customer"):
     async def offered(cls) -> list[Offered]:
         """Those that have not ended, by name, for choosing one."""
         return await offered("select id, name from customer where ended_at is null order by folded(name), id")
-
-    @classmethod
-    async def known(cls) -> list[Known]:
-        """Return all customers for a filter: those of today by name, then those that have ended."""
-        return await known("select id, name, ended_at is not null from customer order by 3, folded(name)")
 
     @classmethod
     async def listed(cls, search: str = "") -> list[Any]:

@@ -4,7 +4,7 @@
 steer the formats: `reader` (locale and time zone; else the company's zone and British English), `company` and `now`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
@@ -75,16 +75,6 @@ def dom_id(*parts: object) -> str:
     return "-".join(str(part) for part in parts)
 
 
-def options(offered: Iterable[Any], chosen: int | None) -> Markup:
-    """An `<option>` for each of many that have an id and a name: two hundred cost a tenth of what a loop in a template does."""
-    return Markup("".join(_option(one.id, one.name, one.id == chosen) for one in offered))
-
-
-@lru_cache(maxsize=4096)
-def _option(id: int, name: str, is_chosen: bool) -> str:
-    return f'<option value="{int(id)}"{" selected" if is_chosen else ""}>{escape(name)}'
-
-
 def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
     """Drawings escape their texts themselves (`drawings.attributes`), so their SVG is HTML; the same is not drawn twice."""
 
@@ -144,7 +134,6 @@ def _environment() -> Environment:
         "icon": icon,
         "mark": _drawn(drawings.mark),
         "meter": _drawn(drawings.meter),
-        "options": options,
         "pie": _drawn(drawings.pie),
         "plural": formats.plural,
         "printing_note": letters.printing_note,

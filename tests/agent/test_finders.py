@@ -12,7 +12,7 @@ from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.agent.test_cases import numbers, open_case
 from tests.browser import Browser
-from tests.world import ACME, ADA, GIL, GLOBEX, INES, NOW
+from tests.world import ACME, ADA, GIL, GLOBEX, INES, MAX, NOW
 
 
 async def customers(count: int) -> None:
@@ -66,6 +66,18 @@ async def test_a_filter_shows_what_it_is_set_to(ines: Browser, case: Case) -> No
     answer = await ines.get(f"/agent/cases?customer={ACME}")
     assert re.search(r'name="customer_typed"[^>]* value="Acme"', answer.text)
     assert f'name="customer" value="{ACME}"' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/agent/invoices", "/agent/approvals"])
+async def test_the_lists_of_managers_are_narrowed_by_typing_too(app: Gate, path: str) -> None:
+    async with await Browser.of(app, MAX) as browser:
+        chosen = await browser.get(f"{path}?customer_typed=glob")
+        assert re.search(r'name="customer_typed"[^>]* value="Globex"', chosen.text)
+        assert 'name="customer" value="2"' in chosen.text
+        assert "Clear filters" in chosen.text
+        several = await browser.get(f"{path}?customer_typed=e")
+        assert f'href="{path}?customer=2">Globex' in several.text
+        assert several.text.count("<option") < 10
 
 
 @pytest.mark.slow
