@@ -94,7 +94,7 @@ CUSTOMERS = (
         share=16,
     ),
     Organisation(
-        _seat("Globex", "Globex Ltd", "1 Quay Road", "D01 X2Y3", "Dublin", "IE3317842T"),
+        _seat("Globex", "Globex Ltd", "1 Quay Road", "D01 X2Y3", "Dublin", "IE3317842S"),
         (Person("Gil Moreau", EVERYTHING, "+353 1 555 0117", "Europe/Dublin"),),
         (
             Frame(
@@ -183,7 +183,7 @@ CUSTOMERS = (
         share=4,
     ),
     Organisation(
-        _seat("Sernaz Hotels", "Sernaz Hotels AG", "Via Larisch 9", "7000", "Chur", "CHE314159018"),
+        _seat("Sernaz Hotels", "Sernaz Hotels AG", "Via Larisch 9", "7000", "Chur", "CHE314159016"),
         (Person("Flurina Sernaz", EVERYTHING, "+41 81 555 01 40", "Europe/Zurich"), Person("Reto Fluor", CASES)),
         (
             Frame(
@@ -197,7 +197,7 @@ CUSTOMERS = (
         share=5,
     ),
     Organisation(
-        _seat("Dornkamp Glass", "Dornkamp Glas B.V.", "Zandkade 31", "9711 AB", "Groningen", "NL861730942B27"),
+        _seat("Dornkamp Glass", "Dornkamp Glas B.V.", "Zandkade 31", "9711 AB", "Groningen", "NL861730942B44"),
         (Person("Sanne Dornkamp", EVERYTHING, "+31 50 555 0172", "Europe/Amsterdam"), Person("Wim Aalders")),
         (
             Frame(
