@@ -33,6 +33,13 @@ class NotFound(Refusal):
     default = "There is nothing at this address."
 
 
+class TooSlow(Refusal):
+    """A body that took longer to arrive than it may; what it held was not saved."""
+
+    status = 408
+    default = "This took too long to arrive. Send it again, with fewer or smaller files or over a faster connection."
+
+
 class Conflict(Refusal):
     """Refuse what somebody else has changed meanwhile, or what the current state does not allow."""
 

@@ -1,7 +1,5 @@
 """Forms: read once, before the handler, for every request that changes something; CSRF is checked while reading, before any file (R37)."""
 
-import asyncio
-import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,10 +12,11 @@ from litestar import Request
 
 from portal.database import transaction
 from portal.desk import RefusedEnding, attachments
-from portal.errors import BadRequest, Forbidden, Full, Invalid, TooLarge, TooMany
+from portal.errors import BadRequest, Forbidden, Full, Invalid, TooLarge, TooMany, TooSlow
 from portal.people import sessions
 from portal.storage import new_key
 from portal.web import drafts
+from portal.web.arriving import Arriving, arriving
 from portal.web.errors import SignInNeeded
 from portal.web.multipart import MAX_FIELDS, MAX_TEXT, Body, Part
 from portal.web.visit import Visit, page_of, visit_of
@@ -29,8 +28,6 @@ TOO_OLD = (
     "It was opened before you last signed in. Go back, copy what you typed, load the page again and send it there."
 )
 SAFE = ("GET", "HEAD", "OPTIONS")
-READ_PAST, READ_PAST_SECONDS = 25 * 1024 * 1024, 5.0
-"""Bytes and time that a refused body may still take."""
 SLOW = timedelta(seconds=1)
 """After a body that took longer its reader is looked up again."""
 SEEN = "seen"
@@ -146,19 +143,30 @@ async def read(request: Request[Any, Any, Any]) -> None:
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
         return
-    form = visit.form = Form()
-    body, began = _Arriving(request.receive), monotonic()
-    try:
-        await _fill(form, visit, request, body, _store_file)
-    except (TooLarge, TooMany, Full):
-        await body.read_past()
-        if visit.reader:
-            await drafts.keep(visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=True)
-        raise
+    _refuse_unread(visit)
+    form, began = Form(), monotonic()
+    visit.form = form
+    with arriving(visit, request.receive, request.headers.get("content-length", "")) as body:
+        try:
+            await _fill(form, visit, request, body, _store_file)
+        except (TooLarge, TooMany, Full, TooSlow) as refusal:
+            if visit.session and not isinstance(refusal, TooSlow):
+                await body.read_past()
+            if visit.reader:
+                await drafts.keep(
+                    visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=True
+                )
+            raise
     if (took := timedelta(seconds=monotonic() - began)) >= SLOW:
         await _look_again(form, visit, request, visit.at + took)
     if "form" not in request.route_handler.parsed_fn_signature.parameters:
         form.into(Nothing)
+
+
+def _refuse_unread(visit: Visit) -> None:
+    """Raise `Forbidden` where no token can be right, so that nothing of the body has to be read."""
+    if visit.session is None and not visit.anonymous:
+        raise Forbidden(TOO_OLD)
 
 
 async def _look_again(form: Form, visit: Visit, request: Request[Any, Any, Any], at: datetime) -> None:
@@ -185,7 +193,8 @@ async def _keep(form: Form, visit: Visit, request: Request[Any, Any, Any]) -> No
 async def read_text(visit: Visit, request: Request[Any, Any, Any]) -> Form:
     """Only the text of a form; files are read past."""
     form = Form()
-    await _fill(form, visit, request, _Arriving(request.receive), _pass_file)
+    with arriving(visit, request.receive, request.headers.get("content-length", "")) as body:
+        await _fill(form, visit, request, body, _pass_file)
     return form
 
 
@@ -193,11 +202,11 @@ FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 
 
 async def _fill(
-    form: Form, visit: Visit, request: Request[Any, Any, Any], arriving: "_Arriving", take_file: FileTaker
+    form: Form, visit: Visit, request: Request[Any, Any, Any], on_its_way: Arriving, take_file: FileTaker
 ) -> None:
     """Read the form. Raises `Forbidden` for one that no session of this person made, `SignInNeeded` for one that an earlier session made:
     its text is then kept as a draft, and the person is led back to its page."""
-    body = Body(arriving.chunks(), request.headers.get("content-type", ""))
+    body = Body(on_its_way.chunks(), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
     count = length = 0
     earlier = False
@@ -232,35 +241,6 @@ async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
         return False
     async with transaction(None, readonly=True):
         return visit.is_of(await sessions.of_person(visit.reader.credential_id), token)
-
-
-class _Arriving:
-    """A request's body on its way to us."""
-
-    def __init__(self, receive: Any) -> None:
-        self._receive, self._more = receive, True
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. A sender that goes away in the middle has sent nothing."""
-        while self._more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise BadRequest
-            self._more = message.get("more_body", False)
-            yield message.get("body", b"")
-
-    async def read_past(self) -> None:
-        """Read what is left of a body that is refused: browsers and proxies do not look for an answer before they have sent theirs.
-
-        A little is waited for; who sends far more, or slowly, is answered in the middle.
-        """
-        left = READ_PAST
-        with contextlib.suppress(TimeoutError, BadRequest):
-            async with asyncio.timeout(READ_PAST_SECONDS):
-                async for chunk in self.chunks():
-                    left -= len(chunk)
-                    if left < 0:
-                        break
 
 
 async def _within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:

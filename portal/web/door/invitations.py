@@ -12,7 +12,7 @@ from portal.database import transaction
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people import invitations
 from portal.web.door.sign_in import let_in
-from portal.web.forms import Form
+from portal.web.forms import Form, read
 from portal.web.pages import page, refused, see_other
 from portal.web.visit import visit_of
 
@@ -41,15 +41,25 @@ async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], t
         return page(request, "session/invitation_ended.html", status=404)
 
 
-@post("/invitations/{token:str}")
+async def _find_first(request: Request[Any, Any, Any]) -> Response[str] | None:
+    """Answer for a link that opens nothing before its form is read, because no form could change that answer."""
+    refuse_signed_in(request)
+    visit = visit_of(request)
+    try:
+        async with transaction(None, readonly=True):
+            await invitations.find(request.path_params["token"], visit.at)
+    except NotFound:
+        return page(request, "session/invitation_ended.html", status=404)
+    await read(request)
+    return None
+
+
+@post("/invitations/{token:str}", before_request=_find_first)
 async def accept(
     request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
     """Set the password; the link is then used up."""
-    refuse_signed_in(request)
     try:
-        async with transaction(None, readonly=True):
-            await invitations.find(token, at)  # before any word about the form: a link that has ended is a 404
         password = form.into(Chosen).checked()
         proven = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
     except NotFound:

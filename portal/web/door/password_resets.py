@@ -14,7 +14,7 @@ from portal.errors import Invalid, NotFound, TooMany
 from portal.people import attempts, credentials, invitations
 from portal.people.particulars import Checked, email
 from portal.web.door.invitations import Chosen, refuse_signed_in
-from portal.web.forms import Form
+from portal.web.forms import Form, read
 from portal.web.pages import page, refused, refused_at_the_door, see_other
 from portal.web.visit import visit_of
 
@@ -44,12 +44,16 @@ async def _ask_page(request: Request[Any, Any, Any], **again: Any) -> Response[s
     return page(request, "session/forgotten.html", **again)
 
 
-@post("/password-resets")
+async def _needs_mail_first(request: Request[Any, Any, Any]) -> None:
+    _needs_mail(request)
+    await read(request)
+
+
+@post("/password-resets", before_request=_needs_mail_first)
 async def send(
     request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """The same words, the same work and a job for whatever address is typed; the worker knows whether somebody gets mail (R5)."""
-    _needs_mail(request)
     given, checked = form.into(Forgotten), Checked()
     try:
         address = checked("email", email, given.email)
@@ -77,12 +81,23 @@ async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], t
         return _ended(request)
 
 
-@post("/password-resets/{token:str}")
+async def _find_first(request: Request[Any, Any, Any]) -> Response[str] | None:
+    """Answer for a link that opens nothing before its form is read, because no form could change that answer."""
+    refuse_signed_in(request)
+    try:
+        async with transaction(None, readonly=True):
+            await invitations.find(request.path_params["token"], visit_of(request).at, "reset")
+    except NotFound:
+        return _ended(request)
+    await read(request)
+    return None
+
+
+@post("/password-resets/{token:str}", before_request=_find_first)
 async def choose(
     request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
     """Set it, and have the person sign in with it: a second factor is asked for there (R9)."""
-    refuse_signed_in(request)
     try:
         async with transaction(None, readonly=True):
             invited = await invitations.find(token, at, "reset")

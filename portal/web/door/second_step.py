@@ -14,7 +14,7 @@ from portal.people.factors import passkeys
 from portal.web.challenges import challenge_of, new_challenge, place_of
 from portal.web.door.sign_in import open_session
 from portal.web.door.step import forget_step, remembered_step
-from portal.web.forms import Form
+from portal.web.forms import Form, read
 from portal.web.metrics import REFUSED_SIGN_INS
 from portal.web.pages import page, refused_at_the_door, see_other
 from portal.web.visit import safe_path, visit_of
@@ -46,7 +46,15 @@ async def _page(request: Request[Any, Any, Any], *, credential_id: int, **again:
     return page(request, "session/second_factor.html", factors=found, options=options, sealed=sealed, **again)
 
 
-@post("/sign-in/second-factor")
+async def _needs_step_first(request: Request[Any, Any, Any]) -> Response[Any] | None:
+    """Lead whoever has typed no password back before their form is read, because no form could change that answer."""
+    if remembered_step(request) is None or visit_of(request).reader:
+        return see_other("/sign-in")
+    await read(request)
+    return None
+
+
+@post("/sign-in/second-factor", before_request=_needs_step_first)
 async def prove(
     request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
