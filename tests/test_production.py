@@ -141,10 +141,10 @@ def nginx_configuration(folder: Path, port: int, portals: list[int]) -> Path:
     """The file of docs/ with other names and numbers, inside of what a distribution has around it."""
     site = (ROOT / "docs" / "nginx.conf").read_text()
     chain, private = certificate(folder)
-    servers = "\n".join(f"    server 127.0.0.1:{one} max_fails=2 fail_timeout=5s;" for one in portals)
+    servers = "\n".join(f"    server 127.0.0.1:{one} max_conns=900 max_fails=2 fail_timeout=5s;" for one in portals)
     for before, after in (
         ("support.company.example", "localhost"),
-        ("    server 127.0.0.1:8000 max_fails=2 fail_timeout=5s;", servers),
+        ("    server 127.0.0.1:8000 max_conns=900 max_fails=2 fail_timeout=5s;", servers),
         ("/etc/ssl/portal/fullchain.pem", str(chain)),
         ("/etc/ssl/portal/privkey.pem", str(private)),
         ("    listen 443 ssl http2;\n    listen [::]:443 ssl http2;", f"    listen 127.0.0.1:{port} ssl http2;"),
@@ -160,8 +160,8 @@ def nginx_configuration(folder: Path, port: int, portals: list[int]) -> Path:
     )
     main = folder / "nginx.conf"
     main.write_text(
-        f"{'user root;' if os.geteuid() == 0 else ''} daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;"
-        f" events {{}} http {{ access_log off; {temporary} include {folder}/site.conf; }}"
+        f"{'user root;' if os.geteuid() == 0 else ''} daemon off; worker_rlimit_nofile 10000; pid {folder}/nginx.pid; error_log {folder}/error.log;"
+        f" events {{ worker_connections 4096; }} http {{ access_log off; {temporary} include {folder}/site.conf; }}"
     )
     return main
 

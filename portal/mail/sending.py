@@ -1,5 +1,6 @@
 """Hand mail to the SMTP server, encrypted on the way."""
 
+import asyncio
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -9,6 +10,8 @@ from portal.settings import LOOPBACK
 
 SECONDS = 20
 """The timeout for each answer of the server."""
+SECONDS_IN_ALL = 90
+"""The timeout for one mail: a server that answers a line at a time, without an end, is not waited for."""
 
 
 class NotSent(Exception):
@@ -24,16 +27,17 @@ async def send(message: EmailMessage, smtp_url: str) -> None:
     url = urlsplit(smtp_url)
     at_once = url.scheme == "smtps"
     try:
-        await aiosmtplib.send(
-            message,
-            hostname=url.hostname,
-            port=url.port or (465 if at_once else 25 if url.hostname in LOOPBACK else 587),
-            username=unquote(url.username) if url.username else None,
-            password=unquote(url.password) if url.password else None,
-            use_tls=at_once,
-            start_tls=None if at_once or url.hostname in LOOPBACK else True,
-            timeout=SECONDS,
-        )
+        async with asyncio.timeout(SECONDS_IN_ALL):
+            await aiosmtplib.send(
+                message,
+                hostname=url.hostname,
+                port=url.port or (465 if at_once else 25 if url.hostname in LOOPBACK else 587),
+                username=unquote(url.username) if url.username else None,
+                password=unquote(url.password) if url.password else None,
+                use_tls=at_once,
+                start_tls=None if at_once or url.hostname in LOOPBACK else True,
+                timeout=SECONDS,
+            )
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         code = getattr(error, "code", "")
         raise NotSent(f"{type(error).__name__} {code}".strip()) from None

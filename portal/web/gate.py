@@ -1,5 +1,6 @@
 """The gate before the app: which host, who asks, one read-only transaction for a read, and the headers on the way out."""
 
+import asyncio
 import contextlib
 import secrets
 import time
@@ -28,6 +29,10 @@ AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/", "/password-resets")
 """Forms that need no session: one that has ended does not stop them, and nothing of them is kept."""
 SAID_ONCE = (b"host", b"origin", b"sec-fetch-site", b"content-type", b"x-csrf-token")
 """Headers that decide what a request may do. Of two, a proxy before us may read the first and we the last."""
+
+
+TAKEN_SECONDS, TAKEN_RATE = 60.0, 8 * 1024
+"""A client takes each piece of an answer within so many seconds, and one more for so many bytes of it; else its connection is closed."""
 
 
 log = structlog.get_logger("portal.web")
@@ -62,7 +67,7 @@ class Gate:
         async def leave(message: Any) -> None:
             if bodiless and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
-            await send(message)
+            await _taken(send, message)
 
         leaving = Compressor("" if public else given.get(b"accept-encoding", ""), leave)
 
@@ -185,6 +190,16 @@ class Gate:
         except ValueError:  # brackets that hold no address
             return False
         return said.netloc in self.settings.allowed_hosts and said.scheme == urlsplit(self.settings.base_url).scheme
+
+
+async def _taken(send: Any, message: Any) -> None:
+    """Send one piece of an answer. Raises `ConnectionAbortedError` where the client does not read it in time: nobody holds a connection by
+    not reading (T10)."""
+    try:
+        async with asyncio.timeout(TAKEN_SECONDS + len(message.get("body", b"")) / TAKEN_RATE):
+            await send(message)
+    except TimeoutError:
+        raise ConnectionAbortedError("The client did not read its answer in time.") from None
 
 
 def _record(scope: Any, visit: Visit, status: int, seconds: float) -> None:

@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import shutil
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
 
-import asyncpg
 import httpx
 import pytest
 
@@ -25,9 +24,13 @@ EVERY = 5.0
 """A byte so often keeps each single wait short."""
 
 
+AGAIN = 10.0
+"""Seconds after which a connection that was closed is opened again: the attack holds connections, and is no flood of requests."""
+
+
 class Attacker:
     """`count` connections from one address of 127.0.0.0/8. Each sends the head of a request, then a byte every `EVERY` seconds; one that
-    is closed is opened again at once."""
+    is closed is opened again after `AGAIN`."""
 
     def __init__(self, address: str, count: int, port: int, head: bytes, trusts: ssl.SSLContext | None = None) -> None:
         self.address, self.count, self.port, self.head, self.trusts = address, count, port, head, trusts
@@ -35,7 +38,7 @@ class Attacker:
         self.tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Attacker":
-        self.tasks = [asyncio.create_task(self._hold()) for _ in range(self.count)]
+        self.tasks = [asyncio.create_task(self._hold(number / self.count)) for number in range(self.count)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -43,11 +46,13 @@ class Attacker:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
-    async def _hold(self) -> None:
+    async def _hold(self, share: float) -> None:
+        """`share`, from 0 to 1, spreads the connections over time."""
+        await asyncio.sleep(3 * share)
         while True:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
                 await self._once()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(AGAIN * (0.5 + share))
 
     async def _once(self) -> None:
         reader, writer = await asyncio.open_connection(
@@ -93,7 +98,6 @@ async def slowest_page(client: httpx.AsyncClient, *, seconds: float) -> tuple[in
 async def behind_nginx(folder: Path, port: int, upstream: int) -> AsyncIterator[ssl.SSLContext]:
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     assert nginx, "There is no nginx: on Debian, apt-get install nginx-light"
-    folder.mkdir()
     configuration = nginx_configuration(folder, port, [upstream])
     proxy = await asyncio.create_subprocess_exec(nginx, "-p", str(folder), "-c", str(configuration))
     await asyncio.sleep(0.5)
@@ -126,15 +130,16 @@ async def test_slow_posts_from_seven_addresses_stop_nobody_behind_nginx(dsn: str
     from tests.served import free_port
 
     port = free_port()
-    base = f"https://localhost:{port}"
+    base, nginx_folder = f"https://localhost:{port}", tmp_path / "nginx"
+    nginx_folder.mkdir()
     async with (
-        served(dsn, tmp_path, PORTAL_BASE_URL=base, PORTAL_TRUSTED_PROXIES="127.0.0.1") as portal,
-        behind_nginx(tmp_path / "nginx", port, portal.port) as trusts,
+        served(dsn, tmp_path, PORTAL_BASE_URL=base, PORTAL_TRUSTED_PROXIES="127.0.0.1", PORTAL_WORKERS="2") as portal,
+        behind_nginx(nginx_folder, port, portal.port) as trusts,
         httpx.AsyncClient(base_url=base, verify=trusts, timeout=30) as ada,
         contextlib.AsyncExitStack() as attack,
     ):
         assert (await sign_in(ada, ADA.email, PASSWORD)).status_code == 303
-        hostile = ssl.create_default_context(cafile=str(tmp_path / "nginx" / "fullchain.pem"))
+        hostile = ssl.create_default_context(cafile=str(nginx_folder / "fullchain.pem"))
         attackers = [
             await attack.enter_async_context(
                 Attacker(f"127.0.0.{n}", 190, port, head(path, f"localhost:{port}"), hostile)

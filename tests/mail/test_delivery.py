@@ -1,7 +1,10 @@
 """What becomes of a mail when the server does not want it, is not there, hangs, goes away, or speaks in the clear."""
 
+import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from time import monotonic
 
 import pytest
 from pgqueuer import RetryRequested
@@ -46,6 +49,31 @@ async def test_a_mail_that_is_not_taken_is_tried_again_ever_more_rarely_and_give
     with pytest.raises(RetryRequested):
         await deliver(message, str(settings.smtp_url), Job(timedelta(0)), until=MAIL_KEPT, at=now())  # type: ignore[arg-type]
     assert sink[0].messages == []
+
+
+async def test_a_server_whose_answer_has_no_end_is_not_waited_for_for_ever(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R76: a line every 20 ms keeps each single wait short."""
+    monkeypatch.setattr(sending, "SECONDS_IN_ALL", 0.3)
+    hung_up = asyncio.Event()
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"220-Wait\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+        hung_up.set()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        began = monotonic()
+        with pytest.raises(mail.NotSent):
+            await mail.send(await changed(settings), f"smtp://127.0.0.1:{port}")
+        assert monotonic() - began < 3
+        await asyncio.wait_for(hung_up.wait(), 5)
 
 
 @pytest.mark.parametrize("moment", ["at the greeting", "in the middle of the mail"])

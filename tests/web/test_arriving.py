@@ -10,10 +10,10 @@ import pytest
 
 from portal.database import transaction
 from portal.people import invitations
-from portal.web import arriving
+from portal.web import arriving, gate
 from portal.web.gate import Gate
 from portal.web.visit import now
-from tests.browser import Browser
+from tests.browser import HOST, Browser
 from tests.world import ADA, ALAN
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -148,3 +148,25 @@ async def test_one_sender_has_few_bodies_on_their_way_and_others_go_on(
     assert not arriving._on_their_way
     await slow.aclose()
     await ada.aclose()
+
+
+async def test_an_answer_that_nobody_reads_is_not_kept_for_ever(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T10: a client that takes nothing loses its connection, whatever is sent to it."""
+    monkeypatch.setattr(gate, "TAKEN_SECONDS", 0.1)
+    scope = {
+        "type": "http", "method": "GET", "path": "/sign-in", "raw_path": b"/sign-in", "query_string": b"", "scheme": "http",
+        "headers": [(b"host", HOST.encode())], "client": ("127.0.0.1", 1), "root_path": "", "http_version": "1.1",
+    }  # fmt: skip
+
+    async def send(message: dict[str, object]) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(60)
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    began = monotonic()
+    with pytest.raises(Exception, match="after response started") as ended:
+        await app(scope, receive, send)
+    assert isinstance(ended.value.__cause__, ConnectionAbortedError)
+    assert monotonic() - began < 5
