@@ -17,7 +17,7 @@ from portal.people import sessions
 from portal.storage import new_key
 from portal.web import drafts
 from portal.web.arriving import Arriving, arriving
-from portal.web.errors import SignInNeeded
+from portal.web.errors import SignInNeeded, answer, sign_in_response
 from portal.web.multipart import MAX_FIELDS, MAX_TEXT, Body, Part
 from portal.web.visit import Visit, page_of, visit_of
 
@@ -190,12 +190,17 @@ async def _keep(form: Form, visit: Visit, request: Request[Any, Any, Any]) -> No
     visit.kept = True
 
 
-async def read_text(visit: Visit, request: Request[Any, Any, Any]) -> Form:
-    """Only the text of a form; files are read past."""
+async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) -> None:
+    """Answer a form that arrives after its session ended: its text becomes the person's draft, and they are led to the sign-in page and from
+    there back to the page of the form. Files are not kept."""
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
     form = Form()
     with arriving(visit, request.receive, request.headers.get("content-length", "")) as body:
         await _fill(form, visit, request, body, _pass_file)
-    return form
+    path = request.scope["path"]
+    if visit.session and path not in ("/drafts", "/sign-out"):
+        await drafts.keep(visit.session.credential_id, path, form.fields, visit.at, had_files=form.had_files)
+    await answer(sign_in_response(request, SignInNeeded(page_of(request), kept=True)), send)
 
 
 FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]

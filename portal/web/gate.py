@@ -19,7 +19,7 @@ from portal.web import cookies, drafts, headers, metrics
 from portal.web.address import client_address
 from portal.web.compression import Compressor
 from portal.web.errors import STREAMS, answer_failure, answer_refusal
-from portal.web.interrupted import keep_and_sign_in
+from portal.web.forms import keep_and_sign_in
 from portal.web.visit import KEY, CompanyBrief, Visit, now
 
 SAFE = ("GET", "HEAD", "OPTIONS")

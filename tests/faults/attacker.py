@@ -1,0 +1,70 @@
+"""Slow posts, sent by a process of their own, so that what the attack costs its sender slows down nobody who measures.
+
+    python -m tests.faults.attacker PORT COUNT CERTIFICATE ADDRESS...
+
+The head of the request comes on standard input; its end ends the attack, and the number of connections is printed.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import sys
+
+EVERY = 5.0
+"""Seconds between two bytes, so that each single wait is short."""
+AGAIN = 10.0
+"""Seconds after which a connection that was closed is opened again: the attack holds connections, and is no flood of requests."""
+
+
+class Attacker:
+    """`count` connections from each of `addresses` (127.0.0.0/8). Each sends the head of a request, then a byte every `EVERY` seconds."""
+
+    def __init__(self, port: int, count: int, trusts: ssl.SSLContext | None, addresses: list[str], head: bytes) -> None:
+        self.port, self.count, self.trusts, self.addresses, self.head = port, count, trusts, addresses, head
+        self.opened = 0
+
+    async def attack(self) -> None:
+        """Go on until cancelled."""
+        await asyncio.gather(
+            *(self._hold(address, number / self.count) for address in self.addresses for number in range(self.count))
+        )
+
+    async def _hold(self, address: str, share: float) -> None:
+        """`share`, from 0 to 1, spreads the connections over time."""
+        await asyncio.sleep(3 * share)
+        while True:
+            with contextlib.suppress(OSError, ssl.SSLError):
+                await self._once(address)
+            await asyncio.sleep(AGAIN * (0.5 + share))
+
+    async def _once(self, address: str) -> None:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, local_addr=(address, 0), ssl=self.trusts,
+            server_hostname="localhost" if self.trusts else None,
+        )  # fmt: skip
+        try:
+            self.opened += 1
+            writer.write(self.head)
+            while not reader.at_eof():
+                await writer.drain()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(EVERY):
+                        while await reader.read(65536):
+                            pass
+                writer.write(b"a")
+        finally:
+            writer.close()
+
+
+async def main(port: str, count: str, certificate: str, *addresses: str) -> None:
+    head = sys.stdin.buffer.readline().decode("unicode_escape").encode()
+    trusts = ssl.create_default_context(cafile=certificate) if certificate else None
+    attacker = Attacker(int(port), int(count), trusts, list(addresses), head)
+    attack = asyncio.create_task(attacker.attack())
+    await asyncio.to_thread(sys.stdin.buffer.read)
+    attack.cancel()
+    print(attacker.opened, flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
