@@ -63,7 +63,7 @@ async def main(port: str, count: str, certificate: str, *addresses: str) -> None
     attack = asyncio.create_task(attacker.attack())
     await asyncio.to_thread(sys.stdin.buffer.read)
     attack.cancel()
-    print(attacker.opened, flush=True)
+    sys.stdout.write(f"{attacker.opened}\n")
 
 
 if __name__ == "__main__":
