@@ -79,7 +79,7 @@ EXEMPT = {
     ), HASH),
     "document.content": "PDF and CSV, which are read below",
     "passkey.name": "read by `line` as a department's name is; a browser with a passkey stands in tests/e2e/test_account.py",
-    "session.browser": "what the browser calls itself, cut to printable ASCII words before it is kept",
+    "session.browser": "a header that no form sends; pages show only the known names that are found in it",
 }  # fmt: skip
 """Columns that no form can bring such a text into, and why."""
 

@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import AsyncIterator, Callable
 from datetime import date
 from functools import cache
+from importlib.resources import files
 from typing import TypeVar, cast
-from zoneinfo import available_timezones
 
 import asyncpg
 from babel import Locale
@@ -169,10 +169,14 @@ def currency(text: str) -> str:
 
 
 def time_zone(text: str) -> str:
-    """A name of the zone database, such as Europe/Berlin."""
-    if text.strip() not in zones():
+    """Return the canonical name of a time zone, such as Europe/Berlin; blanks may stand for underscores, and case does not count.
+
+    Former names and other aliases (Europe/Kiev, Asia/Calcutta, US/Pacific) give the zone that they stand for.
+    """
+    found = _zone_names().get("_".join(text.split()).lower())
+    if found is None:
         raise ValueError("Choose a time zone from the list, such as Europe/Berlin.")
-    return text.strip()
+    return found
 
 
 def locale(text: str) -> str:
@@ -211,10 +215,18 @@ def currencies() -> dict[str, str]:
 
 @cache
 def zones() -> dict[str, str]:
-    """The zones that are places, and UTC, with the words to show."""
-    others = ("Etc/", "SystemV/", "posix", "right/")
-    places = sorted(name for name in available_timezones() if "/" in name and not name.startswith(others))
+    """Return the zones that are offered, canonical names only, with the words to show: UTC, and the places of `zone.tab`."""
+    rows = (files("tzdata") / "zoneinfo" / "zone.tab").read_text().splitlines()
+    places = sorted(row.split("\t")[2] for row in rows if row and not row.startswith("#"))
     return {name: name.replace("_", " ") for name in ("UTC", *places)}
+
+
+@cache
+def _zone_names() -> dict[str, str]:
+    """Return the canonical zone of each name in lower case, aliases included."""
+    aliases = {alias: zone for alias, zone in get_global("zone_aliases").items() if zone in zones()}
+    utc = dict.fromkeys(("Etc/UTC", "Etc/UCT", "Etc/GMT", "Etc/Zulu", "GMT", "UCT", "Zulu"), "UTC")
+    return {name.lower(): zone for name, zone in {**aliases, **utc, **{zone: zone for zone in zones()}}.items()}
 
 
 def vat_id(text: str) -> str:

@@ -20,6 +20,7 @@ BUNDLES = {
         "js/theme.js",
         "js/opening.js",
         "js/writing.js",
+        "js/fields.js",
         "js/finder.js",
         "js/keys.js",
         "js/live.js",

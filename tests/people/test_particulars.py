@@ -1,6 +1,7 @@
 """What people type about persons and places."""
 
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -103,6 +104,23 @@ def test_lists_hold_what_is_in_use() -> None:
     assert particulars.currencies()["JPY"] == "Japanese Yen"
     assert "Europe/Berlin" in particulars.zones()
     assert len(particulars.countries()) == 250
+
+
+def test_time_zones_are_offered_by_their_canonical_names_and_taken_by_any() -> None:
+    """What a browser, another list or an old row calls a zone is the zone that it stands for."""
+    offered = particulars.zones()
+    assert not {"Europe/Kiev", "Asia/Calcutta", "US/Pacific", "America/Buenos_Aires", "Etc/UTC", "GMT", "CET"} & set(
+        offered
+    )
+    assert offered["America/New_York"] == "America/New York"
+    assert [particulars.time_zone(name) for name in offered] == list(offered)
+    for typed, zone in {
+        "Europe/Kiev": "Europe/Kyiv", "Asia/Calcutta": "Asia/Kolkata", "US/Pacific": "America/Los_Angeles", "Etc/UTC": "UTC",
+        "america/new york ": "America/New_York", "GMT": "UTC",
+    }.items():  # fmt: skip
+        assert particulars.time_zone(typed) == zone
+    for zone in offered:
+        assert ZoneInfo(zone).key == zone
 
 
 @pytest.mark.parametrize(
