@@ -221,16 +221,18 @@ async def test_an_ending_waits_for_an_answer_that_is_being_written(iness: Case) 
     assert (case.agent_id, case.status) == (MAX.id, "waiting_for_others")
 
 
-async def test_filters_know_people_and_customers_that_ended(max_: Browser, iness: Case) -> None:
+async def test_filters_know_people_who_ended(max_: Browser, iness: Case) -> None:
     async with transaction(INES):
         await iness.change_status(Status.RESOLVED, by=INES, at=now())
     await logged(iness, "submitted")
     await end(INES)
-    for page in ("/agent/approvals", f"/agent/cases/{iness.number}/time"):
-        assert f'<option value="{INES.id}">Ines Okafor (ended)' in (await max_.get(page)).text, page
-    filtered = await max_.get(f"/agent/cases?view=closed&agent={INES.id}")
-    assert f"/agent/cases/{iness.number}" in filtered.text
-    assert 'value="Ines Okafor' in filtered.text
+    assert (
+        f'<option value="{INES.id}">Ines Okafor (ended)' in (await max_.get(f"/agent/cases/{iness.number}/time")).text
+    )
+    for page in (f"/agent/cases?view=closed&agent={INES.id}", f"/agent/approvals?agent={INES.id}"):
+        filtered = (await max_.get(page)).text
+        assert 'value="Ines Okafor' in filtered, page
+        assert f"/agent/cases/{iness.number}" in filtered, page
 
 
 async def test_ending_a_contact_hands_their_cases_to_a_colleague(app: Gate, noor: Browser, case: Case) -> None:
