@@ -85,8 +85,8 @@ def _plain(text: str, without: str = "") -> str:
 
 
 def line(text: str) -> str:
-    """One line of text, not empty."""
-    read = one_line(text)
+    """Return one line of text, not empty, as NFC: a name has one spelling."""
+    read = unicodedata.normalize("NFC", one_line(text))
     if not read:
         raise ValueError("Fill this in.")
     if len(read) > LONGEST:

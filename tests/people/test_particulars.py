@@ -45,6 +45,11 @@ def test_an_iban_has_one_spelling(typed: str) -> None:
     assert particulars.iban(typed) == "DE02120300000000202051"
 
 
+def test_a_name_has_one_spelling() -> None:
+    """Else two customers would be called the same."""
+    assert particulars.line(" Bu\u0308ro  Nord ") == "B\u00fcro Nord"
+
+
 def test_numbers_are_read_whichever_digits_and_dashes_were_pasted() -> None:
     assert particulars.phone("\uff0b49\u00a040\u2011555 0148") == "+49 40-555 0148"
     assert particulars.whole(1, 99)("\uff11\uff12") == 12
