@@ -113,7 +113,7 @@ async def set_up_the_house(page: Page) -> dict[str, str]:
     await press(page, "Set up the company")
     await fill(
         page, name="Halden IT", legal_name="Halden IT GmbH", street="Hafenstraße 7", postcode="20457", city="Hamburg", country="DE",
-        vat_id="DE 100 000 001", email="office@desk.example", bank_name="Hanse Bank", iban="DE02 1203 0000 0000 2020 51", bic="BYLADEM1001",
+        vat_id="DE 100 000 008", email="office@desk.example", bank_name="Hanse Bank", iban="DE02 1203 0000 0000 2020 51", bic="BYLADEM1001",
         currency="EUR", time_zone=ZONE, first_number="2026-0147",
     )  # fmt: skip
     await picture(page, "0-company")
