@@ -10,6 +10,7 @@ from litestar.di import Provide
 
 from portal import agent, customer, database
 from portal.agent.pages import rail
+from portal.contracts import logo
 from portal.contracts.company import Company
 from portal.database import schema, transaction
 from portal.errors import Unavailable
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Gate:
             health.show,
             metrics.show,
             files.static_file,
+            files.show_logo,
             *door.handlers,
             *account.handlers,
             Router("/", route_handlers=[drafts.keep_typed], guards=[signed_in]),
@@ -81,8 +83,8 @@ def create_app(settings: Settings | None = None) -> Gate:
 async def _company() -> CompanyBrief | None:
     """Return what pages show of the company before anybody has signed in to this process."""
     async with transaction(None, readonly=True):
-        company = await Company.find()
-    return CompanyBrief(company.name, company.currency, company.time_zone) if company else None
+        company, drawn = await Company.find(), await logo.digest()
+    return CompanyBrief(company.name, company.currency, company.time_zone, drawn) if company else None
 
 
 async def _frame(reader: Any) -> dict[str, Any]:

@@ -87,6 +87,15 @@ class Storage:
         async for chunk in found.stream(min_chunk_size=CHUNK):
             yield bytes(chunk)
 
+    async def content(self, key: str, *, limit: int) -> bytes:
+        """Return at most `limit` bytes from the beginning of the file. Raise `NotFound` if there is none."""
+        found = b""
+        async for piece in self.read(key):
+            found += piece
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
     async def exists(self, key: str) -> bool:
         """Whether the file is wholly there."""
         try:

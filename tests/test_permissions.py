@@ -47,6 +47,8 @@ class Row:
 
 NOBODY = Row(404, 404, 404, 404, 404, 404, 404)
 """There is nothing without the token; tests/web/test_metrics.py brings it."""
+NO_LOGO = Row(404, 404, 404, 404, 404, 404, 404)
+"""The company of these tests has none; tests/agent/test_logo.py shows it to everybody."""
 EVERYBODY = Row(OK, OK, OK, OK, OK, OK, OK)
 NO_PASSWORD_YET = Row(IN, IN, IN, IN, IN, IN, IN)
 """The second step of signing in, for who has not taken the first."""
@@ -71,6 +73,7 @@ MATRIX: dict[str, Row] = {
     "GET /health": EVERYBODY,
     "GET /metrics": NOBODY,
     "GET /static/{path}": EVERYBODY,
+    "GET /logo.png": NO_LOGO,
     "GET /sign-in": EVERYBODY,
     "POST /sign-in": EVERYBODY,
     "POST /sign-out": EVERYBODY,
@@ -205,6 +208,8 @@ MATRIX: dict[str, Row] = {
     "POST /agent/setup/failed-jobs/{job}/removal": ADMINS,
     "GET /agent/setup/company": ADMINS,
     "POST /agent/setup/company": ADMINS,
+    "POST /agent/setup/company/logo": ADMINS,
+    "POST /agent/setup/company/logo/removal": ADMINS,
     "GET /agent/setup/departments": ADMINS,
     "POST /agent/setup/departments": ADMINS,
     "GET /agent/setup/departments/{department}": ADMINS,

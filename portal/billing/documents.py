@@ -70,10 +70,12 @@ def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:
     return write_csv(detail.sheet(title, rows, digits_of(currency)))
 
 
-async def pdf(invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering) -> bytes:
-    """The invoice on paper. Raises `Unavailable`."""
+async def pdf(
+    invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering, logo: bytes | None
+) -> bytes:
+    """Return the invoice on paper, with the company's logo (PNG) if it has one. Raises `Unavailable`."""
     with formats.reading(None, None, None):
-        data = _data(invoice, contents, parties, numbering)
+        data = _data(invoice, contents, parties, numbering) | {"logo": None if logo is None else list(logo)}
     return await paper.pdf("invoice.typ", data)
 
 
@@ -94,7 +96,6 @@ def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numberi
         "title": f"Invoice {numbering.number}",
         "number": numbering.number,
         "cjk": CJK.get(buyer["country"], "SC"),
-        "logo": None,
         "date": [numbering.issue_date.year, numbering.issue_date.month, numbering.issue_date.day],
         "seller": {
             "name": seller["legal_name"],

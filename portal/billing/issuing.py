@@ -10,6 +10,7 @@ from portal.billing import detail, documents
 from portal.billing.contents import Contents, contents_of
 from portal.billing.documents import Numbering
 from portal.billing.invoices import Invoice
+from portal.contracts import logo
 from portal.contracts.company import Company, NumberSeries
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
@@ -53,7 +54,8 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
 
     # The number stands in the PDF, so that is set with the likely one: then the counter is locked only for a moment.
     likely = _numbering(await _next_number(), at, payment_days, zone)
-    pdf = await documents.pdf(invoice, contents, parties, likely)
+    picture = await logo.find()
+    pdf = await documents.pdf(invoice, contents, parties, likely, picture)
     taken = await NumberSeries.take()
     last = await current().fetchval(
         "select issued_at from invoice where series_id = $1 order by series_number desc limit 1", taken.series_id
@@ -61,7 +63,7 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
     at = max(at, last or at)
     numbering = _numbering(taken.printed, at, payment_days, zone)
     if numbering != likely:
-        pdf = await documents.pdf(invoice, contents, parties, numbering)
+        pdf = await documents.pdf(invoice, contents, parties, numbering, picture)
 
     await documents.keep("pdf", pdf, invoice.customer_id, invoice_id=invoice.id)
     await _keep_csv(invoice, contents, numbering)

@@ -53,7 +53,8 @@ async def begin(credential_id: int, *, address: str, browser: str, at: datetime,
 
 FIND = """
 select s.id, s.token_hash, s.created_at, s.last_used_at, s.confirmed_at, s.factor, s.ended_at, p.*,
-       c.name as company, c.currency, c.time_zone as company_zone, pg_current_snapshot()::text as snapshot
+       c.name as company, c.currency, c.time_zone as company_zone,
+       (select left(encode(l.sha256, 'hex'), 12) from logo l) as logo, pg_current_snapshot()::text as snapshot
 from session s cross join lateral person_of(s.credential_id) p left join company c on true
 where s.token_hash = $1
 """

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import math
+import struct
 import subprocess
 import sys
 import threading
@@ -25,9 +27,12 @@ class _Press:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
-    def print(self, template: str, data: dict[str, Any]) -> bytes:
-        """The PDF. Raises `Unavailable` where it took too long or too much memory, RuntimeError with typst's words where the template is wrong."""
-        request = json.dumps({"template": template, "data": data}).encode()
+    def print(self, template: str, data: dict[str, Any], format: str = "pdf") -> bytes:
+        """Return the file that typst makes of the template.
+
+        Raises `Unavailable` where it took too long or too much memory, RuntimeError with typst's words where the template is wrong.
+        """
+        request = json.dumps({"template": template, "data": data, "format": format}).encode()
         with self._lock:
             # A child that ended for want of work is noticed by its silence: then a new one is tried, once.
             answer = self._ask(request) or self._ask(request)
@@ -98,6 +103,35 @@ async def pdf(template: str, data: dict[str, Any]) -> bytes:
     A letter that no font has is printed as a sign. Other requests go on meanwhile. Raise `Unavailable`.
     """
     return await asyncio.to_thread(_press.print, template, letters.printable_data(data))
+
+
+MOST_LOGO_BYTES = 1_000_000
+MOST_PIXELS = 40_000_000
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+async def logo(content: bytes) -> bytes:
+    """Draw a logo (PNG or SVG) anew as a PNG, in a child process with limits of its own (R59).
+
+    Nothing of the file but its picture stays: no script, no link, no text beside it. Raise `ValueError` with a sentence where it
+    is too large or no picture of these kinds.
+    """
+    is_png = content.startswith(_PNG)
+    if not is_png and b"<svg" not in content[:4096]:
+        raise ValueError("Choose a picture of the kind PNG or SVG.")
+    if len(content) > MOST_LOGO_BYTES:
+        raise ValueError("A logo may have at most 1 MB.")
+    # Before anything decodes it: width and height stand at the same place of every PNG.
+    if is_png and math.prod(struct.unpack(">II", content[16:24].ljust(8, b"\0"))) > MOST_PIXELS:
+        raise ValueError("This picture has more than 40 million pixels.")
+    press = _Press()
+    try:
+        data = {"image": list(content), "format": "png" if is_png else "svg"}
+        return await asyncio.to_thread(press.print, "logo.typ", data, "png")
+    except (RuntimeError, Unavailable):
+        raise ValueError("This picture cannot be drawn. Save it anew as PNG and choose that.") from None
+    finally:
+        await asyncio.to_thread(press.stop)
 
 
 def stop() -> None:

@@ -1,8 +1,8 @@
 """Typesetting in a process of its own (R64): typst sees the document templates, our fonts and the data, and has a memory limit.
 
 `python typesetter.py TEMPLATES FONTS` reads requests from standard input and writes answers to standard output: a length of four
-bytes, then that many bytes. A request is `{"template": ..., "data": ...}`; an answer begins with `+` and holds the PDF, or with `-`
-and holds the error. It ends when its parent does, and after a minute without work.
+bytes, then that many bytes. A request is `{"template": ..., "data": ..., "format": "pdf" or "png"}`; an answer begins with `+` and
+holds the file, or with `-` and holds the error. It ends when its parent does, and after a minute without work.
 """
 
 import json
@@ -17,6 +17,8 @@ MEMORY_BYTES = 2 << 30
 """Address space, of which a document of 10,000 lines takes a part."""
 
 IDLE_SECONDS = 60
+PIXELS_PER_INCH = 432
+"""Of a picture: enough to print it."""
 LENGTH = struct.Struct(">I")
 
 
@@ -61,12 +63,13 @@ def serve(templates: Path, fonts: Path) -> None:
 def _answer(typesetter: Any, templates: Path, request: dict[str, Any]) -> bytes:
     try:
         inputs = {"data": json.dumps(request["data"])}
-        pdf: bytes = typesetter.compile(
-            templates / request["template"], format="pdf", sys_inputs=inputs, pdf_standards=["a-3b"]
+        options = {"pdf_standards": ["a-3b"]} if request["format"] == "pdf" else {"ppi": PIXELS_PER_INCH}
+        made: bytes = typesetter.compile(
+            templates / request["template"], format=request["format"], sys_inputs=inputs, **options
         )
     except (RuntimeError, ValueError, MemoryError) as error:
         return b"-" + str(error).encode()
-    return b"+" + pdf
+    return b"+" + made
 
 
 if __name__ == "__main__":

@@ -7,12 +7,26 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
+from portal.contracts import logo
 from portal.errors import NotFound
 from portal.render import assets, folder
 from portal.web.compression import accepted
+from portal.web.headers import SANDBOX
 
 mimetypes.add_type("font/woff2", ".woff2")
 mimetypes.add_type("text/javascript", ".js")
+
+
+@get("/logo.png")
+async def show_logo(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The company's logo, for everybody: it stands on the sign-in page."""
+    png = await logo.find()
+    if png is None:
+        raise NotFound
+    is_named = request.query_params.get("v") == await logo.digest()
+    cached = "public, max-age=31536000, immutable" if is_named else "no-cache"
+    headers = {"cache-control": cached, "content-security-policy": SANDBOX, "x-content-type-options": "nosniff"}
+    return Response(png, media_type="image/png", headers=headers)
 
 
 @get("/static/{path:path}", sync_to_thread=False)

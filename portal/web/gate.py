@@ -171,7 +171,9 @@ class Gate:
         ORIGIN.set((visit.address, visit.id, visit.reader.credential_id if visit.reader else None))
         visit.snapshot = row["snapshot"]
         if row["company"]:
-            self.company = visit.company = CompanyBrief(row["company"], row["currency"], row["company_zone"])
+            self.company = visit.company = CompanyBrief(
+                row["company"], row["currency"], row["company_zone"], row["logo"] or ""
+            )
 
     def _refuse_foreign(self, given: dict[bytes, str]) -> None:
         """A form of another site does not count, even with our cookie (R37)."""

@@ -31,6 +31,8 @@ class CompanyBrief:
     name: str
     currency: str
     time_zone: str
+    logo: str = ""
+    """What stands in the address of its logo after `?v=`, "" where there is none."""
 
 
 async def _nothing() -> None:

@@ -5,20 +5,24 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
+from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.agent.setup.pages import form_page
+from portal.contracts import logo
 from portal.contracts.company import Company, CompanyFacts, NumberSeries
 from portal.contracts.readiness import readiness
 from portal.database import transaction
 from portal.errors import Invalid
 from portal.people import particulars
 from portal.people.readers import AgentReader
+from portal.render.documents import MOST_LOGO_BYTES
 from portal.web.account.confirmation import confirm_person, needs_password
 from portal.web.edits import edited
-from portal.web.forms import Form
+from portal.web.forms import Form, Nothing
 from portal.web.guards import admin_only
 from portal.web.pages import refused, see_other
+from portal.web.visit import visit_of
 
 
 class CompanyForm(CompanyFacts, kw_only=True):
@@ -49,7 +53,7 @@ async def _company(request: Request[Any, Any, Any], **again: Any) -> Response[st
     return await form_page(
         request, "agent/setup/company.html", facts=facts, seen=facts or NO_COMPANY, is_new=found is None,
         is_numbered=series is not None and series.next_number > series.first_number, asks_password=needs_password(request),
-        countries=particulars.countries(), currencies=particulars.currencies(), zones=particulars.zones(), **again,
+        countries=particulars.countries(), currencies=particulars.currencies(), zones=particulars.zones(), logo=await logo.digest(), **again,
     )  # fmt: skip
 
 
@@ -71,4 +75,33 @@ async def save_company(
     return see_other("/agent/setup")
 
 
-handlers: list[Any] = [overview, company, save_company]
+class LogoForm(Struct, kw_only=True):
+    """The file stands beside the fields."""
+
+
+@post("/setup/company/logo", guards=[admin_only])
+async def change_logo(
+    request: Request[Any, Any, Any], reader: NamedDependency[AgentReader], form: NamedDependency[Form]
+) -> Response[Any]:
+    """Make the chosen picture the logo."""
+    try:
+        form.into(LogoForm)
+        if not form.files:
+            raise Invalid({"logo": "Choose a picture of the kind PNG or SVG."})
+        async with transaction(reader):
+            await logo.change(await visit_of(request).storage.content(form.files[0].key, limit=MOST_LOGO_BYTES + 1))
+    except Invalid as refusal:
+        return await refused(request, _company, refusal, form)
+    return see_other("/agent/setup/company#logo-part")
+
+
+@post("/setup/company/logo/removal", guards=[admin_only])
+async def remove_logo(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
+    """Go back to the company's name."""
+    form.into(Nothing)
+    async with transaction(reader):
+        await logo.remove()
+    return see_other("/agent/setup/company#logo-part")
+
+
+handlers: list[Any] = [overview, company, save_company, change_logo, remove_logo]
