@@ -8,10 +8,12 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 
 from portal.contracts import logo
+from portal.database import transaction
 from portal.errors import NotFound
 from portal.render import assets, folder
 from portal.web.compression import accepted
 from portal.web.headers import SANDBOX
+from portal.web.visit import visit_of
 
 mimetypes.add_type("font/woff2", ".woff2")
 mimetypes.add_type("text/javascript", ".js")
@@ -20,10 +22,11 @@ mimetypes.add_type("text/javascript", ".js")
 @get("/logo.png")
 async def show_logo(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The company's logo, for everybody: it stands on the sign-in page."""
-    png = await logo.find()
+    async with transaction(visit_of(request).reader, readonly=True):
+        png, digest = await logo.find(), await logo.digest()
     if png is None:
         raise NotFound
-    is_named = request.query_params.get("v") == await logo.digest()
+    is_named = request.query_params.get("v") == digest
     cached = "public, max-age=31536000, immutable" if is_named else "no-cache"
     headers = {"cache-control": cached, "content-security-policy": SANDBOX, "x-content-type-options": "nosniff"}
     return Response(png, media_type="image/png", headers=headers)
