@@ -5,14 +5,15 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import data, flows
+from benchmarks import approvals, data, flows
 from benchmarks.load import Connection, measure
 from benchmarks.site import Site, served
 from portal import database
@@ -22,7 +23,9 @@ from portal.people import sessions
 
 FIGURES = "rps p50_ms p99_ms cpu_app_ms cpu_db_ms".split()
 """What is measured in each run, of a page and right after it of its floor."""
-COLUMNS = ["page", "cases", "concurrency", *FIGURES, "sql", "bytes", "wire", "floor"]
+COLUMNS = ["page", "size", "concurrency", *FIGURES, "sql", "bytes", "wire", "floor"]
+Fill = Callable[[str], Awaitable[dict[str, list[str]]]]
+"""Fills a migrated, empty database by its owner's URL; returns what the addresses of the pages are made from, by name."""
 PEOPLE = {"agent": 1, "contact": data.AGENTS + 2}
 """Credential ids: the first agent, and the contact of customer 2, whose case is read."""
 
@@ -32,14 +35,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="a list of objects instead of a table")
     parser.add_argument("--quick", action="store_true", help="1,000 cases, 16 at once, pages that are read only")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000], metavar="CASES")
+    parser.add_argument(
+        "--approvals", action="store_true", help="the approvals page, with 100, 10,000 and 100,000 unbilled entries"
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", metavar="SIZE", help="numbers of cases, or of unbilled entries")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement (4)")
     parser.add_argument(
         "--runs", type=int, default=3, help="of each measurement: the median and min to max are printed (3)"
     )
     given = parser.parse_args(arguments)
+    given.sizes = given.sizes or ([*approvals.SIZES] if given.approvals else [1_000, 10_000, 100_000])
     given.concurrency = [1, 16]
-    if given.quick:
+    if given.quick and not given.approvals:
         given.sizes, given.concurrency, given.seconds = [1_000], [16], 2.0
     return given
 
@@ -58,10 +65,10 @@ async def tokens(owner_url: str) -> dict[str, str]:
     return {"": ""} | {who: f"sid={token}" for who, token in made.items()}
 
 
-async def prepared(server: EmbeddedPostgres, cases: int) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Fill a database; return the numbers of its cases and the cookies of its people."""
+async def prepared(server: EmbeddedPostgres, fill: Fill) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Fill a database; return what `fill` does, and the cookies of its people."""
     await schema.migrate(server.url())
-    numbers = await data.fill(server.url(), cases)
+    numbers = await fill(server.url())
     return numbers, await tokens(server.url())
 
 
@@ -145,10 +152,9 @@ async def statements(site: Site, page: flows.Page, numbers: dict[str, list[str]]
 
 
 def benchmark(
-    cases: int, concurrency: Iterable[int], seconds: float, *, reads_only: bool, runs: int
+    size: int, concurrency: Iterable[int], seconds: float, *, runs: int, pages: Sequence[flows.Page], fill: Fill
 ) -> tuple[list[dict[str, Any]], float]:
-    """Return all rows of one size, and the memory of the two workers in MB after them."""
-    pages = [page for page in flows.PAGES if not (reads_only and page.writes)]
+    """Return all rows of one size (of cases, or of unbilled entries), and the memory of the two workers in MB after them."""
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder, ExitStack() as stack:
         place = Path(folder)
@@ -156,7 +162,7 @@ def benchmark(
         server = EmbeddedPostgres(place / "data")
         stack.callback(server.remove)
         server.start()
-        numbers, cookies = asyncio.run(prepared(server, cases))
+        numbers, cookies = asyncio.run(prepared(server, fill))
         with (
             served("portal.app:create_app", server, place / "data") as site,
             served("benchmarks.floor:create_app", server, place / "data") as floor,
@@ -164,8 +170,8 @@ def benchmark(
             for page in pages:
                 for at_once in concurrency:
                     row = asyncio.run(read(site, floor, page, numbers, cookies[page.who], at_once, seconds, runs))
-                    rows.append({"cases": cases} | row)
-                    print(f"  {page.name}, {cases} cases, {at_once} at once", file=sys.stderr, flush=True)
+                    rows.append({"size": size} | row)
+                    print(f"  {page.name}, size {size:,}, {at_once} at once", file=sys.stderr, flush=True)
             memory = site.memory_mb()
         server._psql("portal", "alter database portal set log_statement = 'all'")
         with served("portal.app:create_app", server, place / "data", workers=1) as site:
@@ -177,7 +183,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as a table, figures right-aligned: each as its median and, in brackets, min to max of the runs, then its floor's."""
     heads = [
         "page",
-        "cases",
+        "size",
         "at once",
         *(head for name in FIGURES for head in (name, "floor")),
         "sql",
@@ -190,7 +196,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         cells.append(
             [
                 row["page"],
-                *(f"{row[name]:,}" for name in ("cases", "concurrency")),
+                *(f"{row[name]:,}" for name in ("size", "concurrency")),
                 *measured,
                 *(f"{row[name]:,}" for name in ("sql", "bytes", "wire")),
             ]
@@ -212,10 +218,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run what was asked for and print it."""
     given = parse(arguments)
     rows: list[dict[str, Any]] = []
-    for cases in given.sizes:
-        measured, memory = benchmark(cases, given.concurrency, given.seconds, reads_only=given.quick, runs=given.runs)
+    pages = [page for page in flows.PAGES if not (given.quick and page.writes)]
+    for size in given.sizes:
+        fill: Fill = partial(data.fill, cases=size)
+        if given.approvals:
+            pages, fill = [*approvals.PAGES], approvals.filling(size)
+        measured, memory = benchmark(size, given.concurrency, given.seconds, runs=given.runs, pages=pages, fill=fill)
         rows += measured
-        print(f"{cases} cases: two workers use {memory:.0f} MB (PSS)", file=sys.stderr)
+        print(f"size {size:,}: two workers use {memory:.0f} MB (PSS)", file=sys.stderr)
     print(json.dumps(rows, indent=1) if given.json else table(rows))
 
 

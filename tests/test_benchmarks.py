@@ -1,9 +1,11 @@
 """`./dev bench` measures what it says it does; how fast anything is, is no matter of a test."""
 
+from functools import partial
+
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import flows
+from benchmarks import approvals, data, flows
 
 
 def test_quick_is_one_size_at_sixteen_at_once() -> None:
@@ -15,7 +17,7 @@ def test_quick_is_one_size_at_sixteen_at_once() -> None:
 @pytest.mark.infra
 def test_every_page_and_flow_is_measured_with_all_its_figures() -> None:
     """Each answers as expected, or the run would have ended."""
-    rows, memory = bench.benchmark(1_000, [2], 0.2, reads_only=False, runs=2)
+    rows, memory = bench.benchmark(1_000, [2], 0.2, runs=2, pages=flows.PAGES, fill=partial(data.fill, cases=1_000))
     assert [row["page"] for row in rows] == [page.name for page in flows.PAGES]
     assert all(list(row) == bench.COLUMNS for row in rows)
     for row in rows:
@@ -33,7 +35,7 @@ def test_a_figure_is_its_median_with_the_least_and_the_largest_of_the_runs() -> 
     assert bench.swings(runs)["p50_ms"] == {"median": 2.0, "min": 1.0, "max": 3.0}
     row = {
         "page": "p",
-        "cases": 1_000,
+        "size": 1_000,
         "concurrency": 16,
         "sql": 5,
         "bytes": 36_000,
@@ -44,3 +46,16 @@ def test_a_figure_is_its_median_with_the_least_and_the_largest_of_the_runs() -> 
     assert head.split().count("floor") == len(bench.FIGURES)
     assert "2.00 (1.00-3.00)" in line
     assert "1,234 (1,234-1,234)" in line
+
+
+def test_approvals_have_sizes_of_their_own() -> None:
+    assert bench.parse(["--approvals"]).sizes == [100, 10_000, 100_000]
+    assert bench.parse(["--sizes", "7"]).sizes == [7]
+
+
+@pytest.mark.slow
+@pytest.mark.infra
+def test_approvals_are_measured_with_unbilled_time() -> None:
+    rows, _ = bench.benchmark(100, [2], 0.2, runs=1, pages=approvals.PAGES, fill=approvals.filling(100))
+    assert [row["page"] for row in rows] == [page.name for page in approvals.PAGES]
+    assert all(row["rps"]["min"] > 0 and row["floor"]["rps"]["min"] > 0 for row in rows)
