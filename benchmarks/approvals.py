@@ -13,9 +13,9 @@ SIZES = (100, 10_000, 100_000)
 """Unbilled entries."""
 
 PAGES = (
-    Page("approvals", "agent", "/agent/approvals", rows=100),
-    Page("approvals, in the middle", "agent", "/agent/approvals?after={middle}", rows=100),
-    Page("approvals of one customer", "agent", "/agent/approvals?customer=7", rows=100),
+    Page("approvals", "agent", "/agent/approvals", rows=50),
+    Page("approvals, in the middle", "agent", "/agent/approvals?after={middle}", rows=50),
+    Page("approvals of one customer", "agent", "/agent/approvals?customer=7", rows=50),
     Page("a manager's list of cases", "agent", "/agent/cases?view=all", rows=25),
 )
 

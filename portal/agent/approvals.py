@@ -66,14 +66,22 @@ class Decision(Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
-    """Which rows are ticked: those that are not odd, but for the rows that were left without a tick before (`unticked`).
+    """Which rows are ticked: those that are not odd, as long as nobody picks by hand.
 
-    After a refusal the rows that were `shown` have the ticks that they had then (`ticked`).
+    Who left a row without a tick that is not odd (`unticked`) picks by hand: then no row is ticked by itself, not even one that only comes
+    onto the page because others left it. After a refusal the rows that were `shown` have the ticks that they had then (`ticked`).
     """
 
     unticked: frozenset[int] = frozenset()
+    by_hand: bool = False
     shown: frozenset[int] = frozenset()
     ticked: frozenset[str] = frozenset()
+
+    @classmethod
+    def asked(cls, query: Any, waiting: Waiting) -> "Ticks":
+        """The ticks of the page that led here, as the address tells them."""
+        unticked = frozenset(ids(query.get("unticked", "")))
+        return cls(unticked, any(entry.id in unticked and not entry.is_odd for entry in waiting.entries))
 
     @classmethod
     def sent(cls, form: Form) -> "Ticks":
@@ -83,7 +91,7 @@ class Ticks:
     def __contains__(self, entry: WaitingEntry) -> bool:
         if entry.id in self.shown or entry.choice in self.ticked:
             return entry.choice in self.ticked
-        return entry.id not in self.unticked and not entry.is_odd
+        return not (self.by_hand or entry.id in self.unticked or entry.is_odd)
 
 
 @get("/approvals", guards=[manager_only])
@@ -105,7 +113,7 @@ async def _show(
     agent, customer = await found_by(request, "agent", AGENTS), await found_by(request, "customer", CUSTOMERS)
     filters = replace(_filters(asked), agent_id=agent.id, customer_id=customer.id)
     waiting = await list_waiting(reader, filters)
-    ticks = ticks or Ticks(unticked=frozenset(ids(asked.get("unticked", ""))))
+    ticks = ticks or Ticks.asked(asked, waiting)
     approved = await list_approved(reader, before=whole(asked.get("approved_before")))
     return await agent_page(
         request, reader, "agent/approvals/show.html", status=outcome.status if outcome else 200,

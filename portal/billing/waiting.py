@@ -16,7 +16,7 @@ from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.people.readers import AgentReader
 
-PAGE = 100
+PAGE = 50
 """Entries on one page."""
 COUNTED = 1000
 """Up to here the rail counts."""
