@@ -16,7 +16,8 @@ from portal.database import schema, transaction
 from portal.errors import Unavailable
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
-from portal.web import account, door, drafts, files, forms, health, live, metrics
+from portal.web import account, door, files, forms, health, live, metrics
+from portal.web.drafts import routes as draft_routes
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
 from portal.web.guards import signed_in
@@ -61,7 +62,7 @@ def create_app(settings: Settings | None = None) -> Gate:
             files.show_logo,
             *door.handlers,
             *account.handlers,
-            Router("/", route_handlers=[drafts.keep_typed], guards=[signed_in]),
+            Router("/", route_handlers=draft_routes.handlers, guards=[signed_in]),
             live.contact_stream,
             live.agent_stream,
             customer.router,

@@ -46,7 +46,7 @@ async def tidy(storage: Storage, at: datetime) -> None:
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from outbox where at < $1", at - OUTBOX_KEPT)
         await tx.execute("delete from pgqueuer_log where created < $1", at - JOB_LOG_KEPT)
-        await attachments.sweep_uploads(storage, at - timedelta(hours=1))
+        await attachments.sweep_uploads(storage, at - attachments.KEPT_FOR)
 
 
 async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: timedelta, at: datetime) -> None:

@@ -100,6 +100,7 @@ async def send(
     """Send the page's form to `action` with what was typed into it; it must have these fields."""
     form = form_of(page.text, action)
     assert set(typed) <= form.names, (set(typed) - form.names, action)
-    answer = await browser.post(action, data={**form.fields, **typed}, files=files, headers={"referer": str(page.url)})
+    to = form.action if form.action.startswith(f"{action}?draft=") else action
+    answer = await browser.post(to, data={**form.fields, **typed}, files=files, headers={"referer": str(page.url)})
     assert isinstance(answer, httpx.Response)
     return answer

@@ -71,6 +71,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
     values: dict[str, dict[str, Any]] = {
         "/static/": {"path": "/css/base.css"},
         "/agent/prints/": {"field": "name"},
+        "/drafts/files/": {"file": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"},
         "/account/": {"session": adas, "passkey": 1},
         "/cases/": {"number": case.number, "file_id": files["reply"]},
         "/agent/cases/": {"number": case.number, "file": files["note"]},
@@ -94,7 +95,7 @@ async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any
     opening = [await upload(storage, ADA, "screen.png", PNG, at=at), await upload(storage, ADA, "client.log", at=at)]
     async with transaction(ADA):
         case = await Case.open(
-            by=ADA, subject="VPN drops every 20 minutes", text="Since *Tuesday*:\n\n- Kiel\n- Hamburg\n\n```\nno route to host\n```",
+            by=ADA, subject="VPN drops every 20 minutes", text="Since **Tuesday**:\n\n- Kiel\n- Hamburg\n\n```\nno route to host\n```",
             case_type_id=INCIDENT, priority=3, files=opening, at=at - timedelta(hours=2),
         )  # fmt: skip
     reply, note = await upload(storage, INES, "fix.txt", at=at), await upload(storage, INES, f"{SECRET}.txt", at=at)

@@ -86,6 +86,9 @@ MATRIX: dict[str, Row] = {
     "GET /password-resets/{token}": INVITED,
     "POST /password-resets/{token}": INVITED,
     "POST /drafts": SIGNED_IN,
+    "POST /drafts/files": SIGNED_IN,
+    "POST /drafts/files/{file}/removal": SIGNED_IN,
+    "POST /drafts/removal": SIGNED_IN,
     # one's own account
     "GET /account": SIGNED_IN,
     "GET /account/password": SIGNED_IN,

@@ -108,11 +108,12 @@ async def show_case(
     }
     if refused_form:
         forms[refused_form] = {"errors": errors or {}, "typed": typed or {}}
+    draft = await drafts.begun(reader, f"{here}/replies", forms["writing"]["typed"])
     feed, time = await _feed(request, details)
     day = today(reader.time_zone, visit.at)
     return await agent_page(
         request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, forms=forms, settable=SETTABLE,
-        services=await Service.offered(details.case.customer_id, day), today=day, understood=Understood(), form_key=uuid.uuid4(),
+        services=await Service.offered(details.case.customer_id, day), today=day, understood=Understood(), form_key=uuid.uuid4(), draft=draft,
     )  # fmt: skip
 
 
@@ -150,7 +151,7 @@ async def reply(
             await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then, form_key=form.key)
     except Invalid as refusal:
         return await refused(request, show_case, refusal, form, number=number, refused_form="writing")
-    return await _written(reader, number)
+    return await _written(reader, number, form, at)
 
 
 @post("/cases/{number:str}/notes")
@@ -169,13 +170,13 @@ async def note(
             await case.note(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
     except Invalid as refusal:
         return await refused(request, show_case, refusal, form, number=number, refused_form="writing")
-    return await _written(reader, number)
+    return await _written(reader, number, form, at)
 
 
-async def _written(reader: AgentReader, number: str) -> Response[Any]:
-    """One composer has two addresses: the draft goes from both."""
+async def _written(reader: AgentReader, number: str, form: Form, at: datetime) -> Response[Any]:
+    """Forget the draft under both addresses of the composer."""
     for noun in ("replies", "notes"):
-        await drafts.done(reader, f"/agent/cases/{number}/{noun}")
+        await drafts.done(reader, f"/agent/cases/{number}/{noun}", form.key, at)
     return see_other(f"/agent/cases/{number}#composer")
 
 

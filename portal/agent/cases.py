@@ -1,6 +1,5 @@
 """The agents' list of cases, and opening one for a contact."""
 
-import uuid
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -96,21 +95,22 @@ async def take_several(
 
 
 @get("/cases/new")
-async def new(request: Request[Any, Any, Any], reader: NamedDependency[AgentReader]) -> Response[str]:
+async def new(request: Request[Any, Any, Any]) -> Response[str]:
     """The form; `?customer=` says whose contacts are offered."""
-    kept = await drafts.kept(reader, "/agent/cases/new")
-    return await _new(request, typed=kept["/agent/cases/new"])
+    return await _new(request)
 
 
 async def _new(
-    request: Request[Any, Any, Any], *, typed: dict[str, str], errors: dict[str, str] | None = None
+    request: Request[Any, Any, Any], *, typed: dict[str, str] | None = None, errors: dict[str, str] | None = None
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
+    draft = await drafts.begun_here(request, reader, typed)
     customers = await Customer.offered()
-    asked = request.query_params.get("customer") or typed.get("customer", "")
+    asked = request.query_params.get("customer") or draft.typed.get("customer", "")
     customer = next((customer for customer in customers if str(customer.id) == asked), None)
     return await agent_page(
-        request, reader, "agent/cases/new.html", errors=errors or {}, typed=typed, form_key=uuid.uuid4(),
+        request, reader, "agent/cases/new.html", errors=errors or {}, typed=draft.typed, draft=draft,
+        unsent=await drafts.unsent(reader, "/agent/cases/new"),
         customers=customers, customer=customer, contacts=await Contact.listed(customer.id) if customer else [],
         case_types=await case_types(), priorities=list(Priority),
     )  # fmt: skip

@@ -41,20 +41,20 @@ async def _show(
     number: str,
     typed: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
-    files_again: bool = False,
 ) -> Response[str]:
     visit = visit_of(request)
     reader: Any = visit.reader
     details = await Details.find(number, reader)
     here, before = f"/cases/{details.case.number}", request.query_params.get("before", "")
-    kept = await drafts.kept(reader, f"{here}/replies")
+    action = f"{here}/replies"
+    draft = await drafts.begun(reader, action, typed or (await drafts.kept(reader, action))[action])
     return page(
-        request, "customer/cases/show.html", details=details, case=details.case, before=before, form_key=uuid.uuid4(), others=details.others(reader),
+        request, "customer/cases/show.html", details=details, case=details.case, before=before, draft=draft, others=details.others(reader),
         feed=await feed_of(
             details.case, reader, customer=details.customer_name, files_at=f"{here}/files/", house=visit.company.name, before=before
         ),
         files=await files_of(details.case, files_at=f"{here}/files/"),
-        typed=typed or kept[f"{here}/replies"], errors=errors or {}, files_again=files_again,
+        typed=draft.typed, errors=errors or {},
     )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ async def reply(
             fields = form.into(Reply)
             await case.reply(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
     except Invalid as refusal:
-        return await refused(request, _show, refusal, form, number=number, files_again=form.had_files)
+        return await refused(request, _show, refusal, form, number=number)
     return see_other(f"/cases/{case.number}")
 
 

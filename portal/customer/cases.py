@@ -1,6 +1,5 @@
 """A contact's list of cases, and opening one."""
 
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from portal.web import drafts
 from portal.web.forms import Form
 from portal.web.limits import searching
 from portal.web.pages import page, refused, see_other
+from portal.web.visit import visit_of
 
 Web = Request[Any, Any, Any]
 
@@ -43,17 +43,18 @@ async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Re
 
 
 @get("/cases/new")
-async def new(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
+async def new(request: Web) -> Response[str]:
     """The form, with what was typed before and never sent."""
-    kept = await drafts.kept(reader, "/cases/new")
-    return await _form(request, typed=kept["/cases/new"])
+    return await _form(request)
 
 
 async def _form(
-    request: Web, *, typed: dict[str, str], errors: dict[str, str] | None = None, files_again: bool = False
+    request: Web, *, typed: dict[str, str] | None = None, errors: dict[str, str] | None = None
 ) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    draft = await drafts.begun_here(request, reader, typed)
     return page(
-        request, "customer/cases/new.html", typed=typed, errors=errors or {}, files_again=files_again, form_key=uuid.uuid4(),
+        request, "customer/cases/new.html", typed=draft.typed, errors=errors or {}, draft=draft, unsent=await drafts.unsent(reader, "/cases/new"),
         types=[(kind.id, kind.name) for kind in await case_types()], priorities=[(int(priority), priority.word) for priority in Priority],
     )  # fmt: skip
 
@@ -72,10 +73,9 @@ async def open_case(
             )  # fmt: skip
     except Invalid as refusal:
         whole = Invalid(problems_of(form.get("subject"), form.get("body")) | refusal.fields)
-        return await refused(request, _form, whole, form, files_again=form.had_files)
+        return await refused(request, _form, whole, form)
     except TooMany as refusal:
-        await drafts.keep(reader.credential_id, "/cases/new", form.fields, at, had_files=form.had_files)
-        return await refused(request, _form, refusal, form, files_again=form.had_files)
+        return await refused(request, _form, refusal, form)
     return see_other(f"/cases/{case.number}")
 
 

@@ -12,7 +12,7 @@ from piccolo.table import Table
 from portal.database import current
 from portal.database.batches import all_or_report
 from portal.desk.filetypes import check_file
-from portal.errors import Full, Invalid, NotFound, TooMany
+from portal.errors import Invalid, NotFound, TooMany
 from portal.people.readers import Reader
 from portal.storage import Storage
 
@@ -77,17 +77,22 @@ class Attachment(Table, tablename="attachment"):
 
 QUOTA = 20 * 1024**3
 """Bytes that the files of one customer may take together (R58)."""
+NO_ROOM = "The files of this customer fill the 20 GB that there are for them. Remove your files and send the text without them."
 
 
 MAX_PENDING = 40
 """Files that one person may send within `PENDING_FOR` without a message that takes them (R58)."""
 PENDING_FOR = timedelta(hours=1)
+MAX_WAITING = 1024**3
+"""Bytes of files that one person may have in forms that are not sent yet; one that is still arriving counts as the largest."""
+KEPT_FOR = timedelta(days=1)
+"""How long a file waits for a message to take it; then it is swept."""
 
 
 async def announce(key: str, credential_id: int, at: datetime) -> None:
     """Write down that a file is about to be stored under `key`; in a transaction of its own, before the first byte (R60).
 
-    Raises `TooMany` where this person has `MAX_PENDING` files of the last hour that are on no message (R58).
+    Raises `TooMany` where this person has `MAX_PENDING` files of the last hour that are on no message, or `MAX_WAITING` bytes of any (R58).
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('upload', $1))", credential_id)
@@ -99,13 +104,19 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
     if pending["count"] >= MAX_PENDING:
         seconds = ceil((pending["first"] + PENDING_FOR - at).total_seconds())
         raise TooMany("Too many files were sent and not used. Send your text without files.", retry_after=seconds)
+    waiting = await tx.fetchval(
+        "select coalesce(sum(coalesce(size, $2)), 0) from upload where credential_id = $1", credential_id, MAX_SIZE
+    )
+    if waiting + MAX_SIZE > MAX_WAITING:
+        sentence = "Your unsent drafts hold 1 GB of files. Send them or remove files from them."
+        raise TooMany(sentence, retry_after=int(KEPT_FOR.total_seconds()))
     await tx.execute("insert into upload (key, credential_id, started_at) values ($1, $2, $3)", key, credential_id, at)
 
 
 async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, by: Reader) -> None:
     """Tie stored files to a message of the running transaction; each must be this person's and on no message yet, else `NotFound` (R29).
 
-    Raises `Full` where the customer's share is used up (R58).
+    Raises `Invalid` (`files`) for too many, and where the customer's share is used up (R58).
     """
     if len(files) > MAX_FILES:
         raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})
@@ -117,9 +128,8 @@ async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, 
     )
     if len(taken) != len(keys):
         raise NotFound
-    used = await tx.fetchval("select coalesce(sum(size), 0) from attachment where customer_id = $1", customer_id)
-    if used + sum(file.size for file in files) > QUOTA:
-        raise Full("The files of this customer fill the 20 GB that there are for them. Send your text without files.")
+    if await used_by(customer_id) + sum(file.size for file in files) > QUOTA:
+        raise Invalid({"files": NO_ROOM})
     await tx.executemany(
         "insert into attachment (id, customer_id, message_id, position, name, media_type, size, sha256, key)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -128,6 +138,14 @@ async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, 
             for place, file in enumerate(files)
         ],
     )
+
+
+async def used_by(customer_id: int) -> int:
+    """Return the bytes of the customer's files."""
+    used: int = await current().fetchval(
+        "select coalesce(sum(size), 0)::bigint from attachment where customer_id = $1", customer_id
+    )
+    return used
 
 
 async def sweep_uploads(storage: Storage, before: datetime) -> int:
@@ -148,4 +166,14 @@ async def sweep_uploads(storage: Storage, before: datetime) -> int:
     return len((await all_or_report([row["key"] for row in rows], remove, reader=tx.reader)).done)
 
 
-__all__ = ["MAX_FILES", "MAX_SIZE", "Attachment", "Upload", "announce", "attach", "check_file", "sweep_uploads"]
+__all__ = [
+    "MAX_FILES",
+    "MAX_SIZE",
+    "Attachment",
+    "Upload",
+    "announce",
+    "attach",
+    "check_file",
+    "sweep_uploads",
+    "used_by",
+]

@@ -40,6 +40,10 @@ class Message(Table, tablename="message"):
     form_key = UUID(null=True, default=None)
 
 
+class SentBefore(Invalid):
+    """This very form was sent before and says something else now; the page that says so is another form, with another key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Writing:
     """What somebody sends: Markdown and stored files. `form_key` marks the form, so that one sent twice makes one message."""
@@ -78,7 +82,7 @@ def problems_of(subject: str, text: str) -> dict[str, str]:
 async def written_before(writing: Writing, by: Reader, kind: str = "reply", case_id: int | None = None) -> int | None:
     """The id of the case on which this very form has been sent already. A second sender waits here until the first has committed.
 
-    Raises `Invalid` at `body` where it was sent with other words (who goes back in the browser changes them in the same form) or elsewhere:
+    Raises `SentBefore` at `body` where it was sent with other words (who goes back in the browser changes them in the same form) or elsewhere:
     they are not there yet, and must not be dropped. The page that says so is another form.
     """
     if writing.form_key is None:
@@ -93,7 +97,7 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
     if sent is None:
         return None
     if (sent["kind"], sent["text"]) != (kind, writing.text) or case_id not in (None, sent["case_id"]):
-        raise Invalid({"body": "You sent this form before, with other words. Send it once more to add these too."})
+        raise SentBefore({"body": "You sent this form before, with other words. Send it once more to add these too."})
     return int(sent["case_id"])
 
 

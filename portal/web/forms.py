@@ -5,21 +5,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from litestar import Request
 
 from portal.database import transaction
-from portal.desk import RefusedEnding, attachments
+from portal.desk import RefusedEnding, attachments, draft_files, filetypes
+from portal.desk.draft_files import DraftFile
 from portal.errors import BadRequest, Forbidden, Full, Invalid, TooLarge, TooMany, TooSlow
 from portal.people import sessions
+from portal.people.readers import Reader
 from portal.storage import new_key
 from portal.web import drafts
-from portal.web.arriving import Arriving, arriving
+from portal.web.arriving import READ_PAST, Arriving, arriving
 from portal.web.errors import SignInNeeded, answer, sign_in_response
-from portal.web.multipart import MAX_FIELDS, MAX_TEXT, Body, Part
-from portal.web.visit import Visit, page_of, visit_of
+from portal.web.multipart import MAX_FIELDS, MAX_TEXT, Body, Part, within
+from portal.web.visit import Visit, now, visit_of
 
 MAX_FILE = 25 * 1024 * 1024
 MAX_FILES = 10
@@ -38,23 +40,15 @@ HEAD = 4096
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that is stored already but belongs to no message yet; unless a message takes it, it is swept away."""
-
-    name: str
-    media_type: str
-    size: int
-    sha256: bytes
-    key: str
-
-
 @dataclass(slots=True)
 class Form:
     """What was sent: text fields in their order, and files."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
-    files: list[Upload] = field(default_factory=list)
+    files: list[DraftFile] = field(default_factory=list)
+    """What came with it and what was kept for it before, at most `MAX_FILES`."""
+    loaded: bool = False
+    """Whether `files` has what was kept before."""
     problems: dict[str, str] = field(default_factory=dict)
     """What is wrong with its files, by field; a verb that would take them refuses."""
 
@@ -71,9 +65,21 @@ class Form:
         """What the page shows again after a refusal."""
         return {name: values[-1] for name, values in self.fields.items()}
 
+    def refuse_file(self, field: str, sentence: str) -> None:
+        """Refuse one file; each has its own sentence."""
+        self.problems[field] = f"{self.problems[field]} {sentence}" if field in self.problems else sentence
+
+    async def begin_anew(self, by: Reader) -> None:
+        """Give the form another key, and its files with it: under the former one it was sent already."""
+        former, anew = self.key, uuid.uuid4()
+        self.fields["form_key"] = [str(anew)]
+        if former:
+            async with transaction(by):
+                await draft_files.move(former, anew, by)
+
     @property
     def had_files(self) -> bool:
-        """Whether files came with it, which have to be chosen again after a refusal."""
+        """Whether files came with it that could not be kept, because the session had ended."""
         return bool(self.files or self.problems)
 
     @property
@@ -153,9 +159,7 @@ async def read(request: Request[Any, Any, Any]) -> None:
             if visit.session and not isinstance(refusal, TooSlow):
                 await body.read_past()
             if visit.reader:
-                await drafts.keep(
-                    visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=True
-                )
+                await drafts.keep(visit.reader.credential_id, drafts.address_of(request), form.fields, visit.at)
             raise
     if (took := timedelta(seconds=monotonic() - began)) >= SLOW:
         await _look_again(form, visit, request, visit.at + took)
@@ -178,14 +182,14 @@ async def _look_again(form: Form, visit: Visit, request: Request[Any, Any, Any],
         session = await sessions.find_again(visit.session, at)
     if session is None or not session.live or session.reader != visit.reader:
         await _keep(form, visit, request)
-        raise SignInNeeded(page_of(request), kept=True)
+        raise SignInNeeded(drafts.page_to_go_on(request), kept=True)
     visit.at, visit.session = at, session
 
 
 async def _keep(form: Form, visit: Visit, request: Request[Any, Any, Any]) -> None:
-    if visit.reader and request.scope["path"] != "/drafts":
+    if visit.reader and not request.scope["path"].startswith("/drafts"):
         await drafts.keep(
-            visit.reader.credential_id, request.scope["path"], form.fields, visit.at, had_files=form.had_files
+            visit.reader.credential_id, drafts.address_of(request), form.fields, visit.at, had_files=form.had_files
         )
     visit.kept = True
 
@@ -197,10 +201,10 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
     form = Form()
     with arriving(visit, request.receive, request.headers.get("content-length", "")) as body:
         await _fill(form, visit, request, body, _pass_file)
-    path = request.scope["path"]
-    if visit.session and path not in ("/drafts", "/sign-out"):
-        await drafts.keep(visit.session.credential_id, path, form.fields, visit.at, had_files=form.had_files)
-    await answer(sign_in_response(request, SignInNeeded(page_of(request), kept=True)), send)
+    if visit.session and not request.scope["path"].startswith(("/drafts", "/sign-out")):
+        address, had_files = drafts.address_of(request), form.had_files
+        await drafts.keep(visit.session.credential_id, address, form.fields, visit.at, had_files=had_files)
+    await answer(sign_in_response(request, SignInNeeded(drafts.page_to_go_on(request), kept=True)), send)
 
 
 FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
@@ -225,7 +229,7 @@ async def _fill(
             await (take_file if checked else _pass_file)(form, visit, part, body.chunks())
             continue
         content = b"".join(
-            [chunk async for chunk in _within(body.chunks(), MAX_TEXT - length, "This text is too large.")]
+            [chunk async for chunk in within(body.chunks(), MAX_TEXT - length, "This text is too large.")]
         )
         length += len(content)
         if part.name == "csrf":
@@ -235,9 +239,11 @@ async def _fill(
             form.fields.setdefault(part.name, []).append(_clean(content))
     if earlier and visit.reader:
         await _keep(form, visit, request)
-        raise SignInNeeded(page_of(request), kept=True)
+        raise SignInNeeded(drafts.page_to_go_on(request), kept=True)
     if not checked:
         raise Forbidden(TOO_OLD)
+    if take_file is _store_file and request.scope["path"] != "/drafts":
+        await _load_kept(form, visit)
 
 
 async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
@@ -246,15 +252,6 @@ async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
         return False
     async with transaction(None, readonly=True):
         return visit.is_of(await sessions.of_person(visit.reader.credential_id), token)
-
-
-async def _within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:
-    """The same chunks, until they are more than `limit` bytes together."""
-    async for chunk in chunks:
-        limit -= len(chunk)
-        if limit < 0:
-            raise TooLarge(sentence)
-        yield chunk
 
 
 def _clean(raw: bytes) -> str:
@@ -269,39 +266,60 @@ def _clean(raw: bytes) -> str:
 
 
 async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
-    async for _ in _within(chunks, MAX_FILE, TOO_LARGE):
+    async for _ in within(chunks, MAX_FILE, TOO_LARGE):
         pass
     if part.filename:
         form.problems.setdefault(part.name, TOO_OLD)
 
 
+async def _load_kept(form: Form, visit: Visit) -> None:
+    """Add the files that were chosen in this form before and are kept for it."""
+    if visit.reader and form.key and not form.loaded:
+        async with transaction(visit.reader, readonly=True):
+            form.files = await draft_files.of_form(form.key, visit.reader)
+        form.loaded = True
+
+
 async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
-    """Store one file. The empty file field of a form without files is no file; a wrong one is read past, so that the form comes back whole."""
-    content = _within(chunks, MAX_FILE, TOO_LARGE)
+    """Store one file and keep it for the form. The empty file field of a form without files is no file.
+
+    One that is not taken is read past and has its sentence, so that the form comes back with everything else.
+    """
+    try:
+        await _keep_file(form, visit, part.filename or "", within(chunks, MAX_FILE, TOO_LARGE))
+    except Invalid as refusal:
+        form.refuse_file(part.name, refusal.sentence)
+    except TooLarge:
+        name = filetypes.clean_name(part.filename or "")
+        form.refuse_file(part.name, f"“{name}” has more than 25 MB and is left out.")
+    async for _ in within(chunks, READ_PAST, TOO_LARGE):
+        pass
+
+
+async def _keep_file(form: Form, visit: Visit, name: str, content: AsyncIterator[bytes]) -> None:
     head = b""
     async for chunk in content:
         head += chunk
         if len(head) >= HEAD:
             break
-    if not part.filename and not head:
+    if not name and not head:
         return
     if visit.reader is None:
         raise Forbidden
+    if form.key is None:
+        form.fields["form_key"] = [str(uuid.uuid4())]
+    await _load_kept(form, visit)
     if len(form.files) >= MAX_FILES:
-        raise TooLarge(f"Attach at most {MAX_FILES} files at once.")
-    key = new_key()
-    try:
-        async with transaction(None):
-            refused = await RefusedEnding.all()
-            name, media_type = attachments.check_file(part.filename or "", head[:HEAD], refused)
-            await attachments.announce(key, visit.reader.credential_id, visit.at)
-    except Invalid as refusal:
-        form.problems.setdefault(part.name, refusal.sentence)
-        async for _ in content:
-            pass
-        return
+        raise Invalid({"files": draft_files.left_out(filetypes.clean_name(name))})
+    key, form_key = new_key(), cast(uuid.UUID, form.key)
+    async with transaction(None):
+        refused = await RefusedEnding.all()
+        name, media_type = attachments.check_file(name, head[:HEAD], refused)
+        await attachments.announce(key, visit.reader.credential_id, visit.at)
     stored = await visit.storage.store(key, _chained(head, content), limit=MAX_FILE)
-    form.files.append(Upload(name, media_type, stored.size, stored.sha256, key))
+    async with transaction(visit.reader):
+        await draft_files.keep(stored, name, media_type, form_key=form_key, by=visit.reader, at=now())
+        form.files = await draft_files.of_form(form_key, visit.reader)
 
 
 async def _chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

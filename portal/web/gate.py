@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from litestar import Request
 
 from portal.database import ORIGIN, transaction
 from portal.errors import BadRequest, Forbidden, Refusal
@@ -159,8 +160,8 @@ class Gate:
                 await send(message)
 
             await self.inner(scope, receive, answer)
-        if not safe and status == 303 and visit.reader and not visit.kept and scope["path"] != "/drafts":
-            await drafts.done(visit.reader, scope["path"])
+        if not safe and status == 303 and visit.reader and not visit.kept and not scope["path"].startswith("/drafts"):
+            await drafts.done(visit.reader, drafts.address_of(Request(scope)), visit.form and visit.form.key, visit.at)
 
     async def _recognise(self, visit: Visit, token: str) -> None:
         found = await sessions.find(token, visit.at)

@@ -159,3 +159,12 @@ def _text(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError as error:
         raise BadRequest from error
+
+
+async def within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:
+    """Yield the same chunks, until they are more than `limit` bytes together: then raise `TooLarge`."""
+    async for chunk in chunks:
+        limit -= len(chunk)
+        if limit < 0:
+            raise TooLarge(sentence)
+        yield chunk

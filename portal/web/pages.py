@@ -9,6 +9,7 @@ from litestar import Request, Response
 from litestar.response import Redirect, Stream
 
 from portal.database import transaction
+from portal.desk.messages import SentBefore
 from portal.errors import Invalid, TooMany
 from portal.render import render
 from portal.web import drafts
@@ -54,10 +55,16 @@ async def refused(
     seconds to wait in `Retry-After`.
 
     `show(request, errors=..., typed=..., **values)` runs in a read-only transaction of the reader. `errors` maps fields to sentences ("" is
-    the whole form), `typed` is what was sent. Files have to be chosen again; the page says so.
+    the whole form), `typed` is what was sent. A form with a key is kept as a draft, with its files, so that its address can be loaded.
     """
-    async with transaction(visit_of(request).reader, readonly=True):
-        typed = form.typed | ({drafts.FILES_AGAIN: "yes"} if form.had_files else {})
+    visit = visit_of(request)
+    if visit.reader and form.key:
+        if isinstance(refusal, SentBefore):
+            await form.begin_anew(visit.reader)
+        address = drafts.address_of(request, form.key)
+        await drafts.keep(visit.reader.credential_id, address, form.fields, visit.at)
+    async with transaction(visit.reader, readonly=True):
+        typed = form.typed
         typed |= refusal.typed if isinstance(refusal, Overtaken) else {}
         response = await show(request, errors=_errors_of(refusal), typed=typed, **values)
     return _marked(response, refusal)

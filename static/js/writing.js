@@ -2,6 +2,7 @@
 (() => {
   const DRAFT_MS = 2000;
   const PREVIEW_BYTES = 4_000_000;
+  const MOST_FILES = 10;
   const LARGEST_BYTES = 25 * 1024 * 1024; // what the server takes (portal/web/forms.py)
   const element = (name, values = {}, ...children) => {
     const made = Object.assign(document.createElement(name), values);
@@ -10,16 +11,45 @@
   };
   const size = (bytes) => (bytes < 1_000_000 ? `${Math.max(1, Math.round(bytes / 1000))}\u00a0kB` : `${(bytes / 1_000_000).toFixed(1)}\u00a0MB`);
 
-  // ---- files: one list per picker, kept in the input itself so that the plain form sends it ----
-  // A file that would be refused is left out and says why, so that it does not take the others with it.
-  const why = (file) => (file.size === 0 ? "is empty" : file.size > LARGEST_BYTES ? "has more than 25\u00a0MB" : "");
-  const put = (input, files) => {
-    const box = new DataTransfer();
-    for (const file of files) if (!why(file)) box.items.add(file);
-    input.files = box.files;
-    list(input, [...files].filter(why));
+  // ---- files: sent one after the other as they are chosen, and kept on the server with the form's draft ----
+  // Each has a row of its own: while it is sent with its progress, refused with its sentence. A refused form does not lose them.
+  const button = (words, label, act) => {
+    const made = element("button", { type: "button", className: "button quiet remove", textContent: words });
+    made.setAttribute("aria-label", label);
+    made.addEventListener("click", act);
+    return made;
   };
-  const row = (input, file) => {
+  const addressOf = (form) => form.dataset.draft || new URL(form.action).pathname + new URL(form.action).search;
+  const showKept = (form, html) => {
+    const list = new DOMParser().parseFromString(html, "text/html").getElementById("draft-files");
+    if (list) form.querySelector("#draft-files")?.replaceWith(list);
+  };
+  const post = (form, address, file, row) =>
+    new Promise((resolve) => {
+      const body = new FormData();
+      for (const name of ["csrf", "form_key"]) body.append(name, form.elements[name].value);
+      if (file) body.append("files", file);
+      const request = new XMLHttpRequest();
+      request.open("POST", `${address}?form=${encodeURIComponent(addressOf(form))}`);
+      request.setRequestHeader("HX-Request", "true"); // refusals come as a sentence, not as a page
+      request.upload.addEventListener("progress", (event) => row?.progress && (row.progress.value = event.loaded / event.total));
+      request.addEventListener("loadend", () => resolve(request));
+      row?.addEventListener("cancel-file", () => request.abort());
+      request.send(body);
+    });
+  const sentenceOf = (request, name) => {
+    if (!request.status) return `“${name}” could not be sent: no connection.`;
+    if (request.getResponseHeader("HX-Redirect")) return `“${name}” could not be sent: you are signed out. Copy your text, then load this page again.`;
+    if (request.status === 200) return "";
+    return new DOMParser().parseFromString(request.responseText, "text/html").querySelector(".refusal p")?.textContent || `“${name}” could not be kept.`;
+  };
+  const refuse = (row, file, sentence, again) => {
+    const remove = button("Remove", `Remove the line about ${file.name}`, () => row.remove());
+    row.className = "file refused";
+    row.setAttribute("role", "alert");
+    row.replaceChildren(element("span", { className: "wrong", textContent: sentence }), ...(again ? [button("Try again", `Send ${file.name} again`, again)] : []), remove);
+  };
+  const thumbOf = (file) => {
     const thumb = element("span", { className: "thumb" });
     if (file.type.startsWith("image/") && file.size <= PREVIEW_BYTES) {
       const reader = new FileReader();
@@ -28,31 +58,54 @@
     } else {
       thumb.textContent = (file.name.split(".").pop() || "").slice(0, 4).toUpperCase();
     }
-    const remove = element("button", { type: "button", className: "button quiet remove", textContent: "Remove" });
-    remove.setAttribute("aria-label", `Remove ${file.name}`);
-    remove.addEventListener("click", () => {
-      put(input, [...input.files].filter((other) => other !== file));
-      input.focus();
-    });
-    const name = element("span", { className: "name" }, file.name, element("span", { className: "size", textContent: size(file.size) }));
-    return element("li", { className: "file" }, thumb, name, remove);
+    return thumb;
   };
-  const list = (input, refused = []) => {
-    const shown = input.closest("[data-files]")?.querySelector("[data-chosen]");
-    const leftOut = refused.map((file) => element("li", { className: "wrong", role: "alert", textContent: `“${file.name}” ${why(file)} and is left out.` }));
-    if (shown) shown.replaceChildren(...[...input.files].map((file) => row(input, file)), ...leftOut);
+  const queues = new WeakMap();
+  const sendOne = async (form, file, row) => {
+    if (!row.isConnected) return; // taken off while it waited
+    const request = await post(form, "/drafts/files", file, row);
+    if (!row.isConnected) return;
+    const sentence = sentenceOf(request, file.name);
+    if (sentence) {
+      const again = () => enqueue(form, file, row);
+      refuse(row, file, sentence, request.status === 0 || request.status >= 500 ? again : null);
+    } else {
+      row.remove();
+      showKept(form, request.responseText);
+      keep(form);
+    }
+  };
+  const enqueue = (form, file, row) => {
+    const progress = element("progress", { max: 1, value: 0 });
+    progress.setAttribute("aria-label", `Sending ${file.name}`);
+    const name = element("span", { className: "name" }, file.name, element("span", { className: "size", textContent: size(file.size) }));
+    const cancel = button("Remove", `Remove ${file.name}`, () => {
+      row.dispatchEvent(new Event("cancel-file"));
+      row.remove();
+    });
+    row.className = "file sending";
+    row.removeAttribute("role");
+    row.progress = progress;
+    row.replaceChildren(thumbOf(file), name, progress, cancel);
+    queues.set(form, (queues.get(form) ?? Promise.resolve()).then(() => sendOne(form, file, row)));
+  };
+  const choose = (input, files) => {
+    const form = input.form;
+    const shown = form.querySelector("[data-chosen]");
+    input.value = ""; // the plain form does not send it once more
+    for (const file of files) {
+      const row = element("li");
+      shown.append(row);
+      const many = form.querySelectorAll("#draft-files .file, [data-chosen] .sending").length >= MOST_FILES;
+      if (many) refuse(row, file, `“${file.name}” is left out: a message has at most ${MOST_FILES} files.`);
+      else if (!file.size) refuse(row, file, `“${file.name}” is empty and is left out.`);
+      else if (file.size > LARGEST_BYTES) refuse(row, file, `“${file.name}” has more than 25\u00a0MB and is left out.`);
+      else enqueue(form, file, row);
+    }
   };
   const pickerOf = (target) => target.closest?.("[data-files]")?.querySelector("input[type=file]") ?? target.closest?.("form")?.querySelector("[data-files] input[type=file]");
-  const earlier = new WeakMap();
-  addEventListener("click", (event) => {
-    if (event.target.matches?.("[data-files] input[type=file]")) earlier.set(event.target, [...event.target.files]);
-  });
   addEventListener("change", (event) => {
-    const input = event.target;
-    if (!input.matches?.("[data-files] input[type=file]")) return;
-    // a second choice adds to the first
-    const before = (earlier.get(input) ?? []).filter((file) => ![...input.files].some((other) => other.name === file.name && other.size === file.size));
-    put(input, [...before, ...input.files]);
+    if (event.target.matches?.("[data-files] input[type=file]")) choose(event.target, [...event.target.files]);
   });
   // Excel and Word copy text with a picture of it: the text is meant. A file manager copies the names of files as text: the files are meant.
   const isText = (text, files) => text.trim() && !text.trim().split(/\r?\n/).every((line) => files.some((file) => line.endsWith(file.name)));
@@ -61,7 +114,7 @@
     const files = [...(event.clipboardData?.files ?? [])];
     if (!input || !files.length || isText(event.clipboardData.getData("text/plain"), files)) return;
     event.preventDefault();
-    put(input, [...input.files, ...files]);
+    choose(input, files);
   });
   for (const kind of ["dragover", "dragleave", "drop"]) {
     addEventListener(kind, (event) => {
@@ -69,22 +122,41 @@
       if (!input || !event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
       input.closest("[data-drop]")?.classList.toggle("over", kind === "dragover");
-      if (kind === "drop") put(input, [...input.files, ...event.dataTransfer.files]);
+      if (kind === "drop") choose(input, [...event.dataTransfer.files]);
     });
   }
+  addEventListener("click", async (event) => {
+    const remove = event.target.closest?.("[data-takes-off]");
+    if (!remove) return;
+    event.preventDefault();
+    const form = remove.form;
+    const request = await post(form, new URL(remove.formAction).pathname, null, null);
+    if (request.status === 200) showKept(form, request.responseText);
+    form.querySelector("[data-files] input[type=file], input[type=file]")?.focus();
+  });
+  // A form that is sent while files are on their way waits for them.
+  addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.submitter?.matches("[data-takes-off]") || !form.querySelector("[data-chosen] .sending")) return;
+    event.preventDefault();
+    queues.get(form).then(() => form.requestSubmit(event.submitter));
+  }, true);
 
   // ---- drafts: the form's text goes to /drafts two seconds after the last key, under the address that the form is sent to ----
   const timers = new WeakMap();
   const keep = async (form) => {
     const fields = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (typeof value === "string") fields.append(name, value);
-    fields.set("address", form.dataset.draft || new URL(form.action).pathname);
+    fields.set("address", addressOf(form));
     const place = form.querySelector("[data-kept]");
     try {
       const answer = await fetch("/drafts", { method: "POST", body: fields, redirect: "manual", headers: { "X-CSRF-Token": fields.get("csrf") ?? "" } });
+      // a form with a draft of its own is found again at its own address
+      if (answer.ok && new URL(form.action).searchParams.has("draft")) history.replaceState(history.state, "", form.action);
       if (!place) return;
       if (!answer.ok) {
-        place.textContent = answer.status === 503 ? "Draft not kept: try again in a minute" : "Draft not kept: you are signed out. Copy your text, then load this page again";
+        const away = "Draft not kept: you are signed out. Copy your text, then load this page again";
+        place.textContent = answer.status === 409 ? "Draft not kept: this form was sent already" : answer.status === 503 ? "Draft not kept: try again in a minute" : away;
         return;
       }
       const zone = document.documentElement.dataset.zone || undefined;

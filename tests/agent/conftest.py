@@ -19,7 +19,7 @@ async def case(dsn: str) -> Case:
         return await Case.open(
             by=ADA,
             subject="VPN drops every 20 minutes",
-            text="Since *Tuesday*.",
+            text="Since **Tuesday**.",
             case_type_id=INCIDENT,
             priority=3,
             at=now(),

@@ -210,7 +210,7 @@ async def test_the_same_form_sent_twice_opens_one_case(ines: Browser) -> None:
 
 async def test_the_page_tells_everything_about_the_case(ines: Browser, case: Case) -> None:
     answer = await ines.get(f"/agent/cases/{case.number}")
-    for words in ("VPN drops every 20 minutes", "<em>Tuesday</em>", "Ada Lindqvist", "+49 40 555 0148", "Helpdesk", "High", "Take it",
+    for words in ("VPN drops every 20 minutes", "<strong>Tuesday</strong>", "Ada Lindqvist", "+49 40 555 0148", "Helpdesk", "High", "Take it",
                   "To Ada Lindqvist",
                   "Send, wait for Ada", "Log time", "Ada Lindqvist opened the case"):  # fmt: skip
         assert words in answer.text, words

@@ -7,7 +7,7 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import attachments
-from portal.errors import Full, TooMany
+from portal.errors import Invalid, TooMany
 from portal.people.readers import ContactReader
 from portal.storage import new_key, open_storage
 from tests.desk.files import upload
@@ -24,7 +24,7 @@ async def test_files_beyond_the_customers_share_are_refused_and_the_text_is_not_
     monkeypatch.setattr(attachments, "QUOTA", 20)
     case = await opened(files=[await upload(storage, ADA, content=b"fourteen bytes")])
     more = await upload(storage, ADA, content=b"7 bytes")
-    with pytest.raises(Full):
+    with pytest.raises(Invalid, match="fill the 20 GB"):
         async with transaction(ADA):
             await case.reply(by=ADA, text="One more.", files=[more], at=LATER)
     async with transaction(ADA, readonly=True) as tx:

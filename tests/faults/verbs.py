@@ -63,7 +63,9 @@ async def open_a_case() -> Prepared:
 async def reply_with_files() -> Prepared:
     number, marker = await a_case(), uuid.uuid4().hex
     typed = {"body": marker, "form_key": str(uuid.uuid4())}
-    deed = Deed(await token_of(ADA), f"/cases/{number}", f"/cases/{number}/replies", typed, (FILE, FILE))
+    deed = Deed(
+        await token_of(ADA), f"/cases/{number}", f"/cases/{number}/replies", typed, (FILE, ("second.log", FILE[1]))
+    )
     count = "select count(*) from message m where text = $1 and (select count(*) from attachment a where a.message_id = m.id) = 2"
     return Prepared(deed, count, marker)
 

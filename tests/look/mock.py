@@ -37,10 +37,22 @@ MAX = SimpleNamespace(
 RAIL = {"mine": 12, "unassigned": 5, "waiting": 21, "all": 142, "approvals": 25}
 
 
+DRAFT = SimpleNamespace(at="/cases/new", key="0", files=[SimpleNamespace(id=1, name="printer.log", size=12_000)])
+
+
 def context(reader: SimpleNamespace | None, path: str, **more: object) -> dict[str, Any]:
     """What the middleware gives to every page."""
     now = datetime(2026, 11, 20, 13, 5, tzinfo=UTC)
-    return {"reader": reader, "company": COMPANY, "csrf": "token", "path": path, "now": now, "snapshot": "", **more}
+    return {
+        "reader": reader,
+        "company": COMPANY,
+        "csrf": "token",
+        "path": path,
+        "now": now,
+        "snapshot": "",
+        "draft": DRAFT,
+        **more,
+    }
 
 
 CONTEXTS = {

@@ -11,16 +11,17 @@ from tests.test_permissions import ACTORS, OK, browser_of, rows
 from tests.world import NOW
 
 WITHOUT_FORM = {
-    "POST /drafts", "POST /sign-out",  # sent by a script while somebody types; in the menu of whoever is signed in
+    "POST /drafts", "POST /drafts/files", "POST /drafts/files/{file}/removal", "POST /drafts/removal", "POST /sign-out",
     "POST /agent/customers/{customer}/resumption", "POST /agent/customers/{customer}/contacts/{contact}/resumption",
     "POST /agent/setup/agents/{agent}/resumption", "POST /agent/setup/case-types/{case_type}/resumption", "POST /cases/{number}/reopening",
     "POST /account/authenticator/removal", "POST /account/passkeys/{passkey}/removal", "POST /account/recovery-codes",
     "POST /account/other-sessions/ending", "POST /agent/time/submission", "POST /agent/billing/runs",
     "POST /agent/customers/{customer}/contacts/{contact}/sign-out", "POST /agent/setup/agents/{agent}/sign-out",
     "POST /agent/customers/{customer}/contacts/{contact}/second-factor/removal", "POST /agent/setup/agents/{agent}/second-factor/removal",
-    "POST /agent/setup/files/{ending}/removal",
+    "POST /agent/setup/files/{ending}/removal", "POST /agent/time/left/submission", "POST /agent/approvals/decisions/{decision}/withdrawal",
 }  # fmt: skip
-"""Their forms are shown only where there is something to resume, remove, end, submit or bill, which the places of this test lack."""
+"""Sent while somebody types, and from the menu of whoever is signed in. The other forms are shown only where there is
+something to resume, remove, end, submit or bill, which the places of this test lack."""
 
 
 @pytest.fixture(autouse=True)

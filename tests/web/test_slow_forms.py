@@ -20,6 +20,7 @@ from tests.forms import form_of
 from tests.web.test_account import FRESH, SECRET, code, live, now, sign_in
 from tests.world import ADA, INES, PASSWORD
 
+NEW_CASE = "/cases/new?draft=3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 CASE = {"subject": "Printed on nothing", "body": "Since this morning.", "case_type": "1", "priority": "2"}
 
 
@@ -56,12 +57,12 @@ async def test_a_form_that_arrives_after_its_session_was_ended_is_kept_and_not_c
     """R12, R17: however early it was begun."""
     monkeypatch.setattr(forms, "SLOW", timedelta(0))
     async with await Browser.of(app, ADA) as browser:
-        answer = await send_slowly(browser, "/cases/new", CASE, sign_out_everywhere)
+        answer = await send_slowly(browser, NEW_CASE, CASE, sign_out_everywhere)
         assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/sign-in")
         assert "kept=yes" in answer.headers["location"]
         assert await count(dsn, "cases where subject = 'Printed on nothing'") == 0
         await sign_in(browser, ADA)
-        assert "Printed on nothing" in (await browser.get("/cases/new")).text
+        assert "Printed on nothing" in (await browser.get(NEW_CASE)).text
 
 
 async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out(
@@ -92,10 +93,10 @@ async def test_a_form_that_arrives_after_its_senders_rights_changed_is_not_carri
         await connection.close()
 
     async with await Browser.of(app, ADA) as browser:
-        answer = await send_slowly(browser, "/cases/new", CASE, narrow)
+        answer = await send_slowly(browser, NEW_CASE, CASE, narrow)
         assert (answer.status_code, await live(browser)) == (303, True)
         assert await count(dsn, "cases where subject = 'Printed on nothing'") == 0
-        assert "Printed on nothing" in (await browser.get("/cases/new")).text
+        assert "Printed on nothing" in (await browser.get(NEW_CASE)).text
         assert (await browser.send_form("/cases/new", CASE)).headers["location"].startswith("/cases/")
 
 
@@ -108,7 +109,7 @@ async def test_a_slow_form_of_a_session_that_still_counts_is_carried_out(
     async def nothing() -> None: ...
 
     async with await Browser.of(app, ADA) as browser:
-        assert (await send_slowly(browser, "/cases/new", CASE, nothing)).headers["location"].startswith("/cases/")
+        assert (await send_slowly(browser, NEW_CASE, CASE, nothing)).headers["location"].startswith("/cases/")
     assert await count(dsn, "cases where subject = 'Printed on nothing'") == 1
 
 

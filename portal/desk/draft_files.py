@@ -1,0 +1,84 @@
+"""Files that were chosen in a form which is not sent yet: stored already, and kept for the form by its key, for the person who chose them.
+
+They outlive a refusal and a reload. The message that the form makes takes them (`attach`); what no form has taken after a day is swept.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.database import current, transaction
+from portal.desk import attachments
+from portal.errors import Full, Invalid
+from portal.people.readers import ContactReader, Reader
+from portal.storage import Storage, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class DraftFile:
+    """A kept file. `id` is for pages, `key` for the storage."""
+
+    id: uuid.UUID
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    key: str
+
+
+def left_out(name: str) -> str:
+    """Return why a file beyond `MAX_FILES` is not kept."""
+    return f"“{name}” is left out: a message has at most {attachments.MAX_FILES} files."
+
+
+async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
+    """Return the files that this person has chosen in this form, in the order in which they arrived."""
+    rows = await current().fetch(
+        "select id, name, media_type, size, sha256, key from upload where credential_id = $1 and form_key = $2 order by kept_at, id",
+        by.credential_id, form_key,
+    )  # fmt: skip
+    return [DraftFile(**dict(row)) for row in rows]
+
+
+async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUID, by: Reader, at: datetime) -> None:
+    """Keep an announced and stored file for a form. A form that is sent twice at once keeps each of its files once; the other is swept.
+
+    Raises `Invalid` (`files`) for one too many, `Full` where the customer's share is used up.
+    """
+    tx = current()
+    await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
+    known = await of_form(form_key, by)
+    if any((file.name, file.sha256) == (name, stored.sha256) for file in known):
+        return
+    if len(known) >= attachments.MAX_FILES:
+        raise Invalid({"files": left_out(name)})
+    if isinstance(by, ContactReader):
+        kept = await tx.fetchval("select coalesce(sum(size), 0) from upload where credential_id = $1", by.credential_id)
+        if await attachments.used_by(by.customer_id) + kept + stored.size > attachments.QUOTA:
+            raise Full(attachments.NO_ROOM)
+    await tx.execute(
+        "update upload set form_key = $3, name = $4, media_type = $5, size = $6, sha256 = $7, kept_at = $8 where key = $1 and credential_id = $2",
+        stored.key, by.credential_id, form_key, name, media_type, stored.size, stored.sha256, at,
+    )  # fmt: skip
+
+
+async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
+    """Keep the files of one form for another one, which stands in its place."""
+    await current().execute(
+        "update upload set form_key = $3 where credential_id = $1 and form_key = $2", by.credential_id, form_key, to
+    )
+
+
+async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
+    """Remove a kept file of this person; one that is not there is fine. What fails on the way is swept later."""
+    async with transaction(by) as tx:
+        key = await tx.fetchval(
+            "update upload set form_key = null where id = $1 and credential_id = $2 returning key",
+            file_id,
+            by.credential_id,
+        )
+    if key is None:
+        return
+    await storage.delete(key)
+    async with transaction(by) as tx:
+        await tx.execute("delete from upload where key = $1 and credential_id = $2", key, by.credential_id)

@@ -1,0 +1,171 @@
+"""What somebody was typing, kept under the address of its form: while typing, after a refusal, and when the session ended before it was sent.
+
+A form whose address says `?draft=<key>` has its draft for itself, so that two tabs with a new case do not share one. All others have one
+draft for each address.
+"""
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from litestar import Request
+
+from portal.database import current, transaction
+from portal.desk import draft_files
+from portal.desk.draft_files import DraftFile
+from portal.people.readers import Reader
+from portal.web.visit import page_of
+
+MOST = 50
+"""Drafts that are kept for one person; the oldest go first."""
+LARGEST = 350_000
+"""Bytes that one draft keeps, names of fields included; the table refuses more."""
+LATE = timedelta(hours=1)
+"""How long after a form was sent a draft of it may still be on its way."""
+
+NEVER = ("csrf", "password", "again", "current_password", "code", "answer", "sealed")
+"""Fields that are kept nowhere: passwords, and what proves or becomes a second factor."""
+FILES_AGAIN = "files_again"
+"""Shown beside the text of a form whose files came after the session had ended: they are not kept and have to be chosen again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a form begins with. `at` is the address that it is kept under, `key` marks the form, `files` are kept for it."""
+
+    at: str
+    key: uuid.UUID
+    typed: dict[str, str]
+    files: list[DraftFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A draft that its person may go on with: `at` is its page."""
+
+    at: str
+    title: str
+    kept_at: datetime
+
+
+def address_of(request: Request[Any, Any, Any], form_key: uuid.UUID | None = None) -> str:
+    """Return the address under which the form of this request is kept: its path, and the key where the form has its draft for itself."""
+    path, key = request.scope["path"], _key(request.query_params.get("draft", ""))
+    return f"{path}?draft={form_key or key}" if key else path
+
+
+def page_to_go_on(request: Request[Any, Any, Any]) -> str:
+    """Return the page on which the form of this request is found again."""
+    address = address_of(request)
+    return address if "?" in address else page_of(request)
+
+
+async def keep(
+    credential_id: int, address: str, fields: dict[str, list[str]], at: datetime, *, had_files: bool = False
+) -> bool:
+    """Keep the text of a form under its address, instead of what was kept there. A form without text is not kept.
+
+    Returns False where this very form has been sent already: its draft was late and must not come back.
+    """
+    texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
+    content = json.dumps(texts | ({FILES_AGAIN: "yes"} if had_files else {}), ensure_ascii=False)
+    if not any(text.strip() for text in texts.values()) or len(content.encode()) > LARGEST:
+        return True
+    async with transaction(None) as tx:
+        kept = await tx.fetchval(
+            "insert into draft (credential_id, address, fields, kept_at) values ($1, $2, $3, $4)"
+            " on conflict (credential_id, address) do update set fields = excluded.fields, kept_at = excluded.kept_at"
+            " where $5::uuid is null or draft.sent_form is distinct from $5 returning true",
+            credential_id, address[:500], content, at, _key(texts.get("form_key", "")),
+        )  # fmt: skip
+        await tx.execute(
+            "delete from draft where credential_id = $1 and address in (select address from draft"
+            " where credential_id = $1 and fields <> '{}' order by kept_at desc, address offset $2)",
+            credential_id, MOST,
+        )  # fmt: skip
+    return bool(kept)
+
+
+async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
+    """Return the reader's drafts by the addresses of their forms: `typed` for each. One query; an address without a draft has {}."""
+    rows = await current().fetch(
+        "select address, fields from draft where credential_id = $1 and address = any($2)",
+        reader.credential_id,
+        list(addresses),
+    )
+    found: dict[str, dict[str, str]] = {row["address"]: json.loads(row["fields"]) for row in rows}
+    return {address: found.get(address, {}) for address in addresses}
+
+
+async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
+    """Return what the form of an address begins with: `typed`, which was refused just now or kept before, and its files."""
+    key = _key(typed.get("form_key", ""))
+    files = await draft_files.of_form(key, reader) if key else []
+    return Draft(address, key or uuid.uuid4(), typed, files)
+
+
+async def begun_here(request: Request[Any, Any, Any], reader: Reader, typed: dict[str, str] | None) -> Draft:
+    """Return what a form begins with that has its draft for itself: the one that the address names, else a new one.
+
+    `typed` was refused just now; None where the page is only loaded.
+    """
+    path, asked = request.scope["path"], _key(request.query_params.get("draft", ""))
+    if typed is None and asked is None:
+        key = uuid.uuid4()
+        return Draft(f"{path}?draft={key}", key, {}, [])
+    if typed is None:
+        address = f"{path}?draft={asked}"
+        typed = (await kept(reader, address))[address]
+    draft = await begun(reader, "", {"form_key": str(asked or "")} | typed)
+    return Draft(f"{path}?draft={draft.key}", draft.key, typed, draft.files)
+
+
+async def unsent(reader: Reader, path: str) -> list[Unsent]:
+    """Return the drafts of the forms of this path that have a subject or a text, the newest first; there are at most `MOST`."""
+    rows = await current().fetch(
+        "select address, fields, kept_at from draft where credential_id = $1 and starts_with(address, $2)"
+        " and btrim(coalesce(fields->>'subject', '') || coalesce(fields->>'body', '')) <> '' order by kept_at desc, address",
+        reader.credential_id, f"{path}?draft=",
+    )  # fmt: skip
+    typed = [(row, json.loads(row["fields"])) for row in rows]
+    return [
+        Unsent(
+            row["address"], (fields.get("subject", "").strip() or fields.get("body", "").strip())[:80], row["kept_at"]
+        )
+        for row, fields in typed
+    ]
+
+
+async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: datetime) -> None:
+    """Forget the draft of a form that was sent, and remember its key for as long as a draft of it may arrive late."""
+    async with transaction(None) as tx:
+        if form_key is None:
+            await forget(reader, address)
+            return
+        await tx.execute(
+            "insert into draft (credential_id, address, fields, kept_at, sent_form) values ($1, $2, '{}', $3, $4)"
+            " on conflict (credential_id, address) do update set fields = '{}', kept_at = excluded.kept_at, sent_form = excluded.sent_form",
+            reader.credential_id, address, at, form_key,
+        )  # fmt: skip
+        await tx.execute(
+            "delete from draft where credential_id = $1 and fields = '{}' and kept_at < $2",
+            reader.credential_id,
+            at - LATE,
+        )
+
+
+async def forget(reader: Reader, address: str) -> None:
+    """Forget what was kept under an address."""
+    async with transaction(None) as tx:
+        await tx.execute(
+            "update draft set fields = '{}' where credential_id = $1 and address = $2", reader.credential_id, address
+        )
+
+
+def _key(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,242 @@
+"""What somebody was typing and choosing outlives a refusal, a reload and a second tab, and does not come back once it was sent."""
+
+import re
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from portal.database import transaction
+from portal.desk import Case, attachments
+from portal.people.readers import Reader
+from portal.settings import Settings
+from portal.storage import open_storage
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.world import ADA, ALAN, INCIDENT, INES, NOW
+
+NEW = {"subject": "Printer", "body": "It smokes.", "case_type": str(INCIDENT), "priority": "2"}
+
+
+async def opened() -> None:
+    async with transaction(ADA):
+        await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
+
+
+async def attached() -> list[str]:
+    async with transaction(INES, readonly=True) as tx:
+        return [row["name"] for row in await tx.fetch("select name from attachment order by message_id, position")]
+
+
+def key_of(page: httpx.Response) -> str:
+    found = re.search(r'name="form_key" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
+
+
+def kept(page: httpx.Response) -> list[str]:
+    return re.findall(r'aria-label="Remove ([^"]+)"', page.text)
+
+
+def logs(*names: str) -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [("files", (name, name.encode(), "text/plain")) for name in names]
+
+
+def stored(settings: Settings) -> list[bytes]:
+    folder = Path(settings.storage_url.removeprefix("file://"))
+    return sorted(file.read_bytes() for file in folder.iterdir())
+
+
+PLACES = [
+    (ADA, "/cases/new", "", NEW | {"subject": " "}, NEW),
+    (INES, "/agent/cases/new?customer=1", "", NEW | {"subject": " ", "contact": "1", "customer": "1"}, NEW | {"contact": "1", "customer": "1"}),
+    (ADA, "/cases/1001", "/cases/1001/replies", {"body": " "}, {"body": "See the files."}),
+    (INES, "/agent/cases/1001", "/agent/cases/1001/replies", {"body": " "}, {"body": "See the files."}),
+    (INES, "/agent/cases/1001", "/agent/cases/1001/notes", {"body": " "}, {"body": "See the files."}),
+]  # fmt: skip
+"""Who, the page of the form, where it is sent ("": to the address of its draft), what is refused, and what is taken."""
+
+
+@pytest.mark.parametrize(("reader", "page", "action", "wrong", "right"), PLACES)
+async def test_files_survive_a_refusal_and_a_reload_and_are_sent_with_what_was_corrected(
+    app: Gate, settings: Settings, reader: Reader, page: str, action: str, wrong: dict[str, str], right: dict[str, str]
+) -> None:
+    await opened()
+    async with await Browser.of(app, reader) as browser:
+        key = key_of(await browser.get(page))
+        to = action or f"{page.partition('?')[0]}?draft={key}"
+        files = [*logs("one.log"), ("files", ("bad.exe", b"text", "")), *logs("two.log")]
+        refused = await browser.send_form(to, {"form_key": key} | wrong, files=files)
+        assert refused.status_code == 422
+        assert "“bad.exe”" in refused.text
+        loaded = await browser.get(to, follow_redirects=True)
+        assert loaded.status_code == 200
+        assert (kept(refused), kept(loaded), key_of(loaded)) == (["one.log", "two.log"], ["one.log", "two.log"], key)
+        answer = await browser.send_form(to, {"form_key": key} | right)
+        assert answer.status_code == 303, answer.text
+        assert kept(await browser.get(page)) == []
+    assert await attached() == ["one.log", "two.log"]
+    assert stored(settings) == [b"one.log", b"two.log"]
+    async with transaction(INES, readonly=True) as tx:
+        assert await tx.fetchval("select count(*) from upload") == 0
+
+
+async def test_twelve_files_are_ten_and_a_sentence_for_each_of_the_others(app: Gate) -> None:
+    await opened()
+    names = [f"{number:02}.log" for number in range(12)]
+    async with await Browser.of(app, ADA) as browser:
+        answer = await browser.send_form(
+            "/cases/1001/replies", {"body": "All of them.", "form_key": str(uuid.uuid4())}, files=logs(*names)
+        )
+        assert answer.status_code == 422
+        assert kept(answer) == names[:10]
+        for name in names[10:]:
+            assert f"“{name}” is left out: a message has at most 10 files." in answer.text
+        assert "All of them.</textarea>" in answer.text
+        again = await browser.send_form("/cases/1001/replies", {"body": "All of them.", "form_key": key_of(answer)})
+        assert again.status_code == 303
+    assert await attached() == names[:10]
+
+
+async def test_a_file_is_kept_as_it_is_chosen_and_can_be_taken_off(app: Gate, settings: Settings) -> None:
+    """R60: nothing of it stays, in the database or on the disk."""
+    form = {"form_key": str(uuid.uuid4())}
+    async with await Browser.of(app, ADA) as browser:
+        for name in ("one.log", "two.log"):
+            answer = await browser.send_form("/drafts/files?form=/cases/new", form, files=logs(name), hx_request="true")
+            assert answer.status_code == 200
+        assert kept(answer) == ["one.log", "two.log"]
+        refused = await browser.send_form("/drafts/files?form=/cases/new", form, files=logs("x.exe"), hx_request="true")
+        assert (refused.status_code, "“x.exe” is a program" in refused.text, "<html" in refused.text) == (
+            422,
+            True,
+            False,
+        )
+        removal = re.search(r'formaction="(/drafts/files/[^"]+)"', answer.text)
+        assert removal
+        for _ in range(2):
+            answer = await browser.send_form(removal[1], form, hx_request="true")
+            assert (answer.status_code, kept(answer)) == (200, ["two.log"])
+    assert stored(settings) == [b"two.log"]
+
+
+async def test_without_a_script_a_file_is_taken_off_and_the_text_stays(app: Gate) -> None:
+    await opened()
+    async with await Browser.of(app, ADA) as browser:
+        for page, action in (("/cases/new", ""), ("/cases/1001", "/cases/1001/replies")):
+            key = key_of(await browser.get(page))
+            to = action or f"{page}?draft={key}"
+            shown = await browser.send_form(to, {"form_key": key, "body": " "}, files=logs("one.log"))
+            removal = re.search(r'formaction="(/drafts/files/[^"]+)"', shown.text)
+            assert removal
+            typed = {"form_key": key, "body": "Typed meanwhile."}
+            answer = await browser.send_form(removal[1].replace("&amp;", "&"), typed)
+            assert answer.headers["location"] == (to if not action else page)
+            shown = await browser.get(answer.headers["location"])
+            assert (kept(shown), "Typed meanwhile.</textarea>" in shown.text, key_of(shown)) == ([], True, key)
+
+
+async def test_somebody_elses_files_are_of_no_use_to_whoever_knows_their_keys(app: Gate, settings: Settings) -> None:
+    """R29: a colleague can neither see, send nor remove them."""
+    await opened()
+    form = {"form_key": str(uuid.uuid4())}
+    async with await Browser.of(app, ADA) as ada, await Browser.of(app, ALAN) as alan:
+        mine = await ada.send_form("/drafts/files?form=/cases/new", form, files=logs("mine.log"), hx_request="true")
+        removal = re.search(r'formaction="(/drafts/files/[^"]+)"', mine.text)
+        assert removal
+        assert kept(await alan.send_form(removal[1], form, hx_request="true")) == []
+        assert (await alan.send_form("/cases/new", NEW | form)).status_code == 303
+        assert await attached() == []
+        assert kept(await ada.send_form("/drafts/files?form=/cases/new", form, hx_request="true")) == ["mine.log"]
+    assert stored(settings) == [b"mine.log"]
+
+
+async def test_two_new_cases_have_a_draft_each(app: Gate) -> None:
+    async with await Browser.of(app, ADA) as browser:
+        keys = [key_of(await browser.get("/cases/new")) for _ in range(2)]
+        assert keys[0] != keys[1]
+        for key, subject in zip(keys, ("Printer", "Scanner"), strict=True):
+            form = {"address": f"/cases/new?draft={key}", "form_key": key, "subject": subject}
+            assert (await browser.send_form("/drafts", form)).status_code == 204
+        for key, subject, other in zip(keys, ("Printer", "Scanner"), ("Scanner", "Printer"), strict=True):
+            page = await browser.get(f"/cases/new?draft={key}")
+            assert f'value="{subject}"' in page.text
+            assert f"“{other}”</a>" in page.text
+        fresh = await browser.get("/cases/new")
+        assert fresh.text.index("“Scanner”") < fresh.text.index("“Printer”")
+        assert (await browser.send_form(f"/cases/new?draft={keys[0]}", NEW | {"form_key": keys[0]})).status_code == 303
+        await browser.send_form(f"/drafts/removal?form=/cases/new?draft={keys[1]}")
+        fresh = await browser.get("/cases/new")
+        assert ("Printer" in fresh.text, "Scanner" in fresh.text) == (False, False)
+
+
+@pytest.mark.parametrize(("page", "own"), [("/cases/new", True), ("/cases/1001", False)])
+async def test_a_draft_that_arrives_after_its_form_was_sent_does_not_come_back(app: Gate, page: str, own: bool) -> None:
+    await opened()
+    async with await Browser.of(app, ADA) as browser:
+        key = key_of(await browser.get(page))
+        to = f"{page}?draft={key}" if own else f"{page}/replies"
+        late = {"address": to, "form_key": key, "body": "It smo"}
+        assert (await browser.send_form("/drafts", late)).status_code == 204
+        assert (
+            await browser.send_form(to, (NEW if own else {"body": "It smokes."}) | {"form_key": key})
+        ).status_code == 303
+        answer = await browser.send_form("/drafts", late)
+        assert (answer.status_code, "was sent already" in answer.text) == (409, True)
+        assert "It smo</textarea>" not in (await browser.get(to, follow_redirects=True)).text
+        again = late | {"form_key": key_of(await browser.get(page)), "body": "And now"}
+        assert (await browser.send_form("/drafts", again)).status_code == 204
+        assert (await browser.send_form("/drafts", late)).status_code == 409
+        shown = await browser.get(to, follow_redirects=True)
+        assert "And now</textarea>" in shown.text
+
+
+async def test_a_form_that_was_sent_with_other_words_goes_on_as_another_one_with_its_files(app: Gate) -> None:
+    await opened()
+    async with await Browser.of(app, ADA) as browser:
+        key = key_of(await browser.get("/cases/1001"))
+        assert (await browser.send_form("/cases/1001/replies", {"body": "First.", "form_key": key})).status_code == 303
+        second = {"body": "Second.", "form_key": key}
+        answer = await browser.send_form("/cases/1001/replies", second, files=logs("one.log"))
+        assert (answer.status_code, kept(answer), key_of(answer) == key) == (422, ["one.log"], False)
+        third = await browser.send_form("/cases/1001/replies", second | {"form_key": key_of(answer)})
+        assert third.status_code == 303
+    assert await attached() == ["one.log"]
+
+
+async def test_kept_files_count_against_the_customers_share(app: Gate, settings: Settings, monkeypatch: Any) -> None:
+    """R58: before a message takes them."""
+    monkeypatch.setattr(attachments, "QUOTA", 10)
+    form = {"form_key": str(uuid.uuid4())}
+    async with await Browser.of(app, ADA) as browser:
+        for name, status in (("1234.log", 200), ("5.log", 507)):
+            answer = await browser.send_form("/drafts/files?form=/cases/new", form, files=logs(name), hx_request="true")
+            assert answer.status_code == status
+    assert "fill the 20 GB" in answer.text
+
+
+async def test_one_person_keeps_a_gigabyte_at_most(app: Gate, monkeypatch: Any) -> None:
+    """R58."""
+    monkeypatch.setattr(attachments, "MAX_WAITING", attachments.MAX_SIZE + 10)
+    form = {"form_key": str(uuid.uuid4())}
+    async with await Browser.of(app, ADA) as browser:
+        for name, status in (("12345678.log", 200), ("b.log", 429)):
+            answer = await browser.send_form("/drafts/files?form=/cases/new", form, files=logs(name), hx_request="true")
+            assert answer.status_code == status
+    assert "Your unsent drafts hold 1 GB of files." in answer.text
+
+
+@pytest.mark.usefixtures("app")
+async def test_files_that_no_message_took_are_swept_after_a_day(app: Gate, settings: Settings) -> None:
+    """R60."""
+    form = {"form_key": str(uuid.uuid4())}
+    async with await Browser.of(app, ADA) as browser:
+        await browser.send_form("/drafts/files?form=/cases/new", form, files=logs("one.log"))
+    async with transaction(INES) as tx:
+        began = await tx.fetchval("select started_at from upload")
+        for at, left in ((began + timedelta(hours=23), [b"one.log"]), (began + timedelta(hours=25), [])):
+            await attachments.sweep_uploads(open_storage(settings.storage_url), at - attachments.KEPT_FOR)
+            assert stored(settings) == left
