@@ -14,9 +14,9 @@ from portal.people.agents import Agent
 from portal.people.contacts import Contact
 from portal.people.customers import Customer
 from portal.people.departments import Department
-from portal.people.particulars import countries
 from portal.people.readers import SYSTEM
 from portal.people.roles import Role
+from portal.regions import countries
 from tests.world import ACME
 
 SAME = {

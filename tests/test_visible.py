@@ -1,4 +1,6 @@
-"""What nobody sees is taken out of a text, and what decides how a word or an emoji looks stays."""
+"""Test that invisible characters are dropped from texts, except those that decide how a word or an emoji looks."""
+
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from portal.desk.filetypes import check_file
 from portal.desk.messages import Writing
-from portal.people.particulars import line
+from portal.fields import line
 from portal.visible import visible
 
 SHOWN = (
@@ -24,9 +26,8 @@ def test_joiners_inside_words_and_emoji_stay(text: str) -> None:
 
 @pytest.mark.parametrize("text", [one for one in SHOWN if "\n" not in one])
 def test_names_and_names_of_files_follow_the_same_rule(text: str) -> None:
-    import unicodedata
-
-    assert line(text) == text
+    """Names and file names keep the joiners too. They are stored in Unicode form NFC."""
+    assert line(text) == unicodedata.normalize("NFC", text)
     assert check_file(f"{text}.txt", b"words")[0] == unicodedata.normalize("NFC", f"{text}.txt")
 
 
@@ -49,7 +50,7 @@ def test_names_and_names_of_files_follow_the_same_rule(text: str) -> None:
     ],
 )
 def test_what_is_invisible_elsewhere_goes(text: str, shown: str) -> None:
-    """R54."""
+    """R54: an invisible character that joins nothing is dropped."""
     assert visible(text) == shown
     assert Writing(text).text == shown
 

@@ -7,8 +7,9 @@ from piccolo.columns import BigSerial, Boolean, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.uniqueness import unless_taken
 from portal.errors import NotFound
-from portal.people.particulars import Checked, in_range, line, one_of, unless_taken
+from portal.fields import Checked, in_range, line, one_of
 
 BEGINNING = (("Incident", True), ("Question", True), ("Change request", True), ("Our mistake", False))
 """What a new installation offers; admins change it."""

@@ -12,19 +12,8 @@ from portal.contracts.case_types import seed_case_types
 from portal.contracts.contracts import percentage
 from portal.database import current
 from portal.errors import Conflict, Invalid
-from portal.people.particulars import (
-    Checked,
-    bic,
-    country,
-    currency,
-    email,
-    iban,
-    line,
-    optional,
-    phone,
-    time_zone,
-    vat_id,
-)
+from portal.fields import Checked, bic, email, iban, line, optional, phone, vat_id
+from portal.regions import country, currency, time_zone
 
 
 class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -12,11 +12,12 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import Conflict, Invalid, NotFound
+from portal.fields import Checked, day, in_range, line, one_of, optional, whole
 from portal.money import parse_money
 from portal.people.customers import Customer
-from portal.people.particulars import Checked, currency, day, in_range, line, one_of, optional, whole
 from portal.people.readers import SYSTEM, Reader, System
 from portal.periods import LAST_ANCHOR_DAY, Cycle
+from portal.regions import currency
 
 DAY = timedelta(days=1)
 

@@ -14,13 +14,15 @@ from portal.contracts.contracts import Contract
 from portal.contracts.naming import shown_service
 from portal.contracts.services import Service
 from portal.database import current, transaction
+from portal.database.uniqueness import unless_taken
 from portal.errors import Conflict, NotFound
+from portal.fields import Checked, day, identifier, in_range, optional
 from portal.money import parse_money
 from portal.people.agents import Agent
 from portal.people.customers import Customer
-from portal.people.particulars import Checked, currency, day, identifier, in_range, optional, unless_taken
 from portal.people.readers import SYSTEM
 from portal.people.roles import Role
+from portal.regions import currency
 
 LARGEST = Decimal("99999999.9999")
 """The largest hourly rate that numeric(12,4) holds."""

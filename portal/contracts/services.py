@@ -12,9 +12,10 @@ from portal.contracts.case_types import CaseType
 from portal.contracts.contracts import Contract
 from portal.contracts.naming import shown_contract
 from portal.database import current
+from portal.database.uniqueness import unless_taken
 from portal.durations import Rounding, RoundingMode
 from portal.errors import NotFound
-from portal.people.particulars import Checked, day, in_range, line, one_of, optional, unless_taken, whole
+from portal.fields import Checked, day, in_range, line, one_of, optional, whole
 from portal.people.readers import SYSTEM, Reader, System
 
 ROLLUPS = ("none", "resource", "role", "service")

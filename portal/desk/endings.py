@@ -8,7 +8,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.desk.filetypes import EXECUTABLE
-from portal.people.particulars import Checked
+from portal.fields import Checked
 
 
 class EndingFacts(Struct, forbid_unknown_fields=True, kw_only=True):

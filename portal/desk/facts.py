@@ -7,7 +7,7 @@ from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.desk.workflow import Priority
 from portal.errors import Invalid, NotFound
-from portal.people.particulars import one_line
+from portal.fields import one_line
 
 LONGEST_SUBJECT = 200
 CHOOSE = "Choose one of the list."

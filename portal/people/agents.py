@@ -10,11 +10,12 @@ from piccolo.table import Table
 from portal.database import current
 from portal.database.finder import Finder
 from portal.errors import Conflict, Invalid, NotFound
+from portal.fields import Checked, email, identifier, in_range, line, one_of, optional
 from portal.people import credentials, invitations, passwords
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
 from portal.people.offered import Known, Offered, known, offered
-from portal.people.particulars import Checked, email, identifier, in_range, line, locale, one_of, optional, time_zone
 from portal.people.roles import Role
+from portal.regions import locale, time_zone
 
 GRADES = ("agent", "manager", "admin")
 

@@ -10,11 +10,12 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import Conflict, NotFound
+from portal.fields import Checked, email, in_range, line, optional, phone
 from portal.people import credentials, invitations
 from portal.people.customers import Customer
 from portal.people.offered import Offered, offered
-from portal.people.particulars import Checked, email, in_range, line, locale, optional, phone, time_zone
 from portal.people.readers import SYSTEM, Reader, System
+from portal.regions import locale, time_zone
 
 
 class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -9,10 +9,10 @@ from piccolo.columns import BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current, transaction
+from portal.database.uniqueness import unless_taken
 from portal.errors import Invalid
 from portal.mailboxes import canonical
 from portal.people import attempts, invitations, passwords, sessions
-from portal.people.particulars import unless_taken
 from portal.people.passwords import Proven, mark_of
 
 PER_ACCOUNT = attempts.Limit(free=10)

@@ -10,11 +10,13 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.database.finder import Finder
+from portal.database.uniqueness import unless_taken
 from portal.errors import NotFound
+from portal.fields import Checked, in_range, line, optional, vat_id
 from portal.people import invitations, sessions
 from portal.people.offered import Offered, offered
-from portal.people.particulars import Checked, country, in_range, line, optional, unless_taken, vat_id
 from portal.people.readers import SYSTEM, Reader, System
+from portal.regions import country
 
 
 class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):

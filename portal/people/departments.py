@@ -6,8 +6,9 @@ from piccolo.query import OrderByRaw
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.uniqueness import unless_taken
 from portal.errors import Invalid, NotFound
-from portal.people.particulars import Checked, identifier, in_range, line, optional, unless_taken
+from portal.fields import Checked, identifier, in_range, line, optional
 
 
 class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):

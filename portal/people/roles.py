@@ -5,8 +5,9 @@ from piccolo.columns import BigSerial, Text
 from piccolo.query import OrderByRaw
 from piccolo.table import Table
 
+from portal.database.uniqueness import unless_taken
 from portal.errors import NotFound
-from portal.people.particulars import Checked, in_range, line, unless_taken
+from portal.fields import Checked, in_range, line
 
 
 class RoleName(Struct, forbid_unknown_fields=True, kw_only=True):

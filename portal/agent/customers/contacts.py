@@ -8,13 +8,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
+from portal import regions
 from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
 from portal.agent.setup.pages import form_page, invited_page
 from portal.contracts.company import Company
 from portal.database import transaction
 from portal.desk.leaving import end_contact, open_cases_of_contact
 from portal.errors import Invalid
-from portal.people import particulars
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
@@ -51,8 +51,8 @@ async def _form(
     found = await Contact.find(contact, reader, customer=customer) if contact is not None else None
     return await form_page(
         request, "agent/customers/contact.html", facts=await found.facts() if found else None, contact=found,
-        customer=await Customer.find(customer, reader), set_up=await Company.find(), zones=particulars.zones(),
-        locales=particulars.LOCALES, access=await access_of(request, found) if found else None,
+        customer=await Customer.find(customer, reader), set_up=await Company.find(), zones=regions.zones(),
+        locales=regions.LOCALES, access=await access_of(request, found) if found else None,
         asks_password=needs_password(request), **again,
     )  # fmt: skip
 

@@ -7,13 +7,13 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from portal import regions
 from portal.agent.setup.pages import form_page
 from portal.contracts.company import Company
 from portal.contracts.contracts import Contract, ContractFacts
 from portal.contracts.services import Service, ServiceFacts
 from portal.database import transaction
 from portal.errors import Invalid
-from portal.people import particulars
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.web.edits import edited
@@ -37,7 +37,7 @@ async def _contract(
     company = await Company.find() if found is None else None
     return await form_page(
         request, "agent/customers/contract.html", facts=found.facts if found else None, contract=found,
-        customer=await Customer.find(customer, reader), currencies=particulars.currencies(),
+        customer=await Customer.find(customer, reader), currencies=regions.currencies(),
         usual_vat_rate=(await company.facts()).vat_rate if company else "", **again,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from portal import regions
 from portal.agent.pages import agent_page
 from portal.agent.setup.pages import choices, form_page
 from portal.contracts.case_types import CaseType
@@ -14,7 +15,6 @@ from portal.contracts.contracts import Contract
 from portal.contracts.services import DefaultChoice, DefaultService, DefaultsShown, Service
 from portal.database import transaction
 from portal.errors import Invalid
-from portal.people import particulars
 from portal.people.contacts import Contact
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.readers import AgentReader
@@ -50,7 +50,7 @@ async def _form(request: Asked, *, customer: int | None = None, **again: Any) ->
     found = await Customer.find(customer, reader) if customer is not None else None
     return await form_page(
         request, "agent/customers/form.html", facts=found.facts if found else None, customer=found,
-        countries=particulars.countries(), **again,
+        countries=regions.countries(), **again,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
 
+from portal import regions
 from portal.agent.pages import agent_page
 from portal.agent.setup.pages import form_page
 from portal.contracts import logo
@@ -14,7 +15,6 @@ from portal.contracts.company import Company, CompanyFacts, NumberSeries
 from portal.contracts.readiness import readiness
 from portal.database import transaction
 from portal.errors import Invalid
-from portal.people import particulars
 from portal.people.readers import AgentReader
 from portal.render.documents import MOST_LOGO_BYTES
 from portal.web.account.confirmation import confirm_person, needs_password
@@ -53,7 +53,7 @@ async def _company(request: Request[Any, Any, Any], **again: Any) -> Response[st
     return await form_page(
         request, "agent/setup/company.html", facts=facts, seen=facts or NO_COMPANY, is_new=found is None,
         is_numbered=series is not None and series.next_number > series.first_number, asks_password=needs_password(request),
-        countries=particulars.countries(), currencies=particulars.currencies(), zones=particulars.zones(), logo=await logo.digest(), **again,
+        countries=regions.countries(), currencies=regions.currencies(), zones=regions.zones(), logo=await logo.digest(), **again,
     )  # fmt: skip
 
 

@@ -8,12 +8,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
+from portal import regions
 from portal.agent.pages import agent_page
 from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
 from portal.agent.setup.pages import choices, form_page, invited_page
 from portal.database import transaction
 from portal.errors import Invalid
-from portal.people import particulars
 from portal.people.agents import Agent, AgentFacts, without_approver
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import AgentReader
@@ -111,8 +111,8 @@ async def _agent(
         ticked = facts.approves if facts else []
     return await form_page(
         request, "agent/setup/agent.html", facts=facts, agent=agent, ticked=ticked,
-        department_choices=choices(departments), role_choices=choices(await Role.all_by_name()), zones=particulars.zones(),
-        locales=particulars.LOCALES, access=await access_of(request, agent) if agent else None,
+        department_choices=choices(departments), role_choices=choices(await Role.all_by_name()), zones=regions.zones(),
+        locales=regions.LOCALES, access=await access_of(request, agent) if agent else None,
         asks_password=needs_password(request), **again,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from portal import regions
 from portal.agent.setup.pages import choices, form_page
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.company import Company
@@ -14,7 +15,6 @@ from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
 from portal.contracts.services import Service
 from portal.database import transaction
 from portal.errors import Invalid
-from portal.people import particulars
 from portal.people.agents import Agent
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
@@ -90,7 +90,7 @@ async def _rates(request: Asked, **again: Any) -> Response[str]:
         role_choices=choices(await Role.all_by_name()), agent_choices=choices(await Agent.offered()),
         customer_choices=choices(await Customer.offered()),
         service_choices=await Service.all_offered(),
-        currencies=particulars.currencies(), **again,
+        currencies=regions.currencies(), **again,
     )  # fmt: skip
 
 

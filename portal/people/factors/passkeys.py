@@ -7,8 +7,8 @@ from typing import Any
 
 from portal.database import current
 from portal.errors import Conflict, Invalid
+from portal.fields import Checked, line
 from portal.people.factors import recovery, told
-from portal.people.particulars import Checked, line
 
 MOST = 20
 REFUSED = "This passkey could not be used here. Try again, or take another way."

@@ -11,8 +11,8 @@ from msgspec import Struct
 from portal import jobs
 from portal.database import transaction
 from portal.errors import Invalid, NotFound, TooMany
+from portal.fields import Checked, email
 from portal.people import attempts, credentials, invitations
-from portal.people.particulars import Checked, email
 from portal.web.door.invitations import Chosen, refuse_signed_in
 from portal.web.forms import Form, read
 from portal.web.pages import page, refused, refused_at_the_door, see_other

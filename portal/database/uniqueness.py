@@ -1,0 +1,22 @@
+"""Turn the refusal of a unique index into a sentence at the form's field."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import asyncpg
+
+from portal.database import Transaction, current, transaction
+from portal.errors import Invalid
+
+
+@contextlib.asynccontextmanager
+async def unless_taken(field: str, sentence: str) -> AsyncIterator[Transaction]:
+    """Open a savepoint for one insert or update.
+
+    Raise `Invalid` with `sentence` at `field` where a unique index refuses the row.
+    """
+    try:
+        async with transaction(current().reader) as tx:
+            yield tx
+    except asyncpg.UniqueViolationError as error:
+        raise Invalid({field: sentence}) from error

@@ -1,0 +1,197 @@
+"""Read the fields of forms: text becomes a value, or a ValueError whose sentence tells the user how to mend the field.
+
+A noun's `...Facts` holds the fields of its form as they were typed. `Checked` reads them one by one and reports all errors at once.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import date
+from typing import TypeVar, cast
+
+from stdnum import bic as bics
+from stdnum import iban as ibans
+from stdnum.ch import uid
+from stdnum.eu import vat as eu_vat
+from stdnum.gb import vat as british_vat
+from stdnum.no import orgnr
+from stdnum.util import clean
+
+from portal.errors import Invalid, NotFound
+from portal.mailboxes import canonical
+from portal.visible import visible
+
+T = TypeVar("T")
+
+LONGEST = 200
+"""The most characters that a line of text may have."""
+
+
+class Checked:
+    """Collect the errors of a form: `name = checked("name", line, facts.name)` per field, then `checked.done()`."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, str] = {}
+
+    def __call__(self, field: str, read: Callable[[str], T], text: str) -> T:
+        """Return what `read` makes of the text.
+
+        If it raises ValueError, keep its sentence and return None; `done` then raises.
+        """
+        try:
+            return read(text)
+        except ValueError as error:
+            self.refuse(field, str(error))
+            return cast(T, None)
+
+    def refuse(self, field: str, sentence: str) -> None:
+        """Record an error for a field, unless the field has one already."""
+        self.errors.setdefault(field, sentence)
+
+    def done(self) -> None:
+        """Raise `Invalid` with all recorded errors, if there are any."""
+        if self.errors:
+            raise Invalid(self.errors)
+
+
+def optional(read: Callable[[str], T]) -> Callable[[str], T | None]:
+    """Return a reader that gives None for an empty field and otherwise calls `read`."""
+    return lambda text: read(text) if text.strip() else None
+
+
+def one_line(text: str) -> str:
+    """Return the visible text on one line, with each run of whitespace replaced by one space."""
+    return " ".join(visible(text).split())
+
+
+def _plain(text: str, without: str = "") -> str:
+    """Return a number in ASCII, whatever digits, dashes and spaces were typed, without the characters in `without`."""
+    return str(clean(unicodedata.normalize("NFKC", one_line(text)), without))
+
+
+def line(text: str) -> str:
+    """Return one line of text in Unicode form NFC, so that equal names are equal strings.
+
+    Raise ValueError if it is empty or too long.
+    """
+    read = unicodedata.normalize("NFC", one_line(text))
+    if not read:
+        raise ValueError("Fill this in.")
+    if len(read) > LONGEST:
+        raise ValueError(f"Use at most {LONGEST} characters.")
+    return read
+
+
+email = canonical
+"""Return a mail address in its canonical spelling. Whether the mailbox exists shows only when a mail is sent to it."""
+
+
+def phone(text: str) -> str:
+    """Return a telephone number with the grouping that was typed. Raise ValueError for other characters."""
+    read = _plain(line(text))
+    if not re.fullmatch(r"\+?[0-9 ()/.\-]{3,40}", read):
+        raise ValueError("Write a telephone number, such as +49 40 555 0148.")
+    return read
+
+
+def in_range(number: int) -> int:
+    """Return a row id that came from a URL.
+
+    Raise `NotFound` if it does not fit a bigint column, because no row can have it.
+    """
+    if not 0 < number < 2**63:
+        raise NotFound
+    return number
+
+
+def identifier(text: str) -> int:
+    """Return the row id of an option that was chosen in a form. Raise ValueError for anything but digits."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise ValueError("Choose one from the list.")
+    return int(text)
+
+
+def day(text: str) -> date:
+    """Return a date from the ISO form that browsers send, such as 2026-11-20, in a year from 1990 to 2200."""
+    try:
+        read = date.fromisoformat(_plain(text))
+    except ValueError as error:
+        raise ValueError("Write a date as year, month and day, such as 2026-11-20.") from error
+    if not 1990 <= read.year <= 2200:
+        raise ValueError("This year is too far away.")
+    return read
+
+
+def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:
+    """Return a reader of whole numbers from `least` to `most`; its error names the range and the `unit`."""
+
+    def read(text: str) -> int:
+        digits = _plain(text)
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 12 and least <= int(digits) <= most):
+            raise ValueError(f"Write a whole number from {least} to {most}{unit and ' '}{unit}.")
+        return int(digits)
+
+    return read
+
+
+def one_of(values: tuple[str, ...]) -> Callable[[str], str]:
+    """Return a reader that accepts only these values."""
+
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError("Choose one from the list.")
+        return text
+
+    return read
+
+
+def vat_id(text: str) -> str:
+    """Return a VAT id with its country's prefix and without spaces, such as `DE123456788`.
+
+    Greek ids start with EL, Northern Irish ones with XI. The format and the check digits are validated, not whether the
+    id has been issued. For a country without a rule here, only the set of allowed characters is checked.
+    """
+    read = _plain(text, " .-/,").upper()
+    if not re.fullmatch(r"[A-Z]{2}[A-Z0-9+*]{2,18}", read):
+        raise ValueError("Write the VAT id with its country's letters first, such as DE123456788.")
+    prefix = "CHE" if read.startswith("CHE") else read[:2]
+    if prefix in ("GR", "CH"):
+        raise ValueError(f"This VAT id begins with {'EL' if prefix == 'GR' else 'CHE'}.")
+    if not _is_vat_id(prefix, read):
+        raise ValueError(f"A VAT id that begins with {prefix} looks different: check its letters and digits.")
+    return read
+
+
+def _is_vat_id(prefix: str, read: str) -> bool:
+    """Return whether the id follows the rules of the country with this prefix.
+
+    A country without rules here accepts every id.
+    """
+    if prefix == "CHE":  # Swiss ids may end with the name of the tax.
+        return bool(uid.is_valid(re.sub("(MWST|TVA|IVA)$", "", read)))
+    if prefix == "NO":
+        return bool(orgnr.is_valid(read[2:].removesuffix("MVA")))
+    if prefix == "GB":
+        return bool(british_vat.is_valid(read))
+    return prefix.lower() not in {*eu_vat.MEMBER_STATES, "el"} or bool(eu_vat.is_valid(read))
+
+
+def iban(text: str) -> str:
+    """Return an IBAN in capitals and without spaces. Raise ValueError if its length or its check digits are wrong."""
+    read = _plain(text, " -").upper()
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", read):
+        raise ValueError("Write the whole IBAN, its country's letters first, such as DE02 1203 0000 0000 2020 51.")
+    if not ibans.is_valid(read):
+        raise ValueError("This IBAN has a typing error: its length or its check digits do not fit.")
+    return read
+
+
+def bic(text: str) -> str:
+    """Return a BIC (ISO 9362) of 8 or 11 characters, in capitals and without spaces.
+
+    Raise ValueError for anything else.
+    """
+    read = _plain(text, " -").upper()
+    if not bics.is_valid(read):
+        raise ValueError("A BIC has 8 or 11 letters and digits, such as BYLADEM1001.")
+    return read

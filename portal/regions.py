@@ -1,0 +1,95 @@
+"""The countries, currencies, time zones and locales that forms offer, and how a chosen one is read."""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from babel import Locale
+from babel.core import get_global
+
+from portal.folding import folded
+
+LOCALES = {
+    tag: Locale.parse(tag).get_display_name("en_GB") or tag
+    for tag in "en_GB en_IE en_US de_DE de_AT de_CH fr_FR fr_CH nl_NL it_IT es_ES pt_PT da_DK nb_NO sv_SE fi_FI pl_PL cs_CZ".split()
+}
+"""The locales on offer (language and country), each with its English name."""
+
+
+def country(text: str) -> str:
+    """Return the ISO 3166-1 alpha-2 code of a country, in capitals. Raise ValueError for one that is not on offer."""
+    if text.strip().upper() not in countries():
+        raise ValueError("Choose a country from the list.")
+    return text.strip().upper()
+
+
+def currency(text: str) -> str:
+    """Return the ISO 4217 code of a currency in use, in capitals. Raise ValueError for any other."""
+    if text.strip().upper() not in currencies():
+        raise ValueError("Choose a currency from the list.")
+    return text.strip().upper()
+
+
+def time_zone(text: str) -> str:
+    """Return the canonical name of a time zone, such as Europe/Berlin. Raise ValueError for an unknown one.
+
+    Case does not matter, and spaces may replace underscores. An alias (Europe/Kiev, Asia/Calcutta, US/Pacific) gives the zone that it
+    stands for.
+    """
+    found = _zone_names().get("_".join(text.split()).lower())
+    if found is None:
+        raise ValueError("Choose a time zone from the list, such as Europe/Berlin.")
+    return found
+
+
+def locale(text: str) -> str:
+    """Return a locale from `LOCALES`: it decides how dates and numbers are written for a person.
+
+    Raise ValueError for any other.
+    """
+    if text not in LOCALES:
+        raise ValueError("Choose one from the list.")
+    return text
+
+
+@cache
+def countries() -> dict[str, str]:
+    """Return the code and English name of each country, sorted by name."""
+    names = Locale.parse("en_GB").territories
+    reserved = set(
+        "AC CP CQ DG EA EU EZ IC TA UN XA XB ZZ".split()
+    )  # ISO 3166 reserves these codes for what is not a country.
+    real = {code for code in get_global("territory_currencies") if re.fullmatch("[A-Z]{2}", code)} - reserved
+    return dict(sorted(((code, names[code]) for code in real if code in names), key=lambda pair: folded(pair[1])))
+
+
+@cache
+def currencies() -> dict[str, str]:
+    """Return the code and English name of each currency that some country uses today, sorted by code."""
+    names = Locale.parse("en_GB").currencies
+    used = {
+        code
+        for spans in get_global("territory_currencies").values()
+        for code, _, end, tender in spans
+        if end is None and tender
+    }
+    return {code: names[code] for code in sorted(used) if code in names}
+
+
+@cache
+def zones() -> dict[str, str]:
+    """Return the canonical name and the label of each time zone on offer: UTC and those in `zone.tab`."""
+    rows = (files("tzdata") / "zoneinfo" / "zone.tab").read_text().splitlines()
+    places = sorted(row.split("\t")[2] for row in rows if row and not row.startswith("#"))
+    return {name: name.replace("_", " ") for name in ("UTC", *places)}
+
+
+@cache
+def _zone_names() -> dict[str, str]:
+    """Return the canonical name for each accepted name of a time zone.
+
+    The keys are in lower case and include aliases.
+    """
+    aliases = {alias: zone for alias, zone in get_global("zone_aliases").items() if zone in zones()}
+    utc = dict.fromkeys(("Etc/UTC", "Etc/UCT", "Etc/GMT", "Etc/Zulu", "GMT", "UCT", "Zulu"), "UTC")
+    return {name.lower(): zone for name, zone in {**aliases, **utc, **{zone: zone for zone in zones()}}.items()}
