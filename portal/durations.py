@@ -2,77 +2,130 @@
 
 import re
 from dataclasses import dataclass
+from datetime import time
 from enum import StrEnum
+from fractions import Fraction
 
 LONGEST = 24 * 60
 """Minutes of the longest entry: one day."""
+WORKDAY = 8 * 60
+"""Minutes of a working day where an agent has no working hours of their own."""
 
 TOO_LONG = "One entry holds at most 24 h: split it by day."
+EMPTY = "Write how long it took, such as 1h 30m."
 
-_UNITS = re.compile(
-    r"(?:(?P<hours>[0-9]+(?:[.,][0-9]+)?)\s*(?:hours?|hrs?|h)\s*)?(?:(?P<minutes>[0-9]+(?:[.,][0-9]+)?)\s*(?P<unit>minutes?|mins?|m)?)?",
-    re.ASCII | re.IGNORECASE,
+_NUMBER = r"[0-9]+[.,][0-9]+|[0-9]*\s?[½¼¾]|[0-9]+"
+_DAYS = rf"(?:(?P<days>{_NUMBER})\s*(?:days?|d)\s*)?"
+_HOURS = rf"(?:(?P<hours>{_NUMBER})\s*(?:hours?|hrs?|h)\s*)?"
+_MINUTES = rf"(?:(?P<minutes>{_NUMBER})\s*(?:minutes?|mins?|m))?"
+_UNITS = re.compile(_DAYS + _HOURS + _MINUTES, re.IGNORECASE)
+_HOURS_THEN_BARE = re.compile(r"([0-9]+)\s*(?:hours?|hrs?|h)\s*([0-9]+)", re.IGNORECASE)
+_CLOCK = re.compile(r"([0-9]*):([0-9]{2})")
+_RANGE = re.compile(
+    r"([0-9]{1,2})(?:[:.h]([0-9]{2})|h)?\s*(?:[-–—]|to|until)\s*([0-9]{1,2})(?:[:.h]([0-9]{2})|h)?", re.IGNORECASE
 )
-_CLOCK = re.compile(r"([0-9]+):([0-9]{2})")
-_BARE = re.compile(r"[0-9]+(?:[.,][0-9]+)?")
-_TYPED = 40
-_LAST_MINUTE = 59
-_UNREADABLE = "Write the time as 1h 30m, 90m or 1:30."
+_WHOLE = re.compile(r"[0-9]+")
+_FRACTION = re.compile(_NUMBER)
+_QUARTERS = {"½": Fraction(1, 2), "¼": Fraction(1, 4), "¾": Fraction(3, 4)}
+_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "})
+_TYPED = 60
+_LAST_HOUR, _LAST_MINUTE = 23, 59
+_LAST_DOUBTED = 12
+"""A bare number up to this one may well have meant hours."""
+_UNREADABLE = "Write the time as 1h 30m, 90m, 1:30 or 9-10:45."
+_TOO_SHORT = "Time is at least one minute."
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A duration as it was understood.
+
+    `began` and `ended` are the clock times where two were typed (`9-10:45`); an end that is not after the beginning is on the next day.
+    `minutes` then holds what lies between them on a day without a change of the clock. `instead` is what a bare number may have meant.
+    """
+
+    minutes: int
+    began: time | None = None
+    ended: time | None = None
+    instead: str = ""
+
+
+def read_duration(
+    text: str, *, held: int = 0, workday: int = WORKDAY, most: int = LONGEST, too_long: str = TOO_LONG
+) -> Duration:
+    """Return what a typed duration means, 1 to `most` minutes. The spellings:
+
+    - `1h 30m`, `1h30`, `90m`, `1.5h`, `1,5`, `½h`, `1:30`, `:30`. A bare whole number means minutes, a bare fraction hours.
+    - `0.25d`: a part of a working day, which has `workday` minutes.
+    - `9-10:45`: from a clock time to another.
+    - `1h +15` adds. With nothing before the plus it adds to `held`, the minutes that the field held before.
+
+    Raises ValueError with one sentence for the person who typed it. A fraction that is no whole minute is refused: nothing is rounded.
+    """
+    typed = " ".join(text.translate(_SPACES).split())
+    if not typed:
+        raise ValueError(EMPTY)
+    if len(typed) > _TYPED:
+        raise ValueError(_UNREADABLE)
+    if re.match(r"[-\u2212]", typed):
+        raise ValueError("Time cannot be negative.")
+    first, *added = (part.strip() for part in typed.split("+"))
+    read = _term(first, workday) if first else Duration(held)
+    minutes = read.minutes + sum(_term(part, workday).minutes for part in added)
+    if minutes < 1:
+        raise ValueError(_TOO_SHORT)
+    if minutes > most:
+        raise ValueError(too_long)
+    return Duration(minutes, read.began, read.ended, "" if added else read.instead)
 
 
 def parse_duration(text: str, *, most: int = LONGEST, too_long: str = TOO_LONG) -> int:
-    """Return whole minutes, 1 to `most`, of `1h 30m`, `1h30`, `1h`, `90m`, `1:30`, `1.5h`, `1,5h`, `1 h 30 min`.
-
-    Raises ValueError with one sentence for the person who typed it. A number without a unit is refused, because it can
-    mean minutes or hours. A fraction that is no whole minute is refused too: nothing is rounded.
-    """
-    typed = " ".join(text.replace("\u00a0", " ").replace("\u202f", " ").split())
-    if not typed:
-        raise ValueError("Say how long it took, such as 1h 30m.")
-    if len(typed) > _TYPED:
-        raise ValueError(_UNREADABLE)
-    if re.fullmatch(r"[-\u2212][0-9].*", typed, re.ASCII):
-        raise ValueError("Time cannot be negative.")
-    if _BARE.fullmatch(typed):
-        return _bare(typed)
-    minutes = _clock(typed) if ":" in typed else _units(typed)
-    if minutes < 1:
-        raise ValueError("Time is at least one minute.")
-    if minutes > most:
-        raise ValueError(too_long)
-    return minutes
+    """Return the minutes of `read_duration`."""
+    return read_duration(text, most=most, too_long=too_long).minutes
 
 
-def _bare(typed: str) -> int:
-    """Refuse a bare number and name both readings; zero is the same in either."""
-    if not typed.strip("0.,"):
-        raise ValueError("Time is at least one minute.")
-    if typed.isdigit():
-        raise ValueError(f"{typed} can mean minutes or hours: write {typed}m or {typed}h.")
-    raise ValueError(f"{typed} has no unit: write {typed}h if hours are meant.")
-
-
-def _clock(typed: str) -> int:
-    match = _CLOCK.fullmatch(typed)
-    if match is None:
-        raise ValueError(_UNREADABLE)
-    return _sum(int(match[1]), int(match[2]))
-
-
-def _units(typed: str) -> int:
+def _term(typed: str, workday: int) -> Duration:
+    """Return what one part between plus signs means."""
+    if _WHOLE.fullmatch(typed) and typed.isascii():
+        minutes = int(typed)
+        return Duration(minutes, instead=f"{minutes}h" if 1 <= minutes <= _LAST_DOUBTED else "")
+    if match := _HOURS_THEN_BARE.fullmatch(typed):
+        return Duration(_sum(int(match[1]), int(match[2])))
+    if match := _RANGE.fullmatch(typed):
+        return _between(match)
+    if match := _CLOCK.fullmatch(typed):
+        return Duration(_sum(int(match[1] or 0), int(match[2])))
+    if _FRACTION.fullmatch(typed):
+        return Duration(_exact(typed, 60, f"{typed}h"))
     match = _UNITS.fullmatch(typed)
-    if match is None:
+    if match is None or not match[0]:
         raise ValueError(_UNREADABLE)
-    hours, minutes, unit = match["hours"], match["minutes"], match["unit"]
-    if minutes and not minutes.isdigit():
+    return Duration(_units(match["days"], match["hours"], match["minutes"], workday))
+
+
+def _units(days: str | None, hours: str | None, minutes: str | None, workday: int) -> int:
+    parts = [part for part in (days, hours, minutes) if part]
+    if minutes and not minutes.isdecimal():
         raise ValueError("Minutes are whole: write 90m or 1h 30m.")
-    if hours is None:
-        return int(minutes)
-    if hours.isdigit():
-        return _sum(int(hours), int(minutes)) if minutes else int(hours) * 60
-    if minutes or unit:
-        raise ValueError("Use whole hours beside minutes: write 1h 30m or 1.5h.")
-    return _exact(hours)
+    if len(parts) > 1 and not all(part.isdecimal() for part in parts):
+        raise ValueError("Use whole numbers beside each other: write 1h 30m or 1.5h.")
+    if len(parts) == 1:
+        unit, size = ("d", workday) if days else ("h", 60) if hours else ("m", 1)
+        return _exact(parts[0], size, f"{parts[0]}{unit}")
+    in_hours = _sum(int(hours), int(minutes)) if hours and minutes else int(hours or 0) * 60 + int(minutes or 0)
+    return int(days or 0) * workday + in_hours
+
+
+def _between(match: re.Match[str]) -> Duration:
+    """Return the minutes from one clock time to the next occurrence of another."""
+    hours, minutes = [int(match[1]), int(match[3])], [int(match[2] or 0), int(match[4] or 0)]
+    if max(hours) > _LAST_HOUR or max(minutes) > _LAST_MINUTE:
+        raise ValueError("Clock times go from 0:00 to 23:59: write 9-10:45.")
+    began, ended = (time(hour, minute) for hour, minute in zip(hours, minutes, strict=True))
+    if began == ended:
+        raise ValueError("Both clock times are the same: write when it began and when it ended, as in 9-10:45.")
+    length = (hours[1] - hours[0]) * 60 + minutes[1] - minutes[0]
+    return Duration(length % LONGEST, began, ended)
 
 
 def _sum(hours: int, minutes: int) -> int:
@@ -82,15 +135,16 @@ def _sum(hours: int, minutes: int) -> int:
     return hours * 60 + minutes
 
 
-def _exact(hours: str) -> int:
-    """Return the minutes of `1.5` hours, computed by integers; refuse a fraction of a minute."""
-    whole, fraction = hours.replace(",", ".").split(".")
-    scale = int("1" + "0" * len(fraction))
-    sixtieths = int(whole + fraction) * 60
-    if sixtieths % scale:
-        nearest = (2 * sixtieths + scale) // (2 * scale)
-        raise ValueError(f"{hours}h is no whole number of minutes: write {nearest}m.")
-    return sixtieths // scale
+def _exact(number: str, size: int, written: str) -> int:
+    """Return `number` times `size` minutes as exact fractions; refuse a part of a minute."""
+    whole, sign = number[:-1].strip(), number[-1]
+    quarters = _QUARTERS.get(sign)
+    value = Fraction(number.replace(",", ".")) if quarters is None else int(whole or 0) + quarters
+    minutes = value * size
+    if minutes.denominator != 1:
+        nearest = int(minutes + Fraction(1, 2))
+        raise ValueError(f"{written} is no whole number of minutes: write {nearest}m.")
+    return int(minutes)
 
 
 class RoundingMode(StrEnum):

@@ -8,7 +8,7 @@ from portal.durations import Rounding, RoundingMode, clock, parse_duration, spok
 from portal.people.readers import AgentReader
 from portal.timekeeping.rules import Billing, counted, why_not_billable_on
 
-WAITING = "Write how long it took: 1h 30m, 90m or 1:30."
+WAITING = "Write how long it took: 1h 30m, 90m, 1:30 or 9-10:45."
 UNDER_NO_SERVICE = "Choose a service, so that it can be billed."
 GENERAL = "General time: nothing of it counts."
 

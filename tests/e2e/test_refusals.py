@@ -67,7 +67,7 @@ def refused(
         (INES, here, f"{here}/time", time | {"duration": "-5"}, 422, "Time cannot be negative."),
         (INES, here, f"{here}/time", time | {"duration": "25h"}, 422, "One entry holds at most 24"),
         (INES, here, f"{here}/time", time | {"work_date": str(NOW.date() + timedelta(days=1))}, 422, late),
-        (INES, "/agent/time", "/agent/time", {"duration": "90"}, 422, "90 can mean minutes or hours"),
+        (INES, "/agent/time", "/agent/time", {"duration": "soon"}, 422, "Write the time as 1h 30m"),
         (MAX, "/agent/approvals", "/agent/approvals", {"entry": f"{own.id}:1"}, 403, "This is your own time."),
         (MAX, "/agent/approvals", "/agent/approvals", {"entry": f"{waits.id}:1"}, 422, "There is no rate for Ines Okafor under “Helpdesk”"),
         (MAX, "/agent/approvals", "/agent/rejections", {"entry": f"{waits.id}:1", "reason": ""}, 422, "Say why"),
