@@ -41,7 +41,7 @@ async def attack(
     try:
         yield
     finally:
-        said, _ = await process.communicate()
+        said, _ = await process.communicate(b"")
     assert int(said) >= count * len(addresses), said
 
 
