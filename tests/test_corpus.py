@@ -43,9 +43,9 @@ CAST = (
 """Forms of the persons and things that write and are billed below, so that their names are copied to where names are copied."""
 
 STRICT = {
-    "email": "somebody@initech.example", "phone": "", "vat_id": "DE100000003", "iban": "DE02120300000000202051", "bic": "",
+    "email": "somebody@initech.example", "phone": "", "vat_id": "DE136695976", "iban": "DE02120300000000202051", "bic": "",
     "first_number": "", "payment_days": "14", "vat_rate": "19", "rounding_increment": "15", "rounding_minimum": "0",
-    "hourly_rate": "100", "duration": "35m", "counts": "1h", "case": "", "code": "123456", "ending": "iso",
+    "time_zone": "UTC", "hourly_rate": "100", "duration": "35m", "counts": "1h", "case": "", "code": "123456", "ending": "iso",
 }  # fmt: skip
 """Fields that are read by a pattern, with a value of it; any other text is a sentence at the field."""
 
@@ -78,6 +78,8 @@ EXEMPT = {
         "session.token_hash", "upload.key",
     ), HASH),
     "document.content": "PDF and CSV, which are read below",
+    "logo.png": "a picture that we drew",
+    "logo.sha256": HASH,
     "passkey.name": "read by `line` as a department's name is; a browser with a passkey stands in tests/e2e/test_account.py",
     "session.browser": "a header that no form sends; pages show only the known names that are found in it",
 }  # fmt: skip
