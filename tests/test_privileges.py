@@ -26,7 +26,7 @@ SECRETS = {
 """What lets somebody in, and which role may do what with it. Agents invite, so that role inserts a hash which it cannot read again."""
 NO_SECRETS = {
     "attachment.key", "upload.key", "attachment.sha256", "document.sha256", "attempt.key", "message.form_key",
-    "pgqueuer.dedupe_key", "passkey.handle", "time_entry.form_key", "credential.has_password",
+    "pgqueuer.dedupe_key", "passkey.handle", "logo.sha256", "time_entry.form_key", "credential.has_password",
 }  # fmt: skip
 """Columns that sound like secrets and open nothing by themselves."""
 SOUNDS_SECRET = "(hash|secret|token|password|key|handle|sha256)"
@@ -87,7 +87,7 @@ async def reads(owner: Any, role: str) -> set[str]:
 async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner: Any) -> None:
     """R24: no customer's data. It is what a page without a session runs as."""
     assert await reads(owner, "portal_app") == {
-        "attempt", "authenticator", "company", "credential", "draft", "invitation", "migration", "passkey",
+        "attempt", "authenticator", "company", "credential", "draft", "invitation", "logo", "migration", "passkey",
         "pgqueuer (id, priority, entrypoint, dedupe_key)", "recovery_code", "refused_ending", "session",
         "upload (credential_id, started_at)",
     }  # fmt: skip
@@ -97,9 +97,9 @@ async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: A
     """R27, D57: no rates, approvals, time, audit or agents' facts; row-level security narrows down what is left to their customer."""
     found = await reads(owner, "portal_contact")
     assert found == {
-        "agent (id, name)", "attachment", "authenticator (credential_id, created_at)", "case_event", "case_type", "cases",
+        "agent (id, name, ended_at)", "attachment", "authenticator (credential_id, created_at)", "case_event", "case_type", "cases",
         "company", "contact", "contract", "credential (id, email, customer_id, contact_id)", "customer", "default_service",
-        "detail_row", "document", "draft", "invoice", "invoice_line", "invoice_seen", "invoice_vat", "message", "outbox",
+        "detail_row", "document", "draft", "invoice", "invoice_line", "invoice_seen", "invoice_vat", "logo", "message", "outbox",
         "passkey (id, credential_id, handle, name, created_at, last_used_at)", "recovery_code (credential_id)", "service",
         "session (id, credential_id, created_at, last_used_at, ended_at, address, browser, factor)", "statement", "upload",
     }  # fmt: skip
@@ -107,7 +107,9 @@ async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: A
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and not relrowsecurity"
         " and has_any_column_privilege('portal_contact', oid, 'select')"
     )
-    assert {row["relname"] for row in unguarded} == {"agent", "case_type", "company"}, "the same for every customer"
+    assert {row["relname"] for row in unguarded} == {"agent", "case_type", "company", "logo"}, (
+        "the same for every customer"
+    )
 
 
 async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> None:

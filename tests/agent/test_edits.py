@@ -53,6 +53,7 @@ EXAMPLES: dict[str, Callable[[str], str]] = {
     "start_on": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
     "effective_start": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
     "anchor": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
+    "time_zone": lambda now: "Europe/Vienna" if now != "Europe/Vienna" else "Europe/Berlin",
     "work_date": lambda now: f"{now[:-2]}{int(now[-2:]) % 19 + 1:02}",
     "valid_until": lambda now: f"{int(now[:4]) + 1}{now[4:]}" if now else "2028-01-01",
     "payment_days": lambda now: str(int(now) + 1),

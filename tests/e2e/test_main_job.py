@@ -307,7 +307,7 @@ async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
         body = await answer.body()
         assert answer.status == 200, todo[0]
         assert SECRET.encode() not in body, todo[0]
-        assert b"0:20" not in body, todo[0]
+        assert not re.search(rb"(?<!\d)0:20", body), todo[0]
         if "html" in answer.headers["content-type"]:
             found = {
                 href.replace("&amp;", "&").partition("#")[0] for href in re.findall(r'href="(/[^"]*)"', body.decode())

@@ -61,7 +61,7 @@ async def test_no_time_is_logged_of_what_is_no_duration(app: Gate, dsn: str, typ
         assert await checksums(dsn, but_the_draft) == before
 
 
-@pytest.mark.parametrize("typed", ["NaN", "1e309", "-1", "１２０", "101"])
+@pytest.mark.parametrize("typed", ["NaN", "1e309", "-1", "１e９", "101"])
 @pytest.mark.parametrize("field", ["vat_rate", "payment_days"])
 async def test_no_contract_is_changed_by_what_is_no_number(app: Gate, dsn: str, field: str, typed: str) -> None:
     """R50."""
@@ -82,7 +82,7 @@ async def test_a_search_is_cut_to_what_can_be_searched_and_every_query_has_its_t
     assert len(asked.text) <= LONGEST_TEXT
     conditions, values = Question.read({"text": " ".join("abcdefghijklmnopqrstuvwxyz")}).conditions(INES)
     assert len(values) == MOST_WORDS
-    assert conditions.count("ilike") == 2 * MOST_WORDS
+    assert conditions.count("folded($") >= MOST_WORDS
     assert asked.page == 10_000
     for reader in (None, ADA, INES, SYSTEM):
         async with transaction(reader) as tx:

@@ -108,7 +108,8 @@ async def _agent(
 ) -> Response[str]:
     facts, departments = await agent.facts() if agent else None, await Department.all_by_name()
     if ticked is None:
-        ticked = facts.approves if facts else []
+        # A new manager approves everybody until somebody unticks a department; the ticks count for no other grade.
+        ticked = facts.approves if facts else [str(department.id) for department in departments]
     return await form_page(
         request, "agent/setup/agent.html", facts=facts, agent=agent, ticked=ticked,
         department_choices=choices(departments), role_choices=choices(await Role.all_by_name()), zones=regions.zones(),
