@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from portal import console
-from portal.ground import database_of, refuse_unfit, run_tree, settings_for, step, with_pool
+from portal.startup import database_of, refuse_unfit, run_tree, settings_for, step, with_pool
 
 if TYPE_CHECKING:
     from portal.settings import Settings

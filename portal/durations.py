@@ -154,6 +154,16 @@ class RoundingMode(StrEnum):
     DOWN = "down"
     NEAREST = "nearest"
 
+    @property
+    def phrase(self) -> str:
+        """Return the words after "rounded": `up to`, `down to` or `to the nearest`."""
+        return "to the nearest" if self is RoundingMode.NEAREST else f"{self.value} to"
+
+    @property
+    def word(self) -> str:
+        """Return the words for a form: `Up`, `Down` or `To the nearest`."""
+        return self.phrase.removesuffix(" to").capitalize()
+
 
 @dataclass(frozen=True, slots=True)
 class Rounding:

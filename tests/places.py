@@ -19,8 +19,8 @@ from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import SYSTEM
 from portal.storage import Storage
 from portal.timekeeping.entries import TimeEntry, Work
-from portal.timekeeping.rules import Billing
 from portal.timekeeping.states import submit
+from portal.words import EntryBilling
 from tests.desk.files import upload
 from tests.world import ACME, ADA, ALAN, CONSULTANT, HELPDESK, INCIDENT, INES, MAX, NOW, SUPPORT
 
@@ -120,7 +120,7 @@ async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
         for name, day, about in (
             ("draft", at.date(), {}), ("submitted", at.date(), {}), ("rejected", at.date(), {}), ("approved", at.date(), {}),
             ("issued", last_month, {}), ("on a draft", last_month, {}), ("also on the draft", last_month, {}),
-            ("covered", last_month, {"billing": Billing.NO_CHARGE}), ("on another draft", last_month, {}),
+            ("covered", last_month, {"billing": EntryBilling.NO_CHARGE}), ("on another draft", last_month, {}),
         ):  # fmt: skip
             work = Work(
                 minutes=35, work_date=day, service_id=HELPDESK, external_comment=f"{name} work", description=f"{SECRET}: {name}", **about  # type: ignore[arg-type]

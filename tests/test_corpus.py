@@ -22,9 +22,9 @@ from portal import billing, logs, mail
 from portal.database import transaction
 from portal.settings import Settings
 from portal.timekeeping.entries import TimeEntry, Work
-from portal.timekeeping.rules import Billing
 from portal.timekeeping.states import submit
 from portal.web.gate import Gate
+from portal.words import EntryBilling
 from tests.browser import Browser
 from tests.corpus import CORPUS, MARK
 from tests.forms import PageForm, forms_of
@@ -167,7 +167,7 @@ async def _fill(
 async def billed(text: str) -> tuple[billing.Invoice, Any]:
     """An issued invoice and a statement whose time has `text` as its comment, under names that are `text` by now."""
     made = []
-    for choice in (Billing.BILLABLE, Billing.NO_CHARGE):
+    for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):
         work = Work(
             minutes=30,
             work_date=NOW.date(),

@@ -5,7 +5,7 @@ the refusals of `portal.errors`.
 """
 
 from portal.billing.approvals import approve, reject
-from portal.billing.approved import list_approved
+from portal.billing.approved import list_approved, rates_in_use
 from portal.billing.changes import change_entry, delete_entry
 from portal.billing.chosen import Choice, Outcome, Refused
 from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
@@ -79,6 +79,7 @@ __all__ = [
     "parse_until",
     "past_runs",
     "preview_run",
+    "rates_in_use",
     "record_seen",
     "refuse_without_right",
     "reject",

@@ -53,3 +53,9 @@ async def list_approved(by: AgentReader, *, before: int | None = None, looked_at
     sql = _APPROVED.format(service=shown_service("e.service_id"))
     rows = await current().fetch(sql, by.id, by.is_admin, before, looked_at)
     return Approved([row for row in rows if row["id"] is not None], rows[0]["next"] if rows else None)
+
+
+async def rates_in_use() -> set[int]:
+    """Return the ids of the rates that an approval names as its source: such a rate cannot be removed (D17)."""
+    rows = await current().fetch("select r.id from rate r where exists (select from approval p where p.rate_id = r.id)")
+    return {row["id"] for row in rows}

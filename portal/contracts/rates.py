@@ -73,10 +73,10 @@ class Rate(Table, tablename="rate"):
 
     @classmethod
     async def listed(cls) -> list[Any]:
-        """Rows: id, is_used, hourly_rate, is_money, currency, effective_from, until, role, agent, customer, service.
+        """Return all rates as rows: id, hourly_rate, is_money, currency, effective_from, until, role, agent, customer, service.
 
-        `is_used`: time was approved at it, so it stays.
-        `is_money`: the rate has no more decimals than its currency. `until`: where the next of its scope begins, or None.
+        `is_money` is true where the rate has no more decimals than its currency. `until` is the day on which the next rate of the same
+        scope begins, or None.
         """
         return await current().fetch(LISTED)
 
@@ -122,7 +122,6 @@ async def create_role(facts: RoleFacts, at: datetime) -> Role:
 
 LISTED = f"""
 select r.id, r.hourly_rate, is_money(r.hourly_rate, r.currency) as is_money, r.currency, r.effective_from,
-       exists (select from approval p where p.rate_id = r.id) as is_used,
        o.name as role, a.name as agent, u.name as customer, {shown_service("r.service_id")} as service,
        lead(r.effective_from) over (partition by r.currency, r.role_id, r.agent_id, r.customer_id, r.service_id order by r.effective_from) as until
 from rate r

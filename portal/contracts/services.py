@@ -17,17 +17,17 @@ from portal.durations import Rounding, RoundingMode
 from portal.errors import NotFound
 from portal.fields import Checked, day, in_range, line, one_of, optional, whole
 from portal.people.readers import SYSTEM, Reader, System
+from portal.words import CHOICES, Rollup, Settlement
 
-ROLLUPS = ("none", "resource", "role", "service")
-OFFERED_SETTLEMENTS = ("time_spent",)
+OFFERED_SETTLEMENTS = tuple(value for value, _ in CHOICES["settlement"])
 
 
 class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """A service as typed. `taxable` is yes or no; a reason is needed for no (D42). Without an `effective_start` it is the contract's."""
 
     name: str
-    settlement: str = "time_spent"
-    rollup: str = "service"
+    settlement: str = Settlement.TIME_SPENT.value
+    rollup: str = Rollup.SERVICE.value
     taxable: str = "yes"
     exemption_reason: str = ""
     effective_start: str = ""
@@ -143,6 +143,16 @@ class Service(Table, tablename="service"):
         return Rounding(self.rounding_minimum, self.rounding_increment, RoundingMode(self.rounding_mode))
 
     @property
+    def paid_by(self) -> str:
+        """Return the words for the settlement: `Time spent`."""
+        return Settlement(self.settlement).word
+
+    @property
+    def line_per(self) -> str:
+        """Return what has one line each on an invoice, in a sentence: `agent` for the rollup by resource."""
+        return Rollup(self.rollup).word.lower()
+
+    @property
     def facts(self) -> ServiceFacts:
         """As its form shows it."""
         return ServiceFacts(
@@ -231,7 +241,7 @@ def _read(facts: ServiceFacts, contract: Contract) -> dict[str, Any]:
     values: dict[str, Any] = {
         "name": checked("name", line, facts.name),
         "settlement": checked("settlement", one_of(OFFERED_SETTLEMENTS), facts.settlement),
-        "rollup": checked("rollup", one_of(ROLLUPS), facts.rollup),
+        "rollup": checked("rollup", one_of(tuple(Rollup)), facts.rollup),
         "taxable": taxable,
         "exemption_reason": None if taxable else checked("exemption_reason", _reason, facts.exemption_reason),
         "effective_start": checked("effective_start", optional(day), facts.effective_start) or contract.start_on,

@@ -9,7 +9,7 @@ from portal.demo.stage import Piece, Stage
 from portal.people.readers import AgentReader
 from portal.timekeeping import states
 from portal.timekeeping.entries import TimeEntry, Work
-from portal.timekeeping.rules import Billing
+from portal.words import EntryBilling
 
 BLOCKERS, FORGOTTEN = 6, 2
 """Entries of last month: submitted but undecided, and never submitted."""
@@ -80,7 +80,7 @@ async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
     case = piece.held.opened if piece.held else None
     billing_choice, counts, reason = None, None, ""
     if house is not None and (house.organisation.is_trial or rng.random() < 0.025):
-        billing_choice = Billing.NO_CHARGE
+        billing_choice = EntryBilling.NO_CHARGE
     elif house is not None and piece.minutes > 75 and rng.random() < 0.05:
         counts, reason = 60, "The rest of it was our own learning."
     service_id = case.service_id if case else house.service(piece.service).id if house else None
@@ -152,7 +152,7 @@ async def _heal(piece: Piece, by: AgentReader, at: datetime) -> None:
         minutes=entry.actual_minutes,
         work_date=entry.work_date,
         service_id=entry.service_id,
-        billing=Billing(entry.billing),
+        billing=EntryBilling(entry.billing),
         external_comment=f"{piece.comment}, result checked with the customer",
         description=entry.description,
     )

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from portal.render import assets, browsers, drawings, formats, letters, prose
+from portal.words import CHOICES
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -130,6 +131,7 @@ def _environment() -> Environment:
         "trusted": message_html,
     }
     environment.globals |= {
+        "choices": CHOICES,
         "dom_id": dom_id,
         "icon": icon,
         "mark": _drawn(drawings.mark),

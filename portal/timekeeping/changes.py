@@ -11,7 +11,7 @@ from portal.database import current
 from portal.durations import spoken
 from portal.people.readers import AgentReader
 from portal.render.formats import day_long
-from portal.timekeeping.rules import Billing
+from portal.words import EntryBilling
 
 if TYPE_CHECKING:
     from portal.timekeeping.entries import TimeEntry
@@ -62,7 +62,7 @@ def _words(column: str, value: Any) -> str:
         return spoken(value)
     if column == "work_date":
         return day_long(date.fromisoformat(value))
-    return Billing(value).word if column == "billing" else f"“{value}”"
+    return EntryBilling(value).word if column == "billing" else f"“{value}”"
 
 
 CHANGES = """

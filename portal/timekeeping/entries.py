@@ -18,9 +18,10 @@ from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import AgentReader, Reader, System
 from portal.timekeeping import changes, traces
-from portal.timekeeping.rules import OPEN, State, why_fixed
+from portal.timekeeping.rules import OPEN, why_fixed
 from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
 from portal.visible import visible
+from portal.words import EntryState
 
 if TYPE_CHECKING:
     from portal.desk.cases import Case
@@ -116,7 +117,7 @@ class TimeEntry(Table, tablename="time_entry"):
             customer_id=ground.customer_id,
             agent_id=worked_by,
             entered_by_id=by.id,
-            state=State.DRAFT.value,
+            state=EntryState.DRAFT.value,
             created_at=at,
             window_from=at,
             form_key=form_key,
@@ -144,11 +145,11 @@ class TimeEntry(Table, tablename="time_entry"):
     @property
     def is_open(self) -> bool:
         """Whether it is with its author, who may submit it."""
-        return State(self.state) in OPEN
+        return EntryState(self.state) in OPEN
 
     def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
         """Why `by` may not change or delete this; None if they may (as long as nothing has settled it)."""
-        return why_fixed(by, self.agent_id, State(self.state), self.window_from, at)
+        return why_fixed(by, self.agent_id, EntryState(self.state), self.window_from, at)
 
     async def change(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
         """Say it anew, all of it, within the author's window; a rejected entry stays rejected until it is submitted again.
@@ -193,7 +194,7 @@ class TimeEntry(Table, tablename="time_entry"):
             raise Conflict("This time is submitted: take it back first.")
 
     def _refuse_approved(self) -> None:
-        if self.state == State.APPROVED:
+        if self.state == EntryState.APPROVED:
             raise Conflict("This time is approved: the approval has to be withdrawn first.")
 
     async def _set(self, values: dict[str, Any], version: int) -> Self:

@@ -10,7 +10,8 @@ from portal.errors import NotFound
 from portal.people.readers import AgentReader
 from portal.timekeeping.changes import CHANGES, Change
 from portal.timekeeping.entries import VISIBLE
-from portal.timekeeping.rules import Billing, State, why_fixed, why_settled
+from portal.timekeeping.rules import why_fixed, why_settled
+from portal.words import EntryBilling, EntryState
 
 PAGE = 50
 """Entries on one page of a list."""
@@ -26,10 +27,10 @@ class Line:
 
     id: int
     version: int
-    state: State
+    state: EntryState
     work_date: date
     minutes: int
-    billing: Billing
+    billing: EntryBilling
     counts: int
     override_reason: str | None
     external_comment: str
@@ -74,14 +75,14 @@ class Line:
     @property
     def is_open(self) -> bool:
         """Whether it can be submitted."""
-        return self.state in (State.DRAFT, State.REJECTED)
+        return self.state in (EntryState.DRAFT, EntryState.REJECTED)
 
     @classmethod
     def of_row(cls, row: Any) -> "Line":
         """Read a record of `COLUMNS`."""
         read = {
-            "state": State(row["state"]),
-            "billing": Billing(row["billing"]),
+            "state": EntryState(row["state"]),
+            "billing": EntryBilling(row["billing"]),
             "changes": Change.read(row["changes"]),
         }
         return cls(**dict(row) | read)
@@ -126,7 +127,7 @@ class Filter:
 
     scope: Literal["case", "agent", "left"]
     id: int
-    state: State | None = None
+    state: EntryState | None = None
     agent_id: int | None = None
     after: tuple[date, int] | None = None
 
@@ -192,10 +193,10 @@ async def left_count(reader: AgentReader) -> int:
     return count
 
 
-async def counts(reader: AgentReader, agent_id: int) -> dict[State, int]:
+async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
     """How many entries of an agent stand in each state, for the views of the own list."""
     rows = await current().fetch(
         f"select state, count(*) as n from time_entry e where {VISIBLE[reader.database_role]} and agent_id = $1 group by state",  # noqa: S608
         agent_id,
     )
-    return {State(row["state"]): row["n"] for row in rows}
+    return {EntryState(row["state"]): row["n"] for row in rows}

@@ -6,7 +6,8 @@ from datetime import date
 from portal.database import current
 from portal.durations import Rounding, RoundingMode, clock, parse_duration, spoken
 from portal.people.readers import AgentReader
-from portal.timekeeping.rules import Billing, counted, why_not_billable_on
+from portal.timekeeping.rules import counted, why_not_billable_on
+from portal.words import EntryBilling
 
 WAITING = "Write how long it took: 1h 30m, 90m, 1:30 or 9-10:45."
 UNDER_NO_SERVICE = "Choose a service, so that it can be billed."
@@ -55,8 +56,8 @@ async def understood(
         minutes = parse_duration(duration)
     except ValueError as error:
         return Understood(wrong=str(error))
-    choice = Billing(billing) if billing in list(Billing) else Billing.BILLABLE
-    if choice is Billing.NOT_BILLABLE:
+    choice = EntryBilling(billing) if billing in list(EntryBilling) else EntryBilling.BILLABLE
+    if choice is EntryBilling.NOT_BILLABLE:
         return Understood(text=spoken(minutes), rounding="Not billable: nothing of it counts.")
     row = await current().fetchrow(_SERVICE, service_id, customer_id, by.id)
     if row is None:
@@ -67,7 +68,7 @@ async def understood(
         external_comment.strip(),
         row["role"] or "",
         clock(counts),
-        "no charge" if choice is Billing.NO_CHARGE else "",
+        "no charge" if choice is EntryBilling.NO_CHARGE else "",
     )
     day = _day(work_date)
     begins = max(row["start_on"], row["effective_start"])
@@ -81,13 +82,8 @@ async def understood(
 
 
 def words_of(rounding: Rounding) -> str:
-    """A service's rounding as sentences."""
-    ways = {
-        RoundingMode.UP: "Rounded up to",
-        RoundingMode.DOWN: "Rounded down to",
-        RoundingMode.NEAREST: "Rounded to the nearest",
-    }
-    step = f"{ways[rounding.mode]} {spoken(rounding.increment)}." if rounding.increment > 1 else ""
+    """Return the rounding of a service as sentences for the agent who logs time."""
+    step = f"Rounded {rounding.mode.phrase} {spoken(rounding.increment)}." if rounding.increment > 1 else ""
     least = f"At least {spoken(rounding.minimum)}." if rounding.minimum else ""
     return " ".join(filter(None, (step, least))) or "Counts as it was worked."
 

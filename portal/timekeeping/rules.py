@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from portal.durations import LONGEST, Rounding, spoken
 from portal.errors import Invalid
 from portal.people.readers import AgentReader
 from portal.visible import visible
+from portal.words import EntryBilling, EntryState
 
 WINDOW = timedelta(hours=24)
 """How long authors may change or delete their own entry, in real hours (S2.21, D15)."""
@@ -18,37 +18,10 @@ MOST_COUNTED = 2 * LONGEST
 TOO_MUCH = f"An entry counts at most {spoken(MOST_COUNTED)}."
 
 
-class State(StrEnum):
-    """Where an entry stands on its way to an invoice. Whether it is settled is billing's to say."""
-
-    DRAFT = "draft"
-    SUBMITTED = "submitted"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-
-    @property
-    def word(self) -> str:
-        """As the chip says it."""
-        return "Not submitted" if self is State.DRAFT else self.value.capitalize()
-
-
-class Billing(StrEnum):
-    """Three choices: no charge is shown on the invoice at 0, not billable never appears (D9)."""
-
-    BILLABLE = "billable"
-    NOT_BILLABLE = "not_billable"
-    NO_CHARGE = "no_charge"
-
-    @property
-    def word(self) -> str:
-        """As the form says it."""
-        return self.value.replace("_", " ").capitalize()
-
-
-OPEN = frozenset({State.DRAFT, State.REJECTED})
+OPEN = frozenset({EntryState.DRAFT, EntryState.REJECTED})
 """With its author, who may submit it."""
 
-PENDING = frozenset({State.DRAFT, State.SUBMITTED})
+PENDING = frozenset({EntryState.DRAFT, EntryState.SUBMITTED})
 """Worked, but nobody has said yes or no: what "pending" means everywhere."""
 
 
@@ -61,13 +34,13 @@ class Counting:
 
 
 def counted(
-    minutes: int, billing: Billing, rounding: Rounding | None, override: int | None = None, reason: str = ""
+    minutes: int, billing: EntryBilling, rounding: Rounding | None, override: int | None = None, reason: str = ""
 ) -> Counting:
     """Billable minutes of `minutes` worked: 0 where not billable, else `override`, else by the service's rounding.
 
     An override that equals the rule is none. Raises `Invalid` (`counts`, `override_reason`).
     """
-    if billing is Billing.NOT_BILLABLE or rounding is None:
+    if billing is EntryBilling.NOT_BILLABLE or rounding is None:
         return Counting(0)
     by_rule = rounding.apply(minutes)
     if override is None or override == by_rule:
@@ -122,7 +95,7 @@ def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> s
     return "This time is on a statement, which stays as it is."
 
 
-def why_fixed(by: AgentReader, agent_id: int, state: State, window_from: datetime, at: datetime) -> str | None:
+def why_fixed(by: AgentReader, agent_id: int, state: EntryState, window_from: datetime, at: datetime) -> str | None:
     """The sentence that says why `by` may not change or delete an entry at `at`; None if they may (S2.21-S2.25, C5).
 
     Holds for entries that no document has settled; a submitted or approved one is changed by billing, which takes the approval back.
@@ -131,9 +104,9 @@ def why_fixed(by: AgentReader, agent_id: int, state: State, window_from: datetim
         return None
     if agent_id != by.id:
         return "Only a manager may change a colleague's time."
-    if state is State.APPROVED:
+    if state is EntryState.APPROVED:
         return "This time is approved. A manager can still change it until it is billed."
-    if state is State.SUBMITTED:
+    if state is EntryState.SUBMITTED:
         return "This time is submitted. A manager can still change it."
     if at - window_from > WINDOW:
         return "Time can be changed for 24 hours. A manager can still change it."

@@ -12,7 +12,8 @@ from portal.database import current
 from portal.errors import Conflict
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import TimeEntry
-from portal.timekeeping.rules import OPEN, State
+from portal.timekeeping.rules import OPEN
+from portal.words import EntryState
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +62,26 @@ async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
             refused[entry_id] = "It is not there any more."
         elif row["agent_id"] != by.id and not by.is_manager:
             refused[entry_id] = "Only a manager may submit a colleague's time."
-        elif row["state"] == State.APPROVED:
+        elif row["state"] == EntryState.APPROVED:
             refused[entry_id] = "It is approved already."
     return refused
 
 
 async def mark_approved(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
     """A manager's yes: from submitted, or from draft with the submission implied (C4); `submitted_at` is then `at`."""
-    return await _step(entry_id, version, {State.SUBMITTED, State.DRAFT}, State.APPROVED, submitted_at=at)
+    return await _step(
+        entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.APPROVED, submitted_at=at
+    )
 
 
 async def mark_rejected(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
     """Back to its author, who may change it for 24 hours from `at` (C5). From submitted, or from draft."""
-    return await _step(entry_id, version, {State.SUBMITTED, State.DRAFT}, State.REJECTED, window_from=at)
+    return await _step(entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.REJECTED, window_from=at)
 
 
 async def mark_submitted(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
     """An approval was withdrawn: the entry waits for a manager again."""
-    return await _step(entry_id, version, {State.APPROVED}, State.SUBMITTED, submitted_at=at)
+    return await _step(entry_id, version, {EntryState.APPROVED}, EntryState.SUBMITTED, submitted_at=at)
 
 
 _STEP = """
@@ -90,8 +93,8 @@ where id = $1 and version = $2 and state = any($3) returning *
 async def _step(
     entry_id: int,
     version: int,
-    sources: set[State],
-    target: State,
+    sources: set[EntryState],
+    target: EntryState,
     *,
     submitted_at: datetime | None = None,
     window_from: datetime | None = None,
@@ -102,7 +105,7 @@ async def _step(
     return TimeEntry.of_row(row)
 
 
-async def _what_happened(entry_id: int, version: int, target: State) -> str:
+async def _what_happened(entry_id: int, version: int, target: EntryState) -> str:
     """The sentence for the one who came second."""
     row = await current().fetchrow("select state, version from time_entry where id = $1", entry_id)
     if row is None:
@@ -111,4 +114,4 @@ async def _what_happened(entry_id: int, version: int, target: State) -> str:
         return "This time was changed meanwhile. Look at it again."
     if row["state"] == target:
         return f"Somebody else was faster: this time is {target.value} already."
-    return f"This time is {State(row['state']).word.lower()} meanwhile. Look at it again."
+    return f"This time is {EntryState(row['state']).word.lower()} meanwhile. Look at it again."

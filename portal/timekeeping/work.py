@@ -8,16 +8,9 @@ from typing import Any, Self
 from portal.database import current
 from portal.durations import LONGEST, Rounding, RoundingMode, parse_duration
 from portal.errors import Invalid
-from portal.timekeeping.rules import (
-    MOST_COUNTED,
-    TOO_MUCH,
-    Billing,
-    Counting,
-    counted,
-    latest_work_date,
-    why_not_on,
-)
+from portal.timekeeping.rules import MOST_COUNTED, TOO_MUCH, Counting, counted, latest_work_date, why_not_on
 from portal.visible import visible
+from portal.words import EntryBilling
 
 LONGEST_COMMENT = 1000
 LONGEST_DESCRIPTION = 4000
@@ -36,7 +29,7 @@ class Work:
     minutes: int
     work_date: date
     service_id: int | None = None
-    billing: Billing | None = None
+    billing: EntryBilling | None = None
     external_comment: str = ""
     description: str = ""
     counts: int | None = None
@@ -66,7 +59,7 @@ class Work:
 
         minutes = read("duration", parse_duration, duration)
         day = read("work_date", date.fromisoformat, work_date, "Choose the day on which it was worked.")
-        choice = read("billing", Billing, billing, "Choose one of the list.") if billing else None
+        choice = read("billing", EntryBilling, billing, "Choose one of the list.") if billing else None
         override = read("counts", parse_counted, counts) if counts.strip() else None
         if wrong:
             raise Invalid(wrong)
@@ -133,10 +126,10 @@ async def ground_of(
 def content_of(work: Work, ground: Ground, known_date: date | None = None) -> dict[str, Any]:
     """The columns that follow from what was said. Raises `Invalid` with every field that needs a correction."""
     wrong: dict[str, str] = {}
-    billing = work.billing or (Billing.BILLABLE if ground.billable_by_default else Billing.NOT_BILLABLE)
+    billing = work.billing or (EntryBilling.BILLABLE if ground.billable_by_default else EntryBilling.NOT_BILLABLE)
     if not 1 <= work.minutes <= LONGEST:
         wrong["duration"] = "One entry holds from 1\u00a0min to 24\u00a0h."
-    if billing is not Billing.NOT_BILLABLE and ground.rounding is None:
+    if billing is not EntryBilling.NOT_BILLABLE and ground.rounding is None:
         wrong["service"] = NO_SERVICE if ground.customer_id else "General time has no customer, so it cannot be billed."
     comment, description = visible(work.external_comment).strip(), visible(work.description).strip()
     if len(comment) > LONGEST_COMMENT:

@@ -38,7 +38,7 @@ MONEY = [BILLING.parent / f"{name}.py" for name in ("money", "durations", "perio
 
 PURE = {
     "bisect", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "itertools", "typing",
-    "portal.money", "portal.periods",
+    "portal.money", "portal.periods", "portal.words",
 }  # fmt: skip
 
 DAY = date(2026, 1, 5)

@@ -11,8 +11,8 @@ from portal.database import transaction
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.timekeeping import states
 from portal.timekeeping.entries import TimeEntry
-from portal.timekeeping.rules import Billing, State
 from portal.timekeeping.work import Work
+from portal.words import EntryBilling, EntryState
 from tests.world import ACME, ADA, ALAN, GIL, GLOBEX_HELPDESK, HELPDESK, INES, INTERNAL, MAX, NOOR, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
@@ -53,8 +53,8 @@ async def test_the_case_type_says_whether_time_is_billable(
 async def test_each_entry_can_say_otherwise(case: Any) -> None:
     """S0.11, S2.15, D9."""
     async with transaction(INES):
-        unbilled = await TimeEntry.log(INES, _with(WORK, billing=Billing.NOT_BILLABLE), at=NOW, case=case)
-        goodwill = await TimeEntry.log(INES, _with(WORK, billing=Billing.NO_CHARGE), at=NOW, case=case)
+        unbilled = await TimeEntry.log(INES, _with(WORK, billing=EntryBilling.NOT_BILLABLE), at=NOW, case=case)
+        goodwill = await TimeEntry.log(INES, _with(WORK, billing=EntryBilling.NO_CHARGE), at=NOW, case=case)
     assert (unbilled.billing, unbilled.billable_minutes) == ("not_billable", 0)
     assert (goodwill.billing, goodwill.billable_minutes) == ("no_charge", 60)
 
@@ -65,7 +65,7 @@ async def test_general_time_has_no_customer_and_is_not_billable() -> None:
         entry = await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, description="Team meeting"), at=NOW)
         assert (entry.kind, entry.customer_id, entry.billing) == ("general", None, "not_billable")
         with pytest.raises(Invalid) as refusal:
-            await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, billing=Billing.BILLABLE), at=NOW)
+            await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, billing=EntryBilling.BILLABLE), at=NOW)
     assert set(refusal.value.fields) == {"service"}
 
 
@@ -81,7 +81,7 @@ async def test_billable_time_without_a_service_is_refused(case: Any) -> None:
         with pytest.raises(Invalid) as refusal:
             await TimeEntry.log(INES, _with(WORK, service_id=None), at=NOW, case=case)
         assert await tx.fetchval("select count(*) from time_entry") == 0
-        await TimeEntry.log(INES, _with(WORK, service_id=None, billing=Billing.NOT_BILLABLE), at=NOW, case=case)
+        await TimeEntry.log(INES, _with(WORK, service_id=None, billing=EntryBilling.NOT_BILLABLE), at=NOW, case=case)
     assert "needs a service" in refusal.value.fields["service"]
 
 
@@ -198,7 +198,7 @@ async def test_authors_change_their_entry_and_the_log_says_how(entry: TimeEntry)
 async def test_a_change_that_changes_nothing_leaves_no_trace(entry: TimeEntry) -> None:
     async with transaction(INES) as tx:
         before = await tx.fetchval("select count(*) from outbox")
-        same = await entry.change(INES, _with(WORK, billing=Billing.BILLABLE), version=1, at=NOW)
+        same = await entry.change(INES, _with(WORK, billing=EntryBilling.BILLABLE), version=1, at=NOW)
         assert await tx.fetchval("select count(*) from outbox") == before
     assert same.version == 1
 
@@ -258,12 +258,12 @@ async def test_authors_delete_their_entry_and_the_log_keeps_that_it_was_there(en
             await entry.discard(INES, version=1, at=NOW)
 
 
-@pytest.mark.parametrize("state", [State.SUBMITTED, State.APPROVED])
-async def test_submitted_and_approved_time_is_not_changed_here(entry: TimeEntry, state: State) -> None:
+@pytest.mark.parametrize("state", [EntryState.SUBMITTED, EntryState.APPROVED])
+async def test_submitted_and_approved_time_is_not_changed_here(entry: TimeEntry, state: EntryState) -> None:
     """Billing takes an approval back before it changes anything (design.md, rooms)."""
     async with transaction(INES):
         await states.submit(INES, [entry.id], at=NOW)
-    if state is State.APPROVED:
+    if state is EntryState.APPROVED:
         async with transaction(MAX):
             await _approve_by_hand(entry)
     entry = await _again(entry)
@@ -274,7 +274,7 @@ async def test_submitted_and_approved_time_is_not_changed_here(entry: TimeEntry,
             with pytest.raises(refusal):
                 await entry.discard(by, version=1, at=NOW)
     async with transaction(MAX):
-        if state is State.APPROVED:
+        if state is EntryState.APPROVED:
             with pytest.raises(Conflict, match="withdrawn"):
                 await entry.revise(MAX, _with(WORK, minutes=10), version=1, at=NOW)
         else:

@@ -10,8 +10,8 @@ from portal.desk.feed import Feed, Happened
 from portal.timekeeping import lists, states
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.feed import CaseTime, with_time
-from portal.timekeeping.rules import Billing, State
 from portal.timekeeping.work import Work
+from portal.words import EntryBilling, EntryState
 from tests.world import HELPDESK, INES, MAX, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
@@ -21,7 +21,9 @@ TODAY = date(2026, 11, 20)
 async def test_the_sums_of_a_case_say_what_was_worked_what_counts_and_what_waits(case: Any) -> None:
     async with transaction(INES):
         entries = [await TimeEntry.log(INES, _work(minutes), at=NOW, case=case) for minutes in (50, 20, 10, 5)]
-        await TimeEntry.log(INES, Work(minutes=7, work_date=TODAY, billing=Billing.NOT_BILLABLE), at=NOW, case=case)
+        await TimeEntry.log(
+            INES, Work(minutes=7, work_date=TODAY, billing=EntryBilling.NOT_BILLABLE), at=NOW, case=case
+        )
         await states.submit(INES, [entries[0].id, entries[1].id], at=NOW)
         await states.mark_approved(entries[0].id, 1, at=NOW)
         await states.mark_rejected(entries[2].id, 1, at=NOW)
@@ -45,7 +47,7 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
                 entry.id, reason, NOW + timedelta(hours=hours),
             )  # fmt: skip
         await states.mark_rejected(entry.id, 1, at=NOW)
-        rejected = await lists.page(INES, lists.Filter("agent", INES.id, state=State.REJECTED))
+        rejected = await lists.page(INES, lists.Filter("agent", INES.id, state=EntryState.REJECTED))
         everything = await lists.page(INES, lists.Filter("agent", INES.id))
         nobodys = await lists.page(INES, lists.Filter("agent", MAX.id))
         counts = await lists.counts(INES, INES.id)
@@ -54,7 +56,7 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
     ]
     assert [line.reason for line in everything.lines] == [None, "Which switch?"]
     assert (nobodys.lines, nobodys.more) == ([], False)
-    assert counts == {State.DRAFT: 1, State.REJECTED: 1}
+    assert counts == {EntryState.DRAFT: 1, EntryState.REJECTED: 1}
 
 
 async def test_general_time_stands_in_the_list_without_a_customer() -> None:
@@ -84,7 +86,7 @@ async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
             which = lists.Filter("case", case.id, after=lists.key(page.last))
         assert len(set(seen)) == 3 * lists.PAGE
         assert seen == sorted(seen, reverse=True)
-        mine = await lists.page(INES, lists.Filter("case", case.id, agent_id=INES.id, state=State.DRAFT))
+        mine = await lists.page(INES, lists.Filter("case", case.id, agent_id=INES.id, state=EntryState.DRAFT))
         assert {line.agent_id for line in mine.lines} == {INES.id}
         newest, sums = await with_time(_empty(), case.id, INES)
         older, _ = await with_time(_empty(), case.id, INES, before=newest.earlier)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from portal.durations import Rounding, RoundingMode
 from portal.errors import Invalid
 from portal.timekeeping import lists
-from portal.timekeeping.rules import Billing, State, counted, latest_work_date, why_fixed, why_not_on
+from portal.timekeeping.rules import counted, latest_work_date, why_fixed, why_not_on
+from portal.words import EntryBilling, EntryState
 from tests.world import INES, MAX, NOOR
 
 CREATED = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -17,9 +18,9 @@ minutes_of_a_day = st.integers(1, 1440)
 roundings = st.builds(Rounding, st.integers(0, 120), st.integers(1, 90), st.sampled_from(RoundingMode))
 
 
-@given(minutes_of_a_day, roundings, st.sampled_from([Billing.BILLABLE, Billing.NO_CHARGE]))
+@given(minutes_of_a_day, roundings, st.sampled_from([EntryBilling.BILLABLE, EntryBilling.NO_CHARGE]))
 def test_what_counts_follows_from_the_rounding_of_the_service(
-    minutes: int, rounding: Rounding, billing: Billing
+    minutes: int, rounding: Rounding, billing: EntryBilling
 ) -> None:
     """D4."""
     assert counted(minutes, billing, rounding).minutes == rounding.apply(minutes)
@@ -28,25 +29,25 @@ def test_what_counts_follows_from_the_rounding_of_the_service(
 
 @given(minutes_of_a_day, roundings)
 def test_nothing_of_not_billable_time_counts(minutes: int, rounding: Rounding) -> None:
-    assert counted(minutes, Billing.NOT_BILLABLE, rounding, override=30, reason="because").minutes == 0
+    assert counted(minutes, EntryBilling.NOT_BILLABLE, rounding, override=30, reason="because").minutes == 0
 
 
 @given(minutes_of_a_day, roundings, st.integers(0, 2880))
 def test_a_figure_of_its_own_needs_a_reason(minutes: int, rounding: Rounding, override: int) -> None:
     """D8."""
     if override == rounding.apply(minutes):
-        assert counted(minutes, Billing.BILLABLE, rounding, override).override_reason is None
+        assert counted(minutes, EntryBilling.BILLABLE, rounding, override).override_reason is None
         return
     with pytest.raises(Invalid, match="Say why it counts"):
-        counted(minutes, Billing.BILLABLE, rounding, override, " ")
-    counting = counted(minutes, Billing.BILLABLE, rounding, override, " agreed by phone ")
+        counted(minutes, EntryBilling.BILLABLE, rounding, override, " ")
+    counting = counted(minutes, EntryBilling.BILLABLE, rounding, override, " agreed by phone ")
     assert (counting.minutes, counting.override_reason) == (override, "agreed by phone")
 
 
 @pytest.mark.parametrize("override", [-1, 2881])
 def test_a_figure_of_its_own_stays_within_two_days(override: int) -> None:
     with pytest.raises(Invalid, match="at most 48"):
-        counted(60, Billing.BILLABLE, Rounding(), override, "because")
+        counted(60, EntryBilling.BILLABLE, Rounding(), override, "because")
 
 
 @pytest.mark.parametrize(
@@ -60,32 +61,32 @@ def test_a_figure_of_its_own_stays_within_two_days(override: int) -> None:
 )
 def test_authors_have_24_real_hours(passed: timedelta, refused: bool) -> None:
     """S2.21-S2.23, D15."""
-    for state in (State.DRAFT, State.REJECTED):
+    for state in (EntryState.DRAFT, EntryState.REJECTED):
         assert (why_fixed(INES, INES.id, state, CREATED, CREATED + passed) is not None) is refused
 
 
 def test_daylight_saving_does_not_move_the_window() -> None:
     """D15: the night of 2026-10-25 has 25 hours in Berlin."""
     created = datetime(2026, 10, 24, 12, 0, tzinfo=UTC)
-    assert why_fixed(INES, INES.id, State.DRAFT, created, created + timedelta(hours=24)) is None
-    assert why_fixed(INES, INES.id, State.DRAFT, created, created + timedelta(hours=24, seconds=1)) is not None
+    assert why_fixed(INES, INES.id, EntryState.DRAFT, created, created + timedelta(hours=24)) is None
+    assert why_fixed(INES, INES.id, EntryState.DRAFT, created, created + timedelta(hours=24, seconds=1)) is not None
 
 
-@pytest.mark.parametrize("state", [State.SUBMITTED, State.APPROVED])
-def test_submission_and_approval_end_the_authors_window(state: State) -> None:
+@pytest.mark.parametrize("state", [EntryState.SUBMITTED, EntryState.APPROVED])
+def test_submission_and_approval_end_the_authors_window(state: EntryState) -> None:
     """C5."""
     assert state.value in str(why_fixed(INES, INES.id, state, CREATED, CREATED))
 
 
-@pytest.mark.parametrize("state", State)
-def test_an_agent_never_changes_a_colleagues_time(state: State) -> None:
+@pytest.mark.parametrize("state", EntryState)
+def test_an_agent_never_changes_a_colleagues_time(state: EntryState) -> None:
     """S2.24."""
     assert why_fixed(INES, MAX.id, state, CREATED, CREATED) == "Only a manager may change a colleague's time."
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", EntryState)
 @pytest.mark.parametrize("manager", [MAX, NOOR])
-def test_managers_and_admins_may_change_any_time_at_any_time(manager: object, state: State) -> None:
+def test_managers_and_admins_may_change_any_time_at_any_time(manager: object, state: EntryState) -> None:
     """S2.25."""
     assert why_fixed(manager, INES.id, state, CREATED, CREATED + timedelta(days=300)) is None  # type: ignore[arg-type]
 

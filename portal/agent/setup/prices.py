@@ -7,7 +7,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from portal import regions
+from portal import billing, regions
 from portal.agent.setup.pages import choices, form_page
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.company import Company
@@ -86,7 +86,7 @@ async def rates(request: Asked) -> Response[str]:
 
 async def _rates(request: Asked, **again: Any) -> Response[str]:
     return await form_page(
-        request, "agent/setup/rates.html", rates=await Rate.listed(),
+        request, "agent/setup/rates.html", rates=await Rate.listed(), used=await billing.rates_in_use(),
         role_choices=choices(await Role.all_by_name()), agent_choices=choices(await Agent.offered()),
         customer_choices=choices(await Customer.offered()),
         service_choices=await Service.all_offered(),

@@ -5,8 +5,8 @@ from typing import Any
 from litestar import Request
 from msgspec import Struct
 
-from portal.timekeeping.rules import State
 from portal.timekeeping.work import Work
+from portal.words import EntryState
 
 Web = Request[Any, Any, Any]
 
@@ -40,6 +40,6 @@ class Chosen(Struct, kw_only=True):
     entry: list[int]
 
 
-def state_of(text: str | None) -> State | None:
+def state_of(text: str | None) -> EntryState | None:
     """The state that an address asks for; one that makes no sense is not asked for."""
-    return State(text) if text in list(State) else None
+    return EntryState(text) if text in list(EntryState) else None

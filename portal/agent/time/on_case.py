@@ -21,10 +21,10 @@ from portal.periods import today
 from portal.timekeeping import lists
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.preview import Understood, understood
-from portal.timekeeping.rules import State
 from portal.web.forms import Form
 from portal.web.pages import page, refused, see_other
 from portal.web.visit import visit_of
+from portal.words import EntryState
 
 
 @get("/cases/{number:str}/time/preview")
@@ -63,7 +63,7 @@ async def _case_time(
     return await agent_page(
         request, reader, "agent/time/case.html", details=details, which=which, entries=await lists.page(reader, which), today=day,
         services=await Service.offered(details.case.customer_id, day), agents=[agent for agent in known if not agent.has_ended],
-        known=known, states=list(State),
+        known=known, states=list(EntryState),
         understood=Understood(), form_key=uuid.uuid4(), errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 

@@ -19,12 +19,12 @@ from portal.periods import today
 from portal.timekeeping import lists
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.preview import Understood, understood
-from portal.timekeeping.rules import Billing, State
 from portal.timekeeping.states import Submission, submit
 from portal.web import drafts
 from portal.web.forms import Form
 from portal.web.pages import page, refused, see_other
 from portal.web.visit import visit_of
+from portal.words import EntryBilling, EntryState
 
 
 @get("/time")
@@ -49,7 +49,7 @@ async def _own_time(
     kept, day = await drafts.kept(reader, "/agent/time"), today(reader.time_zone, visit.at)
     return await agent_page(
         request, reader, "agent/time/list.html", status=Conflict.status if outcome and not outcome.submitted else 200,
-        which=which, entries=entries, counts=await lists.counts(reader, reader.id), states=list(State), outcome=outcome,
+        which=which, entries=entries, counts=await lists.counts(reader, reader.id), states=list(EntryState), outcome=outcome,
         today=day, services=await Service.all_offered(day), form_key=uuid.uuid4(), understood=Understood(),
         errors=errors or {}, typed=typed or kept["/agent/time"],
     )  # fmt: skip
@@ -61,7 +61,7 @@ async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Respons
     typed, details = request.query_params, None
     with contextlib.suppress(NotFound):
         details = await Details.find(typed.get("case", "").strip().removeprefix("#"), reader)
-    usual = "" if details is None or details.type_is_billable else Billing.NOT_BILLABLE.value
+    usual = "" if details is None or details.type_is_billable else EntryBilling.NOT_BILLABLE.value
     customer = details.case.customer_id if details else whole(typed.get("customer"))
     line = await understood(
         reader, customer, duration=typed.get("duration", ""), work_date=typed.get("work_date", ""),

@@ -30,17 +30,13 @@ from portal.billing.engine.values import (
 from portal.billing.engine.words import (
     AllocationKind,
     DocumentKind,
-    Due,
-    EntryBilling,
     LineKind,
-    Overflow,
     RateSource,
     RefusalReason,
-    Rollup,
-    Settlement,
     SkipReason,
     VatCategory,
 )
+from portal.words import Due, EntryBilling, Overflow, Rollup, Settlement
 
 __all__ = [
     "Allocation",

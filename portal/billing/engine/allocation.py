@@ -12,8 +12,9 @@ from itertools import takewhile
 
 from portal.billing.engine.settlements import SETTLEMENTS, Pool
 from portal.billing.engine.values import Allocation, Entry, Key, PoolKey, Price, Service, State, Voucher
-from portal.billing.engine.words import AllocationKind, EntryBilling, Overflow, Settlement
+from portal.billing.engine.words import AllocationKind
 from portal.money import hourly_amount, round_half_up
+from portal.words import EntryBilling, Overflow, Settlement
 
 
 def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:

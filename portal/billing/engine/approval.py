@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from portal.billing.engine.rates import RateTable, price_for
 from portal.billing.engine.values import Contract, Entry, Key, Price, Service, State
-from portal.billing.engine.words import EntryBilling, RefusalReason, Rollup
+from portal.billing.engine.words import RefusalReason
+from portal.words import EntryBilling, Rollup
 
 Refused = tuple[tuple[Key, RefusalReason], ...]
 

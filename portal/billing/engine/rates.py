@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import date
 
 from portal.billing.engine.values import Entry, Key, Price, Rate, Service
-from portal.billing.engine.words import RateSource, Settlement
+from portal.billing.engine.words import RateSource
+from portal.words import Settlement
 
 SCOPES: dict[frozenset[str], RateSource] = {
     frozenset({"service", "agent"}): RateSource.SERVICE_AGENT,

@@ -9,20 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
-from portal.billing.engine.words import (
-    AllocationKind,
-    DocumentKind,
-    Due,
-    EntryBilling,
-    LineKind,
-    Overflow,
-    RateSource,
-    Rollup,
-    Settlement,
-    SkipReason,
-    VatCategory,
-)
+from portal.billing.engine.words import AllocationKind, DocumentKind, LineKind, RateSource, SkipReason, VatCategory
 from portal.periods import Cycle, Period
+from portal.words import Due, EntryBilling, Overflow, Rollup, Settlement
 
 Key = int | str
 

@@ -1,45 +1,6 @@
-"""The engine's closed sets of words, as domain.md and `portal simulate` spell them."""
+"""The closed sets of words that billing alone uses, as `portal simulate` spells them; shared ones stand in `portal/words.py`."""
 
 from enum import StrEnum
-
-
-class Settlement(StrEnum):
-    """How a service is paid; each has a module in `settlements`."""
-
-    TIME_SPENT = "time_spent"
-    VOUCHER = "voucher"
-    SUBSCRIPTION = "subscription"
-
-
-class Rollup(StrEnum):
-    """How charged time becomes invoice lines; each has a module in `rollups`."""
-
-    NONE = "none"
-    RESOURCE = "resource"
-    ROLE = "role"
-    SERVICE = "service"
-
-
-class Overflow(StrEnum):
-    """What happens to an entry that included hours and vouchers do not cover wholly."""
-
-    BILL = "bill"
-    HOLD = "hold"
-
-
-class Due(StrEnum):
-    """When a subscription's fee is billed: with the period's first day, or once the period is over."""
-
-    ADVANCE = "advance"
-    ARREARS = "arrears"
-
-
-class EntryBilling(StrEnum):
-    """`NO_CHARGE` differs from `NOT_BILLABLE`: it is shown to the customer, at 0.00 (D9)."""
-
-    BILLABLE = "billable"
-    NOT_BILLABLE = "not_billable"
-    NO_CHARGE = "no_charge"
 
 
 class AllocationKind(StrEnum):

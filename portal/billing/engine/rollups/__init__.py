@@ -2,7 +2,7 @@
 
 from portal.billing.engine.rollups import none, resource, role, service
 from portal.billing.engine.rollups.lines import Rule, Work
-from portal.billing.engine.words import Rollup
+from portal.words import Rollup
 
 __all__ = ["ROLLUPS", "Rule", "Work"]
 

@@ -2,7 +2,7 @@
 
 from portal.billing.engine.settlements import subscription, time_spent, voucher
 from portal.billing.engine.settlements.pools import Fee, Pool, Rules
-from portal.billing.engine.words import Settlement
+from portal.words import Settlement
 
 __all__ = ["SETTLEMENTS", "Fee", "Pool", "Rules"]
 

@@ -10,9 +10,10 @@ from datetime import date, timedelta
 from portal.billing.engine.settlements import voucher
 from portal.billing.engine.settlements.pools import Fee, Pool
 from portal.billing.engine.values import Contract, Entry, Service, Voucher
-from portal.billing.engine.words import AllocationKind, Due
+from portal.billing.engine.words import AllocationKind
 from portal.money import EXACT, divide_half_up
 from portal.periods import period_of, periods_between
+from portal.words import Due
 
 
 def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:

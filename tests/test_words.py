@@ -1,0 +1,23 @@
+"""Test the words that rooms, forms and pages share."""
+
+from portal.durations import Rounding, RoundingMode
+from portal.timekeeping.preview import words_of
+from portal.words import CHOICES, EntryBilling, EntryState, Rollup, Settlement
+
+
+def test_every_member_has_words_of_its_own() -> None:
+    for words in (Settlement, Rollup, EntryBilling, EntryState, RoundingMode):
+        assert len({member.word for member in words}) == len(words), words
+        assert all(member.word[0].isupper() and "_" not in member.word for member in words), words
+
+
+def test_forms_offer_each_choice_once_under_its_word() -> None:
+    assert CHOICES["rollup"] == [("service", "Service"), ("role", "Role"), ("resource", "Agent"), ("none", "Entry")]
+    assert CHOICES["rounding_mode"] == [("up", "Up"), ("nearest", "To the nearest"), ("down", "Down")]
+    assert dict(CHOICES["billing"]) == {member.value: member.word for member in EntryBilling}
+
+
+def test_a_sentence_and_a_form_name_the_way_of_rounding_alike() -> None:
+    for mode in RoundingMode:
+        assert words_of(Rounding(0, 15, mode)) == f"Rounded {mode.phrase} 15\u00a0min."
+        assert mode.phrase.startswith(mode.word.lower())
