@@ -1,7 +1,8 @@
-"""The audit: what the database recorded by itself of changes to access, prices, our company, submitted time and documents, and
-of documents that were handed out as files (R89, R90).
+"""Read the audit: the changes that the database has recorded by itself (R89, R90).
 
-Triggers write it (`migrations/m0015_audit.py`), so that no verb can forget to, and no role of the app can write or change it.
+They concern access, prices, the company, submitted time, documents, and which documents were downloaded. Database
+triggers write the rows (`migrations/m0015_audit.py`), so that no verb can forget one, and no database role of the app
+can write or change them.
 """
 
 import json
@@ -16,10 +17,12 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `who`: a name, or None for the portal itself; `what`: a table and `insert`, `update`, `delete` or `export`, such as `agent.update`.
+    """Hold one recorded change.
 
-    `subject` and `day` say what it is to people: whose time of which day, a contract's name.
-    `changes` maps a column to what it was and became, or to None where that is not told.
+    `who` is the name of the person who made it, or None for the portal itself. `what` joins a table and `insert`, `update`, `delete` or
+    `export`, such as `agent.update`. `subject` names the changed row to people, such as a contract by its name or a time entry by its
+    agent; `day` is the date of a time entry or a billing run. `changes` maps each column to its old and new value, or to None where the
+    values are secret.
     """
 
     id: int
@@ -65,7 +68,10 @@ where u.id < $1 order by u.id desc limit $2
 
 
 async def latest(before: int | None = None) -> tuple[list[Change], int | None]:
-    """A page of changes, the last one first, and the id that the next page begins before; None where there is no more."""
+    """Return one page of changes, the latest first, and the cursor of the next page.
+
+    The cursor is the id of the last change here; pass it as `before`. It is None on the last page.
+    """
     rows = await current().fetch(LATEST, before or 2**62, PAGE + 1)
     changes = [Change(**{**row, "changes": json.loads(row["changes"])}) for row in rows[:PAGE]]
     return changes, changes[-1].id if len(rows) > PAGE else None

@@ -15,6 +15,11 @@ from portal.errors import Conflict, Invalid
 from portal.fields import Checked, bic, email, iban, line, optional, phone, vat_id
 from portal.regions import country, currency, time_zone
 
+BRIEF = """
+select c.name as company, c.currency, c.time_zone as company_zone, (select left(encode(sha256, 'hex'), 12) from logo) as logo from company c
+"""
+"""Select what every page shows of the company. `sessions.find` runs this in the statement that identifies the reader."""
+
 
 class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """The company as typed. `first_number` is the first invoice number as it shall be printed, such as 2026-0147.
@@ -77,9 +82,10 @@ class Company(Table, tablename="company"):
 
     @classmethod
     async def set_up(cls, facts: CompanyFacts) -> "Company":
-        """Set up the company, or change it; issued invoices keep what they copied. The first time there are case types to begin with.
+        """Set up the company, or change it; issued invoices keep what they copied.
 
-        Raises `Invalid`, also for another first number once one has been taken.
+        The first time there are case types to begin with. Raises `Invalid`, also for another first number once one has
+        been taken.
         """
         values, series = _read(facts)
         first = await cls.find() is None

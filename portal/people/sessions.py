@@ -1,5 +1,9 @@
-"""Sessions: a random token in a cookie, its hash here (R14, R15). They end by sign-out, by idleness and after twelve hours (R16)."""
+"""Sessions: the cookie holds a random token, the database its hash (R14, R15).
 
+A session ends by sign-out, idleness or age (R16).
+"""
+
+import dataclasses
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,12 +19,15 @@ IDLE_CONTACT = timedelta(minutes=60)
 LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
 KEPT = timedelta(days=7)
-"""How long an ended session is remembered, so that what somebody typed in it finds its owner again."""
+"""How long the row of an ended session stays, so that a form that was open in it can still be traced to its owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One signed-in browser, and who it belongs to; `live` says whether it still counts."""
+    """Hold one signed-in browser.
+
+    `reader` is its owner, or None once the session has ended or expired; `live` says the same.
+    """
 
     id: int
     token_hash: bytes
@@ -30,18 +37,24 @@ class Session:
     to_be_touched: bool
     created_at: datetime
     confirmed_at: datetime
-    """When the person last typed their password in it (R20)."""
+    """When its owner last typed their password in this session (R20)."""
     factor: str | None
-    """The second factor that it was opened with; None: the password alone."""
+    """The second factor that the session was opened with, or None if the password alone was enough."""
 
 
 def hash_of(token: str) -> bytes:
-    """What the database holds of a token: reading the database gives nobody a way in."""
+    """Return the hash of a token.
+
+    Only the hash is stored, so that whoever reads the database cannot sign in with it.
+    """
     return sha256(token.encode()).digest()
 
 
 async def begin(credential_id: int, *, address: str, browser: str, at: datetime, factor: str | None = None) -> str:
-    """A new session, after the password and perhaps a second `factor`; the token is returned once and stored nowhere."""
+    """Begin a session for somebody who has proved their password and perhaps a second `factor`.
+
+    Return its token, which is not stored.
+    """
     token = secrets.token_urlsafe(32)
     await current().execute(
         "insert into session (token_hash, credential_id, created_at, last_used_at, confirmed_at, address, browser, factor)"
@@ -52,28 +65,31 @@ async def begin(credential_id: int, *, address: str, browser: str, at: datetime,
 
 
 FIND = """
-select s.id, s.token_hash, s.created_at, s.last_used_at, s.confirmed_at, s.factor, s.ended_at, p.*,
-       c.name as company, c.currency, c.time_zone as company_zone,
-       (select left(encode(l.sha256, 'hex'), 12) from logo l) as logo, pg_current_snapshot()::text as snapshot
-from session s cross join lateral person_of(s.credential_id) p left join company c on true
+select s.id, s.token_hash, s.created_at, s.last_used_at, s.confirmed_at, s.factor, s.ended_at, p.*, beside.*,
+       pg_current_snapshot()::text as snapshot
+from session s cross join lateral person_of(s.credential_id) p left join ({beside}) beside on true
 where s.token_hash = $1
 """
 
 
-async def find(token: str, at: datetime) -> tuple[Session, Any] | None:
-    """The token's session with its row (the company's name, currency and zone too, and in `snapshot` what a page read after it sees at least:
-    `portal.outbox.told_since`), or None for a token nobody was given."""
-    return await _find(hash_of(token), at)
+async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Session, Any] | None:
+    """Return the session of a token with the row that was read, or None for an unknown token.
+
+    `beside` is a select of at most one row from a room above, whose columns the same statement reads: each request needs them, and one
+    round trip is cheaper than two. The column `snapshot` is the database snapshot of this statement: whatever the page reads later is at
+    least as new (`portal.outbox.told_since`).
+    """
+    return await _find(hash_of(token), at, beside)
 
 
 async def find_again(session: Session, at: datetime) -> Session | None:
-    """The same session as it is by now, with its reader as they are by now."""
-    found = await _find(session.token_hash, at)
+    """Return the session as it is now, with the current rights of its reader, or None if its row is gone."""
+    found = await _find(session.token_hash, at, "select")
     return found[0] if found else None
 
 
-async def _find(token_hash: bytes, at: datetime) -> tuple[Session, Any] | None:
-    row = await current().fetchrow(FIND, token_hash)
+async def _find(token_hash: bytes, at: datetime, beside: str) -> tuple[Session, Any] | None:
+    row = await current().fetchrow(FIND.format(beside=beside), token_hash)
     if row is None:
         return None
     idle = IDLE_AGENT if row["agent_id"] else IDLE_CONTACT
@@ -84,46 +100,36 @@ async def _find(token_hash: bytes, at: datetime) -> tuple[Session, Any] | None:
         and at - row["created_at"] < LONGEST
     )
     session = Session(
-        row["id"],
-        row["token_hash"],
-        row["credential_id"],
-        reader_of(row) if live else None,
-        live,
-        at - row["last_used_at"] > TOUCH_EVERY,
-        row["created_at"],
-        row["confirmed_at"],
-        row["factor"],
+        id=row["id"],
+        token_hash=row["token_hash"],
+        credential_id=row["credential_id"],
+        reader=reader_of(row) if live else None,
+        live=live,
+        to_be_touched=at - row["last_used_at"] > TOUCH_EVERY,
+        created_at=row["created_at"],
+        confirmed_at=row["confirmed_at"],
+        factor=row["factor"],
     )
     return session, row
 
 
 def reader_of(row: Any) -> Reader:
-    """The person of a row of `person_of()`."""
-    if row["agent_id"]:
-        return AgentReader(
-            row["agent_id"],
-            row["credential_id"],
-            row["name"],
-            row["email"],
-            row["grade"],
-            row["locale"],
-            row["time_zone"],
-        )
-    return ContactReader(
-        row["contact_id"], row["credential_id"], row["customer_id"], row["customer_name"], row["name"], row["email"], row["locale"],
-        row["time_zone"], row["sees_all_cases"], row["sees_invoices"], row["manages_contacts"],
-    )  # fmt: skip
+    """Return the agent or contact that a row of the SQL function `person_of()` describes."""
+    kind = AgentReader if row["agent_id"] else ContactReader
+    columns = (field.name for field in dataclasses.fields(kind) if field.name != "id")
+    return kind(id=row["agent_id"] or row["contact_id"], **{name: row[name] for name in columns})
 
 
 async def touch(session: Session, at: datetime) -> None:
-    """Note that the session was used; at most once a minute."""
+    """Record that the session was used. The caller does so once a minute at most (`to_be_touched`), to save writes."""
     await current().execute("update session set last_used_at = $2 where id = $1 and ended_at is null", session.id, at)
 
 
 async def hold(session: Session) -> bool:
-    """Whether it has not been ended; if so, nobody ends it before this transaction is over. As the sign-in role.
+    """Lock the session and return whether it is still open; nobody can end it before this transaction ends.
 
-    The lock of the person makes this and `end_all` take turns, so that neither a session of before nor one that begins here is missed.
+    Run as the sign-in role. The lock on the credential makes this function and `end_all` take turns, so that `end_all`
+    misses no session that begins meanwhile.
     """
     await _take_turns(session.credential_id)
     return bool(
@@ -132,16 +138,17 @@ async def hold(session: Session) -> bool:
 
 
 async def _take_turns(credential_id: int) -> None:
+    """Lock the credential, so that transactions that begin or end sessions of one person run one after the other."""
     await current().fetchval("select id from credential where id = $1 for update", credential_id)
 
 
 async def end(session_id: int, at: datetime) -> None:
-    """End it; ending an ended one changes nothing."""
+    """End a session. Idempotent: a session that has ended keeps its first end."""
     await current().execute("update session set ended_at = $2 where id = $1 and ended_at is null", session_id, at)
 
 
 async def end_all(credential_id: int, at: datetime, *, but: int | None = None) -> None:
-    """End all sessions of a person, as after a change of the password (R17), perhaps all `but` one."""
+    """End all sessions of a person except the one with the id `but`, for example after a password change (R17)."""
     await _take_turns(credential_id)
     await current().execute(
         "update session set ended_at = $2 where credential_id = $1 and ended_at is null and id is distinct from $3",
@@ -150,12 +157,12 @@ async def end_all(credential_id: int, at: datetime, *, but: int | None = None) -
 
 
 async def confirm(session: Session, at: datetime) -> None:
-    """Note that its owner typed the password again (R20)."""
+    """Record that the session's owner has typed their password again (R20)."""
     await current().execute("update session set confirmed_at = $2 where id = $1", session.id, at)
 
 
 async def end_own(credential_id: int, session_id: int, at: datetime) -> None:
-    """End one session of a person. Raises `NotFound` for somebody else's; ending an ended one changes nothing."""
+    """End one of a person's own sessions. Idempotent. Raise `NotFound` for a session of somebody else."""
     if not await current().fetchval(
         "select exists (select from session where id = $1 and credential_id = $2)", session_id, credential_id
     ):
@@ -165,7 +172,7 @@ async def end_own(credential_id: int, session_id: int, at: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A session as its owner sees it."""
+    """Describe a session to its owner."""
 
     id: int
     created_at: datetime
@@ -176,17 +183,17 @@ class Listed:
 
 
 async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list[Listed]:
-    """The sessions of a person that still count, the last used first."""
+    """Return the person's sessions that have neither ended nor expired, the most recently used first."""
     rows = await current().fetch(
         "select id, created_at, last_used_at, address, browser, factor from session"
         " where credential_id = $1 and ended_at is null and last_used_at > $2 and created_at > $3 order by last_used_at desc, id desc",
         credential_id, at - (IDLE_AGENT if is_agent else IDLE_CONTACT), at - LONGEST,
     )  # fmt: skip
-    return [Listed(*row.values()) for row in rows]
+    return [Listed(**row) for row in rows]
 
 
 async def of_person(credential_id: int) -> list[bytes]:
-    """The token hashes of a person's latest sessions, ended ones too: a page that is still open may belong to one of them."""
+    """Return the token hashes of a person's latest 20 sessions. Ended ones count, because an open page may belong to one."""
     rows = await current().fetch(
         "select token_hash from session where credential_id = $1 order by id desc limit 20", credential_id
     )
@@ -194,7 +201,10 @@ async def of_person(credential_id: int) -> list[bytes]:
 
 
 async def forget(at: datetime) -> int:
-    """Delete sessions, attempts and drafts that nobody can need any more; the number of sessions. The worker does this."""
+    """Delete expired sessions, invitations, attempts and drafts, and return the number of sessions.
+
+    The worker calls this.
+    """
     tx = current()
     await tx.execute("delete from attempt where at < $1", at - timedelta(days=1))
     await tx.execute("delete from draft where kept_at < $1", at - timedelta(days=30))

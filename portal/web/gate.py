@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import structlog
 from litestar import Request
 
+from portal.contracts.company import BRIEF
 from portal.database import ORIGIN, transaction
 from portal.errors import BadRequest, Forbidden, Refusal
 from portal.people import sessions
@@ -164,7 +165,7 @@ class Gate:
             await drafts.done(visit.reader, drafts.address_of(Request(scope)), visit.form and visit.form.key, visit.at)
 
     async def _recognise(self, visit: Visit, token: str) -> None:
-        found = await sessions.find(token, visit.at)
+        found = await sessions.find(token, visit.at, beside=BRIEF)
         if found is None:
             return
         visit.session, row = found
