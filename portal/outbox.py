@@ -1,7 +1,7 @@
-"""Tell others what changed: a row with a kind and ids, never text, written in the transaction of the change.
+"""Record changes for others to hear of, in the transaction of the change: a row with a kind and ids, never text.
 
-A trigger notifies the live updates of each inserted row. Mails and notices are composed from the rows when they are
-sent.
+A trigger sends each inserted row to the processes that serve live updates. Mails and notices are composed from the
+rows at the time they are sent.
 """
 
 import re
@@ -19,18 +19,30 @@ KINDS = frozenset(
         "invoice.drafted", "invoice.issued", "statement.made",
     }
 )  # fmt: skip
-"""The word before the dot names what `subject_id` is: a case; for `time` its case, else the entry; an invoice."""
+"""The word before the dot says what `subject_id` names: a case; for `time` the entry's case, or the entry if it has
+none; an invoice; for `statement` the billing run."""
 
 
 async def tell(
-    *, kind: str, subject_id: int, customer_id: int | None, contact_may_know: bool, actor: Reader | None, at: datetime
+    *,
+    kind: str,
+    subject_id: int,
+    customer_id: int | None,
+    contact_may_know: bool,
+    actor: Reader | None,
+    at: datetime,
+    contact_id: int | None = None,
 ) -> None:
-    """Record one change for others. `contact_may_know=False` hides it from the customer (notes, time)."""
-    if kind not in KINDS:
+    """Insert one change into the outbox. `contact_may_know=False` hides it from the customer (notes, time).
+
+    `contact_id` is the contact whose own case has changed: of cases, a contact who sees only their own hears of those.
+    """
+    if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
     await current().execute(
-        "insert into outbox (kind, customer_id, contact_may_know, subject_id, actor_id, at) values ($1, $2, $3, $4, $5, $6)",
-        kind, customer_id, contact_may_know, subject_id, actor.credential_id if actor else None, at,
+        "insert into outbox (kind, customer_id, contact_id, contact_may_know, subject_id, actor_id, at)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
+        kind, customer_id, contact_id, contact_may_know, subject_id, actor.credential_id if actor else None, at,
     )  # fmt: skip
 
 
@@ -50,10 +62,10 @@ MOST_TRANSACTIONS = 10_000
 TOLD_SINCE = """
 select kind, customer_id as customer, contact_may_know, subject_id as subject from outbox
 where transaction_id >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(transaction_id, $1::text::pg_snapshot)
-  -- after a restore into another cluster there are transactions from its future
+  -- after a restore into another cluster, rows may carry transaction ids that this cluster has not reached
   and transaction_id < pg_snapshot_xmax(pg_current_snapshot())
-  and ($3 or split_part(kind, '.', 1) in ('invoice', 'statement') or exists (select from cases c where c.id = subject_id and c.contact_id = $4))
-  and ($5 or split_part(kind, '.', 1) not in ('invoice', 'statement'))
+  and ($3::bigint is null or split_part(kind, '.', 1) in ('invoice', 'statement') or contact_id = $3)
+  and ($4 or split_part(kind, '.', 1) not in ('invoice', 'statement'))
 group by kind, customer_id, contact_may_know, subject_id order by min(id) limit $2
 """
 
@@ -74,9 +86,7 @@ async def told_since(
     if not 0 <= latest - int(snapshot.partition(":")[0]) <= MOST_TRANSACTIONS:
         return None
     try:
-        rows = await current().fetch(
-            TOLD_SINCE, snapshot, MOST_TOLD + 1, only_cases_of is None, only_cases_of, invoices
-        )
+        rows = await current().fetch(TOLD_SINCE, snapshot, MOST_TOLD + 1, only_cases_of, invoices)
     except asyncpg.InvalidTextRepresentationError:
         return None
     return [dict(row) for row in rows] if len(rows) <= MOST_TOLD else None

@@ -144,9 +144,7 @@ class Case(Table, tablename="cases"):
         case = cls.of_row(dict(row))
         await events.record(case.id, case.customer_id, "opened", by=by, contact_may_know=True, at=at)
         await messages.write(case.id, case.customer_id, "reply", writing, html, by=by, at=at)
-        await outbox.tell(
-            kind="case.opened", subject_id=case.id, customer_id=case.customer_id, contact_may_know=True, actor=by, at=at
-        )
+        await case._tell("case.opened", by, at)
         return case
 
     async def reply(
@@ -297,6 +295,7 @@ class Case(Table, tablename="cases"):
             kind=kind,
             subject_id=self.id,
             customer_id=self.customer_id,
+            contact_id=self.contact_id,
             contact_may_know=contact_may_know,
             actor=by,
             at=at,

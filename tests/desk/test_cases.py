@@ -206,6 +206,18 @@ async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
         assert (await Details.find(his.number, namesake)).others(namesake) == [ALAN.name, ADA.name]
 
 
+async def test_a_change_is_told_with_the_contact_whose_case_it_is_by_then() -> None:
+    """R26: live updates decide by the contact in the outbox row whether a contact without the right hears of a case."""
+    case = await opened(ALAN)
+    async with transaction(ADA):
+        await (await Case.find(case.number, ADA)).reply(by=ADA, text="Me too", at=NOW)
+    async with transaction(INES) as tx:
+        await (await Case.find(case.number, INES)).change_facts(by=INES, at=NOW, contact_id=ADA.id)
+        rows = await tx.fetch("select kind, contact_id from outbox order by id")
+    told = [("case.opened", ALAN.id), ("case.replied", ALAN.id), ("case.changed", ADA.id)]
+    assert [tuple(row) for row in rows] == told
+
+
 async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_made() -> None:
     """R24: row-level security under the queries."""
     case = await opened()

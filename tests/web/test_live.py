@@ -97,12 +97,14 @@ async def visit_of(reader: Reader, settings: Settings) -> Visit:
     )
 
 
-async def tell(kind: str, subject_id: int, *, contact_may_know: bool) -> None:
+async def tell(kind: str, subject_id: int, *, contact_may_know: bool, contact: Reader = ADA) -> None:
+    """Record a change in the outbox; where it is one of a case, the case is `contact`'s own."""
     async with transaction(SYSTEM):
         await outbox.tell(
             kind=kind,
             subject_id=subject_id,
             customer_id=ACME,
+            contact_id=contact.id if kind.startswith("case.") else None,
             contact_may_know=contact_may_know,
             actor=None,
             at=datetime.now(UTC),
@@ -129,7 +131,7 @@ async def open_case(contact: Reader) -> int:
 
 async def test_each_hears_only_what_they_may_know(listener: Listener, settings: Settings) -> None:
     """R26, R27: a contact hears nothing of notes, of colleagues' cases without the right, of invoices without the right, of other customers."""
-    case = await open_case(ADA)
+    case, his = await open_case(ADA), await open_case(ALAN)
     streams = {
         reader.name: Stream(listener.events(await visit_of(reader, settings), snapshot=await snapshot()))
         for reader in (INES, ADA, ALAN, GIL)
@@ -138,9 +140,11 @@ async def test_each_hears_only_what_they_may_know(listener: Listener, settings: 
     await tell("case.noted", case, contact_may_know=False)
     await tell("case.replied", case, contact_may_know=True)
     await tell("invoice.issued", 7, contact_may_know=True)
-    await streams[INES.name].hears(f"case-{case}", "cases", f"case-{case}", "cases", "invoices")
-    await streams[ADA.name].hears(f"case-{case}", "cases", "invoices")
-    await streams[ALAN.name].hears()
+    await tell("case.replied", his, contact_may_know=True, contact=ALAN)
+    of_his = (f"case-{his}", "cases")
+    await streams[INES.name].hears(f"case-{case}", "cases", f"case-{case}", "cases", "invoices", *of_his)
+    await streams[ADA.name].hears(f"case-{case}", "cases", "invoices", *of_his)
+    await streams[ALAN.name].hears(*of_his)
     await streams[GIL.name].hears()
 
 
@@ -202,8 +206,10 @@ class TestBetweenThePageAndItsStream:
         running = slow.transaction()
         await running.start()
         await slow.execute(
-            "insert into outbox (kind, customer_id, contact_may_know, subject_id, at) values ('case.replied', $1, true, $2, now())",
+            "insert into outbox (kind, customer_id, contact_id, contact_may_know, subject_id, at)"
+            " values ('case.replied', $1, $2, true, $3, now())",
             ACME,
+            ADA.id,
             case,
         )
         await tell("invoice.issued", 7, contact_may_know=True)
@@ -247,7 +253,7 @@ class TestBetweenThePageAndItsStream:
         for _ in range(5):
             await tell("case.replied", await open_case(ADA), contact_may_know=True)
         await tell("invoice.issued", 7, contact_may_know=True)
-        await tell("case.replied", case, contact_may_know=True)
+        await tell("case.replied", case, contact_may_know=True, contact=ALAN)
         await caught_up(listener)
         stream = Stream(listener.events(await visit_of(ALAN, settings), snapshot=then))
         await stream.hears(f"case-{case}", "cases")
