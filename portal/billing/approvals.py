@@ -63,7 +63,7 @@ async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at:
             "insert into rejection (entry_id, version, rejected_by_id, reason, rejected_at) values ($1, $2, $3, $4, $5)",
             row["id"], row["version"], by.id, reason, at,
         )  # fmt: skip
-        await traces.tell(entry, "time.rejected", by, at)
+        await traces.notify(entry, "time.rejected", by, at)
 
     return await _decide(choices, by, at, reject_one)
 
@@ -112,7 +112,7 @@ def _approve_one(by: AgentReader, at: datetime, decision: uuid.UUID) -> _Step:
             price.source.value if price else None, price.rate if price else None, row["role_name"], implied, at, decision,
         )  # fmt: skip
         prices.take(row, price)
-        await traces.tell(entry, "time.approved", by, at)
+        await traces.notify(entry, "time.approved", by, at)
 
     return step
 

@@ -72,4 +72,4 @@ async def drop(row: Row, *, by: AgentReader, at: datetime) -> None:
         row["id"], at, by.id,
     )  # fmt: skip
     entry = await states.mark_submitted(row["id"], row["version"], at=at)
-    await traces.tell(entry, "time.changed", by, at)
+    await traces.notify(entry, "time.changed", by, at)

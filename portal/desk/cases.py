@@ -18,17 +18,9 @@ from portal import outbox
 from portal.database import current
 from portal.desk import events, messages, opening
 from portal.desk.attachments import Upload
-from portal.desk.facts import (
-    Facts,
-    agent_name,
-    checked_facts,
-    checked_subject,
-    contact_name,
-    ground_of,
-    number_of,
-    works,
-)
+from portal.desk.facts import Facts, checked_facts, checked_subject
 from portal.desk.messages import Writing
+from portal.desk.names import agent_name, contact_name, works
 from portal.desk.workflow import SETTABLE, Priority, Status, after_reply, columns_of
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.readers import AgentReader, ContactReader, Reader, System
@@ -122,11 +114,11 @@ class Case(Table, tablename="cases"):
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
             return await cls._of_id(known, by)
-        ground = await ground_of(by.id if by.is_contact else contact_id, case_type_id, customer_id)
+        origin = await opening.origin_of(by.id if by.is_contact else contact_id, case_type_id, customer_id)
         checked, problems = checked_subject(subject)
         problems |= (
             writing.problems()
-            | ground.problems
+            | origin.problems
             | ({} if priority in list(Priority) else {"priority": "Choose one of the list."})
         )
         if problems:
@@ -139,7 +131,7 @@ class Case(Table, tablename="cases"):
             "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, service_id, opened_at, opened_by_agent_id,"
             " updated_at)"
             " values ($1, $2, $3, $4, $5, 'new', $6, $7, $8, $7) returning *",
-            ground.customer_id, ground.contact_id, checked, case_type_id, priority, ground.service_id, at, agent_id,
+            origin.customer_id, origin.contact_id, checked, case_type_id, priority, origin.service_id, at, agent_id,
         )  # fmt: skip
         case = cls.of_row(dict(row))
         await events.record(case.id, case.customer_id, "opened", by=by, contact_may_know=True, at=at)
@@ -313,3 +305,11 @@ def _agents_only(by: Reader) -> None:
     # The areas' guards come first; this keeps a verb from doing it for a contact whoever calls it.
     if not by.is_agent:
         raise NotFound
+
+
+def number_of(number: str | int) -> int:
+    """A case number as people quote it in an address; `NotFound` where it can be none."""
+    text = str(number)
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise NotFound
+    return int(text)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from portal.contracts.naming import shown_service
 from portal.database import current
-from portal.desk.cases import Case
-from portal.desk.facts import number_of
+from portal.desk.cases import Case, number_of
 from portal.errors import NotFound
 from portal.people.readers import ContactReader, Reader
 

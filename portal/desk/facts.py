@@ -1,4 +1,4 @@
-"""What is said about a case beside its dialogue: subject, type, priority, service; what it is checked against and what it follows from."""
+"""Check what agents say about a case beside its dialogue: subject, type, priority, service and contact."""
 
 from dataclasses import dataclass
 from typing import TypedDict
@@ -6,7 +6,7 @@ from typing import TypedDict
 from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.desk.workflow import Priority
-from portal.errors import Invalid, NotFound
+from portal.errors import Invalid
 from portal.fields import one_line
 
 LONGEST_SUBJECT = 200
@@ -75,59 +75,3 @@ def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
     if len(subject) > LONGEST_SUBJECT:
         return subject, {"subject": f"Use at most {LONGEST_SUBJECT} characters; the rest belongs into the text."}
     return subject, {}
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What a new case follows from; `problems` by field where it cannot be opened."""
-
-    customer_id: int | None
-    contact_id: int | None
-    service_id: int | None
-    problems: dict[str, str]
-
-
-async def ground_of(contact_id: int | None, case_type_id: int, customer_id: int | None = None) -> Ground:
-    """Look up the contact's customer and the service: the customer's default for the type, else the customer's default, else none."""
-    # Under a contact's reader the database shows the own customer only, so nobody else's contact is found (R29).
-    row = await current().fetchrow(
-        """select o.customer_id, t.id is not null as type_is_offered,
-             (select d.service_id from default_service d where d.customer_id = o.customer_id and (d.case_type_id = $2 or d.case_type_id is null)
-              order by d.case_type_id nulls last limit 1) as service_id
-        from (select 1) as one left join contact o on o.id = $1 and o.ended_at is null and o.customer_id = coalesce($3, o.customer_id)
-          and not exists (select from customer u where u.id = o.customer_id and u.ended_at is not null)
-        left join case_type t on t.id = $2 and t.ended_at is null""",
-        contact_id, case_type_id, customer_id,
-    )  # fmt: skip
-    problems = {} if row["type_is_offered"] else {"case_type": CHOOSE}
-    if row["customer_id"] is None:
-        problems["contact"] = "Choose who asks."
-    return Ground(row["customer_id"], contact_id, row["service_id"], problems)
-
-
-def number_of(number: str | int) -> int:
-    """A case number as people quote it in an address; `NotFound` where it can be none."""
-    text = str(number)
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise NotFound
-    return int(text)
-
-
-async def contact_name(contact_id: int) -> str:
-    """Return a contact's name."""
-    name: str = await current().fetchval("select name from contact where id = $1", contact_id)
-    return name
-
-
-async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
-    """An agent's name; with `who_works` raises `Invalid` (`agent`) for one who is none or has left."""
-    row = await current().fetchrow("select name, ended_at is null as works from agent where id = $1", agent_id)
-    if row is None or (who_works and not row["works"]):
-        raise Invalid({"agent": "Choose an agent who works here."})
-    name: str = row["name"]
-    return name
-
-
-async def works(agent_id: int) -> bool:
-    """Return whether an agent has not ended."""
-    return bool(await current().fetchval("select ended_at is null from agent where id = $1", agent_id))

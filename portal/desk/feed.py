@@ -83,7 +83,7 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Cursor:
     """A point between two items: the instant, and among those of one instant their rank and id. Written as `<microseconds>.<rank>.<id>`."""
 
     at: datetime
@@ -94,7 +94,7 @@ class Place:
         return f"{(self.at - _EPOCH) // timedelta(microseconds=1)}.{self.rank}.{self.id}"
 
     @classmethod
-    def read(cls, text: str) -> "Place | None":
+    def read(cls, text: str) -> "Cursor | None":
         """What an address says; None, which is the newest page, where it says nothing that makes sense."""
         parts = text.split(".")
         if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 17 for part in parts):
@@ -124,7 +124,7 @@ async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, cust
     `files_at`: the address under which its files are, ending in a slash; `house` and `customer`: the two sides' names, beside what they say. A
     contact never gets notes.
     """
-    place = Place.read(before)
+    place = Cursor.read(before)
     rows = await current().fetch(
         _FEED,
         case.id,
@@ -147,7 +147,7 @@ async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, cust
     first = shown[0] if more else None
     return Feed(
         items=items,
-        earlier=str(Place(first["at"], first["rank"], first["id"])) if first else "",
+        earlier=str(Cursor(first["at"], first["rank"], first["id"])) if first else "",
         since=first["at"] if first else None,
         until=place.at if place else None,
     )

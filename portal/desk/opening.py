@@ -1,13 +1,46 @@
-"""How many cases one contact may open: a script that opens them without end would bury everybody else's (R83)."""
+"""Check a new case: find out whose it is and under which service, and limit how many cases one contact opens (R83)."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
 from portal.database import current
+from portal.desk.facts import CHOOSE
 from portal.errors import TooMany
 from portal.people.readers import ContactReader
 
 MOST, WITHIN = 30, timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Hold what follows from the contact and the type of a new case; `problems` says by field why it cannot be opened."""
+
+    customer_id: int | None
+    contact_id: int | None
+    service_id: int | None
+    problems: dict[str, str]
+
+
+async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int | None = None) -> Origin:
+    """Return the contact's customer and the case's service.
+
+    The service is the customer's default for the type, else the customer's default for all types, else none.
+    """
+    # Under a contact's reader the database shows the own customer only, so nobody else's contact is found (R29).
+    row = await current().fetchrow(
+        """select o.customer_id, t.id is not null as type_is_offered,
+             (select d.service_id from default_service d where d.customer_id = o.customer_id and (d.case_type_id = $2 or d.case_type_id is null)
+              order by d.case_type_id nulls last limit 1) as service_id
+        from (select 1) as one left join contact o on o.id = $1 and o.ended_at is null and o.customer_id = coalesce($3, o.customer_id)
+          and not exists (select from customer u where u.id = o.customer_id and u.ended_at is not null)
+        left join case_type t on t.id = $2 and t.ended_at is null""",
+        contact_id, case_type_id, customer_id,
+    )  # fmt: skip
+    problems = {} if row["type_is_offered"] else {"case_type": CHOOSE}
+    if row["customer_id"] is None:
+        problems["contact"] = "Choose who asks."
+    return Origin(row["customer_id"], contact_id, row["service_id"], problems)
 
 
 async def refuse_too_many(by: ContactReader, at: datetime) -> None:

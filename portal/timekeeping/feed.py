@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from portal.database import current
-from portal.desk.feed import WINDOW, Feed, Place
+from portal.desk.feed import WINDOW, Cursor, Feed
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import VISIBLE
-from portal.timekeeping.lists import COLUMNS, SOURCE, Line
+from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
 
 RANK = 3
-"""At one instant an entry comes after what was said and what happened (`desk.feed.Place`)."""
+"""At one instant an entry comes after what was said and what happened (`desk.feed.Cursor`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +47,21 @@ async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: st
 
     `before`: the place that the feed was asked for. Where more entries than one window has lie in it, it begins with the oldest entry shown.
     """
-    place = Place.read(before)
+    place = Cursor.read(before)
     rows = await current().fetch(
         f"select sums.*, e.* from ({SUMS}) as sums left join (select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]}"  # noqa: S608
         f" and e.id in ({WINDOW_OF})) as e on true order by e.at desc, e.id desc",
         case_id, place and place.at, place and place.rank, place and place.id, WINDOW + 1,
     )  # fmt: skip
     sums = CaseTime(**{name: rows[0][f"sum_{name}"] for name in CaseTime.__slots__})
-    lines = [Line.of_row({name: row[name] for name in _FIELDS}) for row in rows if row["id"] is not None]
+    lines = [ListedEntry.of_row({name: row[name] for name in _FIELDS}) for row in rows if row["id"] is not None]
     return _merged(feed, lines[:WINDOW][::-1], more=len(lines) > WINDOW), sums
 
 
-_FIELDS = [name for name in Line.__slots__ if name != "shape"]
+_FIELDS = [name for name in ListedEntry.__slots__ if name != "shape"]
 
 
-def _merged(feed: Feed, lines: list[Line], *, more: bool) -> Feed:
+def _merged(feed: Feed, lines: list[ListedEntry], *, more: bool) -> Feed:
     if feed.since is not None:
         within = [line for line in lines if line.at >= feed.since]
         more, lines = more and len(within) == len(lines), within
@@ -69,5 +69,5 @@ def _merged(feed: Feed, lines: list[Line], *, more: bool) -> Feed:
     if more and lines:
         first = lines[0]
         items = [item for item in items if item.at > first.at]
-        feed = replace(feed, items=items, since=first.at, earlier=str(Place(first.at, RANK, first.id)))
+        feed = replace(feed, items=items, since=first.at, earlier=str(Cursor(first.at, RANK, first.id)))
     return feed.with_items(lines)

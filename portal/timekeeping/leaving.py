@@ -5,8 +5,8 @@ from datetime import datetime
 
 from portal.database import current
 from portal.desk import Case
-from portal.desk.facts import agent_name
 from portal.desk.leaving import open_cases_of_agent
+from portal.desk.names import agent_name
 from portal.people.agents import Agent, without_approver
 from portal.people.departments import designated_departments, hand_designations
 from portal.people.readers import AgentReader

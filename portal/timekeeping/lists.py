@@ -18,7 +18,7 @@ PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ListedEntry:
     """An entry with the names around it, as lists and feeds show it.
 
     `at`: when it was logged; `reason`: why a manager rejected it; `changes`: what somebody else than `agent` changed; `implied`: whether it
@@ -78,7 +78,7 @@ class Line:
         return self.state in (EntryState.DRAFT, EntryState.REJECTED)
 
     @classmethod
-    def of_row(cls, row: Any) -> "Line":
+    def of_row(cls, row: Any) -> "ListedEntry":
         """Read a record of `COLUMNS`."""
         read = {
             "state": EntryState(row["state"]),
@@ -136,7 +136,7 @@ class Filter:
 class Page:
     """Entries, newest day first, and whether there are older ones."""
 
-    lines: list[Line]
+    lines: list[ListedEntry]
     more: bool
 
     @property
@@ -145,9 +145,9 @@ class Page:
         return f"{self.lines[-1].work_date.isoformat()}.{self.lines[-1].id}"
 
     @property
-    def days(self) -> list[tuple[date, list[Line]]]:
+    def days(self) -> list[tuple[date, list[ListedEntry]]]:
         """The same by work date."""
-        found: dict[date, list[Line]] = {}
+        found: dict[date, list[ListedEntry]] = {}
         for line in self.lines:
             found.setdefault(line.work_date, []).append(line)
         return list(found.items())
@@ -171,17 +171,17 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
         " order by e.work_date desc, e.id desc limit $6",
         which.id, *after, which.state and which.state.value, which.agent_id, size + 1,
     )  # fmt: skip
-    return Page([Line.of_row(row) for row in rows[:size]], len(rows) > size)
+    return Page([ListedEntry.of_row(row) for row in rows[:size]], len(rows) > size)
 
 
-async def find(reader: AgentReader, entry_id: int) -> Line:
+async def find(reader: AgentReader, entry_id: int) -> ListedEntry:
     """One entry. Raises `NotFound`."""
     row = await current().fetchrow(
         f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and e.id = $1", entry_id
     )
     if row is None:
         raise NotFound
-    return Line.of_row(row)
+    return ListedEntry.of_row(row)
 
 
 async def left_count(reader: AgentReader) -> int:

@@ -28,10 +28,10 @@ async def leave(
         await events.record(
             entry.case_id, entry.customer_id, kind, by=by, contact_may_know=False, at=at, details=details
         )
-    await tell(entry, _TOLD_AS.get(kind, kind), by, at)
+    await notify(entry, _TOLD_AS.get(kind, kind), by, at)
 
 
-async def tell(entry: "TimeEntry", kind: str, by: AgentReader, at: datetime) -> None:
+async def notify(entry: "TimeEntry", kind: str, by: AgentReader, at: datetime) -> None:
     """Wake who looks at it: its case's page, else the lists of time."""
     await outbox.tell(
         kind=kind,

@@ -12,7 +12,7 @@ from tests.world import NOW
 
 
 @dataclass(frozen=True)
-class Upload:
+class StoredUpload:
     name: str
     media_type: str
     size: int
@@ -22,7 +22,7 @@ class Upload:
 
 async def upload(
     storage: Storage, reader: Any, name: str = "client.log", content: bytes = b"08:12 started", at: datetime = NOW
-) -> Upload:
+) -> StoredUpload:
     """A stored file of this reader that belongs to no message yet."""
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -32,4 +32,4 @@ async def upload(
     async with transaction(None):
         await announce(key, reader.credential_id, at)
     stored = await storage.store(key, chunks(), limit=1_000_000)
-    return Upload(name, "text/plain", stored.size, stored.sha256, stored.key)
+    return StoredUpload(name, "text/plain", stored.size, stored.sha256, stored.key)

@@ -8,7 +8,7 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import Case, Status, feed_of
-from portal.desk.feed import Place
+from portal.desk.feed import Cursor
 from tests.desk.test_cases import LATER, opened
 from tests.queries import counted
 from tests.world import ADA, ALAN, INES, MAX, NOW
@@ -131,5 +131,5 @@ async def test_a_place_that_makes_no_sense_is_the_newest_page() -> None:
     """R48, R51"""
     case = await opened()
     for text in ("", "x", "1.2", "1.2.3.4", "-1.1.1", "1.1.'", "9" * 30 + ".1.1", "１.1.1"):
-        assert Place.read(text) is None
+        assert Cursor.read(text) is None
         assert len((await feed(case, ADA, text)).items) == 1

@@ -40,7 +40,7 @@ class Said(Struct, kw_only=True):
     override_reason: str
 
     @classmethod
-    def by(cls, line: lists.Line) -> "Said":
+    def by(cls, line: lists.ListedEntry) -> "Said":
         """What the entry says now."""
         return cls(
             duration=spoken(line.minutes), work_date=line.work_date.isoformat(), service=line.service_id, billing=line.billing.value,
@@ -80,7 +80,7 @@ async def _entry(
     )
 
 
-async def _understood(reader: AgentReader, line: lists.Line, typed: dict[str, str]) -> Understood:
+async def _understood(reader: AgentReader, line: lists.ListedEntry, typed: dict[str, str]) -> Understood:
     """What the form says at the moment, with a warning where it could not be approved."""
     said = Said.by(line)
     return await understood(
@@ -127,7 +127,7 @@ async def delete(
     return see_other(_page_of(line))
 
 
-def _page_of(line: lists.Line) -> str:
+def _page_of(line: lists.ListedEntry) -> str:
     """Return the page to go on with after a change: the entry's case, else the own list."""
     return f"/agent/cases/{line.case_number}" if line.case_number else "/agent/time"
 

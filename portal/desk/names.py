@@ -1,0 +1,25 @@
+"""Look up the names of people for a case's log and for refusals."""
+
+from portal.errors import Invalid
+from portal.people.agents import Agent
+from portal.people.contacts import Contact
+
+
+async def contact_name(contact_id: int) -> str:
+    """Return a contact's name."""
+    (row,) = await Contact.select(Contact.name).where(Contact.id == contact_id)
+    return str(row["name"])
+
+
+async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
+    """Return an agent's name. Raise `Invalid` (`agent`) if there is no such agent or, with `who_works`, if the agent has ended."""
+    row = await Agent.select(Agent.name, Agent.ended_at).where(Agent.id == agent_id).first()
+    if row is None or (who_works and row["ended_at"] is not None):
+        raise Invalid({"agent": "Choose an agent who works here."})
+    name: str = row["name"]
+    return name
+
+
+async def works(agent_id: int) -> bool:
+    """Return whether an agent has not ended."""
+    return bool(await Agent.exists().where((Agent.id == agent_id) & Agent.ended_at.is_null()))
