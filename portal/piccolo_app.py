@@ -11,10 +11,10 @@ from portal.contracts.company import Company, NumberSeries
 from portal.contracts.contracts import Contract
 from portal.contracts.rates import Rate
 from portal.contracts.services import DefaultService, Service
-from portal.desk.attachments import Attachment
 from portal.desk.cases import Case
-from portal.desk.endings import RefusedEnding
 from portal.desk.events import CaseEvent
+from portal.desk.files.attachments import Attachment
+from portal.desk.files.endings import RefusedEnding
 from portal.desk.messages import Message
 from portal.people.agents import Agent
 from portal.people.attempts import Attempt

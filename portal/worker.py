@@ -17,7 +17,7 @@ from pgqueuer.models import Job, Schedule
 
 from portal import database, logs, mail
 from portal.database import transaction
-from portal.desk import attachments
+from portal.desk.files import attachments
 from portal.jobs import EACH_MINUTE
 from portal.people import sessions
 from portal.people.factors.told import Change

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.desk.filetypes import check_file
+from portal.desk.files.filetypes import check_file
 from portal.desk.messages import Writing
 from portal.fields import line
 from portal.visible import visible

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from portal.desk.attachments import MAX_SIZE, announce, check_file
+from portal.desk.files.attachments import MAX_SIZE, announce, check_file
 from portal.people.readers import Reader
 from portal.storage import Storage
 

@@ -1,12 +1,12 @@
 """The desk: cases, their dialogue, files, events and what may happen to them."""
 
 from portal.contracts.case_types import CaseType
-from portal.desk.attachments import Attachment
 from portal.desk.cases import Case
 from portal.desk.details import Details
-from portal.desk.endings import EndingFacts, RefusedEnding
 from portal.desk.events import CaseEvent
 from portal.desk.feed import Feed, feed_of, files_of
+from portal.desk.files.attachments import Attachment
+from portal.desk.files.endings import EndingFacts, RefusedEnding
 from portal.desk.lists import (
     Listed,
     Question,

@@ -17,8 +17,8 @@ from piccolo.table import Table
 from portal import outbox
 from portal.database import current
 from portal.desk import events, messages, opening
-from portal.desk.attachments import Upload
 from portal.desk.facts import Facts, checked_facts, checked_subject
+from portal.desk.files.attachments import Upload
 from portal.desk.messages import Writing
 from portal.desk.names import agent_name, contact_name, works
 from portal.desk.workflow import SETTABLE, Priority, Status, after_reply, columns_of

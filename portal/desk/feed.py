@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from portal.database import current
 from portal.desk import events
-from portal.desk.attachments import Attachment
 from portal.desk.cases import Case
+from portal.desk.files.attachments import Attachment
 from portal.people.readers import ContactReader, Reader
 
 WINDOW = 50

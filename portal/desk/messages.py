@@ -10,9 +10,9 @@ from piccolo.columns import UUID, BigInt, BigSerial, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current
-from portal.desk.attachments import Upload, attach
 from portal.desk.events import author_of
 from portal.desk.facts import checked_subject
+from portal.desk.files.attachments import Upload, attach
 from portal.errors import Invalid, NotFound
 from portal.people.readers import Reader
 from portal.render import markdown

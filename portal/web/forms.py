@@ -11,8 +11,9 @@ import msgspec
 from litestar import Request
 
 from portal.database import transaction
-from portal.desk import RefusedEnding, attachments, draft_files, filetypes
-from portal.desk.draft_files import DraftFile
+from portal.desk import RefusedEnding
+from portal.desk.files import attachments, draft_files, filetypes
+from portal.desk.files.draft_files import DraftFile
 from portal.errors import BadRequest, Forbidden, Full, Invalid, TooLarge, TooMany, TooSlow
 from portal.people import sessions
 from portal.people.readers import Reader

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from portal.database import transaction
-from portal.desk.attachments import announce
+from portal.desk.files.attachments import announce
 from portal.storage import Storage, new_key
 from tests.world import NOW
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.desk.filetypes import EXECUTABLE, MAX_NAME, check_file, clean_name
+from portal.desk.files.filetypes import EXECUTABLE, MAX_NAME, check_file, clean_name
 from portal.errors import Invalid
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0" * 50

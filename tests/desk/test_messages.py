@@ -9,7 +9,7 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import Attachment, Case, feed_of, files_of, messages
-from portal.desk.attachments import MAX_FILES, announce, sweep_uploads
+from portal.desk.files.attachments import MAX_FILES, announce, sweep_uploads
 from portal.errors import Invalid, NotFound
 from portal.people.readers import SYSTEM
 from portal.render import markdown

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from portal.database import transaction
-from portal.desk import attachments
+from portal.desk.files import attachments
 from portal.errors import Invalid, TooMany
 from portal.people.readers import ContactReader
 from portal.storage import new_key, open_storage

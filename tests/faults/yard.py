@@ -8,7 +8,7 @@ from typing import Any
 
 from portal.billing import violations
 from portal.database import transaction
-from portal.desk import attachments
+from portal.desk.files import attachments
 from portal.people.readers import SYSTEM
 from portal.storage import open_storage
 from tests.faults import child

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from portal.database import transaction
-from portal.desk import Case, attachments
+from portal.desk import Case
+from portal.desk.files import attachments
 from portal.people.readers import Reader
 from portal.settings import Settings
 from portal.storage import open_storage

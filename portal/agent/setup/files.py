@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from portal.agent.setup.pages import form_page
 from portal.database import transaction
 from portal.desk import EndingFacts, RefusedEnding
-from portal.desk.filetypes import EXECUTABLE
+from portal.desk.files.filetypes import EXECUTABLE
 from portal.errors import Invalid
 from portal.people.readers import AgentReader
 from portal.web.forms import Form

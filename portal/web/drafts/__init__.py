@@ -13,8 +13,8 @@ from typing import Any
 from litestar import Request
 
 from portal.database import current, transaction
-from portal.desk import draft_files
-from portal.desk.draft_files import DraftFile
+from portal.desk.files import draft_files
+from portal.desk.files.draft_files import DraftFile
 from portal.people.readers import Reader
 from portal.web.visit import page_of
 

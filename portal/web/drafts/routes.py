@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.database import transaction
-from portal.desk import draft_files
+from portal.desk.files import draft_files
 from portal.errors import BadRequest, Conflict, Invalid
 from portal.storage import Storage
 from portal.web import drafts

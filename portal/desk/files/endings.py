@@ -7,7 +7,7 @@ from piccolo.columns import Text
 from piccolo.table import Table
 
 from portal.database import current
-from portal.desk.filetypes import EXECUTABLE
+from portal.desk.files.filetypes import EXECUTABLE
 from portal.fields import Checked
 
 

@@ -11,7 +11,7 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.database.batches import all_or_report
-from portal.desk.filetypes import check_file
+from portal.desk.files.filetypes import check_file
 from portal.errors import Invalid, NotFound, TooMany
 from portal.people.readers import Reader
 from portal.storage import Storage

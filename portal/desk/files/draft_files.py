@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.database import current, transaction
-from portal.desk import attachments
+from portal.desk.files import attachments
 from portal.errors import Full, Invalid
 from portal.people.readers import ContactReader, Reader
 from portal.storage import Storage, Stored
