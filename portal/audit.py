@@ -47,6 +47,7 @@ select u.id, u.at, coalesce(a.name, t.name) as who, u.address, u.request, u.what
          when 'contract' then (select name from contract where id = u.subject_id)
          when 'service' then (select name from service where id = u.subject_id)
          when 'role' then (select name from role where id = u.subject_id)
+         when 'general_kind' then (select name from general_kind where id = u.subject_id)
          when 'invoice' then (select number from invoice where id = u.subject_id)
          when 'time_entry' then (select w.name from time_entry e join agent w on w.id = e.agent_id where e.id = u.subject_id)
          when 'invitation' then (select c.email from invitation i join credential c on c.id = i.credential_id where i.id = u.subject_id)

@@ -25,6 +25,7 @@ from portal.people.departments import Department
 from portal.people.invitations import Invitation
 from portal.people.roles import Role
 from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.kinds import GeneralKind
 
 _here = Path(__file__).parent
 _migrations = _here / "migrations"
@@ -47,6 +48,7 @@ APP_CONFIG = AppConfig(
         Customer,
         DefaultService,
         Department,
+        GeneralKind,
         Invitation,
         Invoice,
         Message,

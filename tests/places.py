@@ -19,6 +19,7 @@ from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import SYSTEM
 from portal.storage import Storage
 from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.kinds import GeneralKind, KindName
 from portal.timekeeping.states import submit
 from portal.words import EntryBilling
 from tests.desk.files import upload
@@ -185,6 +186,7 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
         RateFacts(hourly_rate="110", currency="EUR", effective_from=day, customer_id=str(customer.id)), at
     )
     case_type = await CaseType.create(CaseTypeFacts(name="Training"))
+    kind = await GeneralKind.create(KindName(name="Sales"))
     token = await invitations.invite((await agent.credential())["id"], at)
     job = await failed_job()
     ids = {"customer": customer.id, "contact": contact.id, "contract": contract.id, "service": service.id}
@@ -197,5 +199,6 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
         "/agent/setup/roles/": {"role": role.id},
         "/agent/setup/rates/": {"rate": rate.id},
         "/agent/setup/case-types/": {"case_type": case_type.id},
+        "/agent/setup/general-kinds/": {"kind": kind.id},
         "/agent/setup/files/": {"ending": "iso"},
     }

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 
 ACTORS = ("Noor", "Max", "Ines", "Ada")
 CAST = (
-    "/agent/setup/agents/1", "/agent/setup/roles/1", "/agent/setup/departments/1", "/agent/customers/1/edit",
+    "/agent/setup/agents/1", "/agent/setup/roles/1", "/agent/setup/departments/1", "/agent/setup/general-kinds/1", "/agent/customers/1/edit",
     "/agent/customers/1/contacts/1", "/agent/customers/1/contracts/1", "/agent/customers/1/contracts/1/services/1",
 )  # fmt: skip
 """Forms of the persons and things that write and are billed below, so that their names are copied to where names are copied."""
@@ -70,7 +70,7 @@ EXEMPT = {
         "attachment.media_type", "audit.address", "audit.request", "audit.what", "case_event.kind", "detail_row.covered_by", "draft.address",
         "migration.app_name", "migration.name", "outbox.kind", "pgqueuer.dedupe_key", "pgqueuer.entrypoint", "pgqueuer.headers",
         "pgqueuer_log.entrypoint", "pgqueuer_log.traceback", "pgqueuer_schedules.entrypoint", "pgqueuer_schedules.expression",
-        "pgqueuer_statistics.entrypoint", "session.address", "skipped_entry.sentence",
+        "pgqueuer_statistics.entrypoint", "session.address", "skipped_entry.sentence", "time_entry.time_zone",
     ), OURS),
     **dict.fromkeys((
         "attachment.key", "attachment.sha256", "attempt.key", "authenticator.secret", "credential.password_hash", "document.sha256",

@@ -18,6 +18,7 @@ from portal.people.customers import Customer, CustomerFacts
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import SYSTEM
 from portal.storage import Storage
+from portal.timekeeping.kinds import GeneralKind, KindName
 from portal.web.gate import Gate
 from tests.billing.work import log
 from tests.browser import Browser
@@ -99,6 +100,7 @@ async def _set_up(places: Places, turn: int) -> None:
     await Department.create(DepartmentFacts(name=f"Department {turn}"))
     await create_role(RoleFacts(name=f"Role {turn}", hourly_rate="60", effective_from=day), NOW)
     await CaseType.create(CaseTypeFacts(name=f"Type {turn}"))
+    await GeneralKind.create(KindName(name=f"Kind {turn}"))
 
 
 @pytest.mark.slow

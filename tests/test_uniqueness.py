@@ -21,6 +21,7 @@ from portal.people import customers, departments, roles
 from portal.people.agents import Agent, AgentFacts
 from portal.people.readers import SYSTEM, AgentReader
 from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.kinds import GeneralKind, KindName
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INCIDENT, INES, MAX, MOVE, NOOR, NOW, SENIOR, SUPPORT
@@ -72,6 +73,10 @@ async def _designation(_: AgentReader) -> None:
     await departments.designate(MAX.id, [SUPPORT, MOVE])
 
 
+async def _general_kind(_: AgentReader) -> None:
+    await GeneralKind.create(KindName(name="Sales"))
+
+
 async def _time(by: AgentReader) -> None:
     work = Work(minutes=30, work_date=NOW.date(), service_id=None, external_comment="", description=by.name)
     assert (await TimeEntry.log(by, work, at=NOW, form_key=KEY)).entered_by_id == by.id
@@ -100,6 +105,7 @@ PROVED: dict[str, tuple[Verb, list[str]]] = {
     "department_name": (_department, REFUSED),
     "role_name": (_role, REFUSED),
     "case_type_name": (_case_type, REFUSED),
+    "general_kind_name": (_general_kind, REFUSED),
     "credential_email": (_agent, REFUSED),
     "service_name": (_service, REFUSED),
     "rate_currency_role_id_agent_id_customer_id_service_id_effec_key": (_rate, REFUSED),

@@ -15,6 +15,7 @@ from portal.words import EntryBilling
 LONGEST_COMMENT = 1000
 LONGEST_DESCRIPTION = 4000
 NO_AGENT = "Choose an agent who works here."
+NO_DESCRIPTION = "Say what it was for: the manager who approves it reads this."
 NO_SERVICE = "Billable time needs a service: choose one, or set the service of the case."
 
 
@@ -132,6 +133,8 @@ def content_of(work: Work, ground: Ground, known_date: date | None = None) -> di
     if billing is not EntryBilling.NOT_BILLABLE and ground.rounding is None:
         wrong["service"] = NO_SERVICE if ground.customer_id else "General time has no customer, so it cannot be billed."
     comment, description = visible(work.external_comment).strip(), visible(work.description).strip()
+    if ground.customer_id is None and not description:
+        wrong["description"] = NO_DESCRIPTION
     if len(comment) > LONGEST_COMMENT:
         wrong["external_comment"] = f"Use at most {LONGEST_COMMENT} characters."
     if len(description) > LONGEST_DESCRIPTION:

@@ -31,6 +31,7 @@ PATHS = (
     "/agent/setup/agents/{agent}",
     "/agent/setup/case-types/{case_type}",
     "/agent/setup/company",
+    "/agent/setup/general-kinds/{kind}",
     "/agent/setup/departments/{department}",
     "/agent/setup/roles/{role}",
     "/agent/time/{entry}",
@@ -38,7 +39,18 @@ PATHS = (
 """The addresses that edit forms are sent to."""
 WITHOUT_A_PAGE_OF_THEIR_OWN = ("/agent/cases/{number}/status", "/agent/customers/{customer}/default-service")
 """Parts of another page, proved below one by one."""
-CREATING = ("/new", "/time", "/replies", "/notes", "/roles", "/rates", "/case-types", "/departments", "/preview")
+CREATING = (
+    "/new",
+    "/time",
+    "/replies",
+    "/notes",
+    "/roles",
+    "/rates",
+    "/case-types",
+    "/general-kinds",
+    "/departments",
+    "/preview",
+)
 """Ends of addresses whose forms make something new, or write a further message."""
 NO_EDITS = ("/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue")
 """Forms that carry a value and change no field: a name for password managers, a sealed key, and versions that are compared."""

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import pytest
 
 from portal.database import transaction
@@ -66,7 +67,19 @@ async def test_general_time_has_no_customer_and_is_not_billable() -> None:
         assert (entry.kind, entry.customer_id, entry.billing) == ("general", None, "not_billable")
         with pytest.raises(Invalid) as refusal:
             await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, billing=EntryBilling.BILLABLE), at=NOW)
-    assert set(refusal.value.fields) == {"service"}
+    assert set(refusal.value.fields) == {"service", "description"}
+
+
+async def test_general_time_says_what_it_was_for() -> None:
+    """S2.38: the form refuses it with a sentence, and the database too."""
+    async with transaction(INES):
+        with pytest.raises(Invalid) as refusal:
+            await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, description=" "), at=NOW)
+        entry = await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, description="Team meeting"), at=NOW)
+    assert "Say what it was for" in refusal.value.fields["description"]
+    with pytest.raises(asyncpg.CheckViolationError, match="time_entry_described"):
+        async with transaction(INES) as tx:
+            await tx.execute("update time_entry set description = ' ' where id = $1", entry.id)
 
 
 async def test_time_can_be_logged_under_a_service_without_a_case() -> None:

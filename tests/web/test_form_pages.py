@@ -13,7 +13,8 @@ from tests.world import NOW
 WITHOUT_FORM = {
     "POST /drafts", "POST /drafts/files", "POST /drafts/files/{file}/removal", "POST /drafts/removal", "POST /sign-out",
     "POST /agent/customers/{customer}/resumption", "POST /agent/customers/{customer}/contacts/{contact}/resumption",
-    "POST /agent/setup/agents/{agent}/resumption", "POST /agent/setup/case-types/{case_type}/resumption", "POST /cases/{number}/reopening",
+    "POST /agent/setup/agents/{agent}/resumption", "POST /agent/setup/case-types/{case_type}/resumption",
+    "POST /agent/setup/general-kinds/{kind}/resumption", "POST /cases/{number}/reopening",
     "POST /account/authenticator/removal", "POST /account/passkeys/{passkey}/removal", "POST /account/recovery-codes",
     "POST /account/other-sessions/ending", "POST /agent/time/submission", "POST /agent/billing/runs",
     "POST /agent/customers/{customer}/contacts/{contact}/sign-out", "POST /agent/setup/agents/{agent}/sign-out",

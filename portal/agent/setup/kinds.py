@@ -1,0 +1,92 @@
+"""Set-up: kinds of general time. Admins only."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people.readers import AgentReader
+from portal.timekeeping.kinds import GeneralKind, KindName
+from portal.web.edits import edited
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import refused, see_other
+
+HERE = "/agent/setup/general-kinds"
+Asked = Request[Any, Any, Any]
+
+
+@get("/setup/general-kinds", guards=[admin_only])
+async def general_kinds(request: Asked) -> Response[str]:
+    """Show all kinds, and a form for one more."""
+    return await _general_kinds(request)
+
+
+async def _general_kinds(request: Asked, **again: Any) -> Response[str]:
+    return await form_page(request, "agent/setup/general_kinds.html", kinds=await GeneralKind.listed(), **again)
+
+
+@post("/setup/general-kinds", guards=[admin_only])
+async def add_general_kind(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
+) -> Response[Any]:
+    """Add a kind."""
+    try:
+        async with transaction(reader):
+            await GeneralKind.create(form.into(KindName))
+    except Invalid as refusal:
+        return await refused(request, _general_kinds, refusal, form)
+    return see_other(HERE)
+
+
+@get("/setup/general-kinds/{kind:int}", guards=[admin_only])
+async def general_kind(request: Asked, kind: FromPath[int]) -> Response[str]:
+    """Show the form of one kind."""
+    return await _general_kind(request, kind=kind)
+
+
+async def _general_kind(request: Asked, *, kind: int, **again: Any) -> Response[str]:
+    found = await GeneralKind.find(kind)
+    return await form_page(request, "agent/setup/general_kind.html", facts=found.facts, kind=found, **again)
+
+
+@post("/setup/general-kinds/{kind:int}", guards=[admin_only])
+async def rename_general_kind(
+    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], kind: FromPath[int]
+) -> Response[Any]:
+    """Rename a kind."""
+    try:
+        async with transaction(reader):
+            found = await GeneralKind.find(kind, hold=True)
+            await found.rename(edited(form, KindName, found.facts))
+    except Invalid as refusal:
+        return await refused(request, _general_kind, refusal, form, kind=kind)
+    return see_other(HERE)
+
+
+@post("/setup/general-kinds/{kind:int}/ending", guards=[admin_only])
+async def end_general_kind(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], kind: FromPath[int]
+) -> Response[Any]:
+    """Offer a kind no more."""
+    async with transaction(reader):
+        await (await GeneralKind.find(kind)).end(at)
+    return see_other(HERE)
+
+
+@post("/setup/general-kinds/{kind:int}/resumption", guards=[admin_only])
+async def resume_general_kind(reader: NamedDependency[AgentReader], kind: FromPath[int]) -> Response[Any]:
+    """Offer a kind again."""
+    async with transaction(reader):
+        await (await GeneralKind.find(kind)).resume()
+    return see_other(HERE)
+
+
+handlers: list[Any] = [
+    general_kinds, add_general_kind, general_kind, rename_general_kind, end_general_kind, resume_general_kind,
+]  # fmt: skip

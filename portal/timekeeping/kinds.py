@@ -1,0 +1,83 @@
+"""Kinds of general time, such as meeting or training: what is worked for no customer (S2.38)."""
+
+from datetime import datetime
+
+from msgspec import Struct
+from piccolo.columns import BigSerial, Integer, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.database.uniqueness import unless_taken
+from portal.errors import NotFound
+from portal.fields import Checked, in_range, line
+
+
+class KindName(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The name of a kind as typed."""
+
+    name: str
+
+
+class GeneralKind(Table, tablename="general_kind"):
+    """A kind of general time. One that has ended stays on the entries that have it."""
+
+    id = BigSerial(primary_key=True)
+    name = Text(default=None)
+    position = Integer(default=None)
+    ended_at = Timestamptz(null=True, default=None)
+
+    @classmethod
+    async def listed(cls) -> list["GeneralKind"]:
+        """Return all kinds in their order, the ended ones too."""
+        return await cls.objects().order_by(cls.position).order_by(cls.id)
+
+    @classmethod
+    async def find(cls, kind: int, *, hold: bool = False) -> "GeneralKind":
+        """Return the kind; with `hold` nobody else can change it until the transaction ends. Raises `NotFound`."""
+        query = cls.objects().where(cls.id == in_range(kind))
+        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
+        if found is None:
+            raise NotFound
+        return found
+
+    @classmethod
+    async def create(cls, facts: KindName) -> "GeneralKind":
+        """Add a kind at the end. Raises `Invalid` for a name that is used."""
+        name = _read(facts)
+        async with unless_taken("name", _taken(name)) as tx:
+            kind = await tx.fetchval(
+                "insert into general_kind (name, position)"
+                " select $1, coalesce(max(position), 0) + 1 from general_kind returning id",
+                name,
+            )
+        return await cls.find(kind)
+
+    async def rename(self, facts: KindName) -> None:
+        """Change the name, also on the entries that are there. Raises `Invalid` for a name that is used."""
+        name = _read(facts)
+        async with unless_taken("name", _taken(name)) as tx:
+            await tx.execute("update general_kind set name = $2 where id = $1", self.id, name)
+
+    async def end(self, at: datetime) -> None:
+        """Offer it no more. Repeating it changes nothing."""
+        await current().execute("update general_kind set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
+
+    async def resume(self) -> None:
+        """Offer it again."""
+        await current().execute("update general_kind set ended_at = null where id = $1", self.id)
+
+    @property
+    def facts(self) -> KindName:
+        """Return the kind as its form shows it."""
+        return KindName(name=self.name)
+
+
+def _read(facts: KindName) -> str:
+    checked = Checked()
+    name = checked("name", line, facts.name)
+    checked.done()
+    return name
+
+
+def _taken(name: str) -> str:
+    return f"There is a kind “{name}” already."
