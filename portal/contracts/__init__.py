@@ -1,1 +1,1 @@
-"""What was sold and at what price: our company, contracts with customers, the services in them, case types and rates."""
+"""Hold what was sold and at what price: the company, contracts, services, case types and rates."""

@@ -1,4 +1,4 @@
-"""Case types: kinds of cases, and whether time on them is billable unless somebody says otherwise (S2.13)."""
+"""Define case types: kinds of cases, each with whether time on it is billable by default (S2.13)."""
 
 from datetime import datetime
 
@@ -6,24 +6,23 @@ from msgspec import Struct
 from piccolo.columns import BigSerial, Boolean, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
-from portal.database import current
 from portal.database.uniqueness import unless_taken
 from portal.errors import NotFound
 from portal.fields import Checked, in_range, line, one_of
 
 BEGINNING = (("Incident", True), ("Question", True), ("Change request", True), ("Our mistake", False))
-"""What a new installation offers; admins change it."""
+"""The case types of a new installation, as name and whether time is billable. Admins may change them."""
 
 
 class CaseTypeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A case type as typed. `billable` is yes or no."""
+    """Hold the form fields of a case type as they were typed. `billable` is `yes` or `no`."""
 
     name: str
     billable: str = "yes"
 
 
 class CaseType(Table, tablename="case_type"):
-    """Contacts choose one when they open a case. One that has ended stays on the cases that have it."""
+    """A kind of case. A contact chooses one of those not ended for a new case; an ended one stays on its old cases."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -33,17 +32,17 @@ class CaseType(Table, tablename="case_type"):
 
     @classmethod
     async def offered(cls) -> list["CaseType"]:
-        """Those that can be chosen, in their order."""
+        """Return the case types that can be chosen (those that have not ended), in their set order."""
         return await cls.objects().where(cls.ended_at.is_null()).order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def listed(cls) -> list["CaseType"]:
-        """All of them in their order, the ended ones too."""
+        """Return all case types in their set order, ended ones included."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def find(cls, case_type: int, *, hold: bool = False) -> "CaseType":
-        """Return the case type; with `hold` nobody else can change it until the transaction ends. Raises `NotFound`."""
+        """Return the case type or raise `NotFound`. With `hold`, lock its row until the transaction ends."""
         query = cls.objects().where(cls.id == in_range(case_type))
         found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
         if found is None:
@@ -52,7 +51,7 @@ class CaseType(Table, tablename="case_type"):
 
     @classmethod
     async def create(cls, facts: CaseTypeFacts) -> "CaseType":
-        """A new one at the end. Raises `Invalid` for a name that is used."""
+        """Add a case type behind the others and return it. Raise `Invalid` where the name is taken."""
         name, billable = _read(facts)
         async with unless_taken("name", f"There is a case type “{name}” already.") as tx:
             case_type = await tx.fetchval(
@@ -63,27 +62,30 @@ class CaseType(Table, tablename="case_type"):
         return await cls.find(case_type)
 
     async def change(self, facts: CaseTypeFacts) -> None:
-        """Entries that were logged before keep what they say. Raises `Invalid` for a name that is used."""
+        """Set the name and the default for time to be logged; logged entries stay as they are.
+
+        Raise `Invalid` for a taken name.
+        """
         name, billable = _read(facts)
-        async with unless_taken("name", f"There is a case type “{name}” already.") as tx:
-            await tx.execute("update case_type set name = $2, billable = $3 where id = $1", self.id, name, billable)
+        async with unless_taken("name", f"There is a case type “{name}” already."):
+            await CaseType.update({CaseType.name: name, CaseType.billable: billable}).where(CaseType.id == self.id)
 
     async def end(self, at: datetime) -> None:
-        """Offer it no more. Repeating it changes nothing."""
-        await current().execute("update case_type set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
+        """End the case type, so that it can no longer be chosen. A repeat keeps the first end."""
+        await CaseType.update({CaseType.ended_at: at}).where(CaseType.id == self.id, CaseType.ended_at.is_null())
 
     async def resume(self) -> None:
-        """Offer it again."""
-        await current().execute("update case_type set ended_at = null where id = $1", self.id)
+        """Take the end back, so that the case type can be chosen again."""
+        await CaseType.update({CaseType.ended_at: None}).where(CaseType.id == self.id)
 
     @property
     def facts(self) -> CaseTypeFacts:
-        """As its form shows it."""
+        """Return the values with which the form for changing the case type begins."""
         return CaseTypeFacts(name=self.name, billable="yes" if self.billable else "no")
 
 
 async def seed_case_types() -> None:
-    """The case types of a new installation, where there are none."""
+    """Add the case types of a new installation, unless there are case types already."""
     if not await CaseType.exists():
         for name, billable in BEGINNING:
             await CaseType.create(CaseTypeFacts(name=name, billable="yes" if billable else "no"))

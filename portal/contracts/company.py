@@ -1,8 +1,8 @@
-"""The company: us, as the seller on every invoice; and the series that its invoice numbers come from."""
+"""Define the company (the supplier on every invoice) and the series that its invoice numbers are taken from."""
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 from piccolo.columns import BigInt, BigSerial, Char, Numeric, SmallInt, Text
@@ -22,9 +22,10 @@ select c.name as company, c.currency, c.time_zone as company_zone, (select left(
 
 
 class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The company as typed. `first_number` is the first invoice number as it shall be printed, such as 2026-0147.
+    """Hold the form fields of the company as they were typed.
 
-    `vat_rate` is filled in where a VAT rate is typed.
+    `first_number` is the first invoice number as it will be printed, such as 2026-0147. `vat_rate`, if it is given, is
+    what the form for a new contract begins with.
     """
 
     name: str
@@ -46,7 +47,7 @@ class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Company(Table, tablename="company"):
-    """The one row."""
+    """The supplier, our own company. The table has at most one row."""
 
     id = SmallInt(primary_key=True, default=1)
     name = Text(default=None)
@@ -67,14 +68,17 @@ class Company(Table, tablename="company"):
 
     @classmethod
     async def find(cls, *, hold: bool = False) -> "Company | None":
-        """Return the company, None until somebody has set it up; with `hold` nobody else can until the transaction ends."""
-        if hold:  # the table: there may be no row yet
+        """Return the company, or None before it has been set up.
+
+        With `hold`, nobody else can change it until the transaction ends.
+        """
+        if hold:  # The whole table is locked, because there may be no row to lock yet.
             await current().execute("lock table company in share row exclusive mode")
         return await cls.objects().get(cls.id == 1)
 
     @classmethod
     async def needed(cls) -> "Company":
-        """Raises `Conflict` until somebody has set it up."""
+        """Return the company. Raise `Conflict` before it has been set up."""
         found = await cls.find()
         if found is None:
             raise Conflict("The company is not set up yet. An admin does that under Set-up.")
@@ -82,21 +86,16 @@ class Company(Table, tablename="company"):
 
     @classmethod
     async def set_up(cls, facts: CompanyFacts) -> "Company":
-        """Set up the company, or change it; issued invoices keep what they copied.
+        """Create or change the company and the start of its number series, and return the company.
 
-        The first time there are case types to begin with. Raises `Invalid`, also for another first number once one has
-        been taken.
+        Issued invoices keep the values that were copied into them. When the company is created, the first case types
+        are created too. Raise `Invalid` for a bad value, and for another first number after an invoice has taken a
+        number.
         """
         values, series = _read(facts)
         first = await cls.find() is None
-        await current().execute(
-            "insert into company (name, legal_name, street, postcode, city, country, vat_id, email, phone, bank_name, iban, bic,"
-            " currency, time_zone, vat_rate) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) on conflict (id) do update"
-            " set (name, legal_name, street, postcode, city, country, vat_id, email, phone, bank_name, iban, bic, currency, time_zone,"
-            " vat_rate) = row(excluded.name, excluded.legal_name, excluded.street, excluded.postcode, excluded.city, excluded.country,"
-            " excluded.vat_id, excluded.email, excluded.phone, excluded.bank_name, excluded.iban, excluded.bic, excluded.currency,"
-            " excluded.time_zone, excluded.vat_rate)",
-            *values.values(),
+        await cls.insert(cls(**values)).on_conflict(
+            target=cls.id, action="DO UPDATE", values=cls.all_columns(exclude=[cls.id])
         )
         await NumberSeries.begin(*series)
         if first:
@@ -104,7 +103,7 @@ class Company(Table, tablename="company"):
         return await cls.needed()
 
     async def facts(self) -> CompanyFacts:
-        """As its form shows it."""
+        """Return the values with which the form for changing the company begins."""
         series, others = await NumberSeries.find(), ("vat_rate", "first_number")
         return CompanyFacts(
             **{name: getattr(self, name) or "" for name in CompanyFacts.__struct_fields__ if name not in others},
@@ -115,7 +114,7 @@ class Company(Table, tablename="company"):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number that was taken: `printed` is what people quote."""
+    """An invoice number that was taken from a series; `printed` is the form that stands on the invoice."""
 
     series_id: int
     series_number: int
@@ -123,7 +122,7 @@ class Number:
 
 
 class NumberSeries(Table, tablename="number_series"):
-    """Dense numbers from a first one on: a counter row that is locked until the transaction that took one ends (D36)."""
+    """A series of consecutive invoice numbers: the row holds the next one, and taking it locks the row (D36)."""
 
     id = BigSerial(primary_key=True)
     kind = Text(default=None)
@@ -134,33 +133,32 @@ class NumberSeries(Table, tablename="number_series"):
 
     @classmethod
     async def find(cls) -> "NumberSeries | None":
-        """The series of invoices; None until the company is set up."""
+        """Return the series of invoice numbers, or None before the company has been set up."""
         return await cls.objects().get(cls.kind == "invoice")
 
     @classmethod
     async def begin(cls, prefix: str, width: int, first_number: int) -> None:
-        """Where the series starts. Raises `Invalid` for another start once a number has been taken."""
-        held = await current().fetchrow("select * from number_series where kind = 'invoice' for update")
+        """Create the series or move its start. Raise `Invalid` for another start after a number has been taken."""
+        held = await cls.objects().where(cls.kind == "invoice").lock_rows("UPDATE").first()
         if held is None:
-            await current().execute(
-                "insert into number_series (kind, prefix, width, first_number, next_number) values ('invoice', $1, $2, $3, $3)",
-                prefix, width, first_number,
-            )  # fmt: skip
-        elif (prefix, width, first_number) != (held["prefix"], held["width"], held["first_number"]):
-            if held["next_number"] > held["first_number"]:
+            await cls.insert(
+                cls(kind="invoice", prefix=prefix, width=width, first_number=first_number, next_number=first_number)
+            )
+        elif (prefix, width, first_number) != (held.prefix, held.width, held.first_number):
+            if held.next_number > held.first_number:
                 raise Invalid(
                     {"first_number": "An invoice has been issued: its series cannot start elsewhere any more."}
                 )
-            await current().execute(
-                "update number_series set prefix = $1, width = $2, first_number = $3, next_number = $3 where id = $4",
-                prefix, width, first_number, held["id"],
-            )  # fmt: skip
+            await cls.update(prefix=prefix, width=width, first_number=first_number, next_number=first_number).where(
+                cls.id == held.id
+            )
 
     @classmethod
     async def take(cls) -> Number:
-        """The next number, for the invoice that this transaction issues; if it rolls back, the number is free again.
+        """Take the next number for the invoice that this transaction issues, and return it.
 
-        Whoever else issues waits here until this transaction ends. Raises `Conflict` until the company is set up.
+        The row stays locked until the transaction ends, so others who issue wait here; if it rolls back, the number is
+        free again. Raise `Conflict` before the company has been set up.
         """
         row = await current().fetchrow(
             "update number_series set next_number = next_number + 1 where kind = 'invoice'"
@@ -171,21 +169,21 @@ class NumberSeries(Table, tablename="number_series"):
         return Number(row["id"], row["taken"], f"{row['prefix']}{row['taken']:0{row['width']}d}")
 
     def printed(self, number: int) -> str:
-        """A number of the series as it stands on an invoice."""
+        """Return a number of this series as it stands on an invoice."""
         return f"{self.prefix}{number:0{self.width}d}"
 
 
 def _first_number(text: str) -> tuple[str, int, int]:
-    """Prefix, least width of the digits, and number: `2026-0147` gives `2026-`, 4, 147."""
+    """Return the prefix, the least number of digits and the number: `2026-0147` gives `2026-`, 4 and 147."""
     parts = re.fullmatch(r"([A-Z0-9-]{0,12}?)([0-9]{1,10})", text.strip().upper())
     if parts is None:
         raise ValueError("Write capital letters, digits and hyphens that end in a number, such as 2026-0147.")
     return parts[1], len(parts[2]), int(parts[2])
 
 
-def _read(facts: CompanyFacts) -> tuple[dict[str, str | Decimal | None], tuple[str, int, int]]:
+def _read(facts: CompanyFacts) -> tuple[dict[str, Any], tuple[str, int, int]]:
     checked = Checked()
-    values: dict[str, str | Decimal | None] = {
+    values: dict[str, Any] = {
         "name": checked("name", line, facts.name),
         "legal_name": checked("legal_name", line, facts.legal_name.strip() or facts.name.strip() or "-"),
         "street": checked("street", line, facts.street),

@@ -1,4 +1,4 @@
-"""Contracts: the frames with customers, which say in what currency, how often and at what tax they are billed (C9)."""
+"""Define contracts: each says in what currency, how often and at what VAT rate a customer is billed (C9)."""
 
 import re
 from datetime import date, datetime, timedelta
@@ -23,9 +23,10 @@ DAY = timedelta(days=1)
 
 
 class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A contract as typed. `valid_until` is the last day that is covered; without an `anchor` billing periods begin on the 1st.
+    """Hold the form fields of a contract as they were typed.
 
-    `vat_rate` in per cent, for its taxable services.
+    `valid_until` is the last day that the contract covers. `anchor` is a day on which a billing period begins; without
+    one, periods begin on the 1st. `vat_rate`, in per cent, applies to the taxable services.
     """
 
     name: str
@@ -40,7 +41,7 @@ class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Contract(Table, tablename="contract"):
-    """Holds one or more services, in one currency (D45)."""
+    """A billing contract with a customer, in one currency (D45). It holds one or more services."""
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -57,7 +58,7 @@ class Contract(Table, tablename="contract"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Contract"]:
-        """Agents see every contract, a contact those of their customer."""
+        """Return a query of the contracts that `reader` may see: an agent all, a contact those of their customer."""
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
@@ -65,9 +66,9 @@ class Contract(Table, tablename="contract"):
     async def find(
         cls, contract: int, reader: Reader | System, *, customer: int | None = None, hold: bool = False
     ) -> "Contract":
-        """Return the contract; with `hold` nobody else can change it until the transaction ends.
+        """Return the contract if `reader` may see it. With `hold`, lock its row until the transaction ends.
 
-        Raises `NotFound`; also where it is not a contract of `customer`, if one is given (R28).
+        Raise `NotFound` otherwise, and where it is not a contract of `customer`, if one is given (R28).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(contract))
         query = query.lock_rows("NO KEY UPDATE") if hold else query
@@ -78,24 +79,24 @@ class Contract(Table, tablename="contract"):
 
     @classmethod
     async def of(cls, customer: int) -> list["Contract"]:
-        """All contracts of a customer, the newest first."""
+        """Return all contracts of a customer, the latest start first."""
         return await cls.objects().where(cls.customer_id == customer).order_by(cls.start_on, ascending=False)
 
     @classmethod
     async def create(cls, customer: Customer, facts: ContractFacts, at: datetime) -> "Contract":
-        """A new contract. Raises `Invalid`, or `Conflict` where the customer has ended."""
+        """Add a contract and return it. Raise `Invalid` for a bad value, `Conflict` where the customer has ended."""
         values = _read(facts)
         if await current().fetchval("select ended_at from customer where id = $1 for share", customer.id):
             raise Conflict(f"{customer.name} has ended. Take that back before you add contracts.")
-        contract = await current().fetchval(
-            "insert into contract (name, start_on, end_on, currency, payment_days, cycle, anchor, vat_rate, order_reference,"
-            " customer_id, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id",
-            *values.values(), customer.id, at,
-        )  # fmt: skip
-        return await cls.find(contract, SYSTEM)
+        [contract] = await cls.insert(cls(**values, customer_id=customer.id, created_at=at))
+        return await cls.find(contract["id"], SYSTEM)
 
     async def change(self, facts: ContractFacts) -> None:
-        """What is settled keeps what it was settled with. The currency stays as soon as there is a service, whose time is priced in it."""
+        """Set every field of the contract; what a document has settled stays as it was settled.
+
+        Raise `Invalid` for a bad value, and for another currency once the contract has a service, because time is
+        priced in it.
+        """
         values = _read(facts)
         held = await current().fetchrow(
             "select currency, exists (select from service s where s.contract_id = c.id) as used from contract c where id = $1 for update",
@@ -107,20 +108,16 @@ class Contract(Table, tablename="contract"):
                     "currency": f"Its services are priced in {held['currency']}. Make a new contract for {values['currency']}."
                 }
             )
-        await current().execute(
-            "update contract set name = $1, start_on = $2, end_on = $3, currency = $4, payment_days = $5, cycle = $6, anchor = $7,"
-            " vat_rate = $8, order_reference = $9 where id = $10",
-            *values.values(), self.id,
-        )  # fmt: skip
+        await Contract.update(**values).where(Contract.id == self.id)
 
     @property
     def valid_until(self) -> date | None:
-        """The last day that it covers; None where it has no end."""
+        """Return the last day that the contract covers, or None where it has no end."""
         return self.end_on - DAY if self.end_on else None
 
     @property
     def facts(self) -> ContractFacts:
-        """As its form shows it."""
+        """Return the values with which the form for changing the contract begins."""
         return ContractFacts(
             name=self.name,
             start_on=self.start_on.isoformat(),
@@ -135,7 +132,7 @@ class Contract(Table, tablename="contract"):
 
 
 def percentage(text: str) -> Decimal:
-    """Per cent points from 0 to 100 with at most 4 decimals."""
+    """Return a percentage from 0 to 100 with at most four decimals. Raise ValueError for other text."""
     typed = re.sub(r"[\s\u00a0]*%$", "", text.strip())
     try:
         return parse_money(typed, 4, largest=Decimal(100))
@@ -165,7 +162,7 @@ def _read(facts: ContractFacts) -> dict[str, Any]:
 
 
 def _anchor(text: str) -> date:
-    """A day on which a billing period begins; one that every month has."""
+    """Return a day on which billing periods begin. Raise ValueError for one that not every month has."""
     read = day(text)
     if read.day > LAST_ANCHOR_DAY:
         raise ValueError(f"Choose a day from the 1st to the {LAST_ANCHOR_DAY}th, which every month has.")

@@ -1,4 +1,7 @@
-"""The logo of the company, for invoices and the sign-in page. What is kept was made by us, never what was sent (R59)."""
+"""Keep the logo of the company, for invoices and the sign-in page.
+
+Only a PNG that we drew is kept, never the upload (R59).
+"""
 
 from hashlib import sha256
 
@@ -8,9 +11,9 @@ from portal.render import documents
 
 
 async def change(content: bytes) -> None:
-    """Make a PNG of the picture, which is PNG or SVG, and keep it in the place of the logo. Issued invoices keep theirs.
+    """Draw the picture (PNG or SVG) anew as a PNG and keep it as the logo. Issued invoices keep the logo they had.
 
-    Raises `Invalid` (`logo`), `Conflict` until the company is set up.
+    Raise `Invalid` (`logo`) where it is no such picture, `Conflict` before the company has been set up.
     """
     try:
         png = await documents.logo(content)
@@ -26,16 +29,16 @@ async def change(content: bytes) -> None:
 
 
 async def remove() -> None:
-    """Go back to the name of the company in the place of a logo."""
+    """Delete the logo, so that invoices and the sign-in page show the company's name instead."""
     await current().execute("delete from logo")
 
 
 async def find() -> bytes | None:
-    """Return the PNG, None where there is none."""
+    """Return the logo as PNG, or None where there is none."""
     png: bytes | None = await current().fetchval("select png from logo")
     return png
 
 
 async def digest() -> str:
-    """Return what tells one logo from the next in its address, "" where there is none."""
+    """Return 12 hexadecimal digits that change with the logo, for its URL; "" where there is none."""
     return await current().fetchval("select left(encode(sha256, 'hex'), 12) from logo") or ""

@@ -1,4 +1,4 @@
-"""Rates: hourly prices by scope, each from a date on until the next of its scope (D17, D18)."""
+"""Define rates: hourly prices, each for a scope and from a day until the next rate of that scope begins (D17, D18)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -31,7 +31,10 @@ SAME = "There is a rate for the same from this day already."
 
 
 class RateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A rate as typed. Its scope is one of: service and agent, service and role, service, customer and role, customer, role."""
+    """Hold the form fields of a rate as they were typed.
+
+    Its scope is one of these: service and agent, service and role, service, customer and role, customer, role.
+    """
 
     hourly_rate: str
     currency: str
@@ -43,7 +46,10 @@ class RateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class RoleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A new role together with its hourly rate, which is in the company's currency; both may be given later where they are empty."""
+    """Hold the form fields of a new role and of its first hourly rate.
+
+    The rate is in the company's currency, and may be left empty and be added later.
+    """
 
     name: str
     hourly_rate: str = ""
@@ -51,7 +57,10 @@ class RoleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Rate(Table, tablename="rate"):
-    """An hourly price. Changing one touches later approvals only: what is approved has its rate with it (C12)."""
+    """An hourly price.
+
+    Changing rates affects later approvals only, because an approval stores the rate it used (C12).
+    """
 
     id = BigSerial(primary_key=True)
     currency = Char(length=3, default=None)
@@ -65,7 +74,7 @@ class Rate(Table, tablename="rate"):
 
     @classmethod
     async def find(cls, rate: int) -> "Rate":
-        """Raises `NotFound`."""
+        """Return the rate or raise `NotFound`."""
         found = await cls.objects().get(cls.id == in_range(rate))
         if found is None:
             raise NotFound
@@ -73,30 +82,34 @@ class Rate(Table, tablename="rate"):
 
     @classmethod
     async def listed(cls) -> list[Any]:
-        """Return all rates as rows: id, hourly_rate, is_money, currency, effective_from, until, role, agent, customer, service.
+        """Return all rates as rows.
 
-        `is_money` is true where the rate has no more decimals than its currency. `until` is the day on which the next rate of the same
-        scope begins, or None.
+        Their columns: id, hourly_rate, is_money (whether the rate has no more decimals than its currency), currency,
+        effective_from, until (the day on which the next rate of the same scope begins, or None), role, agent,
+        customer, service.
         """
         return await current().fetch(LISTED)
 
     @classmethod
     async def create(cls, facts: RateFacts, at: datetime) -> "Rate":
-        """A new rate. Raises `Invalid`, also for two of one scope and date; `NotFound` for ids that are not there."""
+        """Add a rate and return it.
+
+        Raise `Invalid` for a bad value and for a second rate of the same scope and day, `NotFound` for an id that does
+        not exist.
+        """
         values = await _read(facts)
-        async with unless_taken("effective_from", SAME) as tx:
-            rate = await tx.fetchval(
-                "insert into rate (hourly_rate, currency, effective_from, role_id, agent_id, customer_id, service_id, created_at)"
-                " values ($1, $2, $3, $4, $5, $6, $7, $8) returning id",
-                *values.values(), at,
-            )  # fmt: skip
-        return await cls.find(rate)
+        async with unless_taken("effective_from", SAME):
+            [rate] = await cls.insert(cls(**values, created_at=at))
+        return await cls.find(rate["id"])
 
     async def withdraw(self) -> None:
-        """Take it off the list. Repeating it changes nothing. Raises `Conflict` where time was approved at it: that names it as its source (D17)."""
+        """Delete the rate; a repeat does nothing.
+
+        Raise `Conflict` where an approval names the rate as its source (D17).
+        """
         try:
-            async with transaction(current().reader) as tx:
-                await tx.execute("delete from rate where id = $1", self.id)
+            async with transaction(current().reader):
+                await Rate.delete().where(Rate.id == self.id)
         except asyncpg.ForeignKeyViolationError as error:
             raise Conflict(
                 "Time was approved at this rate, so it stays. Add one that begins on a later day."
@@ -104,7 +117,10 @@ class Rate(Table, tablename="rate"):
 
 
 async def create_role(facts: RoleFacts, at: datetime) -> Role:
-    """A new role, and its rate if one is given: `effective_from` is then needed. Raises `Invalid`."""
+    """Add a role and, if an hourly rate is given, its first rate; return the role.
+
+    The rate then needs `effective_from`. Raise `Invalid` for a bad value.
+    """
     role = await Role.create(facts.name)
     if facts.hourly_rate.strip():
         company = await Company.needed()
@@ -133,7 +149,7 @@ order by folded(u.name) nulls first, folded(s.name) nulls first, folded(o.name) 
 
 
 def hourly_rate(text: str) -> Decimal:
-    """What an hour costs, with at most 4 decimals; 0 is a rate too."""
+    """Return an hourly rate of 0 or more with at most four decimals. Raise ValueError for other text."""
     try:
         return parse_money(text, 4, largest=LARGEST)
     except ValueError as error:
@@ -172,7 +188,7 @@ async def _read(facts: RateFacts) -> dict[str, Any]:
 
 
 async def _of_service(checked: Checked, values: dict[str, Any]) -> None:
-    """A rate of a service is its customer's, in its contract's currency."""
+    """Refuse a rate for a service whose customer or currency differs, and set the rate's customer to the service's."""
     service = await Service.find(values["service_id"], SYSTEM)
     contract = await Contract.find(service.contract_id, SYSTEM)
     if values["customer_id"] not in (None, service.customer_id):

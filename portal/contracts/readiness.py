@@ -1,4 +1,4 @@
-"""What is still missing before the first invoice: for the admin who sets up."""
+"""Find out what is still missing before the first invoice, for the admin who sets up the portal."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from portal.people.agents import without_approver
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """How many there are of each thing that the main job needs; and names of those for whom something is missing."""
+    """Count what is needed to bill the first invoice, and name those for whom something is missing."""
 
     company: bool
     departments: int
@@ -22,17 +22,17 @@ class Readiness:
     services: int
     contacts: int
     unpriced_roles: tuple[str, ...]
-    """Roles that agents have and for which there is no rate at all."""
+    """Names of roles that agents have and for which there is no rate at all."""
     agents_without_role: tuple[str, ...]
-    """They have no price unless a service has a rate of its own. Admins need none until they log time themselves."""
+    """Names of agents whose time has no price unless a service has its own rate. Admins are left out: few log time."""
     agents_without_approver: tuple[str, ...]
-    """Nobody may approve their time, for nobody approves their own (D33)."""
+    """Names of agents whose time nobody may approve, because nobody approves their own (D33)."""
     customers_without_service: tuple[str, ...]
     customers_without_contact: tuple[str, ...]
 
     @property
     def is_complete(self) -> bool:
-        """A case can be opened, worked, approved and billed."""
+        """Return whether a case can be opened, worked on, approved and billed."""
         return self.company and min(
             self.roles, self.rates, self.agents, self.case_types, self.customers, self.contracts, self.services, self.contacts
         ) > 0 and not self.agents_without_approver  # fmt: skip
@@ -56,7 +56,7 @@ select exists (select from company) as company, (select count(*) from department
 
 
 async def readiness() -> Readiness:
-    """The present state. Two queries."""
+    """Return how far the set-up is now, by two queries."""
     row = await current().fetchrow(READ)
     found: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
     return Readiness(**found, agents_without_approver=tuple(await without_approver()))

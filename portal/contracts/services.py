@@ -1,4 +1,4 @@
-"""Services: what time is logged under, inside a contract (S4); and which one a new case of a customer gets."""
+"""Define services, under which time is logged inside a contract (S4), and the service that new cases get by default."""
 
 from datetime import date, datetime
 from typing import Any
@@ -23,7 +23,11 @@ OFFERED_SETTLEMENTS = tuple(value for value, _ in CHOICES["settlement"])
 
 
 class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A service as typed. `taxable` is yes or no; a reason is needed for no (D42). Without an `effective_start` it is the contract's."""
+    """Hold the form fields of a service as they were typed.
+
+    `taxable` is `yes` or `no`, and `no` needs a reason (D42). Without an `effective_start` the service starts with its
+    contract.
+    """
 
     name: str
     settlement: str = Settlement.TIME_SPENT.value
@@ -37,14 +41,17 @@ class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DefaultChoice(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a new case of one type gets, or of all types that have none of their own; no service takes the choice away."""
+    """Hold a choice of the default service for cases of one type, or of every type without a default of its own (None).
+
+    A `service_id` of None removes the default.
+    """
 
     service_id: int | None = None
     case_type_id: int | None = None
 
 
 class Service(Table, tablename="service"):
-    """Its customer is its contract's, for good (S4.10)."""
+    """What time is logged under. A service never moves to another contract or customer (S4.10)."""
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -62,7 +69,7 @@ class Service(Table, tablename="service"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Service"]:
-        """Agents see every service, a contact those of their customer."""
+        """Return a query of the services that `reader` may see: an agent all, a contact those of their customer."""
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
@@ -76,9 +83,9 @@ class Service(Table, tablename="service"):
         contract: int | None = None,
         hold: bool = False,
     ) -> "Service":
-        """Return the service; with `hold` nobody else can change it until the transaction ends.
+        """Return the service if `reader` may see it. With `hold`, lock its row until the transaction ends.
 
-        Raises `NotFound`; also where it is not of `customer` or `contract`, if they are given (R28, R29).
+        Raise `NotFound` otherwise, and where it is not of `customer` or `contract`, if they are given (R28, R29).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(service))
         query = query.lock_rows("NO KEY UPDATE") if hold else query
@@ -90,56 +97,50 @@ class Service(Table, tablename="service"):
 
     @classmethod
     async def of(cls, customer: int) -> list["Service"]:
-        """All services of a customer, by name."""
+        """Return all services of a customer by name."""
         return await cls.objects().where(cls.customer_id == customer).order_by(OrderByRaw("folded(name)"))
 
     @classmethod
     async def offered(cls, customer: int, on: date | None = None) -> list[tuple[int, str]]:
-        """Return id and words (`Helpdesk, Support 2026`) of the customer's services, for choosing one.
+        """Return the services of a customer as pairs of id and words (`Helpdesk, Support 2026`), for a select.
 
-        With `on` only those whose contract has not ended on that day.
+        With `on`, leave out those whose contract has ended by that day.
         """
         return [(row["id"], row["words"]) for row in await current().fetch(OFFERED, customer, on)]
 
     @classmethod
     async def all_offered(cls, on: date | None = None) -> list[tuple[int, str]]:
-        """Return id and words (`Acme: Helpdesk, Support 2026`) of every service of a customer that has not ended, for choosing one.
+        """Return the services of all customers that have not ended as pairs of id and words, for a select.
 
-        With `on` only those whose contract has not ended on that day.
+        The words are such as `Acme: Helpdesk, Support 2026`. With `on`, leave out those whose contract has ended by
+        that day.
         """
         return [(row["id"], row["words"]) for row in await current().fetch(ALL_OFFERED, on)]
 
     @classmethod
     async def create(cls, contract: Contract, facts: ServiceFacts, at: datetime) -> "Service":
-        """A new service. The customer's first one becomes its default. Raises `Invalid`."""
+        """Add a service and return it; the customer's first one becomes the default for new cases. Raise `Invalid`."""
         values = _read(facts, contract)
-        async with unless_taken("name", f"This contract has a service “{values['name']}” already.") as tx:
-            service = await tx.fetchval(
-                "insert into service (name, settlement, rollup, taxable, exemption_reason, effective_start, rounding_minimum,"
-                " rounding_increment, rounding_mode, customer_id, contract_id, created_at)"
-                " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id",
-                *values.values(), contract.customer_id, contract.id, at,
-            )  # fmt: skip
-        await current().execute(
-            "insert into default_service (customer_id, service_id) values ($1, $2) on conflict do nothing",
-            contract.customer_id,
-            service,
-        )
-        return await cls.find(service, SYSTEM)
+        async with unless_taken("name", f"This contract has a service “{values['name']}” already."):
+            [service] = await cls.insert(
+                cls(**values, customer_id=contract.customer_id, contract_id=contract.id, created_at=at)
+            )
+        default = DefaultService(customer_id=contract.customer_id, service_id=service["id"])
+        await DefaultService.insert(default).on_conflict(action="DO NOTHING")
+        return await cls.find(service["id"], SYSTEM)
 
     async def change(self, facts: ServiceFacts) -> None:
-        """Entries keep the billable minutes they were given; what is approved keeps its amounts. Raises `Invalid`."""
+        """Set every field of the service.
+
+        Logged minutes and approved amounts stay as they are. Raise `Invalid` for a bad value.
+        """
         values = _read(facts, await Contract.find(self.contract_id, SYSTEM))
-        async with unless_taken("name", f"This contract has a service “{values['name']}” already.") as tx:
-            await tx.execute(
-                "update service set name = $1, settlement = $2, rollup = $3, taxable = $4, exemption_reason = $5, effective_start = $6,"
-                " rounding_minimum = $7, rounding_increment = $8, rounding_mode = $9 where id = $10",
-                *values.values(), self.id,
-            )  # fmt: skip
+        async with unless_taken("name", f"This contract has a service “{values['name']}” already."):
+            await Service.update(**values).where(Service.id == self.id)
 
     @property
     def rounding(self) -> Rounding:
-        """How worked minutes become billable ones."""
+        """Return the rule by which worked minutes become billable ones."""
         return Rounding(self.rounding_minimum, self.rounding_increment, RoundingMode(self.rounding_mode))
 
     @property
@@ -154,7 +155,7 @@ class Service(Table, tablename="service"):
 
     @property
     def facts(self) -> ServiceFacts:
-        """As its form shows it."""
+        """Return the values with which the form for changing the service begins."""
         return ServiceFacts(
             name=self.name,
             settlement=self.settlement,
@@ -169,22 +170,28 @@ class Service(Table, tablename="service"):
 
 
 class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What new cases of a customer get: ids of services by the id of a case type, under "" for all types without a choice of their own."""
+    """Hold the default services of a customer by the id of the case type as text.
+
+    The key "" stands for the types without a default of their own.
+    """
 
     services: dict[str, int]
 
     @classmethod
     def of(cls, services: dict[int | None, int]) -> "DefaultsShown":
-        """The result of `DefaultService.of`."""
+        """Return the result of `DefaultService.of` in the form that a page sends back as what was seen."""
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:
-        """What was chosen for one type."""
+        """Return the default that was shown for one case type, or for all other types (None)."""
         return DefaultChoice(service_id=self.services.get(str(case_type or "")), case_type_id=case_type)
 
 
 class DefaultService(Table, tablename="default_service"):
-    """What a new case of the customer gets: the row of its type, else the row without a type. The customer and the type are the key."""
+    """The service of a customer's new cases: the row of the case's type, else the row without a type.
+
+    Customer and type together are the key, which Piccolo cannot say.
+    """
 
     customer_id = BigInt(primary_key=True, default=None)
     case_type_id = BigInt(null=True, default=None)
@@ -192,10 +199,8 @@ class DefaultService(Table, tablename="default_service"):
 
     @classmethod
     async def of(cls, customer: int) -> dict[int | None, int]:
-        """Service by case type; under None for all other types."""
-        rows = await current().fetch(
-            "select case_type_id, service_id from default_service where customer_id = $1", customer
-        )
+        """Return the ids of a customer's default services by case type; None stands for all other types."""
+        rows = await cls.select(cls.case_type_id, cls.service_id).where(cls.customer_id == customer)
         return {row["case_type_id"]: row["service_id"] for row in rows}
 
     @classmethod
@@ -204,21 +209,15 @@ class DefaultService(Table, tablename="default_service"):
 
         Cases that are there keep theirs. Raises `NotFound` for a service of another customer (R29).
         """
-        tx = current()
         if case_type is not None:
             await CaseType.find(case_type)
         if service is None:
-            await tx.execute(
-                "delete from default_service where customer_id = $1 and case_type_id is not distinct from $2",
-                customer, case_type,
-            )  # fmt: skip
+            await cls.delete().where(cls.customer_id == customer, cls.case_type_id == case_type)
             return
         await Service.find(service, SYSTEM, customer=customer)
-        await tx.execute(
-            "insert into default_service (customer_id, case_type_id, service_id) values ($1, $2, $3)"
-            " on conflict (customer_id, case_type_id) do update set service_id = excluded.service_id",
-            customer, case_type, service,
-        )  # fmt: skip
+        await cls.insert(cls(customer_id=customer, case_type_id=case_type, service_id=service)).on_conflict(
+            target=(cls.customer_id, cls.case_type_id), action="DO UPDATE", values=[cls.service_id]
+        )
 
 
 ALL_OFFERED = f"""

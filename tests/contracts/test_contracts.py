@@ -1,4 +1,4 @@
-"""Company, contracts, services, case types, rates: they are made and changed, and what is wrong changes nothing."""
+"""Test that contracts, services, case types, rates and the company are stored, and that bad input changes nothing."""
 
 import asyncio
 from datetime import date
@@ -39,7 +39,7 @@ ON_SITE = ServiceFacts(name="On site")
 ROLE_RATE = RateFacts(hourly_rate="130", currency="EUR", effective_from="2027-01-01", role_id=str(SENIOR))
 
 
-# --- company and numbers
+# --- Company and invoice numbers
 
 
 async def test_the_company_is_changed_and_keeps_its_case_types() -> None:
@@ -75,7 +75,7 @@ async def test_a_company_with_mistakes_is_refused_field_by_field() -> None:
 
 
 async def test_numbers_are_dense_and_one_that_was_rolled_back_is_taken_again() -> None:
-    """D36"""
+    """Invoice numbers have no gaps: a number whose transaction rolled back is taken again (D36)."""
     with pytest.raises(RuntimeError):
         async with transaction(NOOR):
             assert (await NumberSeries.take()).printed == "2026-0147"
@@ -100,7 +100,7 @@ async def test_the_first_number_stays_once_one_was_taken() -> None:
         assert (await NumberSeries.take()).printed == "2027-0002"
 
 
-# --- case types
+# --- Case types
 
 
 async def test_case_types_are_added_renamed_and_ended() -> None:
@@ -117,7 +117,7 @@ async def test_case_types_are_added_renamed_and_ended() -> None:
     assert ("Our mistake", False) in BEGINNING
 
 
-# --- contracts
+# --- Contracts
 
 
 async def test_a_contract_begins_its_periods_on_the_first_unless_told_otherwise() -> None:
@@ -165,7 +165,7 @@ async def test_an_ended_customer_gets_no_contract() -> None:
 
 
 async def test_contracts_and_services_are_their_customers_only() -> None:
-    """R23, R24, R28"""
+    """Contracts and services of another customer cannot be found (R23, R24, R28)."""
     async with transaction(GIL):
         assert (await Service.find(GLOBEX_HELPDESK, GIL)).name == "Globex helpdesk"
         for looked_up in (Contract.find(ACME_CONTRACT, GIL), Service.find(HELPDESK, GIL)):
@@ -179,7 +179,7 @@ async def test_contracts_and_services_are_their_customers_only() -> None:
             await Service.find(HELPDESK, NOOR, customer=GLOBEX)
 
 
-# --- services
+# --- Services
 
 
 async def test_the_first_service_of_a_customer_becomes_its_default() -> None:
@@ -209,7 +209,7 @@ async def test_a_service_with_a_mistake_is_refused(field: str, typed: str) -> No
 
 
 async def test_a_service_without_tax_needs_a_reason() -> None:
-    """S4.12, D42"""
+    """A service that is not taxable needs a reason, which is kept; a taxable one keeps none (S4.12, D42)."""
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         await refused(Service.create(contract, but(ON_SITE, taxable="no"), NOW), "exemption_reason")
@@ -244,14 +244,14 @@ async def test_a_case_type_may_have_a_default_service_of_its_own() -> None:
 
 
 async def test_a_service_of_another_customer_is_no_default() -> None:
-    """R29"""
+    """A service of another customer is refused as a default service (R29)."""
     async with transaction(NOOR):
         with pytest.raises(NotFound):
             await DefaultService.choose(ACME, GLOBEX_HELPDESK)
         assert await DefaultService.of(ACME) == {None: HELPDESK}
 
 
-# --- rates
+# --- Rates
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ async def test_a_service_of_another_customer_is_no_default() -> None:
     ],
 )  # fmt: skip
 async def test_a_rate_of_each_scope_is_kept_once_for_a_day(scope: dict[str, str]) -> None:
-    """D18"""
+    """A rate of each of the six scopes is kept, and a second one of the same scope and day is refused (D18)."""
     async with transaction(NOOR):
         facts = (
             but(ROLE_RATE, role_id="", hourly_rate="98,5", **scope)
