@@ -135,6 +135,7 @@ REASONED = {
     "detail_row_invoice_id_statement_id_position_key": OWN,
     "document_invoice_id_statement_id_kind_key": OWN,
     "draft_pkey": UPSERT,
+    "logo_pkey": UPSERT,
     "invitation_token_hash_key": RANDOM,
     "invoice_line_invoice_id_position_key": OWN,
     "invoice_number_key": COUNTED,
@@ -159,6 +160,7 @@ REASONED = {
     "skipped_entry_pkey": OWN,
     "statement_customer_id_id_key": RANDOM,
     "statement_pkey": RANDOM,
+    "upload_id_key": RANDOM,
     "upload_pkey": RANDOM,
 }
 """Uniquenesses that nothing typed or sent can reach, each with the reason."""

@@ -1,7 +1,7 @@
-"""From approved time to invoices: a pure engine of values (`engine`), and what stores its results.
+"""Turn approved time into invoices: a pure engine of values (`engine`), and the modules that store its results.
 
-This is all that the rest of the portal may use. Every verb runs in the caller's transaction, is told who asks and when, and raises
-the refusals of `portal.errors`.
+The rest of the portal uses only the names below. Every verb runs in the caller's transaction, is told who acts (`by`)
+and when (`at`), and raises the refusals of `portal.errors`.
 """
 
 from portal.billing.approvals import approve, reject

@@ -1,4 +1,4 @@
-"""Allocations as rows: provisional while their entry is open, frozen once a document has settled it."""
+"""Store allocations as rows: replaced at will while their entry is open, frozen once a document has settled it."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
@@ -11,9 +11,10 @@ from portal.database.batches import Report, all_or_report
 
 
 async def allocate_anew(customer_ids: Collection[int], changed: Collection[int] = ()) -> None:
-    """Split the entries `changed`, and all others that share included or prepaid minutes with them, as the engine says (D21).
+    """Recompute the allocations of the entries `changed` and of those that compete with them for prepaid minutes (D21).
 
-    The customers are theirs, and are locked. What is charged by time alone depends on no other entry, so it is left alone unless it changed.
+    `customer_ids` are the customers of these entries, and the caller has locked them. Entries that are charged by time
+    alone depend on no other entry, so they are recomputed only if they are among `changed`.
     """
     for each in await book.load_these(customer_ids, changed):
         await write(each)
@@ -22,10 +23,10 @@ async def allocate_anew(customer_ids: Collection[int], changed: Collection[int] 
 async def by_customer(
     entry_ids: Iterable[int], rows: Mapping[int, Row], step: Callable[[int], Awaitable[None]]
 ) -> Report[int, None]:
-    """Do `step` for each entry, and allocate the entries of each customer anew; what cannot be done is reported (design manner 21).
+    """Run `step` for each entry, then allocate anew for each customer, and report the entries that were refused.
 
-    `rows` are the entries, with their customers locked. A customer's entries are allocated together: where that fails, nothing is done for
-    any of them.
+    `rows` holds the entries by id; the caller has locked their customers. All entries of one customer succeed or fail
+    together where the allocation fails; entries of other customers are not affected.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:
@@ -48,9 +49,9 @@ async def by_customer(
 
 
 async def write(of: Book) -> dict[Key, tuple[Allocation, ...]]:
-    """Make the allocations of the book's entries what the engine says; entries whose pieces are right already keep their rows.
+    """Store the allocations that the engine computes for the open entries of a book, and return them by entry.
 
-    Return the pieces by entry.
+    The rows of an entry whose allocations are right already stay as they are.
     """
     wanted = allocate(of.state)
     stored = await _stored([int(entry.id) for entry in of.state.entries])
@@ -71,7 +72,7 @@ async def write(of: Book) -> dict[Key, tuple[Allocation, ...]]:
 
 
 async def _stored(entry_ids: list[int]) -> dict[int, list[tuple[object, ...]]]:
-    """Return the provisional rows of these entries, by entry."""
+    """Return the stored allocations of those of these entries that no document has settled, by entry."""
     pieces = defaultdict(list)
     for row in await current().fetch(
         "select a.entry_id, a.position, a.kind, a.minutes, a.hourly_rate, a.rate_source, a.amount from allocation a"

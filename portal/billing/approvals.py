@@ -1,7 +1,8 @@
-"""A manager's yes or no to time: who may, which price it fixes, and that two managers never decide twice.
+"""Approve or reject time, as a manager.
 
-Both verbs lock the customers concerned first, in the order of ids, and allocate what they approved before they end (D21). An
-entry that cannot be decided on is reported with a sentence while the others go through (D35).
+Both verbs first lock the customers concerned, in the order of ids, so that two managers never decide on the same
+entry; before they end, they recompute the allocations (D21). An entry that cannot be decided on is reported with a
+sentence, and the others go through (D35).
 """
 
 import uuid
@@ -37,20 +38,26 @@ LONGEST_REASON = 1000
 
 
 async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
-    """Say yes to each entry in the version that was seen, and fix its price (C12, D17). Drafts count as submitted with it (C4).
+    """Approve each chosen entry in the version that was seen, and fix its price (C12, D17).
 
-    What is approved in one call shares its `decision`, by which it can be taken back together.
+    A draft is submitted with it (C4).
 
-    Refused, each with its sentence: own time (D33), time of departments that `by` is not designated for (C10; an admin may
-    all), what was changed or decided meanwhile, days outside of the contract, and what has no price (D19).
-    Raises `Forbidden` for an agent who is no manager.
+    Return what was approved and what was refused. All approvals of one call share a `decision`, by which they can be
+    withdrawn together.
+
+    Refused, each with its sentence: own time (D33), time of a department that `by` is not designated for (C10; an
+    admin may approve all), an entry that somebody changed or decided on meanwhile, a day outside the contract, and an
+    entry without a price (D19). Raise `Forbidden` where `by` is no manager.
     """
     decision = uuid.uuid4()
     return await _decide(choices, by, at, _approve_one(by, at, decision), decision)
 
 
 async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
-    """Send entries back to their author, who may change them for 24 hours from `at` (C3, C5). A reason is needed: raises `Invalid`."""
+    """Send entries back to their authors, who may change them for 24 hours from `at` (C3, C5).
+
+    Return what was rejected and what was refused, as `approve` does. Raise `Invalid` without a reason.
+    """
     reason = visible(reason).strip()
     if not reason:
         raise Invalid({"reason": "Say why, so that the author knows what to change."})
@@ -69,7 +76,7 @@ async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at:
 
 
 class _Prices:
-    """What the engine knows of the chosen entries: their place, and the price of an hour."""
+    """Look up the price of an hour of each chosen entry, and keep account of how much its contract can still bill."""
 
     def __init__(self, books: Collection[book.Book], others: Mapping[Key, Decimal]) -> None:
         self._places: dict[Any, tuple[Entry, Contract, Service, RateTable]] = {}
@@ -80,7 +87,7 @@ class _Prices:
             self._rooms |= dict.fromkeys((entry.id for entry in each.state.entries), Room(each.state, others))
 
     def of(self, row: Row) -> Price | None:
-        """The price of an entry, None where it needs none. Raises `Invalid` where there is a reason against approving it."""
+        """Return the price of an entry, or None where it needs none. Raise `Invalid` where it must not be approved."""
         if row["billing"] == EntryBilling.NOT_BILLABLE:
             return None
         entry, contract, service, rates = self._places[row["id"]]
@@ -92,7 +99,7 @@ class _Prices:
         return found
 
     def take(self, row: Row, price: Price | None) -> None:
-        """Count an entry that was approved at `price` towards what its contract has to bill."""
+        """Add an entry that was approved at `price` to what its contract has to bill."""
         if row["id"] in self._places:
             self._rooms[row["id"]].take(self._places[row["id"]][0], price)
 

@@ -1,4 +1,4 @@
-"""What was approved and is on no document yet: it can be taken back."""
+"""List approved time that is on no document yet, so that its approval can be withdrawn."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,15 @@ from portal.database import current
 from portal.people.readers import AgentReader
 
 LOOKED_AT = 200
-"""Approvals that one page looks through, so that its cost does not grow with all that was ever billed."""
+"""How many approvals one page examines, so that its cost does not grow with everything that was ever billed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """The latest approvals that `by` may take back, newest first; `next` is the key (an approval's id) from which earlier ones follow."""
+    """Hold one page of approvals that an agent may withdraw, the latest first.
+
+    `next` is the id of the last approval examined, where earlier ones follow.
+    """
 
     rows: list[Row]
     next: int | None
@@ -49,13 +52,16 @@ order by p.approved_at desc, p.id desc
 
 
 async def list_approved(by: AgentReader, *, before: int | None = None, looked_at: int = LOOKED_AT) -> Approved:
-    """Return what is on no document among the latest approvals (with `before`: those earlier than that one), of time that `by` may decide on."""
+    """Return a page of the latest approvals that are on no document, of time that `by` may decide on.
+
+    With `before`, the id of an approval, the page begins after that one. `looked_at` bounds how many are examined.
+    """
     sql = _APPROVED.format(service=shown_service("e.service_id"))
     rows = await current().fetch(sql, by.id, by.is_admin, before, looked_at)
     return Approved([row for row in rows if row["id"] is not None], rows[0]["next"] if rows else None)
 
 
 async def rates_in_use() -> set[int]:
-    """Return the ids of the rates that an approval names as its source: such a rate cannot be removed (D17)."""
+    """Return the ids of the rates that an approval names as its source; such a rate cannot be deleted (D17)."""
     rows = await current().fetch("select r.id from rate r where exists (select from approval p where p.rate_id = r.id)")
     return {row["id"] for row in rows}

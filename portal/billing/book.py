@@ -1,6 +1,6 @@
-"""A customer's book: what the database knows of contracts, rates and open time, as values of the engine.
+"""Read contracts, rates and open time of a customer from the database as values of the engine.
 
-One `Book` per customer and currency, because a document has one currency (D45). Reading it changes nothing.
+There is one `Book` for each customer and currency, because a document has one currency (D45). Reading changes nothing.
 """
 
 from collections import defaultdict
@@ -31,12 +31,16 @@ from portal.money import digits_of
 from portal.periods import Cycle
 
 Row = Any
-"""An `asyncpg.Record`."""
+"""A database row: an `asyncpg.Record`, or a mapping with the same keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """`state` holds every open entry that may stand on a document; `exemptions` say why a service that is not taxable is exempt (D42)."""
+    """Hold what the engine needs for one customer in one currency.
+
+    `state` has every open entry that may stand on a document. `exemptions` has the reason why a service is not taxable
+    (D42), by the id of the service.
+    """
 
     customer_id: int
     currency: str
@@ -45,7 +49,7 @@ class Book:
     exemptions: dict[int, str]
 
     def only(self, entry_ids: Collection[Key]) -> "Book":
-        """The same book with these entries and no others."""
+        """Return a copy of the book that has these entries only."""
         state = self.state
         entries = tuple(entry for entry in state.entries if entry.id in entry_ids)
         approved = {id: price for id, price in state.approved.items() if id in entry_ids}
@@ -67,7 +71,7 @@ select id, currency, hourly_rate, effective_from, role_id, agent_id, customer_id
 from rate where customer_id is null or customer_id = any($1)
 """
 
-# What is approved keeps the role that was approved; what is not has its agent's role of now.
+# An approved entry keeps the role that it was approved with; any other has its agent's present role.
 _ENTRIES = """
 select e.id, e.customer_id, s.contract_id, e.service_id, e.agent_id, g.name as agent_name, g.role_id, e.work_date, e.created_at, e.billing,
        e.billable_minutes, e.hourly_rate, e.external_comment, p.id as approval_id, p.hourly_rate as approved_rate,
@@ -82,7 +86,8 @@ where e.customer_id = any($1) and e.billing <> 'not_billable' and {which}
 """
 _ALL_APPROVED = _ENTRIES.format(which="(e.state = 'approved' or e.work_date < $2)")
 
-# What is charged by time alone draws on nothing, so only services with included or prepaid minutes bring their other entries along.
+# An entry that is charged by time alone draws on nothing, so only services with included or prepaid minutes bring in
+# their other entries.
 _THESE = _ENTRIES.format(
     which="""e.id in (
   select unnest($2::bigint[]) union all
@@ -94,16 +99,18 @@ _THESE = _ENTRIES.format(
 async def load(customer_ids: Collection[int], *, unapproved_before: date = date.min) -> list[Book]:
     """Return the books of these customers, in the order of their ids and then by currency.
 
-    They hold every approved entry that no document has settled, and the unapproved ones of days before `unapproved_before`.
+    They hold every approved entry that no document has settled, and the entries that are not approved yet of days
+    before `unapproved_before`.
     """
     ids = sorted(customer_ids)
     return await _books(ids, await current().fetch(_ALL_APPROVED, ids, unapproved_before))
 
 
 async def load_these(customer_ids: Collection[int], entry_ids: Collection[int]) -> list[Book]:
-    """Return the books with these entries, approved or not, and with what competes with them for included and prepaid minutes.
+    """Return the books with these entries, approved or not, and with those that compete with them for prepaid minutes.
 
-    `customer_ids` are the customers of the entries. The cost follows the number of these entries where time is charged alone.
+    `customer_ids` are the customers of the entries. Where time is charged alone, the cost grows only with the number
+    of these entries.
     """
     ids = sorted(customer_ids)
     return await _books(ids, await current().fetch(_THESE, ids, sorted(entry_ids)))

@@ -1,8 +1,8 @@
-"""What one document can hold. Every field has a bound; what many entries come to needs one as well.
+"""Bound what one document bills: amounts are numeric(15,3), and a sum of many entries could exceed that.
 
-An approval is refused where its contract would have more to bill than one document holds, so that a run can bill all that
-is approved. A tax rate that rises afterwards may still carry a document beyond the bound: the run then leaves that document
-out, says so, and bills all others.
+An approval is refused where its contract would have more to bill than one document holds, so that a run can bill all
+that is approved. Where a VAT rate that rises later carries a document beyond the bound, the run leaves that document
+out, says so, and bills the others.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,17 +14,17 @@ from portal.money import LARGEST, hourly_amount, percent_of
 
 
 def fits(document: Document) -> bool:
-    """Tell whether the database can hold the amounts of `document`; no line and no tax is larger than its gross amount."""
+    """Return whether the database can hold the amounts of `document`; none of them is larger than its gross amount."""
     return document.gross <= LARGEST
 
 
 def fitting(billing: Billing) -> list[Document]:
-    """Return the documents that a run can write."""
+    """Return the documents of a run whose amounts the database can hold."""
     return [document for document in billing.documents if fits(document)]
 
 
 def too_large(billing: Billing) -> list[Key]:
-    """Return the entries of the documents that a run has to leave out."""
+    """Return the entries of the documents that a run leaves out because their amounts are too large."""
     return [entry for document in billing.documents if not fits(document) for entry in document.detail]
 
 
@@ -38,16 +38,16 @@ group by s.contract_id
 
 
 async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[Key, Decimal]:
-    """Return what the approved and unsettled entries that `book.load_these` leaves out come to, by contract."""
+    """Return the net amounts, by contract, of the approved unsettled entries that `book.load_these` leaves out."""
     rows = await current().fetch(_NETS, sorted(customer_ids), sorted(entry_ids))
     return {row["contract_id"]: row["net"] for row in rows}
 
 
 class Room:
-    """How much may still be approved for each contract, as if nothing were covered by included or prepaid hours."""
+    """Keep account of how much more may be approved for each contract, as if no hour were included or prepaid."""
 
     def __init__(self, state: State, others: Mapping[Key, Decimal]) -> None:
-        """Begin with the approved entries of `state`, and with the net amounts by contract of those that it leaves out (`nets_beside`)."""
+        """Begin with what the approved entries of `state` cost, and with the net amounts by contract of `others`."""
         self._digits = state.digits
         self._places = state.places()
         self._nets: dict[Key, Decimal] = dict(others)
@@ -57,12 +57,12 @@ class Room:
                 self.take(entries[id], price)
 
     def take(self, entry: Entry, price: Price | None) -> None:
-        """Count an approved entry at its price."""
+        """Add an approved entry at its price."""
         contract, _ = self._places[entry.service]
         self._nets[contract.id] = self._net_with(entry, price, contract)
 
     def has(self, entry: Entry, price: Price | None) -> bool:
-        """Tell whether a document of the contract can hold this entry beside all that is approved and not settled."""
+        """Return whether a document of the contract can hold this entry besides everything approved and not settled."""
         contract, _ = self._places[entry.service]
         net = self._net_with(entry, price, contract)
         highest = max(service.vat.rate for service in contract.services)

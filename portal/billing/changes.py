@@ -1,4 +1,7 @@
-"""Changing and deleting time that was handed in: the approval goes first, so that what was approved is what is billed (D34, C2)."""
+"""Change and delete submitted or approved time.
+
+An approval is withdrawn first, so that what is billed is always what was approved (D34, C2).
+"""
 
 from datetime import datetime
 
@@ -12,10 +15,10 @@ from portal.timekeeping.work import Work
 
 
 async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:
-    """A manager says an entry anew, whatever its state; one that was approved waits for approval again.
+    """Replace what a manager may change of an entry in any state; an approved entry has to be approved again.
 
-    Raises `Conflict` where a document has settled it or somebody changed it meanwhile, `Forbidden` for an agent,
-    `Invalid` as `TimeEntry.log` does.
+    Return the entry. Raise `Conflict` where a document has settled it or somebody changed it meanwhile, `Forbidden`
+    where `by` is no manager, `Invalid` as `TimeEntry.log` does.
     """
     row = await _free(entry_id, version, by, at)
     entry = await (await TimeEntry.find(entry_id, by)).revise(by, work, version=version, at=at)
@@ -24,7 +27,7 @@ async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentRead
 
 
 async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: datetime) -> None:
-    """A manager removes an entry, whatever its state. Raises as `change_entry` does."""
+    """Delete an entry in any state, as a manager. Raise what `change_entry` raises."""
     row = await _free(entry_id, version, by, at)
     await (await TimeEntry.find(entry_id, by)).erase(by, at=at)
     await _allocate(row)

@@ -1,4 +1,4 @@
-"""The entries that a manager chose to decide on: locked as they stand, and why a decision on one is refused."""
+"""Lock the entries that a manager chose to decide on, and say why a decision on one is refused."""
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
@@ -15,14 +15,14 @@ from portal.people.readers import AgentReader
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An entry as somebody saw it."""
+    """Name an entry in the version that somebody saw."""
 
     entry_id: int
     version: int
 
     @classmethod
     def parse(cls, text: str) -> "Choice":
-        """Read `id:version`, as a tick box sends it. Raises `Invalid`."""
+        """Return the choice that a tick box sends as `id:version`. Raise `Invalid` for other text."""
         entry_id, _, version = text.partition(":")
         if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in (entry_id, version)):
             raise Invalid({"entry": "Tick entries of the list."})
@@ -31,9 +31,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An entry that was left as it is, with the sentence that says why; `status` is the HTTP status of that kind of refusal.
+    """Hold an entry that was refused, with the sentence that says why.
 
-    `entry` is the entry's row, so that a page can name it; None where it is deleted.
+    `status` is the HTTP status of that kind of refusal. `entry` is the row of the entry, so that a page can name it,
+    or None where it was deleted.
     """
 
     entry_id: int
@@ -44,7 +45,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All-or-report: the ids of the entries that were decided on, and what was left out. `decision` is what approvals made together share."""
+    """Hold the result of a batch: the ids of the entries that were decided on, and those that were refused.
+
+    Approvals of one call share `decision`, by which they can be withdrawn together.
+    """
 
     done: tuple[int, ...]
     refused: tuple[Refused, ...]
@@ -52,7 +56,7 @@ class Outcome:
 
     @classmethod
     def of(cls, report: Report[int, Any], rows: Mapping[int, Row], decision: uuid.UUID | None = None) -> "Outcome":
-        """The outcome of a batch whose members are entries."""
+        """Return the outcome for the report of a batch whose members are entries."""
         refused = [
             Refused(entry_id, reason.sentence, reason.status, rows.get(entry_id))
             for entry_id, reason in sorted(report.refused.items())
@@ -61,7 +65,10 @@ class Outcome:
 
     @property
     def status(self) -> int:
-        """200 where anything was done, else the refusal's own status, the one of a conflict first."""
+        """Return the HTTP status of the whole batch.
+
+        It is 200 where anything was done or nothing was refused, else that of a refusal, 409 before others.
+        """
         statuses = {refused.status for refused in self.refused}
         return 200 if self.done or not statuses else Conflict.status if Conflict.status in statuses else min(statuses)
 
@@ -90,7 +97,10 @@ where e.id = any($1) order by e.id for no key update of e
 
 
 async def chosen(ids: Collection[int], by: AgentReader) -> dict[int, Row]:
-    """Lock the chosen entries, their customers before them, and return their rows by id. Raises `Forbidden` for an agent who is no manager."""
+    """Lock the chosen entries, after their customers, and return their rows by id.
+
+    Raise `Forbidden` where `by` is no manager.
+    """
     if not by.is_manager:
         raise Forbidden("Only managers may decide on time.")
     tx, ids = current(), list(ids)
@@ -106,9 +116,10 @@ async def chosen(ids: Collection[int], by: AgentReader) -> dict[int, Row]:
 
 
 async def lock_customers(customer_ids: Collection[int]) -> None:
-    """Wait for every other decision on these customers' time, and make the next ones wait, until this transaction ends.
+    """Lock these customers for decisions on their time until the transaction ends, after waiting for other holders.
 
-    Always in the order of ids, so that two managers never wait for each other. Contacts and agents go on reading and writing.
+    The locks are always taken in the order of ids, so that two managers cannot deadlock. Contacts and agents can still
+    read and write.
     """
     await current().fetch(
         "select id from customer where id = any($1) order by id for no key update", sorted(set(customer_ids))
@@ -116,12 +127,12 @@ async def lock_customers(customer_ids: Collection[int]) -> None:
 
 
 def customers_of(rows: Iterable[Row]) -> list[int]:
-    """Return the ids of the customers of these entries, in the order of ids; general time has none."""
+    """Return the ids of the customers of these entries in ascending order; general time has no customer."""
     return sorted({row["customer_id"] for row in rows if row["customer_id"] is not None})
 
 
 def why_not(row: Row, by: AgentReader, version: int | None = None) -> Refusal | None:
-    """Return why `by` cannot decide on this entry, seen in `version`, or None."""
+    """Return why `by` must not decide on this entry, or None. With `version`, refuse it also where it changed since."""
     if row["agent_id"] == by.id:
         return Forbidden(REFUSED["own"])
     if not (row["designated"] or by.is_admin):

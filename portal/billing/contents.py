@@ -1,4 +1,4 @@
-"""What stands on an invoice: its lines with the time behind each, and its tax; for pages and for the PDF alike."""
+"""Read what stands on an invoice, for pages and the PDF: its lines with the time behind each, and its VAT."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,7 +14,11 @@ from portal.database import current
 
 @dataclass(frozen=True, slots=True)
 class PrintedLine:
-    """A line as it is printed. `quantity` are hours of a time line, else 1; `unit_price` None means that its entries have various rates."""
+    """Hold a line as it is printed.
+
+    `quantity` is the hours of a line of time, and 1 of any other. `unit_price` is None where the entries have various
+    rates.
+    """
 
     position: int
     kind: str
@@ -31,24 +35,27 @@ class PrintedLine:
 
     @property
     def words(self) -> str:
-        """What the line is for: "Network care, Consultant". A label that begins with its service's name stands alone."""
+        """Return the name of the line, such as "Network care, Consultant".
+
+        It is the label alone where that begins with the name of the service.
+        """
         return self.label if self.label.startswith(self.service_name) else f"{self.service_name}, {self.label}"
 
     @property
     def case_count(self) -> int:
-        """How many cases its entries belong to."""
+        """Return to how many cases the entries of the line belong."""
         return len({row.case_number for row in self.entries if row.case_number is not None})
 
     @property
     def rates(self) -> list[tuple[str, Decimal]]:
-        """The roles and hourly rates of its entries, each pair once, in the order of the entries."""
+        """Return the pairs of role and hourly rate of the entries, each once, in the order of the entries."""
         pairs = [(row.performed_by, row.hourly_rate) for row in self.entries if row.hourly_rate is not None]
         return list(dict.fromkeys(pairs))
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Lines, tax groups, and the covered rows that no line sums."""
+    """Hold the lines of an invoice, its VAT by rate, and all rows of its time detail."""
 
     lines: tuple[PrintedLine, ...]
     vat: list[Row]
@@ -56,22 +63,22 @@ class Contents:
 
     @property
     def charged_count(self) -> int:
-        """Entries that are charged."""
+        """Return how many entries are charged."""
         return len({row.entry_id for row in self.detail if row.entry_id is not None and row.is_charged})
 
     @property
     def covered(self) -> list[DetailRow]:
-        """The rows of time that cost nothing: included, prepaid, no charge."""
+        """Return the rows of time that cost nothing: included, prepaid or at no charge."""
         return [row for row in self.detail if row.entry_id is not None and not row.is_charged]
 
     @property
     def exemptions(self) -> list[str]:
-        """Why lines bear no tax, each reason once (D42)."""
+        """Return the reasons why lines bear no VAT, each once (D42)."""
         return list(dict.fromkeys(line.exemption_reason for line in self.lines if line.exemption_reason))
 
 
 async def contents_of(invoice: Invoice) -> Contents:
-    """Read what stands on `invoice`; of a draft from its entries, of an issued one from the copies."""
+    """Return the contents of an invoice: of a draft from its entries, of an issued one from the copies."""
     fetch = current().fetch
     lines = await fetch(
         "select position, kind, label, service_name, minutes, unit_price, vat_category, vat_rate, exemption_reason, net"
@@ -108,7 +115,7 @@ def _printed(line: Row, entries: list[DetailRow], digits: int) -> PrintedLine:
 
 
 async def draft_context(draft: Invoice) -> Row:
-    """What a draft's page says of its customer and contract as they are now; it is copied when the draft is issued."""
+    """Return the present customer, contract and run of a draft, for its page; issuing copies them into the invoice."""
     return await current().fetchrow(
         "select u.id as customer_id, u.name as customer_name, u.legal_name, u.street, u.postcode, u.city, u.country, u.vat_id,"
         " t.name as contract_name, t.payment_days, t.order_reference,"

@@ -1,4 +1,4 @@
-"""What waiting entries would cost if they were approved now, each with the reason where that would be refused."""
+"""Compute what entries that wait for approval would cost if they were approved now, or why they would be refused."""
 
 import asyncio
 from collections import defaultdict
@@ -18,12 +18,15 @@ WITHOUT_PRICE = {
     RefusalReason.NO_RATE: "no rate",
     RefusalReason.NO_ROLE: "no role",
 }
-"""What stands in place of the amount where the engine refuses to approve."""
+"""What a page shows in place of an amount, by the reason why the engine refuses to approve."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`amount` in `currency`, or None and the word that stands `instead` of it. `refusal`: the sentence against approving the entry."""
+    """Hold what an entry would cost: an `amount` in `currency`, or None and the word shown `instead`.
+
+    `refusal` is the sentence against approving the entry, or "".
+    """
 
     amount: Decimal | None = None
     currency: str = ""
@@ -32,14 +35,14 @@ class Cost:
 
 
 class Priced(Protocol):
-    """Whatever has a cost."""
+    """Describe anything that has a cost."""
 
     @property
     def cost(self) -> Cost: ...
 
 
 def amounts_of(entries: Iterable[Priced]) -> dict[str, Decimal]:
-    """Return the sums of the amounts by currency; currencies are never added up."""
+    """Return the sums of the amounts by currency; amounts in different currencies are never added up."""
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for entry in entries:
         if entry.cost.amount is not None:
@@ -48,10 +51,10 @@ def amounts_of(entries: Iterable[Priced]) -> dict[str, Decimal]:
 
 
 async def costs_of(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[int, Cost]:
-    """Return the costs of these entries of these customers by id, as the engine would allocate them if all were approved now.
+    """Return the cost of each of these entries by id, as the engine would allocate them if all were approved now.
 
-    What may stand on no document has none. The engine runs in a thread: where many entries share included or prepaid minutes it takes long,
-    and everybody else is served meanwhile.
+    `customer_ids` are their customers. An entry that no document may hold has no cost. The engine runs in a thread,
+    because it takes long where many entries share prepaid minutes and would block all other requests.
     """
     books = await book.load_these(customer_ids, entry_ids)
     return await asyncio.to_thread(lambda: dict(cost for of in books for cost in _costs(of, set(entry_ids))))

@@ -1,7 +1,8 @@
-"""The time behind an invoice or a statement: what its customer may read of it, and the CSV (S0.19, D55, D57).
+"""Read and export the time behind an invoice or a statement, as its customer may see it (S0.19, D55, D57).
 
-One row for each allocation, then one for each line that is no time, so that the amounts sum to the invoice's net. Who worked is
-named by the role that was billed; actual minutes, own descriptions and what was not billable are not even asked for.
+There is one row for each allocation, then one for each line that is not time, so that the amounts sum to the invoice's
+net. Agents appear as the role that was billed; worked minutes, internal descriptions and time that is not billable are
+not even read.
 """
 
 import uuid
@@ -15,11 +16,14 @@ from portal.database import current
 from portal.exports import Column, Kind, Sheet
 
 WITHOUT_ROLE = "Agent"
-"""Stands where an agent had no role when the time was approved."""
+"""What stands in the column of the role where the agent had none when the time was approved."""
 
 
 class DetailRow(NamedTuple):
-    """In the order of the table's columns; `line` is the position of the invoice's line that sums it, None where it is covered."""
+    """Hold one row of the time detail, its fields in the order of the columns.
+
+    `line` is the position of the invoice line that sums the row, or None where the time is covered.
+    """
 
     position: int
     entry_id: int | None
@@ -37,11 +41,11 @@ class DetailRow(NamedTuple):
 
     @property
     def is_charged(self) -> bool:
-        """Whether it costs something, or would at another rate."""
+        """Return whether the row is charged, even if at a rate of 0."""
         return self.covered_by == COVERED_BY["charged"]
 
 
-# An entry whose minutes count nothing has no allocation, and a row at 0.00 all the same.
+# An entry that counts no minutes has no allocation, and still gets a row at 0.00.
 _TIME = """
 select e.id, l.position as line, e.work_date, c.number, s.name as service_name, p.role_name, e.external_comment,
        coalesce(a.kind, 'no_charge') as kind, coalesce(a.minutes, 0) as minutes, case when a.kind = 'charged' then a.hourly_rate end as hourly_rate,
@@ -65,7 +69,10 @@ select position as line, service_name, label, currency, net from invoice_line wh
 
 
 async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
-    """The rows of a draft, or of a document in the making, from the entries themselves. Agents only."""
+    """Return the rows of a draft, or of a document that is being made, from the entries themselves.
+
+    Only agents can read them.
+    """
     time = await current().fetch(_TIME, invoice_id, statement_id)
     other = await current().fetch(_OTHER, invoice_id)
     rows = [
@@ -84,7 +91,7 @@ async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None 
 
 
 async def copied(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
-    """The rows as they were copied when the document became final; row-level security says whose."""
+    """Return the rows that were copied when the document became final; row-level security hides those of others."""
     rows = await current().fetch(
         "select position, entry_id, line_position, work_date, case_number, service_name, performed_by, external_comment, covered_by, minutes,"
         " hourly_rate, currency, amount from detail_row where invoice_id = $1 or statement_id = $2 order by position",
@@ -101,7 +108,7 @@ async def copy(
     invoice_id: int | None = None,
     statement_id: uuid.UUID | None = None,
 ) -> None:
-    """Keep the rows for good, under the document that becomes final in this transaction."""
+    """Store a copy of the rows under the document that becomes final in this transaction."""
     await current().executemany(
         "insert into detail_row (customer_id, invoice_id, statement_id, position, entry_id, line_position, work_date, case_number, service_name,"
         " performed_by, external_comment, covered_by, minutes, hourly_rate, currency, amount)"
@@ -111,7 +118,7 @@ async def copy(
 
 
 def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
-    """The rows as they are exported; counted minutes, never actual ones."""
+    """Return the rows as a sheet for export, with counted minutes and never worked ones."""
     columns = [
         Column("Date", Kind.DATE),
         Column("Case"),
@@ -148,7 +155,7 @@ def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
 
 
 def _price(rate: Decimal | None, digits: int) -> Decimal | None:
-    """An hourly rate with the currency's decimals, or all four where it has more."""
+    """Return an hourly rate rounded to the decimals of the currency, or as it is where it has more."""
     if rate is None:
         return None
     short = rate.quantize(Decimal(1).scaleb(-digits))

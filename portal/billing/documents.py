@@ -1,4 +1,4 @@
-"""The files of a document: made once, when it becomes final, and kept byte for byte with their SHA-256 (R65, D37)."""
+"""Make the files of a document once, when it becomes final, and keep them unchanged with their SHA-256 (R65, D37)."""
 
 import uuid
 from datetime import date
@@ -19,14 +19,14 @@ from portal.render import documents as paper
 from portal.render import formats
 
 VARIOUS = "various rates"
-"""Stands for the price of a line whose entries do not share one (C11)."""
+"""What is printed as the price of a line whose entries have different rates (C11)."""
 
 CJK = {"JP": "JP", "KR": "KR", "TW": "TC", "HK": "HK", "MO": "HK"}
-"""In which form Chinese characters are printed, by the buyer's country: the same code point looks different in each."""
+"""The form of Chinese characters to print, by the buyer's country: one code point looks different in each."""
 
 
 class Numbering(NamedTuple):
-    """What an invoice gets when it is issued."""
+    """Hold what an invoice gets when it is issued: its number and its dates."""
 
     number: str
     issue_date: date
@@ -41,7 +41,7 @@ async def keep(
     invoice_id: int | None = None,
     statement_id: uuid.UUID | None = None,
 ) -> None:
-    """Store a file (`pdf` or `csv`) with the document that becomes final in this transaction."""
+    """Store a file (`pdf` or `csv`) of the document that becomes final in this transaction."""
     await current().execute(
         "insert into document (customer_id, invoice_id, statement_id, kind, content, sha256) values ($1, $2, $3, $4, $5, $6)",
         customer_id, invoice_id, statement_id, kind, content, sha256(content).digest(),
@@ -49,7 +49,10 @@ async def keep(
 
 
 async def hand_out(kind: str, document: Invoice | Statement) -> bytes:
-    """The file (`pdf` or `csv`) as it was stored, for who has found the document; the audit says who got it (R89). Raises `NotFound`."""
+    """Return a stored file (`pdf` or `csv`) of a document, and record in the audit log who got it (R89).
+
+    The caller has found the document through the reader. Raise `NotFound` where there is no such file.
+    """
     tx = current()
     if isinstance(document, Invoice):
         invoice_id, statement_id, subject = document.id, None, ("invoice", document.id)
@@ -66,21 +69,24 @@ async def hand_out(kind: str, document: Invoice | Statement) -> bytes:
 
 
 def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:
-    """The time detail as a file; its amounts sum to the invoice's net, so the totals are not in it (D55)."""
+    """Return the time detail as a CSV file; its amounts sum to the invoice's net, so it has no row of totals (D55)."""
     return write_csv(detail.sheet(title, rows, digits_of(currency)))
 
 
 async def pdf(
     invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering, logo: bytes | None
 ) -> bytes:
-    """Return the invoice on paper, with the company's logo (PNG) if it has one. Raises `Unavailable`."""
+    """Return the invoice as a PDF, with the company's logo (PNG) if it has one.
+
+    Raise `Unavailable` where it cannot be typeset.
+    """
     with formats.reading(None, None, None):
         data = _data(invoice, contents, parties, numbering) | {"logo": None if logo is None else list(logo)}
     return await paper.pdf("invoice.typ", data)
 
 
 def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering) -> dict[str, Any]:
-    """What the template shows, as text."""
+    """Return what the typst template prints, as formatted text."""
     currency, seller, buyer, contract = invoice.currency, parties["seller"], parties["buyer"], parties["contract"]
     bank = parties["bank"]
     gross = formats.money(invoice.gross, currency)
@@ -142,7 +148,7 @@ def _line(line: PrintedLine, currency: str) -> dict[str, str]:
 
 
 def _price(price: Decimal, currency: str) -> str:
-    """With the currency's decimals, or all four where it needs them."""
+    """Return a price with the decimals of its currency, or with all four where it has more."""
     is_exact = price == round_half_up(price, digits_of(currency))
     return formats.amount(price, currency) if is_exact else formats.number(price, 4)
 

@@ -1,4 +1,7 @@
-"""Drafts: made by a run from what the engine says, taken apart again entry by entry or as a whole. Settled means: stands here."""
+"""Write drafts from what the engine computes, take single entries off them, and delete them.
+
+An entry counts as settled while a draft, an issued invoice or a statement holds it.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -20,7 +23,10 @@ GONE = "It is issued or deleted meanwhile."
 
 
 async def store(of: Book, document: Document, run_id: int) -> int:
-    """Write an invoice of the engine as a draft, and settle its entries. The customer is locked, its allocations are written. Gives the id."""
+    """Store an invoice of the engine as a draft, settle its entries, and return its id.
+
+    The caller has locked the customer and has written the allocations.
+    """
     first, last = supply_of(of, document)
     invoice_id: int = await current().fetchval(
         "insert into invoice (customer_id, contract_id, run_id, state, until, currency, supply_from, supply_to, net, tax, gross)"
@@ -63,7 +69,7 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
 async def settle(
     customer_id: int, entry_ids: Sequence[Key], *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None
 ) -> None:
-    """Put entries on a document; the database refuses what is not approved as it stands, and what is settled already."""
+    """Record that a document settles these entries; the database refuses entries not approved or settled already."""
     await current().execute(
         "insert into settled_entry (entry_id, customer_id, invoice_id, statement_id) select id, $2, $3, $4 from unnest($1::bigint[]) as e (id)",
         list(entry_ids), customer_id, invoice_id, statement_id,
@@ -71,7 +77,7 @@ async def settle(
 
 
 def supply_of(of: Book, document: Document) -> tuple[date, date]:
-    """First and last day of what the document is for: its work days, and the days that its fees pay for (D43)."""
+    """Return the first and last day of what the document is for: of its work and of the days its fees pay for (D43)."""
     entries: dict[Key, Entry] = {entry.id: entry for entry in of.state.entries}
     days = [entries[id].date for id in document.detail]
     for line in document.lines:
@@ -81,10 +87,11 @@ def supply_of(of: Book, document: Document) -> tuple[date, date]:
 
 
 async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> Invoice | None:
-    """Free one entry and write the rest of the draft anew, at the prices that were approved; the entry comes into the next run.
+    """Take one entry off the draft and compute the rest anew at the approved prices; the next run bills the entry.
 
-    None: nothing was left to charge, so the draft is gone and its covered time is free as well. Raises `Conflict` where the draft
-    was issued or deleted or has not that entry any more, `Forbidden`.
+    Return the draft, or None where nothing to charge was left: then the draft is deleted and its covered time is free
+    too. Raise `Conflict` where the draft was issued or deleted or does not have the entry, `Forbidden` where `by` is
+    no manager.
     """
     draft = await _locked(draft_id, by)
     settled = [
@@ -114,7 +121,10 @@ async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetim
 
 
 async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Free all that is on the draft and remove it; no number is lost by it. Raises `Conflict` where it was issued or deleted, `Forbidden`."""
+    """Delete the draft and free everything on it; drafts have no number, so none is lost.
+
+    Raise `Conflict` where it was issued or deleted, `Forbidden` where `by` is no manager.
+    """
     draft = await _locked(draft_id, by)
     await _empty(draft_id)
     await current().execute("delete from invoice where id = $1", draft_id)
@@ -123,7 +133,7 @@ async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:
-    """The draft with its customer locked before it, as every decision on time does."""
+    """Return the draft with a lock on it and, before that, on its customer, as every decision on time does."""
     if not by.is_manager:
         raise Forbidden("Only managers may change drafts.")
     customer_id = await current().fetchval("select customer_id from invoice where id = $1", draft_id)
@@ -148,7 +158,7 @@ async def _empty(draft_id: int) -> None:
 
 
 async def _document(entry_ids: list[Key], draft: Invoice) -> tuple[Book, Document] | None:
-    """Return what the engine makes of these entries alone, None where there is nothing to charge."""
+    """Return the invoice that the engine makes of these entries alone, or None where there is nothing to charge."""
     wanted = {int(id) for id in entry_ids}
     for of in await book.load_these([draft.customer_id], wanted):
         part = of.only(wanted)

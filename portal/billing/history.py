@@ -1,4 +1,4 @@
-"""What earlier runs made, and what each skipped and why (D47)."""
+"""Read what earlier billing runs made, and what each one skipped and why (D47)."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from portal.people.readers import AgentReader
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run with what is left of its documents (a deleted draft leaves no trace here) and the entries that it left out."""
+    """Hold a run, the documents of it that still exist (deleted drafts do not), and the entries it skipped."""
 
     run: Row
     documents: list[Row]
@@ -45,7 +45,10 @@ left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, fol
 
 
 async def past_runs(after: str = "", limit: int = 12) -> Page:
-    """The last runs, newest first, with how much each made and skipped; `after` is the id of the last one of the page before. Managers only."""
+    """Return a page of runs, the latest first, with how much each made and skipped.
+
+    `after` is the id of the last run of the page before. Only managers may ask.
+    """
     known = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
     rows = await current().fetch(
         f"{_RUNS} where $1::bigint is null or r.id < $1 order by r.id desc limit $2", known, limit + 1
@@ -54,7 +57,7 @@ async def past_runs(after: str = "", limit: int = 12) -> Page:
 
 
 async def find_run(run_id: int, reader: AgentReader) -> PastRun:
-    """Raises `NotFound`."""
+    """Return the run with its documents and skipped entries. Raise `NotFound`, also for a reader who is no manager."""
     row = await current().fetchrow(f"{_RUNS} where r.id = $1", run_id) if reader.is_manager else None
     if row is None:
         raise NotFound

@@ -1,6 +1,6 @@
-"""What must hold of all money and time at every moment: each is a query that must return no row (domain.md, Invariants; R94).
+"""Check what must always hold of money and time (R94): each invariant is a query that must return no row.
 
-Two of domain.md's wait for the vouchers: a ledger never below 0, and the customer of a voucher.
+Two invariants wait for vouchers: a ledger never below 0, and a voucher of the same customer as what it pays for.
 """
 
 from portal.database import current
@@ -93,11 +93,11 @@ INVARIANTS: dict[str, str] = {
         union all
         select d.id from document d join invoice i on i.id = d.invoice_id where i.state = 'draft'""",
 }
-"""By what each one says."""
+"""The queries by the fact that each one checks."""
 
 
 async def violations() -> dict[str, list[str]]:
-    """The invariants that do not hold now, each with the rows that break it; empty as long as all is well."""
+    """Return the invariants that do not hold, each with the rows that break it; nothing where all is well."""
     broken = {}
     for sentence, sql in INVARIANTS.items():
         if rows := await current().fetch(sql):

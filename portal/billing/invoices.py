@@ -1,4 +1,4 @@
-"""`Invoice`: a draft, then issued: numbered and frozen by the database (D37)."""
+"""Define invoices: drafts at first, then issued, which means numbered and frozen by the database (D37)."""
 
 import json
 from dataclasses import dataclass
@@ -21,7 +21,10 @@ PAGE = 25
 
 
 class Invoice(Table, tablename="invoice"):
-    """What one contract owes for the work up to a date. Amounts have the currency's decimals; `supply_to` is the last day, included."""
+    """What one contract owes for work up to a date.
+
+    Amounts have the decimals of the currency; `supply_to` is the last day included.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -46,23 +49,26 @@ class Invoice(Table, tablename="invoice"):
 
     @property
     def is_issued(self) -> bool:
-        """Whether it has its number and can never change."""
+        """Return whether the invoice has a number and can no longer change."""
         return bool(self.state == "issued")
 
     @property
     def digits(self) -> int:
-        """Decimals of its amounts."""
+        """Return how many decimals its amounts have."""
         return digits_of(self.currency)
 
     @property
     def copied(self) -> dict[str, Any]:
-        """Seller, buyer, bank and contract as they were when it was issued: `seller`, `buyer`, `bank`, `contract`, `issued_by`."""
+        """Return the copies made when it was issued: `seller`, `buyer`, `bank`, `contract` and `issued_by`."""
         parties: dict[str, Any] = json.loads(self.parties or "{}")
         return parties
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
-        """Managers see all, other agents none; contacts with the right to invoices see what was issued to their customer."""
+        """Return a query of the invoices that `reader` may see.
+
+        Managers see all, other agents none, contacts with the right to invoices those issued to their customer.
+        """
         if isinstance(reader, ContactReader):
             issued = And(cls.customer_id == reader.customer_id, cls.state == "issued")
             return cls.objects().where(issued if reader.sees_invoices else WhereRaw("false"))
@@ -71,17 +77,17 @@ class Invoice(Table, tablename="invoice"):
 
     @classmethod
     async def find(cls, number: str, reader: Reader | System) -> Self:
-        """An issued one, by its number. Raises `NotFound`."""
+        """Return the issued invoice with this number if `reader` may see it, else raise `NotFound`."""
         return _found(await cls.visible_to(reader).where(cls.number == number).first())
 
     @classmethod
     async def find_draft(cls, draft_id: int, reader: Reader | System) -> Self:
-        """A draft, by its id. Raises `NotFound`, also once it is issued."""
+        """Return the draft with this id if `reader` may see it, else raise `NotFound`, also after it was issued."""
         return _found(await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "draft").first())
 
     @classmethod
     async def number_of(cls, draft_id: int, reader: Reader | System) -> str | None:
-        """The number that a former draft was issued under; None for one that is a draft still, or is gone."""
+        """Return the number under which a draft was issued, or None where it is still a draft or was deleted."""
         row = await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "issued").first()
         return row.number if row else None
 
@@ -93,21 +99,27 @@ def _found(invoice: Any) -> Any:
 
 
 def refuse_without_right(reader: ContactReader) -> None:
-    """Without the right to invoices there is nothing at their addresses. Raises `NotFound`."""
+    """Raise `NotFound` for a contact without the right to invoices, as if the page did not exist."""
     if not reader.sees_invoices:
         raise NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of a list; `next_after` is the number or id to go on after, None on the last page."""
+    """Hold one page of a list.
+
+    `next_after` is the cursor of the next page, the number or id of the last row, and None on the last page.
+    """
 
     rows: list[Row]
     next_after: str | None
 
     @classmethod
     def of(cls, rows: list[Row], key: str, limit: int) -> Self:
-        """The first `limit` of `rows`, of which one more was fetched to see whether the list goes on; `key` is its column to go on after."""
+        """Return a page of the first `limit` rows; one row more was fetched to see whether the list goes on.
+
+        `key` is the column whose value is the cursor.
+        """
         return cls(rows[:limit], str(rows[limit - 1][key]) if len(rows) > limit else None)
 
 
@@ -122,9 +134,10 @@ order by i.issued_at desc, i.id desc limit $3
 
 
 async def listed(sql: str, reader: Reader, customer_id: int | None, after: object, *, key: str, limit: int) -> Page:
-    """A page of documents by `sql` ($1 customer or null, $2 where to go on, $3 how many), of those that `reader` may see.
+    """Return a page of the documents that `reader` may see, by `sql` ($1 customer or null, $2 cursor, $3 limit).
 
-    Contacts with the right to invoices see their own customer's whatever `customer_id` says, managers all, others none.
+    A contact with the right to invoices sees those of their own customer, whatever `customer_id` says; managers see
+    all, others none.
     """
     if isinstance(reader, ContactReader):
         sees, customer_id = reader.sees_invoices, reader.customer_id
@@ -136,12 +149,12 @@ async def listed(sql: str, reader: Reader, customer_id: int | None, after: objec
 async def list_issued(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> Page:
-    """Issued invoices that `reader` may see, newest first; those of a contact's own customer whatever `customer_id` says."""
+    """Return a page of the issued invoices that `reader` may see, newest first. `after` is the cursor."""
     return await listed(_LIST, reader, customer_id, after or None, key="number", limit=limit)
 
 
 async def latest(reader: ContactReader, limit: int = 3) -> list[Row]:
-    """The newest invoices of a contact's customer, for the home page; none without the right to them."""
+    """Return the newest invoices of a contact's customer, for the home page; none without the right to invoices."""
     return (await list_issued(reader, limit=limit)).rows
 
 
@@ -160,7 +173,10 @@ order by folded(customer_name), id limit $3
 async def list_drafts(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> Page:
-    """Drafts by customer, each with the `total` of all; managers only. `after` is the id of the last one of the page before."""
+    """Return a page of the drafts by customer, each row with the `total` of all; others than managers get none.
+
+    `after` is the cursor, the id of the last draft of the page before.
+    """
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return Page([], None)
     known = int(after) if after and after.isascii() and after.isdigit() and len(after) < 19 else None
@@ -168,7 +184,7 @@ async def list_drafts(
 
 
 async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> None:
-    """Remember when a contact first opened it; the only thing that reading an invoice changes."""
+    """Record when a contact first opened the invoice; reading an invoice changes nothing else."""
     await current().execute(
         "insert into invoice_seen (customer_id, invoice_id, contact_id, seen_at) values ($1, $2, $3, $4) on conflict do nothing",
         invoice.customer_id, invoice.id, reader.id, at,
@@ -176,7 +192,7 @@ async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> 
 
 
 async def seen(invoice: Invoice) -> list[Row]:
-    """Who of the customer opened it, and when first."""
+    """Return which contacts of the customer opened the invoice, and when each did so first."""
     return await current().fetch(
         "select s.contact_id, c.name, s.seen_at from invoice_seen s join contact c on c.id = s.contact_id where s.invoice_id = $1 order by s.seen_at",
         invoice.id,

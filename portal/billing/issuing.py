@@ -1,4 +1,4 @@
-"""Issuing a draft: its number, the copies of all it says, its files; from then on nothing of it changes (D36, D37)."""
+"""Issue drafts: number them, copy everything they say and make their files; they never change afterwards (D36, D37)."""
 
 import json
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from portal.render.letters import printing_note
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something without which no invoice can be issued, with the address where it is set up."""
+    """Name something that is needed before an invoice can be issued, with the URL of the page where it is set up."""
 
     sentence: str
     address: str
 
 
 async def missing() -> list[Missing]:
-    """What has to be set up before the first invoice; nothing, as a rule."""
+    """Return what still has to be set up before the first invoice can be issued; usually nothing."""
     wanted = []
     if await Company.find() is None:
         wanted.append(
@@ -40,10 +40,11 @@ async def missing() -> list[Missing]:
 
 
 async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
-    """Give a draft its number and freeze it with its PDF, its CSV and all that they say. Nothing is computed anew.
+    """Give a draft its number and freeze it with its PDF, its CSV and everything they say; no amount is computed anew.
 
-    The date is that of `at` in the company's zone; a number never bears an earlier instant than the one before it. Raises
-    `Conflict` where it is issued already, `NotFound`, `Forbidden`, and `Invalid` where the company or the numbers are not set up.
+    Return the issued invoice. Its date is that of `at` in the company's zone; no number has an earlier instant of
+    issue than the one before it. Raise `Conflict` where it is issued already, `NotFound`, `Forbidden`, and `Invalid`
+    where the company or the number series is not set up.
     """
     invoice = await _locked(draft_id, by)
     if lacking := await missing():
@@ -52,7 +53,8 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
     contents = await contents_of(invoice)
     await detail.copy(contents.detail, invoice.customer_id, invoice_id=invoice.id)
 
-    # The number stands in the PDF, so that is set with the likely one: then the counter is locked only for a moment.
+    # The PDF shows the number, so it is typeset with the likely one first: then the counter is locked only for a
+    # moment.
     likely = _numbering(await _next_number(), at, payment_days, zone)
     picture = await logo.find()
     pdf = await documents.pdf(invoice, contents, parties, likely, picture)
@@ -84,7 +86,10 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
 
 
 async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
-    """Return a sentence on the letters of a draft that its PDF cannot show, or "" where it can show all. The company is set up."""
+    """Return a sentence that names the letters of a draft which its PDF cannot show, or "".
+
+    The company must be set up.
+    """
     parties, _, _ = await _parties(draft, by)
     texts = [value for party in parties.values() if isinstance(party, dict) for value in party.values()]
     texts += [line.words for line in contents.lines] + contents.exemptions
@@ -92,7 +97,7 @@ async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
 
 
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:
-    """The draft, which nobody else can change or issue until this transaction ends."""
+    """Return the draft with a lock, so that nobody else can change or issue it until the transaction ends."""
     if not by.is_manager:
         raise Forbidden("Only managers may issue invoices.")
     row = await current().fetchrow("select state, number from invoice where id = $1 for update", draft_id)
@@ -121,7 +126,7 @@ _NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
 
 
 async def _parties(invoice: Invoice, by: AgentReader) -> tuple[dict[str, Any], int, str]:
-    """Who bills whom and where to pay, as it stands now; the days until payment; the company's zone."""
+    """Return seller, buyer, bank and contract as they are now, the days until payment, and the company's zone."""
     row = await current().fetchrow(_PARTIES, invoice.contract_id)
     seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))
     iban = seller["iban"].replace(" ", "")

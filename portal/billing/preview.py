@@ -1,4 +1,4 @@
-"""What a run would make and leave out: the same call of the engine as the run's, and nothing is written."""
+"""Show what a billing run would make and skip, by the same call of the engine as the run, without writing anything."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,10 @@ from portal.folding import folded
 
 @dataclass(frozen=True, slots=True)
 class Becoming:
-    """One document to be: minutes, and money in `currency`. `open_count` and `held_count` are entries of the contract that are left out."""
+    """Describe a document that a run would make: its minutes, and its amounts in `currency`.
+
+    `open_count` and `held_count` are the entries of the contract that the run would skip.
+    """
 
     customer_id: int
     customer_name: str
@@ -36,7 +39,7 @@ class Becoming:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """Entries of one customer that a run leaves out for one reason, and who worked them when."""
+    """Describe the entries of one customer that a run would skip for one reason, with the agents who logged them."""
 
     customer_id: int
     customer_name: str
@@ -50,7 +53,7 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What all documents in one currency come to; currencies are never added up."""
+    """Hold the total of all documents in one currency; amounts in different currencies are never added up."""
 
     currency: str
     covered_minutes: int
@@ -62,7 +65,7 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a run up to `until`, that day not included, would do now."""
+    """Hold what a run up to `until` (that day not included) would do now."""
 
     until: date
     documents: tuple[Becoming, ...]
@@ -70,27 +73,27 @@ class Preview:
 
     @property
     def invoice_count(self) -> int:
-        """How many drafts it would make."""
+        """Return how many drafts the run would make."""
         return sum(document.kind == "invoice" for document in self.documents)
 
     @property
     def statement_count(self) -> int:
-        """How many statements it would make."""
+        """Return how many statements the run would make."""
         return len(self.documents) - self.invoice_count
 
     @property
     def omitted_minutes(self) -> int:
-        """Counted minutes that would be left out."""
+        """Return how many counted minutes the run would skip."""
         return sum(omitted.minutes for omitted in self.omitted)
 
     @property
     def cuts_a_period(self) -> bool:
-        """Whether the date lies inside a billing period of a contract that would be billed."""
+        """Return whether `until` lies inside a billing period of a contract that the run would bill."""
         return any(document.is_inside_period for document in self.documents)
 
     @property
     def sums(self) -> list[Sum]:
-        """The totals, one per currency."""
+        """Return the totals, one for each currency."""
         groups: dict[str, list[Becoming]] = defaultdict(list)
         for document in self.documents:
             groups[document.currency].append(document)
@@ -109,7 +112,7 @@ def _sum(currency: str, documents: Sequence[Becoming]) -> Sum:
 
 
 async def preview_run(until: date) -> Preview:
-    """Ask the engine what it would bill of all customers' open time of days before `until`."""
+    """Return what a run up to `until` would make of the open time of all customers."""
     books = await load_books(await waiting_customers(until), until)
     billed = compute_or_report(books, lambda key: bill(books[key].state, until))
     names = await _names(of.customer_id for of in books.values())

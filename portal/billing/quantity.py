@@ -1,4 +1,4 @@
-"""The quantity that is printed beside a price (D6)."""
+"""Choose the quantity that is printed beside a unit price (D6)."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -6,14 +6,15 @@ from fractions import Fraction
 from portal.money import divide_half_up, round_half_up
 
 FEWEST, MOST = 2, 12
-"""Decimals."""
+"""The fewest and the most decimals of a printed quantity."""
 
 
 def printed_hours(minutes: int, unit_price: Decimal | None, net: Decimal, digits: int) -> Decimal:
-    """Hours with as few decimals, two at least, as make `hours x unit_price` round to `net` (PEPPOL-EN16931-R120).
+    """Return hours with the fewest decimals, two at least, for which `hours x unit_price` rounds to `net`.
 
-    Where no rounding of the true hours does, because each entry was rounded to the cent by itself, it is the nearest figure
-    that does: three times 20 min at 100.00 are 99.99, so 0.9999 h. Without a shared price: the hours with four decimals at most.
+    PEPPOL-EN16931-R120 demands that. Each entry is rounded to the cent by itself, so the true hours may not fit: three
+    times 20 min at 100.00 make 99.99. The hours are then the nearest figure that does fit, 0.9999 h. Without a shared
+    price, return the hours with four decimals at most.
     """
     if unit_price is None:
         return divide_half_up(Decimal(minutes), 60, 4)

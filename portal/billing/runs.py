@@ -1,6 +1,6 @@
-"""Billing runs: what is due up to a date becomes drafts and statements, customer by customer; what is left out is kept with its reason.
+"""Run billing: turn what is due up to a date into drafts and statements for each customer, and record what was skipped.
 
-A preview is the same call of the engine, and writes nothing. A run that is repeated finds nothing left (D47).
+A preview makes the same call of the engine and writes nothing. A run that is repeated finds nothing left (D47).
 """
 
 import uuid
@@ -21,12 +21,12 @@ from portal.people.readers import AgentReader
 from portal.periods import period_of, today
 
 UNTICKED, TOO_LARGE, FAILED = "customer_unticked", "too_large", "failed"
-"""Reasons of a run to leave out what the engine would bill."""
+"""Reasons to skip an entry that the engine itself would bill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run made: drafts by their ids, statements by theirs."""
+    """Hold the ids of the drafts and the statements that a run made."""
 
     id: int
     draft_ids: tuple[int, ...]
@@ -34,17 +34,20 @@ class Run:
 
 
 async def offered(at: datetime) -> date:
-    """The date a run is offered for: the first of this month in the company's zone."""
+    """Return the date that the form for a run begins with: the first of this month in the company's zone."""
     return today(await _zone(), at).replace(day=1)
 
 
 async def latest_until(at: datetime) -> date:
-    """The latest date a run goes up to: tomorrow in the company's zone."""
+    """Return the latest date that a run may go up to: tomorrow in the company's zone."""
     return today(await _zone(), at) + timedelta(days=1)
 
 
 async def parse_until(text: str, at: datetime) -> date:
-    """A date that somebody chose, the offered one where it is empty. At most tomorrow in the company's zone. Raises `Invalid`."""
+    """Return the date that somebody typed, or the offered one for an empty text.
+
+    Raise `Invalid` for one after tomorrow.
+    """
     if not text:
         return await offered(at)
     try:
@@ -57,12 +60,12 @@ async def parse_until(text: str, at: datetime) -> date:
 
 
 async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
-    """Make a draft or a statement per contract of the ticked customers, for all that is approved of days before `until`.
+    """Make a draft or a statement for each contract of the ticked customers, of time approved for days before `until`.
 
-    None: nothing can be billed, and nothing was written. A document that the database cannot hold is left out, and so are those
-    of a customer for whom anything else fails. What is left out, and what customers have that are not ticked, is kept among what
-    was skipped.
-    Raises `Forbidden` for an agent who is no manager, `Invalid` (`until`, `customer`).
+    Return the run, or None where there was nothing to bill; then nothing is written. A document that the database
+    cannot hold is skipped, and so is a customer for whom anything else fails. The run records everything that it
+    skipped, also what customers that are not ticked have open. Raise `Forbidden` where `by` is no manager, `Invalid`
+    for a bad date or without a ticked customer.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may bill.")
@@ -98,7 +101,7 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
 
 
 BookKey = tuple[int, str]
-"""A customer's id and a currency."""
+"""The id of a customer, and a currency."""
 
 
 async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
@@ -113,7 +116,7 @@ def due(of: Book, until: date) -> list[Entry]:
 
 
 async def waiting_customers(until: date) -> list[int]:
-    """Customers with open time of days before `until` that may stand on a document."""
+    """Return the ids of the customers with open time of days before `until` that may stand on a document."""
     return [
         row["customer_id"]
         for row in await current().fetch(
@@ -125,7 +128,7 @@ async def waiting_customers(until: date) -> list[int]:
 
 
 def is_inside_period(of: Book, contract_id: int, until: date) -> bool:
-    """Whether `until` cuts a billing period of the contract in two."""
+    """Return whether `until` lies inside a billing period of the contract, and so cuts it in two."""
     contract = next(contract for contract in of.state.contracts if contract.id == contract_id)
     return period_of(contract.anchor, contract.cycle, until).start != until
 
@@ -145,7 +148,10 @@ async def _make(of: Book, document: Document, run_id: int, by: AgentReader, at: 
 
 
 async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at: datetime) -> uuid.UUID:
-    """A statement is final at once: detail and CSV are copied as for an issued invoice."""
+    """Store a statement, which is final at once, and return its id.
+
+    Its detail and its CSV are stored as those of an issued invoice are.
+    """
     id, (first, last) = uuid.uuid4(), drafts.supply_of(of, document)
     contract = next(contract for contract in of.state.contracts if contract.id == document.contract)
     await current().execute(
@@ -158,7 +164,7 @@ async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at:
     await detail.copy(rows, of.customer_id, statement_id=id)
     content = documents.csv(f"Statement of {contract.name}", rows, of.currency)
     await documents.keep("csv", content, of.customer_id, statement_id=id)
-    # A statement has no number that an outbox row could name: the run and the customer lead to it.
+    # A statement has no number that an outbox row could name, so the row names the run and the customer.
     await outbox.tell(
         kind="statement.made", subject_id=run_id, customer_id=of.customer_id, contact_may_know=True, actor=by, at=at
     )
@@ -190,7 +196,7 @@ async def _skip(run_id: int, billed: Iterable[tuple[Book, Billing]], unticked: I
 
 
 async def _skip_failed(run_id: int, key: BookKey, entry_ids: Iterable[Key], why: Refusal) -> None:
-    """Keep what could not be billed, with the sentence that says why; it waits for the next run."""
+    """Record the entries that could not be billed, with the sentence that says why; the next run tries them again."""
     await current().executemany(
         "insert into skipped_entry (run_id, entry_id, customer_id, reason, sentence) values ($1, $2, $3, $4, $5)",
         [(run_id, entry_id, key[0], FAILED, why.sentence) for entry_id in entry_ids],

@@ -1,4 +1,4 @@
-"""What people read where billing refuses or leaves out something, and the words for its closed sets."""
+"""Hold the sentences that people read where billing refuses or skips an entry, and the words for what pays for one."""
 
 REFUSED: dict[str, str] = {
     "own": "This is your own time. Another manager has to decide on it.",
@@ -13,7 +13,7 @@ REFUSED: dict[str, str] = {
     "too_large": "With it, “{contract.name}” has more to bill than one document can hold. Bill what is approved first, or check the rate.",
     "no_role": "{entry.agent_name} has no role, and “{service.name}” is billed by role. Give one, then approve.",
 }
-"""Why an entry is not approved, rejected or withdrawn. An approval that is refused for its price changes nothing (D19)."""
+"""Why an entry is not approved, rejected or withdrawn, by the reason; a refused entry stays as it was (D19)."""
 
 COVERED_BY = {
     "included": "included hours",
@@ -22,7 +22,7 @@ COVERED_BY = {
     "held": "held",
     "no_charge": "no charge",
 }
-"""What pays for a piece of an entry, by the kind of its allocation."""
+"""The words for what pays for a piece of an entry, by the kind of its allocation."""
 
 SKIPPED = {
     "not_approved": "Not approved",
@@ -31,4 +31,4 @@ SKIPPED = {
     "too_large": "More than one document can hold",
     "failed": "Could not be billed",
 }
-"""Why a run left out an entry."""
+"""The words for why a run skipped an entry, by the reason."""

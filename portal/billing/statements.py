@@ -1,4 +1,7 @@
-"""`Statement`: what a run makes for a contract where nothing is to be charged. No number, no amount, the same detail (D30)."""
+"""Define statements: what a run makes for a contract with nothing to charge.
+
+They have a detail, no number, no amount (D30).
+"""
 
 import uuid
 from typing import Self
@@ -14,7 +17,7 @@ from portal.people.readers import ContactReader, Reader, System
 
 
 class Statement(Table, tablename="statement"):
-    """Covered time of one contract; final from the moment it is made."""
+    """The covered time of one contract. A statement is final as soon as it is made."""
 
     id: UUID = UUID(primary_key=True, default=None)
     customer_id = BigInt(default=None)
@@ -28,7 +31,10 @@ class Statement(Table, tablename="statement"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
-        """Managers see all; contacts with the right to invoices those of their customer."""
+        """Return a query of the statements that `reader` may see.
+
+        Managers see all, contacts with the right to invoices those of their customer, others none.
+        """
         if isinstance(reader, ContactReader):
             return cls.objects().where(
                 cls.customer_id == reader.customer_id if reader.sees_invoices else WhereRaw("false")
@@ -38,7 +44,7 @@ class Statement(Table, tablename="statement"):
 
     @classmethod
     async def find(cls, id: uuid.UUID, reader: Reader | System) -> Self:
-        """Raises `NotFound`."""
+        """Return the statement if `reader` may see it, else raise `NotFound`."""
         statement = await cls.visible_to(reader).where(cls.id == id).first()
         if statement is None:
             raise NotFound
@@ -58,12 +64,15 @@ order by s.made_at desc, s.id desc limit $3
 async def list_statements(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> Page:
-    """Statements that `reader` may see, newest first, with their minutes; `after` is the id of the last one of the page before."""
+    """Return a page of the statements that `reader` may see, newest first, with their minutes.
+
+    `after` is the cursor.
+    """
     return await listed(_LIST, reader, customer_id, _id_of(after), key="id", limit=limit)
 
 
 def _id_of(text: str | None) -> uuid.UUID | None:
-    """An id from an address; what is none leads to the first page."""
+    """Return the id that a cursor in a URL holds; None, which leads to the first page, for other text."""
     try:
         return uuid.UUID(text or "")
     except ValueError:

@@ -1,7 +1,7 @@
-"""Time that waits for a manager: a page of it by agent, with what looks odd about it and what it would cost.
+"""List the time that waits for a manager by agent, with what it would cost and what looks odd about it.
 
-Counts and sums of all that waits come from an index alone; only the rows of one page are joined and priced, so that the page costs the same
-whatever has piled up.
+Counts and sums of everything that waits come from an index alone; only the rows of one page are joined and priced, so
+that a page costs the same however much has piled up.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,16 +19,16 @@ from portal.people.readers import AgentReader
 PAGE = 50
 """Entries on one page."""
 COUNTED = 1000
-"""Up to here the rail counts."""
+"""Up to this number the rail counts; above it shows "1,000+"."""
 
 SATURDAY = 5
 MOST_A_DAY = 10 * 60
-"""Minutes: more than that on one day looks odd."""
+"""Minutes; more than this on one day looks odd."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The last row of a page: an agent's entry of that day."""
+    """Point at the last row of a page: an entry of an agent on a day. It is the cursor of the next page."""
 
     agent_id: int
     work_date: date
@@ -36,7 +36,7 @@ class Key:
 
     @classmethod
     def parse(cls, text: str) -> "Key | None":
-        """Read what `str` wrote; None where it is something else."""
+        """Return the cursor that `str` wrote; None for other text."""
         agent, _, rest = text.partition(".")
         day, _, entry = rest.partition(".")
         if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in (agent, entry)):
@@ -52,7 +52,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What to list: days up to `until`, and of whom; drafts too where `drafts` (C4); what follows `after` in the order of the list."""
+    """Hold what to list: entries of days up to `until`, of one agent or customer, with `drafts` also drafts (C4).
+
+    `after` is the cursor: the page begins behind that entry in the order of the list.
+    """
 
     until: date | None = None
     agent_id: int | None = None
@@ -63,7 +66,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """A row, with its cost. `why` are reasons to look twice, or against approving it."""
+    """Hold one row of the list with its cost. `why` has the reasons to look twice, or against approving it."""
 
     id: int
     version: int
@@ -81,18 +84,18 @@ class WaitingEntry:
 
     @property
     def choice(self) -> str:
-        """The value of its tick box."""
+        """Return the value of the row's tick box."""
         return f"{self.id}:{self.version}"
 
     @property
     def is_odd(self) -> bool:
-        """Whether it is not ticked from the start."""
+        """Return whether the row starts without a tick, because there is a reason to look twice."""
         return bool(self.why)
 
 
 @dataclass(slots=True)
 class Group:
-    """What waits of one agent: how many entries and minutes that count altogether, and those on this page, newest day first."""
+    """Hold what waits of one agent: the count and minutes of everything, and this page's entries, latest day first."""
 
     agent_id: int
     agent_name: str
@@ -102,18 +105,18 @@ class Group:
 
     @property
     def minutes(self) -> int:
-        """Minutes that count, of the entries on this page."""
+        """Return the counted minutes of the entries on this page."""
         return sum(entry.billable_minutes for entry in self.entries)
 
     @property
     def amounts(self) -> dict[str, Decimal]:
-        """What the entries on this page would cost, by currency."""
+        """Return what the entries on this page would cost, by currency."""
         return amounts_of(self.entries)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One page, and how many entries wait altogether. `next` is the key of the last row where more follow."""
+    """Hold one page, and the count of all entries that wait. `next` is the cursor where more follow, else None."""
 
     groups: list[Group]
     count: int
@@ -121,7 +124,7 @@ class Waiting:
 
     @property
     def entries(self) -> list[WaitingEntry]:
-        """All rows of the page."""
+        """Return all rows of the page."""
         return [entry for group in self.groups for entry in group.entries]
 
 
@@ -135,9 +138,10 @@ _STATES = {False: "e.state = 'submitted'", True: "e.state in ('draft', 'submitte
 
 
 def _narrowed(by: AgentReader, filters: Filters) -> tuple[str, list[Any]]:
-    """Return the condition on a time entry `e`, and its parameters; `$1` is the reader.
+    """Return the SQL condition on a time entry `e` for what `by` may decide on, and its parameters; `$1` is `by`.
 
-    Only what the reader may decide on: designated departments with all below them, and never one's own (C10, D33).
+    A manager decides on departments that they are designated for, with all below these, and never on their own time
+    (C10, D33).
     """
     parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id]
     if not by.is_admin:
@@ -159,7 +163,8 @@ from (select e.agent_id, count(*) as count, sum(e.billable_minutes) as minutes f
 join agent g on g.id = w.agent_id order by folded(g.name), g.id
 """
 
-# Of each agent in turn a range of the index; only what the page shows is looked up and joined after that.
+# For each agent in turn this reads a range of an index; only the rows that the page shows are then looked up and
+# joined.
 _ROWS = """
 select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, e.customer_id,
        coalesce(u.name, 'General') as customer_name, coalesce({service}, '') as service_name, e.external_comment, e.description,
@@ -187,7 +192,10 @@ order by w.place, e.work_date desc, e.id desc
 
 
 async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, size: int = PAGE) -> Waiting:
-    """Return a page of what `by` may decide on, a group per agent; where nothing follows the key any more, the first page."""
+    """Return a page of the time that `by` may decide on, in groups by agent.
+
+    Where nothing follows the cursor any more, return the first page.
+    """
     narrowed, values = _narrowed(by, filters)
     rows = await current().fetch(_MINE + _GROUPS.format(narrowed=narrowed), *values)
     groups = [Group(row["agent_id"], row["agent_name"], row["count"], row["minutes"]) for row in rows]
@@ -209,7 +217,7 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, size: i
 async def _page(
     groups: Sequence[Group], narrowed: str, values: list[Any], after: Key | None, size: int
 ) -> Sequence[Row]:
-    """Return the rows of one page, and one more where another follows."""
+    """Return the rows of one page, and one row more where another page follows."""
     agents = list(_agents(groups, after, size))
     if not agents:
         return []
@@ -220,7 +228,11 @@ async def _page(
 
 
 def _agents(groups: Sequence[Group], after: Key | None, size: int) -> Iterator[int]:
-    """Yield the agents whose entries fill the page, beginning with the key's; of that one nobody knows how many follow."""
+    """Yield the ids of the agents whose entries fill the page, in the order of the list.
+
+    The first agent is the cursor's. How many entries of that agent follow the cursor is unknown, so they count as
+    none.
+    """
     ids = [group.agent_id for group in groups]
     if after and after.agent_id not in ids:
         return
@@ -252,7 +264,7 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
 
 
 def _odd(row: Row, cost: Cost) -> Iterable[str]:
-    """Yield reasons to look twice, each a sentence."""
+    """Yield the reasons to look twice at an entry, each a sentence."""
     if cost.refusal:
         yield cost.refusal
     if not row["external_comment"].strip() and row["billing"] != "not_billable":
@@ -269,7 +281,7 @@ _COUNT = f"select count(*) from (select from time_entry e where {{narrowed}} lim
 
 
 async def waiting_count(by: AgentReader) -> int:
-    """Return how many submitted entries `by` may decide on, counted up to `COUNTED` + 1; 0 for those who may not decide."""
+    """Return how many submitted entries `by` may decide on, at most `COUNTED` + 1; 0 for an agent who is no manager."""
     if not by.is_manager:
         return 0
     narrowed, values = _narrowed(by, Filters())

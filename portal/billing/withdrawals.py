@@ -1,4 +1,4 @@
-"""Taking approvals back, one or all that were given together, as long as no document has settled them (C2)."""
+"""Withdraw approvals, one or all that were given together, as long as no document has settled them (C2)."""
 
 import uuid
 from datetime import datetime
@@ -15,7 +15,10 @@ from portal.timekeeping.rules import why_settled
 
 
 async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Take an approval back: the entry is submitted again and its allocations are gone. Raises `Conflict` for a settled one (C2)."""
+    """Withdraw an approval: the entry is submitted again and its allocations are deleted.
+
+    Raise `Conflict` for a settled entry (C2).
+    """
     row = await open_for_change(entry_id, by=by)
     if row["state"] != "approved":
         raise Conflict("This time is not approved.")
@@ -26,9 +29,9 @@ async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
-    """Take back all approvals that `by` gave in one step; those that a document has settled meanwhile are reported (D35).
+    """Withdraw all approvals that `by` gave in one call, and report those that a document has settled meanwhile (D35).
 
-    Raises `NotFound` where `by` made no such decision, `Conflict` where all of it was taken back before.
+    Raise `NotFound` where `by` made no such decision, `Conflict` where all its approvals were withdrawn before.
     """
     approvals = await current().fetch(
         "select entry_id, withdrawn_at from approval where decision = $1 and approved_by_id = $2", decision, by.id
@@ -36,7 +39,7 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
     if not approvals:
         raise NotFound
     rows = await chosen([row["entry_id"] for row in approvals if row["withdrawn_at"] is None], by)
-    # Somebody may have taken one back, and approved it anew, before the lock was ours.
+    # Before the lock was ours, somebody may have withdrawn one of them and approved it again.
     still = await current().fetch(
         "select entry_id from approval where decision = $1 and withdrawn_at is null order by entry_id", decision
     )
@@ -51,7 +54,10 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
 
 
 async def open_for_change(entry_id: int, *, by: AgentReader) -> Row:
-    """Lock an entry and its customer for a decision of `by`. Raises `Forbidden`, and `Conflict` where it is gone or settled."""
+    """Lock an entry and its customer for a decision of `by`, and return its row.
+
+    Raise `Forbidden`, and `Conflict` where it was deleted or a document has settled it.
+    """
     row = (await chosen([entry_id], by)).get(entry_id)
     if row is None:
         raise Conflict(REFUSED["gone"])
@@ -65,7 +71,7 @@ def _refuse_settled(row: Row, by: AgentReader) -> None:
 
 
 async def drop(row: Row, *, by: AgentReader, at: datetime) -> None:
-    """Make an approved entry a submitted one again. The caller allocates anew."""
+    """Make an approved entry a submitted one again. The caller has to allocate anew."""
     await current().execute("delete from allocation where entry_id = $1", row["id"])
     await current().execute(
         "update approval set withdrawn_at = $2, withdrawn_by_id = $3 where entry_id = $1 and withdrawn_at is null",

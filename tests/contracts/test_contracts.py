@@ -209,7 +209,7 @@ async def test_a_service_with_a_mistake_is_refused(field: str, typed: str) -> No
 
 
 async def test_a_service_without_tax_needs_a_reason() -> None:
-    """A service that is not taxable needs a reason, which is kept; a taxable one keeps none (S4.12, D42)."""
+    """A service that is not taxable needs a reason, which is deleted when the service becomes taxable (S4.12, D42)."""
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         await refused(Service.create(contract, but(ON_SITE, taxable="no"), NOW), "exemption_reason")
