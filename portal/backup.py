@@ -1,8 +1,9 @@
-"""Backup and restore: the database and the files that it names, from one point in time (R95).
+"""Back up and restore the database and the files that it names, from one point in time (R95).
 
-A backup is a folder: `database.dump` (pg_dump's own format), `files/KEY` for each attachment, and `manifest.json`, which has the SHA-256
-of each. It is made beside its place and moved there when all of it is on the disk, so that half of one never looks whole. Files are
-written once and never change, and the list of them is read in the very snapshot that is dumped.
+A backup is a folder with `database.dump` (pg_dump's own format), `files/KEY` for each attachment, and `manifest.json`
+with the SHA-256 of each. It is made in a temporary folder and renamed when everything is on the disk, so that an
+incomplete backup never looks complete. Stored files never change, and the list of them is read in the snapshot that is
+dumped.
 """
 
 import asyncio
@@ -31,7 +32,10 @@ MANIFEST, DUMP, FILES = "manifest.json", "database.dump", "files"
 
 
 async def back_up(owner_url: str, storage: Storage, folder: Path, at: datetime) -> dict[str, Any]:
-    """Make the backup `folder` and return its manifest. `CannotStart` where it exists, or a file that the database names is missing or damaged."""
+    """Make the backup `folder` and return its manifest.
+
+    Raise `CannotStart` where the folder exists, or where a file that the database names is missing or damaged.
+    """
     if await asyncio.to_thread(folder.exists):
         raise CannotStart(f"{folder} exists already: name a new folder for each backup.")
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
@@ -78,11 +82,12 @@ async def back_up(owner_url: str, storage: Storage, folder: Path, at: datetime) 
 
 
 async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) -> dict[str, Any]:
-    """Bring a backup into an empty database and its storage, and return its manifest.
+    """Restore a backup into an empty database and its storage, and return its manifest.
 
-    Nothing is changed where the backup is not whole or the database is not empty (`CannotStart`). The files come first and the database in
-    one transaction after them; a restore that was broken off before the database is there can simply be repeated, one that was broken off
-    later needs a new empty database. All sessions and open links end: one that was ended or used after the backup must not live again.
+    Raise `CannotStart`, and change nothing, where the backup is incomplete or the database is not empty. The files are
+    stored first, then the database is restored in one transaction; a restore that stopped before that can simply be
+    repeated, one that stopped later needs another empty database. All sessions and open links end, because one that
+    was ended or used after the backup must not work again.
     """
     manifest = await asyncio.to_thread(_checked, folder)
     known = schema.migration_names()
@@ -114,7 +119,10 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
 
 
 async def _run(owner_url: str, program: str, *arguments: str) -> None:
-    """PostgreSQL's own program on that database. The password goes by the environment: arguments can be seen by others (R86)."""
+    """Run a program of PostgreSQL on this database.
+
+    The password goes through the environment, because other users of the machine can see arguments (R86).
+    """
     url = urlsplit(owner_url)
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
     environment |= {name: value for name, value in os.environ.items() if name.startswith("PGSSL")}
@@ -135,7 +143,7 @@ async def _run(owner_url: str, program: str, *arguments: str) -> None:
 
 
 def _checked(folder: Path) -> dict[str, Any]:
-    """The manifest of a whole backup; `CannotStart` says what is wrong with another."""
+    """Return the manifest of a complete backup. Raise `CannotStart` with what is wrong with any other."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         if manifest["format"] != FORMAT:
@@ -155,7 +163,7 @@ def _digest(path: Path) -> str:
 
 
 async def _write(path: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
-    """Size and SHA-256 of what was written, which only its owner may read and which is on the disk for good."""
+    """Write the chunks to a file that only its owner may read, fsync it, and return its size and SHA-256."""
     size, digest = 0, hashlib.sha256()
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         async for chunk in chunks:

@@ -1,11 +1,11 @@
-"""The process tree of `portal serve` and `portal demo`: a parent that starts no request of its own and keeps its children running.
+"""Run the process tree of `portal serve` and `portal demo`: a parent that answers no request and keeps its children running.
 
     parent ─┬─ web: granian with its workers
             ├─ `portal worker`, unless it runs elsewhere
             └─ PostgreSQL, where it is the embedded one
 
-Whatever ends is started again, with a growing pause. SIGTERM and Ctrl-C end all of it within 5 s, open streams or not; kill -9 of the
-parent ends the children too (`portal/children.py`).
+A child that exits is started again, after a growing pause. SIGTERM and Ctrl-C stop everything within 5 s, even with open streams; kill -9
+of the parent stops the children too (`portal/children.py`).
 """
 
 import contextlib
@@ -40,17 +40,20 @@ APP = "portal.app:create_app"
 WORKER = (sys.executable, "-m", "portal", "worker")
 
 STOPPING_SECONDS = 3.0
-"""For web and worker, which are told at the same time. The database then takes at most 2 s, so that all of it is under 5."""
+"""The seconds that web and worker have to stop, both at once.
+
+The database then takes at most 2 s, less than 5 s in all.
+"""
 _KILL_SECONDS = 2
 _STARTING_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
-"""After so long a run the next pause is the first again."""
+"""After a run of so many seconds, the next pause is the first one again."""
 _TICK = 0.1
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """`CannotStart` if nobody could listen there, before anything is started."""
+    """Raise `CannotStart` where nobody could listen on this port, before anything is started."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -77,8 +80,8 @@ def serve(
 ) -> None:
     """Run web and worker until SIGTERM, SIGINT or SIGHUP, then stop them and the `database`, which is running already.
 
-    Without a `worker` the jobs are left to one that runs elsewhere. `ready` is called once, when the app answers; `CannotStart` if it never
-    does. Only from the main thread.
+    Without a `worker`, jobs are left to one that runs elsewhere. `ready` is called once, when the app answers; raise
+    `CannotStart` if it never does. Call this from the main thread only.
     """
     logs.set_up(settings.log_level)
     environment = {**_without_ours(os.environ, settings), **settings.as_environment()}
@@ -105,7 +108,7 @@ def _without_ours(environ: Any, settings: Settings) -> dict[str, str]:
 
 
 class _Child:
-    """One child process and when it may be started again."""
+    """Run one child process, and restart it after a pause where it exits."""
 
     def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
         self.name = name
@@ -120,7 +123,7 @@ class _Child:
         self.process = children.spawn(self.command, at_our_death=signal.SIGKILL, environment=self.environment)
 
     def look_after(self) -> None:
-        """Start it again if it has ended and its pause is over."""
+        """Start the process again if it has exited and its pause is over."""
         now = time.monotonic()
         if self.process is not None:
             if self.process.poll() is None:
@@ -138,7 +141,7 @@ class _Child:
 
 
 class _Tree:
-    """The children and the database, watched until somebody asks to stop."""
+    """Watch the children and the database until the parent is asked to stop."""
 
     def __init__(self, all_children: list[_Child], database: EmbeddedPostgres | None) -> None:
         self.children = all_children
@@ -153,7 +156,10 @@ class _Tree:
             child.start()
 
     def wait_until(self, answers: Callable[[], bool], web: _Child) -> bool:
-        """True once the app answers, False if we were asked to stop before. The first start must succeed: it is not tried again."""
+        """Wait until the app answers and return True, or return False where the parent was asked to stop before.
+
+        Raise `CannotStart` where the first start fails; it is not tried again.
+        """
         deadline = time.monotonic() + _STARTING_SECONDS
         while not self.asked_to_stop:
             if answers():
@@ -167,14 +173,14 @@ class _Tree:
         while not self.asked_to_stop:
             if self.database is not None and not self.database.is_running():
                 log.warning("the database ended and is started again")
-                with contextlib.suppress(CannotStart):  # it says so in its log, and is tried again
+                with contextlib.suppress(CannotStart):  # The child logs why it cannot start, and is tried again.
                     self.database.start()
             for child in self.children:
                 child.look_after()
             time.sleep(_TICK)
 
     def stop(self) -> None:
-        """Tell all at once, and end within the seconds given what does not end by itself."""
+        """Ask all children to stop at once, and kill those that are still running when their seconds are over."""
         deadline = time.monotonic() + STOPPING_SECONDS
         running = [child.process for child in self.children if child.process is not None]
         for process in running:
@@ -197,7 +203,7 @@ def _signals(tree: _Tree) -> Any:
 
 
 def _answers(host: str, port: int, name: str) -> bool:
-    """Whether an HTTP server answers there at all; whether it is well is another question."""
+    """Return whether an HTTP server answers there, whatever its status is."""
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
         connection.request("GET", "/health", headers={"Host": name})
@@ -209,22 +215,30 @@ def _answers(host: str, port: int, name: str) -> bool:
     return True
 
 
-# --- the web process
+# --- The web process
 
 
 def _load(app: str) -> Any:
-    """The app itself, in a worker of granian, which forks them: without this they would outlive it and keep the port."""
+    """Return the app, in a worker that granian has forked.
+
+    The worker is set to end with its parent: otherwise it would outlive it and keep the port.
+    """
     children.die_with_parent()
     module, _, factory = app.partition(":")
     return getattr(importlib.import_module(module), factory)()
 
 
 def _web(app: str, host: str, port: str, workers: str) -> None:
-    """Run granian in this process. No proxy's headers are believed, and no request is logged with its query (R21, T5)."""
+    """Run granian in this process.
+
+    It trusts no proxy's headers, and logs no request with its query string (R21, T5).
+    """
     logs.set_up(os.environ.get("PORTAL_LOG_LEVEL", "info"))
-    importlib.import_module(app.partition(":")[0])  # once, before the workers are forked: they share its memory
+    importlib.import_module(
+        app.partition(":")[0]
+    )  # The app is imported once, before the workers are forked, so that they share its memory.
     gc.collect()
-    gc.freeze()  # what is never collected is never written to, and stays shared
+    gc.freeze()  # Objects that are never collected are never written to, so their memory stays shared.
     server = Granian(
         app,
         address=host,

@@ -1,4 +1,4 @@
-"""What the commands stand on: the settings, a database that can be reached, and the processes that serve from it."""
+"""Start what a command needs: settings, a database that can be reached, and the processes that serve."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def refuse_unfit(settings: "Settings") -> None:
-    """One sentence before anything is started, rather than a trace of a process that cannot."""
+    """Raise `CannotStart` with one sentence where storage or database cannot be used, before anything is started."""
     from portal.database import schema
     from portal.settings import CannotStart
     from portal.storage import open_storage
@@ -40,7 +40,10 @@ def run_tree(
     *,
     with_worker: bool = True,
 ) -> None:
-    """Start what there is to start, one step after the other, `fill` the database, and serve until told to stop."""
+    """Start the database if it is ours, migrate it, `fill` it, and serve until told to stop.
+
+    `greet` is called once the app answers.
+    """
     from portal import serving
 
     serving.refuse_taken_port(host, port)
@@ -50,7 +53,7 @@ def run_tree(
             embedded.own()
             settings = _prepared(embedded, settings)
         fill(settings)
-        # The tables' owner is no business of the processes that answer requests.
+        # The processes that answer requests have no use for the URL of the tables' owner.
         worker = serving.WORKER if with_worker else None
         alone = replace(settings, database_owner_url=None)
         serving.serve(alone, host=host, port=port, database=embedded, ready=greet, worker=worker)
@@ -60,7 +63,7 @@ def run_tree(
 
 
 def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
-    """Our own server, where no other is named."""
+    """Return the embedded server, or None where the settings name a database."""
     if settings.app_url is not None:
         return None
     from portal.embedded import EmbeddedPostgres
@@ -69,7 +72,7 @@ def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
 
 
 def settings_for(data: str | None) -> "Settings":
-    """The settings of the environment, or those of the embedded database in the folder `data`."""
+    """Return the settings of the environment, or those of the embedded database in the folder `data`."""
     from portal.settings import Settings
 
     environ = {"PORTAL_ENVIRONMENT": "demo", **os.environ, "PORTAL_DATA": data} if data else dict(os.environ)
@@ -77,7 +80,7 @@ def settings_for(data: str | None) -> "Settings":
 
 
 def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bool = True) -> "Settings":
-    """Start the embedded server if nobody runs it, migrate, and return the settings with its URLs."""
+    """Start the embedded server unless it is running, migrate, and return the settings with its URLs."""
     from portal.database import schema
 
     owner = embedded.found_running()
@@ -93,7 +96,11 @@ def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bo
 
 @contextlib.contextmanager
 def database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Settings]":
-    """The settings with a database that can be reached: the one named, the embedded one that `serve` runs, or one of our own meanwhile."""
+    """Yield the settings with a database that can be reached.
+
+    It is the one that the settings name, else the embedded one, which is started for the block unless `serve` is
+    running it.
+    """
     embedded = _embedded(settings)
     if embedded is None:
         yield settings
@@ -116,7 +123,7 @@ async def with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> 
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[None]:
-    """Say what goes on, and how long it took."""
+    """Print what is done now, and afterwards how long it took."""
     began = time.monotonic()
     print(f"{title} ...", file=sys.stderr, flush=True)
     yield

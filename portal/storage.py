@@ -1,6 +1,6 @@
-"""Where files lie: a local folder, or a bucket by its URL. Knows keys and bytes; whose a file is, is the desk's matter.
+"""Store files in a local folder or in a bucket. This module knows keys and bytes; the desk knows whose a file is.
 
-Keys are random, 128 bits as 32 hexadecimal digits: nothing of a file's name ever becomes part of a path (R54, T9).
+Keys are random, 128 bits as 32 hexadecimal digits: no part of a file's name ever becomes part of a path (R54, T9).
 """
 
 import asyncio
@@ -23,17 +23,17 @@ from portal.errors import Full, NotFound, TooLarge
 from portal.settings import CannotStart
 
 CHUNK = 256 * 1024
-"""Bytes handed on at once; what a transfer needs in memory, however large the file."""
+"""The bytes handed on at once, and so the memory that a transfer takes, however large the file."""
 
 LEAST_FREE = 1_000_000_000
-"""Bytes that stay free on the disk of a local folder (R58)."""
+"""The bytes that must stay free on the disk of a local folder (R58)."""
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A file that is wholly there: its key, its size in bytes and the SHA-256 (32 bytes) of its content."""
+    """Describe a completely stored file: its key, its size in bytes and the SHA-256 (32 bytes) of its content."""
 
     key: str
     size: int
@@ -41,27 +41,27 @@ class Stored:
 
 
 def new_key() -> str:
-    """A key that nobody can guess; to be announced before anything is stored under it (R60)."""
+    """Return a new key that nobody can guess; its row is committed before anything is stored under it (R60)."""
     return secrets.token_hex(16)
 
 
 def megabytes(octets: int) -> str:
-    """A limit in words."""
+    """Return a limit in words, such as "25 MB"."""
     return f"{octets / (1024 * 1024):.3g} MB"
 
 
 class Storage:
-    """Files by key. `folder` is the local folder, or None where the files lie in a bucket."""
+    """Store files by key. `folder` is the local folder, or None where the files are in a bucket."""
 
     def __init__(self, store: Any, folder: Path | None) -> None:
         self._store = store
         self.folder = folder
 
     async def store(self, key: str, chunks: AsyncIterator[bytes], *, limit: int) -> Stored:
-        """Keep a stream under `key`; on return it is on the disk for good.
+        """Store a stream under `key`; when this returns, the file is safely on the disk.
 
-        Raises `TooLarge` as soon as more than `limit` bytes came, and `Full` where the disk nearly is. Whatever interrupts
-        the stream, nothing of it stays.
+        Raise `TooLarge` as soon as more than `limit` bytes came, and `Full` where the disk is nearly full. Where
+        anything interrupts the stream, nothing of it stays.
         """
         _checked(key)
         await self._refuse_full_disk()
@@ -71,7 +71,7 @@ class Storage:
             if self.folder is not None:
                 await asyncio.to_thread(_settle, self.folder, key)
         except BaseException as error:
-            # Shielded: a sender that goes away cancels this task, and the rest would stay.
+            # This is shielded, because a sender who disconnects cancels this task, and the partial file would stay.
             await asyncio.shield(self.delete(key))
             if _is_out_of_room(error):
                 raise Full from error
@@ -79,7 +79,7 @@ class Storage:
         return Stored(key, measured.size, measured.hash.digest())
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
-        """The file's bytes in pieces. Raises `NotFound` before the first one if there is no such file."""
+        """Yield the file's bytes in chunks. Raise `NotFound` before the first one where there is no such file."""
         try:
             found = await self._store.get_async(_checked(key))
         except FileNotFoundError as error:
@@ -88,7 +88,7 @@ class Storage:
             yield bytes(chunk)
 
     async def content(self, key: str, *, limit: int) -> bytes:
-        """Return at most `limit` bytes from the beginning of the file. Raise `NotFound` if there is none."""
+        """Return at most `limit` bytes from the beginning of the file. Raise `NotFound` where there is none."""
         found = b""
         async for piece in self.read(key):
             found += piece
@@ -97,7 +97,7 @@ class Storage:
         return found[:limit]
 
     async def exists(self, key: str) -> bool:
-        """Whether the file is wholly there."""
+        """Return whether the complete file is there."""
         try:
             await self._store.head_async(_checked(key))
         except FileNotFoundError:
@@ -105,7 +105,7 @@ class Storage:
         return True
 
     async def delete(self, key: str) -> None:
-        """Remove the file and anything half-written of it; one that is not there is fine."""
+        """Delete the file and any partial copy of it; do nothing where there is none."""
         with contextlib.suppress(FileNotFoundError):
             await self._store.delete_async(_checked(key))
         if self.folder is not None:
@@ -117,7 +117,10 @@ class Storage:
 
 
 def _is_out_of_room(error: BaseException) -> bool:
-    """Whether the disk, a quota or a limit on the size of files refused. The store's own errors only quote the system's."""
+    """Return whether the disk, a quota or a limit on file sizes refused the write.
+
+    The store's own errors only quote the text of the system's.
+    """
     numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if isinstance(error, OSError) and error.errno in numbers:
         return True
@@ -125,7 +128,7 @@ def _is_out_of_room(error: BaseException) -> bool:
 
 
 class _Measured:
-    """Counts and hashes a stream on its way, and stops it at the limit."""
+    """Count and hash a stream while it passes, and stop it at the limit."""
 
     def __init__(self, source: AsyncIterator[bytes], limit: int) -> None:
         self.source, self.limit = source, limit
@@ -141,9 +144,11 @@ class _Measured:
 
 
 def open_storage(url: str) -> Storage:
-    """`file:///folder` (made if it is not there), or `s3://`, `gs://`, `az://` with the provider's own variables.
+    """Open the storage at `file:///folder` (created if needed), or in a bucket at `s3://`, `gs://` or `az://`.
 
-    Nobody else may look into the folder (R54): an empty one is closed to others, raises `CannotStart` for one that has content and is open.
+    A bucket is opened with the provider's own environment variables. Other users must not see into the folder (R54):
+    an empty one is closed to them. Raise `CannotStart` for one that is open to them and has content, and for one that
+    cannot be used.
     """
     if not url.startswith("file://"):
         return Storage(from_url(url), None)
@@ -151,7 +156,7 @@ def open_storage(url: str) -> Storage:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if folder.stat().st_mode & 0o077:
-            # What is in it may be somebody else's, who would be shut out.
+            # Its content may belong to somebody else, who would lose access.
             if any(folder.iterdir()):
                 raise CannotStart(
                     f"PORTAL_STORAGE_URL: others may look into {folder}. Use a folder of its own, mode 0700."
@@ -169,7 +174,7 @@ def _checked(key: str) -> str:
 
 
 def _settle(folder: Path, key: str) -> None:
-    """Only the portal may read it, nobody may run it, and it survives a loss of power (R54, R60)."""
+    """Let only the portal read the file and nobody execute it, and fsync it against a loss of power (R54, R60)."""
     path = folder / key
     path.chmod(0o600)
     for place in (path, folder):

@@ -1,4 +1,7 @@
-"""The worker: runs the jobs that `portal/jobs.py` enqueued, and what is due by the clock. `serve` keeps one as a child process."""
+"""Run the jobs that `portal/jobs.py` enqueued, and what is due by the clock.
+
+`serve` keeps a worker as a child process.
+"""
 
 import asyncio
 import signal
@@ -32,7 +35,7 @@ OUTBOX_KEPT = timedelta(days=7)
 JOB_LOG_KEPT = timedelta(days=30)
 MAIL_KEPT = timedelta(days=1)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
-"""Between two tries to send a mail."""
+"""The first and the longest pause between two attempts to send a mail."""
 
 
 Ids = dict[str, int | str]
@@ -40,7 +43,11 @@ Writer = Callable[[Ids, datetime], Awaitable[EmailMessage | None]]
 
 
 async def tidy(storage: Storage, at: datetime) -> None:
-    """What nobody can need any more: old sessions, attempts and drafts, files whose message never came, notices that everybody got."""
+    """Delete what nobody can need any more.
+
+    That is: old sessions, attempts and drafts, files whose message was never sent, and outbox rows that every listener
+    had.
+    """
     async with transaction(None):
         await sessions.forget(at)
     async with transaction(SYSTEM) as tx:
@@ -50,7 +57,10 @@ async def tidy(storage: Storage, at: datetime) -> None:
 
 
 async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: timedelta, at: datetime) -> None:
-    """Send a mail. Where the server does not take it, the job is tried again, ever more rarely; `until` after it came it fails for good."""
+    """Send a mail; where the server does not take it, try the job again after ever longer pauses.
+
+    The job fails for good `until` after it was enqueued.
+    """
     try:
         await mail.send(message, smtp_url)
     except mail.NotSent as refusal:
@@ -61,7 +71,10 @@ async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: time
 
 
 def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) -> PgQueuer:
-    """The jobs and the clock's work on one connection of the agents' role. A job that fails for good is held, with its error."""
+    """Return a queue that runs the jobs and the scheduled work on one connection of the agents' role.
+
+    A job that fails for good is held, with its error.
+    """
     jobs = PgQueuer(AsyncpgDriver(connection))
 
     def job(run: Callable[[Job], Awaitable[None]]) -> None:
@@ -69,7 +82,7 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
         jobs.entrypoint(run.__name__, on_failure="hold")(_told(run))
 
     def letter(until: timedelta) -> Callable[[Writer], None]:
-        """Register a job that sends the mail which this function writes, if any, for `until` at most."""
+        """Register a job that sends the mail that the function returns, if any, and gives up after `until`."""
 
         def register(write: Writer) -> None:
             @wraps(write)
@@ -106,7 +119,7 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
 
 
 def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
-    """The same job with one line in the log for each time that it runs."""
+    """Return the job with one line in the log for each run."""
 
     @wraps(run)
     async def told(job: Job) -> None:
@@ -129,7 +142,10 @@ def _ids(job: Job) -> Ids:
 
 
 async def work(settings: Settings) -> None:
-    """Work until SIGTERM or Ctrl-C. Raises where the database goes away: the supervisor starts another, with back-off."""
+    """Work until SIGTERM or Ctrl-C.
+
+    Raise where the database goes away: the supervisor then starts another worker, with back-off.
+    """
     if settings.app_url is None:
         raise RuntimeError("There is no database URL.")
     storage = open_storage(settings.storage_url)
@@ -149,6 +165,6 @@ async def work(settings: Settings) -> None:
 
 
 def run(settings: Settings) -> None:
-    """`portal worker`."""
+    """Run the command `portal worker`."""
     logs.set_up(settings.log_level)
     asyncio.run(work(settings))

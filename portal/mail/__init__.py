@@ -1,4 +1,4 @@
-"""Write, compose and send mail. The worker sends it (`portal/worker.py`)."""
+"""Write and send mail. The worker calls this room (`portal/worker.py`)."""
 
 from portal.mail.letters import factor_changed, password_changed, password_reset
 from portal.mail.sending import NotSent, send

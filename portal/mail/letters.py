@@ -1,4 +1,4 @@
-"""Write each mail of the portal from the receiver's own view. Links begin with the configured base URL (R8)."""
+"""Write each mail of the portal from what its receiver may see. Links begin with the configured base URL (R8)."""
 
 from datetime import datetime
 from email.message import EmailMessage
@@ -16,7 +16,7 @@ from portal.settings import Settings
 
 
 async def password_reset(credential_id: int, settings: Settings, at: datetime) -> EmailMessage | None:
-    """Return a mail with a new reset link, which ends the ones before; None for unknown and ended accounts."""
+    """Return the mail with a new reset link, or None for an unknown or ended account. Earlier links stop working."""
     async with transaction(None) as tx:
         receiver = await _receiver(tx, credential_id)
         if receiver is None:
@@ -82,9 +82,9 @@ def _letter(
     id: str | None = None,
     **context: Any,
 ) -> EmailMessage:
-    """Compose a mail of text and HTML. `EmailMessage` refuses line breaks in headers (R75).
+    """Return a mail with a plain-text and an HTML part. `EmailMessage` refuses line breaks in headers (R75).
 
-    `id` makes the Message-ID stable where the mail is sent again (R76); without it each mail has its own.
+    With `id`, the Message-ID is the same each time the mail is sent (R76); without it, each mail has a new one.
     """
     house, sender = parseaddr(str(settings.mail_from))
     domain = for_mail(sender).rpartition("@")[2]

@@ -1,4 +1,4 @@
-"""Hand mail to the SMTP server, encrypted on the way."""
+"""Send mail to the SMTP server over an encrypted connection."""
 
 import asyncio
 from email.message import EmailMessage
@@ -9,9 +9,9 @@ import aiosmtplib
 from portal.settings import LOOPBACK
 
 SECONDS = 20
-"""The timeout for each answer of the server."""
+"""The timeout in seconds for each answer of the server."""
 SECONDS_IN_ALL = 90
-"""The timeout for one mail: a server that answers a line at a time, without an end, is not waited for."""
+"""The timeout in seconds for one mail, so that a server that answers line by line without end is not waited for."""
 
 
 class NotSent(Exception):
@@ -19,10 +19,10 @@ class NotSent(Exception):
 
 
 async def send(message: EmailMessage, smtp_url: str) -> None:
-    """Send a mail: `smtps://` speaks TLS from the first byte, `smtp://` starts with STARTTLS.
+    """Send a mail: `smtps://` uses TLS from the first byte, `smtp://` starts with STARTTLS.
 
-    A server on this machine may lack STARTTLS. Raises `NotSent`; the mail may have left all the same if the connection
-    broke after the server had taken it.
+    Only a server on this machine may lack STARTTLS. Raise `NotSent`; where the connection broke after the server had
+    taken the mail, it may have left all the same.
     """
     url = urlsplit(smtp_url)
     at_once = url.scheme == "smtps"

@@ -1,7 +1,8 @@
-"""Pages, mails and documents from templates: the only place that knows Jinja and the only one that marks text as safe HTML.
+"""Render pages, mails and documents from templates. Only this room knows Jinja and marks text as safe HTML.
 
-`render("agent/cases/list.html", reader=..., company=..., now=..., ...)` gives the page as text. Three things of the context
-steer the formats: `reader` (locale and time zone; else the company's zone and British English), `company` and `now`.
+`render("agent/cases/list.html", reader=..., company=..., now=..., ...)` returns the page as text. Three names of the
+context set the formats: `reader` (locale and time zone; without one, British English and the company's zone),
+`company` and `now`.
 """
 
 from collections.abc import Callable
@@ -21,43 +22,52 @@ PACKAGE = Path(__file__).parent.parent
 
 @cache
 def folder(name: str) -> Path:
-    """`templates` or `static`: inside the package in an installed wheel, beside it in the repository."""
+    """Return the folder `templates` or `static`: inside the package in a wheel, beside it in the repository."""
     inside = PACKAGE / name
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 def render(template: str, **context: object) -> str:
-    """The template's text. A name that the template needs and the context lacks raises `jinja2.UndefinedError`."""
+    """Return the text of a template.
+
+    Raise `jinja2.UndefinedError` for a name that the template needs and the context lacks.
+    """
     with formats.reading(context.get("reader"), context.get("company"), context.get("now")):
         return ENVIRONMENT.get_template(template).render(context)
 
 
 @cache
 def static(path: str) -> str:
-    """Return the address of a static file or bundle with the hash of its content, so that browsers may keep it for good: `static("style.css")`.
+    """Return the URL of a static file or bundle, such as `style.css`, with the hash of its content.
 
-    As templates, it is read once.
+    The hash lets browsers cache the file for good. The file is read once per process, as templates are.
     """
     return assets.address(folder("static"), path)
 
 
 def message_html(text: str) -> Markup:
-    """A stored message, cleaned once more (rules may have grown since) and closed to htmx (R40, R46)."""
+    """Return a stored message as HTML that htmx ignores, cleaned again in case the rules became stricter (R40, R46)."""
     return Markup('<div class="prose" hx-ignore>{}</div>').format(Markup(prose.cleaned(text)))
 
 
 def markdown(text: str) -> str:
-    """What people type, as HTML that holds only what `prose` allows. Store this, show it by `|trusted`."""
+    """Return Markdown as HTML with only the tags that `prose` allows.
+
+    Store this HTML, and show it by the filter `trusted`.
+    """
     return prose.markdown(text)
 
 
 def plain(text: str) -> str:
-    """Markdown as one line of bare words, for a quotation."""
+    """Return Markdown as one line of plain words, for a quotation."""
     return prose.plain(text)
 
 
 def stamp(at: Any, kind: str = "moment") -> Markup:
-    """`<time>` with the instant in `datetime`, the full form in the title and the short one as text (`moment`, `ago`, `day`, `time`)."""
+    """Return a `<time>` element: the instant in `datetime`, the full form in `title`, a short form as text.
+
+    `kind` chooses the short form: `moment`, `ago`, `day` or `time`.
+    """
     return Markup(
         f'<time datetime="{escape(formats.iso(at))}" title="{escape(formats.full(at))}">{escape(_STAMPS[kind](at))}</time>'
     )
@@ -72,12 +82,15 @@ _STAMPS: dict[str, Callable[[Any], str]] = {
 
 
 def dom_id(*parts: object) -> str:
-    """The id of an element that stands for something: dom_id("message", 7) gives `message-7`. Templates, swaps and tests all use it."""
+    """Return the id of an HTML element: dom_id("message", 7) is `message-7`. Templates, swaps and tests all use it."""
     return "-".join(str(part) for part in parts)
 
 
 def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
-    """Drawings escape their texts themselves (`drawings.attributes`), so their SVG is HTML; the same is not drawn twice."""
+    """Return `draw` as a function that returns its SVG as safe HTML and caches it.
+
+    The drawings escape their own texts (`drawings.attributes`).
+    """
 
     @lru_cache(maxsize=2048)
     def drawing(*values: Any, **options: Any) -> Markup:
@@ -88,7 +101,7 @@ def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
 
 @lru_cache(maxsize=512)
 def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
-    """A lucide icon as inline SVG. Without a label it is decoration; beside words it needs none."""
+    """Return a Lucide icon as inline SVG. Without a label, screen readers skip it, as is right beside words."""
     return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))
 
 
@@ -98,12 +111,12 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         autoescape=select_autoescape(
             enabled_extensions=(), disabled_extensions=("txt",), default=True
-        ),  # text is no markup
+        ),  # A plain-text mail must not be escaped.
         trim_blocks=True,
         lstrip_blocks=True,
-        auto_reload=False,  # each include would ask the disk whether its file has changed
+        auto_reload=False,  # Otherwise each include would check on the disk whether its file has changed.
     )
-    # What stands in rows is a filter: a call of a function costs Jinja twice as much.
+    # What rows of lists use is a filter, because calling a function costs Jinja twice as much.
     environment.filters |= {
         "avatar": _drawn(drawings.avatar),
         "bars": _drawn(drawings.bars),

@@ -1,8 +1,9 @@
-"""Static files: their addresses, which carry a hash, the bundles that pages load, and the compressed copies that the build makes.
+"""Serve static files: their URLs with a hash, the bundles that pages load, and the compressed copies of the build.
 
-Pages name `style.css` and `script.js`, which are joined from the files below. The build (`hatch_build.py`, which loads this module by its
-path, so it imports the standard library only) joins, minifies and compresses them into `static/built`. Where there is no build, or one of
-other sources, the bundles are joined when they are first asked for, so that development needs none.
+Pages name `style.css` and `script.js`, which are joined from the files below. The build (`hatch_build.py`, which loads
+this module by its path, so it imports the standard library only) joins, minifies and compresses them into
+`static/built`. Without a build of the present sources, as in development, a bundle is joined when it is first asked
+for.
 """
 
 import re
@@ -13,7 +14,8 @@ from pathlib import Path
 
 BUNDLES = {
     "style.css": ("css/tokens.css", "css/base.css", "css/layout.css", "css/components.css", "css/pages.css"),
-    # htmx and its extension stand in one file: a deferred htmx begins in a task of its own, when the extension has to be there.
+    # htmx and its extension are in one file: a deferred htmx starts in its own task, and the extension must be there
+    # by then.
     "script.js": (
         "vendor/htmx.min.js",
         "vendor/hx-sse.min.js",
@@ -29,14 +31,14 @@ BUNDLES = {
 BUILT = "built"
 STAMP = ".stamp"
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
-"""The content codings that the build writes, the preferred one first, with the endings of their files."""
+"""The content codings that the build writes, the preferred one first, with the suffix of their files."""
 
 _URL = re.compile(r"""url\("(?!data:)([^"]+)"\)""")
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """The content of a static file, its hash, and the same content by content coding (`br`, `gzip`) where the build compressed it."""
+    """Hold a static file: its content, its hash, and its compressed copies by content coding (`br`, `gzip`), if any."""
 
     content: bytes
     digest: str
@@ -44,26 +46,29 @@ class Asset:
 
 
 def digest_of(content: bytes) -> str:
-    """Return the hash that stands in a file's address."""
+    """Return the hash that stands in a file's URL."""
     return blake2b(content, digest_size=6).hexdigest()
 
 
 def address(root: Path, name: str) -> str:
-    """Return `/static/NAME?v=HASH` for a file or bundle below `root`. Raises `FileNotFoundError` where there is none."""
+    """Return `/static/NAME?v=HASH` for a file or bundle below `root`. Raise `FileNotFoundError` where there is none."""
     return f"/static/{name}?v={asset(root, name).digest}"
 
 
 def asset(root: Path, name: str) -> Asset:
-    """Return the file or bundle called `name`, read once a process. Raises `FileNotFoundError` for anything outside `root`.
+    """Return the file or bundle called `name`, read once per process.
 
-    The hash of a bundle is that of what is sent, so a page never names one content and gets another.
+    Raise `FileNotFoundError` for a path outside `root`.
+
+    The hash of a bundle is computed from the content that is sent, so a URL never leads to other content than its hash
+    says.
     """
     if name in BUNDLES:
         return _asset(root, name)
     try:
         file = (root / name).resolve()
         found = file.is_relative_to(root.resolve()) and file.is_file()
-    except (OSError, ValueError) as error:  # a name that no file can have: too long, or with a NUL
+    except (OSError, ValueError) as error:  # No file can have this name: it is too long or has a NUL.
         raise FileNotFoundError(name) from error
     if not found:
         raise FileNotFoundError(name)
@@ -83,7 +88,7 @@ def _asset(root: Path, name: str) -> Asset:
 
 
 def joined(root: Path, bundle: str) -> bytes:
-    """Join the sources of a bundle. A `url()` in a style sheet, which is relative to its source, becomes an address with a hash."""
+    """Return the joined sources of a bundle; a `url()` in a style sheet becomes a URL with a hash."""
     return b"\n".join(_readdressed(root, source) for source in BUNDLES[bundle])
 
 
@@ -101,7 +106,7 @@ def _readdressed(root: Path, source: str) -> bytes:
 
 
 def compressible(root: Path) -> list[str]:
-    """Name the files, beside the bundles, that browsers load and that compression makes smaller; fonts are compressed already."""
+    """Return the names of the files outside the bundles that compression makes smaller, which fonts are not."""
     files = (*root.glob("*.svg"), *(root / "js").glob("*.js"))
     bundled = {source for sources in BUNDLES.values() for source in sources}
     names = sorted(file.relative_to(root).as_posix() for file in files)
@@ -109,7 +114,7 @@ def compressible(root: Path) -> list[str]:
 
 
 def fingerprint(root: Path) -> str:
-    """Return the hash of everything that the build is made from, which it keeps in its stamp."""
+    """Return the hash of all sources of a build; the build stores it in its stamp."""
     contents = [joined(root, bundle) for bundle in BUNDLES]
     contents += [name.encode() + (root / name).read_bytes() for name in compressible(root)]
     return digest_of(b"\0".join(contents))
@@ -117,6 +122,6 @@ def fingerprint(root: Path) -> str:
 
 @lru_cache(maxsize=8)
 def _is_current(root: Path) -> bool:
-    """Tell whether there is a build of the sources as they are."""
+    """Return whether the build was made from the present sources."""
     stamp = root / BUILT / STAMP
     return stamp.is_file() and stamp.read_text() == fingerprint(root)

@@ -1,7 +1,7 @@
-"""What a browser calls itself (`User-Agent`), in the words of the person who uses it."""
+"""Name browsers by their `User-Agent` in the words of the people who use them."""
 
 _BROWSERS = (
-    # each names itself as some of those below it too, so the first that fits is the right one
+    # Most browsers also name others that stand below them here, so the first match is the right one.
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
     ("SamsungBrowser", "Samsung Internet"),
@@ -23,7 +23,7 @@ _SYSTEMS = (
 
 
 def named(user_agent: str) -> str:
-    """Such as “Firefox on Windows”; “Another program” for what is no browser that we know."""
+    """Return a name such as "Firefox on Windows", or "Another program" for an unknown browser."""
     browser = next((name for sign, name in _BROWSERS if sign in user_agent), "")
     system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
     if not browser:

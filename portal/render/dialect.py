@@ -1,8 +1,8 @@
-"""The Markdown that messages are written in: CommonMark without the rules that change what technical people type.
+"""Define the Markdown of messages: CommonMark without the rules that change what technical people type.
 
-Paths, masks, arithmetic and entities are no formatting: backslashes, single `*` and `_`, `~` and `&lt;` stay as typed. Lists, quotes, links,
-tables, code and **bold** work. Headings are off because `#1042` at the start of a line is a case number; pictures are off because they
-would be fetched from elsewhere (R46).
+Paths, masks, arithmetic and entities are not formatting: backslashes, single `*` and `_`, `~` and `&lt;` stay as
+typed. Lists, quotes, links, tables, code and **bold** work. Headings are off because `#1042` at the start of a line is
+a case number; pictures are off because the browser would fetch them from other sites (R46).
 """
 
 import re
@@ -16,17 +16,17 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Delimiter
 
 SCHEMES = {"http", "https", "mailto"}
-"""Where links may lead."""
+"""The schemes of links that are allowed."""
 
 OFF = (
     "heading", "lheading", "html_block", "html_inline", "image",
-    "escape", "entity",  # `\\fs01\_alt`, `&lt;b&gt;`
-    "autolink",  # `Ada <ada@acme.example>` would lose its brackets
-    "reference",  # `[error]: disk full` would vanish as a definition
+    "escape", "entity",  # The escapes would change `\\fs01\_alt`, the entities `&lt;b&gt;`.
+    "autolink",  # It would remove the brackets of `Ada <ada@acme.example>`.
+    "reference",  # It would hide `[error]: disk full` as a definition.
 )  # fmt: skip
 
 _NO_BULLET = re.compile(r"[ \t]*(\+|\*[ \t]+[*\d]|[-*][ \t]*$)")
-"""The start of a line that is no list: `+ added`, `* * * * * backup` (cron), `* 5`, a mark alone."""
+"""Match the start of a line that is not a list: `+ added`, `* * * * * backup` (cron), `* 5`, or a lone mark."""
 _NO_BOLD_BEFORE = set("_)]}\\/*.")
 _NO_BOLD_FIRST = set("/\\*")
 _NO_BOLD_LAST = set("/\\*,;(")
@@ -35,13 +35,13 @@ _fence = make_fence_rule(markers=("`",))
 
 class _Markdown(MarkdownIt):
     def validateLink(self, url: str) -> bool:
-        """Return whether `[words](url)` is a link; `row[i](x)` is none and stays as typed."""
+        """Return whether `[words](url)` becomes a link; `row[i](x)` does not and stays as typed."""
         scheme, colon, _ = url.partition(":")
         return bool(colon) and scheme.lower() in SCHEMES
 
 
 def dialect() -> MarkdownIt:
-    """Return a parser of this dialect."""
+    """Return a parser for this dialect."""
     markdown = _Markdown("commonmark", {"html": False, "linkify": False, "breaks": True}).enable("table").disable(OFF)
     block, inline = markdown.block.ruler, markdown.inline.ruler
     block.at("hr", _rule_of_dashes, {"alt": ["paragraph", "blockquote", "list"]})
@@ -54,14 +54,17 @@ def dialect() -> MarkdownIt:
 
 
 def _starts_anew(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """End a quote, a list item or a table at a line that is not marked or indented as part of it (CommonMark would take it in)."""
+    """End a quote, list item or table before a line that is not marked or indented as its part.
+
+    CommonMark would add such a line to it.
+    """
     if state.parentType == "table":
         return silent and "|" not in _text_of(state, line)
     return silent and (state.parentType == "blockquote" or state.sCount[line] < state.blkIndent)
 
 
 def _rule_of_dashes(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Draw a line for `---` only: `***` and `____` are masks and blanks to fill in."""
+    """Draw a rule for `---` only: `***` and `____` are masks and blanks to fill in."""
     return _text_of(state, line).startswith("-") and hr(state, line, end, silent)
 
 
@@ -70,7 +73,7 @@ def _list(state: StateBlock, line: int, end: int, silent: bool) -> bool:
 
 
 def _code(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Begin a block of code at three backticks with at most the name of a language: other words behind them would vanish."""
+    """Start a block of code at three backticks only where at most one word follows; other words would be lost."""
     return len(_text_of(state, line).lstrip("`").split()) <= 1 and _fence(state, line, end, silent)
 
 
@@ -79,7 +82,7 @@ def _text_of(state: StateBlock, line: int) -> str:
 
 
 def _bold(state: StateInline, silent: bool) -> bool:
-    """Read a run of `*`: two of them around words are bold, all others are text, such as in `2**3**4`, `src/**/x` and `5*6*7`."""
+    """Parse a run of `*`: two around words mean bold, all others are text, as in `2**3**4`, `src/**/x` and `5*6*7`."""
     if silent or state.src[state.pos] != "*":
         return False
     length = state.scanDelims(state.pos, True).length
@@ -100,12 +103,12 @@ def _bold(state: StateInline, silent: bool) -> bool:
 
 
 def _is_word(letter: str) -> bool:
-    """Return whether a letter joins a word; scripts without blanks between words have bold in the middle of a line."""
+    """Return whether a letter belongs to a word; scripts without spaces between words have bold inside a line."""
     return letter.isalnum() and unicodedata.east_asian_width(letter) not in "WF"
 
 
 def _keep_numbers(state: StateCore) -> None:
-    """Show the items of a numbered list under the numbers that were typed: 1, 3, 5 stay 1, 3, 5."""
+    """Keep the typed numbers of a numbered list: 1, 3, 5 stay 1, 3, 5."""
     for token in state.tokens:
         if token.type == "list_item_open" and token.info:
             token.attrSet("value", token.info)

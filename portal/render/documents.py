@@ -1,4 +1,4 @@
-"""Documents on paper: PDF from the typst templates in `templates/documents`, typeset in a process of its own (`typesetter.py`)."""
+"""Typeset PDFs from the typst templates in `templates/documents`, in a process of its own (`typesetter.py`)."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ from portal.errors import Unavailable
 from portal.render import letters, typesetter
 
 SECONDS = 30.0
-"""How long one document may take; then its process is killed."""
+"""The timeout in seconds for one document; after it, the process is killed."""
 
 _AWAY = "The document could not be made at the moment. Try again in a minute."
 
 
 class _Press:
-    """The child process that typesets, started when it is needed; one document at a time."""
+    """Run the child process that typesets; it starts when it is needed and makes one document at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,11 +30,12 @@ class _Press:
     def print(self, template: str, data: dict[str, Any], format: str = "pdf") -> bytes:
         """Return the file that typst makes of the template.
 
-        Raises `Unavailable` where it took too long or too much memory, RuntimeError with typst's words where the template is wrong.
+        Raise `Unavailable` where it takes too long or too much memory, RuntimeError with typst's message where the
+        template is wrong.
         """
         request = json.dumps({"template": template, "data": data, "format": format}).encode()
         with self._lock:
-            # A child that ended for want of work is noticed by its silence: then a new one is tried, once.
+            # A child that exited because it was idle gives no answer: then another one is tried, once.
             answer = self._ask(request) or self._ask(request)
         if answer is None:
             raise Unavailable(_AWAY)
@@ -43,7 +44,7 @@ class _Press:
         return answer[1:]
 
     def stop(self) -> None:
-        """End the child, if there is one."""
+        """Stop the child process, if there is one."""
         with self._lock:
             self._drop()
 
@@ -75,7 +76,7 @@ class _Press:
                     typesetter.__file__,
                     str(templates),
                     str(fonts),
-                ],  # isolated: the child needs no more of us
+                ],  # The child runs in isolated mode (`-I`), because it needs nothing else of the portal.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,
@@ -98,9 +99,10 @@ _press = _Press()
 
 
 async def pdf(template: str, data: dict[str, Any]) -> bytes:
-    """Return `templates/documents/<template>` with `data` as PDF/A-3. Texts in `data` stay texts, whatever they hold (R64).
+    """Return `templates/documents/<template>` filled with `data` as PDF/A-3; no text in `data` can act as markup (R64).
 
-    A letter that no font has is printed as a sign. Other requests go on meanwhile. Raise `Unavailable`.
+    A letter that no font has is printed as a sign. Other requests are served meanwhile. Raise `Unavailable` where it
+    fails.
     """
     return await asyncio.to_thread(_press.print, template, letters.printable_data(data))
 
@@ -111,17 +113,17 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 async def logo(content: bytes) -> bytes:
-    """Draw a logo (PNG or SVG) anew as a PNG, in a child process with limits of its own (R59).
+    """Return the picture of a logo (PNG or SVG) drawn anew as a PNG, in a child process with limits of its own (R59).
 
-    Nothing of the file but its picture stays: no script, no link, no text beside it. Raise `ValueError` with a sentence where it
-    is too large or no picture of these kinds.
+    The PNG keeps nothing of the file but the picture: no script, no link, no metadata. Raise `ValueError` with a
+    sentence where the file is too large or of another kind.
     """
     is_png = content.startswith(_PNG)
     if not is_png and b"<svg" not in content[:4096]:
         raise ValueError("Choose a picture of the kind PNG or SVG.")
     if len(content) > MOST_LOGO_BYTES:
         raise ValueError("A logo may have at most 1 MB.")
-    # Before anything decodes it: width and height stand at the same place of every PNG.
+    # The size is checked before anything decodes the file: width and height stand at the same place in every PNG.
     if is_png and math.prod(struct.unpack(">II", content[16:24].ljust(8, b"\0"))) > MOST_PIXELS:
         raise ValueError("This picture has more than 40 million pixels.")
     press = _Press()
@@ -135,5 +137,5 @@ async def logo(content: bytes) -> bytes:
 
 
 def stop() -> None:
-    """End the process that typesets; the next document starts another."""
+    """Stop the process that typesets; the next document starts another one."""
     _press.stop()

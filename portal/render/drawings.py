@@ -1,6 +1,6 @@
-"""Clocks, meters and marks as SVG text: sizes stand in attributes, so that no page needs a style attribute (R39).
+"""Draw clocks, meters and signs as SVG text. Sizes are attributes, so that no page needs a style attribute (R39).
 
-Colours come from the classes in `components.css`; words beside a drawing always say the same.
+Colours come from the classes in `components.css`. Words beside each drawing always say the same.
 """
 
 import re
@@ -16,7 +16,7 @@ WHOLE = 0.999
 
 
 def attributes(**values: object) -> str:
-    """Escaped attributes; None leaves one out, `_` becomes `-`."""
+    """Return escaped attributes; a value of None omits one, and `_` in a name becomes `-`."""
     return "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for name, value in values.items()
@@ -25,14 +25,14 @@ def attributes(**values: object) -> str:
 
 
 def svg(size: int, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
-    """A square drawing, hidden from screen readers unless it has a label."""
+    """Return a square drawing, which screen readers skip unless it has a label."""
     spoken = attributes(role="img", aria_label=label) if label else ' aria-hidden="true"'
     return f"<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken}>{body}</svg>"
 
 
 @cache
 def _shapes(file: Path) -> str:
-    """The inside of an icon file."""
+    """Return the shapes inside an icon file."""
     found = re.search(r"<svg[^>]*>(.*)</svg>", file.read_text(encoding="utf-8"), re.S)
     if not found:
         raise ValueError(f"{file.name} is no SVG")
@@ -40,12 +40,12 @@ def _shapes(file: Path) -> str:
 
 
 def icon(folder: Path, name: str, label: str | None, size: int) -> str:
-    """One icon of the set; a name that is not in it raises FileNotFoundError."""
+    """Return one icon of the set. Raise FileNotFoundError for a name that is not in it."""
     return svg(size, _shapes(folder / f"{name}.svg"), f"icon icon-{name}", label, "0 0 24 24")
 
 
 def slice_of(share: float, radius: float, centre: float = 8) -> str:
-    """A pie's slice from twelve o'clock, clockwise; `share` of the whole, 0 to 1."""
+    """Return the path of a pie's slice, clockwise from twelve o'clock; `share` is 0 to 1 of the whole."""
     if share <= 0:
         return ""
     if share >= WHOLE:
@@ -55,12 +55,12 @@ def slice_of(share: float, radius: float, centre: float = 8) -> str:
 
 
 def pie(used: float, size: int = 14, label: str | None = None) -> str:
-    """The clock: `used` (0 to 1) of the time is gone."""
+    """Return the clock: `used` (0 to 1) of the time is over."""
     return svg(size, '<circle cx="8" cy="8" r="6.6" class="line"/>' + slice_of(used, 4.4), "pie", label)
 
 
 def mark(size: int = 20) -> str:
-    """The house's mark: the clock with a quarter used."""
+    """Return the portal's mark: the clock with a quarter used."""
     return svg(
         size, '<circle cx="10" cy="10" r="8.4" class="line"/>' + slice_of(0.25, 5.4, 10), "mark", None, "0 0 20 20"
     )
@@ -69,23 +69,27 @@ def mark(size: int = 20) -> str:
 STATUSES = ("new", "open", "waiting_for_customer", "waiting_for_others", "resolved", "closed", "paused")
 PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 
-# A list has a hundred signs and faces, so these are empty elements that the style sheet draws; a screen reader finds nothing in them.
+# A list has a hundred signs and avatars, so these are empty elements that the style sheet draws and screen readers
+# skip.
 
 
 def ring(status: str) -> str:
-    """Return a status's sign, to stand before its word: one of `STATUSES`, of which `paused` is two bars."""
+    """Return the sign of a status, to stand before its word: one of `STATUSES`, of which `paused` is two bars."""
     if status not in STATUSES:
         raise KeyError(status)
     return f'<i class="ring ring-{status.replace("_", "-")}"></i>'
 
 
 def bars(priority: int) -> str:
-    """Return a priority's sign, to stand before its word: 1 low, 2 normal, 3 high are as many bars, 4 urgent is a square with a stroke."""
+    """Return the sign of a priority, to stand before its word: 1 to 3 as so many bars, 4 as a square with a stroke."""
     return f'<i class="bars bars-{PRIORITIES[priority]}"></i>'
 
 
 def avatar(name: str | None, ours: bool = False) -> str:
-    """Return initials in a circle: ours petrol, theirs grey, nobody dashed. The name stands beside it, so it is decoration."""
+    """Return initials in a circle: filled for an agent (`ours`), grey for a contact, dashed for nobody (None).
+
+    The name stands beside it, so screen readers skip it.
+    """
     if not name:
         return '<i class="avatar avatar-nobody"></i>'
     side = "avatar avatar-ours" if ours else "avatar avatar-theirs"
@@ -102,10 +106,11 @@ def meter(
     tone: str = "accent",
     paused: tuple[float, float] | None = None,
 ) -> str:
-    """A bar over `total`: used solid, pending hatched, this entry paler, the rest as track; all in one unit, and never wider than the whole.
+    """Return a bar of length `total`: used part solid, pending part hatched, this entry paler, the rest empty.
 
-    `paused` (from, to, in the same unit) is drawn hatched over the used part, for a deadline's clock; `tone` is accent, soon or late.
-    The sentence under the bar says the same, so it is decoration.
+    All values are in one unit; the bar never exceeds the whole. `paused` (from, to, in the same unit) is hatched over
+    the used part, for the clock of a deadline; `tone` is accent, soon or late. A sentence under the bar says the same,
+    so screen readers skip it.
     """
     whole = max(total, used + pending + entry) or 1
     parts, start = [], 0.0

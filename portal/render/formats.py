@@ -1,4 +1,4 @@
-"""How values read: in the reader's language form and time zone, units held to their numbers by no-break spaces."""
+"""Format values in the reader's locale and time zone, with no-break spaces between numbers and units."""
 
 import re
 from collections.abc import Iterator
@@ -28,19 +28,19 @@ KILO = 1000
 
 @dataclass(frozen=True)
 class Reading:
-    """Who reads: language form, time zone and the present instant, where it is known."""
+    """Hold who reads: locale, time zone, and the present instant where it is known."""
 
     locale: Locale
     zone: ZoneInfo
     now: datetime | None
 
     def local(self, at: datetime) -> datetime:
-        """The instant on the reader's wall clock."""
+        """Return the instant in the reader's time zone."""
         return at.astimezone(self.zone)
 
     @cached_property
     def today(self) -> date | None:
-        """The reader's date, if the present is known."""
+        """Return the reader's present date, or None where the present is not known."""
         return self.local(self.now).date() if self.now else None
 
 
@@ -50,7 +50,7 @@ _reading: ContextVar[Reading] = ContextVar("reading", default=NOBODY)
 
 @contextmanager
 def reading(reader: Any, company: Any, now: Any) -> Iterator[None]:
-    """Formats inside the block follow this reader; without one the company's zone and British English hold."""
+    """Format for this reader inside the block; without a reader, use British English and the company's zone."""
     zone = getattr(reader, "time_zone", None) or getattr(company, "time_zone", None) or "UTC"
     locale = getattr(reader, "locale", None) or "en_GB"
     token = _reading.set(Reading(_locale(str(locale)), ZoneInfo(str(zone)), now))
@@ -61,29 +61,29 @@ def reading(reader: Any, company: Any, now: Any) -> Iterator[None]:
 
 
 def zone_name() -> str:
-    """The name of the zone that all times are shown in."""
+    """Return the name of the time zone in which all times are shown."""
     return str(_reading.get().zone)
 
 
 def number(value: Decimal | int | None, most: int = 4) -> str:
-    """A quantity as it is, at most so many decimals: 12.25, 1,000."""
+    """Return a quantity as it is, with at most so many decimals: 12.25, 1,000."""
     return NOTHING if value is None else _signed(format_decimal(value, "#,##0." + "#" * most, _reading.get().locale))
 
 
 def percent(rate: Decimal | int | None) -> str:
-    """A rate in per cent points: Decimal("19") gives 19 %."""
+    """Return a rate in per cent: Decimal("19") gives 19 %."""
     return NOTHING if rate is None else f"{number(rate)}{NBSP}%"
 
 
 def amount(value: Decimal | None, currency: str) -> str:
-    """Money for a column that names its currency: bare, with the currency's decimals."""
+    """Return an amount without its currency but with its decimals, for a column that names the currency."""
     digits = get_currency_precision(currency)
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
     return NOTHING if value is None else _signed(format_decimal(value, pattern, _reading.get().locale))
 
 
 def money(value: Decimal | None, currency: str) -> str:
-    """Money for a sentence, with its currency; a code such as CHF stands off from the figure."""
+    """Return an amount with its currency, for a sentence; a no-break space follows a code such as CHF."""
     if value is None:
         return NOTHING
     return _signed(
@@ -92,17 +92,17 @@ def money(value: Decimal | None, currency: str) -> str:
 
 
 def clock(minutes: int | None) -> str:
-    """Minutes for a column headed h:min: 90 gives 1:30."""
+    """Return minutes for a column headed h:min: 90 gives 1:30."""
     return NOTHING if minutes is None else durations.clock(minutes)
 
 
 def spoken(minutes: int | None) -> str:
-    """Minutes for a sentence: 1 h 30 min, 45 min, 7 h."""
+    """Return minutes for a sentence: 1 h 30 min, 45 min, 7 h."""
     return NOTHING if minutes is None else durations.spoken(minutes)
 
 
 def day(on: date | datetime | None) -> str:
-    """Thu 19 Nov; with its year, and without the weekday, when it is not in this one."""
+    """Return a day such as Thu 19 Nov, or, in another year, with its year and without the weekday."""
     if on is None:
         return NOTHING
     local, now = _date(on), _reading.get()
@@ -114,7 +114,7 @@ def day(on: date | datetime | None) -> str:
 
 
 def day_long(on: date | datetime | None) -> str:
-    """4 Dec 2026: the year always, for everything legal."""
+    """Return a day with its year for everything legal: 4 Dec 2026."""
     if on is None:
         return NOTHING
     locale = _reading.get().locale
@@ -124,12 +124,12 @@ def day_long(on: date | datetime | None) -> str:
 
 
 def time_of_day(at: datetime | None) -> str:
-    """14:47, in 24 hours."""
+    """Return the time of day in 24 hours: 14:47."""
     return NOTHING if at is None else _hours(_reading.get().local(at))
 
 
 def moment(at: datetime | None) -> str:
-    """today 14:47, yesterday 16:40, tomorrow 10:10, else Thu 19 Nov, 08:12."""
+    """Return an instant as today 14:47, yesterday 16:40 or tomorrow 10:10, else as Thu 19 Nov, 08:12."""
     if at is None:
         return NOTHING
     named = {0: "today", -1: "yesterday", 1: "tomorrow"}.get(_days_from_today(_date(at)))
@@ -137,7 +137,10 @@ def moment(at: datetime | None) -> str:
 
 
 def ago(at: datetime | None) -> str:
-    """For lists: just now, 4 min, 3 h (on the same day), yesterday, Tue 17, then 3 Nov; a moment that is still to come is said in full."""
+    """Return an instant for lists: just now, 4 min, 3 h (on the same day), yesterday, Tue 17, then 3 Nov.
+
+    An instant that is still to come is written as `moment` does.
+    """
     now = _reading.get()
     if at is None or now.now is None or at > now.now + A_MINUTE:
         return moment(at)
@@ -154,7 +157,7 @@ def ago(at: datetime | None) -> str:
 
 
 def full(at: date | datetime | None) -> str:
-    """The whole instant for a title: 20 Nov 2026, 14:47 CET."""
+    """Return the complete instant for a title: 20 Nov 2026, 14:47 CET."""
     if not isinstance(at, datetime):
         return day_long(at)
     local = _reading.get().local(at)
@@ -162,7 +165,7 @@ def full(at: date | datetime | None) -> str:
 
 
 def iso(at: date | datetime | None) -> str:
-    """For `datetime=` and file names: instants in UTC, days as they are."""
+    """Return an instant in UTC, or a day as it is, in ISO 8601, for `datetime=` and file names."""
     if at is None:
         return ""
     if not isinstance(at, datetime):
@@ -171,18 +174,18 @@ def iso(at: date | datetime | None) -> str:
 
 
 def iso_day(on: date | datetime | None) -> str:
-    """For a date field's value: the reader's day, 2026-11-20."""
+    """Return the reader's day for the value of a date field: 2026-11-20."""
     return "" if on is None else _date(on).isoformat()
 
 
 def initials(name: str) -> str:
-    """Ada Lindqvist gives AL; one word gives its first letter."""
+    """Return initials: AL for Ada Lindqvist; one word gives its first letter."""
     words = [word for word in name.split() if word[:1].isalnum()]
     return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper() or "?"
 
 
 def filesize(octets: int) -> str:
-    """184 kB, 1.2 MB: decimal units, one decimal from a megabyte up."""
+    """Return a file size in decimal units: 184 kB, 1.2 MB, with one decimal from a megabyte up."""
     if octets < KILO:
         return f"{octets}{NBSP}B"
     if octets < KILO**2:
@@ -191,11 +194,11 @@ def filesize(octets: int) -> str:
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """1 case, 2 cases, 1,200 cases."""
+    """Return a count with its noun: 1 case, 2 cases, 1,200 cases."""
     return f"{number(count)}{NBSP}{one if count == 1 else many or one + 's'}"
 
 
-# A page shows few different days many times, and finding a locale's pattern costs more than the rest of a row.
+# A page shows few different days many times, and looking up a locale's pattern costs more than the rest of a row.
 _locale = lru_cache(maxsize=64)(lambda name: Locale.parse(name.replace("-", "_")))
 _written = lru_cache(maxsize=4096)(format_date)
 _built = lru_cache(maxsize=4096)(lambda skeleton, on, locale: format_skeleton(skeleton, on, locale=locale))
@@ -210,14 +213,14 @@ def _date(on: date | datetime) -> date:
 
 
 def _days_from_today(on: date) -> int:
-    """0 today, -1 yesterday; a far number where the present is not known."""
+    """Return how many days a day is from today: 0 today, -1 yesterday, a large number where today is not known."""
     today = _reading.get().today
     return (on - today).days if today else -100_000
 
 
 @lru_cache(maxsize=4096)
 def _months(text: str) -> str:
-    """British month names are cut to three letters, and the day stays with its month."""
+    """Return the text with British month names cut to three letters and a no-break space between day and month."""
     words = text.replace("Sept", "Sep").split(" ")
     at = next(place for place, word in enumerate(words) if word.isdigit())
     return " ".join([*words[:at], f"{words[at]}{NBSP}{words[at + 1]}", *words[at + 2 :]])
@@ -228,6 +231,6 @@ def _signed(text: str) -> str:
 
 
 def country(code: str) -> str:
-    """`DE` gives Germany: the portal speaks English, whatever the reader's locale."""
+    """Return the English name of a country for its code, whatever the reader's locale: `DE` gives Germany."""
     name: str = Locale.parse("en_GB").territories.get(code, code)
     return name

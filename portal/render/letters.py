@@ -1,6 +1,7 @@
-"""Which letters documents can show: PDF/A refuses a text with a letter that no font of `static/vendor/ttf` has.
+"""Find letters that documents cannot show: PDF/A refuses a text with a letter that no font of `static/vendor/ttf` has.
 
-Such a letter is printed as `SIGN`, and the form in which it is typed says so. The build writes the list of letters beside the fonts.
+Such a letter is printed as `SIGN`, and the form where it is typed says so. The build writes the list of letters that
+the fonts have beside them.
 """
 
 import re
@@ -11,21 +12,24 @@ from typing import Any
 from portal import render
 
 SIGN = "\N{WHITE SQUARE}"
-"""What stands on paper for a letter that no font has; Inter has it."""
+"""What is printed for a letter that no font has; the font Inter has it."""
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
 _SILENT = "\ufe00-\ufe0f\u20e3\U000e0020-\U000e007f\U000e0100-\U000e01ef"
-"""Variation selectors, the keycap and tags: they change the letter before them, and without it show nothing."""
+"""Variation selectors, the keycap and tags: they modify the letter before them and show nothing without it."""
 
 _NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
 _SKIN = "\U0001f3fb-\U0001f3ff"
 _SHOWN_AT_MOST = 5
-"""Letters that a note names; more would push the form around."""
+"""The most letters that a note names; more would push the form around."""
 
 
 @cache
 def _missing() -> re.Pattern[str]:
-    """Match one letter that no font has, with what modifies it and what is joined to it: a family of four is one sign."""
+    """Return a pattern for one letter that no font has, with its modifiers and what is joined to it.
+
+    An emoji of a family of four is one letter in this sense.
+    """
     lines = (render.folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split()
     ranges = ((int(start, 16), int(end, 16)) for start, end in (line.split("-") for line in lines))
     known = "".join(f"\\U{start:08x}-\\U{end:08x}" for start, end in ranges)
@@ -39,9 +43,9 @@ def _silent() -> re.Pattern[str]:
 
 
 def printable(text: str) -> str:
-    """Return the text as a document shows it: what no font has becomes `SIGN`; control and format characters are left out.
+    """Return the text as a document can show it: `SIGN` for what no font has, no control or format characters.
 
-    Line ends stay, other blanks become spaces, and joiners stay, which choose the form of the letters beside them.
+    Line ends stay, other blanks become spaces. Joiners stay, because they choose the form of the letters beside them.
     """
     return _silent().sub("", _missing().sub(SIGN, _shown(text)))
 
@@ -52,7 +56,7 @@ def unprintable(text: str) -> list[str]:
 
 
 def printing_note(text: object) -> str:
-    """Return a sentence for whoever types `text`, or "" where documents can show all of it."""
+    """Return a sentence for a person who types `text` that documents cannot show wholly, else ""."""
     missing = [_named(letter) for letter in unprintable(str(text))]
     if not missing:
         return ""
@@ -63,7 +67,7 @@ def printing_note(text: object) -> str:
 
 
 def printable_data(data: Any) -> Any:
-    """Return the data of a document with every text in it as `printable` gives it."""
+    """Return the data of a document with `printable` applied to every text in it."""
     if isinstance(data, str):
         return printable(data)
     if isinstance(data, dict):
@@ -85,5 +89,5 @@ _KEPT = frozenset(("\n", _JOINER, _NON_JOINER, *map(chr, range(0xE0020, 0xE0080)
 
 
 def _named(letter: str) -> str:
-    """Return the letter, or its number where a page cannot show it either."""
+    """Return the letter, or its code point where pages cannot show it either."""
     return letter if letter[0].isprintable() else f"U+{ord(letter[0]):04X}"

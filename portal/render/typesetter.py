@@ -1,8 +1,9 @@
-"""Typesetting in a process of its own (R64): typst sees the document templates, our fonts and the data, and has a memory limit.
+"""Typeset in a process of its own that sees only the templates, our fonts and the data, with a memory limit (R64).
 
-`python typesetter.py TEMPLATES FONTS` reads requests from standard input and writes answers to standard output: a length of four
-bytes, then that many bytes. A request is `{"template": ..., "data": ..., "format": "pdf" or "png"}`; an answer begins with `+` and
-holds the file, or with `-` and holds the error. It ends when its parent does, and after a minute without work.
+`python typesetter.py TEMPLATES FONTS` reads requests from standard input and writes answers to standard output: a
+length of four bytes, then that many bytes. A request is `{"template": ..., "data": ..., "format": "pdf" or "png"}`; an
+answer begins with `+` and holds the file, or with `-` and holds the error. The process exits when its parent does, and
+after a minute without work.
 """
 
 import json
@@ -14,22 +15,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MEMORY_BYTES = 2 << 30
-"""Address space, of which a document of 10,000 lines takes a part."""
+"""The address space of the process; a document of 10,000 lines needs only a part of it."""
 
 IDLE_SECONDS = 60
 PIXELS_PER_INCH = 432
-"""Of a picture: enough to print it."""
+"""The resolution of a picture, fine enough to print."""
 LENGTH = struct.Struct(">I")
 
 
 def send(stream: BinaryIO, body: bytes) -> None:
-    """Write one message."""
+    """Write one message to the stream."""
     stream.write(LENGTH.pack(len(body)) + body)
     stream.flush()
 
 
 def receive(stream: BinaryIO) -> bytes | None:
-    """Read one message; None where the other side has gone."""
+    """Read one message; return None where the other side has closed the stream."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
@@ -39,7 +40,7 @@ def receive(stream: BinaryIO) -> bytes | None:
 
 
 def compiler(templates: Path, fonts: Path) -> Any:
-    """A typst compiler that reads below `templates`, knows the fonts in `fonts` and no package."""
+    """Return a typst compiler that reads only below `templates`, knows the fonts in `fonts` and loads no package."""
     import typst  # noqa: PLC0415 (only the child needs it)
 
     nowhere = templates / "no-packages"

@@ -1,8 +1,8 @@
-"""The billing engine: a function of values. It knows no database, no clock and no settings (design.md, manner 11).
+"""Compute billing as a pure function of values: no database, no clock, no settings (design manner 11).
 
-Its words are those of domain.md, its rules those of `portal simulate`. `price_for` fixes an entry's price when it is
-approved, `allocate` says what pays for each approved entry that is not settled, `bill` settles what is due up to a date
-and makes the documents. Every change gives a new `State`.
+`portal simulate` runs exactly these rules. `price_for` fixes the price of an entry when it is approved, `allocate`
+says what pays for each approved entry that is not settled, `bill` settles what is due up to a date and makes the
+documents. Values never change: every step returns a new `State`.
 """
 
 from portal.billing.engine.allocation import allocate

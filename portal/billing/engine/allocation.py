@@ -1,7 +1,7 @@
-"""What pays for each approved entry: included minutes, then vouchers, then money (D20, D22, D23).
+"""Decide what pays for each approved entry: included minutes first, then vouchers, then money (D20, D22, D23).
 
-Computed anew from the whole state each time, so that a late approval or a withdrawal leaves no trace of its order. What
-settled entries drew stays drawn.
+The result is computed from the whole state each time, so it does not depend on the order of approvals and withdrawals.
+What settled entries drew stays drawn.
 """
 
 from collections import defaultdict
@@ -18,9 +18,10 @@ from portal.words import EntryBilling, Overflow, Settlement
 
 
 def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:
-    """The pieces of every approved billable or no-charge entry that is not settled, in the order drawn.
+    """Return the allocations of every approved billable or no-charge entry that is not settled, by entry.
 
-    The pieces of an entry sum to its billable minutes; an entry without any has no piece. Entries come in their order.
+    Entries come in the order in which they draw; the allocations of an entry sum to its billable minutes, and an entry
+    without billable minutes has none.
     """
     places = state.places()
     vouchers = _by_service(state.vouchers)
@@ -58,9 +59,9 @@ def _by_service(vouchers: Iterable[Voucher]) -> defaultdict[Key, list[Voucher]]:
 
 
 def _left(vouchers: list[Voucher], drawn: Mapping[PoolKey, int], day: date) -> list[Voucher]:
-    """Take the vouchers off the front of the list that nothing can be drawn from any more, and return the list.
+    """Remove the vouchers at the front of the list that are expired or used up, and return the list.
 
-    Entries come by their days, so that what has expired for one has expired for all that follow.
+    Entries come in the order of their days, so a voucher that has expired for one has expired for all that follow.
     """
     gone = takewhile(lambda one: one.valid_until <= day or drawn.get((one.id, None), 0) >= one.minutes, vouchers)
     del vouchers[: sum(1 for _ in gone)]
@@ -76,7 +77,7 @@ def _no_charge(entry: Entry, digits: int) -> Allocation:
 
 
 def _draws(entry: Entry, pools: Iterator[Pool], drawn: dict[PoolKey, int]) -> Iterator[tuple[Pool, int]]:
-    """Yield each pool in turn with the minutes that it gives to `entry`, until all of its minutes are covered."""
+    """Yield each pool in turn with the minutes that it gives to `entry`, until all its minutes are covered."""
     rest = entry.billable_minutes
     while rest and (pool := next(pools, None)):
         minutes = min(rest, pool.minutes - drawn.get(pool.key, 0))

@@ -1,4 +1,4 @@
-"""Approve, withdraw and release: each gives the state after it, and what was refused with its reason."""
+"""Approve, withdraw and release entries: each function returns the new state, and the first two what they refused."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,9 +12,9 @@ Refused = tuple[tuple[Key, RefusalReason], ...]
 
 
 def verdict(entry: Entry, contract: Contract, service: Service, rates: RateTable) -> RefusalReason | Price | None:
-    """Return the first reason against approving `entry`; without one, the price that the approval fixes.
+    """Return the first reason against approving `entry`, or else the price that the approval fixes.
 
-    None: the entry may be approved and needs no price. What is not billable is never refused.
+    None means that the entry may be approved and needs no price. An entry that is not billable is never refused.
     """
     if not entry.is_documented:
         return None
@@ -31,7 +31,7 @@ def verdict(entry: Entry, contract: Contract, service: Service, rates: RateTable
 
 
 def approve(state: State, ids: Iterable[Key], rates: RateTable) -> tuple[State, Refused]:
-    """Approve the entries `ids` at the prices of `rates`. What is approved or settled already is left as it is."""
+    """Approve the entries `ids` at the prices of `rates`; approved and settled entries stay as they are."""
     ids = tuple(ids)
     named = frozenset(ids)
     entries = {entry.id: entry for entry in state.entries if entry.id in named}
@@ -51,7 +51,7 @@ def approve(state: State, ids: Iterable[Key], rates: RateTable) -> tuple[State, 
 
 
 def withdraw(state: State, ids: Iterable[Key]) -> tuple[State, Refused]:
-    """Make approved entries submitted ones again; settled ones are refused, submitted ones stay so."""
+    """Make approved entries submitted again. Settled ones are refused, submitted ones stay as they are."""
     ids = tuple(ids)
     refused = tuple((id, RefusalReason.SETTLED) for id in ids if id in state.settled)
     taken_back = set(ids) - set(state.settled)
@@ -60,5 +60,5 @@ def withdraw(state: State, ids: Iterable[Key]) -> tuple[State, Refused]:
 
 
 def release(state: State, ids: Iterable[Key]) -> State:
-    """Charge what these entries hold, from now on; nothing happens to settled ones."""
+    """Charge from now on what these entries hold; settled ones stay as they are."""
     return replace(state, released=state.released | (set(ids) - set(state.settled)))

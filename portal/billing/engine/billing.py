@@ -1,6 +1,7 @@
-"""Bill up to a date: settle what is approved, and make one document per contract.
+"""Bill up to a date: settle what is approved and make one document for each contract.
 
-A repeated run finds nothing left (D47): entries are settled, fees and vouchers count as billed.
+A run that is repeated finds nothing left, because entries are settled then, and fees and vouchers count as billed
+(D47).
 """
 
 from collections import defaultdict
@@ -32,7 +33,8 @@ from portal.money import round_half_up, total
 def bill(state: State, until: date) -> Billing:
     """Settle approved billable and no-charge entries of days before `until` that are not held, and bill what is due.
 
-    `skipped` are the entries of days before `until` that stay open, in their order, not-billable ones left out.
+    The result names in `skipped` the entries of days before `until` that stay open, in their order; entries that are
+    not billable are left out.
     """
     settled = _settled_now(state, until)
     by_service: dict[Key, list[Work]] = defaultdict(list)
@@ -56,7 +58,7 @@ def bill(state: State, until: date) -> Billing:
 
 
 def _settled_now(state: State, until: date) -> dict[Key, Work]:
-    """What this run settles, in the order of entries."""
+    """Return the work that this run settles, by entry and in the order of entries."""
     allocations = allocate(state)
     return {
         entry.id: Work(entry, pieces)
@@ -70,7 +72,10 @@ def _is_held(pieces: tuple[Allocation, ...]) -> bool:
 
 
 def _lines(state: State, contract: Contract, settled: Mapping[Key, list[Work]], until: date) -> Iterator[Line]:
-    """Yield the fees and then the time of each service, last the vouchers sold. `settled` has the work by service."""
+    """Yield the fees and the time of each service, then the vouchers that were sold.
+
+    `settled` holds the work that this run settles, by service.
+    """
     for service in contract.services:
         yield from _fee_lines(state, contract, service, until)
         yield from ROLLUPS[service.rollup].lines(service, settled.get(service.id, []), state.digits)
@@ -105,7 +110,7 @@ def _voucher_line(voucher: Voucher, service: Service, digits: int) -> Line:
 def _document(
     state: State, contract: Contract, settled: Mapping[Key, list[Work]], lines: list[Line], until: date
 ) -> Iterator[Document]:
-    """Yield an invoice where a line costs something, else a statement where entries were settled, else nothing (D30)."""
+    """Yield an invoice where a line has an amount, else a statement where entries are settled, else nothing (D30)."""
     work = sorted(
         (done for service in contract.services for done in settled.get(service.id, ())),
         key=lambda done: done.entry.order,

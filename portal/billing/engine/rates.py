@@ -1,4 +1,4 @@
-"""Which price an entry has: its own, else the overage rate of its service, else the most specific rate (D17, D18, D19)."""
+"""Find the price of an entry: its own, else the service's overage rate, else the most specific rate (D17, D18, D19)."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -17,10 +17,10 @@ SCOPES: dict[frozenset[str], RateSource] = {
     frozenset({"customer"}): RateSource.CUSTOMER,
     frozenset({"role"}): RateSource.ROLE,
 }
-"""Which fields of a rate are set, and what that scope is called; in the order in which they win."""
+"""The scopes of rates in the order in which they win, by the fields of a rate that are set."""
 
 _Target = tuple[frozenset[str], Key | None, Key | None, Key | None]
-"""A scope, with the service, the agent and the role that it names."""
+"""A scope, and the ids of the service, the agent and the role that it names."""
 
 
 def scope_of(rate: Rate) -> frozenset[str]:
@@ -35,9 +35,9 @@ def _target(scope: frozenset[str], of: Rate | Entry) -> _Target:
 
 
 class RateTable:
-    """The hourly rates that concern one customer in one currency, indexed so that a look-up does not scan them.
+    """Hold the hourly rates of one customer in one currency, indexed so that a look-up does not scan them.
 
-    Building it sorts the rates once; each look-up is a few dictionary accesses and one binary search.
+    Building the table sorts the rates once; each look-up takes a few dictionary accesses and one binary search.
     """
 
     def __init__(self, rates: Iterable[Rate] = ()) -> None:
@@ -50,7 +50,7 @@ class RateTable:
             self._histories[target] = [rate.starts for rate in history], history
 
     def price(self, entry: Entry) -> Price | None:
-        """Return the price by the most specific rate in force on the day of `entry`, None where no rate fits."""
+        """Return the price by the most specific rate in force on the day of `entry`, or None where no rate fits."""
         for scope, source in SCOPES.items():
             starts, history = self._histories.get(_target(scope, entry), ((), ()))
             if number := bisect_right(starts, entry.date):
@@ -59,10 +59,10 @@ class RateTable:
 
 
 def price_for(entry: Entry, service: Service, rates: RateTable) -> Price | None:
-    """Return the price of an hour of `entry` where it is charged; None where it cannot be approved for want of a rate.
+    """Return the price of an hour of `entry` where it is charged, or None where no rate fits and it cannot be approved.
 
-    What is charged on a service of vouchers or a subscription always lies beyond them, so its overage rate goes before
-    the rates.
+    What is charged on a service of vouchers or of a subscription always exceeds what is prepaid, so the overage rate
+    of the service goes before the rates.
     """
     if entry.hourly_rate is not None:
         return Price(entry.hourly_rate, RateSource.ENTRY)

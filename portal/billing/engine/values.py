@@ -1,7 +1,7 @@
-"""The engine's values: frozen, compared by content. Minutes are int, amounts Decimal, dates local, instants aware.
+"""Define the values of the engine, which are frozen and compared by content.
 
-An id is whatever the caller has, text on paper and integers in the database; ids of one kind have to be comparable,
-because they break ties.
+Minutes are int, amounts Decimal, dates local, instants aware. An id is what the caller has: text in `portal simulate`,
+integers in the database. Ids of one kind must be comparable, because they break ties.
 """
 
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ from portal.words import Due, EntryBilling, Overflow, Rollup, Settlement
 Key = int | str
 
 PoolKey = tuple[Key, date | None]
-"""Whose minutes are drawn: (service, start of the period) for included ones, (voucher, None) for a voucher's."""
+"""What minutes are drawn from: (service, start of the period) for included minutes, (voucher, None) for a voucher."""
 
 
 Order = tuple[date, datetime, Key]
-"""What entries are sorted by: the day worked, the instant of creation, the id."""
+"""The sort key of entries: the day worked, the instant of creation, the id."""
 
 
 @dataclass(frozen=True, slots=True)
 class VatRate:
-    """A tax category with its percentage. Equal as numbers is equal, however they are written."""
+    """Hold a VAT category and its percentage. Rates that are equal as numbers are equal, whatever their decimals."""
 
     category: VatCategory
     rate: Decimal
@@ -33,7 +33,7 @@ class VatRate:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """An hourly price from `starts` on, for the scope that its non-empty fields name (see `rates.scope_of`)."""
+    """Hold an hourly price in force from `starts`, for the scope that its set fields name (see `rates.scope_of`)."""
 
     hourly_rate: Decimal
     starts: date
@@ -46,7 +46,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What an hour of one entry costs where it is charged, fixed at approval, and where that comes from (D17)."""
+    """Hold what an hour of one entry costs where it is charged, and which rate said so; approval fixes it (D17)."""
 
     hourly_rate: Decimal
     source: RateSource
@@ -55,7 +55,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What time is logged under. The last four fields are the subscription's; `overflow` is also the voucher's."""
+    """Hold a service, under which time is logged.
+
+    The last four fields belong to a subscription; `overflow` applies to vouchers as well.
+    """
 
     id: Key
     name: str
@@ -72,7 +75,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The frame with a customer: its dates, its billing periods, its services in the order in which they are billed."""
+    """Hold a contract: its dates, its billing periods, and its services in the order in which they are billed."""
 
     id: Key
     name: str
@@ -83,13 +86,13 @@ class Contract:
     services: tuple[Service, ...]
 
     def active(self, service: Service) -> Period | None:
-        """The days on which `service` can be used: within the contract and from its effective start on, if any."""
+        """Return the days on which `service` can be used, from its own start until the contract's end, or None."""
         return Period(self.start, self.end).within(Period(service.effective_start))
 
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """Prepaid minutes, to be used for `services` (at least one) where `valid_from <= date < valid_until`."""
+    """Hold prepaid minutes for `services` (at least one), usable on days with `valid_from <= date < valid_until`."""
 
     id: Key
     label: str
@@ -103,7 +106,7 @@ class Voucher:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What was worked, with the minutes that count (`billable_minutes`, after rounding or an override)."""
+    """Hold worked time with the minutes that count (`billable_minutes`, after rounding or an override)."""
 
     id: Key
     service: Key
@@ -120,18 +123,18 @@ class Entry:
 
     @property
     def order(self) -> Order:
-        """Entries are allocated, listed and settled in this order."""
+        """Return the sort key by which entries are allocated, listed and settled."""
         return self.date, self.created, self.id
 
     @property
     def is_documented(self) -> bool:
-        """Whether it can stand on a document at all."""
+        """Return whether the entry may stand on a document, which only one that is not billable may not."""
         return self.billing is not EntryBilling.NOT_BILLABLE
 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """A piece of an entry's billable minutes and what pays for it; `place` numbers an entry's pieces from 0."""
+    """Hold a piece of an entry's billable minutes and what pays for it; `place` numbers an entry's pieces from 0."""
 
     entry: Key
     place: int
@@ -143,7 +146,7 @@ class Allocation:
 
     @property
     def source(self) -> date | Key | None:
-        """The start of the period whose included minutes were drawn, or the voucher."""
+        """Return the start of the period whose included minutes were drawn, or the id of the voucher, else None."""
         if self.pool is None:
             return None
         return self.pool[1] if self.kind is AllocationKind.INCLUDED else self.pool[0]
@@ -151,11 +154,12 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of an invoice; `net` is rounded, and of a time line the sum of its allocations' amounts.
+    """Hold one line of an invoice.
 
-    `minutes` (charged ones) and `entries` belong to time lines. `allocations` are the charged pieces, with the rollup
-    `none` all pieces of the entry. A fee has the first day of its period in `period_start` and the active part, which it
-    pays for, in `active`; a voucher line has `voucher`.
+    `net` is rounded; on a line of time it is the sum of its allocations' amounts. `minutes` (the charged ones) and
+    `entries` belong to lines of time. `allocations` are the charged ones, or all of the entry with the rollup `none`.
+    On a fee, `period_start` is the first day of its period and `active` the part that it pays for. On a line for a
+    voucher, `voucher` is its id.
     """
 
     kind: LineKind
@@ -174,7 +178,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class VatGroup:
-    """The tax of one category and rate: on the sum of its lines, rounded once (D41)."""
+    """Hold the VAT of one category and rate, computed on the sum of its lines and rounded once (D41)."""
 
     vat: VatRate
     base: Decimal
@@ -183,7 +187,10 @@ class VatGroup:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An invoice or a statement of one contract. `detail` are the entries it settles, `allocations` all their pieces."""
+    """Hold an invoice or a statement of one contract.
+
+    `detail` names the entries that it settles, `allocations` are all of theirs.
+    """
 
     kind: DocumentKind
     contract: Key
@@ -199,7 +206,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry that was old enough for a run and is not settled by it."""
+    """Hold an entry that was old enough for a run and that the run did not settle, with the reason."""
 
     entry: Key
     reason: SkipReason
@@ -207,14 +214,20 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One customer's contracts and time, and what has happened to it so far.
+    """Hold the contracts and the time of one customer, and what has been decided and billed so far.
 
-    - `entries`: every entry that is not settled; settled ones may be there too, if they are in `settled`.
-    - `approved`: the price of every approved entry, settled or not; None where it needs none (not billable, no charge).
-    - `released`: held entries that a manager decided to charge, also before their approval.
-    - `settled`: the frozen pieces of entries on a document. May be left out for entries that are not in `entries`.
-    - `drawn`: minutes that settled entries have drawn, per pool.
-    - `billed_fees`, `billed_vouchers`: (service, first day of the period), and vouchers, that need no line any more.
+    - `entries`: every entry that is not settled; a settled one may be there too, if it is in `settled`.
+
+    - `approved`: the price of every approved entry, settled or not; None where it needs none (not billable, no
+    charge).
+
+    - `released`: held entries that a manager decided to charge, possibly before their approval.
+
+    - `settled`: the frozen allocations of entries on a document; it may omit entries that are not in `entries`.
+
+    - `drawn`: minutes that settled entries have drawn, by pool.
+
+    - `billed_fees` (service and first day of the period) and `billed_vouchers`: those that need no line any more.
     """
 
     contracts: tuple[Contract, ...]
@@ -229,11 +242,11 @@ class State:
     digits: int = 2
 
     def places(self) -> dict[Key, tuple[Contract, Service]]:
-        """Each service with its contract, by the service's id."""
+        """Return each service with its contract, by the id of the service."""
         return {service.id: (contract, service) for contract in self.contracts for service in contract.services}
 
     def open_entries(self) -> list[Entry]:
-        """What is approved or waits for it, may stand on a document and is not settled, in its order."""
+        """Return the entries that may stand on a document and are not settled, approved or not, in their order."""
         return sorted(
             (entry for entry in self.entries if entry.is_documented and entry.id not in self.settled),
             key=lambda entry: entry.order,
@@ -242,9 +255,9 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """What a run makes, what it leaves out, and the state after it.
+    """Hold what a run makes, what it skips, and the state after it.
 
-    Fees and vouchers that were due count as billed even where their line is 0.00 and no document came of it: compare
+    Fees and vouchers that were due count as billed even where their line is 0.00 and no document was made: compare
     `state.billed_fees` and `state.billed_vouchers` with those before.
     """
 

@@ -1,4 +1,4 @@
-"""Tax per rate group, never per line (D41)."""
+"""Compute VAT on the sum of each rate, never on single lines (D41)."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -8,9 +8,9 @@ from portal.money import percent_of, total
 
 
 def vat_groups(lines: Iterable[Line], digits: int) -> tuple[VatGroup, ...]:
-    """A group per category and rate, ordered by them, on the sum of its lines, also where that is 0.00.
+    """Return the VAT of each category and rate, in that order, on the sum of its lines, even where that is 0.00.
 
-    Rates that are equal as numbers make one group, written as in its first line.
+    Rates that are equal as numbers make one group, spelt as on its first line.
     """
     groups: dict[VatRate, list[Decimal]] = {}
     for line in lines:

@@ -1,10 +1,10 @@
-"""The closed sets of words that billing alone uses, as `portal simulate` spells them; shared ones stand in `portal/words.py`."""
+"""Define the closed sets of words that only billing uses; `portal/words.py` has those that other rooms share."""
 
 from enum import StrEnum
 
 
 class AllocationKind(StrEnum):
-    """What pays for a piece of an entry."""
+    """Name what pays for a piece of an entry."""
 
     INCLUDED = "included"
     VOUCHER = "voucher"
@@ -14,7 +14,7 @@ class AllocationKind(StrEnum):
 
 
 class RateSource(StrEnum):
-    """Where a price comes from. The six scopes of rates stand in the order in which they win (D18)."""
+    """Name where a price comes from. The six scopes of rates are in the order in which they win (D18)."""
 
     ENTRY = "entry"
     OVERAGE = "overage"
@@ -27,7 +27,10 @@ class RateSource(StrEnum):
 
 
 class VatCategory(StrEnum):
-    """The categories of EN 16931. The portal uses S and E; reverse charge and the others need what D42 lists first."""
+    """Name the VAT categories of EN 16931.
+
+    The portal uses S and E; the others need data that it does not have yet (D42).
+    """
 
     STANDARD = "S"
     ZERO_RATED = "Z"
@@ -41,7 +44,7 @@ class VatCategory(StrEnum):
 
 
 class LineKind(StrEnum):
-    """What a line charges for."""
+    """Name what a line charges for."""
 
     FEE = "fee"
     TIME = "time"
@@ -49,16 +52,17 @@ class LineKind(StrEnum):
 
 
 class DocumentKind(StrEnum):
-    """A statement has a detail, but no lines and no amounts."""
+    """Name the kind of a document. A statement has a detail, but no lines and no amounts."""
 
     INVOICE = "invoice"
     STATEMENT = "statement"
 
 
 class RefusalReason(StrEnum):
-    """Why an entry is not approved (all but the last, in the order in which they are looked for) or not withdrawn.
+    """Name why an entry is not approved, or (`settled`) why its approval is not withdrawn.
 
-    An entry of `portal simulate` always has a role, so `no_role` does not occur there.
+    The reasons against approving are in the order in which they are checked. An entry of `portal simulate` always has
+    a role, so `no_role` does not occur there.
     """
 
     BEFORE_SERVICE_START = "before_service_start"
@@ -69,7 +73,7 @@ class RefusalReason(StrEnum):
 
 
 class SkipReason(StrEnum):
-    """Why a billing run left out an entry that is old enough."""
+    """Name why a billing run skipped an entry that is old enough."""
 
     NOT_APPROVED = "not_approved"
     HELD = "held"

@@ -1,7 +1,6 @@
-"""`portal simulate FILE`: the engine on paper.
+"""Run the engine on a JSON document, without a database: `portal simulate FILE`.
 
-Reads one JSON document, runs the engine over it without a database and writes one JSON document. It is how a contract is
-tried out before it is signed, and how the engine is checked.
+The result is a JSON document too. It serves to try out a contract before it is signed, and to check the engine.
 """
 
 import sys
@@ -18,23 +17,22 @@ __all__ = ["BadDocument", "main", "simulate"]
 
 
 def simulate(document: object) -> dict[str, object]:
-    """The output document for an input document, both as JSON values (an integer is an int, never a float).
+    """Return the output document for an input document, both as JSON values (an integer is an int, never a float).
 
-    Raises `BadDocument`, which has the path of the first bad value.
+    Raise `BadDocument` with the path of the first bad value.
     """
     return run(read(document))
 
 
 LARGEST = 100_000_000
-"""Bytes of a document, which is about 300,000 entries. More would take all of the memory before it is refused."""
+"""The largest document in bytes, about 300,000 entries. A larger one would exhaust the memory before it is refused."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the one file named; the result goes to standard output.
+    """Run the one file named and write the result to standard output.
 
-    Returns the exit status: 0, 1 where the result cannot be written, or 2 for a bad document and for wrong arguments.
-
-    Of a bad document nothing is written to standard output, and to standard error one line: `path: what`.
+    Return the exit status: 0, 1 where the result cannot be written, 2 for a bad document or wrong arguments. For a bad
+    document nothing goes to standard output, and one line, `path: what`, to standard error.
     """
     if len(arguments) != 1:
         return _refuse("usage: portal simulate FILE")

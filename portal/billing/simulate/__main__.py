@@ -1,4 +1,4 @@
-"""`python -m portal.billing.simulate FILE`."""
+"""Run `python -m portal.billing.simulate FILE`."""
 
 import sys
 

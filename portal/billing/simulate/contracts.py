@@ -1,4 +1,4 @@
-"""The tax rate, the contracts and their services of an input document."""
+"""Read the VAT rate, the contracts and their services of an input document."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,19 +24,19 @@ OF_SETTLEMENT = {
     "included_minutes": integer(0),
     "due": choice(Due),
 }
-"""The keys that not every settlement takes."""
+"""The keys of a service that only some settlements take."""
 
 TAKEN: dict[Settlement, tuple[str, ...]] = {
     Settlement.TIME_SPENT: (),
     Settlement.VOUCHER: ("overflow", "overage_rate"),
     Settlement.SUBSCRIPTION: tuple(OF_SETTLEMENT),
 }
-"""Of those, which a settlement takes; all of them are required but `overage_rate`."""
+"""Which of `OF_SETTLEMENT` a settlement takes; all of these are required except `overage_rate`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A service as the rest of the document may refer to it: None is what could not be read."""
+    """Hold a service as the rest of the document may refer to it; None stands for what could not be read."""
 
     settlement: Settlement | None
     taxable: bool | None
@@ -45,7 +45,7 @@ class Offer:
 
 @dataclass(slots=True)
 class Offers:
-    """All contracts, and the services by their names, which are unique over all contracts."""
+    """Hold all contracts, and the services by name; the names are unique over all contracts."""
 
     contracts: list[Contract] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
@@ -56,13 +56,13 @@ NOT_TAXABLE = VatRate(VatCategory.EXEMPT, Written("0"))
 
 
 def read_vat(top: Fields) -> VatRate:
-    """The rate of taxable services."""
+    """Return the VAT rate of taxable services."""
     fields = top.inner("vat", VAT)
     return VatRate(fields.take("category", choice(VatCategory)), fields.take("rate", rate))
 
 
 def read_contracts(top: Fields, vat: VatRate) -> Offers:
-    """Every contract with its services, in the order given."""
+    """Return every contract with its services, in the order of the document."""
     offers = Offers()
     for place, value in top.items("contracts"):
         offers.contracts.append(_contract(Fields.of(top.errors, place, value, CONTRACT), vat, offers))
@@ -105,7 +105,10 @@ def _service(fields: Fields, contract_start: date | None, vat: VatRate, offers: 
 
 
 def _of_settlement(fields: Fields, settlement: Settlement | None) -> dict[str, Any]:
-    """What the settlement takes; what it does not take is an error, unless nobody knows which settlement is meant."""
+    """Return the values that only this settlement takes; note an error for a key that it does not take.
+
+    Where the settlement itself could not be read, no such key is an error.
+    """
     found = {}
     for name, scalar in OF_SETTLEMENT.items():
         if settlement is None or name == "overage_rate":

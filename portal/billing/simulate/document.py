@@ -1,4 +1,4 @@
-"""What an input document means: the engine's values, or the first error in document order."""
+"""Read an input document as values of the engine, or find its first error in document order."""
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ ENTRY = (
 
 
 class Verb(StrEnum):
-    """What a step does."""
+    """Name what a step of the document does."""
 
     APPROVE = "approve"
     WITHDRAW = "withdraw"
@@ -31,7 +31,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A verb with the entries that it is for; `bill` has a date instead."""
+    """Hold a verb with the entries it is for, or with a date for `bill`."""
 
     verb: Verb
     entries: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A whole document."""
+    """Hold a whole input document."""
 
     state: State
     rates: RateTable
@@ -49,23 +49,27 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An entry before its service's rounding; `actual_minutes` is None where its billable minutes are given."""
+    """Hold an entry before its service's rounding.
+
+    `actual_minutes` is None where the document gives the billable minutes themselves.
+    """
 
     entry: Entry
     service: str
     actual_minutes: int | None
 
     def counted(self, services: dict[str, Offer]) -> Entry:
-        """The entry with the minutes that count."""
+        """Return the entry with the minutes that count."""
         if self.actual_minutes is None:
             return self.entry
         return replace(self.entry, billable_minutes=services[self.service].rounding.apply(self.actual_minutes))
 
 
 def read(document: object) -> Input:
-    """The document's meaning. Raises `BadDocument` for the first error in document order.
+    """Return the meaning of a document. Raise `BadDocument` for its first error in document order.
 
-    What has a reference is read after what it refers to, wherever the two stand: errors are put in order at the end.
+    A reference is read after what it refers to, wherever the two stand in the document; the errors are put in order at
+    the end.
     """
     errors = Errors()
     top = Fields.of(errors, Place(), document, TOP)
@@ -100,7 +104,7 @@ def _rates(top: Fields, services: dict[str, Offer]) -> tuple[Rate, ...]:
 
 
 def _check_scope(fields: Fields, one: Rate, seen: set[tuple[object, ...]]) -> None:
-    """Exactly one of the scopes, and no two rates of one scope from the same day on (D18)."""
+    """Note an error for a rate whose fields are not one of the scopes, or whose scope and day occurred before (D18)."""
     named = frozenset(name for name in ("service", "agent", "role", "customer") if fields.has(name))
     if named not in SCOPES or ("customer" in named and one.customer is False):
         fields.errors.add(fields.place, "not exactly one of the scopes of rates")
@@ -131,7 +135,7 @@ def _vouchers(top: Fields, services: dict[str, Offer]) -> tuple[Voucher, ...]:
 
 
 def _usable_for(fields: Fields, services: dict[str, Offer]) -> tuple[str, ...]:
-    """The voucher's services: at least one, none of time spent, all taxed alike."""
+    """Return the services of a voucher: at least one, none of time spent, and all with the same VAT."""
     usable = _references(fields, "services", services)
     if fields.is_empty_list("services"):
         fields.wrong("services", "a voucher needs a service")
@@ -198,7 +202,7 @@ def _reference(fields: Fields, name: str, known: Container[object]) -> str:
 
 
 def _references(fields: Fields, name: str, known: Container[object]) -> list[tuple[Place, str]]:
-    """The known ones of a required list, each with its place; an unknown one and a second one are errors."""
+    """Return the known ids of a required list, each with its place; note an error for unknown and repeated ones."""
     found: dict[str, Place] = {}
     for place, value in fields.items(name):
         id = take(fields.errors, place, value, text)

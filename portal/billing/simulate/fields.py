@@ -1,4 +1,4 @@
-"""Reading JSON values with the place of every error: objects, lists, and the kinds of scalars that a document has."""
+"""Read JSON values with the place of every error: objects, lists, and each kind of scalar that a document has."""
 
 import re
 from collections.abc import Callable, Container, Iterator
@@ -14,7 +14,7 @@ from portal.billing.simulate.json_text import MOST_DIGITS, Fraction, Pairs, TooL
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
 Scalar = Callable[[object], T]
-"""Gives the value meant, or raises ValueError with what is wrong."""
+"""A function that returns what a value means, or raises ValueError with what is wrong."""
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -29,7 +29,7 @@ TOO_LONG = f"more than {MOST_DIGITS} digits"
 
 
 class Written(Decimal):
-    """A number that knows how it stands in the document: the output spells rates the same way."""
+    """Hold a number and its spelling in the document, so that the output spells rates alike."""
 
     text: str
 
@@ -40,21 +40,21 @@ class Written(Decimal):
 
 
 def text(value: object) -> str:
-    """Any string."""
+    """Return a string. Raise ValueError for another value."""
     if not isinstance(value, str) or isinstance(value, Fraction):
         raise ValueError("not a string")
     return value
 
 
 def boolean(value: object) -> bool:
-    """`true` or `false`."""
+    """Return `true` or `false`. Raise ValueError for another value."""
     if not isinstance(value, bool):
         raise ValueError("not true or false")
     return value
 
 
 def integer(least: int) -> Scalar[int]:
-    """An integer without point and exponent, `least` or more."""
+    """Return a reader of integers without point and exponent that are `least` or more."""
 
     def read(value: object) -> int:
         if isinstance(value, TooLong):
@@ -71,7 +71,7 @@ def integer(least: int) -> Scalar[int]:
 
 
 def number(decimals: int) -> Scalar[Decimal]:
-    """A string that holds a number of at most `decimals` decimals, not negative."""
+    """Return a reader of strings that hold a number of 0 or more with at most `decimals` decimals."""
 
     def read(value: object) -> Decimal:
         match = _NUMBER.fullmatch(text(value))
@@ -94,7 +94,7 @@ rate = number(4)
 
 
 def day(value: object) -> date:
-    """`YYYY-MM-DD`."""
+    """Return a date written as `YYYY-MM-DD`. Raise ValueError for another value."""
     written = text(value)
     if _DATE.fullmatch(written):
         try:
@@ -105,7 +105,7 @@ def day(value: object) -> date:
 
 
 def instant(value: object) -> datetime:
-    """ISO 8601 with a zone."""
+    """Return an instant written in ISO 8601 with a zone. Raise ValueError for another value."""
     written = text(value)
     if _INSTANT.fullmatch(written):
         try:
@@ -116,7 +116,7 @@ def instant(value: object) -> datetime:
 
 
 def choice(words: type[Choice]) -> Scalar[Choice]:
-    """One of the words of an enum."""
+    """Return a reader of the words of an enum."""
 
     def read(value: object) -> Choice:
         try:
@@ -129,7 +129,7 @@ def choice(words: type[Choice]) -> Scalar[Choice]:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """An object under reading. What cannot be read is noted in `errors` and comes back as None."""
+    """Hold a JSON object while it is read. What cannot be read is noted in `errors` and comes back as None."""
 
     errors: Errors
     place: Place
@@ -139,7 +139,10 @@ class Fields:
 
     @classmethod
     def of(cls, errors: Errors, place: Place, value: object, known: tuple[str, ...]) -> "Fields":
-        """`known` are the keys that such an object may have. What is no object has none of them and is noted once."""
+        """Return the fields of `value`; `known` are the keys that such an object may have.
+
+        For a value that is no object, note one error and return fields without values.
+        """
         if not isinstance(value, dict):
             errors.add(place, "not an object")
             return cls(Errors(), place, {}, known, 0)
@@ -156,41 +159,44 @@ class Fields:
         return cls(errors, place, values, known, len(pairs))
 
     def has(self, name: str) -> bool:
-        """Whether it is there and not null."""
+        """Return whether the key is there and its value is not null."""
         return name in self.values and self.values[name][1] is not None
 
     def count(self) -> int:
-        """How many keys it has that are not null, unknown ones included."""
+        """Return how many keys have a value that is not null, unknown keys included."""
         return sum(self.has(name) for name in self.values)
 
     def is_empty_list(self, name: str) -> bool:
-        """Whether it is a list without items."""
+        """Return whether the value is a list without items."""
         return self.has(name) and self.values[name][1] == []
 
     def at(self, name: str) -> Place:
-        """Where the value stands; of a missing one, the end of the object: several stand there in the order of `known`."""
+        """Return where the value stands, for errors.
+
+        A missing key stands at the end of the object; several missing ones stand there in the order of `known`.
+        """
         if self.has(name):
             return self.values[name][0]
         return self.place.key(name, self.size + self.known.index(name))
 
     def value(self, name: str) -> object:
-        """As it stands; None and an error if it is missing."""
+        """Return the value as it is; for a missing key, note an error and return None."""
         if not self.has(name):
             self.errors.add(self.at(name), "missing")
             return None
         return self.values[name][1]
 
     def take(self, name: str, scalar: Scalar[Any]) -> Any:
-        """The value of a required key; None and an error if it is missing or wrong."""
+        """Return what the value of a required key means; where it is missing or wrong, note it and return None."""
         content = self.value(name)
         return None if content is None else take(self.errors, self.at(name), content, scalar)
 
     def get(self, name: str, scalar: Scalar[Any], default: Any = None) -> Any:
-        """The value of a key that may be missing; None and an error if it is wrong."""
+        """Return what the value of an optional key means; where it is wrong, note an error and return None."""
         return self.take(name, scalar) if self.has(name) else default
 
     def inner(self, name: str, known: tuple[str, ...]) -> "Fields":
-        """The object under a required key; an empty one and an error if it is missing or no object."""
+        """Return the object under a required key; where there is none, note an error and return an empty one."""
         content = self.value(name)
         return Fields.of(Errors() if content is None else self.errors, self.at(name), content, known)
 
@@ -199,13 +205,13 @@ class Fields:
         self.errors.add(self.at(name), what)
 
     def unique(self, name: str, value: str | None, seen: Container[str]) -> bool:
-        """Whether `value`, of the key `name`, was read and is not among `seen`; an error if it is."""
+        """Return whether `value`, of the key `name`, was read and is not among `seen`; note an error where it is."""
         if value is not None and value in seen:
             self.wrong(name, "defined twice")
         return value is not None and value not in seen
 
     def items(self, name: str, *, required: bool = True) -> Iterator[tuple[Place, object]]:
-        """The items of a list with their places; none and an error if it is no list, or is required and missing."""
+        """Yield the items of a list with their places; where it is no list or a required one is missing, note it."""
         if not required and not self.has(name):
             return
         content = self.value(name)
@@ -217,7 +223,7 @@ class Fields:
 
 
 def take(errors: Errors, place: Place, content: object, scalar: Scalar[Any]) -> Any:
-    """The value meant by `content`; None and an error if it is wrong."""
+    """Return what `content` means; where it is wrong, note an error and return None."""
     try:
         return scalar(content)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""JSON as text: reading that keeps what `json` would lose (repeated keys, how a number is written), and writing."""
+"""Read JSON without losing what `json` loses (repeated keys, the spelling of numbers), and write JSON."""
 
 import codecs
 import json
@@ -8,7 +8,7 @@ from portal.billing.simulate.errors import BadDocument
 
 
 class Pairs(dict[str, object]):
-    """An object that remembers its keys as they stand in the file, also those that stand there twice."""
+    """Hold a JSON object with its keys as they stand in the file, repeated ones included."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
@@ -16,33 +16,33 @@ class Pairs(dict[str, object]):
 
 
 MOST_DIGITS = 30
-"""Of one number. No amount, rate or duration needs more, and arithmetic on longer ones takes ever longer."""
+"""The most digits of one number. No amount or duration needs more, and arithmetic on longer ones becomes slow."""
 
 
 class Fraction(str):
-    """A number that is written with a point or an exponent; nothing in a document is one."""
+    """Stand for a number that is written with a point or an exponent, which no document may contain."""
 
     __slots__ = ()
 
 
 class TooLong(Fraction):
-    """A number of more than `MOST_DIGITS` digits."""
+    """Stand for a number of more than `MOST_DIGITS` digits."""
 
     __slots__ = ()
 
 
 def _integer(literal: str) -> int | TooLong:
-    """Return the integer that `literal` writes. A longer one is never converted: that takes time quadratic in its length."""
+    """Return the integer that `literal` spells. A longer one is not converted: that takes quadratic time."""
     return int(literal) if is_short(literal) else TooLong(literal)
 
 
 def is_short(number: str) -> bool:
-    """Tell whether `number`, as it is written, has at most `MOST_DIGITS` digits before and after its point together."""
+    """Return whether `number`, as it is written, has at most `MOST_DIGITS` digits altogether."""
     return sum(sign.isdigit() for sign in number[: MOST_DIGITS + 3]) <= MOST_DIGITS
 
 
 def parse(content: bytes) -> object:
-    """The value of a UTF-8 JSON text (a byte order mark is passed over). Raises `BadDocument` at `$`."""
+    """Return the value of a JSON text in UTF-8; a byte order mark is skipped. Raise `BadDocument` at `$`."""
     try:
         text = content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
@@ -62,5 +62,5 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def written(value: object) -> str:
-    """JSON in ASCII, so that no terminal's encoding can stop it, with a line feed at its end."""
+    """Return the value as JSON with a line feed at its end, in ASCII so that any terminal can show it."""
     return json.dumps(value, indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""The steps of a document, one after the other, and what the engine made of them as JSON values."""
+"""Run the steps of a document in their order, and give the engine's results as JSON values."""
 
 from datetime import date
 from decimal import Decimal
@@ -26,7 +26,7 @@ Json = dict[str, object]
 
 
 def run(document: Input) -> Json:
-    """The output document. Allocations are those after the last step, frozen ones included."""
+    """Return the output document. Its allocations are those after the last step, frozen ones included."""
     state = document.state
     billings: list[tuple[date, Billing]] = []
     refused: list[Json] = []
@@ -104,7 +104,7 @@ def _allocation(piece: Allocation) -> Json:
 
 
 def _number(value: Decimal | None) -> str | None:
-    """A rate as the input writes it, an amount with its decimals."""
+    """Return a rate spelt as in the input, an amount with its decimals, and None for None."""
     if value is None:
         return None
     return value.text if isinstance(value, Written) else f"{value:f}"

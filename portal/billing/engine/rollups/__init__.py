@@ -1,4 +1,4 @@
-"""One module per rollup, and the registry that says which is whose."""
+"""Register the module of each rollup, which turns charged time into invoice lines."""
 
 from portal.billing.engine.rollups import none, resource, role, service
 from portal.billing.engine.rollups.lines import Rule, Work

@@ -1,4 +1,4 @@
-"""Time lines: what all rollups share."""
+"""Make lines of time, as all rollups need them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from portal.money import total
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An entry that is settled now, with its pieces."""
+    """Hold an entry that this run settles, with its allocations."""
 
     entry: Entry
     allocations: tuple[Allocation, ...]
 
     @property
     def charged(self) -> tuple[Allocation, ...]:
-        """The pieces that cost something, or would if their rate were not 0."""
+        """Return the charged allocations, also those at a rate of 0."""
         return tuple(piece for piece in self.allocations if piece.kind is AllocationKind.CHARGED)
 
 
 class Rule(Protocol):
-    """What each module of a rollup defines."""
+    """Describe what the module of a rollup has to define."""
 
     def lines(self, service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
-        """The time lines of `service`; `work` is what is settled of it now, in the order of entries."""
+        """Yield the lines of time of `service`; `work` is what this run settles of it, in the order of entries."""
 
 
 def time_line(service: Service, label: str, work: Sequence[Work], pieces: tuple[Allocation, ...], digits: int) -> Line:
-    """One line over the charged pieces of `work`; `pieces` are the allocations that the line shall own."""
+    """Return one line that sums the charged allocations of `work`; `pieces` are all allocations that the line owns."""
     charged = [piece for done in work for piece in done.charged]
     return Line(
         kind=LineKind.TIME,
@@ -49,9 +49,10 @@ def time_line(service: Service, label: str, work: Sequence[Work], pieces: tuple[
 def grouped(
     service: Service, work: Sequence[Work], group_of: Callable[[Entry], tuple[str, Key | None]], digits: int
 ) -> Iterator[Line]:
-    """One line per group that has charged minutes, ordered by label; `group_of` gives an entry's label and group.
+    """Yield one line for each group with charged minutes, ordered by label.
 
-    Two rates in a group stay one line, whose unit price is then empty (D7).
+    `group_of` returns the label and the key of an entry's group. A group with two rates stays one line, whose unit
+    price is then None (D7).
     """
     groups: dict[tuple[str, Key | None], list[Work]] = {}
     for done in work:
@@ -63,5 +64,5 @@ def grouped(
 
 
 def _shared(rates: list[Decimal]) -> Decimal | None:
-    """The one rate, as its first piece writes it; None without a rate and where they differ."""
+    """Return the rate that all share, spelt as the first one; None where there is none or where they differ."""
     return rates[0] if rates and all(rate == rates[0] for rate in rates) else None

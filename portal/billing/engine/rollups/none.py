@@ -1,4 +1,4 @@
-"""No grouping: a line for each entry, covered and no-charge ones at 0.00, under its external comment (S0.17)."""
+"""Roll up nothing: each entry gets a line under its external comment, covered and no-charge ones at 0.00 (S0.17)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,6 +7,6 @@ from portal.billing.engine.values import Line, Service
 
 
 def lines(service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
-    """One line per entry, in the order of entries."""
+    """Yield one line for each entry, in the order of entries."""
     for done in work:
         yield time_line(service, done.entry.external_comment, [done], done.allocations, digits)

@@ -1,4 +1,4 @@
-"""By resource: a line for each agent with charged time."""
+"""Roll up by resource: each agent with charged time gets a line."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,5 +7,5 @@ from portal.billing.engine.values import Line, Service
 
 
 def lines(service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
-    """One line per agent, ordered by its name."""
+    """Yield one line for each agent, ordered by name."""
     return grouped(service, work, lambda entry: (entry.agent_name, entry.agent), digits)

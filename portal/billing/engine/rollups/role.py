@@ -1,4 +1,4 @@
-"""By role: a line for each role with charged time."""
+"""Roll up by role: each role with charged time gets a line."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,5 +7,5 @@ from portal.billing.engine.values import Line, Service
 
 
 def lines(service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
-    """One line per role, ordered by its name."""
+    """Yield one line for each role, ordered by name."""
     return grouped(service, work, lambda entry: (entry.role_name, entry.role), digits)

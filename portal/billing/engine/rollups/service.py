@@ -1,4 +1,4 @@
-"""By service: one line for all charged time of the service (S0.18: no comment on it)."""
+"""Roll up by service: all charged time of the service gets one line, without any comment (S0.18)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,5 +7,5 @@ from portal.billing.engine.values import Line, Service
 
 
 def lines(service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
-    """One line, or none where nothing is charged."""
+    """Yield one line, or none where nothing is charged."""
     return grouped(service, work, lambda entry: (service.name, service.id), digits)

@@ -1,4 +1,4 @@
-"""One module per settlement, and the registry that says which is whose. Rules that two share stand in `voucher`."""
+"""Register the module of each settlement. The rules that two settlements share are in `voucher`."""
 
 from portal.billing.engine.settlements import subscription, time_spent, voucher
 from portal.billing.engine.settlements.pools import Fee, Pool, Rules

@@ -1,4 +1,4 @@
-"""What a settlement gives the engine: the minutes that cover an entry, and the fees that fall due."""
+"""Define what a settlement tells the engine: which prepaid minutes cover an entry, and which fees fall due."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from portal.periods import Period
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Minutes granted once, from which entries draw."""
+    """Hold a grant of prepaid minutes, from which entries draw."""
 
     kind: AllocationKind
     key: PoolKey
@@ -22,7 +22,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """The fee of one period: `start` is the period's first day, `active` the part that is paid for."""
+    """Hold the fee of one period: `start` is its first day, `active` the part of it that is paid for."""
 
     start: date
     active: Period
@@ -30,13 +30,13 @@ class Fee:
 
 
 class Rules(Protocol):
-    """What each module of a settlement defines."""
+    """Describe what the module of a settlement has to define."""
 
     def pools(self, contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-        """Yield the pools that `entry` may draw from, in turn.
+        """Yield the pools that `entry` may draw from, in the order in which it draws.
 
-        `vouchers` are those that name `service`, in the order in which they are used up.
+        `vouchers` are those for `service`, in the order in which they are used up.
         """
 
     def fees(self, contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
-        """Every fee that is due at `until`, billed already or not, by period."""
+        """Yield every fee that is due at `until`, in the order of periods, whether it was billed before or not."""

@@ -1,7 +1,7 @@
-"""Subscription: a fee per period with included minutes, which die at the period's end; then vouchers (D20, D26).
+"""Settle by subscription: a fee for each period includes minutes, which expire with it; vouchers come next (D20, D26).
 
-Of a period that is only partly active (the contract starts or ends inside of it, or the service does later) both the fee
-and the included minutes are cut by days.
+Where only a part of a period is active, because the contract or the service starts or the contract ends inside it, the
+fee and the included minutes are reduced in proportion to the days.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from portal.words import Due
 
 
 def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-    """The included minutes of the period that holds the entry's day, then what vouchers give."""
+    """Yield the included minutes of the period of the entry's day, then the vouchers."""
     period = period_of(contract.anchor, contract.cycle, entry.date)
     whole = contract.active(service)
     active = None if whole is None else period.within(whole)
@@ -28,7 +28,10 @@ def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence
 
 
 def fees(contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
-    """In advance: of periods whose active part starts at `until` or before; in arrears: of those that ended by then."""
+    """Yield the fees due at `until`.
+
+    A fee in advance is due once the active part of its period has started, a fee in arrears once it has ended.
+    """
     whole = contract.active(service)
     if whole is None:
         return

@@ -1,4 +1,4 @@
-"""Time spent: every minute is charged, nothing covers it and no fee is due."""
+"""Settle by time spent: every minute is charged, nothing is prepaid and no fee is due."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -8,10 +8,10 @@ from portal.billing.engine.values import Contract, Entry, Service, Voucher
 
 
 def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-    """None: a voucher cannot name such a service."""
+    """Yield nothing: no voucher can be for such a service."""
     return iter(())
 
 
 def fees(contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
-    """None."""
+    """Yield nothing."""
     return iter(())

@@ -1,4 +1,7 @@
-"""Voucher: prepaid hours, the earliest to expire first (D20). Its sale is billed apart from the services it is used for."""
+"""Settle by vouchers of prepaid hours, the one that expires first before others (D20).
+
+Their sale is billed separately.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -9,12 +12,12 @@ from portal.billing.engine.words import AllocationKind
 
 
 def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-    """The vouchers for this service that are valid on the entry's day, whether their sale was billed yet or not."""
+    """Yield the vouchers for this service that are valid on the entry's day, even if their sale was not billed yet."""
     for voucher in vouchers:
         if voucher.valid_from <= entry.date < voucher.valid_until:
             yield Pool(AllocationKind.VOUCHER, (voucher.id, None), voucher.minutes)
 
 
 def fees(contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
-    """None: what is paid is the voucher."""
+    """Yield nothing: the customer pays for the voucher itself."""
     return iter(())
