@@ -1,4 +1,4 @@
-"""Whether anything in the database changed."""
+"""Find out whether anything in the database has changed."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,10 @@ import asyncpg
 
 
 async def checksums(dsn: str, leave_out: Sequence[str] = ()) -> dict[str, str]:
-    """What each table holds, by its name. `dsn`: the owner's URL, who sees every row. `leave_out`: tables, or columns as `table.column`."""
+    """Return a checksum of each table by name.
+
+    `dsn` is the owner's URL, because the owner sees every row. `leave_out` names tables, or columns as `table.column`.
+    """
     assert all(re.fullmatch(r"\w+(\.\w+)?", one) for one in leave_out)
     found = {}
     owner = await asyncpg.connect(dsn)

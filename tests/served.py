@@ -1,4 +1,4 @@
-"""`portal serve` as people run it: a parent with its web processes and its worker, on a database that is there already."""
+"""Run `portal serve` as people do: a parent with its web processes and its worker, on an existing database."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
+    """Return a port on which nobody listens at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -26,7 +26,7 @@ def free_port() -> int:
 
 @dataclass
 class Portal:
-    """A running portal; `log` is what it said so far on both of its outputs."""
+    """Hold a running portal; `log` has what it wrote so far on both outputs."""
 
     url: str
     environment: dict[str, str]
@@ -41,11 +41,11 @@ class Portal:
         return self.log.read_text()
 
     def client(self) -> httpx.AsyncClient:
-        """A browser without scripts."""
+        """Return an HTTP client, which acts like a browser without scripts."""
         return httpx.AsyncClient(base_url=self.url, timeout=30)
 
     async def answers(self, *, seconds: float = 30) -> bool:
-        """Wait until it is well; False where its process ends or the time is up."""
+        """Wait until the portal is healthy; return False where its process exits or the time is over."""
         async with self.client() as client:
             for _ in range(int(seconds * 10)):
                 if self.process.returncode is not None:
@@ -57,19 +57,22 @@ class Portal:
         return False
 
     async def stop(self) -> None:
-        """SIGTERM, and the end."""
+        """Send SIGTERM, and wait until the process exits."""
         if self.process.returncode is None:
             self.process.terminate()
             await asyncio.wait_for(self.process.wait(), 15)
 
     async def kill(self) -> None:
-        """kill -9 of the parent, which takes all the others with it."""
+        """Kill the parent with SIGKILL, which ends all its children too."""
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
 
 
 async def start(environment: dict[str, str], log: Path, *command: str, port: int | None = None) -> Portal:
-    """`portal serve` (or another `command`) with these variables beside those of the tests; it may not be ready yet."""
+    """Start `portal serve` (or another `command`) without waiting for it.
+
+    `environment` is added to the variables of the tests.
+    """
     port = port or free_port()
     given = {"PORTAL_ENVIRONMENT": "test", "PORTAL_BASE_URL": f"http://127.0.0.1:{port}"} | environment
     with log.open("ab") as file:
@@ -82,7 +85,7 @@ async def start(environment: dict[str, str], log: Path, *command: str, port: int
 
 @asynccontextmanager
 async def served(dsn: str, folder: Path, **more: str) -> AsyncIterator[Portal]:
-    """A portal that is well, on the database of a test and files in `folder`."""
+    """Yield a healthy portal on the database of a test, with its files in `folder`."""
     environment = {"DATABASE_URL": dsn, "PORTAL_DATA": str(folder / "data"), "PORTAL_WORKERS": "1"} | more
     portal = await start(environment, folder / "portal.log")
     try:
@@ -93,12 +96,12 @@ async def served(dsn: str, folder: Path, **more: str) -> AsyncIterator[Portal]:
 
 
 async def csrf(client: httpx.AsyncClient, path: str) -> str:
-    """The token of the first form of a page."""
+    """Return the CSRF token of the first form of a page."""
     return (await client.get(path)).text.split('name="csrf" value="')[1].split('"')[0]
 
 
 async def sign_in(client: httpx.AsyncClient, email: str, password: str) -> httpx.Response:
-    """By the form."""
+    """Sign in by the form, and return the answer."""
     return await client.post(
         "/sign-in", data={"email": email, "password": password, "csrf": await csrf(client, "/sign-in")}
     )

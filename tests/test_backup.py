@@ -1,4 +1,4 @@
-"""`portal backup` and `portal restore`: everything from one point in time, elsewhere, byte for byte (R95)."""
+"""Test `portal backup` and `portal restore`: all data of one point in time, byte for byte, on another server (R95)."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ select (select array_agg(sha256(content) order by sha256(content)) from document
 
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
-    """A folder that the embedded server's own user can reach."""
+    """Yield a folder that the embedded server's own user can reach."""
     folder = Path(tempfile.mkdtemp(prefix="portal-backup-"))
     folder.chmod(0o755)
     yield folder
@@ -41,7 +41,7 @@ def elsewhere() -> Iterator[Path]:
 
 
 async def portal(*command: str | Path, **environment: str) -> tuple[int, str]:
-    """Exit status, and the last line that the command wrote."""
+    """Run a command and return its exit status and the last line that it wrote."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal", *map(str, command)),
         env=os.environ | {"PORTAL_ENVIRONMENT": "test"} | environment,
@@ -92,7 +92,7 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
         restored = server.start()
         assert await counts(restored) == before | {
             "audit": before["audit"] + 3
-        }  # that a restore ends the session and the two open invitations is on record
+        }  # The audit log records that a restore ends the session and the two open invitations.
         assert await content(restored) == documents
         copies = open_storage(f"file://{data}/files")
         for key in json.loads((backup / "manifest.json").read_text())["files"]:
@@ -114,7 +114,7 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
 async def test_a_backup_that_is_not_whole_is_refused_and_changes_nothing(
     dsn: str, server: str, elsewhere: Path
 ) -> None:
-    """R95."""
+    """An incomplete backup is refused, and the restore changes nothing (R95)."""
     here, backup = elsewhere / "here", elsewhere / "backup"
     await furnished(open_storage(f"file://{here}/files"), NOW)
     source = {"DATABASE_OWNER_URL": dsn, "PORTAL_DATA": str(here)}
@@ -145,7 +145,7 @@ async def test_a_backup_that_is_not_whole_is_refused_and_changes_nothing(
 
 
 async def test_a_backup_is_not_made_of_files_that_are_lost_or_damaged(dsn: str, elsewhere: Path) -> None:
-    """R95: what the database names must be there, as it was stored."""
+    """No backup is made where a file that the database names is missing or damaged (R95)."""
     here, backup = elsewhere / "here", elsewhere / "backup"
     await furnished(open_storage(f"file://{here}/files"), NOW)
     source = {"DATABASE_OWNER_URL": dsn, "PORTAL_DATA": str(here)}

@@ -1,4 +1,4 @@
-"""The production form: roles of their own, https behind the nginx configuration that docs/ gives, two portals and one worker on one database."""
+"""Test the production form: its own database roles, HTTPS behind the documented nginx, two portals and one worker."""
 
 import asyncio
 import contextlib
@@ -70,7 +70,7 @@ async def _run(dsn: str, *statements: str) -> None:
 
 
 async def command(ground: Ground, *words: str, typed: str = "", **more: str) -> tuple[int, str]:
-    """Exit status and what a `portal` command says on standard error."""
+    """Run a `portal` command, and return its exit status and what it wrote on standard error."""
     environment = {
         "PATH": os.environ["PATH"], "PORTAL_SECRET": SECRET, "PORTAL_BASE_URL": "https://localhost:8443", "PORTAL_DATA": "/nonexistent",
         "PORTAL_STORAGE_URL": "s3://nowhere/files", "DATABASE_URL": ground.app,
@@ -84,7 +84,10 @@ async def command(ground: Ground, *words: str, typed: str = "", **more: str) -> 
 
 
 async def test_serve_says_in_one_sentence_why_it_does_not_start(ground: Ground) -> None:
-    """R24, R86, R88: before anything is started, and without a trace; then the commands of docs/operations.md work."""
+    """`serve` refuses to start with one sentence where the database or its role is unfit (R24, R86, R88).
+
+    It starts nothing then, and prints no trace. The commands of docs/operations.md work.
+    """
     serve = ("serve", "--port", str(free_port()))
     nowhere = "postgresql://portal@127.0.0.1:1/portal"
     for words, url, sentence in (
@@ -111,7 +114,7 @@ async def test_serve_says_in_one_sentence_why_it_does_not_start(ground: Ground) 
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost, good for an hour, and its key."""
+    """Make a certificate for localhost, valid for an hour, and return its path and that of its key."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
@@ -138,7 +141,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def nginx_configuration(folder: Path, port: int, portals: list[int]) -> Path:
-    """The file of docs/ with other names and numbers, inside of what a distribution has around it."""
+    """Write the documented nginx configuration with other names and ports into a complete one, and return its path."""
     site = (ROOT / "docs" / "nginx.conf").read_text()
     chain, private = certificate(folder)
     servers = "\n".join(f"    server 127.0.0.1:{one} max_conns=900 max_fails=2 fail_timeout=5s;" for one in portals)
@@ -168,7 +171,7 @@ def nginx_configuration(folder: Path, port: int, portals: list[int]) -> Path:
 
 @dataclass
 class Site:
-    """What stands behind one https address."""
+    """Hold the processes behind one HTTPS URL."""
 
     url: str
     port: int
@@ -183,7 +186,10 @@ class Site:
 
 @pytest.fixture
 async def site(ground: Ground, tmp_path: Path) -> AsyncIterator[Site]:
-    """As docs/operations.md says: migrate as the owner, grant, an administrator, two portals, a worker, nginx."""
+    """Set up as docs/operations.md says.
+
+    That is: migrate as the owner, grant, make an administrator, start two portals, a worker and nginx.
+    """
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     assert nginx, "There is no nginx: on Debian, apt-get install nginx-light"
     port, folder = free_port(), tmp_path / "nginx"
@@ -241,7 +247,7 @@ async def open_case(client: httpx.AsyncClient, subject: str, content: bytes = b"
 
 
 async def test_the_production_form(site: Site) -> None:
-    """R6, R19, R41, R43, R58, T5, T10: one walk through all of it."""
+    """One walk through the whole production form (R6, R19, R41, R43, R58, T5, T10)."""
     async with site.client() as ada, site.client() as other:
         await _cookies_and_addresses(site, ada)
         await signed_in(other)
@@ -253,7 +259,7 @@ async def test_the_production_form(site: Site) -> None:
 
 
 async def _agent_needs_a_second_factor(site: Site) -> None:
-    """R9: the administrator of the command line is one, too."""
+    """An administrator made by the command needs a second factor too (R9)."""
     async with site.client() as admin:
         fields = {
             "email": "olga@desk.example",
@@ -278,7 +284,7 @@ async def _cookies_and_addresses(site: Site, ada: httpx.AsyncClient) -> None:
         assert await connection.fetchval("select address from session order by id desc limit 1") == "127.0.0.1"
     finally:
         await connection.close()
-    # Guessing under ever other claimed addresses is guessing from one.
+    # Guessing with forged client addresses counts as guessing from one address.
     async with site.client() as guesser:
         token, statuses = await csrf(guesser, "/sign-in"), []
         for n in range(11):
@@ -307,7 +313,7 @@ async def _files(ada: httpx.AsyncClient) -> None:
 
 
 async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
-    """What one portal took is told at once by the other; nginx gives the streams to both of them in turn."""
+    """What one portal stores is told to the streams of the other at once; nginx gives streams to both in turn."""
     heard: asyncio.Queue[str] = asyncio.Queue()
 
     async def listen() -> None:
@@ -333,7 +339,7 @@ async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
 
 
 async def _slow_clients(site: Site) -> None:
-    """T10: who stops in the middle of a header or a body is cut off, and meanwhile everybody else is served."""
+    """A client that stops inside a header or a body is disconnected, and others are served meanwhile (T10)."""
 
     def begin(text: bytes) -> ssl.SSLSocket:
         wrapped = site.trusts.wrap_socket(
@@ -364,13 +370,13 @@ async def _slow_clients(site: Site) -> None:
 
 
 async def _one_portal_dies(site: Site, ada: httpx.AsyncClient) -> None:
-    """Nothing is kept in a process: the other one goes on with the same session; with none at all the proxy says so."""
+    """After one portal dies, the other serves the same session; without any portal, nginx answers with its own page."""
     await site.portals[0].kill()
     for _ in range(5):
         assert (await ada.get("/cases")).status_code == 200
     assert (await open_case(ada, "By the other one")).status_code == 303
     await site.portals[1].kill()
-    for _ in range(50):  # its children end with it, a moment later
+    for _ in range(50):  # Its children exit a moment later.
         away = await ada.get("/cases")
         if away.status_code != 200:
             break

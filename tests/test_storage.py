@@ -1,4 +1,4 @@
-"""Files are kept wholly or not at all, under keys that say nothing, and stay among themselves."""
+"""Test that files are stored completely or not at all, under random keys, in a folder closed to others."""
 
 import asyncio
 import hashlib
@@ -51,7 +51,7 @@ async def test_a_stream_comes_back_as_it_was_with_its_size_and_hash(store: Stora
 
 
 async def test_the_folder_is_ours_alone_and_no_file_can_be_run(store: Storage, files: Path) -> None:
-    """R54: dir 0700, files 0600, keys random."""
+    """The folder has mode 0700, its files 0600 and random names (R54)."""
     remove(files)
     store = open_storage(f"file://{files}")
     stored = await store.store(new_key(), pieces(b"#!/bin/sh"), limit=100)
@@ -61,7 +61,7 @@ async def test_the_folder_is_ours_alone_and_no_file_can_be_run(store: Storage, f
 
 
 def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    """R54: what is in it might be theirs, and they would be shut out; an empty one is closed."""
+    """A folder with content that others can read is refused and stays as it is; an empty one is closed (R54)."""
     shared, empty = tmp_path / "shared", tmp_path / "empty"
     for folder in (shared, empty):
         folder.mkdir()
@@ -80,7 +80,10 @@ def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -
 async def test_a_file_over_the_limit_is_stopped_on_its_way_and_leaves_nothing(
     store: Storage, files: Path, size: int
 ) -> None:
-    """R58; the second size is beyond what is buffered before the first byte is written."""
+    """A file that exceeds the limit is stopped while it arrives, and nothing of it stays (R58).
+
+    The second size exceeds what is buffered before the first byte is written.
+    """
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -100,7 +103,7 @@ async def test_a_file_of_exactly_the_limit_is_kept(store: Storage) -> None:
 
 
 async def test_a_sender_that_breaks_off_or_goes_away_leaves_nothing(store: Storage, files: Path) -> None:
-    """R60"""
+    """Where the sender breaks off or disconnects, nothing of the file stays (R60)."""
 
     async def breaks() -> AsyncIterator[bytes]:
         yield b"x" * 12_000_000
@@ -135,7 +138,7 @@ async def test_a_deleted_file_is_gone_and_deleting_again_is_harmless(store: Stor
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "a" * 31, "A" * 32, "a" * 32 + "\n", "a" * 32 + "/b"])
 async def test_what_is_no_key_is_never_a_path(store: Storage, key: str) -> None:
-    """T9"""
+    """Text that is not a key never becomes a path (T9)."""
     for attempt in (store.exists(key), store.delete(key), read(store, key)):
         with pytest.raises(ValueError, match="no key"):
             await attempt
@@ -144,7 +147,7 @@ async def test_what_is_no_key_is_never_a_path(store: Storage, key: str) -> None:
 async def test_a_disk_that_is_nearly_full_takes_no_more_files(
     store: Storage, monkeypatch: pytest.MonkeyPatch, files: Path
 ) -> None:
-    """R58: refuse below 1 GB free."""
+    """A disk with less than 1 GB free takes no more files (R58)."""
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: SimpleNamespace(free=999_999_999))
     with pytest.raises(Full, match="no room"):
         await store.store(new_key(), pieces(b"x"), limit=1)

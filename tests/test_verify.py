@@ -1,4 +1,4 @@
-"""`portal verify`: what must always hold, and how it tells that something does not."""
+"""Test `portal verify`: it checks all invariants and names what breaks one."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 async def verify(dsn: str, folder: str) -> tuple[int, str, str]:
-    """Exit status, output and errors of the command."""
+    """Return the exit status, the output and the errors of the command."""
     environment = {"PORTAL_ENVIRONMENT": "test", "DATABASE_OWNER_URL": dsn, "PORTAL_DATA": folder}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal", "verify"),
@@ -30,7 +30,7 @@ async def verify(dsn: str, folder: str) -> tuple[int, str, str]:
 async def test_it_names_each_invariant_and_the_rows_that_break_it(
     dsn: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """R94: a planted fault is found, which the database itself would have refused."""
+    """A planted fault is reported by invariant and row; the database itself would have refused it (R94)."""
     folder = str(tmp_path_factory.mktemp("data"))
     await furnished(open_storage(f"file://{folder}/files"))
     status, said, _ = await verify(dsn, folder)

@@ -1,4 +1,4 @@
-"""Build and install the wheel by the commands of docs/operations.md: the same app with the same assets."""
+"""Build and install the wheel as docs/operations.md says, and test that it serves the same app and assets."""
 
 import os
 import re
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def installing(place: Path) -> list[str]:
-    """Return the commands under *Install* of docs/operations.md, with `place` instead of /opt and of this folder's dist."""
+    """Return the commands under *Install* of docs/operations.md, with `place` instead of /opt and the folder dist."""
     block = re.search(r"## Install\n.*?```\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(), flags=re.DOTALL)
     assert block
     commands = (
@@ -32,7 +32,7 @@ def installing(place: Path) -> list[str]:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that every user can reach, for the server runs as another one."""
+    """Yield a folder that every user can reach, because the database runs as another user."""
     folder = Path(tempfile.mkdtemp(prefix="portal-wheel-"))
     folder.chmod(0o755)
     yield folder

@@ -1,4 +1,4 @@
-"""Made-up customers for property tests: contracts, vouchers, entries and steps, small enough to collide often."""
+"""Generate customers for property tests: contracts, vouchers, entries and steps, few enough to collide often."""
 
 import os
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -112,7 +112,7 @@ def entries(draw: st.DrawFn, id: str, names: list[str]) -> Entry:
 
 @st.composite
 def states(draw: st.DrawFn) -> State:
-    """A customer to whom nothing has happened yet."""
+    """Return a strategy for the state of a customer for whom nothing was approved or billed yet."""
     found = (draw(contracts("A")), draw(contracts("B")))
     all_services = [service for contract in found for service in contract.services]
     usable = [service for service in all_services if service.settlement is not Settlement.TIME_SPENT]

@@ -1,4 +1,4 @@
-"""A small valid input document, for tests that change one thing in it."""
+"""Provide a small valid input document for tests that change one thing in it."""
 
 import copy
 import enum
@@ -67,16 +67,19 @@ DOCUMENT: dict[str, Any] = {
     "steps": [{"approve": ["e1", "e2"]}, {"bill": {"until": "2026-02-01"}}],
 }
 
-MISSING = enum.Enum("Missing", "MISSING").MISSING  # its name is the same in every process of a parallel run
+MISSING = enum.Enum("Missing", "MISSING").MISSING  # The name is the same in every process of a parallel test run.
 
 
 def document() -> dict[str, Any]:
-    """A fresh copy."""
+    """Return a new copy of the document."""
     return copy.deepcopy(DOCUMENT)
 
 
 def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
-    """A copy with each path (`contracts.0.name`) set to its value, or taken out by `MISSING`; `+` appends to a list."""
+    """Return a copy in which each path (`contracts.0.name`) is set to its new value.
+
+    The value `MISSING` deletes what the path leads to, and a path that ends in `+` appends to a list.
+    """
     result = document()
     for path, value in changes:
         *way, last = path.split(".")

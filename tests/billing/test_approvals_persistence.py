@@ -1,4 +1,4 @@
-"""What managers decide on time, in the database."""
+"""Test what managers decide on time, in the database."""
 
 import asyncio
 from datetime import date, timedelta
@@ -28,7 +28,7 @@ async def _allocations(entry_id: int) -> list[tuple[str, int, Decimal]]:
 
 
 async def test_an_approval_keeps_version_rate_source_role_and_amount() -> None:
-    """C12, D17, D34."""
+    """An approval stores version, rate, source and role, and its allocation stores the amount (C12, D17, D34)."""
     async with transaction(MAX) as tx:
         entry = await log(50)
         outcome = await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -45,7 +45,7 @@ async def test_an_approval_keeps_version_rate_source_role_and_amount() -> None:
 
 
 async def test_a_rate_stays_once_time_was_approved_at_it() -> None:
-    """D17: the approval names it as its source."""
+    """A rate that an approval names as its source cannot be deleted (D17)."""
     async with transaction(MAX) as tx:
         entry = await log(50)
         rate = await Rate.find(1)
@@ -58,7 +58,7 @@ async def test_a_rate_stays_once_time_was_approved_at_it() -> None:
 
 
 async def test_later_rates_touch_later_approvals_only() -> None:
-    """C12, D17."""
+    """A rate that is added later changes no approval that was given before (C12, D17)."""
     async with transaction(MAX) as tx:
         before, after = await log(60), await log(60)
         await billing.approve([before.choice], by=MAX, at=NOW)
@@ -73,7 +73,7 @@ async def test_later_rates_touch_later_approvals_only() -> None:
 
 
 async def test_a_draft_is_approved_with_its_submission_implied() -> None:
-    """C4."""
+    """Approving a draft submits it, and the approval records that (C4)."""
     async with transaction(MAX) as tx:
         entry = await log(state="draft")
         assert (await billing.approve([entry.choice], by=MAX, at=NOW)).done == (entry.id,)
@@ -108,7 +108,7 @@ async def test_several_are_approved_and_the_rest_is_reported() -> None:
 
 
 async def test_after_the_end_of_the_contract_nothing_is_approved() -> None:
-    """simulate.md: `after_contract_end`; the end is the first day without it."""
+    """No entry is approved for the contract's end date, which is the first day outside it, or for a later day."""
     async with transaction(MAX) as tx:
         await tx.execute("update contract set end_on = '2026-10-07' where id = $1", ACME_CONTRACT)
         last, after = await log(on=date(2026, 10, 6)), await log(on=date(2026, 10, 7))
@@ -118,7 +118,7 @@ async def test_after_the_end_of_the_contract_nothing_is_approved() -> None:
 
 
 async def test_a_missing_rate_stops_the_approval_and_changes_nothing() -> None:
-    """D19, C12: never 0 by accident."""
+    """Without a rate the approval is refused and nothing changes: time is never billed at 0 by accident (D19, C12)."""
     async with transaction(MAX) as tx:
         await tx.execute("delete from rate")
         entry = await log()
@@ -132,14 +132,14 @@ async def test_a_missing_rate_stops_the_approval_and_changes_nothing() -> None:
 
 
 async def test_a_rate_in_another_currency_is_no_rate() -> None:
-    """domain.md: a rate prices only contracts in its currency."""
+    """A rate in another currency than the contract's does not price its time."""
     async with transaction(MAX) as tx:
         await tx.execute("update rate set currency = 'USD'")
         assert (await billing.approve([(await log()).choice], by=MAX, at=NOW)).status == 422
 
 
 async def test_without_a_role_time_by_role_is_not_approved() -> None:
-    """D19."""
+    """Time of an agent without a role is not approved under a service that is billed by role (D19)."""
     async with transaction(MAX) as tx:
         await tx.execute("update agent set role_id = null where id = $1", INES.id)
         service = await a_service(ACME, ACME_CONTRACT, "By role", rollup="role")
@@ -152,7 +152,7 @@ async def test_without_a_role_time_by_role_is_not_approved() -> None:
 
 
 async def test_an_admin_may_approve_all_but_own_time() -> None:
-    """C10, D33."""
+    """An admin may approve time of every department, but not their own (C10, D33)."""
     async with transaction(NOOR) as tx:
         await tx.execute("update agent set department_id = $1", MOVE)
         entry, own = await log(), await log(who=NOOR)
@@ -162,7 +162,7 @@ async def test_an_admin_may_approve_all_but_own_time() -> None:
 
 
 async def test_a_designation_holds_for_the_departments_below() -> None:
-    """C10: departments are a tree."""
+    """A designation for a department holds for all departments below it too (C10)."""
     async with transaction(MAX) as tx:
         await tx.execute("update department set parent_id = 1 where id = $1", MOVE)
         await tx.execute("update agent set department_id = $1 where id = $2", MOVE, INES.id)
@@ -170,7 +170,7 @@ async def test_a_designation_holds_for_the_departments_below() -> None:
 
 
 async def test_time_entered_for_somebody_is_the_workers_own() -> None:
-    """D33: approving on behalf counts the worked person, not the typist."""
+    """Time that somebody entered for another agent counts as that agent's own (D33)."""
     async with transaction(MAX) as tx:
         typed_by_max, worked_by_max = await log(), await log(who=MAX)
         await tx.execute("update time_entry set entered_by_id = $1 where id = $2", MAX.id, typed_by_max.id)
@@ -180,7 +180,7 @@ async def test_time_entered_for_somebody_is_the_workers_own() -> None:
 
 
 async def test_the_database_refuses_that_somebody_approves_own_time() -> None:
-    """R32."""
+    """The database refuses an approval by the agent who worked (R32)."""
     async with transaction(SYSTEM):
         entry = await log(who=MAX)
     with pytest.raises(asyncpg.CheckViolationError):
@@ -192,7 +192,7 @@ async def test_the_database_refuses_that_somebody_approves_own_time() -> None:
 
 
 async def test_an_agent_decides_on_nothing() -> None:
-    """S0.28."""
+    """An agent who is no manager can neither approve nor reject nor withdraw (S0.28)."""
     async with transaction(INES):
         entry = await log(who=MAX)
         with pytest.raises(Forbidden):
@@ -205,7 +205,7 @@ async def test_an_agent_decides_on_nothing() -> None:
 
 
 async def test_general_and_not_billable_time_is_approved_without_a_price() -> None:
-    """S1.5: never on a document."""
+    """General and not billable time is approved without a price, and is never on a document (S1.5)."""
     async with transaction(MAX) as tx:
         general = await log(service=None, billing="not_billable")
         internal = await log(billing="not_billable")
@@ -220,7 +220,7 @@ async def test_general_and_not_billable_time_is_approved_without_a_price() -> No
 
 
 async def test_two_managers_at_once_one_gets_a_conflict() -> None:
-    """issue 2, section 5: real commits on two connections, whether the entry has a customer or not."""
+    """When two managers approve an entry at once, on two connections, one of them gets a conflict."""
     async with transaction(SYSTEM):
         entries = [await log(), await log(service=None, billing="not_billable")]
 
@@ -239,7 +239,7 @@ async def test_two_managers_at_once_one_gets_a_conflict() -> None:
 
 
 async def test_approving_twice_is_a_conflict_and_names_the_manager() -> None:
-    """A repeat changes nothing."""
+    """Approving an entry again is a conflict that names the manager who approved it, and changes nothing."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -251,7 +251,7 @@ async def test_approving_twice_is_a_conflict_and_names_the_manager() -> None:
 
 
 async def test_a_rejection_goes_back_with_its_reason_and_opens_the_window() -> None:
-    """S0.30, S0.31, C5: for 24 hours from the rejection."""
+    """A rejected entry goes back with the reason, and its author may change it for 24 hours (S0.30, S0.31, C5)."""
     async with transaction(MAX) as tx:
         entry = await log()
         assert (await billing.reject([entry.choice], reason=" Which site? ", by=MAX, at=NOW)).done == (entry.id,)
@@ -264,7 +264,7 @@ async def test_a_rejection_goes_back_with_its_reason_and_opens_the_window() -> N
 
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * 1001])
 async def test_a_rejection_needs_a_reason(reason: str) -> None:
-    """C3."""
+    """A rejection without a reason is refused (C3)."""
     async with transaction(MAX):
         entry = await log()
         with pytest.raises(Invalid) as refusal:
@@ -274,7 +274,7 @@ async def test_a_rejection_needs_a_reason(reason: str) -> None:
 
 
 async def test_a_withdrawal_makes_it_submitted_and_frees_its_allocations() -> None:
-    """simulate.md: withdraw."""
+    """Withdrawing an approval makes the entry submitted again and deletes its allocations."""
     async with transaction(MAX) as tx:
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -288,7 +288,7 @@ async def test_a_withdrawal_makes_it_submitted_and_frees_its_allocations() -> No
 
 
 async def test_what_a_document_settled_can_neither_be_withdrawn_nor_changed_nor_deleted() -> None:
-    """C2."""
+    """An entry that a document has settled can be neither withdrawn nor changed nor deleted (C2)."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -304,7 +304,7 @@ async def test_what_a_document_settled_can_neither_be_withdrawn_nor_changed_nor_
 
 
 async def test_a_managers_change_drops_the_approval() -> None:
-    """D34, S2.25: it waits for approval again, in its new version."""
+    """When a manager changes an approved entry, it needs approval again in its new version (D34, S2.25)."""
     async with transaction(MAX) as tx:
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -319,7 +319,7 @@ async def test_a_managers_change_drops_the_approval() -> None:
 
 
 async def test_a_manager_deletes_approved_time_with_its_approval() -> None:
-    """S2.25, D34."""
+    """When a manager deletes an approved entry, its approval and allocations go with it (S2.25, D34)."""
     async with transaction(MAX) as tx:
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -332,13 +332,13 @@ async def test_a_manager_deletes_approved_time_with_its_approval() -> None:
 
 @pytest.mark.parametrize("text", ["", "1", "1:", ":1", "x:1", "1:2:3", "1:-1", "99999999999:1"])
 async def test_a_choice_that_no_tick_box_sends_is_refused(text: str) -> None:
-    """R30."""
+    """Text that is not a tick box's `id:version` is refused (R30)."""
     with pytest.raises(Invalid):
         Choice.parse(text)
 
 
 async def test_time_that_is_gone_is_reported() -> None:
-    """D35."""
+    """An entry that was deleted meanwhile is reported, and the others are approved (D35)."""
     async with transaction(MAX):
         outcome = await billing.approve([Choice(4711, 1)], by=MAX, at=NOW)
         assert (outcome.status, outcome.refused[0].sentence) == (409, "It was deleted meanwhile.")

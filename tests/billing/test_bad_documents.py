@@ -1,4 +1,4 @@
-"""Bad documents: the path of the first error in document order, on one line of standard error, and nothing else."""
+"""Test that a bad document prints the path of its first error on one line of standard error, and nothing else."""
 
 import json
 import subprocess
@@ -211,7 +211,7 @@ def test_the_order_is_that_of_the_file_and_not_of_the_specification() -> None:
 
 
 def test_a_service_that_cannot_be_read_is_still_defined() -> None:
-    """A reference to it is no second error before the first."""
+    """A reference to a service that could not be read is not reported as an error before the service's own."""
     assert first_error(changed((f"{S0}.due", 1), (f"{S2}.settlement", "x"))) == f"{P0}.due"
 
 
@@ -276,7 +276,7 @@ def test_an_integer_may_have_thirty_digits(literal: str, tmp_path: Path, capsys:
 def test_an_integer_of_more_digits_is_refused_by_its_path_and_not_converted(
     literal: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Converting it would take time quadratic in its length."""
+    """An integer with too many digits is refused without converting it, which would take quadratic time."""
     file = tmp_path / "document.json"
     file.write_text(json.dumps(document()).replace('"included_minutes": 600', f'"included_minutes": {literal}'))
     began = time.perf_counter()

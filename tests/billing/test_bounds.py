@@ -1,4 +1,4 @@
-"""Sums have bounds where they arise: what is approved can be billed, and what cannot be billed blocks nobody else."""
+"""Test that whatever is approved fits on a document, and that what does not fit blocks nobody else's billing."""
 
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from tests.billing.work import NOVEMBER, OCTOBER, log, states
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, MAX, NOW
 
 MOST = Decimal("99999999.9999")
-"""The largest hourly rate; a day of it costs 2,399,999,999.9976."""
+"""The largest hourly rate; 24 hours of it cost 2,399,999,999.9976."""
 
 pytestmark = pytest.mark.usefixtures("dsn")
 
@@ -44,7 +44,7 @@ async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_
 
 
 async def test_a_tax_that_rises_after_the_approval_leaves_one_document_out_and_bills_all_others() -> None:
-    """What is left out is kept with its reason, and stands in the preview."""
+    """Where a tax that rose after the approval makes a document too large, the run skips it, as its preview says."""
     async with transaction(MAX) as tx:
         entries = [await log(1440, hourly_rate=MOST, counted=2880) for _ in range(170)]
         other = await log(60, service=GLOBEX_HELPDESK)
@@ -78,7 +78,7 @@ async def test_a_draft_whose_rest_became_too_large_is_kept_as_it_is() -> None:
 
 
 async def test_the_room_of_a_contract_counts_tax_and_every_approved_entry() -> None:
-    """Time without a charge takes no room."""
+    """The room of a contract counts tax and every approved entry; time without a charge takes none."""
     price = Price(Decimal("500000000000"), RateSource.ENTRY)
     one, two = (entry(id, billable_minutes=60) for id in (1, 2))
     free: Entry = entry(3, billing=EntryBilling.NO_CHARGE)
@@ -92,7 +92,7 @@ async def test_the_room_of_a_contract_counts_tax_and_every_approved_entry() -> N
 
 
 async def test_a_document_may_have_more_lines_than_a_small_integer_counts() -> None:
-    """A service that is billed entry by entry gets a line for each."""
+    """The positions of lines are integers, so an invoice with a line for each entry may exceed 32,767 lines."""
     async with transaction(MAX) as tx:
         rows = await tx.fetch(
             "select table_name, data_type from information_schema.columns where (table_name, column_name) in"

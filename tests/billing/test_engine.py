@@ -1,4 +1,4 @@
-"""The engine's make-up: its registries, its purity, and prices one by one."""
+"""Test how the engine is built: its registries, its purity, and each way to find a price."""
 
 import ast
 from dataclasses import replace
@@ -55,7 +55,7 @@ def entry(id: int = 1, **more: object) -> Entry:
 
 
 def test_every_settlement_and_every_rollup_has_its_module() -> None:
-    """design.md, manner 11."""
+    """Each settlement and each rollup has a module, and the registry names it."""
     assert set(SETTLEMENTS) == set(Settlement)
     assert set(ROLLUPS) == set(Rollup)
     for folder, members in (("settlements", Settlement), ("rollups", Rollup)):
@@ -66,7 +66,7 @@ def test_every_settlement_and_every_rollup_has_its_module() -> None:
 
 
 def test_every_scope_of_rates_has_a_source_in_the_order_in_which_they_win() -> None:
-    """D18."""
+    """Each scope of rates has a source, in the order in which the scopes win (D18)."""
     assert list(SCOPES.values()) == [source for source in RateSource if source not in ("entry", "overage")]
 
 
@@ -75,7 +75,7 @@ def trees(paths: list[Path]) -> list[tuple[Path, ast.AST]]:
 
 
 def test_no_float_is_near_money_or_minutes() -> None:
-    """D1, D41: neither a literal nor a conversion, and no true division."""
+    """The engine uses no float literal, no conversion to float and no true division (D1, D41)."""
     found = [
         f"{path.name}:{getattr(node, 'lineno', 0)}"
         for path, node in trees([*BILLING.rglob("*.py"), *MONEY])
@@ -92,7 +92,7 @@ def test_no_float_is_near_money_or_minutes() -> None:
 
 
 def test_the_engine_knows_no_database_no_clock_and_no_settings() -> None:
-    """design.md: the pure part of billing."""
+    """The engine imports only pure modules, and never asks for the present time."""
     imported = {
         name
         for _, node in trees(list(ENGINE.rglob("*.py")))
@@ -117,7 +117,7 @@ SCOPED = {
 
 @pytest.mark.parametrize("winner", SCOPED)
 def test_the_most_specific_rate_wins_and_is_named(winner: RateSource) -> None:
-    """D17, D18."""
+    """Of all rates that fit an entry, the most specific scope wins, and the price names it (D17, D18)."""
     left = list(SCOPED)[list(SCOPED).index(winner) :]
     price = price_for(entry(), SERVICE, RateTable(SCOPED[source] for source in reversed(left)))
     assert price is not None
@@ -147,7 +147,10 @@ def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: Rate) -> N
 
 
 def test_who_has_no_role_is_refused_where_lines_are_by_role() -> None:
-    """D19: also with a rate of its own; what is charged nothing needs no role, and without a rate that is said first."""
+    """An entry without a role is refused under the rollup by role, even with a rate of its own (D19).
+
+    An entry at no charge needs no role. Where the rate is missing as well, the refusal names the rate.
+    """
     by_role = replace(SERVICE, rollup=Rollup.ROLE)
     state = State(
         contracts=(replace(CONTRACT, services=(by_role,)),),
@@ -164,7 +167,7 @@ def test_who_has_no_role_is_refused_where_lines_are_by_role() -> None:
 
 
 def test_one_without_a_role_has_no_rate_by_role() -> None:
-    """D19."""
+    """A rate for a role does not price an entry without a role (D19)."""
     assert price_for(entry(role=None), SERVICE, RateTable([Rate(Decimal(1), DAY, role=3)])) is None
 
 
@@ -193,11 +196,11 @@ def test_agents_of_one_name_are_two_lines_and_a_line_has_what_storage_needs() ->
 
 
 def test_what_was_settled_may_be_left_out_where_its_draws_are_told() -> None:
-    """The database loads open entries only, and one figure per pool."""
+    """A state may omit settled entries where `drawn` has what they drew; the database loads open entries only."""
     plan = Service(1, "Plan", Settlement.SUBSCRIPTION, Rollup.NONE, SERVICE.vat, DAY, included_minutes=100)
     contract = Contract(7, "Support", date(2026, 1, 1), None, Cycle.MONTHLY, date(2026, 1, 1), (plan,))
     rates = RateTable([SCOPED[RateSource.ROLE]])
-    # 27 of the 31 days are active: 87 minutes are included
+    # Of the 31 days of the period 27 are active, so 87 minutes are included.
     state, _ = approve(State((contract,), entries=(entry(1), entry(2))), [1, 2], rates)
     assert [piece.minutes for piece in allocate(state)[2]] == [37, 13]
     drawn = {(1, date(2026, 1, 1)): 50}

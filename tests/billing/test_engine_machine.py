@@ -1,4 +1,4 @@
-"""The engine under any sequence of steps."""
+"""Test the engine under any sequence of steps."""
 
 from collections import Counter
 from datetime import date
@@ -29,7 +29,7 @@ numbers = st.sets(st.integers(0, 7), min_size=1, max_size=4)
 
 
 class Desk(RuleBasedStateMachine):
-    """A manager who approves, withdraws, releases and bills in any order."""
+    """Approve, withdraw, release and bill in any order, as a manager could."""
 
     state: State
     rates: RateTable

@@ -1,4 +1,4 @@
-"""What holds for every customer: nothing is lost, nothing is drawn twice, and sums are sums (the invariants of domain.md)."""
+"""Test what holds for every customer: no minute is lost or drawn twice, and every total is the sum of its parts."""
 
 from collections import Counter
 from datetime import date
@@ -68,7 +68,7 @@ def test_no_voucher_is_overdrawn_or_used_outside_its_days(state: State, rates: R
 @given(books.states(), books.rates, books.days, st.permutations(range(8)))
 @books.quick
 def test_the_order_of_approval_does_not_matter(state: State, rates: RateTable, until: date, order: list[int]) -> None:
-    """D21, D22: allocation follows the day worked."""
+    """Allocation follows the day worked, whatever the order of the approvals (D21, D22)."""
     shuffled = [state.entries[number].id for number in order if number < len(state.entries)]
     one, refused = approve(state, [entry.id for entry in state.entries], rates)
     other, refused_too = approve(state, shuffled, rates)
@@ -112,7 +112,7 @@ def test_sums_are_sums_and_every_old_entry_is_settled_or_skipped(state: State, r
 @given(books.states(), books.rates, books.days)
 @books.quick
 def test_a_repeated_run_finds_nothing(state: State, rates: RateTable, until: date) -> None:
-    """D47."""
+    """A run that is repeated settles nothing and makes no document (D47)."""
     first = bill(approved(state, rates), until)
     again = bill(first.state, until)
     assert again == Billing((), first.skipped, first.state)
@@ -143,7 +143,7 @@ def test_two_runs_charge_what_one_run_would(state: State, rates: RateTable, one:
 @given(books.states(), books.rates, st.sets(st.integers(0, 7)))
 @books.quick
 def test_what_is_withdrawn_leaves_no_trace(state: State, rates: RateTable, numbers: set[int]) -> None:
-    """D34: the others are allocated as if it had never been approved."""
+    """After a withdrawal, the other entries are allocated as if the approval had never been given (D34)."""
     chosen = [state.entries[number].id for number in sorted(numbers) if number < len(state.entries)]
     without, _ = withdraw(approved(state, rates), chosen)
     never, _ = approve(state, [entry.id for entry in state.entries if entry.id not in chosen], rates)

@@ -1,4 +1,4 @@
-"""Issuing, and what an issued invoice is: numbered without a gap, frozen, with its files; read by those who may."""
+"""Test issuing: invoices are numbered without gaps, frozen, stored with their files, and read by those who may."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ HOSTILE = (
 
 
 async def draft(*minutes: int, **options: Any) -> int:
-    """Approved time of Acme's on a draft; its id."""
+    """Make a draft of approved time of Acme's, one entry for each number of minutes, and return its id."""
     entries = [await log(each, **options) for each in minutes or (90,)]
     assert not (await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)).refused
     run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -39,7 +39,7 @@ async def draft(*minutes: int, **options: Any) -> int:
 
 
 async def issued(*minutes: int, **options: Any) -> billing.Invoice:
-    """The same, issued on `NOW`."""
+    """Make such a draft and issue it on `NOW`."""
     return await billing.issue(await draft(*minutes, **options), by=MAX, at=NOW)
 
 
@@ -48,12 +48,12 @@ async def pdf_of(invoice: billing.Invoice) -> PdfReader:
 
 
 def text_of(pdf: PdfReader) -> str:
-    """The text with every stretch of white space as one blank."""
+    """Return the text of a PDF with each run of white space as one blank."""
     return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pdf.pages))
 
 
 async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
-    """D36, D43."""
+    """An issued invoice has a number, its dates, copies of both parties, and its files (D36, D43)."""
     async with transaction(MAX) as tx:
         invoice = await issued(90, 45)
         assert (invoice.number, invoice.issued_at) == ("2026-0147", NOW)
@@ -74,7 +74,7 @@ async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
 
 
 async def test_the_date_is_the_companys() -> None:
-    """D13: half past midnight in Berlin is still yesterday in UTC."""
+    """The date of an invoice is the company's: half past midnight in Berlin is still yesterday in UTC (D13)."""
     async with transaction(MAX):
         late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
         invoice = await billing.issue(await draft(), by=MAX, at=late)
@@ -82,7 +82,7 @@ async def test_the_date_is_the_companys() -> None:
 
 
 async def test_the_pdf_says_all_that_an_invoice_has_to_say() -> None:
-    """issue 2: seller, buyer, VAT ids, supply period, due date, bank; D42; D6: quantity times price is the amount."""
+    """The PDF shows seller, buyer, VAT ids, supply period, due date, bank, and quantity times price (D42, D6)."""
     async with transaction(MAX):
         training = await a_service(
             ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG"
@@ -103,14 +103,14 @@ async def test_the_pdf_says_all_that_an_invoice_has_to_say() -> None:
 
 
 async def test_the_pdf_prints_a_quantity_that_reproduces_the_amount() -> None:
-    """D6: 50 min at 100.00 are 83.33, so 0.8333 h."""
+    """The PDF prints a quantity that reproduces the amount: 50 min at 100.00 are 83.33, so 0.8333 h (D6)."""
     async with transaction(MAX):
         text = text_of(await pdf_of(await issued(50, hourly_rate=Decimal(100))))
         assert "Helpdesk 0.8333 h 100.00 19 % 83.33" in text
 
 
 async def test_the_pdf_is_set_in_inter() -> None:
-    """stack.md: an unknown font falls back silently."""
+    """The PDF embeds the font Inter; typst would silently replace a font it does not know."""
     async with transaction(MAX):
         pdf = await pdf_of(await issued())
         named = [font.get_object()["/BaseFont"] for page in pdf.pages for font in page["/Resources"]["/Font"].values()]
@@ -120,7 +120,7 @@ async def test_the_pdf_is_set_in_inter() -> None:
 
 
 async def test_hostile_text_stays_text() -> None:
-    """R64, T11: in every field that a person can write."""
+    """Markup that somebody typed into any field stays text in the PDF (R64, T11)."""
     async with transaction(MAX) as tx:
         await tx.execute("update customer set legal_name = $1, street = $1 where id = $2", HOSTILE, ACME)
         await tx.execute("update company set legal_name = $1, bank_name = $1", HOSTILE)
@@ -144,7 +144,7 @@ TYPED = {
     "agent": ("name",),
     "role": ("name",),
 }
-"""Every text of a document that people type, by table; the external comment is given with the time."""
+"""The texts of a document that people type, by table; the external comment comes with the time."""
 
 
 @pytest.mark.parametrize("rollup", ["none", "resource", "role", "service"])
@@ -161,7 +161,7 @@ TYPED = {
     ids=["japanese", "emoji", "skin", "scripts", "long", "odd"],
 )
 async def test_whatever_is_typed_an_invoice_is_issued(text: str, rollup: str, dsn: str) -> None:
-    """No text blocks the series, however the lines are made up."""
+    """An invoice can be issued whatever is typed and however its lines are rolled up."""
     async with transaction(MAX):
         service = await a_service(ACME, ACME_CONTRACT, text, rollup=rollup, taxable=False, exemption_reason=text)
         draft_id = await draft(60, service=service, comment=text)
@@ -180,7 +180,10 @@ async def test_whatever_is_typed_an_invoice_is_issued(text: str, rollup: str, ds
 
 
 async def test_the_csv_has_a_row_per_allocation_and_sums_to_the_net() -> None:
-    """S0.19, D55, D57: counted minutes and the external comment; never actual minutes or internal words."""
+    """The CSV has a row for each allocation, and its amounts sum to the net (S0.19, D55, D57).
+
+    It shows counted minutes and the external comment, never worked minutes or internal descriptions.
+    """
     async with transaction(MAX):
         case = await a_case()
         entries = [
@@ -210,7 +213,7 @@ async def test_the_csv_has_a_row_per_allocation_and_sums_to_the_net() -> None:
 
 
 async def test_files_stay_byte_for_byte_whatever_changes_later() -> None:
-    """R65, D37."""
+    """The files of an invoice stay byte for byte the same, whatever changes later (R65, D37)."""
     async with transaction(MAX) as tx:
         invoice = await issued()
         before = [await billing.hand_out(kind, invoice) for kind in ("pdf", "csv")]
@@ -235,7 +238,7 @@ async def test_files_stay_byte_for_byte_whatever_changes_later() -> None:
     ],
 )  # fmt: skip
 async def test_what_is_issued_cannot_change(sql: str, dsn: str) -> None:
-    """D37: by trigger, whoever asks, the owner of the tables included."""
+    """A trigger refuses every change of an issued invoice, even by the owner of the tables (D37)."""
     async with transaction(MAX):
         await issued()
     owner = await asyncpg.connect(dsn)
@@ -247,7 +250,7 @@ async def test_what_is_issued_cannot_change(sql: str, dsn: str) -> None:
 
 
 async def test_issuing_twice_is_a_conflict_that_names_the_number() -> None:
-    """issue 2, section 5."""
+    """Issuing a draft a second time is a conflict that names its number."""
     async with transaction(MAX):
         draft_id = await draft()
         await billing.issue(draft_id, by=MAX, at=NOW)
@@ -262,7 +265,7 @@ async def test_issuing_twice_is_a_conflict_that_names_the_number() -> None:
 
 
 async def test_two_managers_issue_at_once_and_one_gets_a_conflict() -> None:
-    """R94: real commits on two connections."""
+    """When two managers issue a draft at once, on two connections, one of them gets a conflict (R94)."""
     async with transaction(MAX):
         draft_id = await draft()
 
@@ -277,7 +280,10 @@ async def test_two_managers_issue_at_once_and_one_gets_a_conflict() -> None:
 
 
 async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -> None:
-    """D36: some of the transactions roll back, and their clocks disagree."""
+    """Ten invoices that are issued at once get numbers without a gap that rise in time (D36).
+
+    Some of the transactions roll back, and their clocks differ.
+    """
     async with transaction(MAX):
         drafts = [await draft(15 * (count + 1)) for count in range(10)]
 
@@ -300,7 +306,7 @@ async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -
     async with transaction(SYSTEM) as tx:
         assert await tx.fetchval("select next_number from number_series") == 153
         assert await billing.violations() == {}
-        # The PDF bears the number that was taken, not the one that was likely.
+        # The PDF shows the number that was taken, not the likely one that it was first typeset with.
         rows = await tx.fetch(
             "select i.number, d.content from invoice i join document d on d.invoice_id = i.id and d.kind = 'pdf'"
         )
@@ -308,7 +314,7 @@ async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -
 
 
 async def test_without_company_or_numbers_nothing_is_issued(dsn: str) -> None:
-    """A clear sentence, and the address where it is set up."""
+    """Without a company or a number series nothing is issued, and the sentence leads to the page where it is set up."""
     async with transaction(MAX):
         draft_id = await draft()
         assert await billing.missing() == []
@@ -326,7 +332,10 @@ async def test_without_company_or_numbers_nothing_is_issued(dsn: str) -> None:
 
 
 async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts() -> None:
-    """R24, R25, R26: by `visible_to`, and by the database where a query forgets it."""
+    """A contact sees issued invoices of their own customer and no drafts (R24, R25, R26).
+
+    `visible_to` sees to that, and row-level security where a query forgets `visible_to`.
+    """
     async with transaction(MAX):
         invoice = await issued()
         await draft(45)
@@ -365,7 +374,7 @@ async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts(
     "table", ["allocation", "approval", "rejection", "rate", "billing_run", "skipped_entry", "number_series"]
 )
 async def test_a_contact_cannot_even_ask_for_what_is_ours(table: str) -> None:
-    """R27: allocations, approvals, rates and runs are no contact's business."""
+    """A contact has no right to read allocations, approvals, rates or runs at all (R27)."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(ADA) as tx:
             await tx.fetch(f"select * from {table}")
@@ -373,7 +382,7 @@ async def test_a_contact_cannot_even_ask_for_what_is_ours(table: str) -> None:
 
 @pytest.mark.parametrize("table", ["settled_entry", "line_allocation"])
 async def test_a_contact_learns_of_no_draft_through_what_hangs_on_it(table: str) -> None:
-    """R27."""
+    """A contact cannot learn of a draft from the tables that refer to it (R27)."""
     async with transaction(MAX):
         await draft()
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -382,14 +391,14 @@ async def test_a_contact_learns_of_no_draft_through_what_hangs_on_it(table: str)
 
 
 async def test_actual_minutes_are_out_of_reach_for_a_contact() -> None:
-    """D57: a right on columns."""
+    """A contact has no right to read the column of worked minutes (D57)."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(ADA) as tx:
             await tx.fetch("select actual_minutes from time_entry")
 
 
 async def test_the_first_reading_is_recorded_once() -> None:
-    """design.md, manner 3: the record of the reading itself."""
+    """The first time that a contact opens an invoice is recorded once."""
     async with transaction(MAX):
         invoice = await issued()
     async with transaction(ADA):
@@ -403,7 +412,7 @@ async def test_the_first_reading_is_recorded_once() -> None:
 
 
 async def test_lists_go_on_page_by_page() -> None:
-    """Keyset pages, newest first."""
+    """The lists of invoices have cursors and show the newest first."""
     async with transaction(MAX):
         for minutes in range(1, 6):
             await issued(minutes)

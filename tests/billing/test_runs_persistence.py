@@ -1,4 +1,4 @@
-"""Billing runs, drafts and statements, in the database."""
+"""Test billing runs, drafts and statements in the database."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -34,7 +34,7 @@ async def _lines(invoice_id: int) -> list[tuple[Any, ...]]:
 
 
 async def test_a_run_makes_a_draft_per_contract_and_settles_its_time() -> None:
-    """domain.md: Invoice."""
+    """A run makes a draft for each contract and settles its time."""
     async with transaction(MAX) as tx:
         entries = await _approved(90, 45)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -55,7 +55,7 @@ async def test_a_run_makes_a_draft_per_contract_and_settles_its_time() -> None:
 
 
 async def test_a_repeated_run_finds_nothing_and_writes_nothing() -> None:
-    """D47."""
+    """A run that is repeated finds nothing to bill and writes nothing (D47)."""
     async with transaction(MAX) as tx:
         await _approved(90)
         await log(30)
@@ -65,7 +65,7 @@ async def test_a_repeated_run_finds_nothing_and_writes_nothing() -> None:
 
 
 async def test_a_second_run_takes_what_was_approved_since() -> None:
-    """domain.md, Settled; D32: with its own date."""
+    """A second run bills what was approved since the first, with its own date (D32)."""
     async with transaction(MAX):
         await _approved(90)
         await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -77,7 +77,7 @@ async def test_a_second_run_takes_what_was_approved_since() -> None:
 
 
 async def test_the_day_of_the_date_itself_is_not_billed() -> None:
-    """D13: periods are half-open."""
+    """Time of the very date that a run goes up to is not billed, because periods are half-open (D13)."""
     async with transaction(MAX):
         (last,) = await _approved(60, on=date(2026, 10, 31))
         (first,) = await _approved(60, on=NOVEMBER)
@@ -88,7 +88,7 @@ async def test_the_day_of_the_date_itself_is_not_billed() -> None:
 
 
 async def test_what_is_skipped_is_kept_with_its_reason() -> None:
-    """D47, S0.27, S0.31: not approved, and customers that were not ticked."""
+    """A run records entries not approved, and those of customers not ticked, with the reason (D47, S0.27, S0.31)."""
     async with transaction(MAX) as tx:
         await _approved(60)
         open_entry, draft_entry, rejected = await log(30), await log(15, state="draft"), await log(20)
@@ -109,7 +109,7 @@ async def test_what_is_skipped_is_kept_with_its_reason() -> None:
 
 
 async def test_a_preview_is_what_the_run_then_does_and_writes_nothing() -> None:
-    """R94."""
+    """A preview shows exactly what the run then does, and writes nothing (R94)."""
     async with transaction(MAX) as tx:
         await _approved(90, 45)
         await _approved(60, service=GLOBEX_HELPDESK)
@@ -138,7 +138,7 @@ async def test_a_preview_is_what_the_run_then_does_and_writes_nothing() -> None:
 
 
 async def test_a_date_inside_a_period_is_told() -> None:
-    """domain.md: a warning inside a period."""
+    """A preview warns of a date inside a billing period."""
     async with transaction(MAX):
         await _approved(60)
         assert not (await billing.preview_run(NOVEMBER)).cuts_a_period
@@ -146,7 +146,7 @@ async def test_a_date_inside_a_period_is_told() -> None:
 
 
 async def test_the_offered_date_and_the_latest_one_are_the_companys() -> None:
-    """D13, domain.md: the first of this month, at most tomorrow, in the company's zone."""
+    """The offered date is the first of this month, the latest one tomorrow, both in the company's zone (D13)."""
     async with transaction(MAX):
         before_midnight_utc = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
         assert await billing.offered(before_midnight_utc) == date(2026, 12, 1)
@@ -161,7 +161,10 @@ async def test_the_offered_date_and_the_latest_one_are_the_companys() -> None:
 
 
 async def test_the_four_rollups() -> None:
-    """S4.15-S4.18, C11, D7: various rates stay one line; without grouping the comment is on the line (S0.17, S0.18)."""
+    """Each rollup groups the lines as it says, and various rates stay one line (S4.15-S4.18, C11, D7).
+
+    Without grouping, the external comment is on the line; with grouping it is not (S0.17, S0.18).
+    """
     async with transaction(MAX):
         for rollup in ("none", "resource", "role", "service"):
             service = await a_service(ACME, ACME_CONTRACT, f"By {rollup}", rollup=rollup)
@@ -187,7 +190,7 @@ async def test_the_four_rollups() -> None:
 
 
 async def test_two_agents_of_one_name_are_two_lines() -> None:
-    """S4.16: one line per resource."""
+    """Two agents with the same name get two lines under the rollup by resource (S4.16)."""
     async with transaction(MAX) as tx:
         await tx.execute("update agent set name = 'Ines Okafor' where id = $1", NOOR.id)
         service = await a_service(ACME, ACME_CONTRACT, "By resource", rollup="resource")
@@ -199,7 +202,7 @@ async def test_two_agents_of_one_name_are_two_lines() -> None:
 
 
 async def test_a_service_without_tax_is_exempt_with_its_reason() -> None:
-    """D42, D41: tax per rate group on the sum."""
+    """A service without tax is exempt, with its reason, and tax is computed on the sum of each rate (D42, D41)."""
     async with transaction(MAX) as tx:
         service = await a_service(
             ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG"
@@ -216,7 +219,10 @@ async def test_a_service_without_tax_is_exempt_with_its_reason() -> None:
 
 
 async def test_only_no_charge_time_becomes_a_statement() -> None:
-    """D30, D9: no number, no amount, the same detail, and final at once."""
+    """Where only no-charge time was approved, the run makes a statement (D30, D9).
+
+    It has no number and no amount but the same detail, and it is final at once.
+    """
     async with transaction(MAX) as tx:
         case = await a_case()
         await _approved(30, billing="no_charge", comment="Our mistake", case_id=case["id"])
@@ -249,12 +255,12 @@ async def test_only_no_charge_time_becomes_a_statement() -> None:
 
 
 async def test_an_entry_is_taken_off_and_the_draft_is_right_again() -> None:
-    """domain.md, Settled: taking the entry off frees it."""
+    """An entry that is taken off a draft is free for the next run, and the draft's amounts are right again."""
     async with transaction(MAX) as tx:
         keep, off = await _approved(90, 20)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
         assert run is not None
-        # What is settled keeps its price, whatever happens to rates (C12).
+        # What is settled keeps its price, whatever happens to the rates (C12).
         await tx.execute("update rate set hourly_rate = 500")
         draft = await billing.take_off(run.draft_ids[0], off.id, by=MAX, at=NOW)
         assert draft is not None
@@ -284,7 +290,7 @@ async def test_when_nothing_is_left_to_charge_the_draft_goes_and_all_is_free() -
 
 
 async def test_a_deleted_draft_frees_its_time_for_the_next_run() -> None:
-    """D40."""
+    """When a draft is deleted, the next run bills its time (D40)."""
     async with transaction(MAX) as tx:
         await _approved(90, 45)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -300,7 +306,7 @@ async def test_a_deleted_draft_frees_its_time_for_the_next_run() -> None:
 
 
 async def test_an_agent_bills_nothing() -> None:
-    """S2.28, mission: billing is for managers."""
+    """An agent who is no manager can neither run billing nor change drafts (S2.28)."""
     async with transaction(MAX):
         await _approved(60)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -317,7 +323,7 @@ async def test_an_agent_bills_nothing() -> None:
 
 
 async def test_two_runs_at_once_bill_nothing_twice() -> None:
-    """R94, D47: real commits on two connections."""
+    """Two runs at once, on two connections, bill nothing twice (R94, D47)."""
     async with transaction(MAX):
         await _approved(60, 30, 15)
         await _approved(60, service=GLOBEX_HELPDESK)
@@ -336,7 +342,7 @@ async def test_two_runs_at_once_bill_nothing_twice() -> None:
 
 
 async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
-    """domain.md: approvals for the same customer are serialised."""
+    """An approval waits until a run that has locked the same customer is over."""
     async with transaction(MAX):
         await _approved(60)
     async with transaction(SYSTEM):
@@ -359,7 +365,7 @@ async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
 
 
 async def test_each_amount_is_rounded_by_itself_and_the_line_is_their_sum() -> None:
-    """D6, D7: three times 20 min at 100.00 are 99.99; the printed quantity reproduces it."""
+    """Three times 20 min at 100.00 are billed as 99.99, with a printed quantity that reproduces the amount (D6, D7)."""
     async with transaction(MAX):
         await _approved(20, 20, 20, hourly_rate=Decimal(100))
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -370,7 +376,7 @@ async def test_each_amount_is_rounded_by_itself_and_the_line_is_their_sum() -> N
 
 
 async def test_skipped_time_of_another_day_is_not_named() -> None:
-    """Only days before the date concern a run."""
+    """A run does not record open entries of days after its date."""
     async with transaction(MAX) as tx:
         await _approved(60)
         await log(30, on=NOVEMBER + timedelta(days=3))
@@ -380,7 +386,7 @@ async def test_skipped_time_of_another_day_is_not_named() -> None:
 
 
 async def test_what_happened_is_told() -> None:
-    """Outbox: kind and ids, never text; a draft is none of the customer's business."""
+    """The outbox has a row for the approval and one for the draft, of which contacts may not know."""
     async with transaction(MAX) as tx:
         await _approved(60)
         await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)

@@ -1,4 +1,4 @@
-"""Documents far larger than any contract take seconds: no step scans one long list for each item of another."""
+"""Test that documents far larger than any contract take seconds: no step scans a long list for each item of another."""
 
 import time
 from typing import Any
@@ -9,7 +9,7 @@ from portal.billing.simulate import simulate
 
 
 def large(*, rates: int = 1, entries: int = 1, contracts: int = 1, vouchers: int = 0) -> dict[str, Any]:
-    """A document with so many of each, in which entry i belongs to the service of contract i modulo `contracts`."""
+    """Return a document of these sizes, in which entry i belongs to the service of contract i modulo `contracts`."""
     return {
         "currency": "EUR",
         "vat": {"category": "S", "rate": "25"},
@@ -53,7 +53,7 @@ def large(*, rates: int = 1, entries: int = 1, contracts: int = 1, vouchers: int
     ids=str,
 )
 def test_a_large_document_takes_seconds(sizes: dict[str, int]) -> None:
-    """A scan for each entry takes from 20 s to minutes here; the bound leaves room for a busy machine."""
+    """With a scan for each entry, these would take from 20 s to minutes; the bound allows for a busy machine."""
     document = large(**sizes)
     began = time.process_time()
     result = simulate(document)

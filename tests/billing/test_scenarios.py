@@ -1,4 +1,4 @@
-"""Whole documents with their whole output: ours, checked by hand, and those that the specification came with."""
+"""Test whole documents against their whole output: our own, checked by hand, and those of the specification."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def output_of(path: Path) -> Any:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name.removesuffix(".in.json"))
 def test_a_document_gives_its_output(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """simulate.md."""
+    """A document gives exactly the expected output."""
     assert main([str(path)]) == 0
     written = capsys.readouterr()
     assert json.loads(written.out) == output_of(path)
@@ -31,7 +31,7 @@ def test_our_documents_are_there() -> None:
 
 
 def covered() -> set[object]:
-    """Every word of an output that is somewhere in the expectations."""
+    """Return every word of an output that occurs in the expected outputs."""
     found: set[object] = set()
     for path in OURS.glob("*.out.json"):
         out = output_of(path)

@@ -1,4 +1,4 @@
-"""Time and money under everything that managers and agents can do, in any order: all invariants after each step (R94, domain.md)."""
+"""Test that all invariants hold after every step of managers and agents, whatever they do in whatever order (R94)."""
 
 import asyncio
 import os
@@ -36,12 +36,12 @@ DAYS = st.sampled_from(
     ]
 )
 PLACES = st.integers(0, 19)
-"""Which of the entries there are, counted on from the first again after the last."""
+"""Choose one of the existing entries: the number counts on from the first again after the last."""
 MANAGERS = st.sampled_from([MAX, NOOR])
 
 
 class Desk(RuleBasedStateMachine):
-    """Every rule is one transaction that commits or is refused as a whole, as the web runs it."""
+    """Run each rule as one transaction that commits or is refused as a whole, as a request does."""
 
     loop: ClassVar[asyncio.AbstractEventLoop]
     services: ClassVar[list[int]]
@@ -53,12 +53,12 @@ class Desk(RuleBasedStateMachine):
         self.do(_empty())
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run it as the event loop's only task."""
+        """Run the coroutine as the only task of the event loop."""
         self.at += timedelta(seconds=1)
         return self.loop.run_until_complete(work)
 
     def tried(self, by: Any, verb: Any) -> Any:
-        """The verb in a transaction of its own; a refusal changes nothing and is fine."""
+        """Run the verb in its own transaction; a refusal is fine and must change nothing."""
 
         async def attempt() -> Any:
             try:
@@ -79,11 +79,11 @@ class Desk(RuleBasedStateMachine):
         hourly_rate=st.sampled_from([None, None, Decimal("0"), Decimal("33.3333"), Decimal("99.95")]),
     )
     def log_time(self, **values: Any) -> None:
-        """An entry under one of the services."""
+        """Log an entry under one of the services."""
         self.log(**values)
 
     def log(self, who: Any, service: int, minutes: int, on: date, billing_: str, state: str, hourly_rate: Any) -> None:
-        """The same, outside of a rule."""
+        """Log an entry; other rules call this."""
         service_id = self.services[service]
 
         async def verb() -> None:
@@ -98,13 +98,13 @@ class Desk(RuleBasedStateMachine):
         services=st.lists(st.integers(0, 5), min_size=4, max_size=8), days=st.lists(DAYS, min_size=8, max_size=8)
     )
     def a_day_of_work(self, services: list[int], days: list[date]) -> None:
-        """Something to decide on from the start."""
+        """Log a day of entries, so that there is something to decide on from the start."""
         for service, on in zip(services, days, strict=False):
             self.log(INES, service, 50 + 7 * service, on, "billable", "submitted", None)
 
     @rule(entry=PLACES)
     def submit(self, entry: int) -> None:
-        """Its author hands it in."""
+        """Submit an entry, as its author."""
 
         async def verb() -> None:
             await submit(MAX, [choice.entry_id for choice in await _seen([entry])], at=self.at)
@@ -113,7 +113,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(chosen=st.lists(PLACES, max_size=3), everything=st.booleans(), by=MANAGERS)
     def approve(self, chosen: list[int], everything: bool, by: Any) -> None:
-        """Some are approved, the rest is reported."""
+        """Approve some entries; the others are reported."""
 
         async def verb() -> None:
             await billing.approve(await _seen(chosen, everything), by=by, at=self.at)
@@ -122,7 +122,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(chosen=st.lists(PLACES, max_size=3), by=MANAGERS)
     def reject(self, chosen: list[int], by: Any) -> None:
-        """Some go back."""
+        """Reject some entries."""
 
         async def verb() -> None:
             await billing.reject(await _seen(chosen), reason="Which site?", by=by, at=self.at)
@@ -131,7 +131,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(entry=PLACES, by=MANAGERS)
     def withdraw(self, entry: int, by: Any) -> None:
-        """An approval is taken back."""
+        """Withdraw an approval."""
 
         async def verb() -> None:
             for choice in await _seen([entry]):
@@ -141,7 +141,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(entry=PLACES, by=MANAGERS, minutes=st.integers(1, 300), service=st.integers(0, 4))
     def change(self, entry: int, by: Any, minutes: int, service: int) -> None:
-        """A manager changes whatever state it is in."""
+        """Change an entry in whatever state it is, as a manager."""
 
         async def verb() -> None:
             work = Work(minutes=minutes, work_date=date(2026, 10, 5), service_id=self.services[service])
@@ -152,7 +152,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(entry=PLACES, by=MANAGERS)
     def delete_entry(self, entry: int, by: Any) -> None:
-        """A manager deletes it."""
+        """Delete an entry, as a manager."""
 
         async def verb() -> None:
             for choice in await _seen([entry]):
@@ -166,7 +166,7 @@ class Desk(RuleBasedStateMachine):
         by=MANAGERS,
     )
     def bill(self, until: date, customers: set[int], by: Any) -> None:
-        """A run does what its preview says, and a repeat does nothing."""
+        """Run billing: it does what its preview says, and a repeat does nothing."""
 
         async def verb() -> None:
             expected = [d for d in (await billing.preview_run(until)).documents if d.customer_id in customers]
@@ -181,7 +181,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 9), by=MANAGERS)
     def take_off(self, place: int, by: Any) -> None:
-        """An entry leaves its draft."""
+        """Take an entry off its draft."""
 
         async def verb() -> None:
             row = await _one(
@@ -195,7 +195,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 9), by=MANAGERS)
     def delete_draft(self, place: int, by: Any) -> None:
-        """A draft goes."""
+        """Delete a draft."""
 
         async def verb() -> None:
             row = await _one("select id from invoice where state = 'draft'", place)
@@ -206,7 +206,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 9), by=MANAGERS, late=st.booleans())
     def issue(self, place: int, by: Any, late: bool) -> None:
-        """A draft is issued, sometimes by a clock that is behind."""
+        """Issue a draft, sometimes by a clock that is late."""
 
         async def verb() -> None:
             row = await _one("select id from invoice where state = 'draft'", place)
@@ -217,7 +217,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 9))
     def issue_again(self, place: int) -> None:
-        """What is issued is not issued twice, not changed, not deleted."""
+        """Check that an issued invoice can be neither issued again nor changed nor deleted."""
 
         async def verb() -> None:
             row = await _one("select id, net, number from invoice where state = 'issued'", place)
@@ -231,12 +231,12 @@ class Desk(RuleBasedStateMachine):
 
     @rule(rate=st.sampled_from([Decimal("120"), Decimal("77.7777"), Decimal("0.01")]))
     def change_rates(self, rate: Decimal) -> None:
-        """Rates move under everything (C12)."""
+        """Change the rates while everything else goes on (C12)."""
         self.tried(SYSTEM, lambda: current().execute("update rate set hourly_rate = $1", rate))
 
     @invariant()
     def all_holds(self) -> None:
-        """Every query of domain.md returns no row."""
+        """Check that every query of the invariants returns no row."""
 
         async def check() -> dict[str, int]:
             async with transaction(MAX):
@@ -257,7 +257,7 @@ async def _one(sql: str, place: int) -> Any:
 
 
 async def _empty() -> None:
-    """Between examples: no time and no documents, as on the first day."""
+    """Delete all time and documents between two examples."""
     owner = await asyncpg.connect(Desk.dsn)
     await owner.execute(
         "set client_min_messages = error; truncate invoice, statement, billing_run, time_entry, approval, outbox cascade;"
@@ -268,7 +268,7 @@ async def _empty() -> None:
 
 @pytest.mark.slow
 def test_all_invariants_hold_whatever_is_done(workbench: str) -> None:
-    """R94: quick as a rule, long with PORTAL_TEST_ALL=1."""
+    """All invariants hold after every step (R94). PORTAL_TEST_ALL=1 runs many more examples."""
     loop = Desk.loop = asyncio.new_event_loop()
 
     async def begin() -> None:

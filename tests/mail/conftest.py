@@ -1,4 +1,4 @@
-"""A portal that sends its mail to a sink."""
+"""Provide a portal whose mail goes to a test server."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,5 +22,5 @@ def sink() -> Iterator[tuple[Sink, Server]]:
 
 @pytest.fixture
 def settings(settings: Settings, sink: tuple[Sink, Server]) -> Settings:
-    """The portal sends through the sink."""
+    """Return settings with which the portal sends its mail through the sink."""
     return replace(settings, smtp_url=f"smtp://127.0.0.1:{sink[1].port}")

@@ -1,4 +1,4 @@
-"""A real SMTP server that keeps what it is given, or refuses it in the ways that servers do."""
+"""Provide a real SMTP server that keeps what it receives, or refuses it as servers do."""
 
 import asyncio
 from email import message_from_bytes, policy
@@ -9,7 +9,10 @@ from aiosmtpd.controller import Controller
 
 
 class Sink:
-    """`messages` is what arrived; `answers` are given to the next mails instead of taking them, such as "451 Later"."""
+    """Keep the mails that arrive in `messages`.
+
+    While there are `answers`, such as "451 Later", refuse each next mail with one of them.
+    """
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
@@ -46,7 +49,7 @@ class Sink:
 
 
 class Server(Controller):
-    """The sink behind a port of its own; it can be stopped and started again at the same one."""
+    """Serve the sink on a port of its own; it can be stopped, and started again on the same port."""
 
     def __init__(self, sink: Sink, port: int) -> None:
         super().__init__(sink, hostname="127.0.0.1", port=port)

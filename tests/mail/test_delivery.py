@@ -1,4 +1,4 @@
-"""What becomes of a mail when the server does not want it, is not there, hangs, goes away, or speaks in the clear."""
+"""Test delivery to a mail server that refuses, is absent, hangs, disconnects, or offers no encryption."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ def now() -> datetime:
 
 
 class Job:
-    """What `deliver` looks at."""
+    """Hold what `deliver` reads of a job."""
 
     def __init__(self, age: timedelta, attempts: int = 0) -> None:
         self.id, self.entrypoint, self.created, self.attempts = 1, "mail_password_changed", now() - age, attempts
@@ -31,7 +31,10 @@ class Job:
 async def test_a_mail_that_is_not_taken_is_tried_again_ever_more_rarely_and_given_up(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """R76: refused for now, refused for good, or nobody there; the error names no address."""
+    """A mail that is refused, or that no server takes, is tried again after growing pauses, then given up (R76).
+
+    The logged error contains no mail address.
+    """
     message = await mail.password_changed(ADA.credential_id, now(), settings, now())
     assert message is not None
     sink[0].answers += ["451 Later", f"550 No {ADA.email}", "451 Later"]
@@ -54,7 +57,7 @@ async def test_a_mail_that_is_not_taken_is_tried_again_ever_more_rarely_and_give
 async def test_a_server_whose_answer_has_no_end_is_not_waited_for_for_ever(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R76: a line every 20 ms keeps each single wait short."""
+    """A server that sends a line every 20 ms without end is not waited for, though each single wait is short (R76)."""
     monkeypatch.setattr(sending, "SECONDS_IN_ALL", 0.3)
     hung_up = asyncio.Event()
 
@@ -80,7 +83,7 @@ async def test_a_server_whose_answer_has_no_end_is_not_waited_for_for_ever(
 async def test_a_server_that_hangs_is_not_waited_for_for_ever(
     settings: Settings, sink: tuple[Sink, Server], monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """R76."""
+    """A server that hangs is not waited for beyond the timeout (R76)."""
     monkeypatch.setattr(sending, "SECONDS", 0.5)
     sink[0].hangs = moment
     with pytest.raises(mail.NotSent):
@@ -91,7 +94,7 @@ async def test_a_server_that_hangs_is_not_waited_for_for_ever(
 async def test_a_server_that_goes_away_after_it_had_the_mail_gets_it_again_under_the_same_id(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """R76: at least once, and whoever gets it twice can tell."""
+    """A mail whose connection broke after the server had it is sent again under the same Message-ID (R76)."""
     sink[0].drops = True
     with pytest.raises(mail.NotSent):
         await mail.send(await changed(settings), str(settings.smtp_url))
@@ -104,7 +107,7 @@ async def test_a_server_that_goes_away_after_it_had_the_mail_gets_it_again_under
 async def test_a_server_elsewhere_that_speaks_in_the_clear_gets_nothing(
     settings: Settings, sink: tuple[Sink, Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same server, once it is not taken for one on this machine: without STARTTLS, no word and no password goes over the wire."""
+    """A server on another machine that offers no STARTTLS receives neither the mail nor a password."""
     monkeypatch.setattr(sending, "LOOPBACK", frozenset())
     with pytest.raises(mail.NotSent):
         await mail.send(await changed(settings), str(settings.smtp_url).replace("://", "://user:secret@"))
