@@ -72,7 +72,7 @@ async def content(dsn: str) -> asyncpg.Record:
 
 
 async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
-    """R95: restored into another server, every row, file and document is there, the invariants hold, and people can sign in."""
+    """A backup restored into another server is complete, the invariants hold, and people can sign in (R95)."""
     here, backup, data = elsewhere / "here", elsewhere / "backup", elsewhere / "data"
     storage = open_storage(f"file://{here}/files")
     await furnished(storage, NOW)

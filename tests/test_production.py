@@ -32,8 +32,8 @@ SECRET = "kX7-vT3pQ9mZ2wR8_bN5cL1jH6fD4sAy"
 
 
 @dataclass
-class Ground:
-    """A server of its own with an owner of the tables who may make roles, and the app's role, which may nothing but what portal_app may."""
+class Cluster:
+    """Hold a PostgreSQL server with an owner of the tables, who may make roles, and the app's own role."""
 
     owner: str
     app: str
@@ -41,7 +41,7 @@ class Ground:
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     postgres = EmbeddedPostgres(tmp_path_factory.mktemp("production"))
     superuser = postgres.start()
     try:
@@ -53,7 +53,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
             )
         )
         asyncio.run(_run(superuser, "create database production owner portal_owner"))
-        yield Ground(
+        yield Cluster(
             postgres.url("production", role="portal_owner"), postgres.url("production", role="portal_web"), postgres.url("production")
         )  # fmt: skip
     finally:
@@ -69,11 +69,11 @@ async def _run(dsn: str, *statements: str) -> None:
         await connection.close()
 
 
-async def command(ground: Ground, *words: str, typed: str = "", **more: str) -> tuple[int, str]:
+async def command(cluster: Cluster, *words: str, typed: str = "", **more: str) -> tuple[int, str]:
     """Run a `portal` command, and return its exit status and what it wrote on standard error."""
     environment = {
         "PATH": os.environ["PATH"], "PORTAL_SECRET": SECRET, "PORTAL_BASE_URL": "https://localhost:8443", "PORTAL_DATA": "/nonexistent",
-        "PORTAL_STORAGE_URL": "s3://nowhere/files", "DATABASE_URL": ground.app,
+        "PORTAL_STORAGE_URL": "s3://nowhere/files", "DATABASE_URL": cluster.app,
     } | more  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal", *words), env=environment, cwd=ROOT, stdin=asyncio.subprocess.PIPE,
@@ -83,7 +83,7 @@ async def command(ground: Ground, *words: str, typed: str = "", **more: str) -> 
     return process.returncode or 0, said.decode()
 
 
-async def test_serve_says_in_one_sentence_why_it_does_not_start(ground: Ground) -> None:
+async def test_serve_says_in_one_sentence_why_it_does_not_start(cluster: Cluster) -> None:
     """`serve` refuses to start with one sentence where the database or its role is unfit (R24, R86, R88).
 
     It starts nothing then, and prints no trace. The commands of docs/operations.md work.
@@ -91,25 +91,25 @@ async def test_serve_says_in_one_sentence_why_it_does_not_start(ground: Ground) 
     serve = ("serve", "--port", str(free_port()))
     nowhere = "postgresql://portal@127.0.0.1:1/portal"
     for words, url, sentence in (
-        (serve, ground.superuser, "names a superuser"),
-        (serve, ground.owner, "is no member of portal_app"),
-        (serve, ground.app, "is no member of portal_app"),
-        (("worker",), ground.app, "is no member of portal_app"),
+        (serve, cluster.superuser, "names a superuser"),
+        (serve, cluster.owner, "is no member of portal_app"),
+        (serve, cluster.app, "is no member of portal_app"),
+        (("worker",), cluster.app, "is no member of portal_app"),
         (serve, nowhere, "lets nobody in"),
     ):
-        status, said = await command(ground, *words, DATABASE_URL=url)
+        status, said = await command(cluster, *words, DATABASE_URL=url)
         assert (status, said.count("\n")) == (1, 1), said
         assert sentence in said
-    status, said = await command(ground, "migrate", DATABASE_OWNER_URL=ground.owner)
+    status, said = await command(cluster, "migrate", DATABASE_OWNER_URL=cluster.owner)
     assert (status, said) == (0, "")
-    await _run(ground.owner, "grant portal_app to portal_web")
-    status, said = await command(ground, *serve, DATABASE_URL=ground.owner)
+    await _run(cluster.owner, "grant portal_app to portal_web")
+    status, said = await command(cluster, *serve, DATABASE_URL=cluster.owner)
     assert (status, "names the owner of the tables" in said) == (1, True)
-    await _run(ground.owner, "delete from migration where name = (select max(name) from migration)")
-    status, said = await command(ground, *serve)
+    await _run(cluster.owner, "delete from migration where name = (select max(name) from migration)")
+    status, said = await command(cluster, *serve)
     assert (status, "lacks 1 of" in said) == (1, True)
     await _run(
-        ground.superuser, "drop owned by portal_owner cascade", "drop role portal_web", "create role portal_web login"
+        cluster.superuser, "drop owned by portal_owner cascade", "drop role portal_web", "create role portal_web login"
     )
 
 
@@ -178,14 +178,14 @@ class Site:
     trusts: ssl.SSLContext
     portals: list[Portal]
     worker: Portal
-    ground: Ground
+    cluster: Cluster
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, verify=self.trusts, timeout=30)
 
 
 @pytest.fixture
-async def site(ground: Ground, tmp_path: Path) -> AsyncIterator[Site]:
+async def site(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Site]:
     """Set up as docs/operations.md says.
 
     That is: migrate as the owner, grant, make an administrator, start two portals, a worker and nginx.
@@ -200,13 +200,13 @@ async def site(ground: Ground, tmp_path: Path) -> AsyncIterator[Site]:
     environment = {
         "PORTAL_ENVIRONMENT": "production", "PORTAL_SECRET": SECRET, "PORTAL_BASE_URL": base, "PORTAL_DATA": str(tmp_path / "data"),
         "PORTAL_STORAGE_URL": f"file://{files}", "PORTAL_TRUSTED_PROXIES": "127.0.0.1", "PORTAL_WORKERS": "1",
-        "DATABASE_URL": ground.app,
+        "DATABASE_URL": cluster.app,
     }  # fmt: skip
-    status, said = await command(ground, "migrate", DATABASE_OWNER_URL=ground.owner)
+    status, said = await command(cluster, "migrate", DATABASE_OWNER_URL=cluster.owner)
     assert status == 0, said
-    await _run(ground.owner, "grant portal_app to portal_web", cast_rows())
+    await _run(cluster.owner, "grant portal_app to portal_web", cast_rows())
     status, said = await command(
-        ground, "admin", "create", "--name", "Olga", "--email", "olga@desk.example", typed="violet kettle under seven bridges"
+        cluster, "admin", "create", "--name", "Olga", "--email", "olga@desk.example", typed="violet kettle under seven bridges"
     )  # fmt: skip
     assert status == 0, said
     ports = [free_port(), free_port()]
@@ -221,7 +221,7 @@ async def site(ground: Ground, tmp_path: Path) -> AsyncIterator[Site]:
     try:
         for portal in portals:
             assert await portal.answers(), portal.said()
-        yield Site(base, port, trusts, portals, worker, ground)
+        yield Site(base, port, trusts, portals, worker, cluster)
     finally:
         proxy.terminate()
         await proxy.wait()
@@ -279,7 +279,7 @@ async def _cookies_and_addresses(site: Site, ada: httpx.AsyncClient) -> None:
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
     assert answer.headers["strict-transport-security"].startswith("max-age=")
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
-    connection = await asyncpg.connect(site.ground.superuser)
+    connection = await asyncpg.connect(site.cluster.superuser)
     try:
         assert await connection.fetchval("select address from session order by id desc limit 1") == "127.0.0.1"
     finally:

@@ -1,4 +1,4 @@
-"""The colours of `static/css/tokens.css` hold the contrasts that the look promises, in light and in dark (WCAG 2.2, 1.4.3 and 1.4.11)."""
+"""Test that the colours of `static/css/tokens.css` have enough contrast in light and dark (WCAG 2.2, 1.4.3, 1.4.11)."""
 
 import re
 from math import cos, radians, sin

@@ -82,7 +82,7 @@ async def test_a_draft_is_approved_with_its_submission_implied() -> None:
 
 
 async def test_several_are_approved_and_the_rest_is_reported() -> None:
-    """D35, D33, C10, D19: one sentence for each that is left as it is."""
+    """Entries that may be approved are; each of the others is reported with a sentence (D35, D33, C10, D19)."""
     async with transaction(MAX) as tx:
         good = [await log(30), await log(45, service=GLOBEX_HELPDESK)]
         own = await log(who=MAX)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 @pytest.mark.slow
 async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_and_the_rest_is_billed() -> None:
-    """430 days of 24 h at the largest rate: 350 of them and their tax are the most that an amount can hold."""
+    """Of 430 days of 24 h at the largest rate 350 are approved: with tax, that is the most an amount can hold."""
     async with transaction(MAX):
         entries = [await log(1440, hourly_rate=MOST) for _ in range(430)]
         other = await log(60, service=GLOBEX_HELPDESK)

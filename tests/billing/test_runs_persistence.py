@@ -273,7 +273,7 @@ async def test_an_entry_is_taken_off_and_the_draft_is_right_again() -> None:
 
 
 async def test_when_nothing_is_left_to_charge_the_draft_goes_and_all_is_free() -> None:
-    """domain.md: no invoice without a line; the next run makes the statement."""
+    """When the last charged entry is taken off, the draft is deleted; the next run makes a statement of the rest."""
     async with transaction(MAX) as tx:
         (charged,) = await _approved(90)
         await _approved(30, billing="no_charge")
