@@ -14,8 +14,8 @@ from msgspec import Struct
 from portal.agent.pages import agent_page, whole
 from portal.billing import (
     Choice,
+    Cursor,
     Filters,
-    Key,
     Outcome,
     Waiting,
     WaitingEntry,
@@ -254,7 +254,7 @@ def _filters(asked: Any) -> Filters:
     return Filters(
         until=_date(asked.get("until", "")),
         drafts=asked.get("drafts") == "yes",
-        after=Key.parse(asked.get("after", "")),
+        after=Cursor.parse(asked.get("after", "")),
     )
 
 

@@ -32,7 +32,7 @@ from portal.billing.preview import Preview, preview_run
 from portal.billing.runs import Run, latest_until, offered, parse_until, run
 from portal.billing.sentences import SKIPPED
 from portal.billing.statements import Statement, list_statements
-from portal.billing.waiting import Filters, Key, Waiting, WaitingEntry, list_waiting, waiting_count
+from portal.billing.waiting import Cursor, Filters, Waiting, WaitingEntry, list_waiting, waiting_count
 from portal.billing.withdrawals import undo, withdraw
 
 __all__ = [
@@ -41,10 +41,10 @@ __all__ = [
     "VARIOUS",
     "Choice",
     "Contents",
+    "Cursor",
     "DetailRow",
     "Filters",
     "Invoice",
-    "Key",
     "Missing",
     "Outcome",
     "Page",

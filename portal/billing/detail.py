@@ -77,13 +77,17 @@ async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None 
     other = await current().fetch(_OTHER, invoice_id)
     rows = [
         DetailRow(
-            0, row["id"], row["line"], row["work_date"], row["number"], row["service_name"], row["role_name"] or WITHOUT_ROLE,
-            row["external_comment"], COVERED_BY[row["kind"]], row["minutes"], row["hourly_rate"], row["currency"], row["amount"],
+            position=0, entry_id=row["id"], line=row["line"], work_date=row["work_date"], case_number=row["number"],
+            service_name=row["service_name"], performed_by=row["role_name"] or WITHOUT_ROLE, external_comment=row["external_comment"],
+            covered_by=COVERED_BY[row["kind"]], minutes=row["minutes"], hourly_rate=row["hourly_rate"], currency=row["currency"],
+            amount=row["amount"],
         )
         for row in time
     ] + [
         DetailRow(
-            0, None, row["line"], None, None, row["service_name"], "", row["label"], COVERED_BY["charged"], None, None, row["currency"], row["net"],
+            position=0, entry_id=None, line=row["line"], work_date=None, case_number=None, service_name=row["service_name"],
+            performed_by="", external_comment=row["label"], covered_by=COVERED_BY["charged"], minutes=None, hourly_rate=None,
+            currency=row["currency"], amount=row["net"],
         )
         for row in other
     ]  # fmt: skip
@@ -93,12 +97,12 @@ async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None 
 async def copied(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
     """Return the rows that were copied when the document became final; row-level security hides those of others."""
     rows = await current().fetch(
-        "select position, entry_id, line_position, work_date, case_number, service_name, performed_by, external_comment, covered_by, minutes,"
+        "select position, entry_id, line_position as line, work_date, case_number, service_name, performed_by, external_comment, covered_by, minutes,"
         " hourly_rate, currency, amount from detail_row where invoice_id = $1 or statement_id = $2 order by position",
         invoice_id,
         statement_id,
     )
-    return [DetailRow(*row) for row in rows]
+    return [DetailRow(**row) for row in rows]
 
 
 async def copy(
@@ -113,8 +117,12 @@ async def copy(
         "insert into detail_row (customer_id, invoice_id, statement_id, position, entry_id, line_position, work_date, case_number, service_name,"
         " performed_by, external_comment, covered_by, minutes, hourly_rate, currency, amount)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        [(customer_id, invoice_id, statement_id, *row) for row in rows],
-    )
+        [
+            (customer_id, invoice_id, statement_id, row.position, row.entry_id, row.line, row.work_date, row.case_number, row.service_name,
+             row.performed_by, row.external_comment, row.covered_by, row.minutes, row.hourly_rate, row.currency, row.amount)
+            for row in rows
+        ],
+    )  # fmt: skip
 
 
 def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:

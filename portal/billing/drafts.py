@@ -28,11 +28,13 @@ async def store(of: Book, document: Document, run_id: int) -> int:
     The caller has locked the customer and has written the allocations.
     """
     first, last = supply_of(of, document)
-    invoice_id: int = await current().fetchval(
-        "insert into invoice (customer_id, contract_id, run_id, state, until, currency, supply_from, supply_to, net, tax, gross)"
-        " values ($1, $2, $3, 'draft', $4, $5, $6, $7, $8, $9, $10) returning id",
-        of.customer_id, document.contract, run_id, document.until, of.currency, first, last, document.net, document.tax, document.gross,
+    [invoice] = await Invoice.insert(
+        Invoice(
+            customer_id=of.customer_id, contract_id=document.contract, run_id=run_id, state="draft", until=document.until,
+            currency=of.currency, supply_from=first, supply_to=last, net=document.net, tax=document.tax, gross=document.gross,
+        )
     )  # fmt: skip
+    invoice_id: int = invoice["id"]
     await _fill(invoice_id, of, document)
     return invoice_id
 
@@ -104,17 +106,16 @@ async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetim
     remade = await _document([id for id in settled if id != entry_id], draft)
     await _tell(draft, by, at)
     if remade is None:
-        await current().execute("delete from invoice where id = $1", draft_id)
+        await Invoice.delete().where(Invoice.id == draft_id)
         await allocate_anew([draft.customer_id])
         return None
     of, document = remade
     if not fits(document):
         raise Conflict("What is left on this draft is more than one document can hold: delete the draft instead.")
     first, last = supply_of(of, document)
-    await current().execute(
-        "update invoice set net = $2, tax = $3, gross = $4, supply_from = $5, supply_to = $6 where id = $1",
-        draft_id, document.net, document.tax, document.gross, first, last,
-    )  # fmt: skip
+    await Invoice.update(
+        net=document.net, tax=document.tax, gross=document.gross, supply_from=first, supply_to=last
+    ).where(Invoice.id == draft_id)
     await _fill(draft_id, of, document)
     await allocate_anew([draft.customer_id])
     return await Invoice.find_draft(draft_id, by)
@@ -127,7 +128,7 @@ async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
     """
     draft = await _locked(draft_id, by)
     await _empty(draft_id)
-    await current().execute("delete from invoice where id = $1", draft_id)
+    await Invoice.delete().where(Invoice.id == draft_id)
     await allocate_anew([draft.customer_id])
     await _tell(draft, by, at)
 

@@ -69,11 +69,10 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
 
     await documents.keep("pdf", pdf, invoice.customer_id, invoice_id=invoice.id)
     await _keep_csv(invoice, contents, numbering)
-    await current().execute(
-        "update invoice set state = 'issued', series_id = $2, series_number = $3, number = $4, issued_at = $5, issued_by_id = $6,"
-        " issue_date = $7, due_on = $8, parties = $9 where id = $1",
-        invoice.id, taken.series_id, taken.series_number, numbering.number, at, by.id, numbering.issue_date, numbering.due_on, json.dumps(parties),
-    )  # fmt: skip
+    await Invoice.update(
+        state="issued", series_id=taken.series_id, series_number=taken.series_number, number=numbering.number, issued_at=at,
+        issued_by_id=by.id, issue_date=numbering.issue_date, due_on=numbering.due_on, parties=json.dumps(parties),
+    ).where(Invoice.id == invoice.id)  # fmt: skip
     await outbox.tell(
         kind="invoice.issued",
         subject_id=invoice.id,

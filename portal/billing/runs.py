@@ -14,6 +14,7 @@ from portal.billing.book import Book
 from portal.billing.bounds import fitting, too_large
 from portal.billing.chosen import lock_customers
 from portal.billing.engine import Billing, Document, DocumentKind, Entry, Key, bill
+from portal.billing.statements import Statement
 from portal.database import current
 from portal.database.batches import all_or_report, compute_or_report
 from portal.errors import Forbidden, Invalid, Refusal
@@ -154,10 +155,11 @@ async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at:
     """
     id, (first, last) = uuid.uuid4(), drafts.supply_of(of, document)
     contract = next(contract for contract in of.state.contracts if contract.id == document.contract)
-    await current().execute(
-        "insert into statement (id, customer_id, contract_id, run_id, until, supply_from, supply_to, made_at, contract_name)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        id, of.customer_id, document.contract, run_id, document.until, first, last, at, contract.name,
+    await Statement.insert(
+        Statement(
+            id=id, customer_id=of.customer_id, contract_id=document.contract, run_id=run_id, until=document.until,
+            supply_from=first, supply_to=last, made_at=at, contract_name=contract.name,
+        )
     )  # fmt: skip
     await drafts.settle(of.customer_id, document.detail, statement_id=id)
     rows = await detail.live(statement_id=id)

@@ -27,7 +27,7 @@ MOST_A_DAY = 10 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class Cursor:
     """Point at the last row of a page: an entry of an agent on a day. It is the cursor of the next page."""
 
     agent_id: int
@@ -35,7 +35,7 @@ class Key:
     entry_id: int
 
     @classmethod
-    def parse(cls, text: str) -> "Key | None":
+    def parse(cls, text: str) -> "Cursor | None":
         """Return the cursor that `str` wrote; None for other text."""
         agent, _, rest = text.partition(".")
         day, _, entry = rest.partition(".")
@@ -61,7 +61,7 @@ class Filters:
     agent_id: int | None = None
     customer_id: int | None = None
     drafts: bool = False
-    after: Key | None = None
+    after: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Waiting:
 
     groups: list[Group]
     count: int
-    next: Key | None
+    next: Cursor | None
 
     @property
     def entries(self) -> list[WaitingEntry]:
@@ -210,12 +210,12 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, size: i
     return Waiting(
         [group for group in groups if group.entries],
         sum(group.count for group in groups),
-        Key(last["agent_id"], last["work_date"], last["id"]) if last else None,
+        Cursor(last["agent_id"], last["work_date"], last["id"]) if last else None,
     )
 
 
 async def _page(
-    groups: Sequence[Group], narrowed: str, values: list[Any], after: Key | None, size: int
+    groups: Sequence[Group], narrowed: str, values: list[Any], after: Cursor | None, size: int
 ) -> Sequence[Row]:
     """Return the rows of one page, and one row more where another page follows."""
     agents = list(_agents(groups, after, size))
@@ -227,7 +227,7 @@ async def _page(
     return await current().fetch(_MINE + sql, *values, agents, day, last, size + 1)
 
 
-def _agents(groups: Sequence[Group], after: Key | None, size: int) -> Iterator[int]:
+def _agents(groups: Sequence[Group], after: Cursor | None, size: int) -> Iterator[int]:
     """Yield the ids of the agents whose entries fill the page, in the order of the list.
 
     The first agent is the cursor's. How many entries of that agent follow the cursor is unknown, so they count as

@@ -49,11 +49,11 @@ async def test_a_rate_stays_once_time_was_approved_at_it() -> None:
     async with transaction(MAX) as tx:
         entry = await log(50)
         rate = await Rate.find(1)
-        assert not any(row["is_used"] for row in await Rate.listed())
+        assert await billing.rates_in_use() == set()
         await billing.approve([entry.choice], by=MAX, at=NOW)
         with pytest.raises(Conflict):
             await rate.withdraw()
-        assert [row["id"] for row in await Rate.listed() if row["is_used"]] == [rate.id]
+        assert await billing.rates_in_use() == {rate.id}
         assert await tx.fetchval("select rate_id from approval where entry_id = $1", entry.id) == rate.id
 
 

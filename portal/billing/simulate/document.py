@@ -8,7 +8,7 @@ from enum import StrEnum
 from portal.billing.engine import Entry, EntryBilling, Rate, RateTable, Settlement, State, Voucher
 from portal.billing.engine.rates import SCOPES
 from portal.billing.simulate.contracts import Offer, read_contracts, read_vat
-from portal.billing.simulate.errors import Errors, Place
+from portal.billing.simulate.errors import Errors, Location
 from portal.billing.simulate.fields import Fields, boolean, choice, day, instant, integer, money, rate, take, text
 
 TOP = ("currency", "vat", "rates", "contracts", "vouchers", "entries", "steps")
@@ -72,7 +72,7 @@ def read(document: object) -> Input:
     the end.
     """
     errors = Errors()
-    top = Fields.of(errors, Place(), document, TOP)
+    top = Fields.of(errors, Location(), document, TOP)
     top.take("currency", text)
     offers = read_contracts(top, read_vat(top))
     services = offers.services
@@ -201,9 +201,9 @@ def _reference(fields: Fields, name: str, known: Container[object]) -> str:
     return found
 
 
-def _references(fields: Fields, name: str, known: Container[object]) -> list[tuple[Place, str]]:
+def _references(fields: Fields, name: str, known: Container[object]) -> list[tuple[Location, str]]:
     """Return the known ids of a required list, each with its place; note an error for unknown and repeated ones."""
-    found: dict[str, Place] = {}
+    found: dict[str, Location] = {}
     for place, value in fields.items(name):
         id = take(fields.errors, place, value, text)
         if id in found:

@@ -13,7 +13,7 @@ class BadDocument(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Hold the path of a value and its position: the numbers of the keys and items on the way to it, as in the file.
 
     Positions compare in document order; an object comes before its content.
@@ -22,23 +22,23 @@ class Place:
     path: str = ""
     position: tuple[int, ...] = ()
 
-    def key(self, name: str, number: int) -> "Place":
+    def key(self, name: str, number: int) -> "Location":
         """Return the place of the value of the key `name`, which is the `number`th key of this object."""
         shown = name if name.isprintable() and name else json.dumps(name)
-        return Place(f"{self.path}.{shown}" if self.path else shown, (*self.position, number))
+        return Location(f"{self.path}.{shown}" if self.path else shown, (*self.position, number))
 
-    def item(self, number: int) -> "Place":
+    def item(self, number: int) -> "Location":
         """Return the place of an item of this list."""
-        return Place(f"{self.path}[{number}]", (*self.position, number))
+        return Location(f"{self.path}[{number}]", (*self.position, number))
 
 
 @dataclass(slots=True)
 class Errors:
     """Collect errors in any order, and find the first in document order."""
 
-    found: list[tuple[Place, str]] = field(default_factory=list)
+    found: list[tuple[Location, str]] = field(default_factory=list)
 
-    def add(self, place: Place, what: str) -> None:
+    def add(self, place: Location, what: str) -> None:
         """Note that `what` is wrong at `place`."""
         self.found.append((place, what))
 

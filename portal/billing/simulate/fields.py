@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from portal.billing.simulate.errors import Errors, Place
+from portal.billing.simulate.errors import Errors, Location
 from portal.billing.simulate.json_text import MOST_DIGITS, Fraction, Pairs, TooLong, is_short
 
 T = TypeVar("T")
@@ -132,13 +132,13 @@ class Fields:
     """Hold a JSON object while it is read. What cannot be read is noted in `errors` and comes back as None."""
 
     errors: Errors
-    place: Place
-    values: dict[str, tuple[Place, object]]
+    place: Location
+    values: dict[str, tuple[Location, object]]
     known: tuple[str, ...]
     size: int
 
     @classmethod
-    def of(cls, errors: Errors, place: Place, value: object, known: tuple[str, ...]) -> "Fields":
+    def of(cls, errors: Errors, place: Location, value: object, known: tuple[str, ...]) -> "Fields":
         """Return the fields of `value`; `known` are the keys that such an object may have.
 
         For a value that is no object, note one error and return fields without values.
@@ -147,7 +147,7 @@ class Fields:
             errors.add(place, "not an object")
             return cls(Errors(), place, {}, known, 0)
         pairs = value.pairs if isinstance(value, Pairs) else list(value.items())
-        values: dict[str, tuple[Place, object]] = {}
+        values: dict[str, tuple[Location, object]] = {}
         for index, (name, content) in enumerate(pairs):
             at = place.key(name, index)
             if name in values:
@@ -170,7 +170,7 @@ class Fields:
         """Return whether the value is a list without items."""
         return self.has(name) and self.values[name][1] == []
 
-    def at(self, name: str) -> Place:
+    def at(self, name: str) -> Location:
         """Return where the value stands, for errors.
 
         A missing key stands at the end of the object; several missing ones stand there in the order of `known`.
@@ -210,7 +210,7 @@ class Fields:
             self.wrong(name, "defined twice")
         return value is not None and value not in seen
 
-    def items(self, name: str, *, required: bool = True) -> Iterator[tuple[Place, object]]:
+    def items(self, name: str, *, required: bool = True) -> Iterator[tuple[Location, object]]:
         """Yield the items of a list with their places; where it is no list or a required one is missing, note it."""
         if not required and not self.has(name):
             return
@@ -222,7 +222,7 @@ class Fields:
             self.errors.add(self.at(name), "not a list")
 
 
-def take(errors: Errors, place: Place, content: object, scalar: Scalar[Any]) -> Any:
+def take(errors: Errors, place: Location, content: object, scalar: Scalar[Any]) -> Any:
     """Return what `content` means; where it is wrong, note an error and return None."""
     try:
         return scalar(content)
