@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from portal.billing.book import Row
 from portal.contracts.naming import shown_service
 from portal.database import current
+from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
 
 LOOKED_AT = 200
@@ -23,10 +24,7 @@ class Approved:
 
 
 _APPROVED = """
-with recursive mine as (
-  select department_id as id from designation where agent_id = $1
-  union select d.id from department d join mine on d.parent_id = mine.id
-), latest as (
+with recursive {designated}, latest as (
   select p.id, p.entry_id, p.approved_by_id, p.approved_at, p.submission_implied from approval p
   where p.withdrawn_at is null and ($3::bigint is null or (p.approved_at, p.id) < (select b.approved_at, b.id from approval b where b.id = $3))
   order by p.approved_at desc, p.id desc limit $4
@@ -56,7 +54,7 @@ async def list_approved(by: AgentReader, *, before: int | None = None, looked_at
 
     With `before`, the id of an approval, the page begins after that one. `looked_at` bounds how many are examined.
     """
-    sql = _APPROVED.format(service=shown_service("e.service_id"))
+    sql = _APPROVED.format(designated=DESIGNATED, service=shown_service("e.service_id"))
     rows = await current().fetch(sql, by.id, by.is_admin, before, looked_at)
     return Approved([row for row in rows if row["id"] is not None], rows[0]["next"] if rows else None)
 

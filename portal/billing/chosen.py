@@ -10,6 +10,7 @@ from portal.billing.sentences import REFUSED
 from portal.database import current
 from portal.database.batches import Report
 from portal.errors import Conflict, Forbidden, Invalid, Refusal
+from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
 
 
@@ -73,11 +74,8 @@ class Outcome:
         return 200 if self.done or not statuses else Conflict.status if Conflict.status in statuses else min(statuses)
 
 
-_CHOSEN = """
-with recursive mine as (
-  select department_id as id from designation where agent_id = $2
-  union select d.id from department d join mine on d.parent_id = mine.id
-)
+_CHOSEN = f"""
+with recursive {DESIGNATED}
 select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.customer_id, e.billing, r.name as role_name,
        s.contract_id, g.department_id in (select id from mine) as designated, a.name as approved_by,
        e.work_date, c.number as case_number, coalesce(u.name, 'General') as customer_name,
@@ -92,8 +90,8 @@ left join approval p on p.entry_id = e.id and p.withdrawn_at is null
 left join agent a on a.id = p.approved_by_id
 left join settled_entry d on d.entry_id = e.id
 left join invoice i on i.id = d.invoice_id
-where e.id = any($1) order by e.id for no key update of e
-"""
+where e.id = any($2) order by e.id for no key update of e
+"""  # noqa: S608
 
 
 async def chosen(ids: Collection[int], by: AgentReader) -> dict[int, Row]:
@@ -112,7 +110,7 @@ async def chosen(ids: Collection[int], by: AgentReader) -> dict[int, Row]:
             )
         ]
     )
-    return {row["id"]: row for row in await tx.fetch(_CHOSEN, ids, by.id)}
+    return {row["id"]: row for row in await tx.fetch(_CHOSEN, by.id, ids)}
 
 
 async def lock_customers(customer_ids: Collection[int]) -> None:

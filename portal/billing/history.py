@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from portal.billing.book import Row
-from portal.billing.invoices import Page
+from portal.billing.invoices import Page, id_of_cursor
 from portal.database import current
 from portal.errors import NotFound
 from portal.people.readers import AgentReader
@@ -49,10 +49,8 @@ async def past_runs(after: str = "", limit: int = 12) -> Page:
 
     `after` is the id of the last run of the page before. Only managers may ask.
     """
-    known = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
-    rows = await current().fetch(
-        f"{_RUNS} where $1::bigint is null or r.id < $1 order by r.id desc limit $2", known, limit + 1
-    )
+    sql = f"{_RUNS} where $1::bigint is null or r.id < $1 order by r.id desc limit $2"
+    rows = await current().fetch(sql, id_of_cursor(after), limit + 1)
     return Page.of(rows, "id", limit)
 
 

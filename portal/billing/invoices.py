@@ -16,6 +16,9 @@ from portal.errors import NotFound
 from portal.money import digits_of
 from portal.people.readers import ContactReader, Reader, System
 
+LONGEST_ID = 19
+"""So many digits may exceed a bigint."""
+
 PAGE = 25
 """Invoices on one page of a list."""
 
@@ -123,6 +126,11 @@ class Page:
         return cls(rows[:limit], str(rows[limit - 1][key]) if len(rows) > limit else None)
 
 
+def id_of_cursor(text: str | None) -> int | None:
+    """Return the id that a cursor in a URL holds; None, which leads to the first page, for other text."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < LONGEST_ID else None
+
+
 _LIST = """
 select i.number, i.issue_date, i.issued_at, i.due_on, i.net, i.gross, i.currency, i.supply_from, i.supply_to, i.customer_id,
        u.name as customer_name, i.parties -> 'contract' ->> 'name' as contract_name
@@ -179,8 +187,8 @@ async def list_drafts(
     """
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return Page([], None)
-    known = int(after) if after and after.isascii() and after.isdigit() and len(after) < 19 else None
-    return Page.of(await current().fetch(_DRAFTS, customer_id, known, limit + 1), "id", limit)
+    rows = await current().fetch(_DRAFTS, customer_id, id_of_cursor(after), limit + 1)
+    return Page.of(rows, "id", limit)
 
 
 async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> None:

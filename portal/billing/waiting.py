@@ -14,6 +14,7 @@ from portal.billing.book import Row
 from portal.billing.costs import Cost, amounts_of, costs_of
 from portal.contracts.naming import shown_service
 from portal.database import current
+from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
 
 PAGE = 50
@@ -128,12 +129,7 @@ class Waiting:
         return [entry for group in self.groups for entry in group.entries]
 
 
-_MINE = """
-with recursive mine as (
-  select department_id as id from designation where agent_id = $1
-  union select d.id from department d join mine on d.parent_id = mine.id
-)
-"""
+_MINE = f"with recursive {DESIGNATED}"
 _STATES = {False: "e.state = 'submitted'", True: "e.state in ('draft', 'submitted')"}
 
 

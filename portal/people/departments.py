@@ -74,6 +74,15 @@ class Department(Table, tablename="department"):
         return held
 
 
+DESIGNATED = """
+mine as (
+  select department_id as id from designation where agent_id = $1
+  union select d.id from department d join mine on d.parent_id = mine.id
+)
+"""
+"""A recursive SQL table `mine`: the departments that the agent `$1` is designated for, with all below them (C10)."""
+
+
 async def designations_of(agent: int) -> list[int]:
     """Ids of the departments whose time the agent may approve as their designated manager."""
     rows = await current().fetch("select department_id from designation where agent_id = $1 order by 1", agent)

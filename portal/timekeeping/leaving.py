@@ -8,7 +8,7 @@ from portal.desk import Case
 from portal.desk.leaving import open_cases_of_agent
 from portal.desk.names import agent_name
 from portal.people.agents import Agent, without_approver
-from portal.people.departments import designated_departments, hand_designations
+from portal.people.departments import DESIGNATED, designated_departments, hand_designations
 from portal.people.readers import AgentReader
 from portal.timekeeping.states import submit
 
@@ -29,17 +29,16 @@ class Open:
     unapproved: list[str]
 
 
-_TIME = """
-with recursive mine as (
-  select department_id as id from designation where agent_id = $1
-  union select d.id from department d join mine on d.parent_id = mine.id
-)
+_TIME = (
+    f"with recursive {DESIGNATED}"  # noqa: S608
+    """
 select
   (select coalesce(array_agg(id order by id), '{}') from time_entry where agent_id = $1 and state in ('draft', 'rejected')) as unsubmitted,
   (select count(*) from time_entry where agent_id = $1 and state = 'submitted') as submitted,
   (select count(*) from time_entry e join agent a on a.id = e.agent_id
    where e.state = 'submitted' and e.agent_id <> $1 and a.department_id in (select id from mine)) as waiting
 """
+)
 
 
 async def open_of(agent: Agent) -> Open:
