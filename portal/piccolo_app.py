@@ -9,8 +9,11 @@ from portal.billing.statements import Statement
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company, NumberSeries
 from portal.contracts.contracts import Contract
+from portal.contracts.projects import Project, ProjectMember
 from portal.contracts.rates import Rate
 from portal.contracts.services import DefaultService, Service
+from portal.contracts.tasks import Task
+from portal.desk.appointments import Appointment
 from portal.desk.cases import Case
 from portal.desk.events import CaseEvent
 from portal.desk.files.attachments import Attachment
@@ -36,6 +39,7 @@ APP_CONFIG = AppConfig(
     migrations_folder_path=str(_migrations if _migrations.is_dir() else _here.parent / "migrations"),
     table_classes=[
         Agent,
+        Appointment,
         Attachment,
         Attempt,
         Case,
@@ -53,11 +57,14 @@ APP_CONFIG = AppConfig(
         Invoice,
         Message,
         NumberSeries,
+        Project,
+        ProjectMember,
         Rate,
         RefusedEnding,
         Role,
         Service,
         Statement,
+        Task,
         TimeEntry,
     ],
     migration_dependencies=[],

@@ -76,10 +76,24 @@ class EntryState(StrEnum):
         return "Not submitted" if self is EntryState.DRAFT else self.value.capitalize()
 
 
+class ProjectState(StrEnum):
+    """Name whether time can be logged on a project: on an open one only."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    DONE = "done"
+
+    @property
+    def word(self) -> str:
+        """Return the word for a chip and a form: `Open`."""
+        return self.value.capitalize()
+
+
 CHOICES: dict[str, list[tuple[str, str]]] = {
     "settlement": [(Settlement.TIME_SPENT.value, Settlement.TIME_SPENT.word)],
     "rollup": [(one.value, one.word) for one in reversed(Rollup)],
     "rounding_mode": [(one.value, one.word) for one in (RoundingMode.UP, RoundingMode.NEAREST, RoundingMode.DOWN)],
+    "project_state": [(one.value, one.word) for one in ProjectState],
     "billing": [(one.value, one.word) for one in EntryBilling],
 }
 """What the form field of each name offers, as pairs of value and words, in the order shown."""

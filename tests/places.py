@@ -9,6 +9,7 @@ from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.contracts import Contract, ContractFacts
 from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
 from portal.contracts.services import Service, ServiceFacts
+from portal.contracts.tasks import Task, TaskFacts
 from portal.database import current, transaction
 from portal.desk import Case
 from portal.people import invitations, sessions
@@ -177,6 +178,7 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
         customer, ContractFacts(name="Support", start_on=day, currency="EUR", vat_rate="19"), at
     )
     service = await Service.create(contract, ServiceFacts(name="Remote help"), at)
+    task = await Task.create(service, TaskFacts(name="Installation"))
     agent = await Agent.create(
         AgentFacts(name="Jonas Brandt", email="jonas@desk.example", department_id=str(SUPPORT), role_id=str(CONSULTANT), time_zone=zone), at
     )  # fmt: skip
@@ -193,6 +195,8 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     return {
         "/invitations/": {"token": token},
         "/agent/customers/": ids,
+        "/agent/services/": {"service": service.id},
+        "/agent/tasks/": {"task": task.id},
         "/agent/setup/agents/": {"agent": agent.id},
         "/agent/setup/departments/": {"department": department.id},
         "/agent/setup/failed-jobs/": {"job": job},

@@ -55,6 +55,7 @@ OURS = "written by the portal itself from its own words"
 HASH = "a hash, a key or a count; no text"
 EXEMPT = {
     **dict.fromkeys((
+        "appointment.kind", "project.state",
         "agent.grade", "allocation.kind", "allocation.rate_source", "approval.rate_source", "cases.status", "contract.cycle",
         "document.kind", "invitation.kind", "invoice.state", "invoice_line.kind", "invoice_line.vat_category", "invoice_vat.category",
         "message.kind", "number_series.kind", "service.rollup", "service.rounding_mode", "service.settlement", "session.factor",
@@ -77,6 +78,7 @@ EXEMPT = {
         "invitation.token_hash", "passkey.handle", "passkey.public_key", "pgqueuer.payload", "recovery_code.code_hash",
         "session.token_hash", "upload.key",
     ), HASH),
+    **dict.fromkeys(("appointment.note", "project.name"), "no page takes it yet"),
     "document.content": "PDF and CSV, which are read below",
     "logo.png": "a picture that we drew",
     "logo.sha256": HASH,

@@ -147,6 +147,7 @@ MATRIX: dict[str, Row] = {
     "GET /agent/cases/{number}/time/preview": AGENTS_CASE,
     "GET /agent/time": AGENTS,
     "GET /agent/time/preview": AGENTS,
+    "GET /agent/time/tasks": AGENTS,
     "POST /agent/time": AGENTS,
     "POST /agent/time/submission": AGENTS,
     "GET /agent/time/{entry}": AGENTS,
@@ -203,6 +204,13 @@ MATRIX: dict[str, Row] = {
     "POST /agent/customers/{customer}/contracts/{contract}/services/{service}": ADMINS,
     "POST /agent/customers/{customer}/ending": ADMINS,
     "POST /agent/customers/{customer}/resumption": ADMINS,
+    # services and their tasks
+    "GET /agent/services/{service}": AGENTS,
+    "POST /agent/services/{service}/tasks": MANAGERS,
+    "GET /agent/tasks/{task}": MANAGERS,
+    "POST /agent/tasks/{task}": MANAGERS,
+    "POST /agent/tasks/{task}/ending": MANAGERS,
+    "POST /agent/tasks/{task}/resumption": MANAGERS,
     # set-up
     "GET /agent/setup": ADMINS,
     "GET /agent/setup/system": ADMINS,

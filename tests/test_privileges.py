@@ -101,7 +101,8 @@ async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: A
         "agent (id, name, ended_at)", "attachment", "authenticator (credential_id, created_at)", "case_event", "case_type", "cases",
         "company", "contact", "contract", "credential (id, email, customer_id, contact_id)", "customer", "default_service",
         "detail_row", "document", "draft", "invoice", "invoice_line", "invoice_seen", "invoice_vat", "logo", "message", "outbox",
-        "passkey (id, credential_id, handle, name, created_at, last_used_at)", "recovery_code (credential_id)", "service",
+        "passkey (id, credential_id, handle, name, created_at, last_used_at)", "project (id, customer_id, name)",
+        "recovery_code (credential_id)", "service",
         "session (id, credential_id, created_at, last_used_at, ended_at, address, browser, factor)", "statement", "upload",
     }  # fmt: skip
     unguarded = await owner.fetch(

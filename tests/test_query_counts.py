@@ -10,6 +10,7 @@ from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.contracts import Contract, ContractFacts
 from portal.contracts.rates import RoleFacts, create_role
 from portal.contracts.services import Service, ServiceFacts
+from portal.contracts.tasks import Task, TaskFacts
 from portal.database import transaction
 from portal.desk import Case
 from portal.people.agents import Agent, AgentFacts
@@ -95,6 +96,8 @@ async def _set_up(places: Places, turn: int) -> None:
     )
     await Service.create(contract, ServiceFacts(name="One"), NOW)
     await Service.create(contract, ServiceFacts(name="Two"), NOW)
+    service = await Service.find(places.values["/agent/services/"]["service"], SYSTEM)
+    await Task.create(service, TaskFacts(name=f"Task {turn}"))
     facts: dict[str, Any] = {"department_id": str(SUPPORT), "role_id": str(CONSULTANT), "time_zone": zone}
     await Agent.create(AgentFacts(name=f"Agent {turn}", email=f"a{turn}@desk.example", **facts), NOW)
     await Department.create(DepartmentFacts(name=f"Department {turn}"))

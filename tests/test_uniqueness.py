@@ -12,8 +12,10 @@ import pytest
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.company import Company, CompanyFacts
 from portal.contracts.contracts import Contract
+from portal.contracts.projects import Project, ProjectFacts
 from portal.contracts.rates import Rate, RateFacts
 from portal.contracts.services import DefaultService, Service, ServiceFacts
+from portal.contracts.tasks import Task, TaskFacts
 from portal.database import current, transaction
 from portal.desk import Case
 from portal.errors import Refusal
@@ -58,6 +60,15 @@ async def _agent(_: AgentReader) -> None:
 
 async def _service(_: AgentReader) -> None:
     await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), ServiceFacts(name="On-site"), NOW)
+
+
+async def _task(_: AgentReader) -> None:
+    await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Installation"))
+
+
+async def _project(_: AgentReader) -> None:
+    facts = ProjectFacts(name="New office", service_id=str(HELPDESK))
+    await Project.create(await customers.Customer.find(ACME, SYSTEM), facts, NOW)
 
 
 async def _rate(_: AgentReader) -> None:
@@ -108,6 +119,8 @@ PROVED: dict[str, tuple[Verb, list[str]]] = {
     "general_kind_name": (_general_kind, REFUSED),
     "credential_email": (_agent, REFUSED),
     "service_name": (_service, REFUSED),
+    "task_name": (_task, REFUSED),
+    "project_name": (_project, REFUSED),
     "rate_currency_role_id_agent_id_customer_id_service_id_effec_key": (_rate, REFUSED),
     "default_service_customer_id_case_type_id_key": (_default, BOTH),
     "designation_pkey": (_designation, BOTH),
@@ -153,6 +166,7 @@ REASONED = {
     "pgqueuer_statistics_pkey": LIBRARY,
     "pgqueuer_statistics_unique_count": LIBRARY,
     "pgqueuer_unique_dedupe_key": LIBRARY,
+    "project_member_pkey": UPSERT,
     "recovery_code_pkey": RANDOM,
     "session_token_hash_key": RANDOM,
     "settled_entry_pkey": "A run locks its customers first: test_two_runs_at_once_bill_nothing_twice.",

@@ -11,7 +11,9 @@ from portal.agent import (
     finders,
     invoices,
     printing,
+    services,
     setup,
+    tasks,
     time,
 )
 from portal.web.guards import agent_only
@@ -26,6 +28,8 @@ router = Router(
         *billing.handlers,
         *invoices.handlers,
         *customers.handlers,
+        *services.handlers,
+        *tasks.handlers,
         *finders.handlers,
         *setup.handlers,
         *printing.handlers,

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.contracts.services import Service
+from portal.contracts.tasks import Task
 from portal.database import transaction
 from portal.desk import SETTABLE, Attachment, Case, Details, Feed, Priority, Status, case_types, feed_of
 from portal.desk.facts import Facts
@@ -113,7 +114,8 @@ async def show_case(
     day = today(reader.time_zone, visit.at)
     return await agent_page(
         request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, forms=forms, settable=SETTABLE,
-        services=await Service.offered(details.case.customer_id, day), today=day, understood=Understood(), form_key=uuid.uuid4(), draft=draft,
+        services=await Service.offered(details.case.customer_id, day), tasks=await Task.offered(customer=details.case.customer_id),
+        today=day, understood=Understood(), form_key=uuid.uuid4(), draft=draft,
     )  # fmt: skip
 
 

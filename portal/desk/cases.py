@@ -41,6 +41,7 @@ class Case(Table, tablename="cases"):
     agent_id = BigInt(null=True, default=None)
     department_id = BigInt(null=True, default=None)
     service_id = BigInt(null=True, default=None)
+    project_id = BigInt(null=True, default=None)
     opened_at = Timestamptz(default=None)
     opened_by_agent_id = BigInt(null=True, default=None)
     updated_at = Timestamptz(default=None)

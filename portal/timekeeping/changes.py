@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from portal.contracts.naming import shown_service
+from portal.contracts.tasks import Task
 from portal.database import current
 from portal.durations import spoken
 from portal.people.readers import AgentReader
@@ -20,6 +21,7 @@ LABELS = {
     "actual_minutes": "Worked",
     "work_date": "Work date",
     "service_id": "Service",
+    "task_id": "Task",
     "billing": "Charge",
     "billable_minutes": "Counts",
     "override_reason": "Reason",
@@ -83,6 +85,10 @@ async def keep(entry: "TimeEntry", told: Mapping[str, list[Any]], by: AgentReade
         rows = await current().fetch(_NAMES, [id for id in columns["service_id"] if id is not None])
         names = {row["id"]: row["name"] for row in rows}
         columns["service_id"] = [names.get(id) for id in columns["service_id"]]
+    if "task_id" in columns:
+        tasks = await Task.select(Task.id, Task.name).where(Task.id.is_in([*columns["task_id"], 0]))
+        known = {task["id"]: task["name"] for task in tasks}
+        columns["task_id"] = [known.get(id) for id in columns["task_id"]]
     await current().execute(
         "insert into time_change (entry_id, changed_by_id, changed_at, columns) values ($1, $2, $3, $4)",
         entry.id, by.id, at, json.dumps(columns),

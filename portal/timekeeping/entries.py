@@ -6,6 +6,7 @@ first; the steps that it needs (`revise`, `mark_submitted`, ...) are here and in
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +15,7 @@ from piccolo.columns.combination import WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
 
+from portal.contracts.projects import Project
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import AgentReader, Reader, System
@@ -21,11 +23,12 @@ from portal.timekeeping import changes, traces
 from portal.timekeeping.rules import OPEN, why_fixed
 from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
 from portal.visible import visible
-from portal.words import EntryState
+from portal.words import EntryState, ProjectState
 
 if TYPE_CHECKING:
     from portal.desk.cases import Case
 
+PROJECT_SERVICE = "Time on a project is logged under the project's service."
 
 VISIBLE = {"portal_agent": "true"}
 """`visible_to` for the lists in raw SQL, by the reader's database role."""
@@ -40,6 +43,9 @@ class TimeEntry(Table, tablename="time_entry"):
     service_id = BigInt(null=True, default=None)
     general_kind_id = BigInt(null=True, default=None)
     role_id = BigInt(null=True, default=None)
+    task_id = BigInt(null=True, default=None)
+    project_id = BigInt(null=True, default=None)
+    appointment_id = BigInt(null=True, default=None)
     agent_id = BigInt(default=None)
     entered_by_id = BigInt(default=None)
     work_date = Date(default=None)
@@ -62,8 +68,10 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @property
     def kind(self) -> str:
-        """`case`, `service` or `general`, by its links (S2.40)."""
-        return "case" if self.case_id else "service" if self.service_id else "general"
+        """Return `case`, `project`, `service` or `general`, by its links (S2.40)."""
+        if self.case_id:
+            return "case"
+        return "project" if self.project_id else "service" if self.service_id else "general"
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
@@ -95,23 +103,33 @@ class TimeEntry(Table, tablename="time_entry"):
         *,
         at: datetime,
         case: "Case | None" = None,
+        project: Project | None = None,
         agent_id: int | None = None,
         form_key: uuid.UUID | None = None,
     ) -> Self:
-        """Store work on `case`, or under a service, or general; not yet submitted (S0.23). `agent_id`: who worked it, if not `by` (S1.15).
+        """Store work on `case`, on `project`, under a service, or general; not yet submitted (S0.23).
 
+        `agent_id`: who worked it, if not `by` (S1.15). Work on a project is under the project's service.
         The same `form_key` again gives the entry that is there already, or is refused where it says something else.
-        Raises `Forbidden` where an agent writes for somebody else (S1.16),
-        `Invalid` by field: `duration`, `work_date`, `service`, `agent`, `external_comment`, `description`, `counts`, `override_reason`.
+        Raises `Forbidden` where an agent writes for somebody else (S1.16), `Invalid` by field: `duration`, `work_date`, `project`, `service`,
+        `task`, `agent`, `external_comment`, `description`, `counts`, `override_reason`.
         """
         if agent_id not in (None, by.id) and not by.is_manager:
             raise Forbidden("Only a manager may enter time for somebody else.")
         if form_key and (known := await cls._of_form(by, form_key)):
-            known._check_repeated(work, case)
+            known._check_repeated(work, case, project)
             return known
         worked_by = agent_id or by.id
+        if project:
+            work = _on_project(work, project, case)
+        place = case or project
         ground = await ground_of(
-            worked_by, work.service_id, case.customer_id if case else None, case.case_type_id if case else None, at
+            work,
+            worked_by,
+            at,
+            customer_id=place.customer_id if place else None,
+            case_type_id=case.case_type_id if case else None,
+            project_id=project.id if project else None,
         )
         if ground.agent_has_left:
             raise Invalid({"agent": NO_AGENT})
@@ -119,6 +137,7 @@ class TimeEntry(Table, tablename="time_entry"):
         entry = cls(
             **content,
             case_id=case.id if case else None,
+            project_id=project.id if project else None,
             customer_id=ground.customer_id,
             agent_id=worked_by,
             entered_by_id=by.id,
@@ -137,11 +156,20 @@ class TimeEntry(Table, tablename="time_entry"):
         await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
         return await cls.visible_to(by).where((cls.form_key == form_key) & (cls.entered_by_id == by.id)).first()
 
-    def _check_repeated(self, work: Work, case: "Case | None") -> None:
+    def _check_repeated(self, work: Work, case: "Case | None", project: Project | None) -> None:
         """Raise `Invalid` for a form that was sent before with something else in it: that is not there yet, and must not be dropped."""
-        before = (self.case_id, self.actual_minutes, self.work_date, self.external_comment, self.description)
+        before = (
+            self.case_id,
+            self.project_id,
+            self.task_id,
+            self.actual_minutes,
+            self.work_date,
+            self.external_comment,
+            self.description,
+        )
         comment, description = visible(work.external_comment).strip(), visible(work.description).strip()
-        now = (case.id if case else None, work.minutes, work.work_date, comment, description)
+        place = (case.id if case else None, project.id if project else None, work.task_id)
+        now = (*place, work.minutes, work.work_date, comment, description)
         if self.version == 1 and before != now:
             raise Invalid(
                 {"duration": "You sent this form before, with something else. Send it once more to log this too."}
@@ -167,7 +195,16 @@ class TimeEntry(Table, tablename="time_entry"):
 
     async def revise(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
         """The change itself, for `change` and for billing, which has checked who and has withdrawn an approval before (D34)."""
-        ground = await ground_of(self.agent_id, work.service_id, self.customer_id if self.case_id else None, None, at)
+        if self.project_id and work.service_id != self.service_id:
+            raise Invalid({"service": PROJECT_SERVICE})
+        ground = await ground_of(
+            work,
+            self.agent_id,
+            at,
+            customer_id=self.customer_id if self.case_id else None,
+            project_id=self.project_id,
+            known_task_id=self.task_id,
+        )
         content = content_of(work, ground, known_date=self.work_date)
         told = {name: [getattr(self, name), value] for name, value in content.items() if getattr(self, name) != value}
         if not told and version == self.version:
@@ -215,6 +252,19 @@ class TimeEntry(Table, tablename="time_entry"):
         if not rows:
             raise Conflict(_CHANGED)
         return type(self).of_row(rows[0])
+
+
+def _on_project(work: Work, project: Project, case: "Case | None") -> Work:
+    """Return `work` under the project's service. Raises `Invalid` where it cannot be logged on the project."""
+    if case:
+        raise Invalid({"project": "Choose a case or a project, not both."})
+    if project.state != ProjectState.OPEN:
+        raise Invalid(
+            {"project": f"The project “{project.name}” is {project.state}: time can be logged on open projects."}
+        )
+    if work.service_id not in (None, project.service_id):
+        raise Invalid({"service": PROJECT_SERVICE})
+    return replace(work, service_id=project.service_id)
 
 
 _CHANGED = "Somebody else has changed this time meanwhile. Look at it again."

@@ -41,7 +41,11 @@ class ListedEntry:
     window_from: datetime
     service_id: int | None
     service: str | None
+    task_id: int | None
+    task: str | None
     customer_id: int | None
+    project_id: int | None
+    project: str | None
     case_number: int | None
     case_subject: str | None
     customer: str | None
@@ -92,7 +96,8 @@ class ListedEntry:
 COLUMNS = f"""
 e.id, e.version, e.state, e.work_date, e.actual_minutes as minutes, e.billing, e.billable_minutes as counts, e.override_reason,
 e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as at, e.window_from, e.service_id,
-{shown_service("e.service_id")} as service, e.customer_id,
+{shown_service("e.service_id")} as service, e.task_id,
+(select t.name from task t where t.id = e.task_id) as task, e.customer_id, e.project_id, j.name as project,
 c.number as case_number, c.subject as case_subject, u.name as customer,
 case when e.state = 'rejected' then (select r.reason from rejection r where r.entry_id = e.id order by r.rejected_at desc limit 1) end as reason,
 d.entry_id is not null as settled, case when i.state = 'draft' then i.id end as draft_id, i.number as invoice,
@@ -102,6 +107,7 @@ p.approved_by_id, m.name as approved_by, coalesce(p.submission_implied, false) a
 SOURCE = """
 from time_entry e join agent a on a.id = e.agent_id
 left join cases c on c.id = e.case_id
+left join project j on j.id = e.project_id
 left join customer u on u.id = e.customer_id
 left join settled_entry d on d.entry_id = e.id
 left join invoice i on i.id = d.invoice_id

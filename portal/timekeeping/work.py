@@ -16,6 +16,7 @@ LONGEST_COMMENT = 1000
 LONGEST_DESCRIPTION = 4000
 NO_AGENT = "Choose an agent who works here."
 NO_DESCRIPTION = "Say what it was for: the manager who approves it reads this."
+NO_TASK = "Choose a task of this service, or none."
 NO_SERVICE = "Billable time needs a service: choose one, or set the service of the case."
 
 
@@ -23,13 +24,15 @@ NO_SERVICE = "Billable time needs a service: choose one, or set the service of t
 class Work:
     """What somebody says about a piece of work; the rest of an entry follows from it.
 
-    `minutes` were really worked (1 to 1440) and are never changed by a rule. `billing` None: as the case's type says (S2.13).
+    `minutes` were really worked (1 to 1440) and are never changed by a rule. `billing` None: as the task says (S0.10), without a task as
+    the case's type says (S2.13).
     `counts` overrides the service's rounding, in minutes, with its `override_reason`. The customer reads `external_comment`, never `description`.
     """
 
     minutes: int
     work_date: date
     service_id: int | None = None
+    task_id: int | None = None
     billing: EntryBilling | None = None
     external_comment: str = ""
     description: str = ""
@@ -44,6 +47,7 @@ class Work:
         work_date: str,
         service_id: int | None,
         billing: str,
+        task_id: int | None = None,
         external_comment: str = "",
         description: str = "",
         counts: str = "",
@@ -68,6 +72,7 @@ class Work:
             minutes=minutes,
             work_date=day,
             service_id=service_id,
+            task_id=task_id,
             billing=choice,
             external_comment=external_comment,
             description=description,
@@ -97,30 +102,47 @@ class Ground:
 _GROUND = """
 select a.time_zone, (select time_zone from company) as company_zone, a.ended_at is not null as ended,
        s.customer_id, s.rounding_minimum, s.rounding_increment, s.rounding_mode,
-       (select billable from case_type where id = $3) as type_is_billable
-from agent a left join service s on s.id = $2 where a.id = $1
+       t.service_id as task_service_id, t.project_id as task_project_id, t.ended_at is not null as task_has_ended,
+       coalesce(t.billable, (select billable from case_type where id = $3)) as is_billable
+from agent a left join service s on s.id = $2 left join task t on t.id = $4 where a.id = $1
 """
 
 
 async def ground_of(
-    agent_id: int, service_id: int | None, customer_id: int | None, case_type_id: int | None, at: datetime
+    work: Work,
+    agent_id: int,
+    at: datetime,
+    *,
+    customer_id: int | None = None,
+    case_type_id: int | None = None,
+    project_id: int | None = None,
+    known_task_id: int | None = None,
 ) -> Ground:
-    """Look it up, and refuse an agent who is none and a service that is not the customer's."""
-    row = await current().fetchrow(_GROUND, agent_id, service_id, case_type_id)
+    """Return what the rules need to know of `work`.
+
+    `customer_id` is the one of its case or project. Raises `Invalid` (`agent`, `service`, `task`) for an agent who is none, for a service of
+    another customer, and for a task that the service or project does not have, or that has ended and is not the `known_task_id`.
+    """
+    row = await current().fetchrow(_GROUND, agent_id, work.service_id, case_type_id, work.task_id)
     if row is None:
         raise Invalid({"agent": NO_AGENT})
-    if service_id is not None and (row["customer_id"] is None or customer_id not in (None, row["customer_id"])):
+    if work.service_id is not None and (row["customer_id"] is None or customer_id not in (None, row["customer_id"])):
         raise Invalid({"service": "Choose a service of this customer."})
+    if work.task_id is not None:
+        is_offered = row["task_service_id"] is not None and row["task_service_id"] == work.service_id
+        is_offered = is_offered and row["task_project_id"] in (None, project_id)
+        if not is_offered or (row["task_has_ended"] and work.task_id != known_task_id):
+            raise Invalid({"task": NO_TASK})
     rounding = None
-    if service_id is not None:
+    if work.service_id is not None:
         rounding = Rounding(row["rounding_minimum"], row["rounding_increment"], RoundingMode(row["rounding_mode"]))
-    by_default = row["type_is_billable"]
+    by_default = row["is_billable"]
     return Ground(
         agent_has_left=row["ended"],
         customer_id=customer_id or row["customer_id"],
         latest=latest_work_date(at, row["time_zone"], row["company_zone"] or row["time_zone"]),
         rounding=rounding,
-        billable_by_default=service_id is not None if by_default is None else by_default,
+        billable_by_default=work.service_id is not None if by_default is None else by_default,
     )
 
 
@@ -150,6 +172,7 @@ def content_of(work: Work, ground: Ground, known_date: date | None = None) -> di
         raise Invalid(wrong)
     return {
         "service_id": work.service_id,
+        "task_id": work.task_id,
         "work_date": work.work_date,
         "actual_minutes": work.minutes,
         "billing": billing.value,

@@ -1,4 +1,4 @@
-// Small help in forms: copying what is shown once, and the browser's own time zone at the head of the list.
+// Small help in forms: copying what is shown once, the charge that a task prefills, and the browser's own time zone at the head of the list.
 (() => {
   const held = (node) =>
     node instanceof HTMLInputElement ? node.value : [...node.querySelectorAll("li")].map((item) => item.textContent.trim()).join("\n");
@@ -15,6 +15,16 @@
     } catch {
       said.textContent = "Your browser did not let it be copied: mark it and copy it yourself.";
     }
+  });
+
+  // the task says whether its time is billable, until somebody says otherwise
+  addEventListener("change", (event) => {
+    const select = event.target instanceof Element ? event.target.closest("select[data-prefills]") : null;
+    const value = select?.selectedOptions[0]?.dataset.value;
+    const field = value && select.form.elements[select.dataset.prefills];
+    if (!field) return;
+    field.value = value;
+    select.form.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();

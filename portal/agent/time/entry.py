@@ -13,6 +13,7 @@ from portal.agent.pages import agent_page, overtaken, whole
 from portal.agent.time.form import Logged, Web
 from portal.billing import change_entry, delete_entry
 from portal.contracts.services import Service
+from portal.contracts.tasks import Task, TaskChoice
 from portal.database import transaction
 from portal.durations import spoken
 from portal.errors import Conflict, Forbidden, Invalid
@@ -33,6 +34,7 @@ class Said(Struct, kw_only=True):
     duration: str
     work_date: str
     service: int | None
+    task: int | None
     billing: str
     external_comment: str
     description: str
@@ -43,7 +45,8 @@ class Said(Struct, kw_only=True):
     def by(cls, line: lists.ListedEntry) -> "Said":
         """What the entry says now."""
         return cls(
-            duration=spoken(line.minutes), work_date=line.work_date.isoformat(), service=line.service_id, billing=line.billing.value,
+            duration=spoken(line.minutes), work_date=line.work_date.isoformat(),
+            service=line.service_id, task=line.task_id, billing=line.billing.value,
             external_comment=line.external_comment, description=line.description, override_reason=line.override_reason or "",
             counts=spoken(line.counts) if line.override_reason else "",
         )  # fmt: skip
@@ -72,12 +75,19 @@ async def _entry(
         "agent/time/edit.html",
         entry=line,
         services=services,
+        tasks=await _tasks_of(line),
         today=day,
         understood=await _understood(reader, line, typed or {}),
         seen=as_seen(Said.by(line)),
         errors=errors or {},
         typed=typed or {},
     )
+
+
+async def _tasks_of(line: lists.ListedEntry) -> list[TaskChoice]:
+    """Return the tasks that the entry may have."""
+    service = line.service_id if line.project_id else None
+    return await Task.offered(customer=line.customer_id, service=service, project=line.project_id, known=line.task_id)
 
 
 async def _understood(reader: AgentReader, line: lists.ListedEntry, typed: dict[str, str]) -> Understood:

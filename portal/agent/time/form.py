@@ -17,6 +17,7 @@ class Logged(Struct, kw_only=True):
     duration: str = ""
     work_date: str = ""
     service: int | None = None
+    task: int | None = None
     billing: str = ""
     external_comment: str = ""
     description: str = ""
@@ -29,7 +30,7 @@ class Logged(Struct, kw_only=True):
     def work(self, service_id: int | None) -> Work:
         """What it says. Raises `Invalid` by field."""
         return Work.typed(
-            duration=self.duration, work_date=self.work_date, service_id=service_id, billing=self.billing,
+            duration=self.duration, work_date=self.work_date, service_id=service_id, billing=self.billing, task_id=self.task,
             external_comment=self.external_comment, description=self.description, counts=self.counts, override_reason=self.override_reason,
         )  # fmt: skip
 

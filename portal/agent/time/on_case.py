@@ -12,6 +12,7 @@ from portal.agent.case import show_case
 from portal.agent.pages import agent_page, whole
 from portal.agent.time.form import Logged, Web, state_of
 from portal.contracts.services import Service
+from portal.contracts.tasks import Task
 from portal.database import transaction
 from portal.desk import Case, Details
 from portal.errors import Invalid
@@ -62,8 +63,8 @@ async def _case_time(
     )
     return await agent_page(
         request, reader, "agent/time/case.html", details=details, which=which, entries=await lists.page(reader, which), today=day,
-        services=await Service.offered(details.case.customer_id, day), agents=[agent for agent in known if not agent.has_ended],
-        known=known, states=list(EntryState),
+        services=await Service.offered(details.case.customer_id, day), tasks=await Task.offered(customer=details.case.customer_id),
+        agents=[agent for agent in known if not agent.has_ended], known=known, states=list(EntryState),
         understood=Understood(), form_key=uuid.uuid4(), errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from portal.agent.pages import agent_page, whole
 from portal.agent.time.form import Chosen, Logged, Web, state_of
 from portal.contracts.services import Service
+from portal.contracts.tasks import Task
 from portal.database import transaction
 from portal.desk import Case, Details
 from portal.errors import Conflict, Invalid, NotFound
@@ -50,9 +51,17 @@ async def _own_time(
     return await agent_page(
         request, reader, "agent/time/list.html", status=Conflict.status if outcome and not outcome.submitted else 200,
         which=which, entries=entries, counts=await lists.counts(reader, reader.id), states=list(EntryState), outcome=outcome,
-        today=day, services=await Service.all_offered(day), form_key=uuid.uuid4(), understood=Understood(),
+        today=day, services=await Service.all_offered(day), tasks=[], form_key=uuid.uuid4(), understood=Understood(),
         errors=errors or {}, typed=typed or kept["/agent/time"],
     )  # fmt: skip
+
+
+@get("/time/tasks")
+async def tasks(request: Web) -> Response[str]:
+    """The field for the task, with the tasks of the service, project or case that is chosen."""
+    query = request.query_params
+    service, project = whole(query.get("service")), whole(query.get("project"))
+    return page(request, "agent/time/_task.html", tasks=await Task.offered(service=service, project=project))
 
 
 @get("/time/preview")
@@ -120,4 +129,4 @@ async def _case_of(typed: str, reader: AgentReader) -> Case | None:
         raise Invalid({"case": "There is no case with this number."}) from None
 
 
-handlers: list[Any] = [own_time, preview, log_time, submit_time]
+handlers: list[Any] = [own_time, tasks, preview, log_time, submit_time]

@@ -1,0 +1,90 @@
+"""Tasks of services and projects: managers add, change and end them."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.services import show_service
+from portal.agent.setup.pages import form_page
+from portal.contracts.services import Service
+from portal.contracts.tasks import Task, TaskFacts
+from portal.database import transaction
+from portal.errors import Invalid
+from portal.people.readers import AgentReader
+from portal.web.edits import edited
+from portal.web.forms import Form
+from portal.web.guards import manager_only
+from portal.web.pages import refused, see_other
+
+Web = Request[Any, Any, Any]
+
+
+@post("/services/{service:int}/tasks", guards=[manager_only])
+async def add_to_service(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
+) -> Response[Any]:
+    """Add a task to a service."""
+    try:
+        async with transaction(reader):
+            await Task.create(await Service.find(service, reader), form.into(TaskFacts))
+    except Invalid as refusal:
+        return await refused(request, show_service, refusal, form, reader=reader, service=service)
+    return see_other(f"/agent/services/{service}#tasks")
+
+
+@get("/tasks/{task:int}", guards=[manager_only])
+async def show(request: Web, task: FromPath[int]) -> Response[str]:
+    """The form of one task."""
+    return await _task(request, task=task)
+
+
+async def _task(request: Web, *, task: int, **again: Any) -> Response[str]:
+    found = await Task.find(task)
+    return await form_page(
+        request, "agent/services/task.html", facts=found.facts, task=found, back=_back(found), **again
+    )
+
+
+@post("/tasks/{task:int}", guards=[manager_only])
+async def change(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], task: FromPath[int]
+) -> Response[Any]:
+    """Rename it, or prefill later entries otherwise."""
+    try:
+        async with transaction(reader):
+            found = await Task.find(task, hold=True)
+            await found.change(edited(form, TaskFacts, found.facts))
+    except Invalid as refusal:
+        return await refused(request, _task, refusal, form, task=task)
+    return see_other(_back(found))
+
+
+@post("/tasks/{task:int}/ending", guards=[manager_only])
+async def end(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], task: FromPath[int]
+) -> Response[Any]:
+    """Offer it no more."""
+    async with transaction(reader):
+        found = await Task.find(task)
+        await found.end(at)
+    return see_other(_back(found))
+
+
+@post("/tasks/{task:int}/resumption", guards=[manager_only])
+async def resume(reader: NamedDependency[AgentReader], task: FromPath[int]) -> Response[Any]:
+    """Offer it again."""
+    async with transaction(reader):
+        found = await Task.find(task)
+        await found.resume()
+    return see_other(_back(found))
+
+
+def _back(task: Task) -> str:
+    """Return the page whose list of tasks this one is in."""
+    return f"/agent/projects/{task.project_id}#tasks" if task.project_id else f"/agent/services/{task.service_id}#tasks"
+
+
+handlers: list[Any] = [add_to_service, show, change, end, resume]

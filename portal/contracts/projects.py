@@ -1,0 +1,169 @@
+"""Projects: work for a customer that cases are connected to and that time is logged on, within a budget (S2.2, S3.39)."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+from msgspec import Struct
+from piccolo.columns import BigInt, BigSerial, Integer, Numeric, Text, Timestamptz
+from piccolo.query import OrderByRaw
+from piccolo.table import Table
+
+from portal.contracts.contracts import Contract
+from portal.contracts.services import Service
+from portal.database import current
+from portal.database.uniqueness import unless_taken
+from portal.durations import parse_duration, spoken
+from portal.errors import Invalid, NotFound
+from portal.fields import Checked, identifier, in_range, line, one_of, optional
+from portal.money import digits_of, parse_money
+from portal.people.customers import Customer
+from portal.people.readers import SYSTEM
+from portal.words import ProjectState
+
+LONGEST_BUDGET = 100_000 * 60
+"""Minutes of the largest budget: 100,000 hours."""
+SERVICE_STAYS = "Time is logged on this project, so its service stays. Make a new project for another one."
+
+
+class ProjectFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A project as typed. Budgets are optional: `budget_minutes` is a duration such as `120h`, `budget_amount` is in the contract's currency."""
+
+    name: str
+    service_id: str = ""
+    state: str = "open"
+    budget_minutes: str = ""
+    budget_amount: str = ""
+
+
+class Project(Table, tablename="project"):
+    """Work for one customer, paid by one of its services."""
+
+    id: BigSerial = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    service_id = BigInt(default=None)
+    name = Text(default=None)
+    state = Text(default=None)
+    budget_minutes = Integer(null=True, default=None)
+    budget_amount = Numeric(digits=(15, 3), null=True, default=None)
+    created_at = Timestamptz(default=None)
+
+    @classmethod
+    async def find(cls, project: int, *, customer: int | None = None, hold: bool = False) -> "Project":
+        """Return the project; with `hold` nobody else can change it until the transaction ends.
+
+        Raises `NotFound`; also where it is not of `customer`, if that is given (R29).
+        """
+        query = cls.objects().where(cls.id == in_range(project))
+        query = query.lock_rows("NO KEY UPDATE") if hold else query
+        found = await (query if customer is None else query.where(cls.customer_id == customer)).first()
+        if found is None:
+            raise NotFound
+        return found
+
+    @classmethod
+    async def offered(cls, customer: int) -> list[tuple[int, str]]:
+        """Return id and name of the customer's projects that are not done, for connecting a case."""
+        query = cls.select(cls.id, cls.name).where(
+            (cls.customer_id == customer) & (cls.state != ProjectState.DONE.value)
+        )
+        return [(row["id"], row["name"]) for row in await query.order_by(OrderByRaw("folded(name)"))]
+
+    @classmethod
+    async def create(cls, customer: Customer, facts: ProjectFacts, at: datetime) -> "Project":
+        """Add a project. Raises `Invalid` by field, also for a name that the customer's projects have already."""
+        project = cls(**await _read(facts, customer.id), customer_id=customer.id, created_at=at)
+        async with unless_taken("name", _taken(project.name)):
+            await project.save()
+        return project
+
+    async def change(self, facts: ProjectFacts) -> None:
+        """Change it. The service stays as soon as time is logged on the project. Raises `Invalid` as `create` does."""
+        values = await _read(facts, self.customer_id)
+        try:
+            async with unless_taken("name", _taken(values["name"])):
+                columns = {getattr(Project, name): value for name, value in values.items()}
+                await Project.update(columns).where(Project.id == self.id)
+        except asyncpg.ForeignKeyViolationError as error:  # a time entry holds the project and its service together
+            raise Invalid({"service_id": SERVICE_STAYS}) from error
+
+    async def members(self) -> list[int]:
+        """Return the ids of the agents who work on it."""
+        query = ProjectMember.select(ProjectMember.agent_id).where(ProjectMember.project_id == self.id)
+        return [row["agent_id"] for row in await query.order_by(ProjectMember.agent_id)]
+
+    async def staff(self, agents: list[int]) -> None:
+        """Make exactly these agents its members; ids of nobody are left out."""
+        await ProjectMember.delete().where(
+            (ProjectMember.project_id == self.id) & ProjectMember.agent_id.not_in([*agents, 0])
+        )
+        await current().execute(
+            "insert into project_member (customer_id, project_id, agent_id) select $1, $2, a.id from agent a where a.id = any ($3::bigint[])"
+            " on conflict do nothing",
+            self.customer_id, self.id, agents,
+        )  # fmt: skip
+
+    async def facts(self) -> ProjectFacts:
+        """Return the project as its form shows it."""
+        amount = self.budget_amount
+        return ProjectFacts(
+            name=self.name,
+            service_id=str(self.service_id),
+            state=self.state,
+            budget_minutes=spoken(self.budget_minutes) if self.budget_minutes else "",
+            budget_amount=f"{amount:.{digits_of(await self.currency())}f}" if amount else "",
+        )
+
+    async def currency(self) -> str:
+        """Return the currency of its budget, which is its contract's."""
+        return await _currency_of(self.service_id)
+
+
+class ProjectMember(Table, tablename="project_member"):
+    """An agent who works on a project."""
+
+    customer_id = BigInt(default=None)
+    project_id = BigInt(primary_key=True, default=None)
+    agent_id = BigInt(default=None)
+
+
+def _taken(name: str) -> str:
+    return f"This customer has a project “{name}” already."
+
+
+async def _currency_of(service: int) -> str:
+    found = await Service.find(service, SYSTEM)
+    return (await Contract.find(found.contract_id, SYSTEM)).currency
+
+
+async def _read(facts: ProjectFacts, customer: int) -> dict[str, Any]:
+    checked = Checked()
+    service_id = checked("service_id", identifier, facts.service_id)
+    digits = 2
+    if service_id is not None:
+        try:
+            await Service.find(service_id, SYSTEM, customer=customer)
+            digits = digits_of(await _currency_of(service_id))
+        except NotFound:
+            checked.refuse("service_id", "Choose a service of this customer.")
+    values: dict[str, Any] = {
+        "name": checked("name", line, facts.name),
+        "service_id": service_id,
+        "state": checked("state", one_of(tuple(ProjectState)), facts.state),
+        "budget_minutes": checked("budget_minutes", optional(_budget), facts.budget_minutes),
+        "budget_amount": checked("budget_amount", optional(lambda text: _amount(text, digits)), facts.budget_amount),
+    }
+    checked.done()
+    return values
+
+
+def _budget(text: str) -> int:
+    return parse_duration(text, most=LONGEST_BUDGET, too_long="A budget holds at most 100,000 h.")
+
+
+def _amount(text: str, digits: int) -> Decimal:
+    read = parse_money(text, digits)
+    if not read:
+        raise ValueError("Write an amount above 0, or leave it empty.")
+    return read

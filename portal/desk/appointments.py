@@ -1,0 +1,19 @@
+"""Appointments: planned visits, calls and remote sessions on a case (S1.11)."""
+
+from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
+from piccolo.table import Table
+
+
+class Appointment(Table, tablename="appointment"):
+    """When an agent visits, calls or connects to a customer about a case."""
+
+    id: BigSerial = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    case_id = BigInt(default=None)
+    agent_id = BigInt(default=None)
+    kind = Text(default=None)
+    starts_at = Timestamptz(default=None)
+    ends_at = Timestamptz(default=None)
+    note = Text(default=None)
+    done_at = Timestamptz(null=True, default=None)
+    created_at = Timestamptz(default=None)
