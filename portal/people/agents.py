@@ -1,4 +1,4 @@
-"""Agents: the people of ours. Managers and admins are agents of a higher grade."""
+"""Agents: the people who work here. Managers and admins are agents of a higher grade."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,8 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.database.finder import Finder
-from portal.errors import Conflict, Invalid, NotFound
+from portal.database.rows import one
+from portal.errors import Conflict, Invalid
 from portal.fields import Checked, email, identifier, in_range, line, one_of, optional
 from portal.people import credentials, invitations, passwords
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
@@ -21,7 +22,10 @@ GRADES = ("agent", "manager", "admin")
 
 
 class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """An agent as typed. `approves`: ids of the departments that a manager is designated for; it counts for no other grade."""
+    """Hold an agent's form as typed.
+
+    `approves` lists the ids of the departments whose time a manager is designated to approve; other grades ignore it.
+    """
 
     name: str
     email: str
@@ -34,7 +38,7 @@ class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Agent(Table, tablename="agent"):
-    """Somebody who works cases and logs time."""
+    """Hold one agent, who works on cases and logs time."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -48,84 +52,86 @@ class Agent(Table, tablename="agent"):
 
     @classmethod
     async def find(cls, agent: int, *, hold: bool = False) -> "Agent":
-        """Return the agent; with `hold` nobody else can change them until the transaction ends. Raises `NotFound`."""
-        query = cls.objects().where(cls.id == in_range(agent))
-        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
-        if found is None:
-            raise NotFound
-        return found
+        """Return the agent, with `hold` locked for a change. Raise `NotFound` for an unknown id."""
+        return await one(cls.objects().where(cls.id == in_range(agent)), hold=hold)
 
     @classmethod
     async def offered(cls) -> list[Offered]:
-        """Those who have not ended, by name, for choosing one."""
+        """Return the agents who still work here, sorted by name, for a form where one is chosen."""
         return await offered("select id, name from agent where ended_at is null order by folded(name), id")
 
     @classmethod
     async def managers(cls) -> list[Offered]:
-        """Return the managers who have not ended, by name: those whom a designation lets approve."""
+        """Return the managers who still work here, sorted by name. Only managers can be designated to approve time."""
         return await offered(
             "select id, name from agent where grade = 'manager' and ended_at is null order by folded(name)"
         )
 
     @classmethod
     async def known(cls) -> list[Known]:
-        """Return all agents for a filter: those who work here by name, then those who have ended."""
+        """Return all agents for a filter, sorted by name: first those who still work here, then those who have left."""
         return await known("select id, name, ended_at is not null from agent order by 3, folded(name)")
 
     @classmethod
     async def listed(cls) -> list[Any]:
-        """Rows of all agents: id, name, email, grade, role, department, has_password, ended_at; the ended ones last."""
+        """Return the rows of all agents for their list, those who have left last.
+
+        Columns: id, name, email, grade, role, department, ended_at, has_password.
+        """
         return await current().fetch(LISTED)
 
     @classmethod
     async def create(cls, facts: AgentFacts, at: datetime) -> "Agent":
-        """A new agent, who needs an invitation to sign in. Raises `Invalid`; `NotFound` for an unknown role or department."""
+        """Create an agent, who needs an invitation to sign in.
+
+        Raise `Invalid` for a bad field, `NotFound` for an unknown role or department.
+        """
         values, address, departments = await _read(facts)
-        agent = await current().fetchval(
-            "insert into agent (name, grade, role_id, department_id, locale, time_zone, created_at)"
-            " values ($1, $2, $3, $4, $5, $6, $7) returning id",
-            *values, at,
-        )  # fmt: skip
-        await credentials.open_for_agent(agent, address, at)
-        await designate(agent, departments)
-        return await cls.find(agent)
+        agent = cls(**values, created_at=at)
+        await agent.save()
+        await credentials.open_for_agent(agent.id, address, at)
+        await designate(agent.id, departments)
+        return agent
 
     async def change(self, facts: AgentFacts, at: datetime) -> None:
-        """The grade holds from the next request on (R33). Raises `Invalid`, also where no admin would be left (R31)."""
+        """Replace every field. A new grade takes effect with the agent's next request (R33).
+
+        Raise `Invalid` for a bad field, and where no admin would be left (R31).
+        """
         values, address, departments = await _read(facts)
         if facts.grade != "admin" and await self._is_only_admin():
             raise Invalid({"grade": f"{self.name} is the only admin: make another one first."})
-        await current().execute(
-            "update agent set name = $1, grade = $2, role_id = $3, department_id = $4, locale = $5, time_zone = $6 where id = $7",
-            *values, self.id,
-        )  # fmt: skip
+        await Agent.update(**values).where(Agent.id == self.id)
         await credentials.change_email((await self.credential())["id"], address, at)
         await designate(self.id, departments)
 
     async def end(self, at: datetime) -> None:
-        """Out at once, everywhere (R12). Their time and words stay. Raises `Conflict` for the last admin (R31)."""
+        """Take the agent's access away; all their sessions end at once (R12). Their time and messages stay. Idempotent.
+
+        Raise `Conflict` for the last admin (R31).
+        """
         if await self._is_only_admin():
             raise Conflict(f"{self.name} is the only admin: make another one first.")
-        await current().execute("update agent set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
+        await Agent.update({Agent.ended_at: at}).where((Agent.id == self.id) & Agent.ended_at.is_null())
         await credentials.disable((await self.credential())["id"], at)
 
     async def resume(self) -> None:
-        """Take the end back: they may sign in with the password of before."""
-        await current().execute("update agent set ended_at = null where id = $1", self.id)
+        """Give an agent who has left their access back. Their old password is valid again."""
+        await Agent.update({Agent.ended_at: None}).where(Agent.id == self.id)
         await credentials.enable((await self.credential())["id"])
 
     async def invite(self, at: datetime) -> str:
-        """Return the token of a new invitation. Raises `Conflict` for an agent who has ended."""
+        """Return the token of a new invitation. Raise `Conflict` for an agent who has left."""
         if self.ended_at:
             raise Conflict(f"{self.name} has ended. Take that back before you invite them.")
         return await invitations.invite((await self.credential())["id"], at)
 
     async def credential(self) -> Any:
-        """Row with id and email."""
+        """Return the id and email of the credential that the agent signs in with."""
         return await current().fetchrow("select id, email from credential where agent_id = $1", self.id)
 
     async def facts(self) -> AgentFacts:
-        """As its form shows it."""
+        """Return the agent as the form shows them."""
         return AgentFacts(
             name=self.name,
             email=(await self.credential())["email"],
@@ -138,8 +144,8 @@ class Agent(Table, tablename="agent"):
         )
 
     async def _is_only_admin(self) -> bool:
-        # The rows are locked, so that two admins who remove each other at once do not both succeed. Who was invited and has no password yet
-        # is none to rely on.
+        """Return whether nobody else is an admin who can sign in. An admin who has no password yet does not count."""
+        # The rows are locked, so that two admins who remove each other at the same time do not both succeed.
         admins = await current().fetch(
             "select a.id, c.has_password from agent a join credential c on c.agent_id = a.id"
             " where a.grade = 'admin' and a.ended_at is null order by a.id for update of a"
@@ -154,7 +160,7 @@ from agent a join credential c on c.agent_id = a.id join department d on d.id = 
 order by a.ended_at is not null, folded(a.name), a.id
 """
 
-# A designation holds for the departments below as well.
+# A designation covers the departments below its own as well.
 UNAPPROVED = """
 with recursive approves as (
   select agent_id, department_id from designation
@@ -171,14 +177,17 @@ order by folded(a.name)
 
 
 async def without_approver(leaving: int = 0) -> list[str]:
-    """Names of the agents whose time nobody may approve: there is no admin and no designated manager beside themselves (C10)."""
+    """Return the names of the agents whose time nobody else may approve: no admin, no designated manager (C10).
+
+    `leaving` is the id of an agent to leave out, which shows what their departure would cause.
+    """
     return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 
 
 async def create_admin(*, name: str, address: str, password: str, zone: str, at: datetime) -> Agent:
-    """An admin with a password, for the command line only (R11). The first one also gets a department to belong to.
+    """Create an admin with a password, for the command line only (R11).
 
-    Raises `Invalid` by the fields name, email, time_zone and password.
+    The first admin also gets a department, because each agent needs one. Raise `Invalid` for the fields name, email, time_zone and password.
     """
     password_hash = await passwords.chosen(password, [name, address])
     await current().execute("lock table department in share row exclusive mode")
@@ -191,18 +200,19 @@ async def create_admin(*, name: str, address: str, password: str, zone: str, at:
     return agent
 
 
-async def _read(facts: AgentFacts) -> tuple[list[Any], str, list[int]]:
+async def _read(facts: AgentFacts) -> tuple[dict[str, Any], str, list[int]]:
+    """Return the columns of the agent, the mail address, and the departments to designate them for."""
     checked = Checked()
     role_id = checked("role_id", optional(identifier), facts.role_id)
     department_id = checked("department_id", identifier, facts.department_id)
-    values = [
-        checked("name", line, facts.name),
-        checked("grade", one_of(GRADES), facts.grade),
-        role_id,
-        department_id,
-        checked("locale", locale, facts.locale),
-        checked("time_zone", time_zone, facts.time_zone),
-    ]
+    values = {
+        "name": checked("name", line, facts.name),
+        "grade": checked("grade", one_of(GRADES), facts.grade),
+        "role_id": role_id,
+        "department_id": department_id,
+        "locale": checked("locale", locale, facts.locale),
+        "time_zone": checked("time_zone", time_zone, facts.time_zone),
+    }
     address = checked("email", email, facts.email)
     approves = [checked("approves", identifier, department) for department in facts.approves]
     checked.done()
@@ -216,4 +226,4 @@ AGENTS = Finder(
     "agent",
     "select id, name, case when ended_at is null then '' else 'ended' end as about, ended_at is not null as is_last from agent",
 )
-"""For filters, which know ended ones too: what they worked on is still there."""
+"""Find agents for a filter. Those who have left are found too, because what they worked on is still there."""

@@ -1,4 +1,4 @@
-"""Contacts: the people of a customer who sign in."""
+"""Contacts: the people of a customer who use the portal."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,8 @@ from piccolo.query import Objects
 from piccolo.table import Table
 
 from portal.database import current
-from portal.errors import Conflict, NotFound
+from portal.database.rows import one
+from portal.errors import Conflict
 from portal.fields import Checked, email, in_range, line, optional, phone
 from portal.people import credentials, invitations
 from portal.people.customers import Customer
@@ -19,7 +20,10 @@ from portal.regions import locale, time_zone
 
 
 class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A contact as typed. The rights are given by the customer: all its cases or only own ones, its invoices, its contacts."""
+    """Hold a contact's form as typed.
+
+    The three rights are: to see all cases of the customer instead of only their own, to see its invoices, and to manage its contacts.
+    """
 
     name: str
     email: str
@@ -32,7 +36,10 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Contact(Table, tablename="contact"):
-    """A person of one customer, for good: whoever changes sides gets a new contact there."""
+    """Hold one contact.
+
+    A contact belongs to one customer for good; whoever moves to another one gets a new contact there.
+    """
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -48,7 +55,10 @@ class Contact(Table, tablename="contact"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Contact"]:
-        """Agents see every contact, a contact their colleagues."""
+        """Return a query of the contacts that the reader may see.
+
+        Agents see all, a contact those of their own customer.
+        """
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
@@ -56,65 +66,63 @@ class Contact(Table, tablename="contact"):
     async def find(
         cls, contact: int, reader: Reader | System, *, customer: int | None = None, hold: bool = False
     ) -> "Contact":
-        """Return the contact; with `hold` nobody else can change it until the transaction ends.
+        """Return the contact, with `hold` locked for a change.
 
-        Raises `NotFound`; also where it is not a contact of `customer`, if one is given (R28).
+        Raise `NotFound` for one that the reader may not see, and for one that does not belong to `customer`, if given (R28).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(contact))
-        query = query.lock_rows("NO KEY UPDATE") if hold else query
-        found = await (query if customer is None else query.where(cls.customer_id == customer)).first()
-        if found is None:
-            raise NotFound
-        return found
+        return await one(query if customer is None else query.where(cls.customer_id == customer), hold=hold)
 
     @classmethod
     async def listed(cls, customer: int) -> list[Any]:
-        """Rows of a customer's contacts: id, name, phone, email, the three rights, has_password, ended_at; the ended ones last."""
+        """Return the rows of a customer's contacts for their list, those who have left last.
+
+        Columns: id, name, phone, email, the three rights, ended_at, has_password.
+        """
         return await current().fetch(LISTED, customer)
 
     @classmethod
     async def offered(cls, customer: int) -> list[Offered]:
-        """Return the contacts of a customer who have not ended, by name, for choosing one."""
+        """Return the contacts of a customer who have not left, sorted by name, for a form where one is chosen."""
         return await offered(
             "select id, name from contact where customer_id = $1 and ended_at is null order by folded(name)", customer
         )
 
     @classmethod
     async def create(cls, customer: Customer, facts: ContactFacts, at: datetime) -> "Contact":
-        """A new contact, who needs an invitation to sign in. Raises `Invalid`, or `Conflict` where the customer has ended."""
+        """Create a contact, who needs an invitation to sign in.
+
+        Raise `Invalid` for a bad field, `Conflict` if the customer has ended.
+        """
         values, address = _read(facts)
         if await current().fetchval("select ended_at from customer where id = $1 for share", customer.id):
             raise Conflict(f"{customer.name} has ended. Take that back before you add contacts.")
-        contact = await current().fetchval(
-            "insert into contact (name, phone, sees_all_cases, sees_invoices, manages_contacts, locale, time_zone, customer_id, created_at)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id",
-            *values, customer.id, at,
-        )  # fmt: skip
-        await credentials.open_for_contact(customer.id, contact, address, at)
-        return await cls.find(contact, SYSTEM)
+        contact = cls(**values, customer_id=customer.id, created_at=at)
+        await contact.save()
+        await credentials.open_for_contact(customer.id, contact.id, address, at)
+        return contact
 
     async def change(self, facts: ContactFacts, at: datetime) -> None:
-        """Rights hold from the next request on (R33). Raises `Invalid`."""
+        """Replace every field. New rights take effect with the contact's next request (R33).
+
+        Raise `Invalid` for a bad field.
+        """
         values, address = _read(facts)
-        await current().execute(
-            "update contact set name = $1, phone = $2, sees_all_cases = $3, sees_invoices = $4, manages_contacts = $5, locale = $6,"
-            " time_zone = $7 where id = $8",
-            *values, self.id,
-        )  # fmt: skip
+        await Contact.update(**values).where(Contact.id == self.id)
         await credentials.change_email((await self.credential())["id"], address, at)
 
     async def end(self, at: datetime) -> None:
-        """Out at once, everywhere (R12). What they wrote stays. Repeating it changes nothing."""
-        await current().execute("update contact set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
+        """Take the contact's access away; all their sessions end at once (R12). Their messages stay. Idempotent."""
+        await Contact.update({Contact.ended_at: at}).where((Contact.id == self.id) & Contact.ended_at.is_null())
         await credentials.disable((await self.credential())["id"], at)
 
     async def resume(self) -> None:
-        """Take the end back: they may sign in with the password of before."""
-        await current().execute("update contact set ended_at = null where id = $1", self.id)
+        """Give a contact who has left their access back. Their old password is valid again."""
+        await Contact.update({Contact.ended_at: None}).where(Contact.id == self.id)
         await credentials.enable((await self.credential())["id"])
 
     async def invite(self, at: datetime) -> str:
-        """Return the token of a new invitation. Raises `Conflict` for a contact who has ended, or whose customer has."""
+        """Return the token of a new invitation. Raise `Conflict` if the contact has left or the customer has ended."""
         customer = await Customer.find(self.customer_id, SYSTEM)
         for who in (self, customer):
             if who.ended_at:
@@ -122,11 +130,11 @@ class Contact(Table, tablename="contact"):
         return await invitations.invite((await self.credential())["id"], at)
 
     async def credential(self) -> Any:
-        """Row with id and email."""
+        """Return the id and email of the credential that the contact signs in with."""
         return await current().fetchrow("select id, email from credential where contact_id = $1", self.id)
 
     async def facts(self) -> ContactFacts:
-        """As its form shows it."""
+        """Return the contact as the form shows them."""
         return ContactFacts(
             name=self.name,
             email=(await self.credential())["email"],
@@ -147,17 +155,18 @@ where t.customer_id = $1 order by t.ended_at is not null, folded(t.name), t.id
 """
 
 
-def _read(facts: ContactFacts) -> tuple[list[Any], str]:
+def _read(facts: ContactFacts) -> tuple[dict[str, Any], str]:
+    """Return the columns of the contact and the mail address. Raise `Invalid` for bad fields."""
     checked = Checked()
-    values = [
-        checked("name", line, facts.name),
-        checked("phone", optional(phone), facts.phone),
-        facts.sees_all_cases,
-        facts.sees_invoices,
-        facts.manages_contacts,
-        checked("locale", locale, facts.locale),
-        checked("time_zone", time_zone, facts.time_zone),
-    ]
+    values = {
+        "name": checked("name", line, facts.name),
+        "phone": checked("phone", optional(phone), facts.phone),
+        "sees_all_cases": facts.sees_all_cases,
+        "sees_invoices": facts.sees_invoices,
+        "manages_contacts": facts.manages_contacts,
+        "locale": checked("locale", locale, facts.locale),
+        "time_zone": checked("time_zone", time_zone, facts.time_zone),
+    }
     address = checked("email", email, facts.email)
     checked.done()
     return values, address

@@ -1,4 +1,4 @@
-"""Customers: the organisations that we support."""
+"""Customers: the organisations that the company supports."""
 
 from datetime import datetime
 from typing import Any
@@ -10,17 +10,17 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.database.finder import Finder
+from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
-from portal.errors import NotFound
 from portal.fields import Checked, in_range, line, optional, vat_id
 from portal.people import invitations, sessions
 from portal.people.offered import Offered, offered
-from portal.people.readers import SYSTEM, Reader, System
+from portal.people.readers import Reader, System
 from portal.regions import country
 
 
 class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A customer as typed. Without a legal name the name is the legal one; the address is where invoices go."""
+    """Hold a customer's form as typed. The legal name defaults to the name; invoices go to the postal address."""
 
     name: str
     legal_name: str = ""
@@ -32,7 +32,7 @@ class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Customer(Table, tablename="customer"):
-    """An organisation. It owns everything that its contacts may see."""
+    """Hold one customer. Every row that its contacts may see carries its id."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -47,68 +47,62 @@ class Customer(Table, tablename="customer"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Customer"]:
-        """Agents see every customer, a contact their own."""
+        """Return a query of the customers that the reader may see: agents see all, a contact only their own."""
         query = cls.objects()
         return query.where(cls.id == reader.customer_id) if reader.is_contact else query
 
     @classmethod
     async def find(cls, customer: int, reader: Reader | System, *, hold: bool = False) -> "Customer":
-        """Return the customer; with `hold` nobody else can change it until the transaction ends.
+        """Return the customer, with `hold` locked for a change.
 
-        Raises `NotFound`, also for another customer than the contact's own.
+        Raise `NotFound` for one that the reader may not see.
         """
-        query = cls.visible_to(reader).where(cls.id == in_range(customer))
-        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
-        if found is None:
-            raise NotFound
-        return found
+        return await one(cls.visible_to(reader).where(cls.id == in_range(customer)), hold=hold)
 
     @classmethod
     async def offered(cls) -> list[Offered]:
-        """Those that have not ended, by name, for choosing one."""
+        """Return the customers that have not ended, sorted by name, for a form where one is chosen."""
         return await offered("select id, name from customer where ended_at is null order by folded(name), id")
 
     @classmethod
     async def listed(cls, search: str = "") -> list[Any]:
-        """Rows for the agents' list: id, name, city, country, vat_id, contacts (their number), ended_at; the ended ones last."""
+        """Return the rows of the agents' list, customers that have ended last. `search` filters by name or city.
+
+        Columns: id, name, city, country, vat_id, ended_at, contacts (how many there are).
+        """
         return await current().fetch(LISTED, f"%{_literal(search)}%")
 
     @classmethod
     async def create(cls, facts: CustomerFacts, at: datetime) -> "Customer":
-        """A new customer. Raises `Invalid` with a sentence for each field that cannot be used."""
-        values = _read(facts)
-        async with unless_taken("name", f"There is a customer “{values['name']}” already.") as tx:
-            customer = await tx.fetchval(
-                "insert into customer (name, legal_name, street, postcode, city, country, vat_id, created_at)"
-                " values ($1, $2, $3, $4, $5, $6, $7, $8) returning id",
-                *values.values(), at,
-            )  # fmt: skip
-        return await cls.find(customer, SYSTEM)
+        """Create a customer. Raise `Invalid` with a sentence for each bad field, also for a name that is taken."""
+        customer = cls(**_read(facts), created_at=at)
+        async with unless_taken("name", f"There is a customer “{customer.name}” already."):
+            await customer.save()
+        return customer
 
     async def change(self, facts: CustomerFacts) -> None:
-        """Issued invoices keep what they copied."""
+        """Replace every field. Invoices that have been issued keep their copy. Raise `Invalid` as `create` does."""
         values = _read(facts)
-        async with unless_taken("name", f"There is a customer “{values['name']}” already.") as tx:
-            await tx.execute(
-                "update customer set name = $1, legal_name = $2, street = $3, postcode = $4, city = $5, country = $6, vat_id = $7"
-                " where id = $8",
-                *values.values(), self.id,
-            )  # fmt: skip
+        async with unless_taken("name", f"There is a customer “{values['name']}” already."):
+            await Customer.update(**values).where(Customer.id == self.id)
 
     async def end(self, at: datetime) -> None:
-        """Its contacts are out at once, everywhere (R12), and it is offered nowhere. Repeating it changes nothing."""
-        await current().execute("update customer set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
+        """End the customer: all sessions of its contacts end at once (R12), and no form offers it any more.
+
+        Idempotent.
+        """
+        await Customer.update({Customer.ended_at: at}).where((Customer.id == self.id) & Customer.ended_at.is_null())
         for row in await current().fetch("select id from credential where customer_id = $1 order by id", self.id):
             await sessions.end_all(row["id"], at)
             await invitations.end_all(row["id"], at)
 
     async def resume(self) -> None:
-        """Take the end back."""
-        await current().execute("update customer set ended_at = null where id = $1", self.id)
+        """Resume a customer that has ended. Its contacts may sign in again."""
+        await Customer.update({Customer.ended_at: None}).where(Customer.id == self.id)
 
     @property
     def facts(self) -> CustomerFacts:
-        """As its form shows it."""
+        """Return the customer as the form shows it."""
         return CustomerFacts(
             name=self.name,
             legal_name=self.legal_name,
@@ -129,13 +123,14 @@ group by u.id order by u.ended_at is not null, folded(u.name)
 
 
 def _literal(search: str) -> str:
-    """The text for LIKE, in which nothing stands for something else."""
+    """Return the search text with the wildcards of LIKE escaped, cut to 100 characters."""
     return search.strip()[:100].replace("\0", "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _read(facts: CustomerFacts) -> dict[str, str | None]:
+def _read(facts: CustomerFacts) -> dict[str, Any]:
+    """Return the columns of the customer. Raise `Invalid` for bad fields."""
     checked = Checked()
-    values: dict[str, str | None] = {
+    values = {
         "name": checked("name", line, facts.name),
         "legal_name": checked("legal_name", line, facts.legal_name.strip() or facts.name.strip() or "-"),
         "street": checked("street", line, facts.street),
@@ -152,4 +147,4 @@ CUSTOMERS = Finder(
     "customer",
     "select id, name, case when ended_at is null then '' else 'ended' end as about, ended_at is not null as is_last from customer",
 )
-"""For filters, which know ended ones too: their cases are still there."""
+"""Find customers for a filter. Those that have ended are found too, because their cases are still there."""

@@ -1,4 +1,6 @@
-"""Departments: a tree of them, its agents, and the managers who are designated to approve their time (C10)."""
+"""Departments: the tree that agents belong to, and the managers designated to approve the time of each (C10)."""
+
+from typing import Any
 
 from msgspec import Struct
 from piccolo.columns import BigInt, BigSerial, Text
@@ -6,20 +8,21 @@ from piccolo.query import OrderByRaw
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
-from portal.errors import Invalid, NotFound
+from portal.errors import Invalid
 from portal.fields import Checked, identifier, in_range, line, optional
 
 
 class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A department as typed; `parent_id` is empty at the top of the tree."""
+    """Hold a department's form as typed. `parent_id` is empty for a department at the top of the tree."""
 
     name: str
     parent_id: str = ""
 
 
 class Department(Table, tablename="department"):
-    """A part of us."""
+    """Hold one department of the company."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -27,44 +30,39 @@ class Department(Table, tablename="department"):
 
     @classmethod
     async def all_by_name(cls) -> list["Department"]:
-        """Every department."""
+        """Return all departments, sorted by name."""
         return await cls.objects().order_by(OrderByRaw("folded(name)"))
 
     @classmethod
     async def find(cls, department: int, *, hold: bool = False) -> "Department":
-        """Return the department; with `hold` nobody else can change it until the transaction ends. Raises `NotFound`."""
-        query = cls.objects().where(cls.id == in_range(department))
-        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
-        if found is None:
-            raise NotFound
-        return found
+        """Return the department, with `hold` locked for a change. Raise `NotFound` for an unknown id."""
+        return await one(cls.objects().where(cls.id == in_range(department)), hold=hold)
 
     @classmethod
     async def create(cls, facts: DepartmentFacts) -> "Department":
-        """A new department. Raises `Invalid` for a name that is used or a parent that is not there."""
-        name, parent_id = await _read(facts)
-        async with unless_taken("name", f"There is a department “{name}” already.") as tx:
-            department = await tx.fetchval(
-                "insert into department (name, parent_id) values ($1, $2) returning id", name, parent_id
-            )
-        return await cls.find(department)
+        """Create a department. Raise `Invalid` for a name that is taken, `NotFound` for an unknown parent."""
+        department = cls(**await _read(facts))
+        async with unless_taken("name", f"There is a department “{department.name}” already."):
+            await department.save()
+        return department
 
     async def change(self, facts: DepartmentFacts) -> None:
-        """Rename or move it. Raises `Invalid` where it would come below itself."""
-        name, parent_id = await _read(facts)
-        # One at a time: two moves at once could tie a knot that neither of them sees.
+        """Rename or move the department. Raise `Invalid` if it would come to lie below itself."""
+        values = await _read(facts)
+        # Moves run one at a time: two at once could form a cycle that neither of them sees.
         await current().execute("lock table department in share row exclusive mode")
-        if parent_id is not None and await self._holds(parent_id):
+        if values["parent_id"] is not None and await self._holds(values["parent_id"]):
             raise Invalid({"parent_id": "A department cannot lie below itself."})
-        async with unless_taken("name", f"There is a department “{name}” already.") as tx:
-            await tx.execute("update department set name = $2, parent_id = $3 where id = $1", self.id, name, parent_id)
+        async with unless_taken("name", f"There is a department “{values['name']}” already."):
+            await Department.update(**values).where(Department.id == self.id)
 
     @property
     def facts(self) -> DepartmentFacts:
-        """As its form shows it."""
+        """Return the department as the form shows it."""
         return DepartmentFacts(name=self.name, parent_id=str(self.parent_id or ""))
 
     async def _holds(self, department: int) -> bool:
+        """Return whether the other department is this one or lies below it."""
         held: bool = await current().fetchval(
             "with recursive below as (select $1::bigint as id union select d.id from department d join below b on d.parent_id = b.id)"
             " select exists (select from below where id = $2)",
@@ -84,13 +82,13 @@ mine as (
 
 
 async def designations_of(agent: int) -> list[int]:
-    """Ids of the departments whose time the agent may approve as their designated manager."""
+    """Return the ids of the departments whose time the agent is designated to approve."""
     rows = await current().fetch("select department_id from designation where agent_id = $1 order by 1", agent)
     return [row["department_id"] for row in rows]
 
 
 async def designate(agent: int, departments: list[int]) -> None:
-    """Make the agent the designated manager of exactly these departments."""
+    """Designate the agent for exactly these departments, and for no others any more."""
     tx = current()
     await tx.execute(
         "delete from designation where agent_id = $1 and department_id <> all ($2::bigint[])", agent, departments
@@ -104,7 +102,7 @@ async def designate(agent: int, departments: list[int]) -> None:
 
 
 async def designated_departments(agent: int) -> list[str]:
-    """Return the names of the departments that an agent is designated for."""
+    """Return the names of the departments that the agent is designated for, sorted."""
     rows = await current().fetch(
         "select d.name from designation n join department d on d.id = n.department_id where n.agent_id = $1 order by folded(d.name)",
         agent,
@@ -113,7 +111,10 @@ async def designated_departments(agent: int) -> list[str]:
 
 
 async def hand_designations(leaving: int, successor: int) -> None:
-    """Designate a manager for the departments of one who leaves. Raises `Invalid` (`approver`) for anybody but a manager who works here."""
+    """Hand the designations of an agent who leaves to a successor.
+
+    Raise `Invalid` at the field `approver` unless the successor is a manager who works here.
+    """
     tx = current()
     if not await tx.fetchval("select grade = 'manager' and ended_at is null from agent where id = $1", successor):
         raise Invalid({"approver": "Choose a manager who works here."})
@@ -125,11 +126,12 @@ async def hand_designations(leaving: int, successor: int) -> None:
     await tx.execute("delete from designation where agent_id = $1", leaving)
 
 
-async def _read(facts: DepartmentFacts) -> tuple[str, int | None]:
+async def _read(facts: DepartmentFacts) -> dict[str, Any]:
+    """Return the columns of the department. Raise `Invalid` for bad fields, `NotFound` for an unknown parent."""
     checked = Checked()
     name = checked("name", line, facts.name)
     parent_id = checked("parent_id", optional(identifier), facts.parent_id)
     checked.done()
     if parent_id is not None:
         await Department.find(parent_id)
-    return name, parent_id
+    return {"name": name, "parent_id": parent_id}
