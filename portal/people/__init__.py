@@ -1,1 +1,1 @@
-"""Customers, contacts, agents, departments, credentials and sessions."""
+"""Everybody who uses the portal: customers and their contacts, agents and their departments, and how they sign in."""

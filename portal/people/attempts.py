@@ -1,5 +1,7 @@
-"""Tries that are counted, so that guessing takes for ever and nobody wears the portal out: in the database, thus the same for all
-processes and after a restart (R6, R83)."""
+"""Count attempts, such as wrong passwords, and make whoever fails too often wait longer and longer (R6, R83).
+
+The counts are in the database, so that all processes share them and a restart does not reset them.
+"""
 
 import ipaddress
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ HOUR = timedelta(hours=1)
 
 
 class Attempt(Table, tablename="attempt"):
-    """One try. What is tried, and by whom, is said by `key`; it holds nothing that somebody typed."""
+    """Hold one counted attempt. `key` names what was attempted and from where, without anything that was typed."""
 
     id = BigSerial(primary_key=True)
     key = Text(default=None)
@@ -26,9 +28,9 @@ class Attempt(Table, tablename="attempt"):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many tries within a time are free; each further one has to wait, twice as long as the one before.
+    """Describe a rate limit: `free` attempts may follow each other, then each has to wait twice as long as the last.
 
-    `what`: how the sentence of a refusal calls them. Older ones than `within`, a day at most, do not count.
+    Attempts older than `within`, at most a day, do not count. `what` names the attempts in the sentence of a refusal.
     """
 
     free: int
@@ -38,15 +40,18 @@ class Limit:
     what: str = "tries"
 
     def wait(self, tries: int, last: datetime | None, at: datetime) -> timedelta:
-        """How long from `at` until another try is looked at; zero or less: now."""
+        """Return how long after `at` the next attempt is allowed. Zero or a negative value means at once."""
         if tries < self.free or last is None:
             return timedelta(0)
-        doubled = min(tries - self.free, 10)  # longer than the longest by then
+        doubled = min(tries - self.free, 10)  # Ten doublings exceed every `longest_wait`, and the power stays small.
         return last + min(self.first_wait * 2**doubled, self.longest_wait) - at
 
 
 def source(address: str) -> str:
-    """What tries from an address are counted under. IPv6 counts by /64: each household has one of its own."""
+    """Return the part of a rate-limit key that stands for an IP address.
+
+    IPv6 addresses share one per /64, because a household has a whole /64 network.
+    """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -57,9 +62,10 @@ def source(address: str) -> str:
 
 
 async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:
-    """Count one try under each key and return the rows' ids, or raise `TooMany` and count nothing.
+    """Count one attempt under each rate-limit key and return the ids of the new rows by key.
 
-    A refused try does not count, so that a stranger at the same address cannot prolong the wait for ever.
+    Raise `TooMany` if any limit is reached. A refused attempt is not counted, so that a stranger behind the same IP
+    address cannot prolong the wait for ever.
     """
     tx, longest, what = current(), timedelta(0), ""
     for key in sorted(limits):
@@ -85,10 +91,10 @@ async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:
 
 
 async def forget(key: str) -> None:
-    """Count from nothing again: the right password was given."""
-    await current().execute("delete from attempt where key = $1", key)
+    """Delete all attempts under this key, because the right password or code was given."""
+    await Attempt.delete().where(Attempt.key == key)
 
 
 async def withdraw(attempt: int) -> None:
-    """This one try was no guess."""
-    await current().execute("delete from attempt where id = $1", attempt)
+    """Delete one attempt, because it turned out not to be a guess."""
+    await Attempt.delete().where(Attempt.id == attempt)

@@ -1,4 +1,4 @@
-"""Credentials: the one way in for contacts and agents alike, and the check of a password at the door (R1 to R6)."""
+"""Credentials: a mail address with a password, by which contacts and agents sign in, and the check of both (R1-R6)."""
 
 import asyncio
 import hashlib
@@ -16,16 +16,16 @@ from portal.people import attempts, invitations, passwords, sessions
 from portal.people.passwords import Proven, mark_of
 
 PER_ACCOUNT = attempts.Limit(free=10)
-"""Wrong passwords for one account from one address on the net."""
+"""Limits wrong passwords for one account from one IP address."""
 PER_ADDRESS = attempts.Limit(free=100)
-"""Wrong passwords for whomever from one address on the net."""
+"""Limits wrong passwords for any accounts from one IP address."""
 
 WRONG = "The e-mail address or the password is not right."
 USED = "Somebody signs in with this address already."
 
 
 class Credential(Table, tablename="credential"):
-    """Who signs in with which address; exactly one of agent and contact stands behind it."""
+    """Hold one credential. It belongs to exactly one agent or one contact."""
 
     id = BigSerial(primary_key=True)
     email = Text(default=None)
@@ -36,18 +36,20 @@ class Credential(Table, tablename="credential"):
     created_at = Timestamptz(default=None)
     disabled_at = Timestamptz(null=True, default=None)
     has_password = Boolean(default=None)
-    """Computed by the database, for the agents' role, which may not read the hash."""
+    """A column that the database computes, because the agents' role may not read the hash."""
 
 
 async def verify(email: str, password: str, *, address: str, at: datetime) -> Proven:
-    """Whose address and password these are. Call it outside of a transaction.
+    """Return whose mail address and password these are. Call it outside of a transaction.
 
-    It opens short ones of its own: tries are counted even where the answer is a refusal, and no connection waits while a password is hashed.
-    Raises `Invalid` with the same sentence after the same work for a wrong password, an unknown address, somebody who has ended and somebody
-    who has no password yet (R5); `TooMany` after too many wrong ones from `address` (R6).
+    It opens short transactions of its own, so that attempts are counted even if the answer is a refusal and no
+    connection waits while a password is hashed. Raise `Invalid` with the same sentence and after the same work for a
+    wrong password, an unknown mail address, a person whose access has ended and a person without a password (R5).
+    Raise `TooMany` after too many wrong passwords from the IP address `address` (R6).
     """
     source = f"sign-in {attempts.source(address)}"
-    async with passwords.slot():  # first, so that the tries that are in work and not yet counted out are few
+    # The slot comes first: it bounds how many attempts are in work whose result is not counted yet.
+    async with passwords.slot():
         async with transaction(None):
             account = f"{source} {account_of(email)}"
             tries = await attempts.admit({account: PER_ACCOUNT, source: PER_ADDRESS}, at)
@@ -66,7 +68,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
         ):  # fmt: skip
             return Proven(found["id"], mark_of(fresh or known_hash))
         stored = await tx.fetchval("select password_hash from credential where id = $1", found["id"])
-    # Somebody signed in with it at the same moment and has renewed it, or it is another one by now.
+    # A sign-in at the same moment has renewed the hash, or the password was changed: check the one stored now.
     async with passwords.slot():
         if not await asyncio.to_thread(passwords.matches, stored, password):
             raise Invalid({"": WRONG})
@@ -74,7 +76,10 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
 
 
 async def hold(proven: Proven) -> None:
-    """Raise `Invalid` where the password was changed since, or access was taken away; else it is not before this transaction ends."""
+    """Lock the credential until the transaction ends, so that neither password nor access changes after the check.
+
+    Raise `Invalid` if the password was changed since `proven` was returned, or if access has ended.
+    """
     row = await current().fetchrow(
         "select c.password_hash, p.disabled from credential c, person_of(c.id) p where c.id = $1 for update of c",
         proven.credential_id,
@@ -84,22 +89,23 @@ async def hold(proven: Proven) -> None:
 
 
 async def find_active(email: str) -> int | None:
-    """The id of the credential with this address whose owner has a password and has not ended."""
+    """Return the id of the credential with this mail address, or None if its owner cannot sign in with a password."""
     found = await _known(email)
     return int(found["id"]) if found and found["password_hash"] and not found["disabled"] else None
 
 
 async def open_for_agent(agent_id: int, email: str, at: datetime) -> int:
-    """A credential without a password; raises `Invalid` for an address that is in use."""
+    """Create a credential without a password for an agent. Raise `Invalid` for a mail address that is taken."""
     return await _open(email, agent_id, None, None, at)
 
 
 async def open_for_contact(customer_id: int, contact_id: int, email: str, at: datetime) -> int:
-    """The same for a contact."""
+    """Create a credential without a password for a contact. Raise `Invalid` for a mail address that is taken."""
     return await _open(email, None, customer_id, contact_id, at)
 
 
 async def _open(email: str, agent_id: int | None, customer_id: int | None, contact_id: int | None, at: datetime) -> int:
+    # An insert through the table would name `has_password` too, which the database computes.
     async with unless_taken("email", USED) as tx:
         credential: int = await tx.fetchval(
             "insert into credential (email, agent_id, customer_id, contact_id, created_at)"
@@ -110,7 +116,7 @@ async def _open(email: str, agent_id: int | None, customer_id: int | None, conta
 
 
 async def change_email(credential: int, email: str, at: datetime) -> None:
-    """Sign in with another address from now on. Open links went to the old one: they end."""
+    """Change the mail address. Open links end, because they went to the old one. Raise `Invalid` if it is taken."""
     async with unless_taken("email", USED) as tx:
         changed = await tx.fetchval(
             "update credential set email = $2 where id = $1 and email <> $2 returning id", credential, email
@@ -120,46 +126,49 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
 
 
 async def change_password(credential: int, password_hash: str, at: datetime) -> None:
-    """Sign in with another password from now on (its hash by `passwords.chosen`). Every session and invitation of this person ends,
-    and they are mailed (R17). As the sign-in role."""
+    """Store a new password hash (from `passwords.chosen`). Run as the sign-in role.
+
+    All sessions and open links of the person end, and a mail tells them of the change (R17).
+    """
     await sessions.end_all(credential, at)
-    await current().execute("update credential set password_hash = $2 where id = $1", credential, password_hash)
+    await Credential.update({Credential.password_hash: password_hash}).where(Credential.id == credential)
     await invitations.end_all(credential, at)
     await invitations.tell_of_change(credential, at)
 
 
 async def set_first_password(credential: int, password_hash: str) -> None:
-    """Set the password of an account that has none yet, as the agents' role. A password that is there stays as it is."""
+    """Set the first password of an account, as the agents' role. An account that has a password keeps it."""
     await current().execute("select set_first_password($1, $2)", credential, password_hash)
 
 
 async def disable(credential: int, at: datetime) -> None:
-    """Out at once, everywhere (R12): sessions and invitations end. Repeating it changes nothing."""
-    tx = current()
-    await tx.execute("update credential set disabled_at = $2 where id = $1 and disabled_at is null", credential, at)
+    """Take the owner's access away at once: all sessions and open links end (R12). Idempotent."""
+    enabled = (Credential.id == credential) & Credential.disabled_at.is_null()
+    await Credential.update({Credential.disabled_at: at}).where(enabled)
     await sessions.end_all(credential, at)
     await invitations.end_all(credential, at)
 
 
 async def enable(credential: int) -> None:
-    """May sign in again, with the password of before."""
-    await current().execute("update credential set disabled_at = null where id = $1", credential)
+    """Give the owner their access back. Their old password is valid again."""
+    await Credential.update({Credential.disabled_at: None}).where(Credential.id == credential)
 
 
 def account_of(email: str) -> str:
-    """Return the key under which tries at the account with this address are counted, the same for each of its spellings.
+    """Return the rate-limit key of an account. All spellings of its mail address give the same key.
 
-    It holds nothing that somebody typed.
+    The key is a hash, because what somebody typed must not be stored.
     """
     return hashlib.sha256((_canonical(email) or email).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def forget_tries(email: str, address: str) -> None:
-    """Wrong passwords for this account from there count no more. As the sign-in role."""
+    """Reset the count of wrong passwords for this account from this IP address. Run as the sign-in role."""
     await attempts.forget(f"sign-in {attempts.source(address)} {account_of(email)}")
 
 
 async def _known(email: str) -> Any:
+    """Return id, password_hash and disabled of the credential with this mail address, or None."""
     return await current().fetchrow(
         "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where c.email = $1",
         _canonical(email),
@@ -167,7 +176,7 @@ async def _known(email: str) -> Any:
 
 
 def _canonical(email: str) -> str:
-    """Return the spelling that is stored; "", which nobody has, for what is no address."""
+    """Return the canonical spelling of a mail address, or "", which no account has, for any other text."""
     try:
         return canonical(email)
     except ValueError:

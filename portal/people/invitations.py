@@ -1,4 +1,4 @@
-"""Links by which somebody chooses their own password, once: an invitation for 72 hours, a reset for one (R7)."""
+"""Links by which a person sets their password, each usable once: an invitation for 72 hours, a reset for one (R7)."""
 
 import re
 import secrets
@@ -25,7 +25,10 @@ ENDED = "This link has been used or has ended. Ask for a new one."
 
 
 class Invitation(Table, tablename="invitation"):
-    """Only the token's SHA-256 is kept: who reads the table or a backup cannot sign in by it."""
+    """Hold one link.
+
+    Only the SHA-256 of its token is stored, so that nobody can use a link that they read in the database or a backup.
+    """
 
     id = BigSerial(primary_key=True)
     kind = Text(default=None)
@@ -38,7 +41,7 @@ class Invitation(Table, tablename="invitation"):
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """Whom an open link is for. `customer_name` is None for an agent."""
+    """Describe whom an open link is for. `customer_name` is None for an agent."""
 
     credential_id: int
     email: str
@@ -47,18 +50,21 @@ class Invited:
 
 
 async def invite(credential: int, at: datetime) -> str:
-    """A new token for the link `/invitations/{token}`, shown once and kept by nobody. Earlier invitations of the same person end."""
+    """Return a new token for the link `/invitations/{token}`. Earlier invitations of the person end."""
     return await _begin("invitation", credential, at, VALID)
 
 
 async def begin_reset(credential: int, at: datetime) -> str:
-    """A new token for the link `/password-resets/{token}`; earlier resets of the same person end. An open invitation stays:
-    whoever knows somebody's address may ask for a reset, and must not take it from them."""
+    """Return a new token for the link `/password-resets/{token}`. Earlier resets of the person end.
+
+    An open invitation stays valid: anybody who knows the mail address can ask for a reset, and must not be able to end
+    an invitation with it.
+    """
     return await _begin("reset", credential, at, RESET_VALID)
 
 
 async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
-    """Whom this token is for, as the sign-in role. Raises `NotFound`, in the same words whatever is wrong with it."""
+    """Return whom this token is for, as the sign-in role. Raise `NotFound` with one sentence, whatever the reason."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", token):
         raise NotFound(ENDED)
     row = await current().fetchrow(
@@ -74,17 +80,18 @@ async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
 async def accept(
     token: str, password: str, at: datetime, *, kind: Kind = "invitation", known: Iterable[str] = ()
 ) -> Proven:
-    """Set the password, and say whose it is. Every session and every link of this person ends; after a reset they are mailed.
+    """Set the password and return whose it is. All sessions and links of the person end; a reset is confirmed by mail.
 
-    Call it outside of a transaction: it opens its own, so that no connection and no lock waits while the password is hashed.
-    `known`: further names that a password must not consist of, such as our company's. Raises `NotFound` for a token that is used, ended or
-    unknown, `Invalid` for a password that is refused; the link then stays open.
+    Call it outside of a transaction: it opens its own, so that no connection and no lock waits while the password is
+    hashed. `known` holds further names that the password must not consist of, such as the company's. Raise `NotFound`
+    for a token that is used, ended or unknown, and `Invalid` for a password that is refused; the link then stays open.
     """
     async with transaction(None, readonly=True):
         invited = await find(token, at, kind)
     password_hash = await passwords.chosen(password, [invited.email, invited.name, invited.customer_name or "", *known])
     async with transaction(None) as tx:
-        # First, for whatever else changes a password locks the person first.
+        # Sessions end first, because every change of a password locks the credential first. The same order everywhere
+        # avoids deadlocks.
         await sessions.end_all(invited.credential_id, at)
         taken = await tx.fetchval(
             "update invitation set ended_at = $2 where token_hash = $1 and ended_at is null returning id",
@@ -100,28 +107,25 @@ async def accept(
 
 
 async def tell_of_change(credential: int, at: datetime) -> None:
-    """Have the owner of an account mailed that its password is another one, in case it was not they."""
+    """Enqueue a mail that tells the owner of an account that its password was changed, in case somebody else did it."""
     await jobs.enqueue("mail_password_changed", credential=credential, at=at.isoformat())
 
 
 async def end_all(credential: int, at: datetime) -> None:
-    """End every link of a person: the password, the address or the person's access has changed."""
-    await current().execute(
-        "update invitation set ended_at = $2 where credential_id = $1 and ended_at is null", credential, at
-    )
+    """End all open links of a person, because their password, mail address or access has changed."""
+    is_open = (Invitation.credential_id == credential) & Invitation.ended_at.is_null()
+    await Invitation.update({Invitation.ended_at: at}).where(is_open)
 
 
 async def _begin(kind: Kind, credential: int, at: datetime, valid: timedelta) -> str:
+    """Store the hash of a new token, end the person's earlier links of this kind, and return the token."""
     tx, token = current(), secrets.token_urlsafe(32)
-    # The row lock makes two at once take turns, so that one of both ends the other's.
+    # The lock on the credential makes two calls run one after the other, so that the later link ends the earlier one.
     if await tx.fetchval("select id from credential where id = $1 for update", credential) is None:
         raise NotFound
-    await tx.execute(
-        "update invitation set ended_at = $2 where credential_id = $1 and kind = $3 and ended_at is null",
-        credential, at, kind,
-    )  # fmt: skip
-    await tx.execute(
-        "insert into invitation (kind, token_hash, credential_id, created_at, expires_at) values ($1, $2, $3, $4, $5)",
-        kind, sessions.hash_of(token), credential, at, at + valid,
-    )  # fmt: skip
+    same = (Invitation.credential_id == credential) & (Invitation.kind == kind) & Invitation.ended_at.is_null()
+    await Invitation.update({Invitation.ended_at: at}).where(same)
+    link = Invitation(kind=kind, token_hash=sessions.hash_of(token), credential_id=credential, created_at=at)
+    link.expires_at = at + valid
+    await link.save()
     return token

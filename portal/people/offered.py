@@ -1,4 +1,4 @@
-"""What a choice offers of a person or a customer: two values, not a whole row, since lists offer hundreds of them."""
+"""Options of a choice. They hold a few values instead of a whole row, because a list may offer hundreds of them."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,14 @@ from portal.database import current
 
 
 class Offered(NamedTuple):
-    """An id and what to call it."""
+    """Describe an option: its id and its label."""
 
     id: int
     name: str
 
 
 class Known(NamedTuple):
-    """The same in a filter, which also offers who has ended, and calls them so."""
+    """Describe an option of a filter, which also offers who or what has ended; the label then says so."""
 
     id: int
     name: str
@@ -21,10 +21,10 @@ class Known(NamedTuple):
 
 
 async def offered(query: str, *values: int) -> list[Offered]:
-    """Return the rows (id, name) of a query with these parameters."""
+    """Return the rows (id, name) of a query with these parameters as options."""
     return [Offered(*row) for row in await current().fetch(query, *values)]
 
 
 async def known(query: str) -> list[Known]:
-    """Return the rows (id, name, whether they have ended) of a query."""
+    """Return the rows (id, name, has ended) of a query as options of a filter."""
     return [Known(id, f"{name} (ended)" if ended else name, ended) for id, name, ended in await current().fetch(query)]

@@ -1,6 +1,7 @@
-"""Passwords: how they are kept (argon2id, R1, R2) and which are refused (R3, R4).
+"""Passwords: how they are hashed (argon2id, R1, R2) and which are refused (R3, R4).
 
-Hashing takes about 43 ms and 19 MiB. It runs in a thread, at most two at once in a process, so that a crowd at the door stops nobody inside.
+Hashing takes about 43 ms and 19 MiB. It runs in threads, at most two at once per process, so that many sign-ins at
+once do not slow down everybody else's requests.
 """
 
 import asyncio
@@ -20,34 +21,34 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from portal.errors import Invalid, Unavailable
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-"""The parameters stand in each hash; one made with others is renewed at the next sign-in."""
+"""Each hash contains its parameters. A hash with other parameters is renewed when its owner signs in."""
 
 LEAST, MOST = 12, 128
-"""Length in characters. Nothing is cut off: a longer one is refused when it is chosen and never fits when it is tried."""
+"""The allowed number of characters. Nothing is truncated: a longer password is refused, and never matches."""
 
 AT_ONCE = 2
 QUEUE_SECONDS = 10.0
-"""How long somebody waits for their turn before the portal says that it is busy."""
+"""How long a request waits for a hashing slot before the portal answers that it is busy."""
 
 _slots: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Whose password was typed or chosen. `mark` is another one for each password, and tells nothing of it."""
+    """Describe whose password was proved. `mark` changes with the password and reveals nothing of it."""
 
     credential_id: int
     mark: str
 
 
 def mark_of(password_hash: str) -> str:
-    """See `Proven`."""
+    """Return the `mark` of `Proven` for a password hash."""
     return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
 
 @contextlib.asynccontextmanager
 async def slot() -> AsyncIterator[None]:
-    """One of the two places at which a password may be worked on. Raises `Unavailable` after `QUEUE_SECONDS`."""
+    """Hold one of the two hashing slots. Raise `Unavailable` if none is free within `QUEUE_SECONDS`."""
     semaphore = _slots.setdefault(asyncio.get_running_loop(), Semaphore(AT_ONCE))
     try:
         await asyncio.wait_for(semaphore.acquire(), QUEUE_SECONDS)
@@ -60,13 +61,13 @@ async def slot() -> AsyncIterator[None]:
 
 
 async def hashed(password: str) -> str:
-    """The argon2id hash to store, with its parameters and its own salt."""
+    """Return the argon2id hash of a password. It contains its parameters and a random salt."""
     async with slot():
         return await asyncio.to_thread(HASHER.hash, _plain(password))
 
 
 async def chosen(password: str, known: Iterable[str]) -> str:
-    """The hash of a password that somebody chose. Raises `Invalid` by the field `password` for one that `refuse_weak` refuses."""
+    """Return the hash of a new password. Raise `Invalid` at the field `password` for one that `refuse_weak` refuses."""
     try:
         refuse_weak(password, known)
     except ValueError as refusal:
@@ -75,9 +76,10 @@ async def chosen(password: str, known: Iterable[str]) -> str:
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Whether the password belongs to the hash. Call it in a thread, inside of a `slot()`.
+    """Return whether the password matches the hash. Call it in a thread, inside of a `slot()`.
 
-    Without a hash the same work is done on nobody's, and the answer is no: the time tells nothing (R5).
+    Without a hash, a dummy hash is checked and the answer is False, so that the response time does not reveal whether
+    an account exists (R5).
     """
     known = password_hash if password_hash else _nobodys_hash()
     try:
@@ -88,14 +90,15 @@ def matches(password_hash: str | None, password: str) -> bool:
 
 
 def renewed(password_hash: str, password: str) -> str | None:
-    """A new hash of a password that matches, where the stored one has other parameters than today's (R1); else None."""
+    """Return a new hash of a password that matches, if the stored hash has outdated parameters (R1), otherwise None."""
     return HASHER.hash(_plain(password)) if HASHER.check_needs_rehash(password_hash) else None
 
 
 def refuse_weak(password: str, known: Iterable[str]) -> None:
     """Raise ValueError with one sentence for a password that is too short, too long or easy to guess (R3, R4).
 
-    `known`: what a stranger would try first for this person, such as their name, their address, the companies' names.
+    `known` holds what a stranger would try first for this person, such as their name, their mail address and the
+    companies' names.
     """
     length = _length(password)
     if length < LEAST:
@@ -108,23 +111,26 @@ def refuse_weak(password: str, known: Iterable[str]) -> None:
 
 
 def _length(password: str) -> int:
+    """Return the number of characters, in which a letter counts once however a keyboard sends it."""
     return len(unicodedata.normalize("NFC", password))
 
 
 def _plain(password: str) -> bytes:
-    # The same letter is typed as one character on one keyboard and as two on another.
+    """Return the bytes to hash, in Unicode form NFC."""
+    # Keyboards differ: one sends a letter as a single code point, another as two.
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 
 @cache
 def _nobodys_hash() -> str:
+    """Return the dummy hash that is checked where there is no account."""
     return HASHER.hash(b"nobody")
 
 
-_nobodys_hash()  # now, so that the first try of a stranger takes as long as any other
+_nobodys_hash()  # Computed at import, so that the first attempt by a stranger takes as long as every other one.
 
 _LEAST_UNGUESSED = 5
-"""So many different characters must be left when everything that guessers try first is taken out."""
+"""The number of different characters that must remain when everything that guessers try first is removed."""
 
 _GUESSED_FIRST = """
 password passwort passwd passphrase motdepasse contrasena parola senha wachtwoord haslo secret geheim letmein letmeinnow welcome willkommen
@@ -155,13 +161,17 @@ _LOOKALIKES = str.maketrans("@4301!|5$7+8", "aaeoiiisstt" + "b")
 
 
 def _unguessed(password: str, words: set[str]) -> int:
-    """How many different characters remain of the password, whichever way it is read, without words and runs that come first to mind."""
+    """Return how many different characters remain when common words, `words` and runs such as "abcd" are removed.
+
+    Both the password and its reading without lookalikes ("4" for "a") are examined; the smaller number counts.
+    """
     lower = unicodedata.normalize("NFKC", password).lower()
     guessed = sorted({*_GUESSED_FIRST, *words}, key=len, reverse=True)
     return min(len(set(_without(reading, guessed))) for reading in (lower, lower.translate(_LOOKALIKES)))
 
 
 def _without(text: str, guessed: list[str]) -> str:
+    """Return the text without guessed words, years, runs of keys or letters, repetitions and spaces."""
     for word in guessed:
         text = text.replace(word, " ")
     text = re.sub(r"(19|20)\d\d", " ", text)

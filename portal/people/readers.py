@@ -1,4 +1,4 @@
-"""Who is signed in: what every look-up starts from (`visible_to(reader)`), and what the database's policies compare with."""
+"""Readers: whoever is signed in. Queries start from one (`visible_to(reader)`), and row-level security checks it."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class ContactReader:
-    """A contact of a customer, with the rights that the customer gave."""
+    """Describe a signed-in contact of a customer, with the rights that the customer gave them."""
 
     id: int
     credential_id: int
@@ -31,7 +31,7 @@ class ContactReader:
 
 @dataclass(frozen=True, slots=True)
 class AgentReader:
-    """An agent; managers and admins are agents who may do more."""
+    """Describe a signed-in agent. Managers and admins are agents with more rights."""
 
     id: int
     credential_id: int
@@ -61,7 +61,7 @@ class AgentReader:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The portal itself: the worker, the command line, set-up. Sees what agents see and is no person."""
+    """Stand for the portal itself (worker, command line, set-up). It sees what agents see and is no person."""
 
     database_role = "portal_agent"
     customer_id = None
