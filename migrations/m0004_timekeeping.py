@@ -1,4 +1,4 @@
-"""What was worked."""
+"""Create time entries."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -27,14 +27,14 @@ create table time_entry (
   state text not null check (state in ('draft', 'submitted', 'approved', 'rejected')),
   version int not null default 1 check (version > 0),
   created_at timestamptz not null,
-  -- The author's window (S2.21, C5) counts from here: creation, or the rejection that reopened it.
+  -- The time in which the author may edit the entry starts here: at its creation, or at the rejection that reopened it (S2.21, C5).
   window_from timestamptz not null,
   submitted_at timestamptz,
   unique (id, agent_id),
   unique (customer_id, id),
   foreign key (customer_id, case_id) references cases (customer_id, id),
   foreign key (customer_id, service_id) references service (customer_id, id),
-  -- General time has no customer and is never billable; what is charged needs a service.
+  -- General time has no customer and is never billable. Time that is charged needs a service.
   check (case_id is null or customer_id is not null),
   check (service_id is null or customer_id is not null),
   check (billing = 'not_billable' or service_id is not null),
@@ -48,7 +48,7 @@ create index time_entry_waiting on time_entry (agent_id, work_date) where state 
 create index time_entry_unapproved on time_entry (customer_id, work_date) where state <> 'approved';
 create index on time_entry (customer_id, case_id);
 create index on time_entry (customer_id, service_id);
--- Contacts have no right here at all: what they may read of it is copied onto their documents (D57).
+-- Contacts have no grant on this table: what they may read of it is copied onto their documents (D57).
 alter table time_entry enable row level security;
 create policy agents on time_entry to portal_agent using (true) with check (true);
 grant select, insert, update, delete on time_entry to portal_agent;

@@ -1,4 +1,4 @@
-"""What the feed of a case and a form sent twice need of time entries."""
+"""Index time entries for the feed of a case, and add the form key that makes logging time idempotent."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -9,9 +9,9 @@ VERSION = "1.38.0"
 DESCRIPTION = "time entries by when they were logged, form keys"
 
 SQL = """
--- The feed shows entries by when they were logged; a case may have thousands (S1.12).
+-- The feed sorts entries by when they were logged, and a case may have thousands (S1.12).
 create index time_entry_logged on time_entry (case_id, created_at desc, id desc);
--- The key of the form that an entry came from, so that one form makes one entry however often it is sent.
+-- The key of the form that an entry came from. It makes logging idempotent: a form that is sent twice makes one entry.
 alter table time_entry add column form_key uuid unique;
 """
 

@@ -1,4 +1,4 @@
-"""What a form sent twice needs of messages, and what the case page reads of them."""
+"""Add the form key that makes sending a message idempotent, and let the case page read what it needs of it."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -9,7 +9,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "messages' form keys"
 
 SQL = """
--- The key of the form that a message came from, so that one form makes one message however often it is sent. It is its author's alone.
+-- The key of the form that a message came from: a form that is sent twice makes one message. Only the author may read it.
 alter table message add column form_key uuid;
 create unique index message_form on message (form_key, contact_id, agent_id) nulls not distinct where form_key is not null;
 """

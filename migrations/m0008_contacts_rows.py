@@ -1,4 +1,4 @@
-"""What contacts write bears their own name, whatever the code says: the second net under the verbs (R24)."""
+"""Let contacts write rows in their own name only, whatever the code says (R24)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

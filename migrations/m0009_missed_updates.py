@@ -1,4 +1,4 @@
-"""What a page missed between its rendering and the opening of its stream can be asked for, exactly and by its reader alone."""
+"""Record in the outbox which transaction wrote each row, so that a page can ask what changed since its rendering."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -8,7 +8,7 @@ ID = "2026-11-26T0009"
 VERSION = "1.38.0"
 DESCRIPTION = "the outbox knows its transactions"
 
-# Rows from before have the id of this migration's transaction: no page that is open then misses them.
+# Existing rows get the id of this migration's transaction, so that no page that is open meanwhile misses them.
 SQL = """
 alter table outbox add column transaction_id xid8 not null default pg_current_xact_id();
 create index on outbox (transaction_id);

@@ -1,4 +1,4 @@
-"""What a check asks must be found while a dump is restored, which runs without a search path (R95)."""
+"""Bind `is_money()` to the function that it calls, because a dump is restored without a search path (R95)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -8,7 +8,7 @@ ID = "2026-11-26T0010"
 VERSION = "1.38.0"
 DESCRIPTION = "dumps can be restored"
 
-# A body that is no string is bound to what it names when it is made.
+# A function body that is not a string is bound to the functions it names when it is created.
 SQL = """
 create or replace function is_money(amount numeric, currency char(3)) returns boolean immutable parallel safe
 return amount is null or scale(trim_scale(amount)) <= currency_digits(currency);

@@ -1,4 +1,4 @@
-"""Second factors, and when somebody last showed that it is they who sit there (R9, R10, R17, R20)."""
+"""Create the second factors, and record when somebody last proved who they are (R9, R10, R17, R20)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -14,7 +14,7 @@ alter table session
   add factor text check (factor in ('authenticator', 'recovery_code', 'passkey'));
 update session set confirmed_at = created_at;
 
--- A contact sees their own sessions; agents' pages show whether somebody is signed in.
+-- Contacts see their own sessions. Agents see whether somebody is signed in.
 alter table session enable row level security;
 create policy sign_in on session to portal_app using (true) with check (true);
 create policy agents on session to portal_agent using (true) with check (true);
@@ -46,7 +46,7 @@ create table passkey (
 );
 create index on passkey (credential_id);
 
--- Only the sign-in role checks and changes them; the others see that they are there, never what a code is checked against.
+-- Only the sign-in role reads and changes the secrets. Other roles see that factors exist, but not what a code is checked against.
 do $$ declare name text; begin
   foreach name in array array['authenticator', 'recovery_code', 'passkey'] loop
     execute format('alter table %I enable row level security', name);

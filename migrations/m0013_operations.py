@@ -1,4 +1,4 @@
-"""The page of the system's state reads which migrations ran."""
+"""Let the operations page read which migrations have run."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Links by which somebody who forgot their password chooses a new one stand beside invitations (R7)."""
+"""Add password resets to the table of invitations: links by which somebody sets a new password (R7)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -9,7 +9,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "password resets"
 
 SQL = """
--- The default stays: the release of before does not give it (R96).
+-- The column keeps its default, because the previous release inserts rows without it (R96).
 alter table invitation add kind text not null default 'invitation' check (kind in ('invitation', 'reset'));
 """
 

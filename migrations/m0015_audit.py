@@ -1,4 +1,4 @@
-"""Who changed what of people's access, prices, our company, submitted time and documents: written by the database itself (R89, R90)."""
+"""Record changes to access, prices, the company, submitted time and documents by triggers (R89, R90)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -22,14 +22,14 @@ create table audit (
 create index on audit (subject_id, what);
 create trigger append_only before update or delete on audit for each row execute function refuse_change();
 
--- What is somebody's name, or opens something, is told to have changed and not repeated (D58); everything else from what to what.
+-- Whether the audit may repeat a column's values. Names and secrets are recorded as changed, without old and new value (D58).
 create function is_told(name text) returns boolean immutable parallel safe language sql as $$
   select name <> all (array['name', 'legal_name', 'email', 'phone', 'street', 'postcode', 'city', 'vat_id', 'bank_name', 'iban', 'bic',
     'external_comment', 'description', 'order_reference', 'password_hash', 'token_hash', 'secret', 'last_step', 'handle', 'public_key',
     'sign_count', 'browser', 'last_used_at', 'parties'])
 $$;
 
--- It belongs to the owner, so that the app's roles can neither leave it out nor write what did not happen.
+-- The trigger runs as the owner, so that the app's roles can neither skip it nor write rows of their own.
 create function record_change() returns trigger security definer set search_path = public, pg_temp language plpgsql as $$
 declare
   was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
@@ -44,7 +44,7 @@ begin
     return null;
   end if;
   insert into audit (credential_id, address, request, what, subject_id, changes) values (
-    -- who signs in is nobody until then
+    -- during a sign-in there is no credential yet
     coalesce(nullif(nullif(current_setting('app.credential', true), ''), '0')::bigint,
              case when tg_table_name = 'session' and tg_op = 'INSERT' then (becomes ->> 'credential_id')::bigint end),
     coalesce(current_setting('app.address', true), ''), coalesce(current_setting('app.request', true), ''),

@@ -1,4 +1,4 @@
-"""Which document was handed out as a file, and to whom (R89); mail that is enqueued by the sign-in role."""
+"""Record who downloaded which document (R89), and let the sign-in role enqueue mail."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -9,7 +9,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "exports"
 
 SQL = """
--- A reading changes no row that a trigger could see, so the app says it by this function, which can say nothing else.
+-- A download changes no row, so no trigger sees it. The app records it through this function, which can record nothing else.
 create function record_export(subject text, subject_id bigint, kind text) returns void
 security definer set search_path = public, pg_temp language plpgsql as $$
 begin
@@ -24,7 +24,7 @@ end $$;
 revoke execute on function record_export from public;
 grant execute on function record_export to portal_agent, portal_contact;
 
--- Whoever changes a password is nobody yet, and the mail that tells its owner is enqueued with the change.
+-- Whoever sets a password by a link has no session. The mail that tells the owner is enqueued in the same transaction.
 grant select (id, entrypoint, priority, dedupe_key), insert on pgqueuer to portal_app;
 grant insert on pgqueuer_log to portal_app;
 grant usage on sequence pgqueuer_id_seq, pgqueuer_log_id_seq to portal_app;
@@ -43,7 +43,7 @@ begin
     return null;
   end if;
   insert into audit (credential_id, address, request, what, subject_id, changes) values (
-    -- who signs in is nobody until then, or somebody else, whose session this one replaces
+    -- during a sign-in there is no credential yet, or that of an earlier session, which this one replaces
     coalesce(case when tg_table_name = 'session' and tg_op = 'INSERT' then (becomes ->> 'credential_id')::bigint end,
              nullif(nullif(current_setting('app.credential', true), ''), '0')::bigint),
     coalesce(current_setting('app.address', true), ''), coalesce(current_setting('app.request', true), ''),

@@ -1,4 +1,4 @@
-"""Counting a customer's open cases reads an index and no row."""
+"""Index open cases by customer, so that counting them reads no rows."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

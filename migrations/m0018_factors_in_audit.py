@@ -1,4 +1,4 @@
-"""Second factors in the audit: not each use of one, but each that is another one, and new recovery codes (R89)."""
+"""Record in the audit when second factors or recovery codes are added, replaced or removed, not each use (R89)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -9,7 +9,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "factors in audit"
 
 SQL = """
--- Each use counts up `last_step` and `sign_count`: among a line for each sign-in nobody would see the one that replaced the secret.
+-- Each use changes `last_step` or `sign_count`. A row for each sign-in would hide the one row that tells of a replaced secret.
 drop trigger recorded on authenticator;
 create trigger recorded after insert or delete on authenticator for each row execute function record_change();
 create trigger recorded_change after update on authenticator for each row
@@ -19,7 +19,7 @@ create trigger recorded after insert or delete on passkey for each row execute f
 create trigger recorded_change after update on passkey for each row
   when ((old.name, old.handle, old.public_key) is distinct from (new.name, new.handle, new.public_key)) execute function record_change();
 
--- Ten codes are made at once: one line says how many.
+-- Ten codes are made at once, so one row records how many.
 create function record_codes() returns trigger security definer set search_path = public, pg_temp language plpgsql as $$
 begin
   insert into audit (credential_id, address, request, what, subject_id, changes)

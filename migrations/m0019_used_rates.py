@@ -1,4 +1,4 @@
-"""Whether time was approved at a rate, without reading all approvals: the list of rates asks it, and so does the removal of one."""
+"""Index approvals by their rate, so that the list of rates learns quickly which ones have been used."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""The VAT rate of the company, which is filled in where a VAT rate is typed."""
+"""Add the company's usual VAT rate, with which forms are filled in."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""The logo of the company, as a PNG that we made."""
+"""Add the company's logo, as a PNG that the portal rendered."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -15,7 +15,7 @@ create table logo (
   sha256 bytea not null check (sha256 = sha256(png))
 );
 grant select, insert, update, delete on logo to portal_agent;
--- The sign-in page shows it to everybody.
+-- The sign-in page shows the logo to everybody.
 grant select on logo to portal_contact, portal_app;
 """
 

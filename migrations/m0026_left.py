@@ -1,4 +1,4 @@
-"""An open case is never with an agent who has left, whoever opens it again."""
+"""Unassign a case that is reopened while its agent has left."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -9,8 +9,8 @@ VERSION = "1.38.0"
 DESCRIPTION = "open cases of agents who left are nobody's"
 
 SQL = """
--- Contacts may not write `agent_id`, and a reply of theirs opens a case that an agent left behind: so the database takes it off itself, and
--- writes into the log why. The share lock makes an ending that runs at the same moment wait, or this statement for it.
+-- A contact's reply can reopen a case whose agent has left, but contacts may not write `agent_id`. So the trigger unassigns the case and
+-- writes the reason into its log. The share lock makes this statement and an ending at the same moment run one after the other.
 create function release_case_of_who_left() returns trigger security definer set search_path = public, pg_temp language plpgsql as $$
 declare holder record;
 begin
@@ -27,7 +27,7 @@ begin
 end $$;
 create trigger released_by_who_left before insert or update of status, agent_id on cases
   for each row execute function release_case_of_who_left();
--- A contact's page names no agent who has left as the one who waits for an answer.
+-- A contact's page does not name an agent who has left as the one who waits for an answer.
 grant select (ended_at) on agent to portal_contact;
 update cases set agent_id = agent_id where agent_id is not null and status not in ('resolved', 'closed');
 """

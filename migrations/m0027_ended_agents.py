@@ -1,4 +1,4 @@
-"""When an agent ends, whatever ends them, their open cases are nobody's unless they were handed over by then."""
+"""Unassign the open cases of an agent who leaves, unless they were handed over by the end of the transaction."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -14,7 +14,7 @@ begin
   update cases set agent_id = agent_id where agent_id = new.id and status not in ('resolved', 'closed');
   return null;
 end $$;
--- Deferred to the commit, so that the verb can name a successor first.
+-- The trigger is deferred to the commit, so that the verb can name a successor first.
 create constraint trigger releases_cases after update of ended_at on agent deferrable initially deferred
   for each row when (new.ended_at is not null) execute function release_cases_of_who_left();
 """

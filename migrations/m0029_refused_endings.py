@@ -1,4 +1,4 @@
-"""The endings of files that an admin refuses beside those of executables (R56)."""
+"""Create the list of further file name extensions that admins refuse, beside those of executables (R56)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -12,7 +12,7 @@ SQL = """
 create table refused_ending (
   ending text primary key check (ending ~ '^[a-z0-9_+~-]{1,16}$')
 );
--- The form's files are checked before its person is known to the database, by the sign-in role.
+-- The sign-in role reads the list, because files are checked before the transaction knows who sent the form.
 grant select on refused_ending to portal_app;
 grant select, insert, delete on refused_ending to portal_agent;
 create trigger recorded after insert or delete on refused_ending for each row execute function record_change();

@@ -1,4 +1,4 @@
-"""Names and subjects as people compare them, without accents and capital letters: what lists sort by and searches look in."""
+"""Add `folded()`, the form of a text without accents and case, by which lists are sorted and searched."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -9,8 +9,8 @@ VERSION = "1.38.0"
 DESCRIPTION = "folding"
 
 SQL = r"""
--- The embedded server has neither ICU nor unaccent. Not strict, so that the planner can put the expression itself into a query; words of
--- ASCII alone, which most are, take the short way.
+-- The embedded server has neither ICU nor unaccent. The function is not strict, so that the planner can inline it. Most texts are pure
+-- ASCII; they take the first, short branch.
 create function folded(words text) returns text immutable parallel safe language sql as $$
   select case when octet_length(words) = length(words) then lower(words)
     else replace(replace(replace(replace(translate(
@@ -18,7 +18,7 @@ create function folded(words text) returns text immutable parallel safe language
       'øđłðħı', 'odldhi'), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th') end
 $$;
 
--- Searched among all cases at once, so that it is kept.
+-- The search runs over all cases at once, so the folded subject is a stored column.
 alter table cases add column subject_folded text not null generated always as (folded(subject)) stored;
 """
 

@@ -1,4 +1,4 @@
-"""Mail addresses have one spelling (portal/mailboxes.py): the database holds no other, so that two accounts never share a mailbox."""
+"""Refuse mail addresses in other than canonical spelling (portal/mailboxes.py): two accounts never share a mailbox."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

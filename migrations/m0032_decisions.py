@@ -1,4 +1,4 @@
-"""Approvals that were given together can be taken back together; lists of waiting time cost what they show."""
+"""Record which approvals were given together, so that they can be undone together, and index waiting time."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -9,18 +9,18 @@ VERSION = "1.38.0"
 DESCRIPTION = "approvals given together, indexes for waiting time"
 
 SQL = """
--- What one manager approved in one step shares its `decision`; approvals of before stand alone.
+-- Approvals that a manager gave in one step share a `decision`. Earlier approvals have none.
 alter table approval add column decision uuid not null default gen_random_uuid();
 alter table approval alter column decision drop default;
 create index on approval (decision);
 create index approval_latest on approval (approved_at desc, id desc) where withdrawn_at is null;
 
--- Counts and sums of what waits are read from the index alone, and a page of it is a range of one agent's part.
+-- Counts and sums of waiting time are read from the index alone, and one page of it is one range of the index.
 drop index time_entry_waiting;
 create index time_entry_waiting on time_entry (agent_id, work_date desc, id desc)
   include (state, customer_id, billable_minutes) where state in ('draft', 'submitted');
 
--- "Same text as an earlier entry": found without reading all time of the case.
+-- Finds an entry with the same text as an earlier one without reading all time of the case.
 create index time_entry_same_text on time_entry (case_id, agent_id, md5(external_comment))
   where case_id is not null and external_comment <> '';
 """

@@ -1,4 +1,4 @@
-"""What somebody else changed in an agent's time, so that its author reads what was, what is and who did it."""
+"""Record what somebody else changed in an agent's time, so that the agent sees who changed which values."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -14,12 +14,12 @@ create table time_change (
   entry_id bigint not null references time_entry on delete cascade,
   changed_by_id bigint not null references agent,
   changed_at timestamptz not null,
-  -- By column: what it was and what it is; a service by its name of then.
+  -- By column: the old and the new value. A service is recorded by the name that it had then.
   columns jsonb not null check (columns <> '{}')
 );
 create index on time_change (entry_id, id);
 create index on time_change (changed_by_id);
--- Like the entries themselves nothing for contacts; nobody alters or deletes a row.
+-- As with time entries, contacts have no grant. Nobody can change or delete a row.
 alter table time_change enable row level security;
 create policy agents on time_change to portal_agent using (true) with check (true);
 grant select, insert on time_change to portal_agent;

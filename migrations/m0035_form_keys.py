@@ -1,4 +1,4 @@
-"""A form's key is unique for whoever sent the form, which is how it is looked up."""
+"""Make form keys unique per author, because that is how they are looked up."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""The agents' role neither reads nor changes password hashes and token hashes, and has no right on these tables that it does not use."""
+"""Take the right to read and change password and token hashes, and all unused rights, from the agents' role."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -9,7 +9,7 @@ VERSION = "1.38.0"
 DESCRIPTION = "secrets are the sign-in role's alone"
 
 SQL = """
--- Whether somebody has a password, for roles that may not read its hash.
+-- Whether somebody has a password, for roles that may not read the hash.
 alter table credential add has_password boolean not null generated always as (password_hash is not null) stored;
 
 revoke all on credential, session, invitation, attempt from portal_agent;
@@ -20,17 +20,17 @@ grant select (id, credential_id, created_at, last_used_at, confirmed_at, ended_a
 grant select (id, kind, credential_id, created_at, expires_at, ended_at),
   insert (kind, token_hash, credential_id, created_at, expires_at), update (ended_at) on invitation to portal_agent;
 
--- The sign-in role opens and closes no account: it sets passwords.
+-- The sign-in role sets passwords, but can neither create nor delete an account.
 revoke insert, update on credential from portal_app;
 grant update (password_hash) on credential to portal_app;
 
--- Agents invite; only whoever gave their address at the door gets a reset.
+-- Agents create invitations. A reset is created only for somebody who typed their mail address on the sign-in pages.
 alter table invitation enable row level security;
 create policy sign_in on invitation to portal_app using (true) with check (true);
 create policy agents on invitation to portal_agent using (true) with check (true);
 create policy only_invitations on invitation as restrictive for insert to portal_agent with check (kind = 'invitation');
 
--- What has ended opens nothing again, whoever writes it.
+-- A link that has ended cannot be made valid again by any role.
 create function keep_ended() returns trigger language plpgsql as $$
 begin
   raise exception 'what has ended stays ended' using errcode = 'integrity_constraint_violation';
@@ -40,7 +40,7 @@ create trigger stays_ended before update on session for each row
 create trigger stays_ended before update on invitation for each row
   when (old.ended_at is not null and new.ended_at is distinct from old.ended_at) execute function keep_ended();
 
--- The command line creates an administrator with a password in one transaction, as the agents' role. A password that is there stays.
+-- The command line creates an admin with a password in one transaction, as the agents' role. It cannot replace a password.
 create function set_first_password(credential_id bigint, hash text) returns void
 security definer set search_path = public, pg_temp language sql as $$
   update credential set password_hash = hash where id = credential_id and password_hash is null
@@ -48,7 +48,7 @@ $$;
 revoke execute on function set_first_password from public;
 grant execute on function set_first_password to portal_agent;
 
--- Drafts are written by the sign-in role, and read by those who typed them.
+-- The sign-in role writes drafts, and their owners read them.
 revoke insert, update, delete on draft from portal_agent, portal_contact;
 """
 

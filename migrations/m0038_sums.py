@@ -1,4 +1,4 @@
-"""Bounds for what many rows come to: positions beyond 32,767, and a reason for time that no document can hold."""
+"""Allow line positions beyond 32,767, and add the reason for time that is too much for one document."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""A run keeps what it could not bill, with the sentence that says why."""
+"""Record what a billing run could not bill, with a sentence that says why."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

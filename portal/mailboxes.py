@@ -1,4 +1,4 @@
-"""The one spelling of a mail address: it is stored, found, invited, mailed and counted by it, whatever spelling somebody types."""
+"""The canonical spelling of mail addresses, by which they are stored, looked up and counted, whatever was typed."""
 
 import unicodedata
 
@@ -7,21 +7,22 @@ import idna
 from email_validator import EmailNotValidError, validate_email
 
 LONGEST = 254
-"""Characters of an address (RFC 5321, 4.5.3.1.3)."""
+"""The most characters of a mail address (RFC 5321, 4.5.3.1.3)."""
 _SENTENCE = "Write one e-mail address, such as name@company.example."
 _JOINERS = "\u200c\u200d"
 _LETTERS = idna.idnadata.codepoint_classes["PVALID"]
-"""What a domain name may have, too: letters, marks and digits that can be seen, of all scripts."""
+"""The code points that IDNA allows in domain names. They are the only non-ASCII ones accepted before the @ too."""
 
 # An intranet may use names such as `company.local`, and the demo uses `.example`.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def canonical(text: str) -> str:
-    """Return an address such as `uwe@grün.example` in small letters, with its domain in Unicode, as NFC.
+    """Return a mail address in canonical spelling: lower case, NFC, its domain in Unicode, such as `uwe@grün.example`.
 
-    Invisible characters are dropped, fullwidth ones (`．`) become ordinary, and `xn--` domains are decoded. Joiners are refused, because they
-    are part of a few domain names and of no mailbox. Raises ValueError with a sentence for the field.
+    Invisible characters are dropped, fullwidth characters (`．`) become ordinary ones, and `xn--` domains are decoded.
+    Joiners are refused: a few domain names contain them, but no mailbox does. Raise ValueError with a sentence for the
+    field.
     """
     typed = unicodedata.normalize("NFKC", text[: 2 * LONGEST])
     seen = "".join(sign for sign in typed if not _is_invisible(sign)).strip()
@@ -39,9 +40,10 @@ def _is_invisible(sign: str) -> bool:
 
 
 def for_mail(address: str) -> str:
-    """Return an address with its domain in ASCII (`xn--`), as every mail server takes it. Raises ValueError for one that is none.
+    """Return a mail address with its domain in ASCII (`xn--`), which every mail server accepts.
 
-    Letters before the @ have no other spelling; a server that does not take them (SMTPUTF8) refuses the mail.
+    Letters before the @ have no ASCII form; a server without SMTPUTF8 refuses such mail. Raise ValueError for text
+    that is not a mail address.
     """
     checked = _checked(address)
     return f"{checked.local_part}@{checked.ascii_domain}"

@@ -1,21 +1,21 @@
-"""The one rule for what nobody sees in a text: joiners inside words and emoji stay, everything else that is invisible goes (R54)."""
+"""The one rule for invisible characters in texts: joiners inside words and emoji stay, all others are dropped (R54)."""
 
 import re
 import unicodedata
 
 _FLAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
-"""The flag of a region, such as Scotland's: a black flag and its code in invisible tags."""
+"""The flag of a region, such as Scotland: a black flag followed by its code in invisible tag characters."""
 _JOINER = re.compile("[\u200c\u200d]")
 _FILLERS = set("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Letters and marks by their category that show nothing."""
+"""Characters that Unicode classifies as letters or marks, but that show nothing."""
 _KEPT = set("\n\t\u200c\u200d")
 
 
 def visible(text: str) -> str:
-    """Return the text without control characters, marks that turn the order of letters around, and other invisible ones.
+    """Return the text without control characters, bidirectional controls and other invisible characters.
 
-    Line ends and tabs stay, other blanks become spaces. ZWNJ and ZWJ stay between letters, marks and pictures, where they decide how a word
-    or an emoji looks. Cleaning twice changes nothing.
+    Line breaks and tabs stay; other whitespace becomes spaces. ZWNJ and ZWJ stay between letters, marks and emoji,
+    where they decide how a word or an emoji looks. Idempotent: a second call changes nothing.
     """
     if text.isprintable() and _FILLERS.isdisjoint(text):
         return text
@@ -34,14 +34,20 @@ def _shown(letter: str) -> str:
 
 
 def _is_to_come(letter: str) -> bool:
-    """Return whether a later Unicode than Python's may show it, such as this year's emoji; what is reserved to be nothing is not shown."""
+    """Return whether a Unicode version later than Python's may define this character, such as a new emoji.
+
+    Noncharacters and code points reserved for invisible characters do not count.
+    """
     code = ord(letter)
     reserved = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF or code in range(0xE0000, 0xE1000)
     return unicodedata.category(letter) == "Cn" and not reserved and code not in (0x2065, *range(0xFFF0, 0xFFF9))
 
 
 def _joins(text: str, at: int) -> bool:
-    """Return whether the joiner at this place has something to join. One at the end of a word counts after a virama, as in Bengali."""
+    """Return whether the joiner at this position joins something.
+
+    At the end of a word it counts only after a virama, as in Bengali.
+    """
     before, after = text[at - 1 : at], text[at + 1 : at + 2]
     return _is_joined(before) and (_is_joined(after) or unicodedata.combining(before) == 9)
 

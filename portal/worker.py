@@ -23,7 +23,7 @@ from portal.database import transaction
 from portal.desk.files import attachments
 from portal.jobs import EACH_MINUTE
 from portal.people import sessions
-from portal.people.factors.told import Change
+from portal.people.factors.notices import FactorChange
 from portal.people.invitations import RESET_VALID
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
@@ -108,7 +108,7 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
 
     @letter(until=MAIL_KEPT)
     async def mail_factor_changed(ids: Ids, at: datetime) -> EmailMessage | None:
-        change, changed_at = cast("Change", ids["change"]), datetime.fromisoformat(str(ids["at"]))
+        change, changed_at = cast("FactorChange", ids["change"]), datetime.fromisoformat(str(ids["at"]))
         return await mail.factor_changed(int(ids["credential"]), change, changed_at, settings, at)
 
     @jobs.schedule(EACH_MINUTE, "* * * * *")

@@ -8,7 +8,7 @@ from typing import Any
 from portal.database import transaction
 from portal.mailboxes import for_mail
 from portal.people import invitations
-from portal.people.factors.told import Change
+from portal.people.factors.notices import FactorChange
 from portal.people.readers import Reader
 from portal.people.sessions import reader_of
 from portal.render import render
@@ -41,7 +41,7 @@ async def password_changed(
 
 
 async def factor_changed(
-    credential_id: int, change: Change, changed_at: datetime, settings: Settings, at: datetime
+    credential_id: int, change: FactorChange, changed_at: datetime, settings: Settings, at: datetime
 ) -> EmailMessage | None:
     """Return the mail that tells the owner of an account that its second factor was changed."""
     if (receiver := await _owner(credential_id)) is None:
@@ -52,7 +52,7 @@ async def factor_changed(
     )  # fmt: skip
 
 
-WHAT: dict[Change, str] = {
+WHAT: dict[FactorChange, str] = {
     "authenticator_added": "an authenticator app was set up",
     "authenticator_removed": "the authenticator app was removed",
     "passkey_added": "a passkey was added",

@@ -193,7 +193,10 @@ async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list
 
 
 async def of_person(credential_id: int) -> list[bytes]:
-    """Return the token hashes of a person's latest 20 sessions. Ended ones count, because an open page may belong to one."""
+    """Return the token hashes of a person's latest 20 sessions.
+
+    Ended ones count, because an open page may belong to one.
+    """
     rows = await current().fetch(
         "select token_hash from session where credential_id = $1 order by id desc limit 20", credential_id
     )

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from litestar import Request
 
 from portal.errors import Invalid
-from portal.people.factors.passkeys import Challenge, Place
+from portal.people.factors.passkeys import Challenge, RelyingParty
 from portal.sealing import Broken
 from portal.settings import LOOPBACK
 from portal.web.visit import visit_of
@@ -17,14 +17,15 @@ GOOD_FOR = timedelta(minutes=5)
 TOO_OLD = "This took longer than five minutes. Try again."
 
 
-def place_of(request: Request[Any, Any, Any]) -> Place | None:
+def relying_party_of(request: Request[Any, Any, Any]) -> RelyingParty | None:
     """What passkeys are bound to here; None where no browser takes one: at an address that is a number."""
     base = visit_of(request).settings.base_url
     url = urlsplit(base)
     if url.hostname not in LOOPBACK:
-        return Place(str(url.hostname), base)
+        return RelyingParty(str(url.hostname), base)
     host = request.headers.get("host", "")  # one of the allowed ones: the gate has seen to it
-    return Place("localhost", f"{url.scheme}://{host}") if urlsplit(f"//{host}").hostname == "localhost" else None
+    is_local = urlsplit(f"//{host}").hostname == "localhost"
+    return RelyingParty("localhost", f"{url.scheme}://{host}") if is_local else None
 
 
 def new_challenge(request: Request[Any, Any, Any], purpose: str, credential_id: int) -> tuple[bytes, str]:

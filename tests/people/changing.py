@@ -1,4 +1,4 @@
-"""A password changed by its owner, as the account page does it."""
+"""Change a password as the account page does."""
 
 from datetime import datetime
 

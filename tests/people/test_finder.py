@@ -1,4 +1,4 @@
-"""What is found by typing part of its name."""
+"""Test the finder, which searches rows by a part of their name."""
 
 import pytest
 
@@ -13,7 +13,7 @@ ROWS = Finder(
     "row",
     "select n as id, 'Row ' || n / 2 as name, n::text as about, n > 70 as is_last from generate_series(1, 75) as n",
 )
-"""Two rows of each name, and a few that come last."""
+"""Two rows of each name, and some that are listed last."""
 
 
 async def test_every_word_has_to_be_in_the_name(dsn: str) -> None:
@@ -52,7 +52,7 @@ async def test_all_rows_are_reached_page_by_page_and_each_once(dsn: str) -> None
 
 
 async def test_whoever_asks_sees_no_more_than_elsewhere(dsn: str) -> None:
-    """R22: the database's policies hold for a finder, too."""
+    """R22: row-level security holds for the finder too."""
     async with transaction(ADA, readonly=True):
         assert [row.id for row in (await CUSTOMERS.suggest("")).rows] == [ACME]
         assert await CUSTOMERS.named(GLOBEX) is None
@@ -69,7 +69,10 @@ async def test_whoever_asks_sees_no_more_than_elsewhere(dsn: str) -> None:
 async def test_an_id_counts_while_its_name_contains_what_is_typed(
     dsn: str, id: int | None, typed: str | None, expected: int | None
 ) -> None:
-    """Without script only the text changes, and the id of before is sent with it."""
+    """Without JavaScript a form sends the earlier id with a changed text.
+
+    The id counts only while its name contains the text.
+    """
     async with transaction(INES, readonly=True):
         found = await CUSTOMERS.find(id, typed)
     assert (found.id, found.problem) == (expected, "")

@@ -1,4 +1,4 @@
-"""Passwords: what is kept, what is refused."""
+"""Test how passwords are stored and which are refused."""
 
 import asyncio
 
@@ -11,12 +11,12 @@ KNOWN = ["Halden IT", "Halden IT GmbH", "Acme", "Ada Lindqvist", "ada@acme.examp
 
 
 async def test_a_hash_names_argon2id_and_its_parameters() -> None:
-    """R1"""
+    """R1: a stored hash names argon2id and its parameters."""
     assert (await hashed("correct horse battery staple")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 async def test_a_hash_of_other_parameters_is_renewed_and_a_present_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R1"""
+    """R1: a hash with outdated parameters is renewed, and a current one is not."""
     kept = await hashed("correct horse battery staple")
     assert renewed(kept, "correct horse battery staple") is None
     monkeypatch.setattr(passwords, "HASHER", passwords.PasswordHasher(time_cost=3, memory_cost=19456, parallelism=1))
@@ -27,7 +27,7 @@ async def test_a_hash_of_other_parameters_is_renewed_and_a_present_one_is_not(mo
 
 
 async def test_at_most_two_are_hashed_at_once() -> None:
-    """R2"""
+    """R2: at most two passwords are hashed at the same time."""
     working = most = 0
 
     async def work() -> None:
@@ -53,7 +53,7 @@ async def test_at_most_two_are_hashed_at_once() -> None:
     ],
 )
 async def test_any_characters_are_kept_without_a_cut(password: str) -> None:
-    """R3"""
+    """R3: a password may contain any characters, and all of them count."""
     refuse_weak(password, KNOWN)
     kept = await hashed(password)
     assert matches(kept, password)
@@ -63,7 +63,7 @@ async def test_any_characters_are_kept_without_a_cut(password: str) -> None:
 
 @pytest.mark.parametrize("length", [12, 64, 128])
 def test_lengths_from_12_to_128_are_taken(length: int) -> None:
-    """R3"""
+    """R3: passwords of 12 to 128 characters are accepted."""
     refuse_weak(("vq7 mzjt-klpw" * 10)[:length], KNOWN)
 
 
@@ -71,7 +71,7 @@ def test_lengths_from_12_to_128_are_taken(length: int) -> None:
     ("length", "sentence"), [(11, f"Use at least {LEAST} characters."), (129, "Use at most 128 characters.")]
 )
 def test_other_lengths_are_refused(length: int, sentence: str) -> None:
-    """R3"""
+    """R3: passwords with fewer than 12 or more than 128 characters are refused."""
     with pytest.raises(ValueError, match=sentence):
         refuse_weak(("vq7 mzjt-klpw" * 10)[:length], KNOWN)
 
@@ -84,7 +84,7 @@ def test_other_lengths_are_refused(length: int, sentence: str) -> None:
     HaldenIT2026! support-acme-1""".split(),
 )
 def test_what_guessers_try_first_is_refused(password: str) -> None:
-    """R4"""
+    """R4: passwords that guessers try first are refused."""
     with pytest.raises(ValueError, match="easy to guess"):
         refuse_weak(password, KNOWN)
 
@@ -94,18 +94,18 @@ def test_what_guessers_try_first_is_refused(password: str) -> None:
     ["correct horse battery staple", "gT5#vmQ2!xRz", "kettle-mauve-oxbow-17", "3f9a-b07c-d1e4-88c2", "739264810572"],
 )
 def test_what_is_hard_to_guess_is_taken(password: str) -> None:
-    """R3"""
+    """R3: passwords that are hard to guess are accepted."""
     refuse_weak(password, KNOWN)
 
 
 def test_the_same_word_typed_on_another_keyboard_matches() -> None:
-    """One character or two, it is the same letter."""
+    """A password matches whether a keyboard sends its letters as one code point or as two."""
     composed, decomposed = "schöne grüße 77", "scho\u0308ne gru\u0308ße 77"
     assert matches(passwords.HASHER.hash(passwords._plain(composed)), decomposed)
 
 
 async def test_a_password_whose_letters_are_typed_in_two_parts_opens_what_it_was_chosen_for() -> None:
-    """R3: what is chosen and what is tried are counted alike."""
+    """R3: the length of a password is counted in the same Unicode form when it is set and when it is tried."""
     letters = "vqz7mjtklpwxhbdf" * 7
     whole, parts = "é" * (128 - len(letters)) + letters, "e\u0301" * (128 - len(letters)) + letters
     assert len(parts) > MOST

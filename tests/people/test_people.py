@@ -1,4 +1,4 @@
-"""Customers, contacts, agents, departments: they are made, changed and ended, and what is wrong changes nothing."""
+"""Test customers, contacts, agents and departments: create, change, end, and refuse without any effect."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ TOM = AgentFacts(name="Tom Sand", email="tom@desk.example", department_id=str(SU
 
 
 def but(facts, **changes):
-    """The same facts with some fields typed otherwise."""
+    """Return the same facts with some fields changed."""
     return type(facts)(**{name: getattr(facts, name) for name in facts.__struct_fields__} | changes)
 
 
@@ -60,7 +60,7 @@ async def test_a_contact_sees_only_their_own_customer() -> None:
             await Customer.find(ACME, GIL)
         with pytest.raises(NotFound):
             await Contact.find(ADA.id, GIL)
-        # the second net: the database itself shows no other row
+        # Row-level security is the second net: the database itself returns no other customer's row.
         assert await current().fetchval("select count(*) from customer") == 1
         assert await current().fetchval("select count(*) from contact") == 1
 
@@ -74,7 +74,7 @@ async def test_the_list_is_searched_by_name_and_place_and_wildcards_are_text() -
 
 
 async def test_an_ended_customer_is_out_and_offered_no_more_until_it_is_taken_back() -> None:
-    """R12"""
+    """R12: contacts of a customer that has ended are signed out, and no form offers it until it is resumed."""
     async with transaction(NOOR):
         globex = await Customer.find(GLOBEX, NOOR)
         await globex.end(NOW)
@@ -120,14 +120,14 @@ async def test_an_address_belongs_to_one_person_in_whatever_case(taken: str) -> 
 
 
 async def test_a_contact_of_another_customer_is_not_found_through_this_one() -> None:
-    """R28"""
+    """R28: a contact is not found through another customer."""
     async with transaction(NOOR):
         with pytest.raises(NotFound):
             await Contact.find(GIL.id, NOOR, customer=ACME)
 
 
 async def test_an_ended_contact_is_signed_out_and_cannot_come_in() -> None:
-    """R12"""
+    """R12: the sessions of a contact who has ended are over, and they cannot sign in."""
     async with transaction(None):
         token = await sessions.begin(ALAN.credential_id, address="192.0.2.1", browser="", at=NOW)
     async with transaction(NOOR):
@@ -169,14 +169,14 @@ async def test_an_agent_with_mistakes_is_refused() -> None:
 
 
 async def test_the_last_admin_can_neither_end_nor_step_down() -> None:
-    """R31"""
+    """R31: the last admin can neither be ended nor be given a lower grade."""
     async with transaction(NOOR):
         noor = await Agent.find(NOOR.id)
         await refused(noor.change(but(await noor.facts(), grade="manager"), NOW), "grade")
         with pytest.raises(Conflict):
             await noor.end(NOW)
         await Agent.create(but(TOM, grade="admin"), NOW)
-        with pytest.raises(Conflict):  # who was only invited may never come
+        with pytest.raises(Conflict):  # an invited admin may never accept
             await noor.end(NOW)
     async with transaction(SYSTEM):
         await create_admin(name="Root", address="root@desk.example", password=PASSWORD, zone="UTC", at=NOW)
@@ -185,7 +185,7 @@ async def test_the_last_admin_can_neither_end_nor_step_down() -> None:
 
 
 async def test_a_changed_grade_holds_for_the_session_that_is_open() -> None:
-    """R33"""
+    """R33: a changed grade applies to sessions that are already open."""
     async with transaction(None):
         token = await sessions.begin(INES.credential_id, address="192.0.2.1", browser="", at=NOW)
     async with transaction(NOOR):
@@ -198,7 +198,7 @@ async def test_a_changed_grade_holds_for_the_session_that_is_open() -> None:
 
 
 async def test_who_has_nobody_to_approve_their_time_is_named() -> None:
-    """C10: nobody approves their own."""
+    """C10: agents cannot approve their own time, so those without anybody else to approve it are named."""
     async with transaction(NOOR):
         assert await without_approver() == []
         max_ = await Agent.find(MAX.id)
@@ -207,7 +207,7 @@ async def test_who_has_nobody_to_approve_their_time_is_named() -> None:
 
 
 async def test_a_designation_holds_for_the_departments_below() -> None:
-    """C10: as in billing, which asks the tree when it approves."""
+    """C10: a designation covers the departments below, as it does when billing approves time."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set ended_at = $1 where grade = 'admin'", NOW)
         below = await tx.fetchval("insert into department (name, parent_id) values ('Field', 1) returning id")
@@ -218,7 +218,7 @@ async def test_a_designation_holds_for_the_departments_below() -> None:
 
 
 async def test_the_first_admin_is_made_into_an_empty_database() -> None:
-    """R11"""
+    """R11: the command line creates the first admin in an empty database."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set ended_at = $1", NOW)
         with pytest.raises(Invalid) as refusal:
@@ -266,7 +266,7 @@ async def accepted(token: str, password: str = "kettle-mauve-oxbow-17", at=NOW) 
 
 
 async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> None:
-    """R7, R17"""
+    """R7, R17: an invitation sets the password once, and all sessions of the person end."""
     token = await invited()
     async with transaction(None) as tx:
         session = await sessions.begin(ADA.credential_id, address="192.0.2.1", browser="", at=NOW)
@@ -283,7 +283,7 @@ async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> No
 
 
 async def test_no_lock_waits_while_an_accepted_password_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R7: a colleague can invite anew meanwhile, and then the older link has ended."""
+    """R7: while a password is hashed, a colleague can send a new invitation, and the older link then fails."""
     token, hashed = await invited(), passwords.hashed
 
     async def invite_meanwhile(password: str) -> str:
@@ -298,7 +298,7 @@ async def test_no_lock_waits_while_an_accepted_password_is_hashed(monkeypatch: p
 
 
 async def test_an_invitation_ends_after_72_hours() -> None:
-    """R7"""
+    """R7: an invitation expires after 72 hours."""
     token = await invited()
     async with transaction(None):
         assert await invitations.find(token, NOW + timedelta(hours=71, minutes=59))
@@ -309,7 +309,7 @@ async def test_an_invitation_ends_after_72_hours() -> None:
 
 
 async def test_a_newer_invitation_ends_the_older() -> None:
-    """R7"""
+    """R7: a newer invitation ends the older one."""
     older, newer = await invited(), await invited()
     with pytest.raises(NotFound):
         await accepted(older)
@@ -317,7 +317,7 @@ async def test_a_newer_invitation_ends_the_older() -> None:
 
 
 async def test_a_changed_address_ends_the_invitation_that_went_to_the_old_one() -> None:
-    """R7"""
+    """R7: changing the mail address ends the invitation that was sent to the old one."""
     token = await invited()
     async with transaction(NOOR):
         ada = await Contact.find(ADA.id, NOOR)
@@ -328,7 +328,7 @@ async def test_a_changed_address_ends_the_invitation_that_went_to_the_old_one() 
 
 @pytest.mark.parametrize("token", ["", " ", "%20", "null", "A" * 43, "' or true --", "A" * 42 + "\0", "é" * 43])
 async def test_no_other_token_matches(token: str) -> None:
-    """R7"""
+    """R7: no other token is accepted."""
     await invited()
     with pytest.raises(NotFound) as refusal:
         await accepted(token)
@@ -337,7 +337,7 @@ async def test_no_other_token_matches(token: str) -> None:
 
 @pytest.mark.parametrize("password", ["short", "password1234", "halden-halden-1", "acme-lindqvist-1", "x" * 129])
 async def test_a_weak_password_is_refused_and_the_invitation_stays(password: str) -> None:
-    """R3, R4"""
+    """R3, R4: a weak password is refused, and the invitation stays valid."""
     token = await invited()
     with pytest.raises(Invalid) as refusal:
         await accepted(token, password)
@@ -346,7 +346,7 @@ async def test_a_weak_password_is_refused_and_the_invitation_stays(password: str
 
 
 async def test_who_has_ended_accepts_no_invitation() -> None:
-    """R12"""
+    """R12: a person whose access has ended cannot accept an invitation."""
     token = await invited(ALAN.credential_id)
     async with transaction(NOOR) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", NOW, ALAN.id)

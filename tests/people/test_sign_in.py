@@ -1,4 +1,4 @@
-"""The check of a password at the door."""
+"""Test how a mail address and a password are checked at sign-in."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ async def test_the_right_password_gives_the_credential() -> None:
 
 
 async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
-    """R1"""
+    """R1: a hash with outdated parameters is renewed at sign-in."""
     old = passwords.PasswordHasher(time_cost=1, memory_cost=19456, parallelism=1).hash(PASSWORD)
     async with transaction(None) as tx:
         await tx.execute("update credential set password_hash = $1 where id = $2", old, ADA.credential_id)
@@ -46,7 +46,7 @@ async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
 
 
 async def test_two_sign_ins_at_once_that_renew_a_hash_both_count() -> None:
-    """R1: the second finds it renewed already, which is no other password."""
+    """R1: two simultaneous sign-ins succeed although the first renews the hash before the second does."""
     old = passwords.PasswordHasher(time_cost=1, memory_cost=19456, parallelism=1).hash(PASSWORD)
     async with transaction(None) as tx:
         await tx.execute("update credential set password_hash = $1 where id = $2", old, ADA.credential_id)
@@ -57,7 +57,7 @@ async def test_two_sign_ins_at_once_that_renew_a_hash_both_count() -> None:
 
 
 async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike() -> None:
-    """R5"""
+    """R5: unknown, ended and disabled accounts and those without a password get the same answer as a wrong password."""
     async with transaction(None) as tx:
         await tx.execute("update credential set password_hash = null where id = $1", ALAN.credential_id)
     async with transaction(SYSTEM) as tx:
@@ -82,7 +82,7 @@ async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike(
 
 @pytest.mark.slow
 async def test_the_time_does_not_tell_whether_an_address_is_known() -> None:
-    """R5"""
+    """R5: the response time does not reveal whether an account exists."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update credential set disabled_at = $1 where id = $2", NOW, INES.credential_id)
     spent: dict[str, list[float]] = {ADA.email: [], INES.email: [], "nobody@nowhere.example": []}
@@ -91,12 +91,12 @@ async def test_the_time_does_not_tell_whether_an_address_is_known() -> None:
             begun = time.perf_counter()
             await wrong(email, address=f"2001:db8:{turn:x}::1")
             times.append(time.perf_counter() - begun)
-    quickest = [min(times) for times in spent.values()]  # what the machine did besides is in the slower ones
+    quickest = [min(times) for times in spent.values()]  # other work of the machine disturbs these least
     assert max(quickest) - min(quickest) < 0.02
 
 
 async def test_ten_wrong_ones_then_each_waits_longer() -> None:
-    """R6"""
+    """R6: after ten wrong passwords each further attempt has to wait longer."""
     for _ in range(10):
         await wrong()
     at, waits = NOW, []
@@ -111,7 +111,7 @@ async def test_ten_wrong_ones_then_each_waits_longer() -> None:
 
 
 async def test_a_hundred_wrong_ones_do_not_lock_the_owner_out() -> None:
-    """R6"""
+    """R6: a hundred wrong passwords from elsewhere do not lock the owner out."""
     refused = 0
     for _ in range(100):
         try:
@@ -128,7 +128,7 @@ async def test_a_hundred_wrong_ones_do_not_lock_the_owner_out() -> None:
 
 
 async def test_the_right_password_begins_to_count_anew() -> None:
-    """R6"""
+    """R6: the right password resets the count."""
     for _ in range(9):
         await wrong()
     await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)
@@ -137,7 +137,7 @@ async def test_the_right_password_begins_to_count_anew() -> None:
 
 
 async def test_one_address_that_tries_everybody_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R6: also where each of its tries comes from another end of one IPv6 network."""
+    """R6: an IP address that tries many accounts has to wait, and addresses in one IPv6 /64 count as one."""
     monkeypatch.setattr(credentials, "PER_ADDRESS", attempts.Limit(free=5))
     for n in range(5):
         await wrong(f"person{n}@acme.example", address=f"2001:db8::{n:x}")
@@ -147,7 +147,7 @@ async def test_one_address_that_tries_everybody_has_to_wait(monkeypatch: pytest.
 
 
 async def test_tries_at_the_same_moment_are_all_counted() -> None:
-    """R6"""
+    """R6: simultaneous attempts are all counted."""
     answers = await asyncio.gather(
         *(credentials.verify(ADA.email, "wrong", address=HERE, at=NOW) for _ in range(25)), return_exceptions=True
     )
@@ -155,7 +155,7 @@ async def test_tries_at_the_same_moment_are_all_counted() -> None:
 
 
 async def test_many_may_sign_in_at_the_same_moment() -> None:
-    """R2: the right password waits for its turn and is not refused for the number of them."""
+    """R2: many people may sign in at the same moment; each waits for a hashing slot and none is refused."""
     answers = await asyncio.gather(*(credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW) for _ in range(25)))
     assert {answer.credential_id for answer in answers} == {ADA.credential_id}
 
@@ -174,7 +174,7 @@ async def test_what_is_kept_of_a_try_holds_nothing_typed() -> None:
 async def test_every_spelling_of_an_address_signs_in_and_is_counted_as_the_same(
     monkeypatch: pytest.MonkeyPatch, spelling: str
 ) -> None:
-    """R6."""
+    """R6: all spellings of a mail address sign in to the same account and share one count."""
     proven = await credentials.verify(spelling, PASSWORD, address=HERE, at=NOW)
     assert proven.credential_id == INES.credential_id
     monkeypatch.setattr(credentials, "PER_ACCOUNT", attempts.Limit(free=1))
@@ -184,7 +184,7 @@ async def test_every_spelling_of_an_address_signs_in_and_is_counted_as_the_same(
 
 
 async def test_what_the_database_takes_for_a_small_letter_is_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R6: it makes an i of the dotted capital I, which Unicode does not."""
+    """R6: PostgreSQL lowers the dotted capital I to i and Unicode does not, so that address belongs to nobody here."""
     monkeypatch.setattr(credentials, "PER_ACCOUNT", attempts.Limit(free=1))
     await wrong(INES.email)
     assert await wrong(INES.email.replace("i", "\u0130", 1), password=PASSWORD) == credentials.WRONG
@@ -195,7 +195,7 @@ async def test_what_the_database_takes_for_a_small_letter_is_another_address(mon
     ["\u0130nes.\u03a3@desk.example", "uwe@gr\u00fcn.example", "uwe@xn--grn-ioa.example", "uwe@gru\u0308n.example"],
 )
 async def test_whoever_is_stored_with_an_address_signs_in_with_each_spelling_of_it(address: str) -> None:
-    """R6: what is counted takes nobody's way in."""
+    """R6: counting by canonical spelling locks nobody out whose address is stored in it."""
     async with transaction(SYSTEM):
         await credentials.change_email(INES.credential_id, canonical(address), NOW)
     for spelling in (address, canonical(address), unicodedata.normalize("NFD", address), for_mail(canonical(address))):

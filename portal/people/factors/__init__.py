@@ -1,8 +1,9 @@
 """Second factors: an authenticator app, passkeys, and recovery codes for when both are lost (R9, R10).
 
-Whoever has any of them is asked for one after the password, whichever way they came to have a password.
+Whoever has set up any of them is asked for one after the password, also after the password was reset by a link.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,21 +11,24 @@ from typing import Literal
 from portal.database import current, transaction
 from portal.errors import Conflict, Invalid
 from portal.people import attempts, sessions
-from portal.people.factors import authenticator, passkeys, recovery, told
+from portal.people.factors import authenticator, notices, passkeys, recovery
 from portal.people.factors.passkeys import Passkey
 from portal.sealing import Sealer
 
 Factor = Literal["authenticator", "recovery_code", "passkey"]
 
 PER_PERSON = attempts.Limit(free=5)
-"""Wrong codes of one person, from wherever: a guesser knows the password already, and has many addresses."""
+"""Limits wrong codes of one person from all IP addresses, because an attacker may use many."""
 
 WRONG = "This code is not right, or was used before. Type the next one that the app shows, or a recovery code that you have not used."
 
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """What somebody has set up. `authenticator_since`: None without one; `codes`: recovery codes that are left."""
+    """Describe what a person has set up.
+
+    `authenticator_since` is None without an app; `codes` counts unused recovery codes.
+    """
 
     authenticator_since: datetime | None
     passkeys: list[Passkey]
@@ -32,7 +36,10 @@ class Factors:
 
     @property
     def count(self) -> int:
-        """How many there are to sign in with; recovery codes are none, they only stand in for them."""
+        """Return the number of factors.
+
+        Recovery codes do not count, because they only replace a factor that was lost.
+        """
         return len(self.passkeys) + (self.authenticator_since is not None)
 
 
@@ -45,14 +52,15 @@ from (values (1)) as one left join passkey p on p.credential_id = $1 order by p.
 
 
 async def of(credential_id: int) -> Factors:
-    """The factors of a person, for themselves and for those who may see that they are there."""
+    """Return the second factors of a person."""
     rows = await current().fetch(OF, credential_id)
-    passkeys = [Passkey(*list(row.values())[2:]) for row in rows if row["id"] is not None]
+    names = [field.name for field in dataclasses.fields(Passkey)]
+    passkeys = [Passkey(**{name: row[name] for name in names}) for row in rows if row["id"] is not None]
     return Factors(rows[0]["authenticator_since"], passkeys, rows[0]["codes"])
 
 
 async def are_set_up(credential_id: int) -> bool:
-    """Whether this person signs in with a second factor."""
+    """Return whether this person signs in with a second factor."""
     found: bool = await current().fetchval(
         "select exists (select from authenticator where credential_id = $1) or exists (select from passkey where credential_id = $1)",
         credential_id,
@@ -61,9 +69,10 @@ async def are_set_up(credential_id: int) -> bool:
 
 
 async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
-    """Which factor this code proves: six digits are an authenticator's, anything else a recovery code. It is used up.
+    """Use up a code and return which factor it proves: six digits come from an app, anything else is a recovery code.
 
-    Call it outside of a transaction: a try counts even where the answer is a refusal. Raises `Invalid` by the field `code`, `TooMany`.
+    Call it outside of a transaction, because an attempt is counted even if the answer is a refusal. Raise `Invalid` at
+    the field `code` for a wrong code, `TooMany` after too many.
     """
     await admit(credential_id, at)
     plain = "".join(code.split()).replace("-", "").lower()
@@ -81,20 +90,21 @@ async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime
 
 
 async def admit(credential_id: int, at: datetime) -> None:
-    """Count a try, or raise `TooMany`."""
+    """Count one attempt with a second factor. Raise `TooMany` after too many."""
     async with transaction(None):
         await attempts.admit({_key(credential_id): PER_PERSON}, at)
 
 
 async def forget_tries(credential_id: int) -> None:
-    """Count from nothing again: a factor was proved."""
+    """Reset the count of wrong codes, because a factor was proved."""
     await attempts.forget(_key(credential_id))
 
 
 async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
-    """Remove one passkey, or (None) the authenticator; whether there was one. Recovery codes go with the last factor.
+    """Remove one passkey, or the authenticator if `passkey` is None, and return whether there was one.
 
-    Raises `Conflict` where it is the last one and one must be kept. As the sign-in role; the row lock makes two at once take turns.
+    Recovery codes are removed with the last factor. Raise `Conflict` for the last factor of a person who must keep
+    one. Run as the sign-in role; the lock on the credential makes two calls run one after the other.
     """
     await current().fetchval("select id from credential where id = $1 for update", credential_id)
     found = await of(credential_id)
@@ -111,18 +121,18 @@ async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_
         await passkeys.remove(credential_id, passkey)
     if found.count == 1:
         await recovery.remove(credential_id)
-    await told.tell(credential_id, "authenticator_removed" if passkey is None else "passkey_removed", at)
+    await notices.mail_change(credential_id, "authenticator_removed" if passkey is None else "passkey_removed", at)
     return True
 
 
 async def remove_all(credential_id: int, at: datetime) -> None:
-    """As if none had ever been set up, for somebody who lost theirs; their sessions end (R17). As the sign-in role."""
+    """Remove all factors of a person who has lost theirs, and end their sessions (R17). Run as the sign-in role."""
     tx = current()
     await tx.execute("delete from authenticator where credential_id = $1", credential_id)
     await tx.execute("delete from passkey where credential_id = $1", credential_id)
     await recovery.remove(credential_id)
     await sessions.end_all(credential_id, at)
-    await told.tell(credential_id, "all_removed", at)
+    await notices.mail_change(credential_id, "all_removed", at)
 
 
 def _key(credential_id: int) -> str:

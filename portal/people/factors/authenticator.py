@@ -1,4 +1,7 @@
-"""Authenticator apps: six digits that change every 30 seconds (RFC 6238). A code counts once, one step early or late (R9)."""
+"""Authenticator apps show six digits that change every 30 seconds (RFC 6238).
+
+A code is valid once, one step off allowed (R9).
+"""
 
 from datetime import datetime
 
@@ -6,7 +9,7 @@ import pyotp
 
 from portal.database import current
 from portal.errors import Invalid
-from portal.people.factors import recovery, told
+from portal.people.factors import notices, recovery
 from portal.sealing import Broken, Sealer
 
 STEP_SECONDS = 30
@@ -14,17 +17,20 @@ _PURPOSE = "authenticator"
 
 
 def new_secret() -> str:
-    """160 random bits in base32, as apps take them."""
+    """Return a new secret of 160 random bits in base32, the form that apps take."""
     return pyotp.random_base32()
 
 
 def address(secret: str, *, email: str, company: str) -> str:
-    """What the picture holds that an app scans (`otpauth://`)."""
+    """Return the `otpauth://` URL that the QR code contains and an app scans."""
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=company)
 
 
 def step_of(secret: str, code: str, at: datetime, *, after: int = 0) -> int | None:
-    """Which step's code this is: the current one's or a neighbour's, but none up to `after`, which were used. None: no such step's."""
+    """Return the number of the time step that this code belongs to, or None if it is wrong.
+
+    The current step and its two neighbours are tried, but no step up to `after`, because their codes have been used.
+    """
     generator, here = pyotp.TOTP(secret), int(at.timestamp()) // STEP_SECONDS
     for step in (here, here - 1, here + 1):
         if step > after and pyotp.utils.strings_equal(code, generator.generate_otp(step)):
@@ -33,9 +39,9 @@ def step_of(secret: str, code: str, at: datetime, *, after: int = 0) -> int | No
 
 
 async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at: datetime) -> list[str]:
-    """Begin to ask for this app's codes, instead of those of an earlier one; `code` shows that the app has the secret.
+    """Store the secret of an app, replacing an earlier one, and return recovery codes if the person had none.
 
-    Returns recovery codes where the person had none. Raises `Invalid` by the field `code`.
+    `code` proves that the app has the secret. Raise `Invalid` at the field `code` if it is wrong.
     """
     step = step_of(secret, "".join(code.split()), at)
     if step is None:
@@ -44,15 +50,19 @@ async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at:
         "insert into authenticator (credential_id, secret, last_step, created_at) values ($1, $2, $3, $4)"
         " on conflict (credential_id) do update"
         " set secret = excluded.secret, created_at = excluded.created_at,"
-        " last_step = greatest(authenticator.last_step, excluded.last_step)",  # a form sent again makes no used code fresh
+        # A form that is sent twice must not make a used code valid again.
+        " last_step = greatest(authenticator.last_step, excluded.last_step)",
         credential_id, sealer.seal(_PURPOSE, secret, at), step, at,
     )  # fmt: skip
-    await told.tell(credential_id, "authenticator_added", at)
+    await notices.mail_change(credential_id, "authenticator_added", at)
     return await recovery.begin(credential_id)
 
 
 async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bool:
-    """Whether it is the person's code of now, unused; it is used afterwards. The row is locked, so that of two at once one counts."""
+    """Use up a code and return whether it was right and unused.
+
+    The row lock lets only one of two simultaneous uses succeed.
+    """
     tx = current()
     row = await tx.fetchrow(
         "select secret, last_step from authenticator where credential_id = $1 for update", credential_id
@@ -61,7 +71,7 @@ async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bo
         return False
     try:
         secret = sealer.open(_PURPOSE, row["secret"], at)
-    except Broken:  # sealed with a secret of the installation that is gone: the recovery codes are left
+    except Broken:  # The installation's secret that sealed it no longer exists. Recovery codes still work.
         return False
     step = step_of(secret, code, at, after=row["last_step"])
     if step is None:
@@ -74,5 +84,5 @@ async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bo
 
 
 async def remove(credential_id: int) -> None:
-    """Ask for its codes no more."""
+    """Remove the authenticator of a person."""
     await current().execute("delete from authenticator where credential_id = $1", credential_id)

@@ -1,5 +1,7 @@
-"""What browsers and passkeys say to each other (WebAuthn), by the library that knows it. Imported when the first passkey is asked for: it
-takes 15 MB, which most processes never need."""
+"""The WebAuthn ceremonies that register and check passkeys, by the library `webauthn`.
+
+This module is imported when the first passkey is used: it takes 15 MB, which most processes never need.
+"""
 
 import webauthn
 from webauthn.helpers.exceptions import WebAuthnException
@@ -11,17 +13,20 @@ from webauthn.helpers.structs import (
 )
 
 _MALFORMED = (WebAuthnException, ValueError, KeyError, TypeError)
-"""What the library raises for an answer that no browser gives."""
+"""What the library raises for an answer that no browser sends."""
 
 
 class Refused(ValueError):
-    """The answer is not the one that was asked for."""
+    """Refuse an answer that does not fit the challenge."""
 
 
 def options_to_add(
     host: str, challenge: bytes, *, credential_id: int, email: str, name: str, known: list[bytes]
 ) -> str:
-    """JSON for `navigator.credentials.create`; a device that holds one of the `known` ones makes no second."""
+    """Return the JSON options for `navigator.credentials.create`.
+
+    A device that holds a `known` passkey creates no second one.
+    """
     return webauthn.options_to_json(
         webauthn.generate_registration_options(
             rp_id=host,
@@ -39,7 +44,7 @@ def options_to_add(
 
 
 def options_to_use(host: str, challenge: bytes, *, known: list[bytes]) -> str:
-    """JSON for `navigator.credentials.get`."""
+    """Return the JSON options for `navigator.credentials.get` with one of the `known` passkeys."""
     allowed = [PublicKeyCredentialDescriptor(id=handle) for handle in known]
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(rp_id=host, challenge=challenge, allow_credentials=allowed)
@@ -47,7 +52,7 @@ def options_to_use(host: str, challenge: bytes, *, known: list[bytes]) -> str:
 
 
 def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes, bytes, int]:
-    """Handle, public key and counter of a new passkey. Raises `Refused`."""
+    """Verify the answer to a registration and return the passkey's handle, public key and counter. Raise `Refused`."""
     try:
         made = webauthn.verify_registration_response(
             credential=answer, expected_challenge=challenge, expected_rp_id=host, expected_origin=origin
@@ -58,7 +63,7 @@ def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes,
 
 
 def handle_of(answer: str) -> bytes:
-    """Which passkey answers. Raises `Refused`."""
+    """Return the handle of the passkey that answers. Raise `Refused` for a malformed answer."""
     try:
         return webauthn.helpers.parse_authentication_credential_json(answer).raw_id
     except _MALFORMED as error:
@@ -66,7 +71,11 @@ def handle_of(answer: str) -> bytes:
 
 
 def used(answer: str, host: str, origin: str, challenge: bytes, *, public_key: bytes, count: int) -> int:
-    """The passkey's new counter. Raises `Refused` for another key's signature, another challenge or place, and a counter that went back."""
+    """Verify a signature and return the passkey's new counter.
+
+    Raise `Refused` for the signature of another key, another challenge or relying party, and a counter that went
+    backwards.
+    """
     try:
         return webauthn.verify_authentication_response(
             credential=answer,

@@ -1,4 +1,7 @@
-"""Passkeys: a key pair that a phone, a computer or a stick keeps; it signs for this portal's address and for no other (R10)."""
+"""Passkeys: a key pair that a phone, a computer or a security key keeps.
+
+It signs for this portal's origin only (R10).
+"""
 
 import importlib
 from dataclasses import dataclass
@@ -8,15 +11,15 @@ from typing import Any
 from portal.database import current
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, line
-from portal.people.factors import recovery, told
+from portal.people.factors import notices, recovery
 
 MOST = 20
 REFUSED = "This passkey could not be used here. Try again, or take another way."
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The address that passkeys of this portal are bound to: its host name, and the origin with scheme and port."""
+class RelyingParty:
+    """Describe what passkeys are bound to: the relying party ID (a host name), and the origin with scheme and port."""
 
     host: str
     origin: str
@@ -24,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a passkey signs, and when it was asked to."""
+    """Hold the random bytes that a passkey signs, and when they were issued."""
 
     value: bytes
     issued_at: datetime
@@ -32,7 +35,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """One of somebody's passkeys, by the name that they gave it."""
+    """Describe one passkey of a person, with the name that they gave it."""
 
     id: int
     name: str
@@ -44,28 +47,38 @@ def _ceremony() -> Any:
     return importlib.import_module("portal.people.factors.ceremony")
 
 
-async def options_to_add(credential_id: int, email: str, name: str, place: Place, challenge: bytes) -> str:
-    """JSON for the browser's `navigator.credentials.create`; a device that holds one already makes no second. As the sign-in role."""
+async def options_to_add(
+    credential_id: int, email: str, name: str, relying_party: RelyingParty, challenge: bytes
+) -> str:
+    """Return the JSON options for `navigator.credentials.create`. Run as the sign-in role.
+
+    A device that holds one of the person's passkeys already creates no second one.
+    """
     known = await _handles(credential_id)
     made: str = _ceremony().options_to_add(
-        place.host, challenge, credential_id=credential_id, email=email, name=name, known=known
+        relying_party.host, challenge, credential_id=credential_id, email=email, name=name, known=known
     )
     return made
 
 
-async def options_to_use(credential_id: int, place: Place, challenge: bytes) -> str | None:
-    """JSON for `navigator.credentials.get`, or None for somebody without a passkey. As the sign-in role."""
+async def options_to_use(credential_id: int, relying_party: RelyingParty, challenge: bytes) -> str | None:
+    """Return the JSON options for `navigator.credentials.get`, or None without a passkey. Run as the sign-in role."""
     known = await _handles(credential_id)
-    return _ceremony().options_to_use(place.host, challenge, known=known) if known else None
+    return _ceremony().options_to_use(relying_party.host, challenge, known=known) if known else None
 
 
-async def add(credential_id: int, name: str, answer: str, place: Place, challenge: bytes, at: datetime) -> list[str]:
-    """Begin to accept this passkey. Returns recovery codes where the person had none. Raises `Invalid`, `Conflict`. As the sign-in role."""
+async def add(
+    credential_id: int, name: str, answer: str, relying_party: RelyingParty, challenge: bytes, at: datetime
+) -> list[str]:
+    """Store a new passkey and return recovery codes if the person had none. Run as the sign-in role.
+
+    Raise `Invalid` for a bad name or answer, `Conflict` for a passkey that is stored already or one too many.
+    """
     checked, ceremony = Checked(), _ceremony()
     named = checked("name", line, name)
     checked.done()
     try:
-        handle, public_key, count = ceremony.added(answer, place.host, place.origin, challenge)
+        handle, public_key, count = ceremony.added(answer, relying_party.host, relying_party.origin, challenge)
     except ceremony.Refused as error:
         raise Invalid({"": REFUSED}) from error
     tx = current()
@@ -79,14 +92,15 @@ async def add(credential_id: int, name: str, answer: str, place: Place, challeng
     )  # fmt: skip
     if added is None:
         raise Conflict("This passkey has been added already.")
-    await told.tell(credential_id, "passkey_added", at)
+    await notices.mail_change(credential_id, "passkey_added", at)
     return await recovery.begin(credential_id)
 
 
-async def use(credential_id: int, answer: str, place: Place, challenge: Challenge, at: datetime) -> None:
-    """Raise `Invalid` unless one of the person's passkeys signed this challenge. As the sign-in role.
+async def use(credential_id: int, answer: str, relying_party: RelyingParty, challenge: Challenge, at: datetime) -> None:
+    """Raise `Invalid` unless one of the person's passkeys signed this challenge. Run as the sign-in role.
 
-    A challenge is good for one use of a passkey: one that was issued before the last use is refused, and so is a copy of the key (its counter).
+    A challenge is valid for one use: one that was issued before the last use is refused. So is a copy of the key,
+    which its counter reveals.
     """
     ceremony = _ceremony()
     try:
@@ -97,7 +111,12 @@ async def use(credential_id: int, answer: str, place: Place, challenge: Challeng
         if row is None or challenge.issued_at <= row["last_used_at"]:
             raise Invalid({"": REFUSED})
         count = ceremony.used(
-            answer, place.host, place.origin, challenge.value, public_key=row["public_key"], count=row["sign_count"]
+            answer,
+            relying_party.host,
+            relying_party.origin,
+            challenge.value,
+            public_key=row["public_key"],
+            count=row["sign_count"],
         )
     except ceremony.Refused as error:
         raise Invalid({"": REFUSED}) from error
@@ -110,7 +129,7 @@ async def use(credential_id: int, answer: str, place: Place, challenge: Challeng
 
 
 async def remove(credential_id: int, passkey: int) -> None:
-    """Accept it no more. As the sign-in role."""
+    """Remove one passkey of a person. Run as the sign-in role."""
     await current().execute("delete from passkey where credential_id = $1 and id = $2", credential_id, passkey)
 
 

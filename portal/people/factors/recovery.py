@@ -1,4 +1,4 @@
-"""Recovery codes: ten, each good for one sign-in without the other factors. Shown once; only their hashes are kept (R9)."""
+"""Recovery codes: ten, each valid for one sign-in without another factor. Shown once; only hashes are stored (R9)."""
 
 import base64
 import secrets
@@ -8,11 +8,14 @@ from portal.database import current
 
 COUNT = 10
 _BYTES = 10
-"""80 random bits are 16 letters, so that a plain hash of one cannot be turned back."""
+"""80 random bits are 16 letters. So many cannot be guessed from their hash, even though it is fast to compute."""
 
 
 async def begin(credential_id: int) -> list[str]:
-    """Codes for somebody who had none; an empty list where some are left. The row lock makes two at once take turns."""
+    """Return new codes for a person who has none, otherwise an empty list.
+
+    The lock on the credential makes two calls run one after the other, so that only one set of codes is made.
+    """
     tx = current()
     await tx.fetchval("select id from credential where id = $1 for update", credential_id)
     if await tx.fetchval("select exists (select from recovery_code where credential_id = $1)", credential_id):
@@ -21,7 +24,7 @@ async def begin(credential_id: int) -> list[str]:
 
 
 async def renew(credential_id: int) -> list[str]:
-    """New codes such as `k3vd-…`; the ones of before count no more."""
+    """Replace the person's codes and return the new ones, such as `k3vd-…`."""
     await remove(credential_id)
     codes = [base64.b32encode(secrets.token_bytes(_BYTES)).decode().lower() for _ in range(COUNT)]
     await current().execute(
@@ -33,7 +36,7 @@ async def renew(credential_id: int) -> list[str]:
 
 
 async def use(credential_id: int, code: str) -> bool:
-    """Whether it is one of theirs; it is gone afterwards. `code` in small letters, without hyphens."""
+    """Use up a code and return whether it was one of theirs. `code` is in lower case and has no hyphens."""
     gone = await current().fetchval(
         "delete from recovery_code where code_hash = $1 and credential_id = $2 returning true",
         _hash(credential_id, code),
@@ -43,7 +46,7 @@ async def use(credential_id: int, code: str) -> bool:
 
 
 async def remove(credential_id: int) -> None:
-    """No code counts any more."""
+    """Delete all recovery codes of a person."""
     await current().execute("delete from recovery_code where credential_id = $1", credential_id)
 
 

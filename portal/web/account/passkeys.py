@@ -15,7 +15,7 @@ from portal.people.readers import Reader
 from portal.web.account.confirmation import ask_for_password
 from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.account.second_factor import begun, removed
-from portal.web.challenges import challenge_of, new_challenge, place_of
+from portal.web.challenges import challenge_of, new_challenge, relying_party_of
 from portal.web.forms import Form
 from portal.web.guards import recognised, signed_in
 from portal.web.pages import refused_at_the_door
@@ -38,11 +38,11 @@ async def show(request: Request[Any, Any, Any], reader: NamedDependency[Any]) ->
 
 
 async def _page(request: Request[Any, Any, Any], *, reader: Reader, **again: Any) -> Response[str]:
-    place = place_of(request)
+    relying_party = relying_party_of(request)
     challenge, sealed = new_challenge(request, "add", reader.credential_id)
     options = (
-        await passkeys.options_to_add(reader.credential_id, reader.email, reader.name, place, challenge)
-        if place
+        await passkeys.options_to_add(reader.credential_id, reader.email, reader.name, relying_party, challenge)
+        if relying_party
         else None
     )
     return await account_page(request, "account/passkey.html", options=options, sealed=sealed, **again)
@@ -57,15 +57,17 @@ async def add(
 ) -> Response[Any]:
     """Accept it from now on."""
     ask_for_password(request)
-    given, place = form.into(Added), place_of(request)
+    given, relying_party = form.into(Added), relying_party_of(request)
     lacked_one = visit_of(request).lacks_factor
     try:
         challenge = challenge_of(request, "add", reader.credential_id, given.sealed)
-        if place is None:
+        if relying_party is None:
             raise Invalid({"": passkeys.REFUSED})
         async with transaction(None):
             await hold_session(request)
-            codes = await passkeys.add(reader.credential_id, given.name, given.answer, place, challenge.value, at)
+            codes = await passkeys.add(
+                reader.credential_id, given.name, given.answer, relying_party, challenge.value, at
+            )
             await renew_session(request, reader.credential_id, at, factor="passkey")
     except Invalid as refusal:
         return await refused_at_the_door(request, _page, refusal, reader=reader, typed={"name": given.name})

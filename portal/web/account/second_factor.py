@@ -9,11 +9,11 @@ from litestar.di import NamedDependency
 from portal.database import transaction
 from portal.errors import Conflict
 from portal.people import factors
-from portal.people.factors import recovery, told
+from portal.people.factors import notices, recovery
 from portal.people.readers import Reader
 from portal.web.account.confirmation import ask_for_password
 from portal.web.account.pages import account_page, hold_session, renew_session
-from portal.web.challenges import place_of
+from portal.web.challenges import relying_party_of
 from portal.web.guards import recognised, signed_in
 from portal.web.pages import see_other
 from portal.web.visit import visit_of
@@ -25,7 +25,7 @@ async def show(request: Request[Any, Any, Any], reader: NamedDependency[Any]) ->
     found = await factors.of(reader.credential_id)
     visit = visit_of(request)
     return await account_page(
-        request, "account/second_factor.html", factors=found, takes_passkeys=place_of(request) is not None,
+        request, "account/second_factor.html", factors=found, takes_passkeys=relying_party_of(request) is not None,
         must_keep_one=must_keep_one(request), base_url=visit.settings.base_url,
     )  # fmt: skip
 
@@ -62,7 +62,7 @@ async def renew_codes(
         if not await factors.are_set_up(reader.credential_id):
             raise Conflict("Recovery codes stand in for a second factor: set one up first.")
         codes = await recovery.renew(reader.credential_id)
-        await told.tell(reader.credential_id, "codes_renewed", at)
+        await notices.mail_change(reader.credential_id, "codes_renewed", at)
     return await codes_page(request, reader, codes, then="/account/second-factor")
 
 

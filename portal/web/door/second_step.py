@@ -11,7 +11,7 @@ from portal.database import transaction
 from portal.errors import Invalid, TooMany
 from portal.people import credentials, factors
 from portal.people.factors import passkeys
-from portal.web.challenges import challenge_of, new_challenge, place_of
+from portal.web.challenges import challenge_of, new_challenge, relying_party_of
 from portal.web.door.sign_in import open_session
 from portal.web.door.step import forget_step, remembered_step
 from portal.web.forms import Form, read
@@ -38,11 +38,11 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 async def _page(request: Request[Any, Any, Any], *, credential_id: int, **again: Any) -> Response[str]:
-    place = place_of(request)
+    relying_party = relying_party_of(request)
     challenge, sealed = new_challenge(request, "sign in", credential_id)
     async with transaction(None, readonly=True):
         found = await factors.of(credential_id)
-        options = await passkeys.options_to_use(credential_id, place, challenge) if place else None
+        options = await passkeys.options_to_use(credential_id, relying_party, challenge) if relying_party else None
     return page(request, "session/second_factor.html", factors=found, options=options, sealed=sealed, **again)
 
 
@@ -92,13 +92,13 @@ def _overtaken(request: Request[Any, Any, Any]) -> Response[Any]:
 async def _proved(request: Request[Any, Any, Any], credential_id: int, proof: Proof, at: datetime) -> factors.Factor:
     if not proof.answer:
         return await factors.check_code(credential_id, proof.code, visit_of(request).settings.sealer, at)
-    place = place_of(request)
+    relying_party = relying_party_of(request)
     challenge = challenge_of(request, "sign in", credential_id, proof.sealed)
-    if place is None:
+    if relying_party is None:
         raise Invalid({"": passkeys.REFUSED})
     await factors.admit(credential_id, at)
     async with transaction(None):
-        await passkeys.use(credential_id, proof.answer, place, challenge, at)
+        await passkeys.use(credential_id, proof.answer, relying_party, challenge, at)
         await factors.forget_tries(credential_id)
     return "passkey"
 

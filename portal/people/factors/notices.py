@@ -1,15 +1,15 @@
-"""Who has their second factor changed is mailed, in case it was not they."""
+"""Mail people whose second factors have changed, in case somebody else did it."""
 
 from datetime import datetime
 from typing import Literal
 
 from portal import jobs
 
-Change = Literal[
+FactorChange = Literal[
     "authenticator_added", "authenticator_removed", "passkey_added", "passkey_removed", "codes_renewed", "all_removed"
 ]
 
 
-async def tell(credential_id: int, change: Change, at: datetime) -> None:
-    """Once the transaction has committed. As the sign-in role."""
+async def mail_change(credential_id: int, change: FactorChange, at: datetime) -> None:
+    """Enqueue the mail; it is sent after the transaction commits. Run as the sign-in role."""
     await jobs.enqueue("mail_factor_changed", credential=credential_id, change=change, at=at.isoformat())
