@@ -76,7 +76,9 @@ async def save_company(
 
 
 class LogoForm(Struct, kw_only=True):
-    """The file stands beside the fields."""
+    """The logo's form. Its file is no field; `form_key` is what a form with a file is kept under until it is read."""
+
+    form_key: str = ""
 
 
 @post("/setup/company/logo", guards=[admin_only])
