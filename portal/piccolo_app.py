@@ -9,6 +9,7 @@ from portal.billing.statements import Statement
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company, NumberSeries
 from portal.contracts.contracts import Contract
+from portal.contracts.logo import Logo
 from portal.contracts.projects import Project, ProjectMember
 from portal.contracts.rates import Rate
 from portal.contracts.services import DefaultService, Service
@@ -55,6 +56,7 @@ APP_CONFIG = AppConfig(
         GeneralKind,
         Invitation,
         Invoice,
+        Logo,
         Message,
         NumberSeries,
         Project,

@@ -190,7 +190,7 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
 class DefaultService(Table, tablename="default_service"):
     """The service of a customer's new cases: the row of the case's type, else the row without a type.
 
-    Customer and type together are the key, which Piccolo cannot say.
+    Customer and type together are the key of the table; Piccolo knows only keys of one column.
     """
 
     customer_id = BigInt(primary_key=True, default=None)
@@ -205,9 +205,9 @@ class DefaultService(Table, tablename="default_service"):
 
     @classmethod
     async def choose(cls, customer: int, service: int | None, *, case_type: int | None = None) -> None:
-        """Set the default for one type, or for all without one of their own (None); a service of None takes it away.
+        """Set the default service for cases of one type, or of all types without their own; None removes the default.
 
-        Cases that are there keep theirs. Raises `NotFound` for a service of another customer (R29).
+        Existing cases keep their service. Raise `NotFound` for a service of another customer (R29).
         """
         if case_type is not None:
             await CaseType.find(case_type)
