@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 
@@ -21,7 +21,7 @@ from portal.web.drafts import routes as draft_routes
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
 from portal.web.guards import signed_in
-from portal.web.visit import CompanyBrief, visit_of
+from portal.web.visit import CompanyBrief, Web, visit_of
 
 
 def create_app(settings: Settings | None = None) -> Gate:
@@ -93,17 +93,17 @@ async def _frame(reader: Any) -> dict[str, Any]:
     return {"rail": await rail(reader)} if reader.is_agent else {}
 
 
-def _reader(request: Request[Any, Any, Any]) -> Any:
+def _reader(request: Web) -> Any:
     return visit_of(request).reader
 
 
-def _form(request: Request[Any, Any, Any]) -> Any:
+def _form(request: Web) -> Any:
     return visit_of(request).form
 
 
-def _at(request: Request[Any, Any, Any]) -> Any:
+def _at(request: Web) -> Any:
     return visit_of(request).at
 
 
-def _storage(request: Request[Any, Any, Any]) -> Storage:
+def _storage(request: Web) -> Storage:
     return visit_of(request).storage

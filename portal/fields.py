@@ -19,6 +19,7 @@ from stdnum.util import clean
 
 from portal.errors import Invalid, NotFound
 from portal.mailboxes import canonical
+from portal.numbers import number_in
 from portal.visible import visible
 
 T = TypeVar("T")
@@ -106,9 +107,9 @@ def in_range(number: int) -> int:
 
 def identifier(text: str) -> int:
     """Return the row id of an option that was chosen in a form. Raise ValueError for anything but digits."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if (number := number_in(text)) is None:
         raise ValueError("Choose one from the list.")
-    return int(text)
+    return number
 
 
 def day(text: str) -> date:

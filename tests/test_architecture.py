@@ -151,3 +151,9 @@ def test_no_committed_file_names_a_registry() -> None:
     for name in filter(None, files):
         text = (ROOT / name).read_bytes()
         assert not [host for host in hosts if host.encode() in text], name
+
+
+def test_a_request_has_one_name_in_annotations() -> None:
+    """`Web` in `portal/web/visit.py` stands for Litestar's request with its three type parameters."""
+    users = [path for path in (ROOT / "portal").rglob("*.py") if "Request[Any" in path.read_text()]
+    assert users == [ROOT / "portal" / "web" / "visit.py"]

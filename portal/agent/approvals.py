@@ -6,12 +6,12 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
-from portal.agent.pages import agent_page, whole
+from portal.agent.pages import agent_page
 from portal.billing import (
     Choice,
     Cursor,
@@ -28,7 +28,7 @@ from portal.billing import (
     withdraw,
 )
 from portal.database import transaction
-from portal.errors import Invalid
+from portal.numbers import number_in
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
 from portal.people.readers import AgentReader
@@ -38,10 +38,9 @@ from portal.web.finding import asked as found_by
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.guards import manager_only
-from portal.web.pages import refused, see_other
-from portal.web.visit import visit_of
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
 
-Web = Request[Any, Any, Any]
 PATH = "/agent/approvals"
 DONE = {
     "approved": "approved. Until they are billed they can be taken back below.",
@@ -106,15 +105,15 @@ async def _show(
     outcome: Outcome | None = None,
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
-    ticks: Ticks | None = None,
+    form: Form | None = None,
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
     asked = request.query_params
     agent, customer = await found_by(request, "agent", AGENTS), await found_by(request, "customer", CUSTOMERS)
     filters = replace(_filters(asked), agent_id=agent.id, customer_id=customer.id)
     waiting = await list_waiting(reader, filters)
-    ticks = ticks or Ticks.asked(asked, waiting)
-    approved = await list_approved(reader, before=whole(asked.get("approved_before")))
+    ticks = Ticks.sent(form) if form else Ticks.asked(asked, waiting)
+    approved = await list_approved(reader, before=number_in(asked.get("approved_before")))
     return await agent_page(
         request, reader, "agent/approvals/show.html", status=outcome.status if outcome else 200,
         errors=errors or {}, typed=typed or {}, outcome=outcome, waiting=waiting, ticks=ticks, sums=_sums(waiting, ticks),
@@ -126,29 +125,25 @@ async def _show(
 
 
 @post("/approvals", guards=[manager_only])
+@on_refusal(_show)
 async def approve_entries(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """Approve what is ticked; what was changed or decided meanwhile is reported (D35)."""
-    try:
-        async with transaction(reader):
-            outcome = await approve(form.into(Decision).choices, by=reader, at=at)
-    except Invalid as refusal:
-        return await refused(request, _show, refusal, form, ticks=Ticks.sent(form))
+    async with transaction(reader):
+        outcome = await approve(form.into(Decision).choices, by=reader, at=at)
     return await _answer(request, outcome, "approved", form)
 
 
 @post("/rejections", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
+@on_refusal(_show)
 async def reject_entries(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """Send what is ticked back to its authors, with a reason."""
-    try:
-        async with transaction(reader):
-            decision = form.into(Decision)
-            outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
-    except Invalid as refusal:
-        return await refused(request, _show, refusal, form, ticks=Ticks.sent(form))
+    async with transaction(reader):
+        decision = form.into(Decision)
+        outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
     return await _answer(request, outcome, "rejected", form)
 
 
@@ -182,7 +177,7 @@ async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None =
         told = {done: len(outcome.done)} | ({"decision": outcome.decision} if outcome.decision else {})
         return see_other(PATH + _query(request, **told, **({"unticked": _unticked(form)} if form else {})))
     async with transaction(visit_of(request).reader, readonly=True):
-        return await _show(request, outcome=outcome, ticks=Ticks.sent(form) if form else None)
+        return await _show(request, outcome=outcome, form=form)
 
 
 def _unticked(form: Form) -> str:
@@ -193,13 +188,13 @@ def _unticked(form: Form) -> str:
 
 def ids(text: str) -> list[int]:
     """Read ids that stand between full stops; whatever is none is left out."""
-    found = (whole(part) for part in text.split(".")[:1000])
+    found = (number_in(part) for part in text.split(".")[:1000])
     return [id for id in found if id is not None]
 
 
 def _toast(request: Web, outcome: Outcome | None) -> dict[str, str] | None:
     """What has just happened, for a moment; approvals can be undone there, all that were given together."""
-    told = {done: whole(request.query_params.get(done, "")) for done in DONE}
+    told = {done: number_in(request.query_params.get(done, "")) for done in DONE}
     decision = request.query_params.get("decision", "")
     if outcome and outcome.done and outcome.decision:
         told, decision = {"approved": len(outcome.done)}, str(outcome.decision)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from portal.desk import Listed
 from portal.desk.lists import Row
+from portal.numbers import number_in
 
 MOST = 60
 """Numbers that an address carries of each kind."""
@@ -23,13 +24,13 @@ class Seen:
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Seen":
         """From the address of a refresh; an address without it is a page that is opened now."""
-        since = query.get("since", "")
-        if not (since.isascii() and since.isdigit() and len(since) < 13):
+        since = number_in(query.get("since"), digits=10)
+        if since is None:
             return cls()
         return cls(
             tuple(_numbers(query.get("shown", ""))),
             frozenset(_numbers(query.get("new", ""))),
-            datetime.fromtimestamp(int(since), UTC),
+            datetime.fromtimestamp(since, UTC),
         )
 
     def arranged(self, listed: Listed, at: datetime) -> "Arranged":
@@ -61,4 +62,5 @@ class Arranged:
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(".")[:MOST] if part.isascii() and part.isdigit() and len(part) < 16]
+    numbers = (number_in(part) for part in text.split(".")[:MOST])
+    return [number for number in numbers if number is not None]

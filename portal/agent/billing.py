@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
@@ -15,10 +15,8 @@ from portal.errors import Invalid
 from portal.people.readers import AgentReader
 from portal.web.forms import Form
 from portal.web.guards import manager_only
-from portal.web.pages import refused, see_other
-from portal.web.visit import visit_of
-
-Web = Request[Any, Any, Any]
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
 
 
 class RunForm(Struct, kw_only=True):
@@ -56,16 +54,14 @@ async def _show(
 
 
 @post("/billing/runs", guards=[manager_only])
+@on_refusal(_show)
 async def make_run(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """Make the drafts and statements of the ticked customers."""
-    try:
-        fields = form.into(RunForm)
-        async with transaction(reader):
-            made = await run(await parse_until(fields.until, at), fields.customer, by=reader, at=at)
-    except Invalid as refusal:
-        return await refused(request, _show, refusal, form)
+    fields = form.into(RunForm)
+    async with transaction(reader):
+        made = await run(await parse_until(fields.until, at), fields.customer, by=reader, at=at)
     return see_other(f"/agent/billing/runs/{made.id}" if made else f"/agent/billing?until={fields.until}")
 
 

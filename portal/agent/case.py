@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any, cast
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
@@ -26,10 +26,8 @@ from portal.timekeeping.preview import Understood
 from portal.web import drafts
 from portal.web.edits import as_seen, edited, seen_in
 from portal.web.forms import Form
-from portal.web.pages import download, page, refused, see_other
-from portal.web.visit import visit_of
-
-Web = Request[Any, Any, Any]
+from portal.web.pages import download, on_refusal, page, see_other
+from portal.web.visit import Web, visit_of
 
 
 class Writing(Struct, kw_only=True):
@@ -137,41 +135,35 @@ async def show_feed(request: Web, reader: NamedDependency[AgentReader], number: 
 
 
 @post("/cases/{number:str}/replies")
+@on_refusal(show_case, refused_form="writing")
 async def reply(
-    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
     """Say something that the customer reads, perhaps with the status that follows from it."""
-    try:
-        fields = form.into(Writing)
-        then = Status.WAITING_FOR_CUSTOMER if fields.then == "wait" else None
-        async with transaction(reader):
-            case = await Case.find(number, reader)
-            await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then, form_key=form.key)
-    except Invalid as refusal:
-        return await refused(request, show_case, refusal, form, number=number, refused_form="writing")
+    fields = form.into(Writing)
+    then = Status.WAITING_FOR_CUSTOMER if fields.then == "wait" else None
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then, form_key=form.key)
     return await _written(reader, number, form, at)
 
 
 @post("/cases/{number:str}/notes")
+@on_refusal(show_case, refused_form="writing")
 async def note(
-    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
     """Write something that no customer can ever read (D51)."""
-    try:
-        fields = form.into(Writing)
-        async with transaction(reader):
-            case = await Case.find(number, reader)
-            await case.note(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
-    except Invalid as refusal:
-        return await refused(request, show_case, refusal, form, number=number, refused_form="writing")
+    fields = form.into(Writing)
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        await case.note(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
     return await _written(reader, number, form, at)
 
 
@@ -206,21 +198,18 @@ async def _assignment(
 
 
 @post("/cases/{number:str}/assignment")
+@on_refusal(_assignment)
 async def assign(
-    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
     """Take it, give it to a colleague, or to nobody (S3.8, S3.9)."""
-    try:
-        async with transaction(reader):
-            case = await Case.find(number, reader, hold=True)
-            fields = edited(form, Assignment, Holder(agent=case.agent_id))
-            await (case.take(by=reader, at=at) if fields.take else case.assign(fields.agent, by=reader, at=at))
-    except Invalid as refusal:
-        return await refused(request, _assignment, refusal, form, number=number)
+    async with transaction(reader):
+        case = await Case.find(number, reader, hold=True)
+        fields = edited(form, Assignment, Holder(agent=case.agent_id))
+        await (case.take(by=reader, at=at) if fields.take else case.assign(fields.agent, by=reader, at=at))
     return see_other(f"/agent/cases/{number}")
 
 
@@ -263,21 +252,18 @@ async def _facts(
 
 
 @post("/cases/{number:str}/facts")
+@on_refusal(_facts)
 async def change_facts(
-    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
     """Change what is said about the case; each change is in its log."""
-    try:
-        async with transaction(reader):
-            case = await Case.find(number, reader, hold=True)
-            fields = edited(form, FactsChange, FactsChange.of(case))
-            await case.change_facts(by=reader, at=at, **fields.since(case))
-    except Invalid as refusal:
-        return await refused(request, _facts, refusal, form, number=number)
+    async with transaction(reader):
+        case = await Case.find(number, reader, hold=True)
+        fields = edited(form, FactsChange, FactsChange.of(case))
+        await case.change_facts(by=reader, at=at, **fields.since(case))
     return see_other(f"/agent/cases/{number}")
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
 
@@ -13,7 +13,7 @@ from portal.agent.pages import agent_page, rail
 from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types, named_elsewhere
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict
 from portal.people.agents import AGENTS
 from portal.people.contacts import Contact
 from portal.people.customers import CUSTOMERS, Customer
@@ -22,8 +22,8 @@ from portal.web import drafts
 from portal.web.finding import asked
 from portal.web.forms import Form
 from portal.web.limits import searching
-from portal.web.pages import refused, see_other
-from portal.web.visit import visit_of
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
 
 
 class NewCase(Struct, kw_only=True):
@@ -47,7 +47,7 @@ class Ticked(Struct, kw_only=True):
 
 @get("/cases")
 async def list_cases(
-    request: Request[Any, Any, Any], reader: NamedDependency[AgentReader], at: NamedDependency[datetime]
+    request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]
 ) -> Response[str]:
     """The ledger; the page refreshes itself through the same address with what it shows (`arrivals`)."""
     async with searching(request, Question.read(request.query_params).text):
@@ -55,7 +55,7 @@ async def list_cases(
 
 
 async def _list(
-    request: Request[Any, Any, Any],
+    request: Web,
     *,
     reader: AgentReader,
     at: datetime,
@@ -76,7 +76,7 @@ async def _list(
 
 @post("/cases/assignment")
 async def take_several(
-    request: Request[Any, Any, Any],
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -95,13 +95,13 @@ async def take_several(
 
 
 @get("/cases/new")
-async def new(request: Request[Any, Any, Any]) -> Response[str]:
+async def new(request: Web) -> Response[str]:
     """The form; `?customer=` says whose contacts are offered."""
     return await _new(request)
 
 
 async def _new(
-    request: Request[Any, Any, Any], *, typed: dict[str, str] | None = None, errors: dict[str, str] | None = None
+    request: Web, *, typed: dict[str, str] | None = None, errors: dict[str, str] | None = None
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
     draft = await drafts.begun_here(request, reader, typed)
@@ -117,24 +117,21 @@ async def _new(
 
 
 @post("/cases/new")
+@on_refusal(_new)
 async def open_case(
-    request: Request[Any, Any, Any],
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
     """Open a case for a contact (S3.3); they are told."""
-    try:
-        fields = form.into(NewCase)
-        async with transaction(reader):
-            case = await Case.open(
-                by=reader, contact_id=fields.contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
-                case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
-            )  # fmt: skip
-            if fields.then == "wait" and case.stands is Status.NEW:
-                await case.change_status(Status.WAITING_FOR_CUSTOMER, by=reader, at=at)
-    except Invalid as refusal:
-        return await refused(request, _new, refusal, form)
+    fields = form.into(NewCase)
+    async with transaction(reader):
+        case = await Case.open(
+            by=reader, contact_id=fields.contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
+            case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
+        )  # fmt: skip
+        if fields.then == "wait" and case.stands is Status.NEW:
+            await case.change_status(Status.WAITING_FOR_CUSTOMER, by=reader, at=at)
     return see_other(f"/agent/cases/{case.number}")
 
 

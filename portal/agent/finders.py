@@ -2,21 +2,22 @@
 
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
 from portal.web.finding import suggested
+from portal.web.visit import Web
 
 
 @get("/finders/customers")
-async def suggest_customers(request: Request[Any, Any, Any]) -> Response[str]:
+async def suggest_customers(request: Web) -> Response[str]:
     """Suggest customers; the ended ones come last."""
     return await suggested(request, CUSTOMERS)
 
 
 @get("/finders/agents")
-async def suggest_agents(request: Request[Any, Any, Any]) -> Response[str]:
+async def suggest_agents(request: Web) -> Response[str]:
     """Suggest agents; the ended ones come last."""
     return await suggested(request, AGENTS)
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
-from portal.agent.pages import agent_page, whole
+from portal.agent.pages import agent_page
 from portal.billing import (
     Invoice,
     Statement,
@@ -31,6 +31,7 @@ from portal.billing import (
 from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.errors import Conflict, Invalid
+from portal.numbers import number_in
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
@@ -39,10 +40,8 @@ from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form, Nothing
 from portal.web.guards import manager_only
 from portal.web.limits import exporting
-from portal.web.pages import download, page, refused, see_other, turned
-from portal.web.visit import visit_of, wants_fragment
-
-Web = Request[Any, Any, Any]
+from portal.web.pages import download, on_refusal, page, see_other, turned
+from portal.web.visit import Web, visit_of, wants_fragment
 
 
 @get("/invoices", guards=[manager_only])
@@ -70,7 +69,7 @@ async def _list(
     }
     if wants_fragment(request):
         return page(request, "agent/invoices/_list.html", **found)
-    done = issued or whole(request.query_params.get("issued", ""))
+    done = issued or number_in(request.query_params.get("issued", ""))
     return await agent_page(
         request, reader, "agent/invoices/list.html", customer=customer, not_issued=not_issued, sentence=sentence,
         toast={"words": f"{plural(done, 'invoice')} issued."} if done else None, **found,
@@ -124,8 +123,8 @@ async def _draft(
 
 
 @post("/drafts/{draft_id:int}/issue", guards=[manager_only])
+@on_refusal(_draft)
 async def issue_draft(
-    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -133,11 +132,8 @@ async def issue_draft(
 ) -> Response[Any]:
     """Give it its number; from then on it stays as it is."""
     form.into(Nothing)
-    try:
-        async with transaction(reader):
-            invoice = await issue(draft_id, by=reader, at=at)
-    except Invalid as refusal:
-        return await refused(request, _draft, refusal, form, draft_id=draft_id)
+    async with transaction(reader):
+        invoice = await issue(draft_id, by=reader, at=at)
     return see_other(f"/agent/invoices/{invoice.number}")
 
 

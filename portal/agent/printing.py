@@ -3,16 +3,17 @@
 import re
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.params import FromPath
 
 from portal.errors import NotFound
 from portal.render.letters import printing_note
 from portal.web.pages import page
+from portal.web.visit import Web
 
 
 @get("/prints/{field:str}")
-async def show_note(request: Request[Any, Any, Any], field: FromPath[str]) -> Response[str]:
+async def show_note(request: Web, field: FromPath[str]) -> Response[str]:
     """The note on what was typed into `field`, which is the id of an input; any other parameter is its value."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", field):
         raise NotFound

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -12,8 +12,7 @@ from portal.contracts.services import Service
 from portal.contracts.tasks import Task
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
-
-Web = Request[Any, Any, Any]
+from portal.web.visit import Web
 
 
 @get("/services/{service:int}")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -12,26 +12,22 @@ from portal.agent.setup.pages import form_page
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskFacts
 from portal.database import transaction
-from portal.errors import Invalid
 from portal.people.readers import AgentReader
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import manager_only
-from portal.web.pages import refused, see_other
-
-Web = Request[Any, Any, Any]
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web
 
 
 @post("/services/{service:int}/tasks", guards=[manager_only])
+@on_refusal(show_service)
 async def add_to_service(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
 ) -> Response[Any]:
     """Add a task to a service."""
-    try:
-        async with transaction(reader):
-            await Task.create(await Service.find(service, reader), form.into(TaskFacts))
-    except Invalid as refusal:
-        return await refused(request, show_service, refusal, form, reader=reader, service=service)
+    async with transaction(reader):
+        await Task.create(await Service.find(service, reader), form.into(TaskFacts))
     return see_other(f"/agent/services/{service}#tasks")
 
 
@@ -49,16 +45,14 @@ async def _task(request: Web, *, task: int, **again: Any) -> Response[str]:
 
 
 @post("/tasks/{task:int}", guards=[manager_only])
+@on_refusal(_task)
 async def change(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], task: FromPath[int]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], task: FromPath[int]
 ) -> Response[Any]:
     """Rename it, or prefill later entries otherwise."""
-    try:
-        async with transaction(reader):
-            found = await Task.find(task, hold=True)
-            await found.change(edited(form, TaskFacts, found.facts))
-    except Invalid as refusal:
-        return await refused(request, _task, refusal, form, task=task)
+    async with transaction(reader):
+        found = await Task.find(task, hold=True)
+        await found.change(edited(form, TaskFacts, found.facts))
     return see_other(_back(found))
 
 

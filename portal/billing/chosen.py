@@ -10,6 +10,7 @@ from portal.billing.sentences import REFUSED
 from portal.database import current
 from portal.database.batches import Report
 from portal.errors import Conflict, Forbidden, Invalid, Refusal
+from portal.numbers import number_in
 from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
 
@@ -24,10 +25,10 @@ class Choice:
     @classmethod
     def parse(cls, text: str) -> "Choice":
         """Return the choice that a tick box sends as `id:version`. Raise `Invalid` for other text."""
-        entry_id, _, version = text.partition(":")
-        if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in (entry_id, version)):
+        entry_id, version = (number_in(part, digits=9) for part in text.partition(":")[::2])
+        if entry_id is None or version is None:
             raise Invalid({"entry": "Tick entries of the list."})
-        return cls(int(entry_id), int(version))
+        return cls(entry_id, version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from portal.billing.book import Row
 from portal.database import current
 from portal.errors import NotFound
 from portal.money import digits_of
+from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader, System
 
-LONGEST_ID = 19
 """So many digits may exceed a bigint."""
 
 PAGE = 25
@@ -128,7 +128,7 @@ class Page:
 
 def id_of_cursor(text: str | None) -> int | None:
     """Return the id that a cursor in a URL holds; None, which leads to the first page, for other text."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < LONGEST_ID else None
+    return number_in(text)
 
 
 _LIST = """

@@ -14,6 +14,7 @@ from portal.billing.book import Row
 from portal.billing.costs import Cost, amounts_of, costs_of
 from portal.contracts.naming import shown_service
 from portal.database import current
+from portal.numbers import number_in
 from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
 
@@ -40,10 +41,11 @@ class Cursor:
         """Return the cursor that `str` wrote; None for other text."""
         agent, _, rest = text.partition(".")
         day, _, entry = rest.partition(".")
-        if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in (agent, entry)):
+        agent_id, entry_id = number_in(agent), number_in(entry)
+        if agent_id is None or entry_id is None:
             return None
         try:
-            return cls(int(agent), date.fromisoformat(day), int(entry))
+            return cls(agent_id, date.fromisoformat(day), entry_id)
         except ValueError:
             return None
 

@@ -4,22 +4,19 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
 from portal.database import transaction
 from portal.desk import Attachment, Case, Details, feed_of, files_of
-from portal.errors import Invalid
 from portal.people.readers import ContactReader
 from portal.storage import Storage
 from portal.web import drafts
 from portal.web.forms import Form
-from portal.web.pages import download, page, refused, see_other
-from portal.web.visit import visit_of
-
-Web = Request[Any, Any, Any]
+from portal.web.pages import download, on_refusal, page, see_other
+from portal.web.visit import Web, visit_of
 
 
 class Reply(Struct, kw_only=True):
@@ -59,21 +56,18 @@ async def _show(
 
 
 @post("/cases/{number:str}/replies")
+@on_refusal(_show)
 async def reply(
-    request: Web,
     reader: NamedDependency[ContactReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
     """Answer; what waited for it, or was done, is open again."""
-    try:
-        async with transaction(reader):
-            case = await Case.find(number, reader)
-            fields = form.into(Reply)
-            await case.reply(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
-    except Invalid as refusal:
-        return await refused(request, _show, refusal, form, number=number)
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        fields = form.into(Reply)
+        await case.reply(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
     return see_other(f"/cases/{case.number}")
 
 

@@ -3,21 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal.database import transaction
 from portal.desk import Case, Priority, case_types, customers_list, problems_of, searched
 from portal.errors import Invalid, TooMany
+from portal.numbers import number_in
 from portal.people.readers import ContactReader
 from portal.web import drafts
 from portal.web.forms import Form
 from portal.web.limits import searching
-from portal.web.pages import page, refused, see_other
-from portal.web.visit import visit_of
-
-Web = Request[Any, Any, Any]
+from portal.web.pages import on_refusal, page, see_other
+from portal.web.visit import Web, visit_of
 
 
 class NewCase(Struct, kw_only=True):
@@ -29,14 +28,21 @@ class NewCase(Struct, kw_only=True):
     priority: int | None = None
     form_key: str = ""
 
+    @classmethod
+    def sent(cls, form: Form) -> "NewCase":
+        """Return the fields of `form`. Raises `Invalid`, which then names what is wrong with the subject and the text too."""
+        try:
+            return form.into(cls)
+        except Invalid as refusal:
+            raise Invalid(problems_of(form.get("subject"), form.get("body")) | refusal.fields) from None
+
 
 @get("/cases")
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """What is open, with `?show=all` everything, or what has the words of `text`; it refreshes itself through the same address."""
     query = request.query_params
-    asked, text = query.get("page", ""), searched(query)
+    text, number = searched(query), number_in(query.get("page"), digits=5) or 1
     everything = query.get("show") == "all" or bool(text)
-    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 1
     async with searching(request, text):
         listed = await customers_list(reader, everything=everything, text=text, page=number)
         return page(request, "customer/cases/list.html", listed=listed, everything=everything, text=text)
@@ -60,22 +66,17 @@ async def _form(
 
 
 @post("/cases/new")
+@on_refusal(_form, TooMany)
 async def open_case(
-    request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+    reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """Open a case and go to its page; the number is its title there."""
-    try:
-        fields = form.into(NewCase)
-        async with transaction(reader):
-            case = await Case.open(
-                by=reader, subject=fields.subject, text=fields.body, case_type_id=fields.case_type or 0,
-                priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
-            )  # fmt: skip
-    except Invalid as refusal:
-        whole = Invalid(problems_of(form.get("subject"), form.get("body")) | refusal.fields)
-        return await refused(request, _form, whole, form)
-    except TooMany as refusal:
-        return await refused(request, _form, refusal, form)
+    fields = NewCase.sent(form)
+    async with transaction(reader):
+        case = await Case.open(
+            by=reader, subject=fields.subject, text=fields.body, case_type_id=fields.case_type or 0,
+            priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
+        )  # fmt: skip
     return see_other(f"/cases/{case.number}")
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, get
+from litestar import get
 from litestar.di import NamedDependency
 
 from portal.billing import latest
@@ -11,10 +11,11 @@ from portal.contracts.company import Company
 from portal.desk import overview
 from portal.people.readers import AgentReader
 from portal.web.pages import page, see_other
+from portal.web.visit import Web
 
 
 @get("/")
-async def front(request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
+async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
     """A contact's home; agents go on to their list of cases, and an admin whose company is not set up to doing that."""
     if isinstance(reader, AgentReader):
         begins = reader.is_admin and await Company.find() is None

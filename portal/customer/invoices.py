@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -22,9 +22,7 @@ from portal.database import transaction
 from portal.people.readers import ContactReader
 from portal.web.limits import exporting
 from portal.web.pages import download, page, turned
-from portal.web.visit import wants_fragment
-
-Web = Request[Any, Any, Any]
+from portal.web.visit import Web, wants_fragment
 
 
 @get("/invoices")

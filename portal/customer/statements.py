@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -11,11 +11,12 @@ from portal.billing import Statement, detail_of, hand_out
 from portal.people.readers import ContactReader
 from portal.web.limits import exporting
 from portal.web.pages import download, page
+from portal.web.visit import Web
 
 
 @get("/statements/{statement_id:uuid}")
 async def show(
-    request: Request[Any, Any, Any], reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
+    request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
     """What was worked, and what paid for it."""
     statement = await Statement.find(statement_id, reader)
@@ -26,7 +27,7 @@ async def show(
 
 @get("/statements/{statement_id:uuid}/detail.csv")
 async def show_csv(
-    request: Request[Any, Any, Any], reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
+    request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
     """The same as a file."""
     async with exporting(request):

@@ -23,6 +23,7 @@ from portal.desk.messages import Writing
 from portal.desk.names import agent_name, contact_name, works
 from portal.desk.workflow import SETTABLE, Priority, Status, after_reply, columns_of
 from portal.errors import Conflict, Invalid, NotFound
+from portal.numbers import number_in
 from portal.people.readers import AgentReader, ContactReader, Reader, System
 
 
@@ -310,7 +311,6 @@ def _agents_only(by: Reader) -> None:
 
 def number_of(number: str | int) -> int:
     """A case number as people quote it in an address; `NotFound` where it can be none."""
-    text = str(number)
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    if (found := number_in(number)) is None:
         raise NotFound
-    return int(text)
+    return found

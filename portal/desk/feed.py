@@ -13,6 +13,7 @@ from portal.database import current
 from portal.desk import events
 from portal.desk.cases import Case
 from portal.desk.files.attachments import Attachment
+from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader
 
 WINDOW = 50
@@ -96,10 +97,11 @@ class Cursor:
     @classmethod
     def read(cls, text: str) -> "Cursor | None":
         """What an address says; None, which is the newest page, where it says nothing that makes sense."""
-        parts = text.split(".")
-        if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 17 for part in parts):
+        numbers = [number for part in text.split(".") if (number := number_in(part, digits=16)) is not None]
+        if len(numbers) != 3 or text.count(".") != 2:
             return None
-        return cls(_EPOCH + timedelta(microseconds=int(parts[0])), min(int(parts[1]), 9), int(parts[2]))
+        microseconds, rank, id = numbers
+        return cls(_EPOCH + timedelta(microseconds=microseconds), min(rank, 9), id)
 
 
 # At one instant: the opening, what was said, what followed from it.

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from portal.database import current
 from portal.desk.cases import Case
 from portal.desk.workflow import Priority, Status
+from portal.numbers import number_in
 from portal.people.readers import AgentReader, ContactReader
 
 PAGE = 25
@@ -76,12 +77,12 @@ class Question:
             view=_chosen(View, query.get("view")) or View.ALL,
             text=searched(query),
             status=_chosen(Status, query.get("status")),
-            priority=_chosen(Priority, _whole(query.get("priority"))),
-            customer_id=_whole(query.get("customer")),
-            agent_id=_whole(query.get("agent")),
+            priority=_chosen(Priority, number_in(query.get("priority"))),
+            customer_id=number_in(query.get("customer")),
+            agent_id=number_in(query.get("agent")),
             sort=_chosen(Sort, query.get("sort")) or Sort.UPDATED,
             turned=query.get("turned") == "yes",
-            page=min(max(_whole(query.get("page")) or 1, 1), 10_000),
+            page=min(max(number_in(query.get("page")) or 1, 1), 10_000),
         )
 
     @property
@@ -298,7 +299,7 @@ _PUNCTUATION = ".,;:!?()[]\"'„“”‚‘’«»"
 
 def _number(word: str) -> int | None:
     """Return the number of a case as people quote it (`#1403`, `1403,`); None for any other word."""
-    return _whole(word.strip(_PUNCTUATION).removeprefix("#"))
+    return number_in(word.strip(_PUNCTUATION).removeprefix("#"))
 
 
 # The word is folded once, and the names of people once for all cases.
@@ -334,10 +335,6 @@ def _listed(rows: list[Any], page: int, known: int | None = None) -> Listed:
         shown.append(Row(**values | {"status": Status(row["status"]), "priority": Priority(row["priority"])}))
     total = known if known is not None else rows[0]["total"] if rows else 0
     return Listed(shown, total, page)
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 def _chosen(choices: type[Any], value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.errors import NotFound
+from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.timekeeping.changes import CHANGES, Change
 from portal.timekeeping.entries import VISIBLE
@@ -161,9 +162,9 @@ class Page:
 
 def key(text: str) -> tuple[date, int] | None:
     """What `Page.last` wrote; None where it is something else."""
-    day, _, entry_id = text.partition(".")
+    day, _, typed = text.partition(".")
     try:
-        return (date.fromisoformat(day), int(entry_id)) if entry_id.isascii() and entry_id.isdigit() else None
+        return (date.fromisoformat(day), entry_id) if (entry_id := number_in(typed)) is not None else None
     except ValueError:
         return None
 

@@ -2,22 +2,19 @@
 
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
-
-from litestar import Request
 
 from portal.errors import Invalid
 from portal.people.factors.passkeys import Challenge, RelyingParty
 from portal.sealing import Broken
 from portal.settings import LOOPBACK
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 GOOD_FOR = timedelta(minutes=5)
 TOO_OLD = "This took longer than five minutes. Try again."
 
 
-def relying_party_of(request: Request[Any, Any, Any]) -> RelyingParty | None:
+def relying_party_of(request: Web) -> RelyingParty | None:
     """What passkeys are bound to here; None where no browser takes one: at an address that is a number."""
     base = visit_of(request).settings.base_url
     url = urlsplit(base)
@@ -28,14 +25,14 @@ def relying_party_of(request: Request[Any, Any, Any]) -> RelyingParty | None:
     return RelyingParty("localhost", f"{url.scheme}://{host}") if is_local else None
 
 
-def new_challenge(request: Request[Any, Any, Any], purpose: str, credential_id: int) -> tuple[bytes, str]:
+def new_challenge(request: Web, purpose: str, credential_id: int) -> tuple[bytes, str]:
     """The bytes, and the same sealed for the form; good for one person and one purpose."""
     visit, value = visit_of(request), secrets.token_bytes(32)
     text = f"{value.hex()} {visit.at.timestamp()}"
     return value, visit.settings.sealer.seal(_name(purpose, credential_id), text, visit.at)
 
 
-def challenge_of(request: Request[Any, Any, Any], purpose: str, credential_id: int, sealed: str) -> Challenge:
+def challenge_of(request: Web, purpose: str, credential_id: int, sealed: str) -> Challenge:
     """The challenge that the form came with. Raises `Invalid`."""
     visit = visit_of(request)
     try:

@@ -12,7 +12,7 @@ from portal.database import refusal_of
 from portal.errors import Conflict, Refusal, TooMany
 from portal.render import render
 from portal.web.form_pages import form_page
-from portal.web.visit import Visit, page_of, safe_path, visit_of, wants_fragment
+from portal.web.visit import Visit, Web, page_of, safe_path, visit_of, wants_fragment
 
 log = structlog.get_logger("portal.web")
 
@@ -55,7 +55,7 @@ def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path
     return render("errors/_refusal.html" if fragment else "errors/error.html", **context)
 
 
-def refusal_response(request: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
+def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
     """The answer to an expected refusal."""
     if request.scope["path"] in STREAMS and "hx-request" in request.headers and refusal.status in (403, 404):
         return _stream_is_over()  # the page is another person's, who signed in here before
@@ -65,7 +65,7 @@ def refusal_response(request: Request[Any, Any, Any], refusal: Refusal) -> Respo
     return _response(request, refusal.status, refusal.sentence, extra)
 
 
-def http_response(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
+def http_response(request: Web, error: HTTPException) -> Response[str]:
     """Answer what the framework itself refused: an unknown address, a wrong method, a body it cannot read.
 
     Somebody who loads an address that only takes forms is led to the page of the form.
@@ -81,7 +81,7 @@ def http_response(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     )
 
 
-def failure_response(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+def failure_response(request: Web, error: Exception) -> Response[str]:
     """A mistake of ours: logged with its trace and the request's id, told without either.
 
     A read fails here, inside of its transaction, also while the database is away or busy, which is nobody's mistake.
@@ -92,7 +92,7 @@ def failure_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     return _response(request, 500, SENTENCES[500], {})
 
 
-def unreadable_response(request: Request[Any, Any, Any], error: asyncpg.DataError) -> Response[str]:
+def unreadable_response(request: Web, error: asyncpg.DataError) -> Response[str]:
     """An id in the address that is larger than any can be, or a NUL in it: nothing is there.
 
     Whatever else cannot be handed to the database is a mistake of ours.
@@ -102,9 +102,7 @@ def unreadable_response(request: Request[Any, Any, Any], error: asyncpg.DataErro
     return failure_response(request, error)
 
 
-def conflict_response(
-    request: Request[Any, Any, Any], error: asyncpg.IntegrityConstraintViolationError
-) -> Response[str]:
+def conflict_response(request: Web, error: asyncpg.IntegrityConstraintViolationError) -> Response[str]:
     """Answer 409 where a constraint of the database refused what a verb should have refused first.
 
     The transaction has rolled back, so nothing of it was saved. It is logged as an error, because the verb lacks a check.
@@ -125,7 +123,7 @@ def _conflict_sentence(error: asyncpg.IntegrityConstraintViolationError) -> str:
     return "This cannot be saved as it is, so nothing was saved. Check what you entered and send it again."
 
 
-def sign_in_response(request: Request[Any, Any, Any], needed: SignInNeeded) -> Response[Any]:
+def sign_in_response(request: Web, needed: SignInNeeded) -> Response[Any]:
     """Lead to the sign-in page, and from there back."""
     next_path = safe_path(needed.next_path or "/")
     where = "/sign-in" if next_path == "/" else f"/sign-in?next={quote(next_path, safe='')}"
@@ -138,12 +136,12 @@ def _stream_is_over() -> Response[Any]:
     return Response("event: ended\ndata:\n\n", media_type="text/event-stream")
 
 
-def detour_response(request: Request[Any, Any, Any], detour: Detour) -> Response[Any]:
+def detour_response(request: Web, detour: Detour) -> Response[Any]:
     """Off to the page that comes first."""
     return _led_to(request, detour.where)
 
 
-def _led_to(request: Request[Any, Any, Any], where: str) -> Response[Any]:
+def _led_to(request: Web, where: str) -> Response[Any]:
     if "hx-request" in request.headers:
         if (
             request.scope["path"] in STREAMS
@@ -154,7 +152,7 @@ def _led_to(request: Request[Any, Any, Any], where: str) -> Response[Any]:
     return Response("", status_code=303, headers={"Location": where})
 
 
-def _response(request: Request[Any, Any, Any], status: int, sentence: str, headers: dict[str, str]) -> Response[str]:
+def _response(request: Web, status: int, sentence: str, headers: dict[str, str]) -> Response[str]:
     fragment = wants_fragment(request)
     if fragment and request.method == "GET" and (status == 429 or status >= 500):
         headers = {**headers, "HX-Reswap": "none"}  # what fetches itself again stays as it is; js/live.js asks again
@@ -168,13 +166,13 @@ def _response(request: Request[Any, Any, Any], status: int, sentence: str, heade
 
 async def answer_refusal(refusal: Refusal, scope: Any, receive: Any, send: Any) -> None:
     """The same where no handler runs yet."""
-    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    request: Web = Request(scope, receive, send)
     await answer(refusal_response(request, refusal), send)
 
 
 async def answer_failure(error: Exception, scope: Any, receive: Any, send: Any) -> None:
     """The same for a mistake of ours."""
-    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    request: Web = Request(scope, receive, send)
     await answer(failure_response(request, error), send)
 
 

@@ -2,9 +2,8 @@
 
 import mimetypes
 from pathlib import Path
-from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.params import FromPath
 
 from portal.contracts import logo
@@ -13,14 +12,14 @@ from portal.errors import NotFound
 from portal.render import assets, folder
 from portal.web.compression import accepted
 from portal.web.headers import SANDBOX
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 mimetypes.add_type("font/woff2", ".woff2")
 mimetypes.add_type("text/javascript", ".js")
 
 
 @get("/logo.png")
-async def show_logo(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def show_logo(request: Web) -> Response[bytes]:
     """The company's logo, for everybody: it stands on the sign-in page."""
     async with transaction(visit_of(request).reader, readonly=True):
         png, digest = await logo.find(), await logo.digest()
@@ -33,7 +32,7 @@ async def show_logo(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @get("/static/{path:path}", sync_to_thread=False)
-def static_file(request: Request[Any, Any, Any], path: FromPath[Path]) -> Response[bytes]:
+def static_file(request: Web, path: FromPath[Path]) -> Response[bytes]:
     """Answer a file of `static/`, compressed by the build where the browser takes that.
 
     Only the address with the right hash is kept: while an upgrade runs, a process of before may be asked for the next content.

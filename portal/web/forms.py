@@ -15,6 +15,7 @@ from portal.desk import RefusedEnding
 from portal.desk.files import attachments, draft_files, filetypes
 from portal.desk.files.draft_files import DraftFile
 from portal.errors import BadRequest, Forbidden, Full, Invalid, TooLarge, TooMany, TooSlow
+from portal.numbers import number_in
 from portal.people import sessions
 from portal.people.readers import Reader
 from portal.storage import new_key
@@ -22,7 +23,7 @@ from portal.web import drafts
 from portal.web.arriving import READ_PAST, Arriving, arriving
 from portal.web.errors import SignInNeeded, answer, sign_in_response
 from portal.web.multipart import MAX_FIELDS, MAX_TEXT, Body, Part, within
-from portal.web.visit import Visit, now, visit_of
+from portal.web.visit import Visit, Web, now, visit_of
 
 MAX_FILE = 25 * 1024 * 1024
 MAX_FILES = 10
@@ -130,9 +131,9 @@ def _last(given: list[str]) -> str:
 
 
 def _whole(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) < 19):
+    if (number := number_in(value)) is None:
         raise ValueError(value)
-    return int(value)
+    return number
 
 
 _CONVERTERS: dict[Any, Callable[[list[str]], Any]] = {
@@ -145,7 +146,7 @@ _CONVERTERS: dict[Any, Callable[[list[str]], Any]] = {
 }
 
 
-async def read(request: Request[Any, Any, Any]) -> None:
+async def read(request: Web) -> None:
     """Before every handler of an unsafe method: the form, or a refusal. On the way the token is checked, and files go to the storage."""
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
@@ -174,7 +175,7 @@ def _refuse_unread(visit: Visit) -> None:
         raise Forbidden(TOO_OLD)
 
 
-async def _look_again(form: Form, visit: Visit, request: Request[Any, Any, Any], at: datetime) -> None:
+async def _look_again(form: Form, visit: Visit, request: Web, at: datetime) -> None:
     """Who asks was found out when the request began. A body that took its time may arrive after the session has ended, or its reader has
     other rights (R12, R17): then its text is kept as a draft, and `SignInNeeded` leads to it once the reader is back."""
     if visit.session is None or visit.reader is None:
@@ -187,7 +188,7 @@ async def _look_again(form: Form, visit: Visit, request: Request[Any, Any, Any],
     visit.at, visit.session = at, session
 
 
-async def _keep(form: Form, visit: Visit, request: Request[Any, Any, Any]) -> None:
+async def _keep(form: Form, visit: Visit, request: Web) -> None:
     if visit.reader and not request.scope["path"].startswith("/drafts"):
         await drafts.keep(
             visit.reader.credential_id, drafts.address_of(request), form.fields, visit.at, had_files=form.had_files
@@ -198,7 +199,7 @@ async def _keep(form: Form, visit: Visit, request: Request[Any, Any, Any]) -> No
 async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) -> None:
     """Answer a form that arrives after its session ended: its text becomes the person's draft, and they are led to the sign-in page and from
     there back to the page of the form. Files are not kept."""
-    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    request: Web = Request(scope, receive, send)
     form = Form()
     with arriving(visit, request.receive, request.headers.get("content-length", "")) as body:
         await _fill(form, visit, request, body, _pass_file)
@@ -211,9 +212,7 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
 FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 
 
-async def _fill(
-    form: Form, visit: Visit, request: Request[Any, Any, Any], on_its_way: Arriving, take_file: FileTaker
-) -> None:
+async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, take_file: FileTaker) -> None:
     """Read the form. Raises `Forbidden` for one that no session of this person made, `SignInNeeded` for one that an earlier session made:
     its text is then kept as a draft, and the person is led back to its page."""
     body = Body(on_its_way.chunks(), request.headers.get("content-type", ""))

@@ -5,11 +5,9 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-from litestar import Request
-
 from portal.database import transaction
 from portal.people import attempts
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 _MINUTE = timedelta(minutes=1)
 SEARCHES = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=_MINUTE, what="searches")
@@ -17,7 +15,7 @@ EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, with
 """Enough for all files of a month or of a customer's year; a script that takes everything is slowed down to one a minute."""
 
 
-async def _admit(request: Request[Any, Any, Any], limit: attempts.Limit) -> Any:
+async def _admit(request: Web, limit: attempts.Limit) -> Any:
     """Count one for the reader, or raise `TooMany`. The read's own transaction ends first: a request never holds two connections (R84)."""
     visit = visit_of(request)
     reader: Any = visit.reader
@@ -28,7 +26,7 @@ async def _admit(request: Request[Any, Any, Any], limit: attempts.Limit) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def searching(request: Request[Any, Any, Any], text: str) -> AsyncIterator[None]:
+async def searching(request: Web, text: str) -> AsyncIterator[None]:
     """Around a list that `text` narrows down; without a text it is a list like any other. Raises `TooMany`."""
     if not text.strip():
         yield
@@ -38,7 +36,7 @@ async def searching(request: Request[Any, Any, Any], text: str) -> AsyncIterator
 
 
 @contextlib.asynccontextmanager
-async def exporting(request: Request[Any, Any, Any]) -> AsyncIterator[None]:
+async def exporting(request: Web) -> AsyncIterator[None]:
     """Around a document that is handed out as a file: one transaction that may record it (R89). Raises `TooMany`."""
     async with transaction(await _admit(request, EXPORTS)):
         yield

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 import structlog
-from litestar import Request, get
+from litestar import get
 from litestar.response import Stream
 
 from portal import database, outbox
@@ -23,7 +23,7 @@ from portal.people.readers import ContactReader, Reader
 from portal.people.sessions import Session
 from portal.web.guards import agent_only, contact_only
 from portal.web.metrics import OPEN_STREAMS
-from portal.web.visit import Visit, now, visit_of
+from portal.web.visit import Visit, Web, now, visit_of
 
 log = structlog.get_logger("portal.live")
 
@@ -187,7 +187,7 @@ def _events_of(notice: dict[str, Any]) -> list[str]:
     return [f"case-{subject}", "time" if about == "time" else "cases"]
 
 
-def _stream(request: Request[Any, Any, Any]) -> Stream:
+def _stream(request: Web) -> Stream:
     listener: Listener = request.app.state.listener
     listener.refuse_more(visit_of(request).reader)
     snapshot = None if "last-event-id" in request.headers else request.query_params.get("snapshot", "")
@@ -199,12 +199,12 @@ def _stream(request: Request[Any, Any, Any]) -> Stream:
 
 
 @get("/live", guards=[contact_only])
-async def contact_stream(request: Request[Any, Any, Any]) -> Stream:
+async def contact_stream(request: Web) -> Stream:
     """A contact's stream."""
     return _stream(request)
 
 
 @get("/agent/live", guards=[agent_only])
-async def agent_stream(request: Request[Any, Any, Any]) -> Stream:
+async def agent_stream(request: Web) -> Stream:
     """An agent's stream."""
     return _stream(request)

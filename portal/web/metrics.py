@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from litestar import Request, Response, get
+from litestar import Response, get
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import REGISTRY
@@ -21,7 +21,7 @@ from portal import jobs
 from portal.database import transaction
 from portal.errors import NotFound, Unavailable
 from portal.people.readers import SYSTEM
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 REQUESTS = Histogram(
     "portal_request_seconds",
@@ -47,7 +47,7 @@ def route_of(scope: Any) -> str:
 
 
 @get("/metrics")
-async def show(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def show(request: Web) -> Response[bytes]:
     """For whoever brings the configured token; without one configured there is nothing here."""
     token = visit_of(request).settings.metrics_token
     given = request.headers.get("authorization", "").removeprefix("Bearer ")

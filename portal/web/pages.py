@@ -1,27 +1,30 @@
 """Answers: pages and fragments from templates, redirects after a write, downloads."""
 
 import contextlib
+import functools
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.response import Redirect, Stream
 
 from portal.database import transaction
 from portal.desk.messages import SentBefore
-from portal.errors import Invalid, TooMany
+from portal.errors import Invalid, Refusal, TooMany
 from portal.render import render
 from portal.web import drafts
 from portal.web.edits import Overtaken
 from portal.web.forms import Form
 from portal.web.headers import SANDBOX
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 HTML = "text/html"
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 
 
-def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any) -> Response[str]:
+def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
     """A page, or a fragment (`_x.html`). Beside `context` it has: reader, company, csrf, nonce, path, now, snapshot, errors, typed."""
     visit = visit_of(request)
     given = {"errors": {}, "typed": {}} | context
@@ -39,23 +42,50 @@ def page(request: Request[Any, Any, Any], template: str, *, status: int = 200, *
     return Response(html, status_code=status, media_type=HTML)
 
 
-def turned(request: Request[Any, Any, Any], *lists: str) -> dict[str, str]:
+def turned(request: Web, *lists: str) -> dict[str, str]:
     """Which of a page's lists the reader has turned over, and after which row: `{"drafts": "12"}`; empty where all begin at their first row."""
     return next(({name: value} for name in lists if (value := request.query_params.get(name))), {})
 
 
+def on_refusal(
+    show: Callable[..., Awaitable[Response[str]]], *also: type[Refusal], **fixed: Any
+) -> Callable[[Handler], Handler]:
+    """Return a decorator for the handler of a form: where the handler raises `Invalid` or one of `also`, answer with the form's page.
+
+    The page is `show(request, errors=..., typed=..., **fixed)`, as `refused` describes it. If `show` has a parameter that the handler has
+    too, such as the id in the URL, the reader or the form, it gets the same value. The decorator stands below Litestar's.
+    """
+    wanted = inspect.signature(show).parameters.keys() - {"request"}
+    expected: tuple[type[Refusal], ...] = (Invalid, *also)
+
+    def decorate(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        async def handle(*, request: Web, **given: Any) -> Response[Any]:
+            try:
+                return await handler(**given | ({"request": request} if takes_request else {}))
+            except expected as refusal:
+                values = {name: value for name, value in given.items() if name in wanted}
+                return await refused(request, show, refusal, visit_of(request).form, **values | fixed)
+
+        signature = inspect.signature(handler)
+        takes_request = "request" in signature.parameters
+        if not takes_request:
+            # Litestar passes what the signature names. The page needs the request even where the handler does not.
+            request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Web)
+            handle.__signature__ = signature.replace(parameters=[*signature.parameters.values(), request])  # type: ignore[attr-defined]
+            handle.__annotations__ = handler.__annotations__ | {"request": Web}
+        return cast(Handler, handle)
+
+    return decorate
+
+
 async def refused(
-    request: Request[Any, Any, Any],
-    show: Callable[..., Awaitable[Response[str]]],
-    refusal: Invalid | TooMany,
-    form: Form,
-    **values: Any,
+    request: Web, show: Callable[..., Awaitable[Response[str]]], refusal: Refusal, form: Form, /, **values: Any
 ) -> Response[str]:
-    """Return the form's page again, with the refusal's status: 422, 409 where somebody else was faster (`Overtaken`), or 429 with the
-    seconds to wait in `Retry-After`.
+    """Return the form's page again, with the status of the refusal, and `Retry-After` where that is 429.
 
     `show(request, errors=..., typed=..., **values)` runs in a read-only transaction of the reader. `errors` maps fields to sentences ("" is
-    the whole form), `typed` is what was sent. A form with a key is kept as a draft, with its files, so that its address can be loaded.
+    the whole form); `typed` is what was sent. A form with a key is kept as a draft, with its files, so that the browser can load its URL.
     """
     visit = visit_of(request)
     if visit.reader and form.key:
@@ -64,17 +94,16 @@ async def refused(
         address = drafts.address_of(request, form.key)
         await drafts.keep(visit.reader.credential_id, address, form.fields, visit.at)
     async with transaction(visit.reader, readonly=True):
-        typed = form.typed
-        typed |= refusal.typed if isinstance(refusal, Overtaken) else {}
+        typed = form.typed | (refusal.typed if isinstance(refusal, Overtaken) else {})
         response = await show(request, errors=_errors_of(refusal), typed=typed, **values)
     return _marked(response, refusal)
 
 
-def _errors_of(refusal: Invalid | TooMany) -> dict[str, str]:
+def _errors_of(refusal: Refusal) -> dict[str, str]:
     return refusal.fields if isinstance(refusal, Invalid) else {"": refusal.sentence}
 
 
-def _marked(response: Response[str], refusal: Invalid | TooMany) -> Response[str]:
+def _marked(response: Response[str], refusal: Refusal) -> Response[str]:
     """The response with the refusal's status and headers."""
     response.status_code = refusal.status
     if isinstance(refusal, TooMany):
@@ -83,7 +112,7 @@ def _marked(response: Response[str], refusal: Invalid | TooMany) -> Response[str
 
 
 async def refused_at_the_door(
-    request: Request[Any, Any, Any],
+    request: Web,
     show: Callable[..., Awaitable[Response[str]]],
     refusal: Invalid | TooMany,
     **values: Any,

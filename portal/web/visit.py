@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
+from litestar import Request
 from litestar.connection import ASGIConnection
 
 from portal.people.readers import Reader
@@ -18,6 +19,8 @@ from portal.sealing import key_of
 from portal.settings import Settings
 from portal.storage import Storage
 
+Web = Request[Any, Any, Any]
+"""A request in the annotations of handlers. Litestar's three type parameters are its user, its auth and its state; none of them is used."""
 KEY = "portal.visit"
 LONGEST_PATH = 1000
 """Characters of a path to lead back to. Browsers drop a cookie of more than 4,096 bytes, and nobody types longer addresses."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
@@ -14,7 +14,6 @@ from portal.agent.setup.pages import form_page, invited_page
 from portal.contracts.company import Company
 from portal.database import transaction
 from portal.desk.leaving import end_contact, open_cases_of_contact
-from portal.errors import Invalid
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
@@ -22,9 +21,8 @@ from portal.web.account.confirmation import ask_for_password, confirm_person, ne
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
-from portal.web.pages import refused, see_other
-
-Asked = Request[Any, Any, Any]
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web
 
 
 class ContactForm(ContactFacts, kw_only=True):
@@ -40,13 +38,13 @@ class Successor(Struct, kw_only=True):
 
 
 @get("/customers/{customer:int}/contacts/new", guards=[admin_only])
-async def new(request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
+async def new(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
     """An empty form."""
     return await _form(request, reader=reader, customer=customer)
 
 
 async def _form(
-    request: Asked, *, reader: AgentReader, customer: int, contact: int | None = None, **again: Any
+    request: Web, *, reader: AgentReader, customer: int, contact: int | None = None, **again: Any
 ) -> Response[str]:
     found = await Contact.find(contact, reader, customer=customer) if contact is not None else None
     return await form_page(
@@ -58,35 +56,34 @@ async def _form(
 
 
 @post("/customers/{customer:int}/contacts/new", guards=[admin_only])
+@on_refusal(_form)
 async def add(
-    request: Asked,
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
     """A new contact; the answer is the invitation, which is shown this once."""
-    try:
-        facts = form.into(ContactForm)
-        await confirm_person(request, facts.password, at)
-        async with transaction(reader):
-            found = await Customer.find(customer, reader)
-            return await _invited(request, await Contact.create(found, facts, at), at)
-    except Invalid as refusal:
-        return await refused(request, _form, refusal, form, reader=reader, customer=customer)
+    facts = form.into(ContactForm)
+    await confirm_person(request, facts.password, at)
+    async with transaction(reader):
+        found = await Customer.find(customer, reader)
+        return await _invited(request, await Contact.create(found, facts, at), at)
 
 
 @get("/customers/{customer:int}/contacts/{contact:int}", guards=[admin_only])
 async def edit(
-    request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
+    request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[str]:
     """Their form."""
     return await _form(request, reader=reader, customer=customer, contact=contact)
 
 
 @post("/customers/{customer:int}/contacts/{contact:int}", guards=[admin_only])
+@on_refusal(_form)
 async def change(
-    request: Asked,
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -96,21 +93,18 @@ async def change(
     """Change them; rights hold from their next request on."""
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader, customer=customer)).facts()
-    try:
-        facts = edited(form, ContactForm, before)
-        if facts.email != before.email:
-            await confirm_person(request, facts.password, at)
-        async with transaction(reader):
-            found = await Contact.find(contact, reader, customer=customer, hold=True)
-            await found.change(edited(form, ContactForm, await found.facts()), at)
-    except Invalid as refusal:
-        return await refused(request, _form, refusal, form, reader=reader, customer=customer, contact=contact)
+    facts = edited(form, ContactForm, before)
+    if facts.email != before.email:
+        await confirm_person(request, facts.password, at)
+    async with transaction(reader):
+        found = await Contact.find(contact, reader, customer=customer, hold=True)
+        await found.change(edited(form, ContactForm, await found.facts()), at)
     return see_other(f"/agent/customers/{customer}")
 
 
 @post("/customers/{customer:int}/contacts/{contact:int}/invitations", guards=[admin_only])
 async def invite(
-    request: Asked,
+    request: Web,
     reader: NamedDependency[AgentReader],
     at: NamedDependency[datetime],
     customer: FromPath[int],
@@ -122,7 +116,7 @@ async def invite(
         return await _invited(request, await Contact.find(contact, reader, customer=customer), at)
 
 
-async def _invited(request: Asked, contact: Contact, at: datetime) -> Response[str]:
+async def _invited(request: Web, contact: Contact, at: datetime) -> Response[str]:
     credential, token = await contact.credential(), await contact.invite(at)
     back = f"/agent/customers/{contact.customer_id}"
     again = f"{back}/contacts/{contact.id}/invitations"
@@ -131,13 +125,13 @@ async def _invited(request: Asked, contact: Contact, at: datetime) -> Response[s
 
 @get("/customers/{customer:int}/contacts/{contact:int}/ending", guards=[admin_only])
 async def show_ending(
-    request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
+    request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[str]:
     """Show what is open with a contact, and ask who has it from then on."""
     return await _ending(request, reader=reader, customer=customer, contact=contact)
 
 
-async def _ending(request: Asked, *, reader: AgentReader, customer: int, contact: int, **again: Any) -> Response[str]:
+async def _ending(request: Web, *, reader: AgentReader, customer: int, contact: int, **again: Any) -> Response[str]:
     found = await Contact.find(contact, reader, customer=customer)
     return await form_page(
         request, "agent/customers/ending.html", contact=found, customer=await Customer.find(customer, reader),
@@ -147,8 +141,8 @@ async def _ending(request: Asked, *, reader: AgentReader, customer: int, contact
 
 
 @post("/customers/{customer:int}/contacts/{contact:int}/ending", guards=[admin_only])
+@on_refusal(_ending)
 async def end(
-    request: Asked,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -156,13 +150,10 @@ async def end(
     contact: FromPath[int],
 ) -> Response[Any]:
     """End them, at once and everywhere, and hand their open cases over."""
-    try:
-        successor = form.into(Successor).contact
-        async with transaction(reader):
-            found = await Contact.find(contact, reader, customer=customer)
-            await end_contact(found, successor_id=successor, by=reader, at=at)
-    except Invalid as refusal:
-        return await refused(request, _ending, refusal, form, reader=reader, customer=customer, contact=contact)
+    successor = form.into(Successor).contact
+    async with transaction(reader):
+        found = await Contact.find(contact, reader, customer=customer)
+        await end_contact(found, successor_id=successor, by=reader, at=at)
     return see_other(f"/agent/customers/{customer}")
 
 
@@ -191,7 +182,7 @@ async def sign_out(
 
 @post("/customers/{customer:int}/contacts/{contact:int}/second-factor/removal", guards=[admin_only])
 async def remove_second_factor(
-    request: Asked,
+    request: Web,
     reader: NamedDependency[AgentReader],
     at: NamedDependency[datetime],
     customer: FromPath[int],

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -13,25 +13,23 @@ from portal.contracts.company import Company
 from portal.contracts.contracts import Contract, ContractFacts
 from portal.contracts.services import Service, ServiceFacts
 from portal.database import transaction
-from portal.errors import Invalid
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
-from portal.web.pages import refused, see_other
-
-Asked = Request[Any, Any, Any]
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web
 
 
 @get("/customers/{customer:int}/contracts/new", guards=[admin_only])
-async def new_contract(request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
+async def new_contract(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
     """An empty form."""
     return await _contract(request, reader=reader, customer=customer)
 
 
 async def _contract(
-    request: Asked, *, reader: AgentReader, customer: int, contract: int | None = None, **again: Any
+    request: Web, *, reader: AgentReader, customer: int, contract: int | None = None, **again: Any
 ) -> Response[str]:
     found = await Contract.find(contract, reader, customer=customer) if contract is not None else None
     company = await Company.find() if found is None else None
@@ -43,58 +41,52 @@ async def _contract(
 
 
 @post("/customers/{customer:int}/contracts/new", guards=[admin_only])
+@on_refusal(_contract)
 async def add_contract(
-    request: Asked,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
     """A new contract; it needs a service next."""
-    try:
-        async with transaction(reader):
-            contract = await Contract.create(await Customer.find(customer, reader), form.into(ContractFacts), at)
-    except Invalid as refusal:
-        return await refused(request, _contract, refusal, form, reader=reader, customer=customer)
+    async with transaction(reader):
+        contract = await Contract.create(await Customer.find(customer, reader), form.into(ContractFacts), at)
     return see_other(f"/agent/customers/{customer}/contracts/{contract.id}/services/new")
 
 
 @get("/customers/{customer:int}/contracts/{contract:int}", guards=[admin_only])
 async def contract(
-    request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
+    request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
 ) -> Response[str]:
     """Its form."""
     return await _contract(request, reader=reader, customer=customer, contract=contract)
 
 
 @post("/customers/{customer:int}/contracts/{contract:int}", guards=[admin_only])
+@on_refusal(_contract)
 async def change_contract(
-    request: Asked,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
     """Change it; what is settled stays as it was settled."""
-    try:
-        async with transaction(reader):
-            found = await Contract.find(contract, reader, customer=customer, hold=True)
-            await found.change(edited(form, ContractFacts, found.facts))
-    except Invalid as refusal:
-        return await refused(request, _contract, refusal, form, reader=reader, customer=customer, contract=contract)
+    async with transaction(reader):
+        found = await Contract.find(contract, reader, customer=customer, hold=True)
+        await found.change(edited(form, ContractFacts, found.facts))
     return see_other(f"/agent/customers/{customer}")
 
 
 @get("/customers/{customer:int}/contracts/{contract:int}/services/new", guards=[admin_only])
 async def new_service(
-    request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
+    request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
 ) -> Response[str]:
     """An empty form."""
     return await _service(request, reader=reader, customer=customer, contract=contract)
 
 
 async def _service(
-    request: Asked, *, reader: AgentReader, customer: int, contract: int, service: int | None = None, **again: Any
+    request: Web, *, reader: AgentReader, customer: int, contract: int, service: int | None = None, **again: Any
 ) -> Response[str]:
     found = await Service.find(service, reader, customer=customer, contract=contract) if service is not None else None
     return await form_page(
@@ -105,8 +97,8 @@ async def _service(
 
 
 @post("/customers/{customer:int}/contracts/{contract:int}/services/new", guards=[admin_only])
+@on_refusal(_service)
 async def add_service(
-    request: Asked,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -114,18 +106,15 @@ async def add_service(
     contract: FromPath[int],
 ) -> Response[Any]:
     """A new service; the customer's first becomes what its cases get."""
-    try:
-        async with transaction(reader):
-            found = await Contract.find(contract, reader, customer=customer)
-            await Service.create(found, form.into(ServiceFacts), at)
-    except Invalid as refusal:
-        return await refused(request, _service, refusal, form, reader=reader, customer=customer, contract=contract)
+    async with transaction(reader):
+        found = await Contract.find(contract, reader, customer=customer)
+        await Service.create(found, form.into(ServiceFacts), at)
     return see_other(f"/agent/customers/{customer}")
 
 
 @get("/customers/{customer:int}/contracts/{contract:int}/services/{service:int}", guards=[admin_only])
 async def service(
-    request: Asked,
+    request: Web,
     reader: NamedDependency[AgentReader],
     customer: FromPath[int],
     contract: FromPath[int],
@@ -136,8 +125,8 @@ async def service(
 
 
 @post("/customers/{customer:int}/contracts/{contract:int}/services/{service:int}", guards=[admin_only])
+@on_refusal(_service)
 async def change_service(
-    request: Asked,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     customer: FromPath[int],
@@ -146,12 +135,9 @@ async def change_service(
 ) -> Response[Any]:
     """Change it; entries keep the minutes they were given."""
     where = {"customer": customer, "contract": contract}
-    try:
-        async with transaction(reader):
-            found = await Service.find(service, reader, **where, hold=True)
-            await found.change(edited(form, ServiceFacts, found.facts))
-    except Invalid as refusal:
-        return await refused(request, _service, refusal, form, reader=reader, service=service, **where)
+    async with transaction(reader):
+        found = await Service.find(service, reader, **where, hold=True)
+        await found.change(edited(form, ServiceFacts, found.facts))
     return see_other(f"/agent/customers/{customer}")
 
 

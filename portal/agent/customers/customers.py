@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -14,7 +14,6 @@ from portal.contracts.case_types import CaseType
 from portal.contracts.contracts import Contract
 from portal.contracts.services import DefaultChoice, DefaultService, DefaultsShown, Service
 from portal.database import transaction
-from portal.errors import Invalid
 from portal.people.contacts import Contact
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.readers import AgentReader
@@ -22,14 +21,12 @@ from portal.web.edits import as_seen, edited, seen_in
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.limits import searching
-from portal.web.pages import refused, see_other
-from portal.web.visit import visit_of
-
-Asked = Request[Any, Any, Any]
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
 
 
 @get("/customers")
-async def list_customers(request: Asked, reader: NamedDependency[AgentReader]) -> Response[str]:
+async def list_customers(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """All of them, or those that `?q=` finds."""
     search = request.query_params.get("q", "")
     async with searching(request, search):
@@ -40,12 +37,12 @@ async def list_customers(request: Asked, reader: NamedDependency[AgentReader]) -
 
 
 @get("/customers/new", guards=[admin_only])
-async def new(request: Asked) -> Response[str]:
+async def new(request: Web) -> Response[str]:
     """An empty form."""
     return await _form(request)
 
 
-async def _form(request: Asked, *, customer: int | None = None, **again: Any) -> Response[str]:
+async def _form(request: Web, *, customer: int | None = None, **again: Any) -> Response[str]:
     reader: Any = visit_of(request).reader
     found = await Customer.find(customer, reader) if customer is not None else None
     return await form_page(
@@ -55,25 +52,23 @@ async def _form(request: Asked, *, customer: int | None = None, **again: Any) ->
 
 
 @post("/customers/new", guards=[admin_only])
+@on_refusal(_form)
 async def add(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """A new customer; its page then says what comes next."""
-    try:
-        async with transaction(reader):
-            customer = await Customer.create(form.into(CustomerFacts), at)
-    except Invalid as refusal:
-        return await refused(request, _form, refusal, form)
+    async with transaction(reader):
+        customer = await Customer.create(form.into(CustomerFacts), at)
     return see_other(f"/agent/customers/{customer.id}")
 
 
 @get("/customers/{customer:int}")
-async def show(request: Asked, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
+async def show(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
     """What there is of it: contacts, contracts with their services, what a new case gets."""
     return await _show(request, reader=reader, customer=customer)
 
 
-async def _show(request: Asked, *, reader: AgentReader, customer: int, **again: Any) -> Response[str]:
+async def _show(request: Web, *, reader: AgentReader, customer: int, **again: Any) -> Response[str]:
     found = await Customer.find(customer, reader)
     services, types, defaults = await Service.of(found.id), await CaseType.listed(), await DefaultService.of(found.id)
     return await agent_page(
@@ -84,22 +79,20 @@ async def _show(request: Asked, *, reader: AgentReader, customer: int, **again: 
 
 
 @get("/customers/{customer:int}/edit", guards=[admin_only])
-async def edit(request: Asked, customer: FromPath[int]) -> Response[str]:
+async def edit(request: Web, customer: FromPath[int]) -> Response[str]:
     """Its form."""
     return await _form(request, customer=customer)
 
 
 @post("/customers/{customer:int}/edit", guards=[admin_only])
+@on_refusal(_form)
 async def change(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
 ) -> Response[Any]:
     """Change it."""
-    try:
-        async with transaction(reader):
-            found = await Customer.find(customer, reader, hold=True)
-            await found.change(edited(form, CustomerFacts, found.facts))
-    except Invalid as refusal:
-        return await refused(request, _form, refusal, form, customer=customer)
+    async with transaction(reader):
+        found = await Customer.find(customer, reader, hold=True)
+        await found.change(edited(form, CustomerFacts, found.facts))
     return see_other(f"/agent/customers/{customer}")
 
 
@@ -122,20 +115,18 @@ async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) 
 
 
 @post("/customers/{customer:int}/default-service", guards=[admin_only])
+@on_refusal(_show)
 async def choose_default(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
 ) -> Response[Any]:
     """Which service a new case gets, for one type or for all others."""
-    try:
-        case_type, shown = form.into(DefaultChoice).case_type_id, seen_in(form, DefaultsShown)
-        async with transaction(reader):
-            found = await Customer.find(customer, reader, hold=True)
-            stored = DefaultsShown.of(await DefaultService.of(found.id))
-            seen = (shown or stored).choice(case_type)
-            choice = edited(form, DefaultChoice, stored.choice(case_type), seen=seen)
-            await DefaultService.choose(found.id, choice.service_id, case_type=choice.case_type_id)
-    except Invalid as refusal:
-        return await refused(request, _show, refusal, form, reader=reader, customer=customer)
+    case_type, shown = form.into(DefaultChoice).case_type_id, seen_in(form, DefaultsShown)
+    async with transaction(reader):
+        found = await Customer.find(customer, reader, hold=True)
+        stored = DefaultsShown.of(await DefaultService.of(found.id))
+        seen = (shown or stored).choice(case_type)
+        choice = edited(form, DefaultChoice, stored.choice(case_type), seen=seen)
+        await DefaultService.choose(found.id, choice.service_id, case_type=choice.case_type_id)
     return see_other(f"/agent/customers/{customer}")
 
 

@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request
-
 from portal.database import transaction
 from portal.errors import Conflict
 from portal.people import factors, sessions
@@ -12,10 +10,10 @@ from portal.people.agents import Agent
 from portal.people.contacts import Contact
 from portal.people.readers import AgentReader
 from portal.web.account.confirmation import ask_for_password
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 
-async def access_of(request: Request[Any, Any, Any], person: Agent | Contact) -> dict[str, Any]:
+async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
     """For `agent/setup/_access.html`: the live sessions, the factors, and whether it is the reader's own."""
     visit = visit_of(request)
     credential = (await person.credential())["id"]
@@ -31,9 +29,7 @@ async def sign_out_everywhere(person: Agent | Contact, at: datetime) -> None:
     await sessions.end_all((await person.credential())["id"], at)
 
 
-async def remove_factors(
-    request: Request[Any, Any, Any], reader: AgentReader, person: Agent | Contact, at: datetime
-) -> None:
+async def remove_factors(request: Web, reader: AgentReader, person: Agent | Contact, at: datetime) -> None:
     """As if they had never set one up, and out everywhere. It lets in whoever knows the password, so the admin's own is asked for (R20)."""
     ask_for_password(request)
     async with transaction(reader, readonly=True):

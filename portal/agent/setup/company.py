@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
 
@@ -21,8 +21,8 @@ from portal.web.account.confirmation import confirm_person, needs_password
 from portal.web.edits import edited
 from portal.web.forms import Form, Nothing
 from portal.web.guards import admin_only
-from portal.web.pages import refused, see_other
-from portal.web.visit import visit_of
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
 
 
 class CompanyForm(CompanyFacts, kw_only=True):
@@ -36,18 +36,18 @@ NO_COMPANY = CompanyFacts(**dict.fromkeys(CompanyFacts.__struct_fields__, ""))
 
 
 @get("/setup", guards=[admin_only])
-async def overview(request: Request[Any, Any, Any], reader: NamedDependency[AgentReader]) -> Response[str]:
+async def overview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """The way from an empty database to the first invoice."""
     return await agent_page(request, reader, "agent/setup/overview.html", ready=await readiness())
 
 
 @get("/setup/company", guards=[admin_only])
-async def company(request: Request[Any, Any, Any]) -> Response[str]:
+async def company(request: Web) -> Response[str]:
     """The company's form."""
     return await _company(request)
 
 
-async def _company(request: Request[Any, Any, Any], **again: Any) -> Response[str]:
+async def _company(request: Web, **again: Any) -> Response[str]:
     found, series = await Company.find(), await NumberSeries.find()
     facts = await found.facts() if found else None
     return await form_page(
@@ -58,20 +58,18 @@ async def _company(request: Request[Any, Any, Any], **again: Any) -> Response[st
 
 
 @post("/setup/company", guards=[admin_only])
+@on_refusal(_company)
 async def save_company(
-    request: Request[Any, Any, Any],
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
     """Set it up, or change it."""
-    try:
-        await confirm_person(request, form.into(CompanyForm).password, at)
-        async with transaction(reader):
-            held = await Company.find(hold=True)
-            await Company.set_up(edited(form, CompanyForm, await held.facts() if held else NO_COMPANY))
-    except Invalid as refusal:
-        return await refused(request, _company, refusal, form)
+    await confirm_person(request, form.into(CompanyForm).password, at)
+    async with transaction(reader):
+        held = await Company.find(hold=True)
+        await Company.set_up(edited(form, CompanyForm, await held.facts() if held else NO_COMPANY))
     return see_other("/agent/setup")
 
 
@@ -82,18 +80,14 @@ class LogoForm(Struct, kw_only=True):
 
 
 @post("/setup/company/logo", guards=[admin_only])
-async def change_logo(
-    request: Request[Any, Any, Any], reader: NamedDependency[AgentReader], form: NamedDependency[Form]
-) -> Response[Any]:
+@on_refusal(_company)
+async def change_logo(request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
     """Make the chosen picture the logo."""
-    try:
-        form.into(LogoForm)
-        if not form.files:
-            raise Invalid({"logo": "Choose a picture of the kind PNG or SVG."})
-        async with transaction(reader):
-            await logo.change(await visit_of(request).storage.content(form.files[0].key, limit=MOST_LOGO_BYTES + 1))
-    except Invalid as refusal:
-        return await refused(request, _company, refusal, form)
+    form.into(LogoForm)
+    if not form.files:
+        raise Invalid({"logo": "Choose a picture of the kind PNG or SVG."})
+    async with transaction(reader):
+        await logo.change(await visit_of(request).storage.content(form.files[0].key, limit=MOST_LOGO_BYTES + 1))
     return see_other("/agent/setup/company#logo-part")
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -10,37 +10,31 @@ from portal.agent.setup.pages import form_page
 from portal.database import transaction
 from portal.desk import EndingFacts, RefusedEnding
 from portal.desk.files.filetypes import EXECUTABLE
-from portal.errors import Invalid
 from portal.people.readers import AgentReader
 from portal.web.forms import Form
 from portal.web.guards import admin_only
-from portal.web.pages import refused, see_other
-
-Asked = Request[Any, Any, Any]
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web
 
 
 @get("/setup/files", guards=[admin_only])
-async def files(request: Asked) -> Response[str]:
+async def files(request: Web) -> Response[str]:
     """Show the endings that are refused, and a form for one more."""
     return await _files(request)
 
 
-async def _files(request: Asked, **again: Any) -> Response[str]:
+async def _files(request: Web, **again: Any) -> Response[str]:
     return await form_page(
         request, "agent/setup/files.html", added=await RefusedEnding.all(), always=sorted(EXECUTABLE), **again
     )
 
 
 @post("/setup/files", guards=[admin_only])
-async def refuse_ending(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
-) -> Response[Any]:
+@on_refusal(_files)
+async def refuse_ending(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
     """Refuse one more ending."""
-    try:
-        async with transaction(reader):
-            await RefusedEnding.refuse(form.into(EndingFacts))
-    except Invalid as refusal:
-        return await refused(request, _files, refusal, form)
+    async with transaction(reader):
+        await RefusedEnding.refuse(form.into(EndingFacts))
     return see_other("/agent/setup/files")
 
 

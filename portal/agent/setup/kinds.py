@@ -3,69 +3,62 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.setup.pages import form_page
 from portal.database import transaction
-from portal.errors import Invalid
 from portal.people.readers import AgentReader
 from portal.timekeeping.kinds import GeneralKind, KindName
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
-from portal.web.pages import refused, see_other
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web
 
 HERE = "/agent/setup/general-kinds"
-Asked = Request[Any, Any, Any]
 
 
 @get("/setup/general-kinds", guards=[admin_only])
-async def general_kinds(request: Asked) -> Response[str]:
+async def general_kinds(request: Web) -> Response[str]:
     """Show all kinds, and a form for one more."""
     return await _general_kinds(request)
 
 
-async def _general_kinds(request: Asked, **again: Any) -> Response[str]:
+async def _general_kinds(request: Web, **again: Any) -> Response[str]:
     return await form_page(request, "agent/setup/general_kinds.html", kinds=await GeneralKind.listed(), **again)
 
 
 @post("/setup/general-kinds", guards=[admin_only])
-async def add_general_kind(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
-) -> Response[Any]:
+@on_refusal(_general_kinds)
+async def add_general_kind(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
     """Add a kind."""
-    try:
-        async with transaction(reader):
-            await GeneralKind.create(form.into(KindName))
-    except Invalid as refusal:
-        return await refused(request, _general_kinds, refusal, form)
+    async with transaction(reader):
+        await GeneralKind.create(form.into(KindName))
     return see_other(HERE)
 
 
 @get("/setup/general-kinds/{kind:int}", guards=[admin_only])
-async def general_kind(request: Asked, kind: FromPath[int]) -> Response[str]:
+async def general_kind(request: Web, kind: FromPath[int]) -> Response[str]:
     """Show the form of one kind."""
     return await _general_kind(request, kind=kind)
 
 
-async def _general_kind(request: Asked, *, kind: int, **again: Any) -> Response[str]:
+async def _general_kind(request: Web, *, kind: int, **again: Any) -> Response[str]:
     found = await GeneralKind.find(kind)
     return await form_page(request, "agent/setup/general_kind.html", facts=found.facts, kind=found, **again)
 
 
 @post("/setup/general-kinds/{kind:int}", guards=[admin_only])
+@on_refusal(_general_kind)
 async def rename_general_kind(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], kind: FromPath[int]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], kind: FromPath[int]
 ) -> Response[Any]:
     """Rename a kind."""
-    try:
-        async with transaction(reader):
-            found = await GeneralKind.find(kind, hold=True)
-            await found.rename(edited(form, KindName, found.facts))
-    except Invalid as refusal:
-        return await refused(request, _general_kind, refusal, form, kind=kind)
+    async with transaction(reader):
+        found = await GeneralKind.find(kind, hold=True)
+        await found.rename(edited(form, KindName, found.facts))
     return see_other(HERE)
 
 

@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 
 from portal.agent.pages import agent_page
 from portal.people import invitations
 from portal.web import drafts
 from portal.web.edits import as_seen
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 
 async def form_page(
-    request: Request[Any, Any, Any],
+    request: Web,
     template: str,
     *,
     facts: msgspec.Struct | None = None,
@@ -42,9 +42,7 @@ def choices(nouns: Iterable[Any]) -> list[tuple[int, str]]:
     return [(noun.id, noun.name) for noun in nouns]
 
 
-async def invited_page(
-    request: Request[Any, Any, Any], credential: Any, name: str, token: str, *, back: str, again: str
-) -> Response[str]:
+async def invited_page(request: Web, credential: Any, name: str, token: str, *, back: str, again: str) -> Response[str]:
     """The link by which somebody chooses a password, shown this once. `credential`: row with the email."""
     visit = visit_of(request)
     return await form_page(

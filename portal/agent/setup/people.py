@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
@@ -13,28 +13,26 @@ from portal.agent.pages import agent_page
 from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
 from portal.agent.setup.pages import choices, form_page, invited_page
 from portal.database import transaction
-from portal.errors import Invalid
 from portal.people.agents import Agent, AgentFacts, without_approver
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
 from portal.timekeeping.leaving import end_agent, open_of
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
-from portal.web.edits import Overtaken, edited
+from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
-from portal.web.pages import refused, see_other
-
-Asked = Request[Any, Any, Any]
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web
 
 
 @get("/setup/departments", guards=[admin_only])
-async def departments(request: Asked) -> Response[str]:
+async def departments(request: Web) -> Response[str]:
     """The tree, and a form for one more."""
     return await _departments(request)
 
 
-async def _departments(request: Asked, **again: Any) -> Response[str]:
+async def _departments(request: Web, **again: Any) -> Response[str]:
     found = await Department.all_by_name()
     return await form_page(
         request, "agent/setup/departments.html", departments=found, department_choices=choices(found), **again
@@ -42,25 +40,21 @@ async def _departments(request: Asked, **again: Any) -> Response[str]:
 
 
 @post("/setup/departments", guards=[admin_only])
-async def add_department(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
-) -> Response[Any]:
+@on_refusal(_departments)
+async def add_department(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
     """One more."""
-    try:
-        async with transaction(reader):
-            await Department.create(form.into(DepartmentFacts))
-    except Invalid as refusal:
-        return await refused(request, _departments, refusal, form)
+    async with transaction(reader):
+        await Department.create(form.into(DepartmentFacts))
     return see_other("/agent/setup/departments")
 
 
 @get("/setup/departments/{department:int}", guards=[admin_only])
-async def department(request: Asked, department: FromPath[int]) -> Response[str]:
+async def department(request: Web, department: FromPath[int]) -> Response[str]:
     """Its form."""
     return await _department(request, department=department)
 
 
-async def _department(request: Asked, *, department: int, **again: Any) -> Response[str]:
+async def _department(request: Web, *, department: int, **again: Any) -> Response[str]:
     found = await Department.find(department)
     others = [other for other in await Department.all_by_name() if other.id != department]
     return await form_page(
@@ -70,16 +64,14 @@ async def _department(request: Asked, *, department: int, **again: Any) -> Respo
 
 
 @post("/setup/departments/{department:int}", guards=[admin_only])
+@on_refusal(_department)
 async def change_department(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], department: FromPath[int]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], department: FromPath[int]
 ) -> Response[Any]:
     """Rename or move it."""
-    try:
-        async with transaction(reader):
-            found = await Department.find(department, hold=True)
-            await found.change(edited(form, DepartmentFacts, found.facts))
-    except Invalid as refusal:
-        return await refused(request, _department, refusal, form, department=department)
+    async with transaction(reader):
+        found = await Department.find(department, hold=True)
+        await found.change(edited(form, DepartmentFacts, found.facts))
     return see_other("/agent/setup/departments")
 
 
@@ -90,7 +82,7 @@ class AgentForm(AgentFacts, kw_only=True):
 
 
 @get("/setup/agents", guards=[admin_only])
-async def agents(request: Asked, reader: NamedDependency[AgentReader]) -> Response[str]:
+async def agents(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Everybody, and who has nobody to approve their time."""
     return await agent_page(
         request, reader, "agent/setup/agents.html", agents=await Agent.listed(), unapproved=await without_approver()
@@ -98,49 +90,58 @@ async def agents(request: Asked, reader: NamedDependency[AgentReader]) -> Respon
 
 
 @get("/setup/agents/new", guards=[admin_only])
-async def new_agent(request: Asked) -> Response[str]:
+async def new_agent(request: Web) -> Response[str]:
     """An empty form."""
     return await _agent(request)
 
 
-async def _agent(
-    request: Asked, *, agent: Agent | None = None, ticked: list[str] | None = None, **again: Any
-) -> Response[str]:
-    facts, departments = await agent.facts() if agent else None, await Department.all_by_name()
-    if ticked is None:
-        # A new manager approves everybody until somebody unticks a department; the ticks count for no other grade.
-        ticked = facts.approves if facts else [str(department.id) for department in departments]
+async def _agent(request: Web, *, agent: int | None = None, form: Form | None = None, **again: Any) -> Response[str]:
+    found, departments = await Agent.find(agent) if agent is not None else None, await Department.all_by_name()
+    facts = await found.facts() if found else None
     return await form_page(
-        request, "agent/setup/agent.html", facts=facts, agent=agent, ticked=ticked,
+        request, "agent/setup/agent.html", facts=facts, agent=found, ticked=_ticked(form, facts, departments, again.get("typed")),
         department_choices=choices(departments), role_choices=choices(await Role.all_by_name()), zones=regions.zones(),
-        locales=regions.LOCALES, access=await access_of(request, agent) if agent else None,
+        locales=regions.LOCALES, access=await access_of(request, found) if found else None,
         asks_password=needs_password(request), **again,
     )  # fmt: skip
 
 
+def _ticked(
+    form: Form | None, facts: AgentFacts | None, departments: list[Department], typed: dict[str, Any] | None
+) -> list[str]:
+    """Return the ids of the departments whose tick boxes are ticked: as sent, as merged with a colleague's change, or as stored.
+
+    A new manager approves everybody until somebody unticks a department. The ticks count for no other grade.
+    """
+    if typed and isinstance(merged := typed.get("approves"), list):
+        return merged
+    if form is not None:
+        return form.all("approves")
+    return facts.approves if facts else [str(department.id) for department in departments]
+
+
 @post("/setup/agents/new", guards=[admin_only])
+@on_refusal(_agent)
 async def add_agent(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """A new agent; the answer is the invitation, which is shown this once."""
-    try:
-        facts = form.into(AgentForm)
-        await confirm_person(request, facts.password, at)
-        async with transaction(reader):
-            return await _invited(request, await Agent.create(facts, at), at)
-    except Invalid as refusal:
-        return await refused(request, _agent, refusal, form, ticked=form.all("approves"))
+    facts = form.into(AgentForm)
+    await confirm_person(request, facts.password, at)
+    async with transaction(reader):
+        return await _invited(request, await Agent.create(facts, at), at)
 
 
 @get("/setup/agents/{agent:int}", guards=[admin_only])
-async def agent(request: Asked, agent: FromPath[int]) -> Response[str]:
+async def agent(request: Web, agent: FromPath[int]) -> Response[str]:
     """Their form."""
-    return await _agent(request, agent=await Agent.find(agent))
+    return await _agent(request, agent=agent)
 
 
 @post("/setup/agents/{agent:int}", guards=[admin_only])
+@on_refusal(_agent)
 async def change_agent(
-    request: Asked,
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -148,24 +149,19 @@ async def change_agent(
 ) -> Response[Any]:
     """Change them; a grade holds from their next request on."""
     async with transaction(reader, readonly=True):
-        found = await Agent.find(agent)
-        before = await found.facts()
-    try:
-        facts = edited(form, AgentForm, before)
-        if (facts.email, facts.grade) != (before.email, before.grade):
-            await confirm_person(request, facts.password, at)
-        async with transaction(reader):
-            found = await Agent.find(agent, hold=True)
-            await found.change(edited(form, AgentForm, await found.facts()), at)
-    except Invalid as refusal:
-        ticked = refusal.typed["approves"] if isinstance(refusal, Overtaken) else form.all("approves")
-        return await refused(request, _agent, refusal, form, ticked=ticked, agent=found)
+        before = await (await Agent.find(agent)).facts()
+    facts = edited(form, AgentForm, before)
+    if (facts.email, facts.grade) != (before.email, before.grade):
+        await confirm_person(request, facts.password, at)
+    async with transaction(reader):
+        found = await Agent.find(agent, hold=True)
+        await found.change(edited(form, AgentForm, await found.facts()), at)
     return see_other("/agent/setup/agents")
 
 
 @post("/setup/agents/{agent:int}/invitations", guards=[admin_only])
 async def invite_agent(
-    request: Asked, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
+    request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[str]:
     """A new link; the one before ends. Whoever has it chooses the password, so the admin's own is asked for."""
     ask_for_password(request)
@@ -173,7 +169,7 @@ async def invite_agent(
         return await _invited(request, await Agent.find(agent), at)
 
 
-async def _invited(request: Asked, agent: Agent, at: datetime) -> Response[str]:
+async def _invited(request: Web, agent: Agent, at: datetime) -> Response[str]:
     credential, token = await agent.credential(), await agent.invite(at)
     again = f"/agent/setup/agents/{agent.id}/invitations"
     return await invited_page(request, credential, agent.name, token, back="/agent/setup/agents", again=again)
@@ -188,12 +184,12 @@ class Handover(Struct, kw_only=True):
 
 
 @get("/setup/agents/{agent:int}/ending", guards=[admin_only])
-async def show_ending(request: Asked, agent: FromPath[int]) -> Response[str]:
+async def show_ending(request: Web, agent: FromPath[int]) -> Response[str]:
     """Show what waits for an agent, and ask who has it from then on."""
     return await _ending(request, agent=agent)
 
 
-async def _ending(request: Asked, *, agent: int, **again: Any) -> Response[str]:
+async def _ending(request: Web, *, agent: int, **again: Any) -> Response[str]:
     found = await Agent.find(agent)
     others = [one for one in await Agent.offered() if one.id != agent]
     return await form_page(
@@ -203,22 +199,19 @@ async def _ending(request: Asked, *, agent: int, **again: Any) -> Response[str]:
 
 
 @post("/setup/agents/{agent:int}/ending", guards=[admin_only])
+@on_refusal(_ending)
 async def end(
-    request: Asked,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
     """End them, at once and everywhere, and hand over what waits for them."""
-    try:
-        to = form.into(Handover)
-        async with transaction(reader):
-            await end_agent(
-                await Agent.find(agent), successor_id=to.agent, approver_id=to.approver, submits=to.submits, by=reader, at=at
-            )  # fmt: skip
-    except Invalid as refusal:
-        return await refused(request, _ending, refusal, form, agent=agent)
+    to = form.into(Handover)
+    async with transaction(reader):
+        await end_agent(
+            await Agent.find(agent), successor_id=to.agent, approver_id=to.approver, submits=to.submits, by=reader, at=at
+        )  # fmt: skip
     return see_other("/agent/setup/agents")
 
 
@@ -242,7 +235,7 @@ async def sign_out_agent(
 
 @post("/setup/agents/{agent:int}/second-factor/removal", guards=[admin_only])
 async def remove_agents_factors(
-    request: Asked, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
+    request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
     """For one who lost it."""
     async with transaction(reader, readonly=True):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -14,7 +14,6 @@ from portal.contracts.company import Company
 from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
 from portal.contracts.services import Service
 from portal.database import transaction
-from portal.errors import Invalid
 from portal.people.agents import Agent
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
@@ -22,18 +21,17 @@ from portal.people.roles import Role, RoleName
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
-from portal.web.pages import refused, see_other
-
-Asked = Request[Any, Any, Any]
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web
 
 
 @get("/setup/roles", guards=[admin_only])
-async def roles(request: Asked) -> Response[str]:
+async def roles(request: Web) -> Response[str]:
     """The roles, and a form for one more with its rate."""
     return await _roles(request)
 
 
-async def _roles(request: Asked, **again: Any) -> Response[str]:
+async def _roles(request: Web, **again: Any) -> Response[str]:
     return await form_page(
         request, "agent/setup/roles.html", roles=await Role.all_by_name(), rates=await Rate.listed(),
         set_up=await Company.find(), **again,
@@ -41,50 +39,46 @@ async def _roles(request: Asked, **again: Any) -> Response[str]:
 
 
 @post("/setup/roles", guards=[admin_only])
+@on_refusal(_roles)
 async def add_role(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """One more."""
-    try:
-        async with transaction(reader):
-            await create_role(form.into(RoleFacts), at)
-    except Invalid as refusal:
-        return await refused(request, _roles, refusal, form)
+    async with transaction(reader):
+        await create_role(form.into(RoleFacts), at)
     return see_other("/agent/setup/roles")
 
 
 @get("/setup/roles/{role:int}", guards=[admin_only])
-async def role(request: Asked, role: FromPath[int]) -> Response[str]:
+async def role(request: Web, role: FromPath[int]) -> Response[str]:
     """Its form."""
     return await _role(request, role=role)
 
 
-async def _role(request: Asked, *, role: int, **again: Any) -> Response[str]:
+async def _role(request: Web, *, role: int, **again: Any) -> Response[str]:
     found = await Role.find(role)
     return await form_page(request, "agent/setup/role.html", facts=found.facts, role=found, **again)
 
 
 @post("/setup/roles/{role:int}", guards=[admin_only])
+@on_refusal(_role)
 async def rename_role(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], role: FromPath[int]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], role: FromPath[int]
 ) -> Response[Any]:
     """Another name."""
-    try:
-        async with transaction(reader):
-            found = await Role.find(role, hold=True)
-            await found.rename(edited(form, RoleName, found.facts).name)
-    except Invalid as refusal:
-        return await refused(request, _role, refusal, form, role=role)
+    async with transaction(reader):
+        found = await Role.find(role, hold=True)
+        await found.rename(edited(form, RoleName, found.facts).name)
     return see_other("/agent/setup/roles")
 
 
 @get("/setup/rates", guards=[admin_only])
-async def rates(request: Asked) -> Response[str]:
+async def rates(request: Web) -> Response[str]:
     """All rates, and a form for one more."""
     return await _rates(request)
 
 
-async def _rates(request: Asked, **again: Any) -> Response[str]:
+async def _rates(request: Web, **again: Any) -> Response[str]:
     return await form_page(
         request, "agent/setup/rates.html", rates=await Rate.listed(), used=await billing.rates_in_use(),
         role_choices=choices(await Role.all_by_name()), agent_choices=choices(await Agent.offered()),
@@ -95,15 +89,13 @@ async def _rates(request: Asked, **again: Any) -> Response[str]:
 
 
 @post("/setup/rates", guards=[admin_only])
+@on_refusal(_rates)
 async def add_rate(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """One more."""
-    try:
-        async with transaction(reader):
-            await Rate.create(form.into(RateFacts), at)
-    except Invalid as refusal:
-        return await refused(request, _rates, refusal, form)
+    async with transaction(reader):
+        await Rate.create(form.into(RateFacts), at)
     return see_other("/agent/setup/rates")
 
 
@@ -116,50 +108,44 @@ async def withdraw_rate(reader: NamedDependency[AgentReader], rate: FromPath[int
 
 
 @get("/setup/case-types", guards=[admin_only])
-async def case_types(request: Asked) -> Response[str]:
+async def case_types(request: Web) -> Response[str]:
     """All of them, and a form for one more."""
     return await _case_types(request)
 
 
-async def _case_types(request: Asked, **again: Any) -> Response[str]:
+async def _case_types(request: Web, **again: Any) -> Response[str]:
     return await form_page(request, "agent/setup/case_types.html", case_types=await CaseType.listed(), **again)
 
 
 @post("/setup/case-types", guards=[admin_only])
-async def add_case_type(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
-) -> Response[Any]:
+@on_refusal(_case_types)
+async def add_case_type(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
     """One more."""
-    try:
-        async with transaction(reader):
-            await CaseType.create(form.into(CaseTypeFacts))
-    except Invalid as refusal:
-        return await refused(request, _case_types, refusal, form)
+    async with transaction(reader):
+        await CaseType.create(form.into(CaseTypeFacts))
     return see_other("/agent/setup/case-types")
 
 
 @get("/setup/case-types/{case_type:int}", guards=[admin_only])
-async def case_type(request: Asked, case_type: FromPath[int]) -> Response[str]:
+async def case_type(request: Web, case_type: FromPath[int]) -> Response[str]:
     """Its form."""
     return await _case_type(request, case_type=case_type)
 
 
-async def _case_type(request: Asked, *, case_type: int, **again: Any) -> Response[str]:
+async def _case_type(request: Web, *, case_type: int, **again: Any) -> Response[str]:
     found = await CaseType.find(case_type)
     return await form_page(request, "agent/setup/case_type.html", facts=found.facts, case_type=found, **again)
 
 
 @post("/setup/case-types/{case_type:int}", guards=[admin_only])
+@on_refusal(_case_type)
 async def change_case_type(
-    request: Asked, reader: NamedDependency[AgentReader], form: NamedDependency[Form], case_type: FromPath[int]
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], case_type: FromPath[int]
 ) -> Response[Any]:
     """Another name, or billable otherwise from now on."""
-    try:
-        async with transaction(reader):
-            found = await CaseType.find(case_type, hold=True)
-            await found.change(edited(form, CaseTypeFacts, found.facts))
-    except Invalid as refusal:
-        return await refused(request, _case_type, refusal, form, case_type=case_type)
+    async with transaction(reader):
+        found = await CaseType.find(case_type, hold=True)
+        await found.change(edited(form, CaseTypeFacts, found.facts))
     return see_other("/agent/setup/case-types")
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -16,6 +16,7 @@ from portal.web.form_pages import FORM_PAGE
 from portal.web.guards import admin_only
 from portal.web.health import checks
 from portal.web.pages import see_other
+from portal.web.visit import Web
 
 PAGE = "/agent/setup/system"
 MOST_FAILED = 50
@@ -23,7 +24,7 @@ MOST_FAILED = 50
 
 @get("/setup/system", guards=[admin_only])
 async def show(
-    request: Request[Any, Any, Any],
+    request: Web,
     reader: NamedDependency[AgentReader],
     storage: NamedDependency[Storage],
     at: NamedDependency[datetime],

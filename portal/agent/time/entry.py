@@ -1,6 +1,6 @@
 """One time entry: changing it and deleting it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -9,14 +9,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
-from portal.agent.pages import agent_page, overtaken, whole
-from portal.agent.time.form import Logged, Web
+from portal.agent.pages import agent_page
+from portal.agent.time.form import Logged
 from portal.billing import change_entry, delete_entry
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskChoice
 from portal.database import transaction
 from portal.durations import spoken
-from portal.errors import Conflict, Forbidden, Invalid
+from portal.errors import Conflict, Forbidden
+from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.timekeeping import lists
@@ -24,8 +25,8 @@ from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.preview import Understood, understood
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
-from portal.web.pages import refused, see_other
-from portal.web.visit import visit_of
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
 
 
 class Said(Struct, kw_only=True):
@@ -68,7 +69,7 @@ async def _entry(
     visit = visit_of(request)
     reader: Any = visit.reader
     line, day = await lists.find(reader, entry), today(reader.time_zone, visit.at)
-    services = await Service.offered(line.customer_id, day) if line.customer_id else []
+    services = await _services(line, day)
     return await agent_page(
         request,
         reader,
@@ -84,6 +85,14 @@ async def _entry(
     )
 
 
+async def _services(line: lists.ListedEntry, day: date) -> list[tuple[int, str]]:
+    """Return the services that the entry may have: its own, even if it is not offered any more, and those offered on `day`."""
+    offered = await Service.offered(line.customer_id, day) if line.customer_id else []
+    if line.service_id is None or line.service_id in dict(offered):
+        return offered
+    return [(line.service_id, line.service or ""), *offered]
+
+
 async def _tasks_of(line: lists.ListedEntry) -> list[TaskChoice]:
     """Return the tasks that the entry may have."""
     service = line.service_id if line.project_id else None
@@ -95,29 +104,24 @@ async def _understood(reader: AgentReader, line: lists.ListedEntry, typed: dict[
     said = Said.by(line)
     return await understood(
         reader, line.customer_id, duration=typed.get("duration", said.duration), work_date=typed.get("work_date", said.work_date),
-        service_id=whole(str(typed.get("service", said.service))), billing=typed.get("billing", said.billing), external_comment="",
+        service_id=number_in(str(typed.get("service", said.service))), billing=typed.get("billing", said.billing), external_comment="",
     )  # fmt: skip
 
 
 @post("/time/{entry:int}")
+@on_refusal(_entry, Conflict, Forbidden)  # It may be approved, or its window may close, while it is changed.
 async def change(
-    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
     """Say it anew (S2.21, S2.25); one that was submitted or approved is billing's to change."""
-    try:
-        async with transaction(reader):
-            line, found = await lists.find(reader, entry), await TimeEntry.find(entry, reader)
-            fields = edited(form, Logged, Said.by(line))
-            verb = found.change if found.is_open else partial(change_entry, entry)
-            await verb(work=fields.work(fields.service), version=line.version, by=reader, at=at)
-    except Invalid as refusal:
-        return await refused(request, _entry, refusal, form, entry=entry)
-    except (Conflict, Forbidden) as refusal:  # approved, or its window closed, while it was changed
-        return await overtaken(request, _entry, refusal, form, entry=entry)
+    async with transaction(reader):
+        line, found = await lists.find(reader, entry), await TimeEntry.find(entry, reader)
+        fields = edited(form, Logged, Said.by(line))
+        verb = found.change if found.is_open else partial(change_entry, entry)
+        await verb(work=fields.work(fields.service), version=line.version, by=reader, at=at)
     return see_other(_page_of(line))
 
 

@@ -1,14 +1,9 @@
 """The form for time, and the small readings of an address that its lists share."""
 
-from typing import Any
-
-from litestar import Request
 from msgspec import Struct
 
 from portal.timekeeping.work import Work
 from portal.words import EntryState
-
-Web = Request[Any, Any, Any]
 
 
 class Logged(Struct, kw_only=True):

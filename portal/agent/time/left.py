@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from portal.agent.pages import agent_page
-from portal.agent.time.form import Chosen, Web
+from portal.agent.time.form import Chosen
 from portal.database import transaction
 from portal.errors import Conflict, Invalid
 from portal.people.readers import AgentReader
@@ -15,8 +15,8 @@ from portal.timekeeping import lists
 from portal.timekeeping.states import Submission, submit
 from portal.web.forms import Form
 from portal.web.guards import manager_only
-from portal.web.pages import refused, see_other
-from portal.web.visit import visit_of
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
 
 HERE = "/agent/time/left"
 
@@ -43,13 +43,14 @@ async def _left_time(
 
 
 @post("/time/left/submission", guards=[manager_only])
+@on_refusal(_left_time)
 async def submit_left_time(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """Submit the ticked entries for their authors; what cannot be submitted is reported, the rest goes."""
     chosen = form.into(Chosen).entry
     if not chosen:
-        return await refused(request, _left_time, Invalid({"": "Tick the entries that you want to submit."}), form)
+        raise Invalid({"": "Tick the entries that you want to submit."})
     async with transaction(reader):
         outcome = await submit(reader, chosen, at=at)
     if not outcome.refused:

@@ -9,13 +9,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.case import show_case
-from portal.agent.pages import agent_page, whole
-from portal.agent.time.form import Logged, Web, state_of
+from portal.agent.pages import agent_page
+from portal.agent.time.form import Logged, state_of
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task
 from portal.database import transaction
 from portal.desk import Case, Details
-from portal.errors import Invalid
+from portal.numbers import number_in
 from portal.people.agents import Agent
 from portal.people.readers import AgentReader
 from portal.periods import today
@@ -23,8 +23,8 @@ from portal.timekeeping import lists
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.preview import Understood, understood
 from portal.web.forms import Form
-from portal.web.pages import page, refused, see_other
-from portal.web.visit import visit_of
+from portal.web.pages import on_refusal, page, see_other
+from portal.web.visit import Web, visit_of
 from portal.words import EntryState
 
 
@@ -36,7 +36,7 @@ async def preview(
     details, typed = await Details.find(number, reader), request.query_params
     line = await understood(
         reader, details.case.customer_id, duration=typed.get("duration", ""), work_date=typed.get("work_date", ""),
-        service_id=whole(typed.get("service")), billing=typed.get("billing", ""), external_comment=typed.get("external_comment", ""),
+        service_id=number_in(typed.get("service")), billing=typed.get("billing", ""), external_comment=typed.get("external_comment", ""),
     )  # fmt: skip
     return page(request, "agent/cases/preview.swap.html", understood=line, details=details)
 
@@ -58,7 +58,7 @@ async def _case_time(
         "case",
         details.case.id,
         state=state_of(query.get("state")),
-        agent_id=whole(query.get("agent")),
+        agent_id=number_in(query.get("agent")),
         after=lists.key(query.get("after", "")),
     )
     return await agent_page(
@@ -69,25 +69,27 @@ async def _case_time(
     )  # fmt: skip
 
 
+async def _refused_time(request: Web, *, number: str, form: Form, **again: Any) -> Response[str]:
+    """Show the page whose form was sent: only the form on the list of a case's time asks for the agent."""
+    if "agent" in form.fields:
+        return await _case_time(request, number=number, **again)
+    return await show_case(request, number=number, refused_form="time", **again)
+
+
 @post("/cases/{number:str}/time")
+@on_refusal(_refused_time)
 async def log_on_case(
-    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
     """Log time on a case; it waits in the own list until it is submitted."""
-    try:
-        fields = form.into(Logged)
-        async with transaction(reader):
-            case = await Case.find(number, reader)
-            work = fields.work(fields.service)
-            entry = await TimeEntry.log(reader, work, at=at, case=case, agent_id=fields.agent, form_key=form.key)
-    except Invalid as refusal:
-        if "agent" in form.fields:
-            return await refused(request, _case_time, refusal, form, number=number)
-        return await refused(request, show_case, refusal, form, number=number, refused_form="time")
+    fields = form.into(Logged)
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        work = fields.work(fields.service)
+        entry = await TimeEntry.log(reader, work, at=at, case=case, agent_id=fields.agent, form_key=form.key)
     return see_other(f"/agent/cases/{number}#entry-{entry.id}")
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
-from portal.agent.pages import agent_page, whole
-from portal.agent.time.form import Chosen, Logged, Web, state_of
+from portal.agent.pages import agent_page
+from portal.agent.time.form import Chosen, Logged, state_of
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task
 from portal.database import transaction
 from portal.desk import Case, Details
 from portal.errors import Conflict, Invalid, NotFound
+from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.timekeeping import lists
@@ -23,8 +24,8 @@ from portal.timekeeping.preview import Understood, understood
 from portal.timekeeping.states import Submission, submit
 from portal.web import drafts
 from portal.web.forms import Form
-from portal.web.pages import page, refused, see_other
-from portal.web.visit import visit_of
+from portal.web.pages import on_refusal, page, see_other
+from portal.web.visit import Web, visit_of
 from portal.words import EntryBilling, EntryState
 
 
@@ -60,7 +61,7 @@ async def _own_time(
 async def tasks(request: Web) -> Response[str]:
     """The field for the task, with the tasks of the service, project or case that is chosen."""
     query = request.query_params
-    service, project = whole(query.get("service")), whole(query.get("project"))
+    service, project = number_in(query.get("service")), number_in(query.get("project"))
     return page(request, "agent/time/_task.html", tasks=await Task.offered(service=service, project=project))
 
 
@@ -71,36 +72,34 @@ async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Respons
     with contextlib.suppress(NotFound):
         details = await Details.find(typed.get("case", "").strip().removeprefix("#"), reader)
     usual = "" if details is None or details.type_is_billable else EntryBilling.NOT_BILLABLE.value
-    customer = details.case.customer_id if details else whole(typed.get("customer"))
+    customer = details.case.customer_id if details else number_in(typed.get("customer"))
     line = await understood(
         reader, customer, duration=typed.get("duration", ""), work_date=typed.get("work_date", ""),
-        service_id=whole(typed.get("service")) or (details.case.service_id if details else None), billing=typed.get("billing") or usual,
+        service_id=number_in(typed.get("service")) or (details.case.service_id if details else None), billing=typed.get("billing") or usual,
         external_comment="",
     )  # fmt: skip
     return page(request, "agent/cases/_understood.html", understood=line)
 
 
 @post("/time")
+@on_refusal(_own_time)
 async def log_time(
-    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
     """Log time on the case whose number is given, under its service unless another is chosen; of a customer without a case, under a service;
     or general time (S2.38, S2.40). Billable as the case's type says, or as chosen."""
-    try:
-        fields = form.into(Logged)
-        async with transaction(reader):
-            case = await _case_of(fields.case, reader)
-            work = fields.work(fields.service or (case.service_id if case else None))
-            await TimeEntry.log(reader, work, at=at, case=case, form_key=form.key)
-    except Invalid as refusal:
-        return await refused(request, _own_time, refusal, form)
+    fields = form.into(Logged)
+    async with transaction(reader):
+        case = await _case_of(fields.case, reader)
+        work = fields.work(fields.service or (case.service_id if case else None))
+        await TimeEntry.log(reader, work, at=at, case=case, form_key=form.key)
     return see_other("/agent/time")
 
 
 @post("/time/submission")
+@on_refusal(_own_time)
 async def submit_time(
     request: Web,
     reader: NamedDependency[AgentReader],
@@ -110,7 +109,7 @@ async def submit_time(
     """Hand the ticked entries over; what cannot be submitted is reported, the rest goes (S0.24 to S0.26)."""
     chosen = form.into(Chosen).entry
     if not chosen:
-        return await refused(request, _own_time, Invalid({"": "Tick the entries that you want to submit."}), form)
+        raise Invalid({"": "Tick the entries that you want to submit."})
     async with transaction(reader):
         outcome = await submit(reader, chosen, at=at)
     if not outcome.refused:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import segno
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
 
@@ -20,7 +20,7 @@ from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.guards import recognised, signed_in
 from portal.web.pages import refused_at_the_door
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 SCANNED_WITHIN = timedelta(minutes=30)
 
@@ -33,13 +33,13 @@ class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 @get("/account/authenticator", guards=[recognised])
-async def show(request: Request[Any, Any, Any], reader: NamedDependency[Any]) -> Response[str]:
+async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
     """A new secret each time; it counts from the code on."""
     ask_for_password(request)
     return await _page(request, reader=reader, secret=authenticator.new_secret())
 
 
-async def _page(request: Request[Any, Any, Any], *, reader: Reader, secret: str, **again: Any) -> Response[str]:
+async def _page(request: Web, *, reader: Reader, secret: str, **again: Any) -> Response[str]:
     visit = visit_of(request)
     address = authenticator.address(secret, email=reader.email, company=visit.company.name)
     return await account_page(
@@ -51,7 +51,7 @@ async def _page(request: Request[Any, Any, Any], *, reader: Reader, secret: str,
 
 @post("/account/authenticator", guards=[recognised])
 async def set_up(
-    request: Request[Any, Any, Any],
+    request: Web,
     reader: NamedDependency[Any],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -71,7 +71,7 @@ async def set_up(
     return await begun(request, reader, codes, lacked_one=lacked_one)
 
 
-def _opened(request: Request[Any, Any, Any], reader: Reader, sealed: str) -> str:
+def _opened(request: Web, reader: Reader, sealed: str) -> str:
     visit = visit_of(request)
     try:
         return visit.settings.sealer.open(_purpose(reader), sealed, visit.at, within=SCANNED_WITHIN)
@@ -84,9 +84,7 @@ def _purpose(reader: Reader) -> str:
 
 
 @post("/account/authenticator/removal", guards=[signed_in], opt={FORM_PAGE: "/account"})
-async def remove(
-    request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]
-) -> Response[Any]:
+async def remove(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
     """Ask for its codes no more."""
     return await removed(request, reader, at, passkey=None)
 

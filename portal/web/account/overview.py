@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from portal.people import factors, sessions
 from portal.web.account.pages import account_page
 from portal.web.guards import signed_in
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 DONE = {
     "password": "Your password is changed. Wherever else you were signed in, you are signed out.",
@@ -20,7 +20,7 @@ DONE = {
 
 @get("/account", guards=[signed_in])
 async def show(
-    request: Request[Any, Any, Any],
+    request: Web,
     reader: NamedDependency[Any],
     at: NamedDependency[datetime],
     done: FromQuery[str] = "",

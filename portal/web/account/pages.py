@@ -3,19 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 
 from portal.database import current
 from portal.people import sessions
 from portal.web.door.sign_in import open_session
 from portal.web.errors import SignInNeeded
 from portal.web.pages import page
-from portal.web.visit import page_of, visit_of
+from portal.web.visit import Web, page_of, visit_of
 
 
-async def account_page(
-    request: Request[Any, Any, Any], template: str, *, status: int = 200, **context: Any
-) -> Response[str]:
+async def account_page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
     """A page in the frame of the reader's area; whoever still lacks their second factor sees nothing around it."""
     visit = visit_of(request)
     bare = visit.lacks_factor
@@ -23,7 +21,7 @@ async def account_page(
     return page(request, template, status=status, bare=bare, **around, **context)
 
 
-async def hold_session(request: Request[Any, Any, Any]) -> None:
+async def hold_session(request: Web) -> None:
     """What follows in the caller's transaction happens only while this browser's session counts, and nobody ends it before that is over.
 
     For what outlives a session: without it a form that is sent slowly would go through after its owner signed out everywhere (R12, R17).
@@ -34,9 +32,7 @@ async def hold_session(request: Request[Any, Any, Any]) -> None:
         raise SignInNeeded(page_of(request))
 
 
-async def renew_session(
-    request: Request[Any, Any, Any], credential_id: int, at: datetime, *, factor: str | None = None
-) -> None:
+async def renew_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> None:
     """End every session of this person and begin a new one in this browser (R14, R17). In the caller's transaction, as the sign-in role.
 
     `factor`: the second factor that was just proved; without one the session keeps the one that it had.

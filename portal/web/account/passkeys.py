@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
@@ -19,7 +19,7 @@ from portal.web.challenges import challenge_of, new_challenge, relying_party_of
 from portal.web.forms import Form
 from portal.web.guards import recognised, signed_in
 from portal.web.pages import refused_at_the_door
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 
 class Added(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -31,13 +31,13 @@ class Added(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 @get("/account/passkeys/new", guards=[recognised])
-async def show(request: Request[Any, Any, Any], reader: NamedDependency[Any]) -> Response[str]:
+async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
     """The form whose button has the device make one."""
     ask_for_password(request)
     return await _page(request, reader=reader)
 
 
-async def _page(request: Request[Any, Any, Any], *, reader: Reader, **again: Any) -> Response[str]:
+async def _page(request: Web, *, reader: Reader, **again: Any) -> Response[str]:
     relying_party = relying_party_of(request)
     challenge, sealed = new_challenge(request, "add", reader.credential_id)
     options = (
@@ -50,7 +50,7 @@ async def _page(request: Request[Any, Any, Any], *, reader: Reader, **again: Any
 
 @post("/account/passkeys/new", guards=[recognised])
 async def add(
-    request: Request[Any, Any, Any],
+    request: Web,
     reader: NamedDependency[Any],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -76,7 +76,7 @@ async def add(
 
 @post("/account/passkeys/{passkey:int}/removal", guards=[signed_in])
 async def remove(
-    request: Request[Any, Any, Any],
+    request: Web,
     reader: NamedDependency[Any],
     at: NamedDependency[datetime],
     passkey: FromPath[int],

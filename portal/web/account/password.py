@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from portal.database import transaction
@@ -16,7 +16,7 @@ from portal.web.door.invitations import Chosen
 from portal.web.forms import Form
 from portal.web.guards import signed_in
 from portal.web.pages import refused_at_the_door, see_other
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 NOT_CURRENT = "This is not your current password."
 
@@ -28,18 +28,18 @@ class Changed(Chosen, kw_only=True):
 
 
 @get("/account/password", guards=[signed_in])
-async def show(request: Request[Any, Any, Any]) -> Response[str]:
+async def show(request: Web) -> Response[str]:
     """The form."""
     return await _page(request)
 
 
-async def _page(request: Request[Any, Any, Any], **again: Any) -> Response[str]:
+async def _page(request: Web, **again: Any) -> Response[str]:
     return await account_page(request, "account/password.html", **again)
 
 
 @post("/account/password", guards=[signed_in])
 async def change(
-    request: Request[Any, Any, Any],
+    request: Web,
     reader: NamedDependency[Any],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -63,7 +63,7 @@ async def change(
     return see_other("/account?done=password")
 
 
-async def _is_theirs(request: Request[Any, Any, Any], reader: Reader, password: str, at: datetime) -> Proven:
+async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) -> Proven:
     try:
         return await credentials.verify(reader.email, password, address=visit_of(request).address, at=at)
     except Invalid as refusal:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from portal.database import transaction
@@ -16,11 +16,11 @@ from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.challenges import relying_party_of
 from portal.web.guards import recognised, signed_in
 from portal.web.pages import see_other
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 
 @get("/account/second-factor", guards=[recognised])
-async def show(request: Request[Any, Any, Any], reader: NamedDependency[Any]) -> Response[str]:
+async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
     """What there is, and what can be added."""
     found = await factors.of(reader.credential_id)
     visit = visit_of(request)
@@ -30,31 +30,27 @@ async def show(request: Request[Any, Any, Any], reader: NamedDependency[Any]) ->
     )  # fmt: skip
 
 
-def must_keep_one(request: Request[Any, Any, Any]) -> bool:
+def must_keep_one(request: Web) -> bool:
     """Whether this person may not be without a second factor."""
     visit = visit_of(request)
     return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent
 
 
-async def begun(
-    request: Request[Any, Any, Any], reader: Reader, codes: list[str], *, lacked_one: bool
-) -> Response[Any]:
+async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: bool) -> Response[Any]:
     """The answer to a factor that was set up: its recovery codes, which are shown this once, or on."""
     if codes:
         return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")
     return see_other("/account/second-factor")
 
 
-async def codes_page(request: Request[Any, Any, Any], reader: Reader, codes: list[str], *, then: str) -> Response[str]:
+async def codes_page(request: Web, reader: Reader, codes: list[str], *, then: str) -> Response[str]:
     """The codes, and where to go when they are kept."""
     async with transaction(reader, readonly=True):
         return await account_page(request, "account/recovery_codes.html", codes=codes, then=then)
 
 
 @post("/account/recovery-codes", guards=[signed_in])
-async def renew_codes(
-    request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]
-) -> Response[Any]:
+async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
     """Ten new ones; the ones of before count no more."""
     ask_for_password(request)
     async with transaction(None):
@@ -66,9 +62,7 @@ async def renew_codes(
     return await codes_page(request, reader, codes, then="/account/second-factor")
 
 
-async def removed(
-    request: Request[Any, Any, Any], reader: Reader, at: datetime, *, passkey: int | None
-) -> Response[Any]:
+async def removed(request: Web, reader: Reader, at: datetime, *, passkey: int | None) -> Response[Any]:
     """Remove a passkey, or (None) the authenticator; the sessions that it may have opened end."""
     ask_for_password(request)
     async with transaction(None):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -11,7 +11,7 @@ from portal.database import transaction
 from portal.people import sessions
 from portal.web.guards import signed_in
 from portal.web.pages import see_other
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 
 @post("/account/sessions/{session:int}/ending", guards=[signed_in])
@@ -23,9 +23,7 @@ async def end(reader: NamedDependency[Any], at: NamedDependency[datetime], sessi
 
 
 @post("/account/other-sessions/ending", guards=[signed_in])
-async def end_others(
-    request: Request[Any, Any, Any], reader: NamedDependency[Any], at: NamedDependency[datetime]
-) -> Response[Any]:
+async def end_others(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
     """All but this one."""
     here = visit_of(request).session
     async with transaction(None):

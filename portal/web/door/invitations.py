@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
@@ -14,7 +14,7 @@ from portal.people import invitations
 from portal.web.door.sign_in import let_in
 from portal.web.forms import Form, read
 from portal.web.pages import page, refused, see_other
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 
 class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -32,7 +32,7 @@ class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 @get("/invitations/{token:str}")
-async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
+async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
     """The form for the person who is invited."""
     refuse_signed_in(request)
     try:
@@ -41,7 +41,7 @@ async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], t
         return page(request, "session/invitation_ended.html", status=404)
 
 
-async def _find_first(request: Request[Any, Any, Any]) -> Response[str] | None:
+async def _find_first(request: Web) -> Response[str] | None:
     """Answer for a link that opens nothing before its form is read, because no form could change that answer."""
     refuse_signed_in(request)
     visit = visit_of(request)
@@ -56,7 +56,7 @@ async def _find_first(request: Request[Any, Any, Any]) -> Response[str] | None:
 
 @post("/invitations/{token:str}", before_request=_find_first)
 async def accept(
-    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
+    request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
     """Set the password; the link is then used up."""
     try:
@@ -72,7 +72,7 @@ async def accept(
         return see_other("/sign-in?changed=yes")
 
 
-async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **again: Any) -> Response[str]:
+async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at)
     action = f"/invitations/{token}"
@@ -81,7 +81,7 @@ async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **
     return answer
 
 
-def refuse_signed_in(request: Request[Any, Any, Any]) -> None:
+def refuse_signed_in(request: Web) -> None:
     """A link that was opened beside somebody's session must not make two persons one."""
     reader = visit_of(request).reader
     if reader is not None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
@@ -16,7 +16,7 @@ from portal.people import attempts, credentials, invitations
 from portal.web.door.invitations import Chosen, refuse_signed_in
 from portal.web.forms import Form, read
 from portal.web.pages import page, refused, refused_at_the_door, see_other
-from portal.web.visit import visit_of
+from portal.web.visit import Web, visit_of
 
 PER_ACCOUNT = attempts.Limit(free=3, first_wait=attempts.HOUR, longest_wait=attempts.HOUR)
 PER_ADDRESS = attempts.Limit(free=20, first_wait=attempts.HOUR, longest_wait=attempts.HOUR)
@@ -28,31 +28,29 @@ class Forgotten(Struct, forbid_unknown_fields=True, kw_only=True):
     email: str
 
 
-def _needs_mail(request: Request[Any, Any, Any]) -> None:
+def _needs_mail(request: Web) -> None:
     if not visit_of(request).settings.smtp_url:
         raise NotFound
 
 
 @get("/password-resets")
-async def ask(request: Request[Any, Any, Any]) -> Response[str]:
+async def ask(request: Web) -> Response[str]:
     """The form."""
     _needs_mail(request)
     return await _ask_page(request)
 
 
-async def _ask_page(request: Request[Any, Any, Any], **again: Any) -> Response[str]:
+async def _ask_page(request: Web, **again: Any) -> Response[str]:
     return page(request, "session/forgotten.html", **again)
 
 
-async def _needs_mail_first(request: Request[Any, Any, Any]) -> None:
+async def _needs_mail_first(request: Web) -> None:
     _needs_mail(request)
     await read(request)
 
 
 @post("/password-resets", before_request=_needs_mail_first)
-async def send(
-    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime]
-) -> Response[Any]:
+async def send(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """The same words, the same work and a job for whatever address is typed; the worker knows whether somebody gets mail (R5)."""
     given, checked = form.into(Forgotten), Checked()
     try:
@@ -72,7 +70,7 @@ def _limits(account: str, address: str) -> dict[str, attempts.Limit]:
 
 
 @get("/password-resets/{token:str}")
-async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
+async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
     """The form for a new password."""
     refuse_signed_in(request)
     try:
@@ -81,7 +79,7 @@ async def show(request: Request[Any, Any, Any], at: NamedDependency[datetime], t
         return _ended(request)
 
 
-async def _find_first(request: Request[Any, Any, Any]) -> Response[str] | None:
+async def _find_first(request: Web) -> Response[str] | None:
     """Answer for a link that opens nothing before its form is read, because no form could change that answer."""
     refuse_signed_in(request)
     try:
@@ -95,7 +93,7 @@ async def _find_first(request: Request[Any, Any, Any]) -> Response[str] | None:
 
 @post("/password-resets/{token:str}", before_request=_find_first)
 async def choose(
-    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
+    request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
     """Set it, and have the person sign in with it: a second factor is asked for there (R9)."""
     try:
@@ -112,7 +110,7 @@ async def choose(
     return see_other("/sign-in?changed=yes")
 
 
-async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **again: Any) -> Response[str]:
+async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at, "reset")
     answer = page(request, "session/reset.html", email=invited.email, action=f"/password-resets/{token}", **again)
@@ -120,7 +118,7 @@ async def _page(request: Request[Any, Any, Any], *, at: datetime, token: str, **
     return answer
 
 
-def _ended(request: Request[Any, Any, Any]) -> Response[str]:
+def _ended(request: Web) -> Response[str]:
     return page(request, "session/reset_ended.html", status=404, again=bool(visit_of(request).settings.smtp_url))
 
 

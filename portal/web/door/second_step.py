@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ from portal.web.door.step import forget_step, remembered_step
 from portal.web.forms import Form, read
 from portal.web.metrics import REFUSED_SIGN_INS
 from portal.web.pages import page, refused_at_the_door, see_other
-from portal.web.visit import safe_path, visit_of
+from portal.web.visit import Web, safe_path, visit_of
 
 
 class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -29,7 +29,7 @@ class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 @get("/sign-in/second-factor")
-async def show(request: Request[Any, Any, Any]) -> Response[Any]:
+async def show(request: Web) -> Response[Any]:
     """What can be shown; whoever has not typed a password begins with that."""
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
@@ -37,7 +37,7 @@ async def show(request: Request[Any, Any, Any]) -> Response[Any]:
     return await _page(request, credential_id=step[0].credential_id)
 
 
-async def _page(request: Request[Any, Any, Any], *, credential_id: int, **again: Any) -> Response[str]:
+async def _page(request: Web, *, credential_id: int, **again: Any) -> Response[str]:
     relying_party = relying_party_of(request)
     challenge, sealed = new_challenge(request, "sign in", credential_id)
     async with transaction(None, readonly=True):
@@ -46,7 +46,7 @@ async def _page(request: Request[Any, Any, Any], *, credential_id: int, **again:
     return page(request, "session/second_factor.html", factors=found, options=options, sealed=sealed, **again)
 
 
-async def _needs_step_first(request: Request[Any, Any, Any]) -> Response[Any] | None:
+async def _needs_step_first(request: Web) -> Response[Any] | None:
     """Lead whoever has typed no password back before their form is read, because no form could change that answer."""
     if remembered_step(request) is None or visit_of(request).reader:
         return see_other("/sign-in")
@@ -55,9 +55,7 @@ async def _needs_step_first(request: Request[Any, Any, Any]) -> Response[Any] | 
 
 
 @post("/sign-in/second-factor", before_request=_needs_step_first)
-async def prove(
-    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime]
-) -> Response[Any]:
+async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """A session, where the factor is theirs."""
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
@@ -83,13 +81,13 @@ async def prove(
     return see_other(safe_path(next_path))
 
 
-def _overtaken(request: Request[Any, Any, Any]) -> Response[Any]:
+def _overtaken(request: Web) -> Response[Any]:
     """The password has been changed since it was typed."""
     forget_step(request)
     return see_other("/sign-in?changed=yes")
 
 
-async def _proved(request: Request[Any, Any, Any], credential_id: int, proof: Proof, at: datetime) -> factors.Factor:
+async def _proved(request: Web, credential_id: int, proof: Proof, at: datetime) -> factors.Factor:
     if not proof.answer:
         return await factors.check_code(credential_id, proof.code, visit_of(request).settings.sealer, at)
     relying_party = relying_party_of(request)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from msgspec import Struct
@@ -17,7 +17,7 @@ from portal.web.door.step import remember_step
 from portal.web.forms import Form
 from portal.web.metrics import REFUSED_SIGN_INS
 from portal.web.pages import page, refused_at_the_door, see_other
-from portal.web.visit import safe_path, visit_of
+from portal.web.visit import Web, safe_path, visit_of
 
 KEPT = "You were signed out. What you typed is kept, and is there again when you have signed in."
 CHANGED = "Your password is changed. Sign in with it."
@@ -33,7 +33,7 @@ class SignIn(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/sign-in")
 async def show(
-    request: Request[Any, Any, Any], next: FromQuery[str] = "/", kept: FromQuery[str] = "", changed: FromQuery[str] = ""
+    request: Web, next: FromQuery[str] = "/", kept: FromQuery[str] = "", changed: FromQuery[str] = ""
 ) -> Response[Any]:
     """The form; who is signed in already goes on."""
     if visit_of(request).reader:
@@ -41,14 +41,12 @@ async def show(
     return await _page(request, next=safe_path(next), notice=KEPT if kept else CHANGED if changed else "")
 
 
-async def _page(request: Request[Any, Any, Any], **context: Any) -> Response[str]:
+async def _page(request: Web, **context: Any) -> Response[str]:
     return page(request, "session/sign_in.html", resets=bool(visit_of(request).settings.smtp_url), **context)
 
 
 @post("/sign-in")
-async def sign_in(
-    request: Request[Any, Any, Any], form: NamedDependency[Form], at: NamedDependency[datetime]
-) -> Response[Any]:
+async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """A new session for the right password, whatever session there was before (R14)."""
     visit, given = visit_of(request), form.into(SignIn)
     next_path = safe_path(given.next or "/")
@@ -60,7 +58,7 @@ async def sign_in(
         return await refused_at_the_door(request, _page, refusal, next=next_path, typed={"email": given.email})
 
 
-async def let_in(request: Request[Any, Any, Any], proven: Proven, next_path: str, at: datetime) -> Response[Any]:
+async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> Response[Any]:
     """The answer to somebody who typed or chose their password: on to `next_path`, or first to their second factor (R9).
 
     Raises `Invalid` where it has been changed in this very moment: whoever changed it has ended all sessions (R17).
@@ -76,9 +74,7 @@ async def let_in(request: Request[Any, Any, Any], proven: Proven, next_path: str
     return see_other("/sign-in/second-factor")
 
 
-async def open_session(
-    request: Request[Any, Any, Any], credential_id: int, at: datetime, *, factor: str | None = None
-) -> str:
+async def open_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> str:
     """Begin a session of this person in this browser and end the one that it had (R14); its token, which the answer's cookie carries once
     the transaction has committed.
 
@@ -102,7 +98,7 @@ async def open_session(
 
 
 @post("/sign-out")
-async def sign_out(request: Request[Any, Any, Any], at: NamedDependency[datetime]) -> Response[Any]:
+async def sign_out(request: Web, at: NamedDependency[datetime]) -> Response[Any]:
     """End this session, and have the browser forget the pages (R42).
 
     The cookie stays, and opens nothing any more: it says whose text it is that another window of this browser still sends.

@@ -1,27 +1,24 @@
 """Who has typed the right password and is to show a second factor: sealed in a cookie for ten minutes, because there is no session yet (R9)."""
 
 from datetime import datetime, timedelta
-from typing import Any
-
-from litestar import Request
 
 from portal.people.passwords import Proven
 from portal.sealing import Broken
 from portal.web import cookies
-from portal.web.visit import safe_path, visit_of
+from portal.web.visit import Web, safe_path, visit_of
 
 STEP_FOR = timedelta(minutes=10)
 _PURPOSE = "second step of signing in"
 
 
-def remember_step(request: Request[Any, Any, Any], proven: Proven, next_path: str, at: datetime) -> None:
+def remember_step(request: Web, proven: Proven, next_path: str, at: datetime) -> None:
     """Send the cookie with the answer."""
     visit = visit_of(request)
     sealed = visit.settings.sealer.seal(_PURPOSE, f"{proven.credential_id} {proven.mark} {safe_path(next_path)}", at)
     visit.new_cookies.append(cookies.write(cookies.STEP, sealed, visit.settings))
 
 
-def remembered_step(request: Request[Any, Any, Any]) -> tuple[Proven, str] | None:
+def remembered_step(request: Web) -> tuple[Proven, str] | None:
     """Whose password it was, and where they want to go; None where nobody has typed one in the last ten minutes."""
     visit = visit_of(request)
     try:
@@ -32,7 +29,7 @@ def remembered_step(request: Request[Any, Any, Any]) -> tuple[Proven, str] | Non
     return Proven(int(credential_id), mark), then
 
 
-def forget_step(request: Request[Any, Any, Any]) -> None:
+def forget_step(request: Web) -> None:
     """Have the browser drop the cookie."""
     visit = visit_of(request)
     visit.new_cookies.append(cookies.clear(cookies.STEP, visit.settings))

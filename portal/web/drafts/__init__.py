@@ -8,15 +8,12 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from litestar import Request
 
 from portal.database import current, transaction
 from portal.desk.files import draft_files
 from portal.desk.files.draft_files import DraftFile
 from portal.people.readers import Reader
-from portal.web.visit import page_of
+from portal.web.visit import Web, page_of
 
 MOST = 50
 """Drafts that are kept for one person; the oldest go first."""
@@ -50,13 +47,13 @@ class Unsent:
     kept_at: datetime
 
 
-def address_of(request: Request[Any, Any, Any], form_key: uuid.UUID | None = None) -> str:
+def address_of(request: Web, form_key: uuid.UUID | None = None) -> str:
     """Return the address under which the form of this request is kept: its path, and the key where the form has its draft for itself."""
     path, key = request.scope["path"], _key(request.query_params.get("draft", ""))
     return f"{path}?draft={form_key or key}" if key else path
 
 
-def page_to_go_on(request: Request[Any, Any, Any]) -> str:
+def page_to_go_on(request: Web) -> str:
     """Return the page on which the form of this request is found again."""
     address = address_of(request)
     return address if "?" in address else page_of(request)
@@ -106,7 +103,7 @@ async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
     return Draft(address, key or uuid.uuid4(), typed, files)
 
 
-async def begun_here(request: Request[Any, Any, Any], reader: Reader, typed: dict[str, str] | None) -> Draft:
+async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None) -> Draft:
     """Return what a form begins with that has its draft for itself: the one that the address names, else a new one.
 
     `typed` was refused just now; None where the page is only loaded.

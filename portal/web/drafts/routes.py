@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -16,9 +16,7 @@ from portal.web import drafts
 from portal.web.form_pages import form_page
 from portal.web.forms import Form
 from portal.web.pages import page, see_other
-from portal.web.visit import safe_path, wants_fragment
-
-Web = Request[Any, Any, Any]
+from portal.web.visit import Web, safe_path, wants_fragment
 
 
 @post("/drafts")

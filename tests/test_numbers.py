@@ -1,0 +1,35 @@
+"""Test how whole numbers are read that stand in URLs."""
+
+import pytest
+
+from portal.agent.arrivals import Seen
+from portal.numbers import number_in
+from portal.timekeeping import lists
+
+
+@pytest.mark.parametrize("text", ["", None, "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "one", "²", "٣", "9" * 19])
+def test_anything_but_plain_digits_that_fit_a_bigint_is_no_number(text: str | None) -> None:
+    """R50: PostgreSQL never gets a number that it refuses with an error."""
+    assert number_in(text) is None
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("007", 7), (1403, 1403), ("9" * 18, 10**18 - 1)])
+def test_plain_digits_are_their_number(text: object, number: int) -> None:
+    assert number_in(text) == number
+
+
+def test_a_number_is_no_longer_than_its_column_takes() -> None:
+    assert number_in("999999999", digits=9) == 999_999_999
+    assert number_in("2147483648", digits=9) is None
+
+
+@pytest.mark.parametrize("since", ["9" * 10, "9" * 12, "9" * 40])
+def test_no_instant_in_a_url_is_beyond_the_calendar(since: str) -> None:
+    """R50: an instant that Python cannot represent is read as a page that is opened now."""
+    assert Seen.read({"since": since}).since is None or len(since) == 10
+
+
+def test_a_cursor_of_time_with_a_number_too_large_leads_to_the_first_page() -> None:
+    """R50."""
+    assert lists.key("2026-11-29." + "9" * 40) is None
+    assert lists.key("2026-11-29.17") is not None
