@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from portal.agent.pages import agent_page
+from portal.billing import feed_with_time
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task
 from portal.database import transaction
@@ -21,7 +22,7 @@ from portal.people.contacts import Contact
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.storage import Storage
-from portal.timekeeping.feed import CaseTime, with_time
+from portal.timekeeping.feed import CaseTime
 from portal.timekeeping.preview import Understood
 from portal.web import drafts
 from portal.web.edits import as_seen, edited, seen_in
@@ -123,7 +124,7 @@ async def _feed(request: Web, details: Details) -> tuple[Feed, CaseTime]:
     case, house = details.case, visit.company.name
     files_at = f"/agent/cases/{case.number}/files/"
     feed = await feed_of(case, reader, customer=details.customer_name, files_at=files_at, house=house, before=before)
-    return await with_time(feed, case.id, reader, before=before)
+    return await feed_with_time(feed, case.id, reader, before=before)
 
 
 @get("/cases/{number:str}/feed")

@@ -18,6 +18,7 @@ from portal.people.agents import AGENTS
 from portal.people.contacts import Contact
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.readers import AgentReader
+from portal.timekeeping.lists import worked_on
 from portal.web import drafts
 from portal.web.finding import asked
 from portal.web.forms import Form
@@ -71,6 +72,7 @@ async def _list(
         question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
         sorts={sort.value: sort for sort in Sort}, statuses=list(Status), priorities=list(Priority)[::-1],
         customer=customer, agent=agent, elsewhere=await named_elsewhere(question.text, listed, reader),
+        worked=await worked_on([row.id for row in listed.rows]),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ and when (`at`), and raises the refusals of `portal.errors`.
 """
 
 from portal.billing.approvals import approve, reject
-from portal.billing.approved import list_approved, rates_in_use
+from portal.billing.approved import decided, feed_with_time, find_entry, list_approved, list_entries, rates_in_use
 from portal.billing.changes import change_entry, delete_entry
 from portal.billing.chosen import Choice, Outcome, Refused
 from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
@@ -60,10 +60,13 @@ __all__ = [
     "approve",
     "change_entry",
     "contents_of",
+    "decided",
     "delete_draft",
     "delete_entry",
     "detail_of",
     "draft_context",
+    "feed_with_time",
+    "find_entry",
     "find_run",
     "hand_out",
     "issue",
@@ -71,6 +74,7 @@ __all__ = [
     "latest_until",
     "list_approved",
     "list_drafts",
+    "list_entries",
     "list_issued",
     "list_statements",
     "list_waiting",

@@ -1,12 +1,18 @@
-"""List approved time that is on no document yet, so that its approval can be withdrawn."""
+"""List approved time whose approval can be withdrawn, and tell what was decided on listed time entries."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from portal.billing.book import Row
 from portal.contracts.naming import shown_service
 from portal.database import current
+from portal.desk.feed import Feed
 from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
+from portal.timekeeping import lists
+from portal.timekeeping.feed import CaseTime, with_time
+from portal.timekeeping.lists import ListedEntry
 
 LOOKED_AT = 200
 """How many approvals one page examines, so that its cost does not grow with everything that was ever billed."""
@@ -63,3 +69,45 @@ async def rates_in_use() -> set[int]:
     """Return the ids of the rates that an approval names as its source; such a rate cannot be deleted (D17)."""
     rows = await current().fetch("select r.id from rate r where exists (select from approval p where p.rate_id = r.id)")
     return {row["id"] for row in rows}
+
+
+_DECIDED = """
+select e.id, d.entry_id is not null as settled, case when i.state = 'draft' then i.id end as draft_id, i.number as invoice,
+  p.approved_by_id, m.name as approved_by, coalesce(p.submission_implied, false) as implied,
+  case when e.state = 'rejected' then
+    (select r.reason from rejection r where r.entry_id = e.id order by r.rejected_at desc limit 1)
+  end as reason
+from time_entry e
+left join settled_entry d on d.entry_id = e.id
+left join invoice i on i.id = d.invoice_id
+left join approval p on p.entry_id = e.id and p.withdrawn_at is null
+left join agent m on m.id = p.approved_by_id
+where e.id = any($1)
+"""
+
+
+async def decided(lines: Sequence[ListedEntry]) -> list[ListedEntry]:
+    """Return the lines with what managers and documents did with them: rejected why, approved by whom, settled where. One query."""
+    rows = await current().fetch(_DECIDED, [line.id for line in lines])
+    found: dict[int, dict[str, Any]] = {row["id"]: dict(row) for row in rows}
+    return [replace(line, **found.get(line.id, {})) for line in lines]
+
+
+async def find_entry(reader: AgentReader, entry_id: int) -> ListedEntry:
+    """Return one entry with what was decided on it. Raise `NotFound` if there is none."""
+    (line,) = await decided([await lists.find(reader, entry_id)])
+    return line
+
+
+async def list_entries(reader: AgentReader, which: lists.Filter) -> lists.Page:
+    """Return one page of entries with what was decided on each."""
+    page = await lists.page(reader, which)
+    return replace(page, lines=await decided(page.lines))
+
+
+async def feed_with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
+    """Return the feed of a case with its time entries and what was decided on each, and the sums of the case's time."""
+    feed, sums = await with_time(feed, case_id, reader, before=before)
+    lines = {line.id: line for line in await decided([item for item in feed.items if isinstance(item, ListedEntry)])}
+    items = [lines[item.id] if isinstance(item, ListedEntry) else item for item in feed.items]
+    return replace(feed, items=items), sums

@@ -153,7 +153,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a list of cases. `minutes`: what was worked on it, for agents; contacts get 0."""
+    """Hold what a list shows of one case."""
 
     id: int
     number: int
@@ -164,7 +164,6 @@ class Row:
     priority: Priority
     agent: str | None
     updated_at: datetime
-    minutes: int
     has_files: bool
 
     @property
@@ -213,8 +212,8 @@ _JOINS = {
 }
 
 
-def _listing(condition: str, order: str, minutes: str, *, offset: str = "", counted: bool = True) -> str:
-    # Names, sums and flags are looked up for the page's rows only, so their cost does not grow with the number of cases.
+def _listing(condition: str, order: str, *, offset: str = "", counted: bool = True) -> str:
+    # Names and flags are looked up for the page's rows only, so their cost does not grow with the number of cases.
     # A limit that PostgreSQL knows lets it keep the plan, which costs more to find than the first page to read.
     needed = "".join(join for alias, join in _JOINS.items() if order.startswith(alias))
     total = f"(select count(*) from (select 1 from cases c where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
@@ -225,15 +224,12 @@ with matching as (
     from cases c{needed} where {condition} order by {order} limit {PAGE}{offset}
   ) as found
 )
-select p.id, p.number, p.subject, p.status, p.priority, p.updated_at, u.name as customer, o.name as contact, a.name as agent, {minutes} as minutes,
+select p.id, p.number, p.subject, p.status, p.priority, p.updated_at, u.name as customer, o.name as contact, a.name as agent,
   exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
   {total if counted else "0"} as total
 from matching p join customer u on u.id = p.customer_id join contact o on o.id = p.contact_id left join agent a on a.id = p.agent_id
 order by p.place
 """  # noqa: S608
-
-
-_WORKED = "(select coalesce(sum(e.actual_minutes), 0)::int from time_entry e where e.case_id = p.id)"
 
 
 async def agents_list(reader: AgentReader, question: Question, counted: Mapping[str, int] | None = None) -> Listed:
@@ -245,7 +241,7 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
     order = f"{_COLUMNS[question.sort]} {way}{missing}, c.id {way}"
     known = counted.get(question.view) if counted and not question.is_filtered else None
     offset, skipped = _offset(question.page, len(values))
-    sql = _listing(condition, order, _WORKED, offset=offset, counted=known is None)
+    sql = _listing(condition, order, offset=offset, counted=known is None)
     return _listed(await current().fetch(sql, *values, *skipped), question.page, known)
 
 
@@ -276,7 +272,7 @@ async def customers_list(reader: ContactReader, *, everything: bool, text: str =
         sql.append(condition.replace("?", f"${len(values)}"))
     page = min(max(page, 1), 10_000)
     offset, skipped = _offset(page, len(values))
-    listing = _listing(" and ".join(sql), "c.updated_at desc, c.id desc", "0", offset=offset)
+    listing = _listing(" and ".join(sql), "c.updated_at desc, c.id desc", offset=offset)
     return _listed(await current().fetch(listing, *values, *skipped), page)
 
 

@@ -1,5 +1,6 @@
 """Questions about many entries: of a case, of an agent, and their sums. All minutes are integers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -20,10 +21,12 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class ListedEntry:
-    """An entry with the names around it, as lists and feeds show it.
+    """Hold an entry with the names around it, as lists and feeds show it.
 
-    `at`: when it was logged; `reason`: why a manager rejected it; `changes`: what somebody else than `agent` changed; `implied`: whether it
-    was approved without having been submitted (C4). A settled entry is on the draft `draft_id`, on the invoice `invoice`, or on a statement.
+    `at` is the instant at which the entry was logged, `changes` what somebody else than its author changed. What managers and documents did
+    with the entry is known to billing, and `portal.billing.decided` fills it in: `reason` (why a manager rejected it), `approved_by`, `implied`
+    (approved without having been submitted, C4), and `settled`. A settled entry is on the draft `draft_id`, on the invoice `invoice`, or on a
+    statement.
     """
 
     id: int
@@ -50,14 +53,14 @@ class ListedEntry:
     case_number: int | None
     case_subject: str | None
     customer: str | None
-    reason: str | None
-    settled: bool
-    draft_id: int | None
-    invoice: str | None
-    approved_by_id: int | None
-    approved_by: str | None
-    implied: bool
     changes: tuple[Change, ...]
+    reason: str | None = None
+    settled: bool = False
+    draft_id: int | None = None
+    invoice: str | None = None
+    approved_by_id: int | None = None
+    approved_by: str | None = None
+    implied: bool = False
     shape: str = "entry"
 
     @property
@@ -93,27 +96,20 @@ class ListedEntry:
         return cls(**dict(row) | read)
 
 
-# What managers did with it comes from their room; it is read here so that a list stays one query.
 COLUMNS = f"""
 e.id, e.version, e.state, e.work_date, e.actual_minutes as minutes, e.billing, e.billable_minutes as counts, e.override_reason,
 e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as at, e.window_from, e.service_id,
 {shown_service("e.service_id")} as service, e.task_id,
 (select t.name from task t where t.id = e.task_id) as task, e.customer_id, e.project_id, j.name as project,
 c.number as case_number, c.subject as case_subject, u.name as customer,
-case when e.state = 'rejected' then (select r.reason from rejection r where r.entry_id = e.id order by r.rejected_at desc limit 1) end as reason,
-d.entry_id is not null as settled, case when i.state = 'draft' then i.id end as draft_id, i.number as invoice,
-p.approved_by_id, m.name as approved_by, coalesce(p.submission_implied, false) as implied, {CHANGES} as changes
-"""  # noqa: S608
+{CHANGES} as changes
+"""
 
 SOURCE = """
 from time_entry e join agent a on a.id = e.agent_id
 left join cases c on c.id = e.case_id
 left join project j on j.id = e.project_id
 left join customer u on u.id = e.customer_id
-left join settled_entry d on d.entry_id = e.id
-left join invoice i on i.id = d.invoice_id
-left join approval p on p.entry_id = e.id and p.withdrawn_at is null
-left join agent m on m.id = p.approved_by_id
 """
 
 LEFT = "a.ended_at is not null and e.state in ('draft', 'rejected') and e.agent_id <> $1"
@@ -207,3 +203,12 @@ async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
         agent_id,
     )
     return {EntryState(row["state"]): row["n"] for row in rows}
+
+
+async def worked_on(case_ids: Sequence[int]) -> dict[int, int]:
+    """Return the minutes that were worked on each of these cases; cases without time are left out."""
+    rows = await current().fetch(
+        "select case_id, sum(actual_minutes)::int as minutes from time_entry where case_id = any($1) group by case_id",
+        case_ids,
+    )
+    return {row["case_id"]: row["minutes"] for row in rows}

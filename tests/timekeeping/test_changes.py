@@ -9,7 +9,6 @@ from portal import billing
 from portal.billing import Choice
 from portal.database import current, transaction
 from portal.people.readers import SYSTEM
-from portal.timekeeping import lists
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.rules import why_not_billable_on
 from portal.timekeeping.work import Work, parse_counted
@@ -32,7 +31,7 @@ async def test_what_a_manager_changed_is_kept_with_old_new_and_who() -> None:
             description="internal words",
         )
         await billing.change_entry(entry.id, work, version=1, by=MAX, at=LATER)
-        line = await lists.find(INES, entry.id)
+        line = await billing.find_entry(INES, entry.id)
         (change,) = line.changes
         assert (change.by, change.at) == ("Max Herrmann", LATER)
         assert change.parts == [
@@ -44,14 +43,14 @@ async def test_what_a_manager_changed_is_kept_with_old_new_and_who() -> None:
         ]
         assert line.approved_by_id is None
         await billing.approve([Choice(entry.id, 2)], by=MAX, at=LATER)
-        assert (await lists.find(INES, entry.id)).approved_by_id == change.by_id
+        assert (await billing.find_entry(INES, entry.id)).approved_by_id == change.by_id
 
 
 async def test_what_the_author_changes_needs_no_record() -> None:
     async with transaction(INES):
         entry = await TimeEntry.log(INES, Work(minutes=30, work_date=OCTOBER, service_id=1), at=NOW)
         await entry.change(INES, Work(minutes=45, work_date=OCTOBER, service_id=1), version=1, at=NOW)
-        assert (await lists.find(INES, entry.id)).changes == ()
+        assert (await billing.find_entry(INES, entry.id)).changes == ()
 
 
 async def test_the_record_cannot_be_altered() -> None:
@@ -69,14 +68,14 @@ async def test_settled_time_says_what_can_be_done_about_it() -> None:
         await billing.approve([entry.choice], by=MAX, at=NOW)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
         assert run is not None
-        line = await lists.find(MAX, entry.id)
+        line = await billing.find_entry(MAX, entry.id)
         assert line.state_word == "On a draft"
         assert line.why_fixed(MAX, NOW) == "This time is on a draft. Take it off the draft; then it can be changed."
         assert line.why_fixed(INES, NOW) == (
             "This time is on a draft. A manager can take it off the draft; then it can be changed."
         )
         invoice = await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
-        line = await lists.find(MAX, entry.id)
+        line = await billing.find_entry(MAX, entry.id)
         assert (line.state_word, line.draft_id) == ("Billed", None)
         assert (
             line.why_fixed(NOOR, NOW) == f"This time is on the invoice {invoice.number}. What is issued stays as it is."
@@ -88,7 +87,7 @@ async def test_time_on_a_statement_says_so() -> None:
         entry = await log(billing="no_charge")
         await billing.approve([entry.choice], by=MAX, at=NOW)
         await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
-        line = await lists.find(MAX, entry.id)
+        line = await billing.find_entry(MAX, entry.id)
         assert line.why_fixed(MAX, NOW) == "This time is on a statement, which stays as it is."
 
 
@@ -118,7 +117,7 @@ async def test_an_entry_that_counts_for_more_than_a_day_can_be_stored() -> None:
             override_reason="Night on the roof",
         )
         await billing.change_entry(entry.id, work, version=1, by=MAX, at=NOW)
-        assert (await lists.find(MAX, entry.id)).counts == 2880
+        assert (await billing.find_entry(MAX, entry.id)).counts == 2880
 
 
 @pytest.mark.parametrize("days", [-1, 0, 30, 59, 60, 61])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from portal.billing import list_entries
 from portal.database import transaction
 from portal.desk.feed import Feed, Happened
 from portal.timekeeping import lists, states
@@ -12,6 +13,7 @@ from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.feed import CaseTime, with_time
 from portal.timekeeping.work import Work
 from portal.words import EntryBilling, EntryState
+from tests.queries import counted
 from tests.world import HELPDESK, INES, MAX, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
@@ -31,6 +33,15 @@ async def test_the_sums_of_a_case_say_what_was_worked_what_counts_and_what_waits
     assert sums == CaseTime(entries=5, worked=92, counts=60 + 30 + 15, draft=12, submitted=20, rejected=10)
 
 
+async def test_the_minutes_of_several_cases_are_summed_by_one_query(case: Any) -> None:
+    async with transaction(INES):
+        for minutes in (33, 10):
+            await TimeEntry.log(INES, _work(minutes), at=NOW, case=case)
+        with counted() as statements:
+            assert await lists.worked_on([case.id, case.id + 1]) == {case.id: 43}
+    assert len(statements) == 1
+
+
 async def test_a_case_without_time_has_sums_of_nought(case: Any) -> None:
     async with transaction(INES):
         assert await with_time(_empty(), case.id, INES) == (_empty(), CaseTime(0, 0, 0, 0, 0, 0))
@@ -47,9 +58,9 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
                 entry.id, reason, NOW + timedelta(hours=hours),
             )  # fmt: skip
         await states.mark_rejected(entry.id, 1, at=NOW)
-        rejected = await lists.page(INES, lists.Filter("agent", INES.id, state=EntryState.REJECTED))
-        everything = await lists.page(INES, lists.Filter("agent", INES.id))
-        nobodys = await lists.page(INES, lists.Filter("agent", MAX.id))
+        rejected = await list_entries(INES, lists.Filter("agent", INES.id, state=EntryState.REJECTED))
+        everything = await list_entries(INES, lists.Filter("agent", INES.id))
+        nobodys = await list_entries(INES, lists.Filter("agent", MAX.id))
         counts = await lists.counts(INES, INES.id)
     assert [(line.id, line.reason, line.case_number) for line in rejected.lines] == [
         (entry.id, "Which switch?", case.number)

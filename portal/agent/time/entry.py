@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.agent.time.form import Logged
-from portal.billing import change_entry, delete_entry
+from portal.billing import change_entry, delete_entry, find_entry
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskChoice
 from portal.database import transaction
@@ -68,7 +68,7 @@ async def _entry(
 ) -> Response[str]:
     visit = visit_of(request)
     reader: Any = visit.reader
-    line, day = await lists.find(reader, entry), today(reader.time_zone, visit.at)
+    line, day = await find_entry(reader, entry), today(reader.time_zone, visit.at)
     services = await _services(line, day)
     return await agent_page(
         request,
@@ -118,7 +118,7 @@ async def change(
 ) -> Response[Any]:
     """Say it anew (S2.21, S2.25); one that was submitted or approved is billing's to change."""
     async with transaction(reader):
-        line, found = await lists.find(reader, entry), await TimeEntry.find(entry, reader)
+        line, found = await find_entry(reader, entry), await TimeEntry.find(entry, reader)
         fields = edited(form, Logged, Said.by(line))
         verb = found.change if found.is_open else partial(change_entry, entry)
         await verb(work=fields.work(fields.service), version=line.version, by=reader, at=at)
@@ -135,7 +135,7 @@ async def delete(
     """Remove it (S2.22); on a case its log keeps that it was there."""
     version = form.into(Deletion).version
     async with transaction(reader):
-        line, found = await lists.find(reader, entry), await TimeEntry.find(entry, reader)
+        line, found = await find_entry(reader, entry), await TimeEntry.find(entry, reader)
         verb = found.discard if found.is_open else partial(delete_entry, entry)
         await verb(version=version, by=reader, at=at)
     return see_other(_page_of(line))

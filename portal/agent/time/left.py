@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 
 from portal.agent.pages import agent_page
 from portal.agent.time.form import Chosen
+from portal.billing import list_entries
 from portal.database import transaction
 from portal.errors import Conflict, Invalid
 from portal.people.readers import AgentReader
@@ -38,7 +39,7 @@ async def _left_time(
     which = lists.Filter("left", reader.id, after=lists.key(request.query_params.get("after", "")))
     return await agent_page(
         request, reader, "agent/time/left.html", status=Conflict.status if outcome and not outcome.submitted else 200,
-        entries=await lists.page(reader, which), outcome=outcome, errors=errors or {}, typed=typed or {},
+        entries=await list_entries(reader, which), outcome=outcome, errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 
 

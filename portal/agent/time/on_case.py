@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from portal.agent.case import show_case
 from portal.agent.pages import agent_page
 from portal.agent.time.form import Logged, state_of
+from portal.billing import list_entries
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task
 from portal.database import transaction
@@ -62,7 +63,7 @@ async def _case_time(
         after=lists.key(query.get("after", "")),
     )
     return await agent_page(
-        request, reader, "agent/time/case.html", details=details, which=which, entries=await lists.page(reader, which), today=day,
+        request, reader, "agent/time/case.html", details=details, which=which, entries=await list_entries(reader, which), today=day,
         services=await Service.offered(details.case.customer_id, day), tasks=await Task.offered(customer=details.case.customer_id),
         agents=[agent for agent in known if not agent.has_ended], known=known, states=list(EntryState),
         understood=Understood(), form_key=uuid.uuid4(), errors=errors or {}, typed=typed or {},

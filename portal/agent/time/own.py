@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 
 from portal.agent.pages import agent_page
 from portal.agent.time.form import Chosen, Logged, state_of
+from portal.billing import list_entries
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task
 from portal.database import transaction
@@ -47,7 +48,7 @@ async def _own_time(
     which = lists.Filter(
         "agent", reader.id, state=state_of(query.get("state")), after=lists.key(query.get("after", ""))
     )
-    entries = await lists.page(reader, which)
+    entries = await list_entries(reader, which)
     kept, day = await drafts.kept(reader, "/agent/time"), today(reader.time_zone, visit.at)
     return await agent_page(
         request, reader, "agent/time/list.html", status=Conflict.status if outcome and not outcome.submitted else 200,
