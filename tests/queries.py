@@ -1,4 +1,8 @@
-"""How many statements something sends to the database (design manner 17); transaction control is left out."""
+"""Count the statements that something sends to the database; transaction control is left out.
+
+What asyncpg asks once for each connection, when it first reads or writes an array of a type, is left out too: which request that is depends
+on the pool.
+"""
 
 import contextlib
 import re
@@ -8,15 +12,18 @@ from typing import Any
 from portal import database
 
 _CONTROL = re.compile(r"\s*(begin|commit|rollback|savepoint|release|set local)\b", re.IGNORECASE)
+_OF_ASYNCPG = re.compile(
+    r"\s*(SELECT\s+current_setting\('jit'\)|SELECT\s+set_config\('jit'|WITH RECURSIVE typeinfo_tree)"
+)
 
 
 @contextlib.contextmanager
 def counted() -> Iterator[list[str]]:
-    """The statements that are sent inside the block, in transactions that begin in it or in the one that runs already."""
+    """Collect the statements sent inside the block, in transactions that begin in it or in the one that already runs."""
     statements: list[str] = []
 
     def note(query: Any) -> None:
-        if not _CONTROL.match(query.query):
+        if not _CONTROL.match(query.query) and not _OF_ASYNCPG.match(query.query):
             statements.append(query.query)
 
     begin, release = database._begin, database._release

@@ -1,7 +1,7 @@
-"""Connect to PostgreSQL: the pool, and `transaction(reader)`, through which every access to the data goes.
+"""Connect to PostgreSQL: open the pool, and run every query inside of `transaction(reader)`.
 
 A transaction names its reader, and row-level security (`migrations/`) then shows only what that reader may see.
-Piccolo queries and raw SQL inside it run on its one connection. Never call `asyncio.gather` inside one.
+Piccolo queries and raw SQL inside it share its one connection, so never call `asyncio.gather` there.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ os.environ.setdefault("PICCOLO_CONF", "portal.piccolo_conf")
 Hook = Callable[[], Awaitable[None]]
 
 ACQUIRE_SECONDS = 3.0
-"""How long a request waits for a connection before it is answered 503 (R84)."""
+"""How many seconds a request waits for a connection before it is answered 503 (R84)."""
 
 _LOST = (
     ConnectionError,
@@ -35,11 +35,11 @@ _LOST = (
 AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
 
 _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
-"""Another transaction holds a lock, or the statement took too long: nothing was changed, and a retry may succeed."""
+"""Another transaction holds a lock, or the statement took too long. Nothing was changed, and a retry may succeed."""
 
 
 class Reader(Protocol):
-    """Describe who asks: a database role, and the values that the policies of that role compare with."""
+    """Describe who asks: a database role, and the values that the policies of this role compare with."""
 
     @property
     def database_role(self) -> str: ...
@@ -50,7 +50,7 @@ class Reader(Protocol):
 
 
 class _Engine(PostgresEngine):
-    """Refuse queries outside of `transaction()`: this Piccolo engine has no connection of its own."""
+    """Refuse queries outside of `transaction()`: this Piccolo engine opens no connections itself."""
 
     async def _run_in_new_connection(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("A query ran outside of transaction(reader).")
@@ -58,23 +58,23 @@ class _Engine(PostgresEngine):
     _run_in_pool = _run_in_new_connection
 
     async def check_version(self) -> None:
-        """Skip the version check: there is no server yet when this module is imported."""
+        """Skip the version check, because no server is known when this module is imported."""
 
 
 engine = _Engine(config={})
 _running: ContextVar[Any] = engine.current_transaction
-"""The connection that Piccolo's queries use."""
+"""The `Transaction` in which Piccolo's queries run, too."""
 
 
 class _Server:
-    """Hold what `start()` opened: one pool for each process."""
+    """Hold what `start()` opened: one connection pool for each process."""
 
     pool: asyncpg.Pool | None = None
     dsn = ""
 
 
 class Transaction:
-    """Hold one connection in one transaction. Rows are `asyncpg.Record`s; parameters are `$1`, `$2`, ..."""
+    """Hold one connection with an open transaction. Rows are `asyncpg.Record`s; parameters are `$1`, `$2`, ..."""
 
     def __init__(self, connection: Any, reader: Reader | None, readonly: bool) -> None:
         self.connection = connection
@@ -89,11 +89,11 @@ class Transaction:
         self.executemany = connection.executemany
 
     def on_commit(self, hook: Hook) -> None:
-        """Run `hook` after the commit; not if the transaction, or the savepoint that added it, is rolled back."""
+        """Run `hook` after the commit, but not if the transaction or the savepoint around this call is rolled back."""
         self.hooks.append(hook)
 
     async def become(self, reader: Reader) -> None:
-        """Switch to the role of `reader`, once, from the login role: when the session is known."""
+        """Switch from the login role to the role of `reader`, once the session is known. This works only once."""
         if self.reader is not None:
             raise RuntimeError("This transaction already has a reader.")
         await self.connection.execute(_as(reader))
@@ -110,7 +110,7 @@ def _as(reader: Reader | None) -> str:
 
 
 ORIGIN: ContextVar[tuple[str, str, int | None]] = ContextVar("origin", default=("", "", None))
-"""Client IP address, request id and credential id of the current request, for what the audit triggers record (R89)."""
+"""The client's IP address, the request id and the credential id of this request, for the audit triggers (R89)."""
 
 
 def _from() -> str:
@@ -121,7 +121,7 @@ def _from() -> str:
 
 
 def current() -> Transaction:
-    """Return the running transaction. Verbs use it; their callers open it."""
+    """Return the running transaction. Only the callers of verbs open transactions."""
     tx: Transaction | None = _running.get()
     if tx is None:
         raise RuntimeError("There is no transaction here: open transaction(reader) first.")
@@ -130,10 +130,10 @@ def current() -> Transaction:
 
 @contextlib.asynccontextmanager
 async def transaction(reader: Reader | None, *, readonly: bool = False) -> AsyncIterator[Transaction]:
-    """Run everything inside as `reader` (None: the login role), wholly or not at all.
+    """Run everything inside as `reader` (None: the login role), and commit all of it or nothing.
 
-    Inside of another transaction of the same reader this is a savepoint. Raises `Unavailable` where no connection is
-    free within `ACQUIRE_SECONDS`, the server is away, or another transaction holds a lock for longer than `_options()`
+    Inside of another transaction of the same reader this is a savepoint. Raise `Unavailable` if no connection is free
+    within `ACQUIRE_SECONDS`, the server is away, or another transaction holds a lock for longer than `_options()`
     allow.
     """
     outer: Transaction | None = _running.get()
@@ -166,7 +166,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
 
 
 def refusal_of(error: Exception) -> Unavailable | None:
-    """Return the refusal that an error of the running transaction means to people, or None for a programming error."""
+    """Return the `Unavailable` to raise for an error of the running transaction; None for a programming error."""
     tx: Transaction | None = _running.get()
     if isinstance(error, _LOST) or (isinstance(error, asyncpg.InterfaceError) and tx and _is_gone(tx.connection)):
         return Unavailable("The database is away for a moment. Try again.")
@@ -196,7 +196,7 @@ async def _savepoint(tx: Transaction) -> AsyncIterator[None]:
 
 
 async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
-    # A pooled connection may have died with the server since its last use; then try a new one, once.
+    # A pooled connection may have died with the server since its last use. Then try a new one, once.
     for last in (False, True):
         connection = None
         try:
@@ -220,7 +220,7 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
 
 
 def _is_gone(connection: Any) -> bool:
-    """Return whether the connection has ended; asyncpg then refuses to answer questions about it."""
+    """Return whether the connection has ended. asyncpg raises InterfaceError when a released connection is asked."""
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
@@ -228,7 +228,7 @@ def _is_gone(connection: Any) -> bool:
 
 
 async def _release(connection: Any, *, for_good: bool = False) -> None:
-    """Release a connection. Terminate one that is still in a transaction, or that `for_good` says is broken."""
+    """Give the connection back to the pool; close it if it is in a transaction or `for_good` says it is broken."""
     with contextlib.suppress(*AWAY):
         if for_good or connection.is_in_transaction():
             connection.terminate()
@@ -238,7 +238,7 @@ async def _release(connection: Any, *, for_good: bool = False) -> None:
 
 
 async def _nothing_to_reset(connection: Any) -> None:
-    """Skip asyncpg's reset: all settings are local to a transaction, so it would only cost a round trip."""
+    """Skip asyncpg's reset: all settings end with the transaction, so the reset would only cost a round trip."""
 
 
 def _options(role: str | None) -> dict[str, str]:
@@ -248,7 +248,7 @@ def _options(role: str | None) -> dict[str, str]:
 
 
 async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
-    """Open the pool. `role` is set on each connection, for a URL that belongs to the owner (demo, tests)."""
+    """Open the pool. `role` is set on each connection whose URL belongs to the owner of the tables (demo, tests)."""
     _Server.dsn = dsn
     _Server.pool = await asyncpg.create_pool(
         dsn,
@@ -271,14 +271,14 @@ async def stop() -> None:
 
 
 async def listener_connection() -> Any:
-    """Return a connection outside of the pool for LISTEN; the caller closes it."""
+    """Return a connection for LISTEN that is not in the pool. The caller closes it."""
     return await asyncpg.connect(
         _Server.dsn, timeout=ACQUIRE_SECONDS, server_settings={"application_name": "portal live"}
     )
 
 
 def run_script(sql: str) -> Hook:
-    """Return a migration step that runs the script on the connection of the migration."""
+    """Return a migration step that runs an SQL script on the connection of the migration."""
 
     async def run() -> None:
         await current().connection.execute(sql)

@@ -1,4 +1,4 @@
-"""Batches are all-or-report: what happens to one member, whatever it is, neither stops nor hides the others (design.md, manner 21)."""
+"""Run a step for each member of a batch, and report every failure without stopping the others."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class Failed(Refusal):
-    """A member failed for a reason that nobody expected; the log has the trace."""
+    """Report a member that failed for an unexpected reason. The log has the traceback."""
 
     status = 500
     default = "Something failed on our side, so this was left as it was. We have a record of it and look into it."
@@ -24,7 +24,7 @@ class Failed(Refusal):
 
 @dataclass(slots=True)
 class Report(Generic[Member, Result]):
-    """What came of a batch: the results of the members that went through, and why the others did not."""
+    """Hold the outcome of a batch: the results of the members that succeeded, and the refusals of the others."""
 
     done: dict[Member, Result] = field(default_factory=dict)
     refused: dict[Member, Refusal] = field(default_factory=dict)
@@ -33,9 +33,9 @@ class Report(Generic[Member, Result]):
 async def all_or_report(
     members: Iterable[Member], step: Callable[[Member], Awaitable[Result]], *, reader: Reader | None
 ) -> Report[Member, Result]:
-    """Do `step` for each member in a transaction of `reader`, which inside of another transaction is a savepoint.
+    """Run `step` for each member, each in its own transaction or savepoint of `reader`.
 
-    A refusal is reported as it is. Any other exception is logged with its trace and reported as `Failed`.
+    A refusal is reported as it is. Any other exception is logged with its traceback and reported as `Failed`.
     """
     report = Report[Member, Result]()
     for member in members:
@@ -49,7 +49,7 @@ async def all_or_report(
 
 
 def compute_or_report(members: Iterable[Member], function: Callable[[Member], Result]) -> Report[Member, Result]:
-    """Do the same with a function of values, which needs no transaction."""
+    """Call a pure function for each member, without a transaction, and report failures as `all_or_report` does."""
     report = Report[Member, Result]()
     for member in members:
         try:

@@ -1,11 +1,12 @@
-"""What is found by typing part of its name: the server's side of the typing control (`finder` in templates/shared/forms.html).
+"""Find rows by a part of their name: the server's side of the `finder` control in templates/shared/forms.html.
 
-A finder is made once, beside its noun, from the rows that can be found:
+Define a finder once, beside the noun that it finds, with a query for the rows to choose from:
 
-    CUSTOMERS = Finder("customer", "select id, name, '' as about, ended_at is not null as is_last from customer")
+CUSTOMERS = Finder("customer", "select id, name, '' as about, ended_at is not null as is_last from customer")
 
-A handler of two lines answers its suggestions (`suggested` in portal/web/finding.py), and one that reads a form or an address asks `find` what
-was chosen. Row-level security applies as in any other query of the reader's transaction; the handler's guard says who may ask.
+A handler of two lines answers its suggestions (`suggested` in portal/web/finding.py). Handlers that read a form or a
+URL call `find` to learn what was chosen. Row-level security applies as in every query of the reader's transaction; the
+handler's guard decides who may ask.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from portal.database import current
 from portal.folding import folded
 
 SUGGESTED = 20
-"""Suggestions of one answer; the next ones come after the last of them."""
+"""The most suggestions of one answer. The next answer continues after the last of them."""
 LONGEST = 200
 MOST_WORDS = 6
 LARGEST_ID = 2**63 - 1
@@ -26,7 +27,7 @@ _KEY = "is_last, folded(name), id"
 
 
 class Suggestion(NamedTuple):
-    """A row that can be chosen: its id, its name, and what tells it from others of that name ("" for nothing)."""
+    """Hold a row that can be chosen: its id, its name, and a text that tells it from rows of the same name."""
 
     id: int
     name: str
@@ -34,7 +35,7 @@ class Suggestion(NamedTuple):
 
 
 class Suggestions(NamedTuple):
-    """At most `SUGGESTED` rows in order of their names; `after` is the id to go on from, None where these are the last."""
+    """Hold at most `SUGGESTED` rows in the order of their names. `after` is the id to continue from, or None."""
 
     rows: list[Suggestion]
     after: int | None
@@ -42,40 +43,45 @@ class Suggestions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was chosen by a finder. Without an id, `problem` is the sentence that says why; "" means that nothing was typed."""
+    """Hold what was chosen. If `id` is None, `problem` says why; it is "" if nothing was typed."""
 
     id: int | None = None
     name: str = ""
     problem: str = ""
     choices: Sequence[Suggestion] = ()
-    """What the typed name may mean where it means several."""
+    """The rows that the typed name may mean, if there are several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Finds rows by their names. `what`: their noun, for sentences. `sql`: a query of ours for id, name, about and is_last (those come last)."""
+    """Find rows by their names.
+
+    `what` is their noun, for sentences. `sql` is a trusted query for id, name, about and is_last; rows with `is_last`
+    come last.
+    """
 
     what: str
     sql: str
 
     async def suggest(self, typed: str, after: int | None = None) -> Suggestions:
-        """Return the rows whose names contain every word of `typed`, whatever its order, case and accents; all rows where nothing is typed."""
+        """Return the rows whose names contain every word of `typed`, in any order, case and accents; "" finds all."""
         rows = await current().fetch(_suggesting(self.sql), _words(typed), after)
         shown = [Suggestion(*row) for row in rows[:SUGGESTED]]
         return Suggestions(shown, shown[-1].id if len(rows) > SUGGESTED else None)
 
     async def named(self, id: int) -> Suggestion | None:
-        """Return the row with this id, None where there is none that the reader sees."""
+        """Return the row with this id; None if the reader sees no such row."""
         if not 0 < id <= LARGEST_ID:
             return None
         row = await current().fetchrow(_naming(self.sql), id)
         return Suggestion(*row) if row else None
 
     async def find(self, id: int | None, typed: str | None) -> Found:
-        """Return what a form or an address means by an id and the text beside it.
+        """Return what a form or a URL means by an id and the text beside it.
 
-        Without script only the text changes, so an id counts only while its name contains what is typed. A text means the row of that name, or the
-        only one whose name contains it. `typed` None: only the id was sent, as in a link.
+        Without JavaScript only the text changes, so the id counts only while its row's name contains the text.
+        Otherwise the text means the row with exactly this name, or the only row whose name contains it. `typed` is
+        None if only the id was sent, as in a link.
         """
         chosen = await self.named(id) if id is not None else None
         text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]
@@ -117,5 +123,5 @@ def _contains(name: str, typed: str) -> bool:
 
 
 def choosable(finder: Finder) -> Finder:
-    """Return the same finder without ended rows, for choosing what a new thing belongs to."""
+    """Return the same finder without rows that have ended, for choosing what a new row belongs to."""
     return Finder(finder.what, f"select * from ({finder.sql}) as known where not is_last")  # noqa: S608

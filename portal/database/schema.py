@@ -21,14 +21,14 @@ end $$
 
 
 def migration_names() -> set[str]:
-    """Return the names of the migrations that this code knows, as the table `migration` lists them."""
+    """Return the names of the migrations in this code, as the table `migration` lists them."""
     manager = BaseMigrationManager()
     folder = manager.get_app_config(app_name="portal").resolved_migrations_folder_path
     return set(manager.get_migration_ids(manager.get_migration_modules(folder)))
 
 
 async def migrate(owner_dsn: str) -> None:
-    """Run all pending migrations in one transaction; a second process waits for the first."""
+    """Run all pending migrations in one transaction. A second process waits for the first."""
     connection = await asyncpg.connect(owner_dsn, timeout=10)
     token = None
     try:
@@ -46,11 +46,11 @@ async def migrate(owner_dsn: str) -> None:
 
 
 async def refuse_unfit(dsn: str, *, production: bool) -> None:
-    """Raise ValueError, with one sentence, where the app cannot serve from this database.
+    """Raise ValueError, with one sentence, if the app cannot serve from this database.
 
-    It does not answer, or its schema is older than the code. In production also where the role owns the tables, is a
-    superuser (no policy holds for either: R24, R88), or is not a member of portal_app. A newer schema is accepted:
-    during a rollout the previous release still runs (R96).
+    It cannot if the database does not answer or its schema is older than the code. In production it also must not if
+    the role owns the tables or is a superuser (row-level security would not apply: R24, R88), or is not a member of
+    portal_app. A newer schema is accepted, because the previous release still runs during a rollout (R96).
     """
     try:
         connection = await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS)

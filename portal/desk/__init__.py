@@ -1,4 +1,4 @@
-"""The desk: cases, their dialogue, files, events and what may happen to them."""
+"""The desk: cases, their messages and files, the log of what happened to them, and the rules for what may happen."""
 
 from portal.contracts.case_types import CaseType
 from portal.desk.cases import Case
@@ -7,23 +7,14 @@ from portal.desk.events import CaseEvent
 from portal.desk.feed import Feed, feed_of, files_of
 from portal.desk.files.attachments import Attachment
 from portal.desk.files.endings import EndingFacts, RefusedEnding
-from portal.desk.lists import (
-    Listed,
-    Question,
-    Sort,
-    View,
-    agents_list,
-    counts,
-    customers_list,
-    named_elsewhere,
-    searched,
-)
+from portal.desk.lists import Listed, agents_list, counts, customers_list, named_elsewhere
 from portal.desk.messages import Message, problems_of
 from portal.desk.overview import Overview, overview
+from portal.desk.questions import Question, Sort, View, searched
 from portal.desk.workflow import SETTABLE, Priority, Status
 
 case_types = CaseType.offered
-"""The kinds of case that a form offers, in their order."""
+"""Return the types of case that a form offers, in the order that an admin gave them."""
 
 __all__ = [
     "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "EndingFacts", "Feed", "Listed", "Message", "Overview",

@@ -1,7 +1,8 @@
-"""`Case`: one matter with a number that people quote; who may see it, how it is found, and everything that may happen to it.
+"""Define `Case`, a customer's matter with a number that people quote: who may see it, and what may happen to it.
 
-Verbs run in the caller's transaction, lock the row first, append a line to the case's log and a row to the outbox. What somebody else has
-changed since the case was loaded is a `Conflict`; what is as it should be already is left alone, so that a repeat is harmless.
+The methods run in the caller's transaction. Each locks the row, then writes the change, a line in the case's log and a
+row in the outbox. If somebody else has changed the same thing since the case was loaded, a method raises `Conflict`.
+If nothing would change, it does nothing, so that a repeated request is harmless.
 """
 
 import uuid
@@ -17,7 +18,7 @@ from piccolo.table import Table
 from portal import outbox
 from portal.database import current
 from portal.desk import events, messages, opening
-from portal.desk.facts import Facts, checked_facts, checked_subject
+from portal.desk.facts import Facts, checked_facts
 from portal.desk.files.attachments import Upload
 from portal.desk.messages import Writing
 from portal.desk.names import agent_name, contact_name, works
@@ -26,9 +27,12 @@ from portal.errors import Conflict, Invalid, NotFound
 from portal.numbers import number_in
 from portal.people.readers import AgentReader, ContactReader, Reader, System
 
+LogLine = tuple[str, dict[str, object]]
+"""A line of a case's log: the kind of the event, and its details."""
+
 
 class Case(Table, tablename="cases"):
-    """One matter of a customer. Rows change by verbs only; `updated_at` is the instant of the last one."""
+    """Describe one case. Rows change only by the methods below; `updated_at` is the instant of the latest change."""
 
     id: BigSerial = BigSerial(primary_key=True)
     number = BigInt(default=None)
@@ -52,17 +56,21 @@ class Case(Table, tablename="cases"):
 
     @property
     def stands(self) -> Status:
-        """Its status as a word of the workflow."""
+        """Return the status as a member of `Status`."""
         return Status(self.status)
 
     @property
     def urgency(self) -> Priority:
-        """Its priority as a word."""
+        """Return the priority as a member of `Priority`."""
         return Priority(self.priority)
 
     @staticmethod
     def visible_sql(reader: Reader | System, alias: str = "cases") -> str:
-        """Who may see which cases, as a condition on `alias`: agents all, contacts their customer's, or with that right withheld their own (R23)."""
+        """Return the cases that `reader` may see as an SQL condition on `alias` (R23).
+
+        Agents see all cases. Contacts see those of their customer, or only their own if they may not see their
+        colleagues' cases.
+        """
         if not isinstance(reader, ContactReader):
             return "true"
         own = "" if reader.sees_all_cases else f" and {alias}.contact_id = {int(reader.id)}"
@@ -70,14 +78,14 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
-        """The cases that this reader may see."""
+        """Return a query for the cases that `reader` may see."""
         return cls.objects().where(WhereRaw(cls.visible_sql(reader)))
 
     @classmethod
     async def find(cls, number: str | int, reader: Reader | System, *, hold: bool = False) -> Self:
-        """Return the case with this number; with `hold` nobody else can change it until the transaction ends.
+        """Return the case with this number; with `hold`, lock it until the transaction ends.
 
-        Raises `NotFound` if there is none or it is not the reader's.
+        Raise `NotFound` if there is no such case or the reader may not see it.
         """
         query = cls.visible_to(reader).where(cls.number == number_of(number))
         case = await (query.lock_rows("UPDATE") if hold else query).first()
@@ -87,7 +95,7 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     def of_row(cls, values: dict[str, Any]) -> Self:
-        """The case of a whole row, as raw SQL returns it."""
+        """Return the case of a complete row that raw SQL has read."""
         case = cls(**values)
         case._exists_in_db = True
         return case
@@ -107,25 +115,18 @@ class Case(Table, tablename="cases"):
         customer_id: int | None = None,
         form_key: uuid.UUID | None = None,
     ) -> Self:
-        """Open a case with its first message, for the contact who asks or, by an agent, for `contact_id` (of `customer_id`, if given).
+        """Open a case with its first message, for the contact `by` or, if an agent opens it, for `contact_id`.
 
-        Its service is the customer's default for the type, else the customer's default, else none. The same form again gives the case that
-        it made. Raises `Invalid` by field: `subject`, `body`, `case_type`, `priority`, `contact`, `files`;
-        `TooMany` where a contact opens more than 30 an hour.
+        With `customer_id`, the contact must belong to that customer. The service of the case follows from
+        `opening.origin_of`. Sending the same form again returns the case that it made. Raise `Invalid` by field
+        (`subject`, `body`, `case_type`, `priority`, `contact`, `files`), and `TooMany` if a contact opens more than 30
+        cases in an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
             return await cls._of_id(known, by)
         origin = await opening.origin_of(by.id if by.is_contact else contact_id, case_type_id, customer_id)
-        checked, problems = checked_subject(subject)
-        problems |= (
-            writing.problems()
-            | origin.problems
-            | ({} if priority in list(Priority) else {"priority": "Choose one of the list."})
-        )
-        if problems:
-            raise Invalid(problems)
-        agent_id = None if by.is_contact else by.id
+        checked = opening.checked(origin, subject, writing, priority)
         if isinstance(by, ContactReader):
             await opening.refuse_too_many(by, at)
         html = await messages.html_of(writing)
@@ -133,7 +134,8 @@ class Case(Table, tablename="cases"):
             "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, service_id, opened_at, opened_by_agent_id,"
             " updated_at)"
             " values ($1, $2, $3, $4, $5, 'new', $6, $7, $8, $7) returning *",
-            origin.customer_id, origin.contact_id, checked, case_type_id, priority, origin.service_id, at, agent_id,
+            origin.customer_id, origin.contact_id, checked, case_type_id, priority, origin.service_id, at,
+            None if by.is_contact else by.id,
         )  # fmt: skip
         case = cls.of_row(dict(row))
         await events.record(case.id, case.customer_id, "opened", by=by, contact_may_know=True, at=at)
@@ -151,23 +153,15 @@ class Case(Table, tablename="cases"):
         then: Status | None = None,
         form_key: uuid.UUID | None = None,
     ) -> None:
-        """Say something that both sides read. An agent's opens a new case and may set a status with it; a contact's opens what was waiting or done.
+        """Write a reply, which both sides read, and set the status that follows from it (see `workflow.after_reply`).
 
-        Raises `Invalid` (`body`, `files`), `NotFound` where the case or a file is not theirs.
+        Raise `Invalid` (`body`, `files`), and `NotFound` if the case or a file is not theirs.
         """
-        writing = Writing(text, files, form_key)
-        writing.check()
-        if await messages.written_before(writing, by, "reply", self.id):
+        if not await self._write("reply", Writing(text, files, form_key), by, at):
             return
-        html = await messages.html_of(writing)
-        await self._lock(by)
-        await messages.write(self.id, self.customer_id, "reply", writing, html, by=by, at=at)
-        changes: dict[str, Any] = {"updated_at": at}
-        if by.is_agent and not self.first_replied_at:
-            changes["first_replied_at"] = at
-        status = after_reply(self.stands, by_agent=by.is_agent, then=then)
-        await self._set(changes | await self._moved(status, by, at))
-        await self._tell("case.replied", by, at)
+        first = {"first_replied_at": at} if by.is_agent and not self.first_replied_at else {}
+        columns, lines = self._moved(after_reply(self.stands, by_agent=by.is_agent, then=then), at)
+        await self._change(first | columns, lines, by, at, told_as="case.replied")
 
     async def note(
         self,
@@ -178,24 +172,21 @@ class Case(Table, tablename="cases"):
         at: datetime,
         form_key: uuid.UUID | None = None,
     ) -> None:
-        """Write down something that only agents read. Raises like `reply`."""
-        writing = Writing(text, files, form_key)
-        writing.check()
-        if await messages.written_before(writing, by, "note", self.id):
-            return
-        html = await messages.html_of(writing)
-        await self._lock(by)
-        await messages.write(self.id, self.customer_id, "note", writing, html, by=by, at=at)
-        await self._tell("case.noted", by, at, contact_may_know=False)
+        """Write a note, which only agents read. Raise as `reply` does."""
+        if await self._write("note", Writing(text, files, form_key), by, at):
+            await self._tell("case.noted", by, at, contact_may_know=False)
 
     async def take(self, *, by: AgentReader, at: datetime) -> None:
-        """Give it to `by`, if nobody has it or who has it has left. Raises `Conflict` where somebody else has it."""
+        """Assign the case to `by`. Raise `Conflict` if an agent who works here has it already."""
         if self.agent_id not in (None, by.id) and await works(self.agent_id):
             raise Conflict(f"{await agent_name(self.agent_id)} has this case already.")
         await self.assign(by.id, by=by, at=at)
 
     async def assign(self, agent_id: int | None, *, by: AgentReader, at: datetime) -> None:
-        """Give it to an agent, or to nobody (None). Raises `Invalid` (`agent`), `Conflict` where somebody was faster."""
+        """Assign the case to an agent, or to nobody (None).
+
+        Raise `Invalid` (`agent`), or `Conflict` after another assignment.
+        """
         _agents_only(by)
         seen = self.agent_id
         name = None if agent_id in (None, seen) else await agent_name(agent_id, who_works=True)
@@ -205,14 +196,12 @@ class Case(Table, tablename="cases"):
         if self.agent_id != seen:
             holder = "Nobody" if self.agent_id is None else await agent_name(self.agent_id)
             raise Conflict(f"{holder} has this case by now. Look at it again.")
-        await self._set({"agent_id": agent_id, "updated_at": at})
-        await self._record("assigned", by, at, to=name)
-        await self._tell("case.changed", by, at)
+        await self._change({"agent_id": agent_id}, [("assigned", {"to": name})], by, at)
 
     async def change_status(self, status: Status, *, by: AgentReader, at: datetime, seen: Status | None = None) -> None:
-        """Set where it stands; `seen` is what `by` saw, if not what this case says.
+        """Set the status. `seen` is the status that `by` saw; None means the one of this object.
 
-        Raises `Conflict` where somebody was faster, `Invalid` (`status`) for New.
+        Raise `Conflict` if somebody else changed the status meanwhile, and `Invalid` (`status`) for New.
         """
         _agents_only(by)
         if status not in SETTABLE:
@@ -220,16 +209,19 @@ class Case(Table, tablename="cases"):
         await self._change_status(status, by, at, seen)
 
     async def close(self, *, by: Reader, at: datetime) -> None:
-        """Nothing is left to do; contacts may say so too."""
+        """Close the case. Contacts may do this too."""
         await self._change_status(Status.CLOSED, by, at)
 
     async def reopen(self, *, by: Reader, at: datetime) -> None:
-        """There is something to do after all; a case that is neither resolved nor closed stays as it is."""
+        """Open a case that is resolved or closed; leave any other as it is."""
         if self.stands.is_done:
             await self._change_status(Status.OPEN, by, at)
 
     async def change_facts(self, *, by: AgentReader, at: datetime, **facts: Unpack[Facts]) -> None:
-        """Change subject, type, priority, service or contact. Raises `Invalid` by field, `Conflict` where somebody changed one of them meanwhile."""
+        """Change subject, type, priority, service or contact.
+
+        Raise `Invalid` by field, and `Conflict` if somebody else changed one of the same values meanwhile.
+        """
         _agents_only(by)
         checked = await checked_facts(facts, self.customer_id)
         seen = {column: getattr(self, column) for column in checked}
@@ -242,11 +234,11 @@ class Case(Table, tablename="cases"):
         former = {"subject": self.subject}
         if "contact_id" in changed:
             former["contact"] = await contact_name(self.contact_id)
-        for fact in changed.values():
-            was = {"from": former[fact.kind]} if fact.kind in former else {}
-            await self._record(fact.kind, by, at, **was, to=fact.word)
-        await self._set({column: fact.value for column, fact in changed.items()} | {"updated_at": at})
-        await self._tell("case.changed", by, at)
+        lines: list[LogLine] = [
+            (fact.kind, ({"from": former[fact.kind]} if fact.kind in former else {}) | {"to": fact.word})
+            for fact in changed.values()
+        ]
+        await self._change({column: fact.value for column, fact in changed.items()}, lines, by, at)
 
     async def _change_status(self, status: Status, by: Reader, at: datetime, seen: Status | None = None) -> None:
         seen = seen or self.stands
@@ -255,45 +247,52 @@ class Case(Table, tablename="cases"):
             return
         if self.stands is not seen:
             raise Conflict(f"The status is {self.stands.word} by now. Look at it again.")
-        await self._set({"updated_at": at} | await self._moved(status, by, at))
-        await self._tell("case.changed", by, at)
+        await self._change(*self._moved(status, at), by, at)
 
-    async def _moved(self, status: Status, by: Reader, at: datetime) -> dict[str, Any]:
-        """The columns that a move into `status` changes, none if it stands there already; the move is in the log."""
+    def _moved(self, status: Status, at: datetime) -> tuple[dict[str, Any], list[LogLine]]:
+        """Return the columns and the line of the log that change with the status; both empty if it stays the same."""
         if status is self.stands:
-            return {}
-        await self._record("status", by, at, **{"from": self.status, "to": status.value})
-        return columns_of(status, self.resolved_at, at)
+            return {}, []
+        return columns_of(status, self.resolved_at, at), [("status", {"from": self.status, "to": status.value})]
+
+    async def _write(self, kind: str, writing: Writing, by: Reader, at: datetime) -> bool:
+        """Lock the case and write a message. Return False, and write nothing, if this form was sent before."""
+        writing.check()
+        if await messages.written_before(writing, by, kind, self.id):
+            return False
+        html = await messages.html_of(writing)
+        await self._lock(by)
+        await messages.write(self.id, self.customer_id, kind, writing, html, by=by, at=at)
+        return True
 
     async def _lock(self, by: Reader) -> None:
-        """Hold the row until the end of the transaction and read it anew, as `by` may see it; `NotFound` where they may not."""
+        """Lock the row until the transaction ends, and read it again. Raise `NotFound` if `by` may not see it."""
         locking = f"select * from cases where id = $1 and {self.visible_sql(by)} for update"  # noqa: S608
         row = await current().fetchrow(locking, self.id)
         if row is None:
             raise NotFound
         self._take_over(dict(row))
 
-    async def _set(self, values: dict[Any, Any]) -> None:
-        await Case.update(values).where(Case.id == self.id)
-        self._take_over(values)
+    async def _change(
+        self, columns: dict[Any, Any], lines: list[LogLine], by: Reader, at: datetime, *, told_as: str = "case.changed"
+    ) -> None:
+        """Update the locked row, add lines to the case's log, and tell the live updates."""
+        columns = {"updated_at": at} | columns
+        await Case.update(columns).where(Case.id == self.id)
+        self._take_over(columns)
+        for kind, details in lines:
+            await events.record(self.id, self.customer_id, kind, by=by, contact_may_know=True, at=at, details=details)
+        await self._tell(told_as, by, at)
 
     def _take_over(self, values: dict[str, Any]) -> None:
         for column, value in values.items():
             setattr(self, column, value)
 
-    async def _record(self, kind: str, by: Reader, at: datetime, **details: object) -> None:
-        await events.record(self.id, self.customer_id, kind, by=by, contact_may_know=True, at=at, details=details)
-
     async def _tell(self, kind: str, by: Reader, at: datetime, *, contact_may_know: bool = True) -> None:
         await outbox.tell(
-            kind=kind,
-            subject_id=self.id,
-            customer_id=self.customer_id,
-            contact_id=self.contact_id,
-            contact_may_know=contact_may_know,
-            actor=by,
-            at=at,
-        )
+            kind=kind, subject_id=self.id, customer_id=self.customer_id, contact_id=self.contact_id,
+            contact_may_know=contact_may_know, actor=by, at=at,
+        )  # fmt: skip
 
     @classmethod
     async def _of_id(cls, case_id: int, reader: Reader) -> Self:
@@ -304,13 +303,13 @@ class Case(Table, tablename="cases"):
 
 
 def _agents_only(by: Reader) -> None:
-    # The areas' guards come first; this keeps a verb from doing it for a contact whoever calls it.
+    # The guards of the areas refuse contacts first. This check holds whoever calls the method.
     if not by.is_agent:
         raise NotFound
 
 
 def number_of(number: str | int) -> int:
-    """A case number as people quote it in an address; `NotFound` where it can be none."""
+    """Return the case number that a URL contains. Raise `NotFound` if the text cannot be one."""
     if (found := number_in(number)) is None:
         raise NotFound
     return found

@@ -1,4 +1,4 @@
-"""A case with the names around it, as its page shows it."""
+"""Read a case together with the names that its page shows."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,11 @@ SERVICE_NAME = shown_service("c.service_id")
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """A case and the names that its page shows.
+    """Hold a case and the names that its page shows.
 
-    `colleagues`: others of the customer who read it, because they see every case, but the reader. Who has left still has a name here:
-    `agent_works` and `contact_reads` say whether anything reaches them.
+    `colleagues` are the customer's other contacts who may read the case because they see every case of the customer;
+    the contact who reads the page is left out. Agents and contacts who have ended still have a name here:
+    `agent_works` and `contact_reads` say whether messages still reach them.
     """
 
     case: Case
@@ -33,7 +34,10 @@ class Details:
 
     @classmethod
     async def find(cls, number: str | int, reader: Reader) -> "Details":
-        """By one query; `NotFound` if there is no such case or it is not the reader's."""
+        """Return the case with this number and its names, by one query.
+
+        Raise `NotFound` if the reader may not see it.
+        """
         row = await current().fetchrow(
             f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
               o.phone as contact_phone, o.ended_at is null and u.ended_at is null as contact_reads,
@@ -54,15 +58,15 @@ class Details:
         return cls(case=Case.of_row(values), **names)
 
     def others(self, reader: ContactReader) -> list[str]:
-        """Return who of the customer reads the case beside this reader, who may share a name with one of them."""
+        """Return the names of the customer's contacts who read the case, without `reader`. Names may repeat."""
         return self.colleagues if self.case.contact_id == reader.id else self.readers
 
     @property
     def readers(self) -> list[str]:
-        """Who of the customer reads what agents reply."""
+        """Return the names of the customer's contacts who read the agents' replies."""
         return ([self.contact_name] if self.contact_reads else []) + self.colleagues
 
     @property
     def writes_with(self) -> str | None:
-        """The agent whom a contact's reply reaches."""
+        """Return the name of the agent whom a contact's reply reaches; None if no agent who works here has the case."""
         return self.agent_name if self.agent_works else None

@@ -1,4 +1,7 @@
-"""`CaseEvent`: what happened to a case, who did it and when. Appended with the change itself, never altered; the database refuses it."""
+"""Keep the log of each case: what happened, who did it and when.
+
+An event is inserted in the transaction of the change itself. The database refuses to update or delete one.
+"""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +18,11 @@ from portal.people.readers import Reader, System
 
 
 class CaseEvent(Table, tablename="case_event"):
-    """One line of a case's log. `details` holds names and values as they were then; contacts read it only where `contact_may_know`."""
+    """Describe one line of a case's log.
+
+    `details` holds names and values as they were at that time. Contacts may read the line only if `contact_may_know`
+    is true.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -39,7 +46,7 @@ async def record(
     at: datetime,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    """Append a line to the case's log, in the transaction of the change."""
+    """Insert one line into the case's log, in the transaction of the change."""
     await current().execute(
         "insert into case_event (customer_id, case_id, kind, contact_may_know, contact_id, agent_id, actor_name, details, at)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -48,7 +55,7 @@ async def record(
 
 
 def author_of(by: Reader | System) -> tuple[int | None, int | None]:
-    """Contact's id and agent's id of whoever does something; the portal itself has neither."""
+    """Return the contact id and the agent id of `by`: one of them is None, and both for the portal itself."""
     if isinstance(by, System):
         return None, None
     return (by.id, None) if by.is_contact else (None, by.id)
@@ -74,18 +81,18 @@ _STATUS_SIGNS = {
 }
 
 NOT_SHOWN = ("time.logged",)
-"""Kinds that the feed shows in another form: logged time as the entry itself."""
+"""Kinds of events that the feed leaves out, because it shows the time entry itself instead."""
 
 
 def sign_of(kind: str, details: Mapping[str, Any]) -> str:
-    """The icon before an event's line."""
+    """Return the name of the icon that stands before an event."""
     if kind == "status":
         return _STATUS_SIGNS.get(Status(details["to"]), "circle-dot")
     return _SIGNS.get(kind, "info")
 
 
 def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: bool) -> str:
-    """An event as one sentence without its full stop."""
+    """Return an event as one sentence without its full stop, in the words of a contact or of an agent."""
     to = details.get("to")
     if kind == "status":
         return _status_words(actor, Status(details["from"]), Status(details["to"]), for_contact)

@@ -16,7 +16,10 @@ _SERVICE = f"select {shown_service('s.id')} from service s where s.id = $1 and s
 
 
 class Facts(TypedDict, total=False):
-    """What an agent changes at once; what is left out stays as it is. `service_id` None takes the service off."""
+    """Describe the values that an agent may change together.
+
+    A key that is missing stays as it is; `service_id` None removes the service.
+    """
 
     subject: str
     case_type_id: int
@@ -27,7 +30,7 @@ class Facts(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One checked value: its kind of event, and how people call it."""
+    """Hold one checked value: the kind of event that records its change, the value, and its name for the log."""
 
     kind: str
     value: object
@@ -35,8 +38,11 @@ class Fact:
 
 
 async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
-    """Return the facts by column. Raises `Invalid` by field: `subject`, `case_type`, `priority`, `service` and `contact` (only the
-    customer's own, R29)."""
+    """Check new values against the database and return them by column.
+
+    Raise `Invalid` by field: `subject`, `case_type`, `priority`, `service` and `contact`. The service and the contact
+    must be the customer's own (R29).
+    """
     tx, checked, problems = current(), dict[str, Fact](), dict[str, str]()
     if "subject" in facts:
         subject, problems = checked_subject(facts["subject"])
@@ -68,7 +74,7 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
 
 
 def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
-    """The subject on one line and without invisible letters, and what is wrong with it."""
+    """Return the subject on one line and without invisible characters, and its problems by field."""
     subject = one_line(subject)
     if not subject:
         return subject, {"subject": "Write a few words, so that everybody recognises the case in a list."}

@@ -1,6 +1,7 @@
-"""What a case's page tells: messages with their files and events in one order, a window of it, by two queries however long the case is.
+"""Read the feed of a case: messages with their files, and events, in the order of their instants.
 
-Rooms above the desk put their own items in between by `Feed.with_items` (time entries); an item of theirs has `at` and a `shape`.
+A page shows a window of the feed and costs two queries, however long the case is. Rooms above the desk add their own
+items (time entries) by `Feed.with_items`; each item has `at`, its instant, and `shape`, which names its template.
 """
 
 import json
@@ -17,13 +18,13 @@ from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader
 
 WINDOW = 50
-"""Items on one page of a feed."""
+"""The number of items on one page of a feed."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Item(Protocol):
-    """Anything that a feed shows; `shape` names its fragment."""
+    """Describe what every item of a feed has. `shape` names the template fragment that shows it."""
 
     @property
     def at(self) -> datetime: ...
@@ -33,7 +34,7 @@ class Item(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as a link."""
+    """Hold the name, the size in bytes and the URL of a file."""
 
     name: str
     size: int
@@ -42,7 +43,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A reply or note. `side` says whom its author belongs to, in words for the reader."""
+    """Hold a reply or a note. `side` names, for the reader, the company or customer of its author."""
 
     id: int
     at: datetime
@@ -57,7 +58,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """An event: an icon's name and a sentence."""
+    """Hold an event: the name of its icon, and its sentence."""
 
     id: int
     at: datetime
@@ -68,9 +69,11 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A window of the feed, oldest first. `earlier`: the key of the page before this one, "" where this begins with the case's first item.
+    """Hold one window of a feed, oldest item first.
 
-    Items of others belong into the window if they are at or after `since` (None: from the beginning) and before `until` (None: up to now).
+    `earlier` is the cursor of the page before this one, or "" if this window begins with the first item of the case.
+    Items that other rooms add belong into the window if they happened at or after `since` (None: no lower bound) and
+    before `until` (None: no upper bound).
     """
 
     items: list[Any]
@@ -79,13 +82,16 @@ class Feed:
     until: datetime | None
 
     def with_items(self, items: Iterable[Item]) -> "Feed":
-        """The same window with more items in their place; at the same instant they come last."""
+        """Return the same window with more items, sorted by instant; at the same instant the added items come last."""
         return replace(self, items=sorted([*self.items, *items], key=lambda item: item.at))
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A point between two items: the instant, and among those of one instant their rank and id. Written as `<microseconds>.<rank>.<id>`."""
+    """Hold a position in a feed: an instant, then a rank and an id that order the items of that instant.
+
+    Its text in a URL is `<microseconds>.<rank>.<id>`.
+    """
 
     at: datetime
     rank: int
@@ -96,7 +102,7 @@ class Cursor:
 
     @classmethod
     def read(cls, text: str) -> "Cursor | None":
-        """What an address says; None, which is the newest page, where it says nothing that makes sense."""
+        """Return the cursor that a URL contains; None, which means the newest page, if the text is not a cursor."""
         numbers = [number for part in text.split(".") if (number := number_in(part, digits=16)) is not None]
         if len(numbers) != 3 or text.count(".") != 2:
             return None
@@ -104,7 +110,7 @@ class Cursor:
         return cls(_EPOCH + timedelta(microseconds=microseconds), min(rank, 9), id)
 
 
-# At one instant: the opening, what was said, what followed from it.
+# Rank items of the same instant: first the opening (0), then messages (1), then the events that followed (2).
 _FEED = """
 select * from (
   (select m.at, 1 as rank, m.id, m.kind, m.author_name as name, m.contact_id, m.agent_id, m.html, null as details
@@ -121,10 +127,10 @@ select * from (
 
 
 async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, customer: str, before: str = "") -> Feed:
-    """The newest items of a case that the reader may see, or those before the place `before`.
+    """Return the newest window of the items that `reader` may see, or the window before the cursor `before`.
 
-    `files_at`: the address under which its files are, ending in a slash; `house` and `customer`: the two sides' names, beside what they say. A
-    contact never gets notes.
+    `files_at` is the URL of the case's files and ends in a slash. `house` and `customer` are the names of both sides,
+    which are shown beside their messages. Contacts never get notes.
     """
     place = Cursor.read(before)
     rows = await current().fetch(
@@ -156,7 +162,7 @@ async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, cust
 
 
 def _not_shown(reader: Reader) -> tuple[str, ...]:
-    # The first message of a case says by itself that it was opened.
+    # Contacts see the first message of a case, which says by itself that the case was opened.
     return events.NOT_SHOWN if reader.is_agent else (*events.NOT_SHOWN, "opened")
 
 
@@ -189,7 +195,7 @@ def _happened(row: Any, reader: Reader) -> Happened:
 
 
 async def files_of(case: Case, *, files_at: str, most: int = 30) -> list[tuple[File, datetime]]:
-    """The newest files of a case that the reader may see, each with when it came, oldest first."""
+    """Return the newest files of a case that the reader may see, oldest first, each with the instant of its message."""
     rows = await current().fetch(
         "select a.id, a.name, a.size, m.at from message m join attachment a on a.message_id = m.id where m.case_id = $1"
         " order by m.at desc, m.id desc, a.position desc limit $2",

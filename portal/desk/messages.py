@@ -1,4 +1,7 @@
-"""`Message`: one entry of a case's dialogue. A reply is read by both sides, a note by agents only: row-level security holds it back too (D51)."""
+"""Write the messages of a case: replies, which both sides read, and notes, which only agents read.
+
+Row-level security also hides notes from contacts (D51).
+"""
 
 import asyncio
 import uuid
@@ -19,13 +22,20 @@ from portal.render import markdown
 from portal.visible import visible
 
 LONGEST = 30_000
-"""Characters of one message. Marks that are opened and never closed cost most to read: 0.3 s for so many, 1.5 s for three times that."""
+"""The most characters of one message.
+
+Markdown with many unclosed marks takes longest to render: 0.3 s for this many characters, and 1.5 s for three times as
+many.
+"""
 SHORT = 2_000
-"""Characters of a message that is rendered at once; a longer one in a thread, so that nobody else waits for it."""
+"""Messages of up to this many characters are rendered at once, longer ones in a thread so that nobody waits."""
 
 
 class Message(Table, tablename="message"):
-    """What somebody wrote, as typed (`text`, Markdown) and as cleaned HTML. Never changed once written."""
+    """Describe a message: its Markdown as typed (`text`), and the sanitized HTML (`html`).
+
+    A message is never changed.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -41,23 +51,29 @@ class Message(Table, tablename="message"):
 
 
 class SentBefore(Invalid):
-    """This very form was sent before and says something else now; the page that says so is another form, with another key."""
+    """Refuse a form that was sent before with other content.
+
+    The page that reports the refusal gives the form a new key.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What somebody sends: Markdown and stored files. `form_key` marks the form, so that one sent twice makes one message."""
+    """Hold what somebody sends: Markdown and stored files.
+
+    With the same `form_key` again, no second message is written.
+    """
 
     text: str
     files: Sequence[Upload] = field(default=())
     form_key: uuid.UUID | None = None
 
     def __post_init__(self) -> None:
-        """Take out what nobody sees: the text is checked here, once, and compared, stored and rendered as it is then."""
+        """Remove invisible characters once, so that the same text is checked, compared, stored and rendered."""
         object.__setattr__(self, "text", visible(self.text))
 
     def problems(self) -> dict[str, str]:
-        """What is wrong with it, under the field `body`."""
+        """Return what is wrong with the text, under the field `body`; empty if nothing is."""
         if not self.text.strip():
             return {
                 "body": "Write something: a file alone does not say what to do with it."
@@ -69,21 +85,25 @@ class Writing:
         return {}
 
     def check(self) -> None:
-        """Raise `Invalid` if there is anything wrong with it."""
+        """Raise `Invalid` if something is wrong with the text."""
         if problems := self.problems():
             raise Invalid(problems)
 
 
 def problems_of(subject: str, text: str) -> dict[str, str]:
-    """What is wrong with what somebody typed for a new case, for a form that is refused for other reasons already."""
+    """Return what is wrong with the subject and the text of a new case, by field.
+
+    Forms that are refused for another reason show these problems as well.
+    """
     return checked_subject(subject)[1] | Writing(text).problems()
 
 
 async def written_before(writing: Writing, by: Reader, kind: str = "reply", case_id: int | None = None) -> int | None:
-    """The id of the case on which this very form has been sent already. A second sender waits here until the first has committed.
+    """Return the id of the case on which this form was already sent, or None.
 
-    Raises `SentBefore` at `body` where it was sent with other words (who goes back in the browser changes them in the same form) or elsewhere:
-    they are not there yet, and must not be dropped. The page that says so is another form.
+    A concurrent second sender waits for the first. Raise `SentBefore` (`body`) if the form was sent with another text,
+    of another kind or on another case. That happens after the browser's Back button: the new text is not stored yet
+    and must not be dropped.
     """
     if writing.form_key is None:
         return None
@@ -102,7 +122,7 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
 
 
 async def html_of(writing: Writing) -> str:
-    """The text as cleaned HTML; before a case is locked, for it may take its time."""
+    """Return the text as sanitized HTML. Call this before locking the case, as rendering may take a while."""
     writing.check()
     if len(writing.text) <= SHORT:
         return markdown(writing.text)
@@ -112,7 +132,10 @@ async def html_of(writing: Writing) -> str:
 async def write(
     case_id: int, customer_id: int, kind: str, writing: Writing, html: str, *, by: Reader, at: datetime
 ) -> int:
-    """Add a `reply` or `note` to a case that the caller has locked, with its `html_of`; gives the message's id."""
+    """Insert a `reply` or a `note` on a case that the caller has locked, attach its files, and return the message's id.
+
+    `html` is the result of `html_of`. Raise `NotFound` if a contact tries to write a note.
+    """
     if kind == "note" and by.is_contact:
         raise NotFound
     message_id: int = await current().fetchval(

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from portal.database import current
-from portal.desk.facts import CHOOSE
-from portal.errors import TooMany
+from portal.desk.facts import CHOOSE, checked_subject
+from portal.desk.messages import Writing
+from portal.desk.workflow import Priority
+from portal.errors import Invalid, TooMany
 from portal.people.readers import ContactReader
 
 MOST, WITHIN = 30, timedelta(hours=1)
@@ -27,7 +29,8 @@ async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int 
 
     The service is the customer's default for the type, else the customer's default for all types, else none.
     """
-    # Under a contact's reader the database shows the own customer only, so nobody else's contact is found (R29).
+    # Row-level security shows a contact only their own customer, so the contact of another customer is not found
+    # (R29).
     row = await current().fetchrow(
         """select o.customer_id, t.id is not null as type_is_offered,
              (select d.service_id from default_service d where d.customer_id = o.customer_id and (d.case_type_id = $2 or d.case_type_id is null)
@@ -43,14 +46,25 @@ async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int 
     return Origin(row["customer_id"], contact_id, row["service_id"], problems)
 
 
-async def refuse_too_many(by: ContactReader, at: datetime) -> None:
-    """Raise `TooMany` where `by` has opened `MOST` cases in the hour before `at`; cases that agents opened for them do not count.
+def checked(origin: Origin, subject: str, writing: Writing, priority: int) -> str:
+    """Return the subject on one line. Raise `Invalid` with everything that keeps the case from being opened."""
+    checked, problems = checked_subject(subject)
+    problems |= writing.problems() | origin.problems
+    if priority not in list(Priority):
+        problems["priority"] = CHOOSE
+    if problems:
+        raise Invalid(problems)
+    return checked
 
-    The lock makes two forms that arrive at once take turns, so that both cannot be the last one.
+
+async def refuse_too_many(by: ContactReader, at: datetime) -> None:
+    """Raise `TooMany` if `by` has opened `MOST` cases in the hour before `at`, without those that agents opened.
+
+    An advisory lock makes two simultaneous forms take turns, so that not both of them count as the last one allowed.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('opens a case', $1))", by.id)
-    # The index is on `updated_at`, which is never before `opened_at`.
+    # This condition makes PostgreSQL use the index on `updated_at`, which is never before `opened_at`.
     oldest: datetime | None = await tx.fetchval(
         "select opened_at from cases where contact_id = $1 and updated_at > $2 and opened_at > $2 and opened_by_agent_id is null"
         " order by opened_at desc offset $3 limit 1",

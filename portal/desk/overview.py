@@ -1,4 +1,4 @@
-"""What a contact's first page tells of cases: what waits for an answer, and what is in work."""
+"""Read what the first page of a contact shows of cases: those that wait for the contact, and those in work."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,15 +11,18 @@ from portal.people.readers import ContactReader
 from portal.render import plain
 
 MOST = 5
-"""Cases of each kind that the first page shows."""
+"""The most cases of each kind that the first page shows."""
 RECENTLY = timedelta(days=7)
-"""How long a resolved case is still shown as news."""
+"""How long a resolved case stays on the first page."""
 LONGEST_QUOTE = 140
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """A case in two lines. `said`, `said_by`, `said_at`: our last reply on it, shortened."""
+    """Hold what the first page shows of a case.
+
+    `said`, `said_by` and `said_at` are the agents' latest reply, shortened.
+    """
 
     number: int
     subject: str
@@ -34,7 +37,7 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """At most `MOST` cases of each kind, and how many there are; `total` is counted up to `COUNTED`."""
+    """Hold at most `MOST` cases of each kind and how many there are of each; `total` is counted up to `COUNTED`."""
 
     waiting: list[Brief]
     waiting_count: int
@@ -43,7 +46,7 @@ class Overview:
 
 
 async def overview(reader: ContactReader, at: datetime) -> Overview:
-    """By one query."""
+    """Return what the first page of `reader` shows at the instant `at`, by one query."""
     rows = await current().fetch(
         f"""
         with mine as (

@@ -1,4 +1,4 @@
-"""Where a case stands and how urgent it is: the words for it, and which status may follow which."""
+"""Define the statuses and priorities of cases, the words for them, and which status follows which."""
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """Where a case stands. `word` is for agents, `customer_word` for contacts."""
+    """List the statuses of a case. `word` is the name that agents read, `customer_word` the one that contacts read."""
 
     NEW = "new"
     OPEN = "open"
@@ -21,17 +21,17 @@ class Status(StrEnum):
 
     @property
     def customer_word(self) -> str:
-        """The same from the customer's side."""
+        """Return the status in words that address the customer."""
         return "Waiting for you" if self is Status.WAITING_FOR_CUSTOMER else self.word
 
     @property
     def is_done(self) -> bool:
-        """Resolved or closed: nobody has to do anything."""
+        """Return whether the case is resolved or closed, so that nobody has to do anything."""
         return self in (Status.RESOLVED, Status.CLOSED)
 
 
 class Priority(IntEnum):
-    """How urgent a case is; the database sorts by the number."""
+    """List the priorities of a case. The database sorts by the number."""
 
     LOW = 1
     NORMAL = 2
@@ -44,14 +44,15 @@ class Priority(IntEnum):
 
 
 SETTABLE = tuple(status for status in Status if status is not Status.NEW)
-"""What an agent may set: a case is new only until somebody does something about it."""
+"""The statuses that an agent may set. A case is new only until somebody does something about it."""
 
 
 def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Status:
-    """The status that follows a reply.
+    """Return the status of a case after a reply.
 
-    An agent's opens a new case and may set a status with it (`then`). A contact's opens whatever waited for an answer or was thought done;
-    what waits for others goes on waiting for them.
+    An agent's reply opens a new case, unless `then` names the status that the agent has chosen. A contact's reply
+    opens a case that waited for the customer, was resolved or was closed; a case that waits for others keeps its
+    status.
     """
     if by_agent:
         return then or (Status.OPEN if status is Status.NEW else status)
@@ -61,7 +62,10 @@ def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Statu
 
 
 def columns_of(status: Status, resolved_at: datetime | None, at: datetime) -> dict[str, Any]:
-    """The columns of a case that comes into `status` at this instant; a closed case keeps the instant at which it was resolved."""
+    """Return the columns to update when a case gets `status` at the instant `at`.
+
+    Closing a resolved case keeps the instant at which it was resolved.
+    """
     return {
         "status": status.value,
         "resolved_at": (resolved_at or at) if status.is_done else None,

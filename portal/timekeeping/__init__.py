@@ -1,1 +1,1 @@
-"""What was worked: time entries, who may write them and until when. What they cost is not known here."""
+"""Timekeeping: time entries, who may write them, and until when. This room does not know what time costs."""

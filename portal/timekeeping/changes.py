@@ -1,4 +1,4 @@
-"""What somebody else changed in an agent's time: kept beside the entry, so that its author reads what was, what is and who did it."""
+"""Record what somebody else changed in an agent's time entry, so that its author reads the old and the new values."""
 
 import json
 from collections.abc import Mapping
@@ -28,12 +28,12 @@ LABELS = {
     "external_comment": "External comment",
     "description": "Internal description",
 }
-"""The columns that somebody can change, as the form calls them, in its order."""
+"""The columns that somebody else can change, with their labels in the form, in the form's order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change by somebody else. `columns` maps a column to what it was and what it is."""
+    """Hold one change by somebody else. `columns` maps the name of each changed column to its old and its new value."""
 
     by_id: int
     by: str
@@ -42,14 +42,14 @@ class Change:
 
     @classmethod
     def read(cls, text: str) -> tuple["Change", ...]:
-        """Read the changes of one entry, oldest first, from the JSON that `CHANGES` makes."""
+        """Return the changes of one entry, oldest first, from the JSON of `CHANGES`."""
         return tuple(
             cls(row["by_id"], row["by"], datetime.fromisoformat(row["at"]), row["columns"]) for row in json.loads(text)
         )
 
     @property
     def parts(self) -> list[tuple[str, str, str]]:
-        """Label, old and new words of each column that was changed."""
+        """Return the label, the old value and the new value of each changed column, in words."""
         return [
             (label, _words(column, self.columns[column][0]), _words(column, self.columns[column][1]))
             for column, label in LABELS.items()
@@ -71,13 +71,13 @@ CHANGES = """
 (select coalesce(json_agg(json_build_object('by_id', h.id, 'by', h.name, 'at', t.changed_at, 'columns', t.columns) order by t.id), '[]')
  from time_change t join agent h on h.id = t.changed_by_id where t.entry_id = e.id)
 """
-"""The changes of entry `e` as JSON, for the lists in raw SQL."""
+"""An SQL expression for the changes of the entry `e` as JSON, for the raw SQL of lists."""
 
 _NAMES = f"select s.id, {shown_service('s.id')} as name from service s where s.id = any($1)"  # noqa: S608
 
 
 async def keep(entry: "TimeEntry", told: Mapping[str, list[Any]], by: AgentReader, at: datetime) -> None:
-    """Keep a change that somebody else than its author made. `told` maps a column to what it was and is."""
+    """Record a change by somebody else than the author. `told` maps each changed column to its old and new value."""
     columns = {name: [_stored(value) for value in pair] for name, pair in told.items() if name in LABELS}
     if by.id == entry.agent_id or not columns:
         return

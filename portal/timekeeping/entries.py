@@ -1,7 +1,8 @@
-"""`TimeEntry`: minutes of one agent on one day, and the verbs of those who write it.
+"""Define `TimeEntry`, the minutes of one agent on one day, and what its author and managers may do with it.
 
-Verbs run in the caller's transaction. A submitted or approved entry is changed or deleted through billing, which takes the approval back
-first; the steps that it needs (`revise`, `mark_submitted`, ...) are here and in `states.py`.
+The methods run in the caller's transaction. Submitted and approved entries are changed and deleted through billing,
+which withdraws the approval first. The steps that billing needs for that (`revise`, `mark_submitted`, ...) are here
+and in `states.py`.
 """
 
 import uuid
@@ -31,11 +32,14 @@ if TYPE_CHECKING:
 PROJECT_SERVICE = "Time on a project is logged under the project's service."
 
 VISIBLE = {"portal_agent": "true"}
-"""`visible_to` for the lists in raw SQL, by the reader's database role."""
+"""The condition of `visible_to` for lists in raw SQL, by the database role of the reader."""
 
 
 class TimeEntry(Table, tablename="time_entry"):
-    """One agent's minutes on one day. `version` counts the changes of what it says, so that an approval names what it approved (D34)."""
+    """Describe the minutes of one agent on one day.
+
+    `version` counts the changes of the entry's content, so that an approval names exactly what it approved (D34).
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(null=True, default=None)
@@ -68,21 +72,24 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @property
     def kind(self) -> str:
-        """Return `case`, `project`, `service` or `general`, by its links (S2.40)."""
+        """Return `case`, `project`, `service` or `general`, depending on what the entry is linked to (S2.40)."""
         if self.case_id:
             return "case"
         return "project" if self.project_id else "service" if self.service_id else "general"
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
-        """Agents see all time. For contacts there is none here (`NotFound`): what they may read of it is copied onto their invoice (D57)."""
+        """Return a query for the entries that `reader` may see: all of them for agents.
+
+        Raise `NotFound` for contacts. They read time on their invoices only, which hold copies (D57).
+        """
         if reader.is_contact:
             raise NotFound
         return cls.objects().where(WhereRaw(VISIBLE[reader.database_role]))
 
     @classmethod
     async def find(cls, entry_id: int, reader: Reader | System) -> Self:
-        """Raises `NotFound`."""
+        """Return the entry with this id. Raise `NotFound` if there is none."""
         entry = await cls.visible_to(reader).where(cls.id == entry_id).first()
         if entry is None:
             raise NotFound
@@ -90,7 +97,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """The entry of a whole row, as raw SQL returns it."""
+        """Return the entry of a complete row that raw SQL has read."""
         entry = cls(**dict(row))
         entry._exists_in_db = True
         return entry
@@ -107,12 +114,13 @@ class TimeEntry(Table, tablename="time_entry"):
         agent_id: int | None = None,
         form_key: uuid.UUID | None = None,
     ) -> Self:
-        """Store work on `case`, on `project`, under a service, or general; not yet submitted (S0.23).
+        """Insert an entry for work on `case`, on `project`, under a service, or general; its state is draft (S0.23).
 
-        `agent_id`: who worked it, if not `by` (S1.15). Work on a project is under the project's service.
-        The same `form_key` again gives the entry that is there already, or is refused where it says something else.
-        Raises `Forbidden` where an agent writes for somebody else (S1.16), `Invalid` by field: `duration`, `work_date`, `project`, `service`,
-        `task`, `agent`, `external_comment`, `description`, `counts`, `override_reason`.
+        `agent_id` is who worked, if that is not `by` (S1.15). Work on a project is logged under the project's service.
+        Sending the same `form_key` again returns the existing entry, or raises `Invalid` if the content differs. Raise
+        `Forbidden` if an agent who is no manager writes for somebody else (S1.16), and `Invalid` by field: `duration`,
+        `work_date`, `project`, `service`, `task`, `agent`, `external_comment`, `description`, `counts`,
+        `override_reason`.
         """
         if agent_id not in (None, by.id) and not by.is_manager:
             raise Forbidden("Only a manager may enter time for somebody else.")
@@ -152,12 +160,15 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @classmethod
     async def _of_form(cls, by: AgentReader, form_key: uuid.UUID) -> Self | None:
-        """What the form made when it was sent before; of two that arrive together the second waits here for the first."""
+        """Return the entry that this form made before, or None. A concurrent second sender waits here for the first."""
         await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
         return await cls.visible_to(by).where((cls.form_key == form_key) & (cls.entered_by_id == by.id)).first()
 
     def _check_repeated(self, work: Work, case: "Case | None", project: Project | None) -> None:
-        """Raise `Invalid` for a form that was sent before with something else in it: that is not there yet, and must not be dropped."""
+        """Raise `Invalid` if the form was sent before with other content.
+
+        The new content is not stored yet and must not be dropped silently.
+        """
         before = (
             self.case_id,
             self.project_id,
@@ -177,24 +188,28 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @property
     def is_open(self) -> bool:
-        """Whether it is with its author, who may submit it."""
+        """Return whether the author still has the entry and may submit it."""
         return EntryState(self.state) in OPEN
 
     def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
-        """Why `by` may not change or delete this; None if they may (as long as nothing has settled it)."""
+        """Return why `by` may not change or delete this entry; None if they may, unless a document has settled it."""
         return why_fixed(by, self.agent_id, EntryState(self.state), self.window_from, at)
 
     async def change(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
-        """Say it anew, all of it, within the author's window; a rejected entry stays rejected until it is submitted again.
+        """Replace the content of an entry that is not submitted, within the author's window. Its state stays the same.
 
-        `version` is the one that `by` has seen. Raises `Forbidden` (not theirs, or too late), `Conflict` (changed meanwhile, or
-        already submitted: then it is billing's verb), `Invalid` as `log` does.
+        `version` is the version that `by` has seen. Raise `Forbidden` if the entry is somebody else's or the window is
+        over, `Conflict` if somebody changed it meanwhile or it is submitted already (then billing changes it), and
+        `Invalid` as `log` does.
         """
         self._refuse_fixed(by, at)
         return await self.revise(by, work, version=version, at=at)
 
     async def revise(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
-        """The change itself, for `change` and for billing, which has checked who and has withdrawn an approval before (D34)."""
+        """Replace the content of the entry.
+
+        For `change`, and for billing, which has checked the right and withdrawn any approval (D34).
+        """
         if self.project_id and work.service_id != self.service_id:
             raise Invalid({"service": PROJECT_SERVICE})
         ground = await ground_of(
@@ -215,14 +230,20 @@ class TimeEntry(Table, tablename="time_entry"):
         return entry
 
     async def discard(self, by: AgentReader, *, version: int, at: datetime) -> None:
-        """Remove it within the author's window (S2.22); on a case its log keeps that it was there. Raises as `change` does."""
+        """Delete an entry that is not submitted, within the author's window (S2.22).
+
+        The case's log keeps a line about it. Raise as `change` does.
+        """
         self._refuse_fixed(by, at)
         if version != self.version:
             raise Conflict(_CHANGED)
         await self.erase(by, at=at)
 
     async def erase(self, by: AgentReader, *, at: datetime) -> None:
-        """The deletion itself, for `discard` and for billing (which has withdrawn an approval before). Raises `Conflict` if somebody was faster."""
+        """Delete the entry, for `discard` and for billing, which has withdrawn any approval.
+
+        Raise `Conflict` if somebody else changed the entry meanwhile.
+        """
         condition = (TimeEntry.id == self.id) & (TimeEntry.version == self.version) & (TimeEntry.state == self.state)
         self._refuse_approved()
         if not await TimeEntry.delete().where(condition).returning(TimeEntry.id):
@@ -240,7 +261,7 @@ class TimeEntry(Table, tablename="time_entry"):
             raise Conflict("This time is approved: the approval has to be withdrawn first.")
 
     async def _set(self, values: dict[str, Any], version: int) -> Self:
-        """Compare and set on the version that was seen and the state that was found; the loser gets a `Conflict` (design manner 9)."""
+        """Update the entry if its version and state are still those that were read; otherwise raise `Conflict`."""
         self._refuse_approved()
         rows = await (
             TimeEntry.update(

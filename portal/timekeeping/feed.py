@@ -1,4 +1,4 @@
-"""What a case's page shows of time: the entries in its feed, a window of them however many there are, and their sums; by one query."""
+"""Add time entries to the feed of a case, and sum up the case's time; one query, however many entries there are."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,12 +10,16 @@ from portal.timekeeping.entries import VISIBLE
 from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
 
 RANK = 3
-"""At one instant an entry comes after what was said and what happened (`desk.feed.Cursor`)."""
+"""The rank of entries among the items of one instant: after messages and events (see `portal.desk.feed.Cursor`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseTime:
-    """The sums of one case, in minutes: all that was worked, what of it counts (without rejected time), and what waits for whom."""
+    """Hold the sums of one case in minutes.
+
+    `worked` is everything, `counts` what is billable (without rejected time), and `draft`, `submitted` and `rejected`
+    are the worked minutes of entries in these states.
+    """
 
     entries: int
     worked: int
@@ -34,7 +38,7 @@ select count(*) as sum_entries, coalesce(sum(actual_minutes), 0) as sum_worked,
 from time_entry where case_id = $1
 """
 
-# The ids of the window are found in the index first, so that the names around them are looked up for those only.
+# Find the ids of the window in the index first, so that names are looked up for those rows only.
 WINDOW_OF = """
 select id from time_entry where case_id = $1
 and ($2::timestamptz is null or (created_at <= $2 and (created_at, 3, id) < ($2, $3::int, $4::bigint)))
@@ -43,9 +47,10 @@ order by created_at desc, id desc limit $5
 
 
 async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """The desk's window of a case with its time entries in between, and the case's sums.
+    """Return the feed with the time entries of its window, and the sums of the case's time.
 
-    `before`: the place that the feed was asked for. Where more entries than one window has lie in it, it begins with the oldest entry shown.
+    `before` is the cursor that the feed was read with. If the window contains more than `WINDOW` entries, the returned
+    feed begins with the oldest entry that fits.
     """
     place = Cursor.read(before)
     rows = await current().fetch(
@@ -54,11 +59,12 @@ async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: st
         case_id, place and place.at, place and place.rank, place and place.id, WINDOW + 1,
     )  # fmt: skip
     sums = CaseTime(**{name: rows[0][f"sum_{name}"] for name in CaseTime.__slots__})
-    lines = [ListedEntry.of_row({name: row[name] for name in _FIELDS}) for row in rows if row["id"] is not None]
+    lines = [
+        ListedEntry.of_row({name: value for name, value in row.items() if not name.startswith("sum_")})
+        for row in rows
+        if row["id"] is not None
+    ]
     return _merged(feed, lines[:WINDOW][::-1], more=len(lines) > WINDOW), sums
-
-
-_FIELDS = [name for name in ListedEntry.__slots__ if name != "shape"]
 
 
 def _merged(feed: Feed, lines: list[ListedEntry], *, more: bool) -> Feed:

@@ -1,4 +1,4 @@
-"""An agent leaves: their cases, time and designations, and who has them from then on."""
+"""End an agent: find what waits for them, and hand over their cases, their time and their designations."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +15,11 @@ from portal.timekeeping.states import submit
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """What waits for an agent. `unsubmitted`: ids of draft and rejected entries; `submitted`: how many wait for a manager.
+    """Hold what waits for an agent.
 
-    `departments` are those they are designated for, with `waiting` submitted entries; `unapproved` names the agents whose time nobody could
-    approve without them.
+    `unsubmitted` are the ids of draft and rejected entries, and `submitted` is the number of entries that wait for a
+    manager. `departments` are the names of those that the agent is designated for, where `waiting` submitted entries
+    wait for the agent's decision. `unapproved` are the names of agents whose time nobody could approve any more.
     """
 
     cases: list[Case]
@@ -42,7 +43,7 @@ select
 
 
 async def open_of(agent: Agent) -> Open:
-    """Return what waits for an agent, to be handed over."""
+    """Return what waits for an agent."""
     row = await current().fetchrow(_TIME, agent.id)
     before = await without_approver()
     return Open(
@@ -58,15 +59,16 @@ async def open_of(agent: Agent) -> Open:
 async def end_agent(
     agent: Agent, *, successor_id: int | None, approver_id: int | None, submits: bool, by: AgentReader, at: datetime
 ) -> None:
-    """End an agent and hand over what waits for them: open cases to `successor_id`, or to nobody; designations to `approver_id`, or they
-    stay without effect; with `submits` their drafts and rejected entries are submitted for them.
+    """End an agent and hand over what waits for them.
 
-    Raises `Conflict` for the last admin, `Invalid` (`agent`, `approver`) for somebody who does not work here.
+    Open cases go to `successor_id`, or to nobody if it is None. Designations go to `approver_id`; if it is None, they
+    stay and have no effect. With `submits`, the agent's drafts and rejected entries are submitted. Raise `Conflict`
+    for the last admin, and `Invalid` (`agent`, `approver`) if the successor or the approver has ended.
     """
     await open_cases_of_agent(
         agent.id, hold=True
-    )  # before the agent: whoever opens one of these cases holds it and waits for the agent
-    await agent.end(at)  # before the cases are read: nobody can give them one any more
+    )  # Lock the cases before the agent: whoever else opens one of these cases locks it first and then waits for the agent.
+    await agent.end(at)  # End the agent before reading the cases, so that nobody can assign a new one to them.
     if successor_id is not None:
         await agent_name(successor_id, who_works=True)
     for case in await open_cases_of_agent(agent.id):

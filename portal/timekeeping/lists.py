@@ -1,4 +1,4 @@
-"""Questions about many entries: of a case, of an agent, and their sums. All minutes are integers."""
+"""List time entries, and count and sum them. All minutes are integers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from portal.timekeeping.rules import why_fixed, why_settled
 from portal.words import EntryBilling, EntryState
 
 PAGE = 50
-"""Entries on one page of a list."""
+"""The number of entries on one page of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +65,29 @@ class ListedEntry:
 
     @property
     def state_word(self) -> str:
-        """As the chip says it; what a document has settled is billed, or will be."""
+        """Return the word for the state of the entry: "Billed" or "On a draft" if a document has settled it."""
         if self.settled:
             return "On a draft" if self.draft_id else "Billed"
         return self.state.word
 
     def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
-        """Return why `by` may not change it now; None if they may."""
+        """Return why `by` may not change the entry now; None if they may."""
         if self.settled:
             return why_settled(by, self.draft_id, self.invoice)
         return why_fixed(by, self.agent_id, self.state, self.window_from, at)
 
     def may_be_changed(self, by: AgentReader, at: datetime) -> bool:
-        """Whether a link to its form makes sense."""
+        """Return whether a link to the form of the entry makes sense."""
         return self.why_fixed(by, at) is None
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be submitted."""
+        """Return whether the entry can be submitted."""
         return self.state in (EntryState.DRAFT, EntryState.REJECTED)
 
     @classmethod
     def of_row(cls, row: Any) -> "ListedEntry":
-        """Read a record of `COLUMNS`."""
+        """Return the entry of a row that has the columns `COLUMNS`."""
         read = {
             "state": EntryState(row["state"]),
             "billing": EntryBilling(row["billing"]),
@@ -103,7 +103,7 @@ e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as 
 (select t.name from task t where t.id = e.task_id) as task, e.customer_id, e.project_id, j.name as project,
 c.number as case_number, c.subject as case_subject, u.name as customer,
 {CHANGES} as changes
-"""
+"""  # noqa: S608
 
 SOURCE = """
 from time_entry e join agent a on a.id = e.agent_id
@@ -122,10 +122,11 @@ SCOPES = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries a list shows: those of one case or of one agent (`scope`, `id`), perhaps of one state or one agent only; or (`left`)
-    what agents who have ended did not submit, where `id` is who asks.
+    """Hold which entries a list shows.
 
-    `after` is the key of the last row of the page before (keyset, D56).
+    `scope` and `id` mean the entries of one case or of one agent, perhaps of one state or one agent only. The scope
+    `left` means what agents who have ended did not submit; `id` is then the agent who asks. `after` is the key of the
+    last row of the page before (keyset pagination, D56).
     """
 
     scope: Literal["case", "agent", "left"]
@@ -137,19 +138,19 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries, newest day first, and whether there are older ones."""
+    """Hold entries, newest day first, and whether there are older ones."""
 
     lines: list[ListedEntry]
     more: bool
 
     @property
     def last(self) -> str:
-        """The key of the last row, for the link to the next page."""
+        """Return the key of the last row, for the link to the next page."""
         return f"{self.lines[-1].work_date.isoformat()}.{self.lines[-1].id}"
 
     @property
     def days(self) -> list[tuple[date, list[ListedEntry]]]:
-        """The same by work date."""
+        """Return the entries grouped by work date."""
         found: dict[date, list[ListedEntry]] = {}
         for line in self.lines:
             found.setdefault(line.work_date, []).append(line)
@@ -157,7 +158,7 @@ class Page:
 
 
 def key(text: str) -> tuple[date, int] | None:
-    """What `Page.last` wrote; None where it is something else."""
+    """Return the key that `Page.last` wrote; None if the text is not a key."""
     day, _, typed = text.partition(".")
     try:
         return (date.fromisoformat(day), entry_id) if (entry_id := number_in(typed)) is not None else None
@@ -166,7 +167,10 @@ def key(text: str) -> tuple[date, int] | None:
 
 
 async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
-    """One page of entries, by keyset on work date and id: its cost does not grow with the number of entries (S1.12)."""
+    """Return one page of entries.
+
+    It is found by the keyset of work date and id, so that its cost does not grow with the number of entries (S1.12).
+    """
     after = which.after or (date.max, 2**63 - 1)
     rows = await current().fetch(
         f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and {SCOPES[which.scope]} and (e.work_date, e.id) < ($2, $3)"
@@ -178,7 +182,7 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
 
 
 async def find(reader: AgentReader, entry_id: int) -> ListedEntry:
-    """One entry. Raises `NotFound`."""
+    """Return one entry. Raise `NotFound` if there is none."""
     row = await current().fetchrow(
         f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and e.id = $1", entry_id
     )
@@ -197,7 +201,7 @@ async def left_count(reader: AgentReader) -> int:
 
 
 async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
-    """How many entries of an agent stand in each state, for the views of the own list."""
+    """Return how many entries of an agent are in each state, for the views of the agent's own list."""
     rows = await current().fetch(
         f"select state, count(*) as n from time_entry e where {VISIBLE[reader.database_role]} and agent_id = $1 group by state",  # noqa: S608
         agent_id,

@@ -1,4 +1,4 @@
-"""What the form for time says before it is sent: how the duration was understood, what of it counts, and what the customer will see."""
+"""Explain a time entry while its form is being filled in: what was read, what counts, and what the customer sees."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -16,11 +16,11 @@ GENERAL = "General time: nothing of it counts."
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """`wrong`: a sentence where the duration cannot be read, else "". `warning`: why a manager could not approve it as it is, else "".
+    """Hold what the form shows about the entry so far.
 
-    `text` and `rounding` say what of it counts and why.
-
-    `seen` are the parts of the row that the customer will see: day, comment, role, minutes as h:min; none where they will see nothing.
+    `wrong` is a sentence if the duration cannot be read, `warning` one if a manager could not approve the entry;
+    otherwise they are "". `text` and `rounding` say how many minutes count, and why. `seen` are the parts of the row
+    that the customer will see (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing.
     """
 
     wrong: str = ""
@@ -49,7 +49,10 @@ async def understood(
     billing: str,
     external_comment: str,
 ) -> Understood:
-    """Read what is typed so far, by one query; it does not raise. Without a `customer_id` any customer's service may be chosen."""
+    """Return what the form shows about the text typed so far, by one query. Invalid text never raises.
+
+    With `customer_id` None, the service may be any customer's.
+    """
     if not duration.strip():
         return Understood()
     try:

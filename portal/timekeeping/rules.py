@@ -1,4 +1,4 @@
-"""What holds for every time entry, as functions of values: states, the author's window, work dates, counted minutes."""
+"""Define the rules that hold for every time entry, as functions of values without a database."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,23 +11,23 @@ from portal.visible import visible
 from portal.words import EntryBilling, EntryState
 
 WINDOW = timedelta(hours=24)
-"""How long authors may change or delete their own entry, in real hours (S2.21, D15)."""
+"""How long authors may change or delete their own entry, in elapsed hours (S2.21, D15)."""
 
 MOST_COUNTED = 2 * LONGEST
-"""Minutes: rounding may count more than was worked, never more than this."""
+"""The most minutes that one entry may count. Rounding and overrides may exceed the minutes worked, up to this."""
 TOO_MUCH = f"An entry counts at most {spoken(MOST_COUNTED)}."
 
 
 OPEN = frozenset({EntryState.DRAFT, EntryState.REJECTED})
-"""With its author, who may submit it."""
+"""The states in which the author has the entry and may submit it."""
 
 PENDING = frozenset({EntryState.DRAFT, EntryState.SUBMITTED})
-"""Worked, but nobody has said yes or no: what "pending" means everywhere."""
+"""The states in which no manager has decided on the entry. "Pending" has this meaning everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """What of an entry's minutes counts: the service's rule, or a figure of its own with a reason (D8)."""
+    """Hold how many minutes of an entry count: by the service's rule, or by an override with its reason (D8)."""
 
     minutes: int
     override_reason: str | None = None
@@ -36,9 +36,10 @@ class Counting:
 def counted(
     minutes: int, billing: EntryBilling, rounding: Rounding | None, override: int | None = None, reason: str = ""
 ) -> Counting:
-    """Billable minutes of `minutes` worked: 0 where not billable, else `override`, else by the service's rounding.
+    """Return how many of the `minutes` worked count.
 
-    An override that equals the rule is none. Raises `Invalid` (`counts`, `override_reason`).
+    They are 0 if the entry is not billable, else `override` if it is given, else the minutes rounded by the service's
+    rule. An override that equals the rule's result is ignored. Raise `Invalid` (`counts`, `override_reason`).
     """
     if billing is EntryBilling.NOT_BILLABLE or rounding is None:
         return Counting(0)
@@ -54,12 +55,12 @@ def counted(
 
 
 def latest_work_date(at: datetime, *zones: str) -> date:
-    """The latest of today's dates in `zones` (the agent's and the company's): later days are the future."""
+    """Return the latest of today's dates in `zones` (the agent's and the company's). Later days are the future."""
     return max(at.astimezone(ZoneInfo(zone)).date() for zone in zones)
 
 
 def why_not_on(work_date: date, latest: date) -> str | None:
-    """The sentence against a day after `latest` or more than a year before it; None if time may be logged on it."""
+    """Return the sentence that refuses a day after `latest` or more than a year before it; None if it is allowed."""
     if work_date > latest:
         return "This day is still to come: time is logged once it was worked."
     if work_date < _year_before(latest):
@@ -68,9 +69,9 @@ def why_not_on(work_date: date, latest: date) -> str | None:
 
 
 def why_not_billable_on(work_date: date, service: str, begins: date, contract: str, ends: date | None) -> str:
-    """Return the sentence against billing time of a day before the service begins or after its contract ends, else "".
+    """Return the sentence that refuses a day before the service begins or after its contract ends, else "".
 
-    `ends` is the first day without the contract. An approval refuses the same days.
+    `ends` is the first day without the contract. Approvals refuse the same days.
     """
     if work_date < begins:
         return f"“{service}” begins on {begins:%-d %b %Y}: time before that day cannot be approved."
@@ -86,7 +87,10 @@ def _year_before(day: date) -> date:
 
 
 def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> str:
-    """Return the sentence against changing time that a document has settled: a draft, an issued invoice by its number, else a statement."""
+    """Return the sentence that refuses to change time which a document has settled.
+
+    The document is the draft `draft_id`, the issued invoice with the number `invoice`, or else a statement.
+    """
     if draft_id is not None:
         who = "Take it off the draft" if by.is_manager else "A manager can take it off the draft"
         return f"This time is on a draft. {who}; then it can be changed."
@@ -96,9 +100,10 @@ def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> s
 
 
 def why_fixed(by: AgentReader, agent_id: int, state: EntryState, window_from: datetime, at: datetime) -> str | None:
-    """The sentence that says why `by` may not change or delete an entry at `at`; None if they may (S2.21-S2.25, C5).
+    """Return why `by` may not change or delete an entry at the instant `at`; None if they may (S2.21-S2.25, C5).
 
-    Holds for entries that no document has settled; a submitted or approved one is changed by billing, which takes the approval back.
+    This covers entries that no document has settled. Billing changes submitted and approved entries, and withdraws the
+    approval first.
     """
     if by.is_manager:
         return None

@@ -1,6 +1,7 @@
-"""The steps between draft and approved: compare-and-set on state and version, the loser gets a `Conflict` (design manner 9).
+"""Move entries between draft, submitted, approved and rejected.
 
-Only `submit` is a verb of its own. The `mark_*` steps are for billing, which says who may and writes the approval or rejection beside them.
+Each step updates a row only if its state and version are as expected; otherwise it raises `Conflict`. Agents call
+`submit`. The `mark_*` steps are for billing, which checks who may decide and writes the approval or the rejection.
 """
 
 from collections.abc import Collection, Iterable
@@ -18,16 +19,19 @@ from portal.words import EntryState
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What came of submitting several entries: all-or-report (D35). `refused` maps an entry's id to one sentence."""
+    """Hold the result of submitting several entries (D35).
+
+    `refused` maps the id of an entry to the sentence that says why.
+    """
 
     submitted: list[int]
     refused: dict[int, str]
 
 
 async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> Submission:
-    """Hand drafts and rejected entries over for approval: one's own, or anybody's for a manager (S0.24-S0.26, C5).
+    """Submit drafts and rejected entries for approval: one's own, or anybody's for a manager (S0.24-S0.26, C5).
 
-    An entry that is submitted already is left alone, and no word is lost about it.
+    Entries that are submitted already are left alone and not reported.
     """
     ids = sorted(set(entry_ids))
     rows = await current().fetch(
@@ -68,19 +72,19 @@ async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
 
 
 async def mark_approved(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """A manager's yes: from submitted, or from draft with the submission implied (C4); `submitted_at` is then `at`."""
+    """Approve an entry that is submitted, or a draft, whose submission is then implied at the instant `at` (C4)."""
     return await _step(
         entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.APPROVED, submitted_at=at
     )
 
 
 async def mark_rejected(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Back to its author, who may change it for 24 hours from `at` (C5). From submitted, or from draft."""
+    """Return a submitted or draft entry to its author, who may change it for 24 hours from `at` (C5)."""
     return await _step(entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.REJECTED, window_from=at)
 
 
 async def mark_submitted(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """An approval was withdrawn: the entry waits for a manager again."""
+    """Return an entry whose approval was withdrawn to the managers who decide on it."""
     return await _step(entry_id, version, {EntryState.APPROVED}, EntryState.SUBMITTED, submitted_at=at)
 
 
@@ -106,7 +110,7 @@ async def _step(
 
 
 async def _what_happened(entry_id: int, version: int, target: EntryState) -> str:
-    """The sentence for the one who came second."""
+    """Return the sentence for somebody whose step came too late."""
     row = await current().fetchrow("select state, version from time_entry where id = $1", entry_id)
     if row is None:
         return "This time was deleted meanwhile."

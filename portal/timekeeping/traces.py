@@ -1,4 +1,4 @@
-"""What a change of time leaves behind: a line in the case's log that only agents read, and word for the live updates."""
+"""Record what happens to a time entry: a line in the case's log, for agents only, and a row for the live updates."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +17,10 @@ _TOLD_AS = {"time.deleted": "time.changed"}
 async def leave(
     entry: "TimeEntry", kind: str, by: AgentReader, at: datetime, changes: Mapping[str, list[object]] | None = None
 ) -> None:
-    """Record `kind` (`time.logged`, `time.changed`, `time.deleted`) of one entry; `changes` maps a column to what it was and is (D34)."""
+    """Record that an entry was logged, changed or deleted (`kind`).
+
+    `changes` maps each changed column to its old and new value (D34).
+    """
     if entry.case_id is not None and entry.customer_id is not None:
         details = {
             "entry": entry.id,
@@ -32,7 +35,7 @@ async def leave(
 
 
 async def notify(entry: "TimeEntry", kind: str, by: AgentReader, at: datetime) -> None:
-    """Wake who looks at it: its case's page, else the lists of time."""
+    """Tell the live updates that an entry changed, for the page of its case or the lists of time."""
     await outbox.tell(
         kind=kind,
         subject_id=entry.case_id or entry.id,

@@ -1,4 +1,4 @@
-"""What somebody says about a piece of work, and the columns of a time entry that follow from it."""
+"""Read what an agent says about a piece of work, and derive the columns of its time entry."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ NO_SERVICE = "Billable time needs a service: choose one, or set the service of t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What somebody says about a piece of work; the rest of an entry follows from it.
+    """Hold what an agent says about a piece of work; the rest of the entry follows from it.
 
-    `minutes` were really worked (1 to 1440) and are never changed by a rule. `billing` None: as the task says (S0.10), without a task as
-    the case's type says (S2.13).
-    `counts` overrides the service's rounding, in minutes, with its `override_reason`. The customer reads `external_comment`, never `description`.
+    `minutes` are the minutes actually worked (1 to 1440), which no rule changes. With `billing` None, the task decides
+    (S0.10), or without a task the type of the case (S2.13). `counts` overrides the rounding of the service, in
+    minutes, and needs an `override_reason`. The customer reads `external_comment`, never `description`.
     """
 
     minutes: int
@@ -53,7 +53,10 @@ class Work:
         counts: str = "",
         override_reason: str = "",
     ) -> Self:
-        """The work as a form sends it: durations like `1h 30m`, the day as 2026-11-20, "" where nothing was chosen. Raises `Invalid` by field."""
+        """Read the texts of a form: a duration such as `1h 30m`, an ISO date, and "" where nothing was chosen.
+
+        Raise `Invalid` by field.
+        """
         wrong: dict[str, str] = {}
 
         def read(field: str, parse: Callable[[str], Any], text: str, sentence: str = "") -> Any:
@@ -82,7 +85,7 @@ class Work:
 
 
 def parse_counted(text: str) -> int:
-    """Minutes that count by a decision: a duration, or 0. Raises ValueError with a sentence."""
+    """Return the minutes of an override: a duration, or 0. Raise ValueError with a sentence for the user."""
     return (
         0 if text.strip() in ("0", "0m", "0h", "0:00") else parse_duration(text, most=MOST_COUNTED, too_long=TOO_MUCH)
     )
@@ -90,7 +93,7 @@ def parse_counted(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What the rules need to know of an entry's surroundings."""
+    """Hold what the rules need to know about the agent, the service and the case of an entry."""
 
     agent_has_left: bool
     customer_id: int | None
@@ -147,7 +150,7 @@ async def ground_of(
 
 
 def content_of(work: Work, ground: Ground, known_date: date | None = None) -> dict[str, Any]:
-    """The columns that follow from what was said. Raises `Invalid` with every field that needs a correction."""
+    """Return the columns that follow from the work. Raise `Invalid` with every field that needs a correction."""
     wrong: dict[str, str] = {}
     billing = work.billing or (EntryBilling.BILLABLE if ground.billable_by_default else EntryBilling.NOT_BILLABLE)
     if not 1 <= work.minutes <= LONGEST:

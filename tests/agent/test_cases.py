@@ -10,11 +10,12 @@ from portal.agent.arrivals import Seen
 from portal.database import transaction
 from portal.desk import Case, Listed, Priority, Status
 from portal.desk.lists import Row
+from portal.timekeeping.entries import TimeEntry, Work
 from portal.web.gate import Gate
 from portal.web.visit import now
 from tests.browser import Browser
 from tests.queries import counted
-from tests.world import ADA, GIL, INCIDENT, INES, MAX
+from tests.world import ADA, GIL, HELPDESK, INCIDENT, INES, MAX
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
 
@@ -108,11 +109,20 @@ async def test_a_case_without_time_shows_a_dash(ines: Browser, case: Case) -> No
     assert re.search(r'<td class="number wide-only[^>]*>–</td>', (await ines.get("/agent/cases")).text)
 
 
-async def test_the_list_asks_at_most_six_questions(ines: Browser, case: Case) -> None:
+async def test_a_case_with_time_shows_the_hours_worked_on_it(ines: Browser, case: Case) -> None:
+    async with transaction(INES):
+        for minutes in (33, 32):
+            await TimeEntry.log(
+                INES, Work(minutes=minutes, work_date=now().date(), service_id=HELPDESK), at=now(), case=case
+            )
+    assert re.search(r'<td class="number wide-only[^>]*>1:05</td>', (await ines.get("/agent/cases")).text)
+
+
+async def test_the_list_asks_at_most_seven_questions(ines: Browser, case: Case) -> None:
     await open_case("Second")
     with counted() as statements:
         await ines.get("/agent/cases")
-    assert len(statements) <= 6, statements
+    assert len(statements) <= 7, statements
 
 
 async def test_a_new_case_comes_on_top_without_moving_the_rest(ines: Browser, case: Case) -> None:
@@ -216,13 +226,13 @@ async def test_the_page_tells_everything_about_the_case(ines: Browser, case: Cas
         assert words in answer.text, words
 
 
-async def test_a_case_page_asks_at_most_eight_questions(ines: Browser, case: Case) -> None:
+async def test_a_case_page_asks_at_most_ten_questions(ines: Browser, case: Case) -> None:
     async with transaction(INES):
         for _ in range(5):
             await case.reply(by=INES, text="answer", at=now())
     with counted() as statements:
         await ines.get(f"/agent/cases/{case.number}")
-    assert len(statements) <= 8, statements
+    assert len(statements) <= 10, statements
 
 
 async def test_a_case_that_is_not_there_is_404(ines: Browser, case: Case) -> None:

@@ -1,4 +1,4 @@
-"""Files for messages: stored and announced, as the web layer leaves them."""
+"""Store and announce files for messages, as the web layer does."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class StoredUpload:
 async def upload(
     storage: Storage, reader: Any, name: str = "client.log", content: bytes = b"08:12 started", at: datetime = NOW
 ) -> StoredUpload:
-    """A stored file of this reader that belongs to no message yet."""
+    """Return a stored and announced file of this reader that no message has taken yet."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield content

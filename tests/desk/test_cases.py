@@ -1,4 +1,4 @@
-"""What may happen to a case, who may do it, and what it leaves behind."""
+"""Test what may happen to a case, who may do it, and what it writes to the log and the outbox."""
 
 import asyncio
 import dataclasses
@@ -37,7 +37,7 @@ async def reread(case: Case) -> Case:
 
 
 async def log(case: Case) -> list[tuple[str, str, dict[str, Any]]]:
-    """The case's events: kind, who, details."""
+    """Return the events of the case: kind, name of the actor, and details."""
     async with transaction(INES) as tx:
         rows = await tx.fetch(
             "select kind, actor_name, details from case_event where case_id = $1 order by id", case.id
@@ -46,14 +46,14 @@ async def log(case: Case) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 async def told(case: Case) -> list[tuple[str, bool]]:
-    """What the outbox has on the case: kind, and whether contacts may know."""
+    """Return the outbox rows of the case: kind, and whether contacts may know."""
     async with transaction(INES) as tx:
         rows = await tx.fetch("select kind, contact_may_know from outbox where subject_id = $1 order by id", case.id)
     return [tuple(row) for row in rows]
 
 
 async def everything() -> list[Any]:
-    """Every row that a verb of the desk could write."""
+    """Return every row of the tables that the methods of a case write."""
     async with transaction(INES) as tx:
         return [
             await tx.fetch(f"select * from {table}")
@@ -62,7 +62,7 @@ async def everything() -> list[Any]:
 
 
 async def test_a_contact_opens_a_case_and_gets_a_number() -> None:
-    """Issue 2, section 2.1: the number, the service from the customer's default, Markdown as HTML, one event, one word to the others."""
+    """A new case has a number, the customer's default service, its message as HTML, one event and one outbox row."""
     case = await opened()
     async with transaction(ADA) as tx:
         found = await Details.find(str(case.number), ADA)
@@ -132,7 +132,7 @@ async def test_every_field_that_needs_a_correction_is_named_at_once() -> None:
 
 
 async def test_a_subject_is_one_line_without_invisible_letters() -> None:
-    """R51"""
+    """Line breaks, tabs and direction marks are removed from subjects (R51)."""
     assert (await opened(subject="  VPN\r\n drops\t\u202etoday ")).subject == "VPN drops today"
 
 
@@ -157,7 +157,7 @@ async def test_the_same_form_sent_twice_makes_one_case_and_one_reply() -> None:
 
 
 async def test_a_form_that_was_sent_before_with_other_words_drops_none_of_them() -> None:
-    """Who goes back in the browser and changes the text sends the same form: they are told, for what they typed is not there yet."""
+    """After the browser's Back button a changed text is sent with the same form key: it is refused, not dropped."""
     key = uuid.uuid4()
     case, another = await opened(), await opened()
     async with transaction(INES):
@@ -182,7 +182,7 @@ async def test_somebody_elses_form_key_is_of_no_use() -> None:
 
 
 async def test_an_unknown_number_and_a_strangers_case_look_the_same() -> None:
-    """R25, R29"""
+    """Numbers that do not exist, are no numbers or are another customer's get the same answer (R25, R29)."""
     await opened(GIL)
     async with transaction(ADA):
         for number in ("1001", "1002", "0", "", "x", "1001'--", "9" * 30, "-1", "１００１"):
@@ -219,7 +219,7 @@ async def test_a_change_is_told_with_the_contact_whose_case_it_is_by_then() -> N
 
 
 async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_made() -> None:
-    """R24: row-level security under the queries."""
+    """Row-level security holds without the conditions of our queries (R24)."""
     case = await opened()
     async with transaction(GIL) as tx:
         assert await tx.fetch("select * from cases") == []
@@ -233,7 +233,7 @@ async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_mad
 
 
 async def test_a_reply_of_an_agent_opens_a_new_case_and_counts_as_the_first() -> None:
-    """D49: only a reply that the customer can read is a first reply."""
+    """Only a reply, which the customer can read, counts as the first reply; a note does not (D49)."""
     case = await opened()
     async with transaction(INES):
         await case.note(by=INES, text="Same as last week.", at=NOW)
@@ -334,7 +334,7 @@ async def test_what_somebody_has_is_not_taken_from_them() -> None:
 
 
 async def test_two_agents_take_a_case_at_once_and_one_is_told_who_was_faster() -> None:
-    """Design manner 9, with two real transactions."""
+    """Of two real transactions one gets the case and the other a `Conflict` with the name."""
     case = await opened()
 
     async def take(agent: Any) -> str:
@@ -396,7 +396,7 @@ async def test_agents_change_the_facts_and_each_change_is_in_the_log() -> None:
 
 
 async def test_wrong_facts_and_another_customers_service_are_refused() -> None:
-    """R29: ids in bodies are checked too."""
+    """Ids in the body of a request are checked like ids in a URL (R29)."""
     case = await opened()
     before = await everything()
     wrongs: list[tuple[Any, str]] = [
@@ -456,7 +456,7 @@ async def test_an_empty_text_is_refused_and_changes_nothing() -> None:
 
 
 async def test_nobody_can_alter_the_log_or_the_dialogue() -> None:
-    """Design manner 10."""
+    """The database refuses to update or delete events and messages."""
     await opened()
     for sql in (
         "update case_event set kind = 'x'",

@@ -1,4 +1,4 @@
-"""A help desk takes every file but executables. Names are cleaned once and the result is checked; what the sender claims does not count."""
+"""Test which files are accepted, and under which clean names. What the sender claims about a file does not count."""
 
 import unicodedata
 
@@ -21,7 +21,7 @@ FAT_MACH_O = b"\xca\xfe\xba\xbe\0\0\0\2" + b"\0" * 60
 
 
 def brand(name: bytes, *compatible: bytes) -> bytes:
-    """The beginning of a file of the ISO base media format: MP4, QuickTime, HEIC, AVIF."""
+    """Return the first bytes of a file in the ISO base media format (MP4, QuickTime, HEIC, AVIF) with these brands."""
     return b"\0\0\0\x20ftyp" + name + b"\0\0\2\0" + b"".join(compatible) + b"\0" * 40
 
 
@@ -41,7 +41,7 @@ ENDINGS = (
 @pytest.mark.parametrize("name", [*(f"a.{ending}" for ending in ENDINGS), "syslog", "core.4711", "Makefile", "README"])
 @pytest.mark.parametrize("content", [b"08:12 started", bytes(range(256)), OLE], ids=["text", "bytes", "office"])
 def test_every_ending_is_taken_whatever_the_content(name: str, content: bytes) -> None:
-    """R56: encrypted xlsx and docx are OLE inside, so that a check of content against ending would refuse them."""
+    """Content and ending need not match, because encrypted xlsx and docx files are OLE files inside (R56)."""
     assert check_file(name, content) == (name, "application/octet-stream")
 
 
@@ -88,13 +88,13 @@ def test_a_picture_is_taken_under_an_ending_of_its_kind(name: str, content: byte
 @pytest.mark.parametrize("content", [PE, ELF, MACH_O, FAT_MACH_O], ids=["PE", "ELF", "Mach-O", "fat Mach-O"])
 @pytest.mark.parametrize("name", ["setup.exe", "printer.png", "report.pdf", "a.log", "syslog"])
 def test_executables_are_refused_under_every_name(name: str, content: bytes) -> None:
-    """R56."""
+    """The content of an executable is refused under every ending (R56)."""
     assert refusal(name, content) == f"“{name}” is a program, and programs are not taken. Remove it."
 
 
 @pytest.mark.parametrize("ending", "exe dll com scr msi msix lnk hta jar bat cmd vbs js wsf cpl pif reg".split())
 def test_the_endings_of_executables_are_refused_whatever_they_hold(ending: str) -> None:
-    """R55, R56: also where a mark, a capital letter, a blank or a dot hides it."""
+    """An invisible character, a capital letter, a blank or a dot does not hide such an ending (R55, R56)."""
     assert ending in EXECUTABLE
     for name in (f"a.{ending}", f"a.pdf.{ending.upper()}", f"a.{ending}. ", f"a.\u200b{ending[0]}\u00ad{ending[1:]}"):
         assert "is a program" in refusal(name, b"08:12 started")
@@ -134,13 +134,13 @@ def test_an_empty_file_is_refused_and_nothing_is_renamed_to_nothing() -> None:
     ],
 )
 def test_a_name_loses_what_could_mislead(given: str, clean: str) -> None:
-    """R54, R55, T9"""
+    """Folders, direction marks, reserved names and characters that file systems refuse are removed (R54, R55)."""
     assert clean_name(given) == clean
 
 
 @given(st.text(max_size=400))
 def test_a_clean_name_stays_as_it_is_and_can_be_stored(name: str) -> None:
-    """R55: what is checked is the result."""
+    """Cleaning a clean name changes nothing, so the name that was checked is the name that is stored (R55)."""
     clean = clean_name(name)
     assert clean_name(clean) == clean
     assert len(clean.encode()) <= MAX_NAME
@@ -150,7 +150,7 @@ def test_a_clean_name_stays_as_it_is_and_can_be_stored(name: str) -> None:
 
 @given(st.text(max_size=60), st.binary(max_size=100))
 def test_any_name_and_any_content_are_taken_or_refused_with_a_sentence(name: str, head: bytes) -> None:
-    """R51"""
+    """Random names and contents never raise anything but a refusal (R51)."""
     try:
         clean, media_type = check_file(name, head)
     except Invalid as refused:

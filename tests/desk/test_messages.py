@@ -1,4 +1,4 @@
-"""Notes stay among agents; files hang on their message, belong to who sent them, and are read through their case only."""
+"""Test that notes stay among agents, and that files belong to their sender and are read through their case only."""
 
 import uuid
 from datetime import timedelta
@@ -28,7 +28,7 @@ def storage(files: Path) -> Storage:
 
 
 async def test_a_note_and_its_files_do_not_exist_for_contacts(storage: Storage) -> None:
-    """R27, D51: neither by the feed nor by raw SQL, and nothing tells that there is one."""
+    """Neither the feed nor raw SQL shows a note or its file, and the case's own row does not change (R27, D51)."""
     case = await opened()
     file = await upload(storage, INES, f"{SECRET}.log")
     async with transaction(INES):
@@ -57,7 +57,7 @@ async def test_a_note_and_its_files_do_not_exist_for_contacts(storage: Storage) 
 
 
 async def test_a_contact_cannot_write_a_note_even_by_raw_sql() -> None:
-    """R24"""
+    """The database refuses a note that a contact inserts (R24)."""
     case = await opened()
     with pytest.raises(asyncpg.PostgresError):
         async with transaction(ADA) as tx:
@@ -66,7 +66,7 @@ async def test_a_contact_cannot_write_a_note_even_by_raw_sql() -> None:
 
 
 async def test_files_come_with_their_message_and_are_read_back(storage: Storage) -> None:
-    """R60: with the message they are no pending uploads any more."""
+    """When a message takes files, they leave the table `upload` (R60)."""
     sent = [await upload(storage, ADA, name) for name in ("vpn-error.png", "client.log")]
     case = await opened(files=sent)
     async with transaction(ADA) as tx:
@@ -80,7 +80,7 @@ async def test_files_come_with_their_message_and_are_read_back(storage: Storage)
 
 
 async def test_each_link_of_the_chain_from_a_file_to_its_case_is_checked(storage: Storage) -> None:
-    """R28: file in message in case in customer; swap each."""
+    """A file is found only through its own message, case and customer; each of the three is swapped (R28)."""
     hers = await opened(ADA, files=[await upload(storage, ADA)])
     his = await opened(GIL, files=[await upload(storage, GIL)])
     other = await opened(ADA)
@@ -95,7 +95,7 @@ async def test_each_link_of_the_chain_from_a_file_to_its_case_is_checked(storage
 
 
 async def test_a_file_of_somebody_else_or_on_another_message_is_refused_and_changes_nothing(storage: Storage) -> None:
-    """R29, R60: an upload is bound to who sent it."""
+    """An upload belongs to the person who sent it, and one message can take it once (R29, R60)."""
     foreign, used = await upload(storage, GIL), await upload(storage, ADA)
     case = await opened(files=[used])
     before = await everything()
@@ -113,7 +113,7 @@ async def test_a_file_of_somebody_else_or_on_another_message_is_refused_and_chan
 
 
 async def test_ten_files_are_taken_and_eleven_are_refused(storage: Storage) -> None:
-    """R58"""
+    """A message takes at most ten files (R58)."""
     files = [await upload(storage, ADA, f"{number}.log") for number in range(MAX_FILES + 1)]
     case = await opened()
     with pytest.raises(Invalid, match="at most 10 files"):
@@ -127,7 +127,7 @@ async def test_ten_files_are_taken_and_eleven_are_refused(storage: Storage) -> N
 
 
 async def test_files_whose_message_never_came_are_swept_and_the_others_stay(storage: Storage) -> None:
-    """R60: announced, stored or not; an hour is time enough to send a form."""
+    """Old uploads are deleted whether their bytes arrived or not; recent and attached files stay (R60)."""
     old, young = NOW - timedelta(hours=2), NOW
     kept = await upload(storage, ADA, at=old)
     await opened(files=[kept])
@@ -148,7 +148,7 @@ async def test_a_contact_sees_no_upload_of_others(storage: Storage) -> None:
 
 
 async def test_a_message_may_be_long_and_not_longer() -> None:
-    """R52: a longer text is a file; what is rendered aside is rendered the same."""
+    """A text over the limit is refused; a long text that a thread renders gets the same HTML (R52)."""
     case = await opened()
     text = "**word** " * ((messages.LONGEST - 1) // 9)
     async with transaction(ADA):

@@ -1,4 +1,4 @@
-"""A case of Acme's to log time on."""
+"""Provide a case of Acme on which the tests log time."""
 
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ from tests.world import ACME, INES, NOW
 
 @pytest.fixture
 async def case(dsn: str) -> SimpleNamespace:
-    """Opened by Ada, an incident."""
+    """Open an incident as Ada."""
     async with transaction(INES) as tx:
         row = await tx.fetchrow(
             "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, service_id, opened_at, updated_at)"

@@ -1,4 +1,4 @@
-"""Submitting, and the steps that billing takes: who comes second is told, and nothing else moves."""
+"""Test submitting time, and the steps that billing takes: the second of two people gets a `Conflict`."""
 
 import asyncio
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 async def test_several_entries_are_submitted_at_once(case: Any) -> None:
-    """S0.24-S0.26: and who waits for them is told once per case."""
+    """Several entries are submitted together, with one outbox row for each case (S0.24-S0.26)."""
     async with transaction(INES) as tx:
         ids = [(await TimeEntry.log(INES, WORK, at=NOW, case=case)).id for _ in range(3)]
         result = await states.submit(INES, ids, at=LATER)
@@ -44,7 +44,7 @@ async def test_submitting_again_is_harmless(case: Any) -> None:
 
 
 async def test_what_cannot_be_submitted_is_reported_and_the_rest_goes_through(case: Any) -> None:
-    """D35."""
+    """Entries that cannot be submitted are reported with a sentence and stop no others (D35)."""
     async with transaction(MAX):
         foreign = await TimeEntry.log(MAX, WORK, at=NOW, case=case)
     async with transaction(INES):
@@ -63,7 +63,7 @@ async def test_what_cannot_be_submitted_is_reported_and_the_rest_goes_through(ca
 
 
 async def test_a_rejected_entry_opens_for_24_hours_and_is_submitted_again(case: Any) -> None:
-    """C5, S0.31: the day of its creation does not matter any more."""
+    """The window counts from the rejection, not from the creation of the entry (C5, S0.31)."""
     rejected_at = NOW + timedelta(days=3)
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
@@ -79,7 +79,7 @@ async def test_a_rejected_entry_opens_for_24_hours_and_is_submitted_again(case: 
 
 
 async def test_a_manager_may_approve_a_draft(case: Any) -> None:
-    """C4: the submission is implied, and the version is the one that was approved."""
+    """Approving a draft implies its submission, and keeps its version (C4)."""
     async with transaction(MAX):
         entry = await TimeEntry.log(MAX, WORK, at=NOW, case=case, agent_id=INES.id)
         entry = await states.mark_approved(entry.id, 1, at=LATER)
@@ -87,7 +87,7 @@ async def test_a_manager_may_approve_a_draft(case: Any) -> None:
 
 
 async def test_an_old_version_is_not_approved(case: Any) -> None:
-    """D34."""
+    """An approval of a version that is not the latest is refused (D34)."""
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         await entry.change(INES, Work(minutes=5, work_date=WORK.work_date, service_id=HELPDESK), version=1, at=NOW)

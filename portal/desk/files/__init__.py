@@ -1,1 +1,1 @@
-"""Files of cases: which are taken, where they wait before a message takes them, and how they are read."""
+"""Files of cases: which files are accepted, how drafts keep them until they are sent, and how messages take them."""

@@ -1,4 +1,8 @@
-"""Files on messages: announced before their first byte is stored, tied to a message by the verb that writes it, read only through their case."""
+"""Attach stored files to messages, and limit how much one person and one customer may store.
+
+A file is announced (a row in `upload`) before its first byte is stored. The message takes it by turning that row into
+an attachment; files that no message takes are deleted after a day.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -18,11 +22,11 @@ from portal.storage import Storage
 
 MAX_FILES = 10
 MAX_SIZE = 25 * 1024 * 1024
-"""Bytes of one file (R58)."""
+"""The most bytes of one file (R58)."""
 
 
 class Upload(Protocol):
-    """A file that is stored under its announced key and belongs to no message yet."""
+    """Describe a file that is stored under its announced key and not yet attached to a message."""
 
     @property
     def name(self) -> str: ...
@@ -37,7 +41,7 @@ class Upload(Protocol):
 
 
 class Attachment(Table, tablename="attachment"):
-    """A file on a message. Its name is for people; where it lies is its key."""
+    """Describe a file of a message. `name` is for people; `key` is where the storage keeps the file."""
 
     id = UUID(primary_key=True, null=False, default=None)
     customer_id = BigInt(null=False, default=None)
@@ -51,7 +55,10 @@ class Attachment(Table, tablename="attachment"):
 
     @classmethod
     async def of(cls, message_ids: Sequence[int]) -> dict[int, list["Attachment"]]:
-        """The files of each message, in the order in which they were attached. Pass only messages that the reader may see."""
+        """Return the files of each message in their order, by message id.
+
+        Pass only messages that the reader may see.
+        """
         found: dict[int, list[Attachment]] = {}
         if message_ids:
             for attachment in (
@@ -64,7 +71,10 @@ class Attachment(Table, tablename="attachment"):
 
     @classmethod
     async def find(cls, attachment_id: uuid.UUID, case_id: int) -> "Attachment":
-        """The file, if it hangs on a message of this very case that the reader may see (R28); else `NotFound`."""
+        """Return the file if it belongs to a message of this case that the reader may see.
+
+        Raise `NotFound` otherwise (R28).
+        """
         row = await current().fetchrow(
             "select a.* from attachment a join message m on m.id = a.message_id where a.id = $1 and m.case_id = $2",
             attachment_id,
@@ -76,23 +86,24 @@ class Attachment(Table, tablename="attachment"):
 
 
 QUOTA = 20 * 1024**3
-"""Bytes that the files of one customer may take together (R58)."""
+"""The most bytes that all files of one customer may take (R58)."""
 NO_ROOM = "The files of this customer fill the 20 GB that there are for them. Remove your files and send the text without them."
 
 
 MAX_PENDING = 40
-"""Files that one person may send within `PENDING_FOR` without a message that takes them (R58)."""
+"""The most files that one person may send within `PENDING_FOR` without a message that takes them (R58)."""
 PENDING_FOR = timedelta(hours=1)
 MAX_WAITING = 1024**3
-"""Bytes of files that one person may have in forms that are not sent yet; one that is still arriving counts as the largest."""
+"""The most bytes of one person's files in unsent forms. A file that is still arriving counts as `MAX_SIZE`."""
 KEPT_FOR = timedelta(days=1)
-"""How long a file waits for a message to take it; then it is swept."""
+"""How long a file may wait for a message before it is deleted."""
 
 
 async def announce(key: str, credential_id: int, at: datetime) -> None:
-    """Write down that a file is about to be stored under `key`; in a transaction of its own, before the first byte (R60).
+    """Record that a file is about to be stored under `key`.
 
-    Raises `TooMany` where this person has `MAX_PENDING` files of the last hour that are on no message, or `MAX_WAITING` bytes of any (R58).
+    Call it in its own transaction, before the first byte (R60). Raise `TooMany` if this person has `MAX_PENDING` files
+    of the last hour that no message took, or if their waiting files would exceed `MAX_WAITING` bytes (R58).
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('upload', $1))", credential_id)
@@ -114,9 +125,10 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 
 
 async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, by: Reader) -> None:
-    """Tie stored files to a message of the running transaction; each must be this person's and on no message yet, else `NotFound` (R29).
+    """Attach stored files to a message of the running transaction. Delete their rows in `upload`.
 
-    Raises `Invalid` (`files`) for too many, and where the customer's share is used up (R58).
+    Raise `NotFound` if a file is not this person's or is attached already (R29), and `Invalid` (`files`) if there are
+    too many files or the customer's quota is used up (R58).
     """
     if len(files) > MAX_FILES:
         raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})
@@ -141,7 +153,7 @@ async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, 
 
 
 async def used_by(customer_id: int) -> int:
-    """Return the bytes of the customer's files."""
+    """Return how many bytes the files of a customer take."""
     used: int = await current().fetchval(
         "select coalesce(sum(size), 0)::bigint from attachment where customer_id = $1", customer_id
     )
@@ -149,12 +161,14 @@ async def used_by(customer_id: int) -> int:
 
 
 async def sweep_uploads(storage: Storage, before: datetime) -> int:
-    """Remove files that were announced before this instant and never came onto a message. Return how many.
+    """Delete files that were announced before this instant and that no message took. Return how many were deleted.
 
-    A file goes first and its row after it, so that one that could not be removed is tried again; it keeps no other from going.
+    The file is deleted before its row, so that a failed deletion is repeated next time. A file that cannot be deleted
+    does not stop the others.
     """
     tx = current()
-    # Locked rows are being tied to a message in this moment. In random order, so that files which stay never fill the batch.
+    # Skip locked rows, because a message is taking those files at this moment. Choose rows at random, so that files
+    # which cannot be deleted never fill the whole batch.
     rows = await tx.fetch(
         "select key from upload where started_at < $1 order by random() limit 500 for update skip locked", before
     )

@@ -1,6 +1,7 @@
-"""Files that were chosen in a form which is not sent yet: stored already, and kept for the form by its key, for the person who chose them.
+"""Keep the files of a form that has not been sent yet, for the person who chose them.
 
-They outlive a refusal and a reload. The message that the form makes takes them (`attach`); what no form has taken after a day is swept.
+The files are already stored. They are found by the form's key, so that they survive a refused form and a reloaded
+page. The message that the form makes takes them (`attach`); files that no message takes are deleted after a day.
 """
 
 import uuid
@@ -16,7 +17,7 @@ from portal.storage import Storage, Stored
 
 @dataclass(frozen=True, slots=True)
 class DraftFile:
-    """A kept file. `id` is for pages, `key` for the storage."""
+    """Hold a kept file. Pages use its `id`, the storage uses its `key`."""
 
     id: uuid.UUID
     name: str
@@ -27,12 +28,12 @@ class DraftFile:
 
 
 def left_out(name: str) -> str:
-    """Return why a file beyond `MAX_FILES` is not kept."""
+    """Return the sentence that says why a file beyond `MAX_FILES` is not kept."""
     return f"“{name}” is left out: a message has at most {attachments.MAX_FILES} files."
 
 
 async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
-    """Return the files that this person has chosen in this form, in the order in which they arrived."""
+    """Return the files that this person has chosen in this form, in the order of their arrival."""
     rows = await current().fetch(
         "select id, name, media_type, size, sha256, key from upload where credential_id = $1 and form_key = $2 order by kept_at, id",
         by.credential_id, form_key,
@@ -41,9 +42,10 @@ async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
 
 
 async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUID, by: Reader, at: datetime) -> None:
-    """Keep an announced and stored file for a form. A form that is sent twice at once keeps each of its files once; the other is swept.
+    """Keep a stored file for a form. If the same form arrives twice at once, each file is kept once.
 
-    Raises `Invalid` (`files`) for one too many, `Full` where the customer's share is used up.
+    The second copy of a file stays in `upload` and is deleted later. Raise `Invalid` (`files`) if the form has
+    `MAX_FILES` files already, and `Full` if the customer's quota is used up.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
@@ -63,14 +65,17 @@ async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUI
 
 
 async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
-    """Keep the files of one form for another one, which stands in its place."""
+    """Move the files of the form `form_key` to the form `to`, which replaces it."""
     await current().execute(
         "update upload set form_key = $3 where credential_id = $1 and form_key = $2", by.credential_id, form_key, to
     )
 
 
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
-    """Remove a kept file of this person; one that is not there is fine. What fails on the way is swept later."""
+    """Delete a kept file of this person; do nothing if it does not exist.
+
+    A deletion that fails halfway is finished by the sweep.
+    """
     async with transaction(by) as tx:
         key = await tx.fetchval(
             "update upload set form_key = null where id = $1 and credential_id = $2 returning key",

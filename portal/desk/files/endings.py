@@ -1,4 +1,4 @@
-"""Endings of files that an admin refuses beside those of executables."""
+"""Keep the list of file name endings that an admin refuses in addition to those of executables."""
 
 import re
 
@@ -12,13 +12,13 @@ from portal.fields import Checked
 
 
 class EndingFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """An ending as typed, with or without its dot."""
+    """Hold an ending as it was typed, with or without its dot."""
 
     ending: str
 
 
 class RefusedEnding(Table, tablename="refused_ending"):
-    """One more ending that is refused, in lower case and without its dot."""
+    """Describe one refused ending, in lower case and without its dot."""
 
     ending = Text(primary_key=True, null=False, default=None)
 
@@ -29,7 +29,7 @@ class RefusedEnding(Table, tablename="refused_ending"):
 
     @classmethod
     async def refuse(cls, facts: EndingFacts) -> None:
-        """Refuse files with this ending from now on; adding it again changes nothing. Raises `Invalid`."""
+        """Refuse files with this ending from now on. Adding it again changes nothing. Raise `Invalid` (`ending`)."""
         checked = Checked()
         ending = checked("ending", _ending, facts.ending)
         checked.done()
@@ -37,7 +37,7 @@ class RefusedEnding(Table, tablename="refused_ending"):
 
     @classmethod
     async def take_again(cls, ending: str) -> None:
-        """Take files with this ending again; removing it again changes nothing."""
+        """Accept files with this ending again. Removing it again changes nothing."""
         await current().execute("delete from refused_ending where ending = $1", ending)
 
 

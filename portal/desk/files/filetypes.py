@@ -1,7 +1,8 @@
-"""Decide which files are taken, and under which name.
+"""Decide which files are accepted, and under which name.
 
-A help desk is sent everything, so only executables are refused: by their content, by the endings that Windows runs, and by the endings that
-an admin adds. That harms nobody, because a file is only ever downloaded (R56). What the browser claims about a file is ignored.
+A help desk must accept nearly every file, so only executables are refused: by their content, by the endings that
+Windows runs, and by the endings that an admin adds. That is safe because browsers only ever download the files (R56).
+The media type that the browser claims is ignored.
 """
 
 import re
@@ -14,10 +15,11 @@ from portal.visible import visible
 EXECUTABLE = frozenset("exe dll com scr msi msix lnk hta jar bat cmd vbs js wsf cpl pif reg".split())
 """The endings that are always refused (R56)."""
 MAX_NAME = 255
-"""Bytes of a name in UTF-8."""
+"""The most bytes of a name in UTF-8."""
 UNKNOWN = "application/octet-stream"
 
-# ELF, and Mach-O in both byte orders, for 32 and 64 bits and for several processors (which begins like a Java class).
+# ELF, then Mach-O in both byte orders for 32 and 64 bits, then Mach-O for several processors. A Java class file begins
+# like the last but one, and is refused too.
 _EXECUTABLE_STARTS = (
     b"\x7fELF",
     b"\xfe\xed\xfa\xce",
@@ -28,7 +30,7 @@ _EXECUTABLE_STARTS = (
     b"\xca\xfe\xba\xbf",
 )
 
-# Media type -> the endings that a picture of this type may have, the usual one first.
+# Map each media type to the endings that its pictures may have, the usual ending first.
 _PICTURES = {
     "image/png": ("png",),
     "image/jpeg": ("jpg", "jpeg"),
@@ -45,7 +47,8 @@ _PICTURE_STARTS = {
     "image/jpeg": rb"\xff\xd8\xff",
     "image/gif": rb"GIF8[79]a",
     "image/webp": rb"RIFF....WEBP",
-    # The box that begins the file names its brands; mif1 and msf1 alone do not say how the picture is compressed.
+    # The first box of the file lists its brands. The brands mif1 and msf1 alone do not say how the picture is
+    # compressed.
     "image/avif": rb"\0\0\0.ftyp(....)*?avi[fs]",
     "image/heic": rb"\0\0\0.ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)",
     "image/tiff": rb"II\*\0|MM\0\*",
@@ -55,10 +58,11 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECA
 
 
 def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[str, str]:
-    """Return the name under which to keep a file, and its media type, which is only known of pictures.
+    """Return the name under which to keep a file, and its media type, which is `UNKNOWN` for all but pictures.
 
-    `head` is the first bytes of the file (4096 are enough), `refused` the endings that an admin has added, in lower case. A picture whose
-    ending is that of another kind of picture gets its own. Raises `Invalid` (field `files`) with a sentence for the sender.
+    `head` holds the first bytes of the file (4096 are enough), `refused` the endings that an admin has added, in lower
+    case. If a picture has the ending of another kind of picture, the ending is replaced. Raise `Invalid` (`files`)
+    with a sentence for the sender.
     """
     name = clean_name(name) or "file"
     ending = ending_of(name)
@@ -69,36 +73,38 @@ def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[s
     if ending in refused:
         raise Invalid({"files": f"Files ending in “.{ending}” are not taken here. Remove “{name}”."})
     picture = picture_of(head)
-    # Only the ending of another picture is wrong for sure: raw photographs begin like TIFF and have many endings.
+    # Replace an ending only if it belongs to another kind of picture: raw photographs begin like TIFF and have many
+    # different endings.
     if picture and ending in _PICTURE_ENDINGS and ending not in _PICTURES[picture]:
         name = f"{name.rpartition('.')[0]}.{_PICTURES[picture][0]}"
     return name, picture or UNKNOWN
 
 
 def ending_of(name: str) -> str:
-    """Return what follows the last dot of a clean name, in lower case; "" where it has no dot or nothing before it."""
+    """Return the part of a clean name after its last dot, in lower case; "" if there is no dot or nothing before it."""
     stem, _, ending = name.rpartition(".")
     return ending.lower() if stem else ""
 
 
 def is_executable(head: bytes) -> bool:
     """Return whether the content is a program of Windows (PE), Linux (ELF) or macOS (Mach-O)."""
-    # The header of a PE file has zeros; a text that begins with these two letters has none.
+    # The header of a PE file contains zero bytes. A text that begins with the letters MZ does not.
     return head.startswith(_EXECUTABLE_STARTS) or (head.startswith(b"MZ") and b"\0" in head[:64])
 
 
 def picture_of(head: bytes) -> str | None:
-    """Return the media type of a picture by its first bytes; None for everything else."""
+    """Return the media type of a picture by its first bytes; None if it is no known picture."""
     return next((kind for kind, start in _PICTURE_STARTS.items() if re.match(start, head[:64], re.DOTALL)), None)
 
 
 def clean_name(name: str) -> str:
-    """Return the name without folders and without what cannot be seen or stored; cleaning it again changes nothing (R54, R55).
+    """Return the name without folders, invisible characters and characters that cannot be stored (R54, R55).
 
-    Nothing may be left of it.
+    The result may be "". Cleaning a clean name changes nothing.
     """
     name = re.split(r"[/\\]", name)[-1]
-    # Taking out a mark can bring together what NFC then joins, and the other way round: two rounds settle it.
+    # Removing an invisible character can bring characters together that NFC then joins, and NFC can produce new
+    # invisible ones: two rounds reach a stable result.
     for _ in range(2):
         name = unicodedata.normalize("NFC", visible(name))
     name = re.sub(r'[<>:"|?*]', "_", name)

@@ -1,0 +1,194 @@
+"""Read what an agent's list of cases is asked for, and turn the question into SQL conditions.
+
+The names of columns come from enums only (R48).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlencode
+
+from portal.desk.cases import Case
+from portal.desk.workflow import Priority, Status
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+
+LONGEST_TEXT = 200
+MOST_WORDS = 6
+
+OPEN = "c.status not in ('resolved', 'closed')"
+
+
+class View(StrEnum):
+    """List the views that the agents' rail offers."""
+
+    MINE = "mine"
+    UNASSIGNED = "unassigned"
+    WAITING = "waiting"
+    ALL = "all"
+    CLOSED = "closed"
+
+
+class Sort(StrEnum):
+    """List what a list can be sorted by. Choosing the same column again reverses the order."""
+
+    UPDATED = "updated"
+    NUMBER = "number"
+    SUBJECT = "subject"
+    CUSTOMER = "customer"
+    STATUS = "status"
+    PRIORITY = "priority"
+    AGENT = "agent"
+
+
+COLUMNS = {
+    Sort.UPDATED: "c.updated_at",
+    Sort.NUMBER: "c.number",
+    Sort.SUBJECT: "c.subject_folded",
+    Sort.CUSTOMER: "u.folded",
+    Sort.STATUS: "array_position(array['new', 'open', 'waiting_for_customer', 'waiting_for_others', 'resolved', 'closed'], c.status)",
+    Sort.PRIORITY: "c.priority",
+    Sort.AGENT: "a.folded",
+}
+_DOWN_FIRST = (Sort.UPDATED, Sort.NUMBER, Sort.PRIORITY)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Hold what an agent's list shows. `turned` reverses the usual direction of the sort."""
+
+    view: View = View.ALL
+    text: str = ""
+    status: Status | None = None
+    priority: Priority | None = None
+    customer_id: int | None = None
+    agent_id: int | None = None
+    sort: Sort = Sort.UPDATED
+    turned: bool = False
+    page: int = 1
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> "Question":
+        """Return the question that a URL asks. Values that make no sense are ignored, so that no URL fails."""
+        return cls(
+            view=_chosen(View, query.get("view")) or View.ALL,
+            text=searched(query),
+            status=_chosen(Status, query.get("status")),
+            priority=_chosen(Priority, number_in(query.get("priority"))),
+            customer_id=number_in(query.get("customer")),
+            agent_id=number_in(query.get("agent")),
+            sort=_chosen(Sort, query.get("sort")) or Sort.UPDATED,
+            turned=query.get("turned") == "yes",
+            page=min(max(number_in(query.get("page")) or 1, 1), 10_000),
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        """Return whether the question shows only a part of its view."""
+        return bool(self.text or self.status or self.priority or self.customer_id or self.agent_id)
+
+    def address(self, **changes: Any) -> str:
+        """Return the question, with some changes, as the query string of a URL.
+
+        Unless `page` is among the changes, the URL asks for the first page.
+        """
+        asked = replace(self, page=1, **changes) if "page" not in changes else replace(self, **changes)
+        values = {
+            "view": asked.view.value,
+            "text": asked.text,
+            "status": asked.status and asked.status.value,
+            "priority": asked.priority and int(asked.priority),
+            "customer": asked.customer_id,
+            "agent": asked.agent_id,
+            "sort": asked.sort.value if asked.sort is not Sort.UPDATED else "",
+            "turned": "yes" if asked.turned else "",
+            "page": asked.page if asked.page > 1 else "",
+        }
+        return "?" + urlencode({name: value for name, value in values.items() if value})
+
+    @property
+    def among_closed(self) -> str:
+        """Return the query string that asks the same of cases that are resolved or closed."""
+        return self.address(view=View.CLOSED)
+
+    def sorted_by(self, sort: Sort) -> str:
+        """Return the query string that sorts by this column, or reverses the order if it is the current one."""
+        return self.address(sort=sort, turned=not self.turned if sort is self.sort else False)
+
+    @property
+    def is_falling(self) -> bool:
+        """Return whether the largest or newest row comes first."""
+        return (self.sort in _DOWN_FIRST) is not self.turned
+
+    def conditions(self, reader: AgentReader) -> tuple[str, list[Any]]:
+        """Return the SQL condition on `c` and its parameters, from `$1`."""
+        sql, values = [Case.visible_sql(reader, "c")], list[Any]()
+
+        def ask(condition: str, value: Any) -> None:
+            values.append(value)
+            sql.append(condition.replace("?", f"${len(values)}"))
+
+        if self.view is View.CLOSED:
+            sql.append("c.status in ('resolved', 'closed')")
+        elif not (self.view is View.ALL and self.status and self.status.is_done):
+            sql.append(OPEN)
+        if self.view is View.MINE:
+            ask("c.agent_id = ?", reader.id)
+        elif self.view is View.UNASSIGNED:
+            sql.append("c.agent_id is null")
+        elif self.view is View.WAITING:
+            sql.append("c.status in ('waiting_for_customer', 'waiting_for_others')")
+        for condition, value in (
+            ("c.status = ?", self.status and self.status.value),
+            ("c.priority = ?", self.priority and int(self.priority)),
+            ("c.customer_id = ?", self.customer_id),
+            ("c.agent_id = ?", self.agent_id),
+        ):
+            if value is not None:
+                ask(condition, value)
+        for condition, value in conditions_of(self.text, customers=True):
+            ask(condition, value)
+        return " and ".join(sql), values
+
+
+def searched(query: Mapping[str, str]) -> str:
+    """Return the words that a URL searches for."""
+    return " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
+
+
+_PUNCTUATION = ".,;:!?()[]\"'„“”‚‘’«»"
+"""Characters that may surround a word in a sentence."""
+
+
+def quoted_number(word: str) -> int | None:
+    """Return the number of a case as people quote it (`#1403`, `1403,`); None for any other word."""
+    return number_in(word.strip(_PUNCTUATION).removeprefix("#"))
+
+
+# PostgreSQL folds the word once, and the names of people once for all cases.
+_IN_SUBJECT = "strpos(c.subject_folded, (select folded(?))) > 0"
+_OF_CONTACT = "c.contact_id in (select id from contact where strpos(folded(name), (select folded(?))) > 0)"
+_OF_CUSTOMER = "c.customer_id in (select id from customer where strpos(folded(name), (select folded(?))) > 0)"
+_NUMBERED = "(c.number = ?::bigint or strpos(c.subject, (?::bigint)::text) > 0)"
+
+
+def conditions_of(text: str, *, customers: bool = False) -> Iterator[tuple[str, Any]]:
+    """Yield an SQL condition with `?` and its value for each word.
+
+    A number is the number of a case or a part of its subject. Any other word is a part of the subject, of the
+    contact's name or, with `customers`, of the customer's name.
+    """
+    for word in text.split()[:MOST_WORDS]:
+        if (number := quoted_number(word)) is not None:
+            yield _NUMBERED, number
+        else:
+            places = (_IN_SUBJECT, _OF_CONTACT, _OF_CUSTOMER) if customers else (_IN_SUBJECT, _OF_CONTACT)
+            yield f"({' or '.join(places)})", word.strip(_PUNCTUATION) or word
+
+
+def _chosen(choices: type[Any], value: Any) -> Any:
+    try:
+        return choices(value) if value is not None else None
+    except ValueError:
+        return None
