@@ -8,9 +8,9 @@ from portal.desk.feed import Feed, feed_of, files_of
 from portal.desk.files.attachments import Attachment
 from portal.desk.files.endings import EndingFacts, RefusedEnding
 from portal.desk.lists import Listed, agents_list, counts, customers_list, named_elsewhere
+from portal.desk.lists.questions import Question, Sort, View, searched
 from portal.desk.messages import Message, problems_of
 from portal.desk.overview import Overview, overview
-from portal.desk.questions import Question, Sort, View, searched
 from portal.desk.workflow import SETTABLE, Priority, Status
 
 case_types = CaseType.offered

@@ -4,7 +4,7 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import Case
-from portal.desk.questions import LONGEST_TEXT, MOST_WORDS, Question
+from portal.desk.lists.questions import LONGEST_TEXT, MOST_WORDS, Question
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.browser import Browser

@@ -7,7 +7,7 @@ from typing import Any
 
 from portal.database import current
 from portal.desk.cases import Case
-from portal.desk.questions import COLUMNS, OPEN, Question, Sort, View, conditions_of, quoted_number
+from portal.desk.lists.questions import COLUMNS, OPEN, Question, Sort, View, conditions_of, quoted_number
 from portal.desk.workflow import Priority, Status
 from portal.people.readers import AgentReader, ContactReader
 
