@@ -63,3 +63,9 @@ def test_every_include_exists() -> None:
         for node in tree.find_all((nodes.Include, nodes.Extends, nodes.Import)):
             if isinstance(node.template, nodes.Const):
                 assert (TEMPLATES / node.template.value).is_file(), f"{name_of(path)}: {node.template.value}"
+
+
+@pytest.mark.parametrize("path", sorted(path for path in TEMPLATES.rglob("*.*") if path.is_file()), ids=name_of)
+def test_no_line_of_a_template_is_longer_than_120_characters(path: Path) -> None:
+    long = [number for number, line in enumerate(path.read_text().splitlines(), start=1) if len(line) > 120]
+    assert not long, f"break the lines {long} where white space does not show"
