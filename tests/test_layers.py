@@ -1,0 +1,129 @@
+"""Test that the SQL of each room reads only its own tables and those of rooms below it."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portal.database import transaction
+from portal.people.readers import SYSTEM
+from portal.piccolo_app import APP_CONFIG
+
+ROOT = Path(__file__).resolve().parent.parent
+PORTAL = ROOT / "portal"
+
+WITHOUT_CLASS = {
+    "people": {"authenticator", "designation", "draft", "passkey", "recovery_code", "session"},
+    "outbox": {"outbox"},
+    "jobs": {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"},
+    "audit": {"audit"},
+    "database": {"migration"},
+    "desk": {"upload"},
+    "timekeeping": {"time_change"},
+    "billing": {
+        "allocation", "approval", "billing_run", "detail_row", "document", "invoice_line", "invoice_seen", "invoice_vat", "line_allocation",
+        "rejection", "settled_entry", "skipped_entry",
+    },
+}  # fmt: skip
+"""The room of each table that has no table class."""
+
+READ_AFTER = re.compile(r"\b(?:from|join|into|update|using)\s+(?:only\s+)?\"?([a-z_]+)", re.IGNORECASE)
+ENDS_BEFORE_A_TABLE = re.compile(
+    r"\b(?:select|insert|delete)\b.*\b(?:from|join|into|using)\s+$|^\s*update\s+$", re.IGNORECASE | re.DOTALL
+)
+
+
+def room_of(path: Path) -> str:
+    """Return the first folder of a module below `portal`, or the module itself if it lies there."""
+    return path.relative_to(PORTAL).parts[0].removesuffix(".py")
+
+
+def levels() -> dict[str, int]:
+    """Return the height of every room, lowest first, from the contract in pyproject.toml that also rules the imports."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract.get("id") == "layers")
+    return {
+        room.strip("() "): height for height, layer in enumerate(reversed(layers)) for room in re.split(r"[|:]", layer)
+    }
+
+
+def owners() -> dict[str, str]:
+    """Return the room that owns each table: the room of its table class, else the one of `WITHOUT_CLASS`."""
+    found = {table: room for room, tables in WITHOUT_CLASS.items() for table in tables}
+    for table in APP_CONFIG.table_classes:
+        name = table._meta.tablename
+        assert name not in found, f"{name} has a table class, so it needs no line in WITHOUT_CLASS"
+        found[name] = table.__module__.split(".")[1]
+    return found
+
+
+def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of every string constant except docstrings; pieces of f-strings are constants, too."""
+    documentation = {
+        id(statement.value)
+        for node in ast.walk(tree)
+        if isinstance(body := getattr(node, "body", None), list)
+        for statement in body
+        if isinstance(statement, ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node.lineno, node.value
+
+
+def tables_read(tree: ast.AST, known: dict[str, str]) -> Iterator[tuple[int, str]]:
+    """Yield the line and the name of each table that SQL in the module reads or writes.
+
+    A string that is just the name of a table counts, too, if SQL in the module is put together from pieces: then some piece ends in a
+    word such as `from`.
+    """
+    found = list(strings(tree))
+    is_composed = any(ENDS_BEFORE_A_TABLE.search(text) for _, text in found)
+    for line, text in found:
+        for name in READ_AFTER.findall(text):
+            if name in known:
+                yield line, name
+        if is_composed and text.strip() in known:
+            yield line, text.strip()
+
+
+def test_no_room_reads_a_table_of_a_room_above_it() -> None:
+    owner, height = owners(), levels()
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} reads {table} of {owner[table]}"
+        for path in sorted(PORTAL.rglob("*.py"))
+        for line, table in tables_read(ast.parse(path.read_text()), owner)
+        if height.get(room_of(path), 99) < height[owner[table]]
+    ]
+    assert wrong == []
+
+
+async def test_every_table_of_the_database_has_a_room(dsn: str) -> None:
+    """A new table needs a table class, or a line in `WITHOUT_CLASS`; a table that is gone loses its line."""
+    async with transaction(SYSTEM) as tx:
+        rows = await tx.fetch("select tablename from pg_tables where schemaname = 'public'")
+    assert {row["tablename"] for row in rows} == set(owners())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'sql = "select 1 from time_entry e"',
+        'sql = f"select {1} from cases c left join time_entry e on true"',
+        "sql = f\"select 1 from {'time_entry'}\"",
+        'table = "time_entry"\nsql = f"select 1 from {table}"',
+        'sql = "update time_entry set minutes = 1"',
+        'sql = "DELETE FROM only time_entry"',
+        'sql = "insert into " + "time_entry" + " default values"',
+    ],
+)
+def test_a_table_is_found_however_the_sql_is_put_together(code: str) -> None:
+    assert {table for _, table in tables_read(ast.parse(code), {"time_entry": "timekeeping"})} == {"time_entry"}
+
+
+def test_a_docstring_is_no_sql() -> None:
+    code = '"""Read from time_entry."""\ndef f():\n    """Join time_entry."""'
+    assert list(tables_read(ast.parse(code), {"time_entry": "timekeeping"})) == []
