@@ -11,7 +11,6 @@ from typing import Any
 from piccolo.columns import JSONB, BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
-from portal.database import current
 from portal.desk.workflow import Status
 from portal.durations import spoken
 from portal.people.readers import Reader, System
@@ -47,11 +46,12 @@ async def record(
     details: Mapping[str, object] | None = None,
 ) -> None:
     """Insert one line into the case's log, in the transaction of the change."""
-    await current().execute(
-        "insert into case_event (customer_id, case_id, kind, contact_may_know, contact_id, agent_id, actor_name, details, at)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        customer_id, case_id, kind, contact_may_know, *author_of(by), by.name, json.dumps(details or {}), at,
+    contact_id, agent_id = author_of(by)
+    event = CaseEvent(
+        customer_id=customer_id, case_id=case_id, kind=kind, contact_may_know=contact_may_know, contact_id=contact_id, agent_id=agent_id,
+        actor_name=by.name, details=json.dumps(details or {}), at=at,
     )  # fmt: skip
+    await CaseEvent.insert(event)
 
 
 def author_of(by: Reader | System) -> tuple[int | None, int | None]:

@@ -138,10 +138,12 @@ async def write(
     """
     if kind == "note" and by.is_contact:
         raise NotFound
-    message_id: int = await current().fetchval(
-        "insert into message (customer_id, case_id, kind, contact_id, agent_id, author_name, text, html, at, form_key)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id",
-        customer_id, case_id, kind, *author_of(by), by.name, writing.text, html, at, writing.form_key,
+    contact_id, agent_id = author_of(by)
+    message = Message(
+        customer_id=customer_id, case_id=case_id, kind=kind, contact_id=contact_id, agent_id=agent_id, author_name=by.name,
+        text=writing.text, html=html, at=at, form_key=writing.form_key,
     )  # fmt: skip
+    await message.save()
+    message_id: int = message.id
     await attach(writing.files, customer_id=customer_id, message_id=message_id, by=by)
     return message_id

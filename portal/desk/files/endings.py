@@ -6,7 +6,6 @@ from msgspec import Struct
 from piccolo.columns import Text
 from piccolo.table import Table
 
-from portal.database import current
 from portal.desk.files.filetypes import EXECUTABLE
 from portal.fields import Checked
 
@@ -25,7 +24,7 @@ class RefusedEnding(Table, tablename="refused_ending"):
     @classmethod
     async def all(cls) -> list[str]:
         """Return every ending that was added, in alphabetical order."""
-        return [row["ending"] for row in await current().fetch("select ending from refused_ending order by ending")]
+        return [row["ending"] for row in await cls.select(cls.ending).order_by(cls.ending)]
 
     @classmethod
     async def refuse(cls, facts: EndingFacts) -> None:
@@ -33,12 +32,12 @@ class RefusedEnding(Table, tablename="refused_ending"):
         checked = Checked()
         ending = checked("ending", _ending, facts.ending)
         checked.done()
-        await current().execute("insert into refused_ending (ending) values ($1) on conflict do nothing", ending)
+        await cls.insert(cls(ending=ending)).on_conflict(action="DO NOTHING")
 
     @classmethod
     async def take_again(cls, ending: str) -> None:
         """Accept files with this ending again. Removing it again changes nothing."""
-        await current().execute("delete from refused_ending where ending = $1", ending)
+        await cls.delete().where(cls.ending == ending)
 
 
 def _ending(text: str) -> str:
