@@ -17,7 +17,7 @@ from portal.database import schema
 from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
-from tests.world import cast_rows
+from tests.world import KINDS_OF_GENERAL_TIME, cast_rows
 
 logs.set_up("warning")
 _numbers = itertools.count(1)
@@ -127,7 +127,7 @@ async def tidy(dsn: str) -> None:
         else:
             emptying = f"truncate {', '.join(names)};"
         anew = "".join(f"select setval('{sequence['name']}', {sequence['start_value']}, false);" for sequence in used)
-        await connection.execute(f"begin; {emptying} {anew} {cast_rows()} commit")
+        await connection.execute(f"begin; {emptying} {anew} {cast_rows()} {KINDS_OF_GENERAL_TIME} commit")
     finally:
         await connection.close()
 

@@ -72,11 +72,12 @@ EXEMPT = {
         "migration.app_name", "migration.name", "outbox.kind", "pgqueuer.dedupe_key", "pgqueuer.entrypoint", "pgqueuer.headers",
         "pgqueuer_log.entrypoint", "pgqueuer_log.traceback", "pgqueuer_schedules.entrypoint", "pgqueuer_schedules.expression",
         "pgqueuer_statistics.entrypoint", "session.address", "skipped_entry.sentence", "time_entry.time_zone",
+        "upload.media_type",
     ), OURS),
     **dict.fromkeys((
         "attachment.key", "attachment.sha256", "attempt.key", "authenticator.secret", "credential.password_hash", "document.sha256",
         "invitation.token_hash", "passkey.handle", "passkey.public_key", "pgqueuer.payload", "recovery_code.code_hash",
-        "session.token_hash", "upload.key",
+        "session.token_hash", "upload.key", "upload.sha256",
     ), HASH),
     **dict.fromkeys(("appointment.note", "project.name"), "no page takes it yet"),
     "document.content": "PDF and CSV, which are read below",

@@ -307,8 +307,8 @@ async def _files(ada: httpx.AsyncClient) -> None:
     assert path
     assert (await ada.get(path[0])).content == content
     refused = await open_case(ada, "With too large a file", content * 2)
-    assert refused.status_code == 413
-    assert "A file may have at most 25 MB" in refused.text
+    assert refused.status_code == 422
+    assert "has more than 25 MB and is left out" in refused.text
     assert "With too large a file" not in (await ada.get("/cases?show=all")).text
 
 

@@ -96,11 +96,13 @@ insert into service (customer_id, contract_id, name, settlement, rollup, taxable
   (1, 1, 'Helpdesk', 'time_spent', 'service', true, null, '2026-01-01', 0, 15, 'up', $now),
   (2, 2, 'Globex helpdesk', 'time_spent', 'service', true, null, '2026-01-01', 0, 15, 'up', $now);
 insert into case_type (name, billable, position) values ('Incident', true, 1), ('Question', true, 2), ('Our mistake', false, 3);
-insert into general_kind (name, position) values ('Meeting', 1), ('Training', 2);
 insert into default_service (customer_id, service_id) values (1, 1), (2, 2);
 insert into rate (currency, hourly_rate, effective_from, role_id, created_at) values
   ('EUR', 120, '2026-01-01', 1, $now), ('EUR', 95, '2026-01-01', 2, $now);
 """
+
+KINDS_OF_GENERAL_TIME = "insert into general_kind (name, position) values ('Meeting', 1), ('Training', 2);"
+"""Written where the tables were emptied. A database that was only migrated has kinds already, an older schema has no table for them."""
 
 
 @cache

@@ -79,7 +79,7 @@ class Gate:
                 status = message["status"]
                 sent = list(message.get("headers", []))
                 message["headers"] = sent + headers.for_every_answer(
-                    visit, {name.lower() for name, _ in sent}, public=public
+                    visit, {name.lower(): value for name, value in sent}, public=public
                 )
             await leaving.send(message)
 

@@ -15,8 +15,11 @@ SANDBOX = "sandbox; default-src 'none'"
 """For what customers uploaded: whatever it is, it runs nothing."""
 
 
-def for_every_answer(visit: Visit, given: set[bytes], *, public: bool) -> list[tuple[bytes, bytes]]:
-    """Headers to add to those that the answer already has; `public` is for files that are the same for all."""
+def for_every_answer(visit: Visit, given: dict[bytes, bytes], *, public: bool) -> list[tuple[bytes, bytes]]:
+    """Return the headers to add to those that the answer has already (`given`, by lower-case name).
+
+    `public` is for files that are the same for all. An answer that shared caches may keep sets no cookie: everybody would get the same one.
+    """
     headers = {
         b"x-content-type-options": b"nosniff",
         b"referrer-policy": b"same-origin",
@@ -32,4 +35,5 @@ def for_every_answer(visit: Visit, given: set[bytes], *, public: bool) -> list[t
     if visit.settings.secure_cookies:
         headers[b"strict-transport-security"] = b"max-age=63072000; includeSubDomains"
     added = [(name, value) for name, value in headers.items() if name not in given]
-    return added + [(b"set-cookie", cookie.encode()) for cookie in visit.new_cookies]
+    is_shared = given.get(b"cache-control", b"").startswith(b"public")
+    return added + [(b"set-cookie", cookie.encode()) for cookie in visit.new_cookies if not is_shared]

@@ -121,7 +121,7 @@ class _MultipartEvents:
         filename = options.get(b"filename")
         media_type = self.headers.get(b"content-type", b"").decode("latin-1")
         self.events.append(
-            Part(_text(options.get(b"name", b"")), None if filename is None else _text(filename), media_type)
+            Part(_name(options.get(b"name", b"")), None if filename is None else _text(filename), media_type)
         )
 
     def data(self, data: bytes, start: int, end: int) -> None:
@@ -146,12 +146,19 @@ class _QueryEvents:
         self.value += data[start:end]
 
     def end(self) -> None:
-        self.events += [Part(_text(_unquoted(self.name)), None, ""), _unquoted(self.value), None]
+        self.events += [Part(_name(_unquoted(self.name)), None, ""), _unquoted(self.value), None]
         self.name, self.value = b"", b""
 
 
 def _unquoted(raw: bytes) -> bytes:
     return unquote_to_bytes(raw.replace(b"+", b" "))
+
+
+def _name(raw: bytes) -> str:
+    """Return the name of a field. Raises `BadRequest` for a NUL in it, which a draft could not store."""
+    if b"\0" in raw:
+        raise BadRequest
+    return _text(raw)
 
 
 def _text(raw: bytes) -> str:

@@ -1,6 +1,7 @@
 """The company's logo: an admin chooses it, we draw it anew, everybody sees it on the sign-in page and on invoices."""
 
 import io
+import re
 import struct
 import zlib
 
@@ -67,6 +68,19 @@ async def test_a_logo_is_drawn_anew_and_stands_on_the_sign_in_page_and_on_invoic
         assert (await noor.send_form(f"{PATH}/removal")).status_code == 303
         assert (await noor.get("/logo.png")).status_code == 404
         assert 'class="logo"' not in (await noor.get("/agent/setup/company")).text
+
+
+async def test_no_shared_cache_hands_a_cookie_of_one_visitor_to_others(app: Gate) -> None:
+    """R37: the token of a stranger's forms is bound to that cookie."""
+    async with await Browser.of(app, NOOR, at=NOW) as noor:
+        await noor.send_form(PATH, {}, files={"logo": ("logo.svg", SVG)})
+    async with Browser(app) as nobody:
+        page = (await nobody.get("/sign-in")).text
+    for address in re.findall(r'(?:src|href)="(/(?:static|logo)[^"]+)"', page):
+        async with Browser(app) as stranger:
+            answer = await stranger.get(address)
+            assert answer.headers["cache-control"].startswith("public"), address
+            assert "set-cookie" not in answer.headers, address
 
 
 @pytest.mark.parametrize(

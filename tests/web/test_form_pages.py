@@ -20,7 +20,7 @@ WITHOUT_FORM = {
     "POST /agent/customers/{customer}/contacts/{contact}/sign-out", "POST /agent/setup/agents/{agent}/sign-out",
     "POST /agent/customers/{customer}/contacts/{contact}/second-factor/removal", "POST /agent/setup/agents/{agent}/second-factor/removal",
     "POST /agent/setup/files/{ending}/removal", "POST /agent/time/left/submission", "POST /agent/setup/company/logo/removal",
-    "POST /agent/approvals/decisions/{decision}/withdrawal",
+    "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/tasks/{task}/resumption",
 }  # fmt: skip
 """Sent while somebody types, and from the menu of whoever is signed in. The other forms are shown only where there is
 something to resume, remove, end, submit or bill, which the places of this test lack."""

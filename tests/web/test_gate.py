@@ -218,6 +218,26 @@ async def test_a_form_that_was_cut_off_on_its_way_is_refused(app: Gate, cut: int
         assert (await browser.post("/drafts", content=content, headers={"content-type": kind})).status_code == 204
 
 
+@pytest.mark.parametrize("part", ["name", "value"])
+@pytest.mark.parametrize("multipart", [False, True])
+async def test_a_nul_in_a_field_is_refused(app: Gate, part: str, multipart: bool) -> None:
+    """R54: no text column and no draft can store it."""
+    name, value = ("sub\0ject", "VPN") if part == "name" else ("subject", "V\0PN")
+    async with await Browser.of(app, ADA) as browser:
+        data = {"csrf": await browser.csrf(), "address": "/cases/new"}
+        if multipart:
+            fields = [*data.items(), (name, value)]
+            body = (
+                "".join(f'--x\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields)
+                + "--x--\r\n"
+            )
+            headers = {"content-type": "multipart/form-data; boundary=x"}
+            answer = await browser.post("/drafts", content=body, headers=headers)
+        else:
+            answer = await browser.post("/drafts", data={**data, name: value})
+        assert answer.status_code == 400
+
+
 @pytest.mark.parametrize(
     "fields", [{"text": "\u20ac" * 199_000}, {f"{n}{'x' * 3000}": "1" for n in range(300)}], ids=["text", "names"]
 )
