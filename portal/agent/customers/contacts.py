@@ -1,4 +1,4 @@
-"""Contacts of a customer, with their invitations. Admins only."""
+"""Serve the pages for a customer's contacts and their invitations. Only admins may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -26,20 +26,20 @@ from portal.web.visit import Web
 
 
 class ContactForm(ContactFacts, kw_only=True):
-    """A contact, and the admin's password where the address that they sign in with is about to change (R20)."""
+    """Describe the form of a contact. `password` is the admin's own, which a change of the mail address needs (R20)."""
 
     password: str = ""
 
 
 class Successor(Struct, kw_only=True):
-    """Who has the open cases of a contact who leaves; nobody but the one who left, if empty."""
+    """Describe who takes over the open cases of a contact who leaves. If `contact` is None, nobody does."""
 
     contact: int | None = None
 
 
 @get("/customers/{customer:int}/contacts/new", guards=[admin_only])
 async def new(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """An empty form."""
+    """Show an empty form for a new contact."""
     return await _form(request, reader=reader, customer=customer)
 
 
@@ -64,7 +64,7 @@ async def add(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """A new contact; the answer is the invitation, which is shown this once."""
+    """Add a contact, and answer with the page that shows the invitation link this once."""
     facts = form.into(ContactForm)
     await confirm_person(request, facts.password, at)
     async with transaction(reader):
@@ -76,7 +76,7 @@ async def add(
 async def edit(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[str]:
-    """Their form."""
+    """Show the form that changes a contact."""
     return await _form(request, reader=reader, customer=customer, contact=contact)
 
 
@@ -90,7 +90,7 @@ async def change(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Change them; rights hold from their next request on."""
+    """Change a contact. New rights are in force from the contact's next request on."""
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader, customer=customer)).facts()
     facts = edited(form, ContactForm, before)
@@ -110,7 +110,10 @@ async def invite(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[str]:
-    """A new link; the one before ends. Whoever has it chooses the password, so the admin's own is asked for."""
+    """Invite a contact again. The earlier link ends.
+
+    Whoever has the link chooses the contact's password, so the admin has to have typed their own lately.
+    """
     ask_for_password(request)
     async with transaction(reader):
         return await _invited(request, await Contact.find(contact, reader, customer=customer), at)
@@ -127,7 +130,7 @@ async def _invited(request: Web, contact: Contact, at: datetime) -> Response[str
 async def show_ending(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[str]:
-    """Show what is open with a contact, and ask who has it from then on."""
+    """Show the open cases of a contact who leaves, and ask who takes them over."""
     return await _ending(request, reader=reader, customer=customer, contact=contact)
 
 
@@ -149,7 +152,7 @@ async def end(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """End them, at once and everywhere, and hand their open cases over."""
+    """End a contact's access at once, and hand over the contact's open cases."""
     successor = form.into(Successor).contact
     async with transaction(reader):
         found = await Contact.find(contact, reader, customer=customer)
@@ -161,7 +164,7 @@ async def end(
 async def resume(
     reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
-    """Back again."""
+    """Take back the end of a contact."""
     async with transaction(reader):
         await (await Contact.find(contact, reader, customer=customer)).resume()
     return see_other(f"/agent/customers/{customer}")
@@ -174,7 +177,7 @@ async def sign_out(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Out everywhere; they may sign in again."""
+    """End all sessions of a contact, who may sign in again."""
     async with transaction(reader):
         await sign_out_everywhere(await Contact.find(contact, reader, customer=customer), at)
     return see_other(f"/agent/customers/{customer}/contacts/{contact}")
@@ -188,7 +191,7 @@ async def remove_second_factor(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """For one who lost it."""
+    """Remove the second factors of a contact who has lost them."""
     async with transaction(reader, readonly=True):
         found = await Contact.find(contact, reader, customer=customer)
     await remove_factors(request, reader, found, at)

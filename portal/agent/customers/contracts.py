@@ -1,4 +1,4 @@
-"""Contracts of a customer and the services in them. Admins only."""
+"""Serve the pages for a customer's contracts and their services. Only admins may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from portal.web.visit import Web
 
 @get("/customers/{customer:int}/contracts/new", guards=[admin_only])
 async def new_contract(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """An empty form."""
+    """Show an empty form for a new contract."""
     return await _contract(request, reader=reader, customer=customer)
 
 
@@ -48,7 +48,7 @@ async def add_contract(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """A new contract; it needs a service next."""
+    """Add a contract, and lead to the form of its first service."""
     async with transaction(reader):
         contract = await Contract.create(await Customer.find(customer, reader), form.into(ContractFacts), at)
     return see_other(f"/agent/customers/{customer}/contracts/{contract.id}/services/new")
@@ -58,7 +58,7 @@ async def add_contract(
 async def contract(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
 ) -> Response[str]:
-    """Its form."""
+    """Show the form that changes a contract."""
     return await _contract(request, reader=reader, customer=customer, contract=contract)
 
 
@@ -70,7 +70,7 @@ async def change_contract(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """Change it; what is settled stays as it was settled."""
+    """Change a contract. Time that is settled already stays as it was settled."""
     async with transaction(reader):
         found = await Contract.find(contract, reader, customer=customer, hold=True)
         await found.change(edited(form, ContractFacts, found.facts))
@@ -81,7 +81,7 @@ async def change_contract(
 async def new_service(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
 ) -> Response[str]:
-    """An empty form."""
+    """Show an empty form for a new service."""
     return await _service(request, reader=reader, customer=customer, contract=contract)
 
 
@@ -105,7 +105,7 @@ async def add_service(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """A new service; the customer's first becomes what its cases get."""
+    """Add a service. The first service of a customer becomes the default of the customer's new cases."""
     async with transaction(reader):
         found = await Contract.find(contract, reader, customer=customer)
         await Service.create(found, form.into(ServiceFacts), at)
@@ -120,7 +120,7 @@ async def service(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[str]:
-    """Its form."""
+    """Show the form that changes a service."""
     return await _service(request, reader=reader, customer=customer, contract=contract, service=service)
 
 
@@ -133,7 +133,7 @@ async def change_service(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[Any]:
-    """Change it; entries keep the minutes they were given."""
+    """Change a service. Time entries keep the billable minutes that they have."""
     where = {"customer": customer, "contract": contract}
     async with transaction(reader):
         found = await Service.find(service, reader, **where, hold=True)

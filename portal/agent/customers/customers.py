@@ -1,4 +1,4 @@
-"""Customers: agents see them, admins change them."""
+"""Serve the pages for customers. Every agent may read them, only admins may change them."""
 
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/customers")
 async def list_customers(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """All of them, or those that `?q=` finds."""
+    """Show all customers, or those that the search of `?q=` finds."""
     search = request.query_params.get("q", "")
     async with searching(request, search):
         customers = await Customer.listed(search)
@@ -38,7 +38,7 @@ async def list_customers(request: Web, reader: NamedDependency[AgentReader]) -> 
 
 @get("/customers/new", guards=[admin_only])
 async def new(request: Web) -> Response[str]:
-    """An empty form."""
+    """Show an empty form for a new customer."""
     return await _form(request)
 
 
@@ -56,7 +56,7 @@ async def _form(request: Web, *, customer: int | None = None, **again: Any) -> R
 async def add(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """A new customer; its page then says what comes next."""
+    """Add a customer, and lead to the customer's page, which says what is still missing."""
     async with transaction(reader):
         customer = await Customer.create(form.into(CustomerFacts), at)
     return see_other(f"/agent/customers/{customer.id}")
@@ -64,7 +64,7 @@ async def add(
 
 @get("/customers/{customer:int}")
 async def show(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """What there is of it: contacts, contracts with their services, what a new case gets."""
+    """Show a customer: its contacts, its contracts with their services, and the default services of its new cases."""
     return await _show(request, reader=reader, customer=customer)
 
 
@@ -80,7 +80,7 @@ async def _show(request: Web, *, reader: AgentReader, customer: int, **again: An
 
 @get("/customers/{customer:int}/edit", guards=[admin_only])
 async def edit(request: Web, customer: FromPath[int]) -> Response[str]:
-    """Its form."""
+    """Show the form that changes a customer."""
     return await _form(request, customer=customer)
 
 
@@ -89,7 +89,7 @@ async def edit(request: Web, customer: FromPath[int]) -> Response[str]:
 async def change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
 ) -> Response[Any]:
-    """Change it."""
+    """Change what the portal knows of a customer."""
     async with transaction(reader):
         found = await Customer.find(customer, reader, hold=True)
         await found.change(edited(form, CustomerFacts, found.facts))
@@ -100,7 +100,7 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], customer: FromPath[int]
 ) -> Response[Any]:
-    """Its contacts are out at once."""
+    """End a customer, whose contacts are signed out at once."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).end(at)
     return see_other(f"/agent/customers/{customer}")
@@ -108,7 +108,7 @@ async def end(
 
 @post("/customers/{customer:int}/resumption", guards=[admin_only])
 async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[Any]:
-    """Take the end back."""
+    """Take back the end of a customer."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).resume()
     return see_other(f"/agent/customers/{customer}")
@@ -119,7 +119,7 @@ async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) 
 async def choose_default(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
 ) -> Response[Any]:
-    """Which service a new case gets, for one type or for all others."""
+    """Choose the default service of the customer's new cases, for one case type or for all others."""
     case_type, shown = form.into(DefaultChoice).case_type_id, seen_in(form, DefaultsShown)
     async with transaction(reader):
         found = await Customer.find(customer, reader, hold=True)

@@ -1,4 +1,4 @@
-"""Set-up: departments, and agents with their invitations. Admins only."""
+"""Serve the set-up pages for departments, and for agents with their invitations. Only admins may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ from portal.web.visit import Web
 
 @get("/setup/departments", guards=[admin_only])
 async def departments(request: Web) -> Response[str]:
-    """The tree, and a form for one more."""
+    """Show the departments as a tree, and a form that adds one."""
     return await _departments(request)
 
 
@@ -42,7 +42,7 @@ async def _departments(request: Web, **again: Any) -> Response[str]:
 @post("/setup/departments", guards=[admin_only])
 @on_refusal(_departments)
 async def add_department(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """One more."""
+    """Add a department."""
     async with transaction(reader):
         await Department.create(form.into(DepartmentFacts))
     return see_other("/agent/setup/departments")
@@ -50,7 +50,7 @@ async def add_department(reader: NamedDependency[AgentReader], form: NamedDepend
 
 @get("/setup/departments/{department:int}", guards=[admin_only])
 async def department(request: Web, department: FromPath[int]) -> Response[str]:
-    """Its form."""
+    """Show the form that changes a department."""
     return await _department(request, department=department)
 
 
@@ -68,7 +68,7 @@ async def _department(request: Web, *, department: int, **again: Any) -> Respons
 async def change_department(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], department: FromPath[int]
 ) -> Response[Any]:
-    """Rename or move it."""
+    """Rename a department, or move it below another one."""
     async with transaction(reader):
         found = await Department.find(department, hold=True)
         await found.change(edited(form, DepartmentFacts, found.facts))
@@ -83,7 +83,7 @@ class AgentForm(AgentFacts, kw_only=True):
 
 @get("/setup/agents", guards=[admin_only])
 async def agents(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Everybody, and who has nobody to approve their time."""
+    """Show all agents, and those whose time nobody may approve."""
     return await agent_page(
         request, reader, "agent/setup/agents.html", agents=await Agent.listed(), unapproved=await without_approver()
     )
@@ -91,7 +91,7 @@ async def agents(request: Web, reader: NamedDependency[AgentReader]) -> Response
 
 @get("/setup/agents/new", guards=[admin_only])
 async def new_agent(request: Web) -> Response[str]:
-    """An empty form."""
+    """Show an empty form for a new agent."""
     return await _agent(request)
 
 
@@ -125,7 +125,7 @@ def _ticked(
 async def add_agent(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """A new agent; the answer is the invitation, which is shown this once."""
+    """Add an agent, and answer with the page that shows the invitation link this once."""
     facts = form.into(AgentForm)
     await confirm_person(request, facts.password, at)
     async with transaction(reader):
@@ -134,7 +134,7 @@ async def add_agent(
 
 @get("/setup/agents/{agent:int}", guards=[admin_only])
 async def agent(request: Web, agent: FromPath[int]) -> Response[str]:
-    """Their form."""
+    """Show the form that changes an agent."""
     return await _agent(request, agent=agent)
 
 
@@ -147,7 +147,7 @@ async def change_agent(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Change them; a grade holds from their next request on."""
+    """Change an agent. A new grade is in force from the agent's next request on."""
     async with transaction(reader, readonly=True):
         before = await (await Agent.find(agent)).facts()
     facts = edited(form, AgentForm, before)
@@ -163,7 +163,10 @@ async def change_agent(
 async def invite_agent(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[str]:
-    """A new link; the one before ends. Whoever has it chooses the password, so the admin's own is asked for."""
+    """Invite an agent again. The earlier link ends.
+
+    Whoever has the link chooses the agent's password, so the admin has to have typed their own lately.
+    """
     ask_for_password(request)
     async with transaction(reader):
         return await _invited(request, await Agent.find(agent), at)
@@ -176,7 +179,11 @@ async def _invited(request: Web, agent: Agent, at: datetime) -> Response[str]:
 
 
 class Handover(Struct, kw_only=True):
-    """Who has what an agent leaves: open cases go to `agent`, or to nobody; designations to `approver`; `submits` what is not submitted."""
+    """Describe who takes over from an agent who leaves.
+
+    The agent's open cases go to `agent`, or to nobody if it is None. The designations go to `approver`. With
+    `submits`, the agent's open time is submitted.
+    """
 
     agent: int | None = None
     approver: int | None = None
@@ -185,7 +192,7 @@ class Handover(Struct, kw_only=True):
 
 @get("/setup/agents/{agent:int}/ending", guards=[admin_only])
 async def show_ending(request: Web, agent: FromPath[int]) -> Response[str]:
-    """Show what waits for an agent, and ask who has it from then on."""
+    """Show what an agent who leaves has open, and ask who takes it over."""
     return await _ending(request, agent=agent)
 
 
@@ -206,7 +213,7 @@ async def end(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """End them, at once and everywhere, and hand over what waits for them."""
+    """End an agent's access at once, and hand over what the agent has open."""
     to = form.into(Handover)
     async with transaction(reader):
         await end_agent(
@@ -217,7 +224,7 @@ async def end(
 
 @post("/setup/agents/{agent:int}/resumption", guards=[admin_only])
 async def resume_agent(reader: NamedDependency[AgentReader], agent: FromPath[int]) -> Response[Any]:
-    """Back again."""
+    """Take back the end of an agent."""
     async with transaction(reader):
         await (await Agent.find(agent)).resume()
     return see_other("/agent/setup/agents")
@@ -227,7 +234,7 @@ async def resume_agent(reader: NamedDependency[AgentReader], agent: FromPath[int
 async def sign_out_agent(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """Out everywhere; they may sign in again."""
+    """End all sessions of an agent, who may sign in again."""
     async with transaction(reader):
         await sign_out_everywhere(await Agent.find(agent), at)
     return see_other(f"/agent/setup/agents/{agent}")
@@ -237,7 +244,7 @@ async def sign_out_agent(
 async def remove_agents_factors(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """For one who lost it."""
+    """Remove the second factors of an agent who has lost them."""
     async with transaction(reader, readonly=True):
         found = await Agent.find(agent)
     await remove_factors(request, reader, found, at)

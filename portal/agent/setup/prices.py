@@ -1,4 +1,4 @@
-"""Set-up: billing roles, rates and case types. Admins only."""
+"""Serve the set-up pages for billing roles, rates and case types. Only admins may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ from portal.web.visit import Web
 
 @get("/setup/roles", guards=[admin_only])
 async def roles(request: Web) -> Response[str]:
-    """The roles, and a form for one more with its rate."""
+    """Show all billing roles with their rates, and a form that adds a role."""
     return await _roles(request)
 
 
@@ -43,7 +43,7 @@ async def _roles(request: Web, **again: Any) -> Response[str]:
 async def add_role(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """One more."""
+    """Add a billing role with its rate."""
     async with transaction(reader):
         await create_role(form.into(RoleFacts), at)
     return see_other("/agent/setup/roles")
@@ -51,7 +51,7 @@ async def add_role(
 
 @get("/setup/roles/{role:int}", guards=[admin_only])
 async def role(request: Web, role: FromPath[int]) -> Response[str]:
-    """Its form."""
+    """Show the form that renames a billing role."""
     return await _role(request, role=role)
 
 
@@ -65,7 +65,7 @@ async def _role(request: Web, *, role: int, **again: Any) -> Response[str]:
 async def rename_role(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], role: FromPath[int]
 ) -> Response[Any]:
-    """Another name."""
+    """Rename a billing role."""
     async with transaction(reader):
         found = await Role.find(role, hold=True)
         await found.rename(edited(form, RoleName, found.facts).name)
@@ -74,7 +74,7 @@ async def rename_role(
 
 @get("/setup/rates", guards=[admin_only])
 async def rates(request: Web) -> Response[str]:
-    """All rates, and a form for one more."""
+    """Show all rates, and a form that adds one."""
     return await _rates(request)
 
 
@@ -93,7 +93,7 @@ async def _rates(request: Web, **again: Any) -> Response[str]:
 async def add_rate(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """One more."""
+    """Add a rate."""
     async with transaction(reader):
         await Rate.create(form.into(RateFacts), at)
     return see_other("/agent/setup/rates")
@@ -101,7 +101,7 @@ async def add_rate(
 
 @post("/setup/rates/{rate:int}/withdrawal", guards=[admin_only])
 async def withdraw_rate(reader: NamedDependency[AgentReader], rate: FromPath[int]) -> Response[Any]:
-    """Take one off the list, unless time was approved at it."""
+    """Withdraw a rate. Time that is approved at the rate forbids it."""
     async with transaction(reader):
         await (await Rate.find(rate)).withdraw()
     return see_other("/agent/setup/rates")
@@ -109,7 +109,7 @@ async def withdraw_rate(reader: NamedDependency[AgentReader], rate: FromPath[int
 
 @get("/setup/case-types", guards=[admin_only])
 async def case_types(request: Web) -> Response[str]:
-    """All of them, and a form for one more."""
+    """Show all case types, and a form that adds one."""
     return await _case_types(request)
 
 
@@ -120,7 +120,7 @@ async def _case_types(request: Web, **again: Any) -> Response[str]:
 @post("/setup/case-types", guards=[admin_only])
 @on_refusal(_case_types)
 async def add_case_type(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """One more."""
+    """Add a case type."""
     async with transaction(reader):
         await CaseType.create(form.into(CaseTypeFacts))
     return see_other("/agent/setup/case-types")
@@ -128,7 +128,7 @@ async def add_case_type(reader: NamedDependency[AgentReader], form: NamedDepende
 
 @get("/setup/case-types/{case_type:int}", guards=[admin_only])
 async def case_type(request: Web, case_type: FromPath[int]) -> Response[str]:
-    """Its form."""
+    """Show the form that changes a case type."""
     return await _case_type(request, case_type=case_type)
 
 
@@ -142,7 +142,7 @@ async def _case_type(request: Web, *, case_type: int, **again: Any) -> Response[
 async def change_case_type(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], case_type: FromPath[int]
 ) -> Response[Any]:
-    """Another name, or billable otherwise from now on."""
+    """Change a case type's name, and whether time that is logged from now on is billable."""
     async with transaction(reader):
         found = await CaseType.find(case_type, hold=True)
         await found.change(edited(form, CaseTypeFacts, found.facts))
@@ -153,7 +153,7 @@ async def change_case_type(
 async def end_case_type(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], case_type: FromPath[int]
 ) -> Response[Any]:
-    """Offer it no more."""
+    """End a case type, so that forms do not offer it any more."""
     async with transaction(reader):
         await (await CaseType.find(case_type)).end(at)
     return see_other("/agent/setup/case-types")
@@ -161,7 +161,7 @@ async def end_case_type(
 
 @post("/setup/case-types/{case_type:int}/resumption", guards=[admin_only])
 async def resume_case_type(reader: NamedDependency[AgentReader], case_type: FromPath[int]) -> Response[Any]:
-    """Offer it again."""
+    """Take back the end of a case type, so that forms offer it again."""
     async with transaction(reader):
         await (await CaseType.find(case_type)).resume()
     return see_other("/agent/setup/case-types")
