@@ -16,7 +16,7 @@ from portal.database import schema, transaction
 from portal.errors import Unavailable
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
-from portal.web import account, door, files, forms, health, live, metrics
+from portal.web import account, door, files, health, live, metrics, receiving
 from portal.web.drafts import routes as draft_routes
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None) -> Gate:
             agent.router,
         ],
         dependencies=dependencies,
-        before_request=forms.read,
+        before_request=receiving.read,
         exception_handlers=HANDLERS,
         lifespan=[lifespan],
         state=State({"listener": listener, "frame": _frame}),

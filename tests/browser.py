@@ -1,4 +1,4 @@
-"""A browser without JavaScript for tests of the HTTP surface: it keeps cookies and sends the page's CSRF token."""
+"""Provide a browser without JavaScript for HTTP tests: it keeps cookies and sends the page's CSRF token."""
 
 import re
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ HOST = "127.0.0.1:8000"
 
 
 class Browser(httpx.AsyncClient):
-    """`await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` is nobody."""
+    """Send requests as a browser does; `await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` is not."""
 
     def __init__(self, app: Gate, **options: Any) -> None:
         self.app = app
@@ -25,7 +25,7 @@ class Browser(httpx.AsyncClient):
 
     @classmethod
     async def of(cls, app: Gate, reader: Reader, *, at: datetime | None = None) -> "Browser":
-        """Signed in without the sign-in form; `at` is when the session began."""
+        """Return a browser with a session of `reader`, without the sign-in form; `at` is when the session began."""
         async with transaction(None):
             token = await sessions.begin(
                 reader.credential_id, address="127.0.0.1", browser="test", at=at or datetime.now(UTC)
@@ -33,7 +33,7 @@ class Browser(httpx.AsyncClient):
         return cls(app, cookies={"sid": token})
 
     async def csrf(self) -> str:
-        """A token of a page that everybody has."""
+        """Return the CSRF token of a page that everybody may open."""
         answer = await self.get("/no-such-page" if "sid" in self.cookies else "/sign-in")
         found = re.search(
             r"X-CSRF-Token&#34;: &#34;([^&]+)&#34;|X-CSRF-Token\": \"([^\"]+)\"|name=\"csrf\" value=\"([^\"]+)\"",

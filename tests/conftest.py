@@ -1,4 +1,4 @@
-"""The ground that tests stand on: a real PostgreSQL, and a database with nothing but the cast in it for each test that asks."""
+"""Provide what tests run on: a real PostgreSQL server, and for each test a database that holds only the cast."""
 
 import asyncio
 import itertools
@@ -17,21 +17,21 @@ from portal.database import schema
 from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
-from tests.world import KINDS_OF_GENERAL_TIME, cast_rows
+from tests.world import KINDS_OF_GENERAL_TIME, NOW, cast_rows
 
 logs.set_up("warning")
 _numbers = itertools.count(1)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Note that the tests of the infrastructure passed on the files of today (`./dev test`)."""
+    """Record that the infrastructure tests passed on the present files, so that `./dev test` may skip them."""
     stamp, _, digest = os.environ.get("PORTAL_INFRASTRUCTURE_STAMP", "").partition("=")
     if stamp and exitstatus == 0 and not hasattr(session.config, "workerinput"):
         Path(stamp).write_text(digest)
 
 
 def _of(dsn: str, name: str) -> str:
-    """The same server's database `name`."""
+    """Return the URL of the database `name` on the same server."""
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
 
 
@@ -44,7 +44,7 @@ async def _run(dsn: str, sql: str) -> None:
 
 
 async def _drop(server: str, name: str) -> None:
-    """Drop a database with whoever is connected to it. The server's own cleaners, which only its superuser may end, are waited for."""
+    """Drop a database and end its connections; wait for autovacuum workers, which only a superuser may end."""
     for last in (False,) * 40 + (True,):
         try:
             return await _run(server, f"drop database if exists {name} with (force)")
@@ -56,14 +56,14 @@ async def _drop(server: str, name: str) -> None:
 
 
 async def _migrated(dsn: str) -> None:
-    """Migrate, and let the owner become the app's role, as the tests do; a superuser may anyway."""
+    """Migrate the database, and let its owner switch to the app's role as the tests do (a superuser may anyway)."""
     await schema.migrate(dsn)
     await _run(dsn, "grant portal_app to current_user")
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Owner's URL of a PostgreSQL server: PORTAL_TEST_DATABASE_URL, else an embedded one of this process."""
+    """Yield the owner's URL of a server: PORTAL_TEST_DATABASE_URL, or else an embedded server of this process."""
     given = os.environ.get("PORTAL_TEST_DATABASE_URL")
     if given:
         yield given
@@ -82,7 +82,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def workbench(server: str) -> Iterator[str]:
-    """Owner's URL of the migrated database that the tests of this process use one after the other."""
+    """Yield the owner's URL of the migrated database that all tests of this process use in turn."""
     name = f"portal_{os.getpid()}"
     asyncio.run(_run(server, f"create database {name}"))
     asyncio.run(_migrated(_of(server, name)))
@@ -92,7 +92,7 @@ def workbench(server: str) -> Iterator[str]:
 
 @pytest.fixture
 async def dsn(workbench: str) -> AsyncIterator[str]:
-    """Owner's URL of a database with the cast in it and nothing else, with the pool open on it as the app's role."""
+    """Yield the owner's URL of a database that holds only the cast; the pool is connected to it as the app's role."""
     await tidy(workbench)
     await database.start(workbench, role="portal_app", size=4)
     yield workbench
@@ -100,10 +100,10 @@ async def dsn(workbench: str) -> AsyncIterator[str]:
 
 
 async def tidy(dsn: str) -> None:
-    """Empty every table, start every sequence anew, write the cast. Twenty times as fast as another copy of the database.
+    """Empty every table, restart every sequence and write the cast: 20 times as fast as another copy of the database.
 
-    The triggers that guard issued invoices and logs are at rest meanwhile: a superuser can have them so, and deletes, which is three times as
-    fast; who only owns the tables cuts them off at once, which fires none of them.
+    The triggers that protect issued invoices and logs must not fire. A superuser turns them off for the session and
+    uses DELETE, which is three times as fast. A mere owner of the tables uses TRUNCATE, which fires no row triggers.
     """
     connection = await asyncpg.connect(dsn)
     try:
@@ -134,7 +134,7 @@ async def tidy(dsn: str) -> None:
 
 @pytest.fixture
 async def empty_dsn(server: str) -> AsyncIterator[str]:
-    """Owner's URL of a migrated database in which there is nobody and nothing, with the pool open on it as the app's role."""
+    """Yield the owner's URL of a migrated, empty database; the pool is connected to it as the app's role."""
     name = f"portal_empty_{os.getpid()}_{next(_numbers)}"
     await _run(server, f"create database {name}")
     await _migrated(_of(server, name))
@@ -146,7 +146,7 @@ async def empty_dsn(server: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """An empty folder for stored files."""
+    """Return an empty folder for stored files."""
     folder = tmp_path / "files"
     folder.mkdir(mode=0o700)
     return folder
@@ -154,7 +154,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(dsn: str, tmp_path: Path) -> Settings:
-    """Settings of an app on the test's database and files."""
+    """Return the settings of an app on the test's database and files."""
     return Settings.from_environment(
         {
             "PORTAL_ENVIRONMENT": "test",
@@ -169,7 +169,7 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> Litestar:
-    """The hundred routes, put together once a process: they know nothing of settings, the gate before them does."""
+    """Return the Litestar app, built once per process: its routes depend on no settings; the gate before them does."""
     data = str(tmp_path_factory.mktemp("routes"))
     inner: Litestar = create_app(Settings.from_environment({"PORTAL_ENVIRONMENT": "test", "PORTAL_DATA": data})).inner
     return inner
@@ -177,5 +177,11 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> Litestar:
 
 @pytest.fixture
 def app(settings: Settings, routes: Litestar) -> Gate:
-    """The ASGI app; the pool is open already, so its lifespan does not run."""
+    """Return the ASGI app. The pool is open already, so the app's lifespan does not run."""
     return Gate(routes, settings, open_storage(settings.storage_url))
+
+
+@pytest.fixture
+def clock(app: Gate) -> None:
+    """Set the clock of the app to `NOW`."""
+    app.clock = lambda: NOW

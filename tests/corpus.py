@@ -1,10 +1,10 @@
-"""Texts from every corner of Unicode, each short enough for a line of text and for the name of a file."""
+"""Provide texts from every part of Unicode, each short enough for a line of text and for a file name."""
 
 import sys
 import unicodedata
 
 MARK = "zq"
-"""Every text begins with it, so that a test finds again where the text went."""
+"""Every text begins with this mark, so that a test can find where the text went."""
 
 
 def _of(*categories: str) -> str:
@@ -12,7 +12,7 @@ def _of(*categories: str) -> str:
 
 
 def _planes() -> str:
-    """The first and the last assigned character of each plane."""
+    """Return the first and the last assigned character of each Unicode plane."""
     found = []
     for plane in range(17):
         codes = [

@@ -1,4 +1,4 @@
-"""A fault that nobody expects, in the real database: a row that cannot be written."""
+"""Cause an error that no code expects in the real database: a row that cannot be written."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -8,7 +8,10 @@ import asyncpg
 
 @contextlib.asynccontextmanager
 async def refusing(dsn: str, table: str, when: str) -> AsyncIterator[None]:
-    """Let the database refuse to write the rows of `table` for which `when` (SQL over `new`) holds, with an error that no code knows."""
+    """Make the database refuse to write the rows of `table` for which `when` (SQL over `new`) holds.
+
+    The error has a code that no code of the portal handles.
+    """
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(

@@ -1,4 +1,4 @@
-"""Forms of a page as a browser without scripts would send them."""
+"""Read the forms of a page and send them as a browser without JavaScript would."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -11,7 +11,7 @@ from tests.browser import Browser
 
 @dataclass
 class PageForm:
-    """A form, what it would send as it stands, what its boxes and lists offer, and where its buttons send it."""
+    """Describe a form: the values that it would send as it stands, the choices it offers, and its targets."""
 
     method: str
     action: str
@@ -20,7 +20,7 @@ class PageForm:
     targets: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
-    """Names of the fields into which somebody types."""
+    """The names of the fields into which somebody types text."""
 
 
 class _Reader(HTMLParser):
@@ -83,21 +83,21 @@ class _Reader(HTMLParser):
 
 
 def forms_of(html: str) -> list[PageForm]:
-    """All forms of a page that are posted."""
+    """Return all forms of a page that are sent by POST."""
     reader = _Reader()
     reader.feed(html)
     return [form for form in reader.forms if form.method == "post"]
 
 
 def form_of(html: str, action: str) -> PageForm:
-    """The form that can be sent to this address, whatever query it adds."""
+    """Return the form that can be sent to the path `action`, whatever query string it adds."""
     return next(form for form in forms_of(html) if action in {target.partition("?")[0] for target in form.targets})
 
 
 async def send(
     browser: Browser, page: httpx.Response, action: str, *, files: Any = None, **typed: Any
 ) -> httpx.Response:
-    """Send the page's form to `action` with what was typed into it; it must have these fields."""
+    """Send the page's form to `action` with the `typed` values, whose fields it must have."""
     form = form_of(page.text, action)
     assert set(typed) <= form.names, (set(typed) - form.names, action)
     to = form.action if form.action.startswith(f"{action}?draft=") else action

@@ -1,4 +1,4 @@
-"""Every page, found in the matrix of permissions: who is to open it, and the addresses that show more than the bare one."""
+"""List every page from the permission matrix: who may open it, and the URLs that show more than the bare one."""
 
 from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
 
@@ -9,9 +9,9 @@ NO_PAGES = (
     "GET /agent/cases/{number}/time/preview",
     *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf")))),
 )  # fmt: skip
-"""Reads that answer a file, a stream or a fragment."""
+"""GET routes that answer a file, a stream or a fragment."""
 STEPS = ("GET /sign-in/second-factor", "GET /account/confirmation")
-"""Pages between others; tests/e2e/test_account.py looks at them."""
+"""Pages that appear only in the middle of a flow; tests/e2e/test_account.py checks them."""
 MORE = {
     "Ada": ["/cases?show=all", "/no-such-page"],
     "Noor": [
@@ -23,11 +23,11 @@ MORE = {
         "/no-such-page",
     ],
 }
-"""Pages that an address without a question does not show."""
+"""Pages that appear only with a query string."""
 
 
 def pages_of(actor: str) -> list[str]:
-    """The routes of all pages that this actor may open."""
+    """Return the routes of all pages that this actor may open."""
     names = [name for name in MATRIX if name.startswith("GET ") and name not in NO_PAGES]
     return [
         name.removeprefix("GET ")

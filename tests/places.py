@@ -1,4 +1,4 @@
-"""One of everything, made by the product's own verbs on the cast's database, and the address of every route on it."""
+"""Create one of everything with the product's own verbs, and build the URL of every route on it."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -27,14 +27,18 @@ from tests.desk.files import upload
 from tests.world import ACME, ADA, ALAN, CONSULTANT, HELPDESK, INCIDENT, INES, MAX, NOW, SUPPORT
 
 SECRET = "internal-marker"
-"""Stands in everything that no contact may ever read."""
+"""Text that stands in everything that no contact may ever read."""
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
 
 
 @dataclass(frozen=True)
 class Places:
-    """What there is. `values` maps the beginning of a route to its parameters: one name means different things on different routes."""
+    """Hold the ids of what was created.
+
+    `values` maps the beginning of a route to its parameters, because one parameter name means different things on
+    different routes.
+    """
 
     values: dict[str, dict[str, Any]]
     case: Case
@@ -42,18 +46,18 @@ class Places:
     entries: dict[str, TimeEntry]
 
     def address(self, route: str) -> str:
-        """The address of a route such as `/cases/{number}`; of the beginnings that fit, the longest counts."""
+        """Return the URL of a route such as `/cases/{number}`, with the values of its longest matching beginning."""
         if "{" not in route:
             return route
         return route.format(**self.values[self.beginning(route)])
 
     def beginning(self, route: str) -> str:
-        """The key of `values` for a route."""
+        """Return the key of `values` that applies to a route."""
         return max((one for one in self.values if route.startswith(one)), key=len)
 
 
 async def furnished(storage: Storage, at: datetime = NOW) -> Places:
-    """Make it all. `at`: now, by the clock of the portal that will show it."""
+    """Create one of everything. `at` is the present by the clock of the portal that will show it."""
     case, files = await _dialogue(storage, at)
     async with transaction(ALAN):
         alans = await Case.open(by=ALAN, subject="Second monitor", text="For the desk.", case_type_id=INCIDENT, at=at)
@@ -93,7 +97,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
 
 
 async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any]]:
-    """A case of Ada's with a file on each message; the ids of the files of the agent's reply and of the note."""
+    """Create a case of Ada's with a file on each message; return it with the ids of the files of reply and note."""
     opening = [await upload(storage, ADA, "screen.png", PNG, at=at), await upload(storage, ADA, "client.log", at=at)]
     async with transaction(ADA):
         case = await Case.open(
@@ -115,7 +119,7 @@ async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any
 
 
 async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
-    """An entry in each state, by what became of it."""
+    """Create a time entry in each state; return them by the name of their state."""
     last_month = (at.date().replace(day=1) - timedelta(days=1)).replace(day=6)
     made = {}
     async with transaction(INES):
@@ -136,7 +140,7 @@ async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
 
 
 async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.Invoice, Any, Any]:
-    """An issued invoice, a statement of covered time alone, and a run with two drafts."""
+    """Create and return an issued invoice, a statement of included time only, and a run with two drafts."""
     until, runs = at.date().replace(day=1), []
     for names in (["issued"], ["covered"], ["on another draft"], ["on a draft", "also on the draft"]):
         outcome = await billing.approve([_choice(entries[name]) for name in names], by=MAX, at=at)
@@ -153,7 +157,7 @@ def _choice(entry: TimeEntry) -> billing.Choice:
 
 
 async def failed_job() -> int:
-    """A job that failed, as the worker leaves it; its id."""
+    """Create a job that failed, as the worker leaves it, and return its id."""
     await jobs.enqueue("mail_password_changed", credential=0, at="2026-11-20T08:00:00+00:00")
     tx = current()
     job: int = await tx.fetchval("update pgqueuer set status = 'failed' returning id")
@@ -166,7 +170,7 @@ async def failed_job() -> int:
 
 
 async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
-    """A customer, an agent and their like that nobody else needs, so that ending them takes nothing from the cast."""
+    """Create a customer, an agent and the like to be ended without affecting the cast."""
     day, zone = date(2026, 1, 1).isoformat(), "Europe/Berlin"
     customer = await Customer.create(
         CustomerFacts(name="Initech", street="Weg 1", postcode="24103", city="Kiel", country="DE"), at

@@ -1,4 +1,4 @@
-"""The house rules that a machine can check: who imports whom, where queries stand, what is forbidden everywhere."""
+"""Test the rules of the code base that a machine can check: imports, the place of queries, forbidden constructs."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ def name_of(path: Path) -> str:
 
 
 def calls(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
-    """Every call in a module: line, dotted name of what is called, the call."""
+    """Yield every call in a module as its line, the dotted name of the callee and the call itself."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             yield node.lineno, ast.unparse(node.func), node
@@ -33,7 +33,7 @@ def calls(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
 
 @pytest.mark.slow
 def test_every_part_imports_downward_only() -> None:
-    """Design: who may import whom; the contract is exhaustive, so a module that is in no layer fails."""
+    """Modules import only from lower layers. The contract is exhaustive, so a module that is in no layer fails."""
     result = subprocess.run(
         [Path(sys.executable).parent / "lint-imports", "--no-cache"],
         cwd=ROOT,
@@ -46,7 +46,7 @@ def test_every_part_imports_downward_only() -> None:
 
 @pytest.mark.parametrize("path", AREAS, ids=name_of)
 def test_the_areas_query_no_table_themselves(path: Path) -> None:
-    """R23, design manner 4: every look-up starts from the reader, in the noun's module."""
+    """R23, manner 4: the areas send no queries; every look-up starts from the reader, in the noun's module."""
     queries = (
         r"(^|\.)(select|objects|raw|fetch|fetchrow|fetchval|execute|executemany|insert|update|delete|exists|count)$"
     )
@@ -59,7 +59,7 @@ def test_the_areas_query_no_table_themselves(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOMAIN, ids=name_of)
 def test_the_domain_does_not_look_at_the_clock(path: Path) -> None:
-    """Design manner 1: time comes in as an argument."""
+    """Design manner 1: the rooms never read the clock; the time is passed in as an argument."""
     clock = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetime.today"}
     assert [f"{line}: {name}" for line, name, _ in calls(path) if name in clock] == []
     sql_clock = re.compile(r"\b(now\(\)|current_timestamp|current_date|clock_timestamp)", re.I)
@@ -70,7 +70,7 @@ def test_the_domain_does_not_look_at_the_clock(path: Path) -> None:
     "path", [p for p in MODULES if "billing" in p.parts or p.name in ("money.py", "durations.py")], ids=name_of
 )
 def test_money_and_minutes_never_pass_through_floats(path: Path) -> None:
-    """D1."""
+    """D1: the modules of billing, money and durations use no floats, so amounts and minutes stay exact."""
     tree = ast.parse(path.read_text())
     floats = [
         node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, float)
@@ -80,12 +80,12 @@ def test_money_and_minutes_never_pass_through_floats(path: Path) -> None:
 
 
 SAFE_PARTS = r"_?[A-Z][A-Z_]*(\[\w+(\.\w+)*\])?|(cls|\w+)\.visible\w*\(reader, '\w+'\)|_as\(reader\)|name|'READ.*"
-"""Upper-case constants, rows of one by a reader's role, `visible_to`, and the savepoints and roles of `database.py`."""
+"""Matches upper-case constants, a reader's row conditions, `visible_to`, and names of savepoints and roles."""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_sql_is_put_together_from_values(path: Path) -> None:
-    """R48: what is interpolated into SQL stands in the same module as an upper-case constant or is an allow-listed fragment."""
+    """R48: whatever is interpolated into SQL is an upper-case constant of the module or an allow-listed fragment."""
     methods = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "raw")
     for line, name, call in calls(path):
         if name.split(".")[-1] in methods and call.args and isinstance(call.args[0], ast.JoinedStr):
@@ -99,7 +99,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictCo
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_loop_of_transactions_is_a_batch(path: Path) -> None:
-    """Design manner 21: only `batches` opens transactions in a loop, so one member never stops or hides the others."""
+    """Design manner 21: only `batches` opens transactions in a loop, so no member stops or hides the others."""
     loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, LOOPS)]
     opened = {
         inner.lineno
@@ -111,7 +111,7 @@ def test_a_loop_of_transactions_is_a_batch(path: Path) -> None:
 
 
 def test_only_render_marks_text_as_safe() -> None:
-    """R45."""
+    """R45: only the module `render` marks text as safe HTML."""
     for path in MODULES:
         if path.is_relative_to(PORTAL / "render"):
             continue
@@ -121,7 +121,7 @@ def test_only_render_marks_text_as_safe() -> None:
 
 
 def test_cookies_are_written_in_one_module() -> None:
-    """R19."""
+    """R19: only one module writes cookies."""
     for path in MODULES:
         if path.name != "cookies.py":
             assert "set_cookie" not in path.read_text().replace("new_cookies", ""), name_of(path)
@@ -130,20 +130,20 @@ def test_cookies_are_written_in_one_module() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_module_is_a_dumping_ground(path: Path) -> None:
-    """Design: about 300 lines a module, no module named after no idea."""
+    """Design: no module exceeds about 300 lines, and each is named after one idea."""
     assert len(path.read_text().splitlines()) <= 350
     assert path.stem not in ("utils", "helpers", "common", "base", "constants", "types", "misc")
 
 
 def test_no_folder_is_a_dumping_ground() -> None:
-    """Design: about 12 files a folder; `web` is the one room whose ideas are that many, and small values that know nobody lie above the rooms."""
+    """Design: a folder holds about 12 files, except for `web` and for the small modules above the rooms."""
     for folder in {path.parent for path in MODULES}:
         limit = {"web": 24, "billing": 24, "portal": 30}.get(folder.name, 14)
         assert len(list(folder.glob("*.py"))) <= limit, name_of(folder)
 
 
 def test_no_committed_file_names_a_registry() -> None:
-    """Stack: nothing committed says where packages come from."""
+    """Stack: no committed file names the host of a package registry."""
     hosts = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com"]
     files = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True

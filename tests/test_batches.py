@@ -1,4 +1,4 @@
-"""Batches are all-or-report, whatever happens inside (design.md, manner 21)."""
+"""Test that a batch handles every member or reports it, whatever happens inside (design.md, manner 21)."""
 
 import re
 
@@ -16,17 +16,13 @@ from tests.browser import Browser
 from tests.faulty import refusing
 from tests.world import ACME, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOW
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 FAILED = Failed.default
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
-
-
 async def drafts_of_two() -> tuple[int, int]:
-    """Return the ids of a draft of Acme's and one of Globex'."""
+    """Return the ids of one draft of Acme's and one of Globex'."""
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
@@ -37,7 +33,7 @@ async def drafts_of_two() -> tuple[int, int]:
 
 
 async def test_a_member_that_fails_is_undone_and_reported_and_the_others_stay(dsn: str) -> None:
-    """Both a refusal and an error that nobody expected; each within its own savepoint."""
+    """A member that fails by a refusal or by an unexpected error is rolled back to its own savepoint and reported."""
 
     async def step(number: int) -> int:
         await tx.execute("update customer set street = street || $1 where id = $2", str(number), ACME)
@@ -59,7 +55,7 @@ async def test_a_member_that_fails_is_undone_and_reported_and_the_others_stay(ds
 
 
 async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issued(app: Gate, dsn: str) -> None:
-    """It is named with a sentence, the series has no gap, and the log has the trace."""
+    """The failing draft is reported with a sentence, the number series has no gap, and the log holds the trace."""
     first, second = await drafts_of_two()
     async with await Browser.of(app, MAX, at=NOW) as browser:
         async with refusing(dsn, "document", f"new.invoice_id = {first}"):
@@ -91,7 +87,7 @@ async def test_of_several_cases_one_that_breaks_keeps_no_other_from_being_taken(
 
 
 async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_approved(dsn: str) -> None:
-    """D35. Where the time of a customer cannot be allocated, none of that customer's is approved, and the others' is."""
+    """D35: where a customer's time cannot be allocated, none of it is approved, but that of all others is."""
     async with transaction(MAX):
         first, second, other = await log(60), await log(30), await log(15, service=GLOBEX_HELPDESK)
     choices = [first.choice, second.choice, other.choice]
@@ -110,7 +106,7 @@ async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_appr
 
 
 async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed(app: Gate, dsn: str) -> None:
-    """The run keeps what it could not bill with the sentence, and the next one bills it."""
+    """The run stores what it could not bill with a sentence that says why, and the next run bills it."""
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)

@@ -1,7 +1,7 @@
-"""What one place accepts, all later ones take: one corpus through every field into which somebody types, and every place that shows it.
+"""Test that a text accepted in one place is accepted in all later ones, by one corpus typed into every field.
 
-Nothing here lists forms: every form of every page is found and filled. The database says which of its columns the text reached; a
-column that holds text and is neither reached nor exempted below fails.
+No form is listed here: every form of every page is found and filled. The database says which of its columns the text
+reached; a column that holds text and is neither reached nor exempted below fails the test.
 """
 
 import csv
@@ -33,21 +33,21 @@ from tests.places import Places, furnished
 from tests.test_permissions import browser_of
 from tests.world import ACME, HELPDESK, INES, MAX, NOW
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("clock")]
 
 ACTORS = ("Noor", "Max", "Ines", "Ada")
 CAST = (
     "/agent/setup/agents/1", "/agent/setup/roles/1", "/agent/setup/departments/1", "/agent/setup/general-kinds/1", "/agent/customers/1/edit",
     "/agent/customers/1/contacts/1", "/agent/customers/1/contracts/1", "/agent/customers/1/contracts/1/services/1",
 )  # fmt: skip
-"""Forms of the persons and things that write and are billed below, so that their names are copied to where names are copied."""
+"""Forms of the people and things that documents name, so that the copies of their names are tested too."""
 
 STRICT = {
     "email": "somebody@initech.example", "phone": "", "vat_id": "DE136695976", "iban": "DE02120300000000202051", "bic": "",
     "first_number": "", "payment_days": "14", "vat_rate": "19", "rounding_increment": "15", "rounding_minimum": "0",
     "time_zone": "UTC", "hourly_rate": "100", "duration": "35m", "counts": "1h", "case": "", "code": "123456", "ending": "iso",
 }  # fmt: skip
-"""Fields that are read by a pattern, with a value of it; any other text is a sentence at the field."""
+"""Fields that accept only one pattern, each with a valid value; any other text must be refused at the field."""
 
 KINDS = "one of a closed set of words, which a check constraint lists"
 CODE = "read by a pattern that lets nothing else through"
@@ -86,7 +86,7 @@ EXEMPT = {
     "passkey.name": "read by `line` as a department's name is; a browser with a passkey stands in tests/e2e/test_account.py",
     "session.browser": "a header that no form sends; pages show only the known names that are found in it",
 }  # fmt: skip
-"""Columns that no form can bring such a text into, and why."""
+"""Columns that no form can bring such a text into, each with the reason."""
 
 TEXT_COLUMNS = """
 select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_type t on t.oid = a.atttypid
@@ -95,23 +95,17 @@ where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and a.
 order by 1, 2
 """
 AS_TYPED = ("draft.fields",)
-"""Kept as it was typed, to be typed on."""
+"""Columns that keep a text exactly as it was typed, because somebody continues to type in it."""
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
-"""What a person can neither see nor mean, or what turns the order of letters around (R54)."""
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+"""Characters that a person cannot see, or that reverse the order of letters (R54)."""
 
 
 TYPED = re.compile(r"<textarea.*?</textarea>|<input[^>]*>", re.DOTALL)
-"""Fields show what is kept as it was typed, to its author alone."""
+"""Matches form fields, which may show the text exactly as typed, because only its author sees them."""
 
 
 async def texts_of(dsn: str) -> dict[str, list[str]]:
-    """Every value that has the mark, by column; a column without one has an empty list."""
+    """Return every stored value that contains the mark, by column; a column without one has an empty list."""
     owner = await asyncpg.connect(dsn)
     try:
         found = {}
@@ -126,14 +120,14 @@ async def texts_of(dsn: str) -> dict[str, list[str]]:
 
 
 def filled(form: PageForm, text: str) -> dict[str, Any]:
-    """What the form sends with `text` in every field that takes any; the others keep their value, or get one that fits."""
+    """Return what the form sends with `text` in every text field; other fields keep their value or get a valid one."""
     strict = {name: form.fields[name] if any(form.fields.get(name, ())) else STRICT[name] for name in STRICT}
     ticked = {name: offered[:1] for name, offered in form.offered.items() if name == "entry"}
     return form.fields | ticked | {name: strict.get(name, text) for name in form.texts}
 
 
 async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[str, str, int]]:
-    """Fill every form of every page with `text`; return what was neither done nor refused with a sentence."""
+    """Fill every form of every page with `text`; return those that neither succeeded nor gave a sentence."""
     wrong: list[tuple[str, str, int]] = []
     done: set[str] = set()
     for actor in ACTORS:
@@ -142,9 +136,8 @@ async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[st
             for address in [*(CAST if actor == "Noor" else ()), *addresses]:
                 page = await browser.get(address)
                 for form in forms_of(page.text):
-                    for target in sorted(
-                        form.targets if form.texts else (), reverse=True
-                    ):  # rejections before approvals
+                    # In reverse order, rejections come before approvals.
+                    for target in sorted(form.targets if form.texts else (), reverse=True):
                         if target not in done and target != "/account/authenticator":
                             done.add(target)
                             wrong += await _fill(browser, page, form, target, text)
@@ -158,7 +151,9 @@ async def _fill(
 ) -> list[tuple[str, str, int]]:
     wrong = []
     strict = [{**filled(form, text), name: text} for name in sorted(form.texts & set(STRICT))]
-    whole = filled(form, text) | ({"taxable": "no"} if "taxable" in form.names else {})  # then its reason is kept
+    whole = filled(form, text) | (
+        {"taxable": "no"} if "taxable" in form.names else {}
+    )  # With `no`, the reason for it is kept.
     for fields in [*strict, whole]:
         files = {"files": (f"{text}.txt", text.encode())} if "files" in form.names else None
         answer = await browser.post(target, data=fields, files=files, headers={"referer": str(page.url)})
@@ -168,7 +163,7 @@ async def _fill(
 
 
 async def billed(text: str) -> tuple[billing.Invoice, Any]:
-    """An issued invoice and a statement whose time has `text` as its comment, under names that are `text` by now."""
+    """Return an issued invoice and a statement whose names and time comments are all `text`."""
     made = []
     for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):
         work = Work(
@@ -203,7 +198,7 @@ def cells_of(content: bytes) -> Iterable[str]:
 async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
     name: str, app: Gate, dsn: str, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """R54, R62, R64, R75, R91; design manner 24."""
+    """R54, R62, R64, R75, R91, manner 24: every field stores or refuses each text, and each page shows it intact."""
     text, places = CORPUS[name], await furnished(app.storage)
     assert await fill_every_form(app, places, text) == []
     invoice, statement = await billed(text)
@@ -269,7 +264,7 @@ async def test_every_exempted_column_exists(dsn: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"zq\x00z", b"zq\xffz", b"zq\xed\xa0\x80z"], ids=["NUL", "no UTF-8", "surrogate"])
 async def test_what_is_no_text_is_refused_by_every_form(raw: bytes, app: Gate) -> None:
-    """Nothing of it is stored, and nobody sees an error of ours."""
+    """Bytes that are not valid text are refused by every form with 400: nothing is stored and nothing answers 500."""
     places, wrong = await furnished(app.storage), []
     for actor in ACTORS:
         async with await browser_of(app, actor) as browser:

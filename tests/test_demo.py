@@ -1,4 +1,7 @@
-"""The demo: five months of work by the product's own verbs, with something waiting at every stage, and all of it or nothing."""
+"""Test the demo: five months of work made by the product's own verbs, with something waiting at every stage.
+
+Either all of it is created or none.
+"""
 
 import os
 from datetime import UTC, date, datetime
@@ -19,14 +22,14 @@ from portal.people.readers import SYSTEM
 from portal.storage import Storage, open_storage
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-"""A Sunday: the last working day was the day before yesterday."""
+"""A Sunday; the last working day was two days before."""
 PASSWORD = "a demo password"
 
 DIFFICULT = [
-    datetime(2026, 10, 31, 23, 30, tzinfo=UTC),  # already the first of the month in Hamburg, a Sunday
+    datetime(2026, 10, 31, 23, 30, tzinfo=UTC),  # A Sunday; in Hamburg it is already the first of the month.
     datetime(2027, 1, 1, 12, 0, tzinfo=UTC),
     datetime(2028, 2, 29, 7, 0, tzinfo=UTC),
-    datetime(2027, 3, 29, 6, 0, tzinfo=UTC),  # the Monday after the clocks went forward
+    datetime(2027, 3, 29, 6, 0, tzinfo=UTC),  # The Monday after the change to daylight saving time.
     datetime(2027, 8, 3, 16, 0, tzinfo=UTC),
 ]
 
@@ -36,12 +39,12 @@ TABLES = ("customer", "contact", "agent", "cases", "message", "attachment", "cas
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """The loop that `portal demo` uses too; many small queries take half of the time on it."""
+    """Run these tests on uvloop, as `portal demo` does, because many small queries take half the time on it."""
     return "asyncio", {"use_uvloop": True}
 
 
 def quiet(_: str) -> None:
-    """Somebody who does not listen."""
+    """Ignore the progress messages."""
 
 
 async def _count(table: str, condition: str = "true") -> int:
@@ -60,7 +63,7 @@ def _storage(files: Path) -> Storage:
 @pytest.mark.slow
 @pytest.mark.usefixtures("empty_dsn")
 async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_stage(files: Path, subtests: Any) -> None:
-    """Issue 2, section 1."""
+    """The demo holds five months of work, and something waits at every stage."""
     heard: list[str] = []
     assert await demo.fill(NOW, PASSWORD, _storage(files), heard.append) is True
 
@@ -158,7 +161,7 @@ async def test_the_demo_can_begin_on_any_day(now: datetime, files: Path) -> None
 
 
 def test_every_story_can_be_told() -> None:
-    """Names in braces are all known, and each ordinary story is answered at least once."""
+    """Every placeholder in the stories has a value, and each ordinary story gets at least one answer."""
     for story in (*ordinary(), *of_the_cast()):
         told = story.told(Random(1))  # noqa: S311 (chance for a story)
         assert "{" not in told.subject + "".join(turn.text for turn in told.turns)
@@ -182,7 +185,7 @@ def _at(text: str) -> datetime:
     ],
 )
 def test_working_minutes_leave_out_nights_and_weekends(minutes: int, reached: str) -> None:
-    """Friday, 16:00."""
+    """Working minutes from Friday, 16:00 skip nights and weekends."""
     assert Calendar(NOW).later(_at("2026-11-20T16:00+01:00"), minutes) == _at(reached)
 
 
@@ -193,7 +196,7 @@ def test_months_are_billed_up_to_the_one_before_the_last() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_another_password_at_the_next_start_lets_the_cast_in(files: Path) -> None:
-    """Issue 2, section 1: PORTAL_DEMO_PASSWORD fixes the cast's password."""
+    """After a restart with another PORTAL_DEMO_PASSWORD, the cast signs in with the new password."""
     for password in (PASSWORD, PASSWORD, "another demo password"):
         assert await demo.fill(NOW, password, _storage(files), quiet) is False
         for email in demo.CAST:

@@ -1,4 +1,4 @@
-"""Exports: a Sheet written as CSV that no spreadsheet runs (D55, R62)."""
+"""Test exports: a sheet is written as CSV that no spreadsheet runs as formulas (D55, R62)."""
 
 import csv
 import io

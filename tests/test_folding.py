@@ -1,4 +1,4 @@
-"""Words as people compare them: the same in the database and here."""
+"""Test that the database and Python fold words in the same way when they compare them."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -49,7 +49,7 @@ async def test_the_database_folds_the_same(dsn: str) -> None:
 
 
 NAMES = ["alpha", "Ärzte am Hafen", "Éclair", "Zebra"]
-"""In the order of people; by code points it is Zebra, alpha, Ärzte am Hafen, Éclair."""
+"""In alphabetical order as people expect it; by code points, Zebra comes first."""
 
 LISTS: list[Callable[[], Awaitable[list[str]]]] = [
     lambda: names(Customer.offered()),
@@ -63,7 +63,7 @@ LISTS: list[Callable[[], Awaitable[list[str]]]] = [
 
 
 async def names(rows: Awaitable[Sequence[Any]]) -> list[str]:
-    """The names of the rows, of those that this test made."""
+    """Return the names of the rows that this test created, in the order of `rows`."""
     found = [row["name"] if isinstance(row, Record) else row.name for row in await rows]
     return [name for name in found if name in NAMES]
 
@@ -90,12 +90,13 @@ async def test_names_stand_where_people_look_for_them(dsn: str, listed: Callable
 
 
 def test_no_list_sorts_by_bare_names() -> None:
-    """Whatever is ordered by a name is ordered by `folded` of it."""
+    """Every query that orders by a name orders by `folded` of it."""
     found = [
         f"{path}: {line.strip()}"
         for path in Path("portal").rglob("*.py")
         for line in re.sub(r"folded\([^()]*\)", "", path.read_text()).splitlines()
-        if re.search(r"order(_by\(| by )[^\"]*name\b", line) and path.name != "backup.py"  # the names of migrations
+        if re.search(r"order(_by\(| by )[^\"]*name\b", line)
+        and path.name != "backup.py"  # These are the names of migrations.
     ]
     assert found == []
 

@@ -1,4 +1,4 @@
-"""What a served portal writes to its log: a line of JSON for each request and job, made of ids and figures, and of nothing that anybody typed."""
+"""Test the log of a served portal: JSON lines for requests and jobs, with ids and figures but no typed text."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ MARKERS = ("marker-subject", "marker-text", "marker-file", "marker-password", "m
 
 
 def lines(portal: Portal, event: str) -> list[dict[str, Any]]:
-    """What it logged of this; each line must be JSON."""
+    """Return the log lines of this event; every line must be JSON."""
     told = [json.loads(line) for line in portal.said().splitlines() if not line.startswith("The portal serves")]
     return [line for line in told if line["event"] == event]
 
@@ -40,7 +40,7 @@ async def portal(dsn: str, tmp_path: Path) -> AsyncIterator[Portal]:
 
 
 async def _use(client: httpx.AsyncClient) -> None:
-    """Sign in, wrongly at first, open a case with a file, and ask for what is not there."""
+    """Fail to sign in, sign in, open a case with a file, and request a page that does not exist."""
     await sign_in(client, ADA.email, "marker-password")
     await sign_in(client, ADA.email, PASSWORD)
     form = {
@@ -55,7 +55,7 @@ async def _use(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.slow
 async def test_the_log_tells_what_was_asked_and_nothing_that_anybody_typed(portal: Portal) -> None:
-    """R21, R91: no password, token, cookie, address, name or text, from the web as from the worker."""
+    """R21, R91: the logs of web and worker hold no password, token, cookie, mail address, name or text."""
     async with transaction(SYSTEM):
         token = await invitations.invite(ALAN.credential_id, NOW)
     async with transaction(SYSTEM):
@@ -90,7 +90,7 @@ async def test_the_log_tells_what_was_asked_and_nothing_that_anybody_typed(porta
 
 
 async def test_an_exception_is_told_without_its_words() -> None:
-    """R91, R92: where it happened and what kind it was."""
+    """R91, R92: a logged exception shows its type and where it was raised, but not its message."""
     try:
         raise ValueError("marker-text") from KeyError("marker-subject")
     except ValueError as error:
@@ -102,7 +102,7 @@ async def test_an_exception_is_told_without_its_words() -> None:
 
 
 def test_the_logs_of_libraries_come_in_the_same_form_and_cannot_forge_a_line() -> None:
-    """R91: with their exceptions, and a line end stays inside of its line."""
+    """R91: the log lines of libraries are JSON too, and a line break in a message cannot start a new line."""
     code = (
         "import logging; from portal import logs; logs.set_up('info'); import pgqueuer\n"
         "try: int('marker-text')\n"
@@ -117,7 +117,7 @@ def test_the_logs_of_libraries_come_in_the_same_form_and_cannot_forge_a_line() -
 
 @pytest.mark.slow
 async def test_a_failure_has_a_line_with_the_id_that_its_page_names(portal: Portal, dsn: str) -> None:
-    """R92: the page says nothing of what it was, the log nothing of what was typed."""
+    """R92: the log line of a failure has the request id that the page shows; neither reveals what was typed."""
     async with portal.client() as client:
         await sign_in(client, ADA.email, PASSWORD)
         owner = await asyncpg.connect(dsn)

@@ -38,14 +38,10 @@ from tests.world import (
     PASSWORD,
 )
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 PROJECTS = "Migration"
 """A second service of Acme."""
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the web's clock show `NOW`."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
 
 
 @pytest.fixture

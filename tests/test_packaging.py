@@ -1,4 +1,4 @@
-"""What is committed and what is built: no registry's host, nothing of others, and a wheel that has all it needs."""
+"""Test the repository and the wheel: no registry host, no foreign files, and all that the wheel needs."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from portal.render import assets
 from tests.look.gallery import FLAGS, executable
 
 ROOT = Path(__file__).parent.parent
-# Put together here, so that this file names none either.
+# The names are assembled from parts, so that this file does not contain them either.
 HOSTS = ("py" + "pi.org", "python" + "hosted", "npm" + "js.org", "npm" + "js.com", "yarn" + "pkg.com")
 THIRD_PARTY = re.compile(
     r"\.min\.(js|css)$|\.(woff2?|ttf|otf|whl)$|(^|/)node_modules/|^static/vendor/|^tests/vendor/|htmx[^/]*\.js$"
@@ -133,7 +133,7 @@ RULES = """text => {
 @pytest.mark.browser
 @pytest.mark.slow
 def test_the_minified_style_sheet_has_the_same_rules() -> None:
-    """Some minifiers take the blank out of `.folds :is(tbody)` where rules are nested."""
+    """The minified style sheet keeps every rule; some minifiers drop the blank in a nested `.folds :is(tbody)`."""
     hatch_build.build(ROOT / "static")
     sources = assets.joined(ROOT / "static", "style.css").decode()
     minified = (ROOT / "static" / "built" / "style.css").read_text()

@@ -1,4 +1,4 @@
-"""Periods: half-open local dates, and cycles from an anchor (D13)."""
+"""Test periods: half-open ranges of local dates, and cycles that are counted from an anchor date (D13)."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise

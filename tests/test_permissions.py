@@ -1,4 +1,4 @@
-"""One matrix of route x actor. A route that is missing from it fails, and so does a row whose route is gone (R22, design manner 5)."""
+"""Test every route with every actor by one matrix, which must have a row for exactly the app's routes (R22)."""
 
 import re
 from dataclasses import dataclass
@@ -16,21 +16,23 @@ from tests.checksums import checksums
 from tests.places import Places, furnished
 from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, GLOBEX, HELPDESK, INES, MAX, NOOR, NOW
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 ACTORS: dict[str, Reader | None] = {
     "nobody": None, "Alan": ALAN, "Ada": ADA, "Gil": GIL, "Ines": INES, "Max": MAX, "Noor": NOOR,
 }  # fmt: skip
 
 IN = 303
-"""Asked to sign in."""
+"""The actor is redirected to sign in."""
 LED = 1
-"""Led to their own room's page of the same case, invoice or statement."""
+"""The actor is redirected to the page of the same case, invoice or statement in their own area."""
 OK = 0
-"""May: a read answers 200; a write, which is sent empty here, is done or finds fault with the form, but is not refused to the person."""
+"""The actor is allowed: a GET answers 200; a POST, sent empty here, succeeds or refuses the form but not the person."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Expected answers in the order of ACTORS: nobody, Alan, Ada, Gil, Ines, Max, Noor."""
+    """Hold the expected answers in the order of ACTORS: nobody, Alan, Ada, Gil, Ines, Max, Noor."""
 
     nobody: int
     alan: int
@@ -46,23 +48,23 @@ class Row:
 
 
 NOBODY = Row(404, 404, 404, 404, 404, 404, 404)
-"""There is nothing without the token; tests/web/test_metrics.py brings it."""
+"""Without the token these routes answer 404; tests/web/test_metrics.py tests them with it."""
 NO_LOGO = Row(404, 404, 404, 404, 404, 404, 404)
-"""The company of these tests has none; tests/agent/test_logo.py shows it to everybody."""
+"""The company of these tests has no logo; tests/agent/test_logo.py shows that everybody can load one."""
 EVERYBODY = Row(OK, OK, OK, OK, OK, OK, OK)
 NO_PASSWORD_YET = Row(IN, IN, IN, IN, IN, IN, IN)
-"""The second step of signing in, for who has not taken the first."""
+"""The second step of signing in redirects everybody who has not typed a password."""
 SIGNED_IN = Row(IN, OK, OK, OK, OK, OK, OK)
 INVITED = Row(OK, 409, 409, 409, 409, 409, 409)
-"""An invitation opened beside somebody's session would make two persons one."""
+"""An invitation opened while somebody is signed in is refused, so that one browser never acts as two people."""
 CONTACTS = Row(IN, OK, OK, OK, 404, 404, 404)
 INVOICE_READERS = Row(IN, 404, OK, OK, 404, 404, 404)
 """Alan has not been given the right to see invoices."""
 ADAS = Row(IN, 404, OK, 404, 404, 404, 404)
-"""Ada's case and Acme's invoice: Alan sees only his own cases and no invoices, Gil is another customer's."""
+"""Ada's case and Acme's invoice: Alan sees only his own cases and no invoices, Gil belongs to another customer."""
 ADAS_CASE = Row(IN, 404, OK, 404, LED, LED, LED)
 ADAS_DOCUMENT = Row(IN, 404, OK, 404, 404, LED, LED)
-"""The same as reads. An agent who may see it is led to the agents' page of it."""
+"""A GET of Ada's documents: agents who may see them are redirected to the agents' page."""
 AGENTS = Row(IN, 404, 404, 404, OK, OK, OK)
 AGENTS_CASE = Row(IN, 404, LED, 404, OK, OK, OK)
 MANAGERS = Row(IN, 404, 404, 404, 403, OK, OK)
@@ -89,7 +91,7 @@ MATRIX: dict[str, Row] = {
     "POST /drafts/files": SIGNED_IN,
     "POST /drafts/files/{file}/removal": SIGNED_IN,
     "POST /drafts/removal": SIGNED_IN,
-    # one's own account
+    # the reader's own account
     "GET /account": SIGNED_IN,
     "GET /account/password": SIGNED_IN,
     "POST /account/password": SIGNED_IN,
@@ -106,7 +108,7 @@ MATRIX: dict[str, Row] = {
     "POST /account/other-sessions/ending": SIGNED_IN,
     "POST /account/sessions/{session}/ending": ADAS,
     "POST /account/sessions/ending": SIGNED_IN,
-    # customers
+    # the pages of customers
     "GET /": SIGNED_IN,
     "GET /live": CONTACTS,
     "GET /cases": CONTACTS,
@@ -123,7 +125,7 @@ MATRIX: dict[str, Row] = {
     "GET /invoices/{number}/invoice.pdf": ADAS_DOCUMENT,
     "GET /statements/{statement_id}": ADAS_DOCUMENT,
     "GET /statements/{statement_id}/detail.csv": ADAS_DOCUMENT,
-    # the cases, as agents have them
+    # the cases in the agents' area
     "GET /agent/live": AGENTS,
     "GET /agent/cases": AGENTS,
     "GET /agent/finders/agents": AGENTS,
@@ -154,7 +156,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/time/{entry}": AGENTS,
     "POST /agent/time/{entry}/deletion": AGENTS,
     "GET /agent/prints/{field}": AGENTS,
-    # managers
+    # pages of managers
     "GET /agent/time/left": MANAGERS,
     "POST /agent/time/left/submission": MANAGERS,
     "GET /agent/approvals": MANAGERS,
@@ -176,7 +178,7 @@ MATRIX: dict[str, Row] = {
     "GET /agent/invoices/{number}/invoice.pdf": MANAGERS_DOCUMENT,
     "GET /agent/statements/{statement_id}": MANAGERS_DOCUMENT,
     "GET /agent/statements/{statement_id}/detail.csv": MANAGERS_DOCUMENT,
-    # customers, which agents look at and admins change
+    # customers, which agents may see and admins may change
     "GET /agent/customers": AGENTS,
     "GET /agent/customers/{customer}": AGENTS,
     "GET /agent/customers/new": ADMINS,
@@ -261,36 +263,33 @@ MATRIX: dict[str, Row] = {
 }
 
 STREAMS = ("GET /live", "GET /agent/live")
-"""Proved in tests/web/test_live.py where they are allowed: they do not end by themselves."""
+"""The streams never end by themselves; tests/web/test_live.py tests them where they are allowed."""
 _ALL = ("Alan", "Ada", "Gil", "Ines", "Max", "Noor")
 LED_ON = {
     "GET /": ("Ines", "Max", "Noor"),
     "GET /sign-in": _ALL,
     "GET /account/confirmation": _ALL,
 }
-"""Reads that lead on, and whom: agents from the customers' home to their cases, who is signed in from the sign-in form and, having typed
-their password just now, from where it is asked for again."""
+"""GETs that redirect, with the actors concerned.
+
+Agents are redirected from the customers' home to their cases; signed-in people from the sign-in form and, if they have
+just typed their password, from the page that asks for it again.
+"""
 SIGNING_OUT = ("/sign-out", "/account/sessions/ending")
 READING = ("session.last_used_at", "invoice_seen", "attempt")
-"""What a GET may write: the record of the reading itself (design manner 3), and the count of it (R83)."""
+"""What a GET may write: the record of the reading itself (design manner 3) and its count (R83)."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
-"""A field without which a form is no form."""
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+"""Forms that need a field, without which they are not recognised as a form."""
 
 
 async def browser_of(app: Gate, actor: str) -> Browser:
-    """The actor's browser."""
+    """Return a browser that is signed in as the actor."""
     reader = ACTORS[actor]
     return await Browser.of(app, reader, at=NOW) if reader else Browser(app)
 
 
 def routes_of(app: Gate) -> set[str]:
-    """Every `METHOD /path` that the app serves."""
+    """Return every `METHOD /path` that the app serves."""
     found = set()
     for route in app.inner.routes:
         if isinstance(route, HTTPRoute):
@@ -299,19 +298,19 @@ def routes_of(app: Gate) -> set[str]:
 
 
 def rows(method: str = "") -> list[tuple[str, str, str, Row]]:
-    """Name, method, path and expectations of each row."""
+    """Return name, method, path and expected answers of each row."""
     return [(name, *name.split(" "), row) for name, row in MATRIX.items() if name.startswith(method)]  # type: ignore[misc]
 
 
 async def test_every_route_is_in_the_matrix(app: Gate) -> None:
-    """R22."""
+    """R22: the matrix has exactly the routes of the app."""
     assert routes_of(app) == set(MATRIX)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ACTORS)
 async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: str) -> None:
-    """R22: what is refused comes first, and changes nothing."""
+    """R22: each actor gets the expected answer from each route; routes that refuse come first and change nothing."""
     places = await furnished(app.storage)
     async with await browser_of(app, actor) as browser:
         token = await browser.csrf()
@@ -332,7 +331,7 @@ async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: 
 
 
 async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, str, str, Row], actor: str) -> Any:
-    """What is wrong with the answer to one row, or None."""
+    """Return a description of an answer that differs from its row, or None."""
     name, method, path, expected = row
     address = places.address(path)
     if method == "POST":
@@ -356,14 +355,14 @@ async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, s
 
 
 def own_page(address: str, actor: str) -> str:
-    """The address in the actor's own room of the case or document that the other room's address is about or below."""
+    """Return the URL, in the actor's own area, of the case or document that `address` belongs to."""
     _, noun, number, *_ = address.removeprefix("/agent").split("/")
     reader = ACTORS[actor]
     return f"{'/agent' if reader and reader.is_agent else ''}/{noun}/{number}"
 
 
 def variants(path: str) -> list[str]:
-    """Other spellings of an address that some server might take for the same."""
+    """Return other spellings of a path that some servers would treat as equal."""
     head, _, last = path.rpartition("/")
     return [
         path + "/", "/" + path, f"{head}//{last}", f"{head}/%2f{last}",
@@ -375,7 +374,7 @@ def variants(path: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Alan", "Ines"])
 async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor: str) -> None:
-    """R34: what is refused by GET is refused in each spelling; HEAD is GET without its body, and OPTIONS tells nothing."""
+    """R34: a refused GET is refused in every spelling of its path; HEAD answers like GET, OPTIONS says nothing."""
     places, wrong = await furnished(app.storage), []
     async with await browser_of(app, actor) as browser:
         for name, _, path, row in rows("GET"):
@@ -407,7 +406,7 @@ ALIKE = ("content-type", "content-disposition", "location", "cache-control", "re
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Ada", "Noor"])
 async def test_head_is_get_without_its_body(app: Gate, actor: str) -> None:
-    """R34: on every page and file, for whoever may read it and whoever may not. Streams have no HEAD."""
+    """R34: HEAD on every page and file answers as GET does, without a body, for every actor. Streams have no HEAD."""
     places, wrong = await furnished(app.storage), []
     async with await browser_of(app, actor) as browser:
         for name, _, path, row in rows("GET"):
@@ -427,7 +426,7 @@ async def test_head_is_get_without_its_body(app: Gate, actor: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["Ada", "Noor"])
 async def test_reading_changes_nothing(app: Gate, dsn: str, actor: str) -> None:
-    """R36: every GET of the two who may read most, and what is recorded of it is only that they read."""
+    """R36: no GET of the actors with the most rights changes the database, apart from the record of the reading."""
     places = await furnished(app.storage)
     async with await browser_of(app, actor) as browser:
         before, audited = await checksums(dsn, (*READING, "audit")), await not_of_exports(dsn)
@@ -441,7 +440,7 @@ async def test_reading_changes_nothing(app: Gate, dsn: str, actor: str) -> None:
 
 
 async def not_of_exports(dsn: str) -> int:
-    """How many lines the audit has beside those of files that were handed out (R89)."""
+    """Return the number of audit lines other than those of exported files (R89)."""
     owner = await asyncpg.connect(dsn)
     try:
         count: int = await owner.fetchval("select count(*) from audit where what not like '%.export'")
@@ -453,7 +452,7 @@ async def not_of_exports(dsn: str) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["Ada", "Noor"])
 async def test_no_form_counts_without_the_token_of_its_session(app: Gate, dsn: str, actor: str) -> None:
-    """R37, on every route: no token, a stranger's, another site's page, a body that is no form."""
+    """R37: a form is refused without a token, with a stranger's token, from another site, or as no form at all."""
     places = await furnished(app.storage)
     async with await browser_of(app, actor) as browser, await browser_of(app, "Gil") as gil:
         token, gils = await browser.csrf(), await gil.csrf()
@@ -473,17 +472,17 @@ async def test_no_form_counts_without_the_token_of_its_session(app: Gate, dsn: s
 
 
 DIFFERENT = ("content-security-policy", "x-request-id", "content-length")
-"""Headers that have something of their own on each answer. The text is compared without the database's counter, which its length includes."""
+"""Headers that differ on every answer. The body is compared without the snapshot, whose length varies."""
 
 
 def stripped(answer: httpx.Response, address: str) -> str:
-    """An answer without what differs each time: its tokens, its id, its snapshot, and the address that was asked for."""
+    """Return the text of an answer without its tokens, request id, snapshot and the requested URL."""
     text = re.sub(r"[0-9a-f]{16}\.[0-9a-f]{64}|nonce=\"[^\"]+\"|[0-9a-f]{16}|snapshot=[0-9:,]*", "", answer.text)
     return text.replace(address, "")
 
 
 def missing(path: str, places: Places) -> str:
-    """The same route for things that do not exist."""
+    """Return the same route with ids that do not exist."""
     values = places.values[places.beginning(path)]
     return path.format(**{name: _other_than(value) for name, value in values.items()})
 
@@ -498,7 +497,7 @@ def _other_than(value: Any) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["Alan", "Gil", "Ada"])
 async def test_what_is_foreign_looks_as_if_it_were_missing(app: Gate, actor: str) -> None:
-    """R25: status, body and headers are the same, but for the request's id."""
+    """R25: the answers for a foreign object and for a missing one are equal, apart from the request's id."""
     places, compared = await furnished(app.storage), 0
     async with await browser_of(app, actor) as browser:
         token = await browser.csrf()
@@ -522,7 +521,7 @@ async def test_what_is_foreign_looks_as_if_it_were_missing(app: Gate, actor: str
 
 @pytest.mark.slow
 async def test_an_id_counts_only_below_what_it_belongs_to(app: Gate, dsn: str) -> None:
-    """R28: each id of an address belongs to the one before it."""
+    """R28: an id in a path is found only below the object to which it belongs."""
     places = await furnished(app.storage)
     case, alans = places.case.number, places.alans_case.number
     reply, note = places.values["/cases/"]["file_id"], places.values["/agent/cases/"]["file"]

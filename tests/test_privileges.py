@@ -1,4 +1,7 @@
-"""What each database role may do: secrets are the sign-in role's alone, and nobody reads more than they need (R15, R24, R88)."""
+"""Test the rights of each database role: only the sign-in role reads secrets, and no role reads more than it needs.
+
+See R15, R24 and R88.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -23,13 +26,13 @@ SECRETS = {
     "recovery_code.code_hash": {"portal_app": "select insert update"},
     "passkey.public_key": {"portal_app": "select insert update"},
 }
-"""What lets somebody in, and which role may do what with it. Agents invite, so that role inserts a hash which it cannot read again."""
+"""Columns with secrets and the rights on them. Agents invite, so their role may insert a hash but never read it."""
 NO_SECRETS = {
     "attachment.key", "upload.key", "attachment.sha256", "document.sha256", "attempt.key", "message.form_key",
     "pgqueuer.dedupe_key", "passkey.handle", "logo.sha256", "time_entry.form_key", "credential.has_password",
     "upload.form_key", "upload.sha256",
 }  # fmt: skip
-"""Columns that sound like secrets and open nothing by themselves."""
+"""Columns that sound like secrets but let nobody in."""
 SOUNDS_SECRET = "(hash|secret|token|password|key|handle|sha256)"
 
 
@@ -41,7 +44,7 @@ async def owner(dsn: str) -> Any:
 
 
 async def test_every_column_that_sounds_like_a_secret_has_an_answer(owner: Any) -> None:
-    """A new one is added to `SECRETS` or, with a reason, to `NO_SECRETS`."""
+    """Every column that sounds like a secret is listed in `SECRETS` or `NO_SECRETS`."""
     rows = await owner.fetch(
         "select table_name || '.' || column_name as name from information_schema.columns"
         " where table_schema = 'public' and column_name ~ $1",
@@ -52,7 +55,7 @@ async def test_every_column_that_sounds_like_a_secret_has_an_answer(owner: Any) 
 
 @pytest.mark.parametrize("name", SECRETS)
 async def test_a_secret_is_the_sign_in_roles_alone(owner: Any, name: str) -> None:
-    """R15: neither agents nor contacts can read what lets somebody in, nor change it."""
+    """R15: agents and contacts can neither read nor change a secret that lets somebody in."""
     table, _, column = name.partition(".")
     for role in ROLES:
         verbs = [
@@ -65,7 +68,7 @@ async def test_a_secret_is_the_sign_in_roles_alone(owner: Any, name: str) -> Non
 
 @pytest.mark.parametrize("table", ["credential", "session", "invitation", "attempt", "draft"])
 async def test_the_agents_role_deletes_nothing_of_how_people_sign_in(owner: Any, table: str) -> None:
-    """R88: ended sessions, used links, counted tries and drafts are tidied away by the sign-in role."""
+    """R88: only the sign-in role deletes ended sessions, used links, counted tries and old drafts."""
     for role in ("portal_agent", "portal_contact"):
         for verb in ("delete", "truncate", "trigger"):
             assert not await owner.fetchval("select has_table_privilege($1, $2, $3)", role, table, verb)
@@ -86,7 +89,7 @@ async def reads(owner: Any, role: str) -> set[str]:
 
 
 async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner: Any) -> None:
-    """R24: no customer's data. It is what a page without a session runs as."""
+    """R24: the role that serves pages without a session reads only what signing in needs, and no data of customers."""
     assert await reads(owner, "portal_app") == {
         "attempt", "authenticator", "company", "credential", "draft", "invitation", "logo", "migration", "passkey",
         "pgqueuer (id, priority, entrypoint, dedupe_key)", "recovery_code", "refused_ending", "session",
@@ -95,7 +98,7 @@ async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner:
 
 
 async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: Any) -> None:
-    """R27, D57: no rates, approvals, time, audit or agents' facts; row-level security narrows down what is left to their customer."""
+    """R27, D57: contacts read no rates, approvals, time, audit or agents' details; row policies narrow the rest."""
     found = await reads(owner, "portal_contact")
     assert found == {
         "agent (id, name, ended_at)", "attachment", "authenticator (credential_id, created_at)", "case_event", "case_type", "cases",
@@ -132,7 +135,7 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
 
 @pytest.mark.usefixtures("dsn")
 class TestVerbs:
-    """What the agents' role cannot do, tried; and that the verbs which need more still work."""
+    """Test statements that the agents' role must not run, and the verbs that need more rights and still work."""
 
     @pytest.mark.parametrize(
         "statement",
@@ -155,7 +158,7 @@ class TestVerbs:
         ],
     )
     async def test_the_agents_role_is_refused(self, statement: str) -> None:
-        """R15, R88"""
+        """R15, R88: the agents' role cannot run this statement."""
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(NOOR) as tx:
                 await tx.execute(statement)
@@ -176,7 +179,7 @@ class TestVerbs:
 
     @pytest.mark.parametrize("reader", [None, NOOR], ids=["the sign-in role", "the agents' role"])
     async def test_what_has_ended_stays_ended(self, reader: Any) -> None:
-        """R12, R17: a session or a link that was ended opens nothing again."""
+        """R12, R17: an ended session or link cannot be made valid again."""
         async with transaction(None):
             await sessions.begin(GIL.credential_id, address="-", browser="-", at=NOW)
             await invitations.begin_reset(GIL.credential_id, NOW)
@@ -189,7 +192,7 @@ class TestVerbs:
                         await tx.execute(f"update {table} set ended_at = {changed}")
 
     async def test_agents_still_invite_end_and_see_access(self) -> None:
-        """R17, R18"""
+        """R17, R18: agents still invite people, end their access and see it."""
         async with transaction(NOOR):
             token = await invitations.invite(ALAN.credential_id, NOW)
             assert [row["has_password"] for row in await Agent.listed()] == [True] * 3

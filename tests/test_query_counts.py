@@ -1,4 +1,4 @@
-"""Every page asks the database the same for few things and for many (design manner 17)."""
+"""Test that a page sends as many queries for many rows as for few (design manner 17)."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,19 +29,15 @@ from tests.places import Places, furnished
 from tests.queries import counted
 from tests.world import ACME, ADA, CONSULTANT, INCIDENT, INES, MAX, NOOR, NOW, SUPPORT
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 MOST = 13
-"""Statements of a page, with the two that find out who asks and become them."""
+"""The most statements of a page, including the two that look up the session and switch to the reader's role."""
 MANY = 4
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
-
-
 async def more(places: Places, storage: Storage) -> None:
-    """Several more of everything that is listed somewhere."""
+    """Create several more of everything that some page lists."""
     for turn in range(MANY):
         at, case = NOW + timedelta(minutes=turn), await _find(places)
         files = [await upload(storage, INES, f"{turn}-{place}.log") for place in range(2)]
@@ -70,7 +66,7 @@ async def _find(places: Places) -> Case:
 
 
 async def _bill(turn: int, case_id: int) -> None:
-    """An issued invoice, a statement, a draft, and something approved that waits for a run."""
+    """Create an issued invoice, a statement, a draft, and an approved entry that waits for a run."""
     for kind in ("billable", "no_charge", "billable", "billable"):
         entry = await log(15, billing=kind, comment=f"{kind} {turn}", case_id=case_id)
         assert not (await billing.approve([entry.choice], by=MAX, at=NOW)).refused
@@ -82,7 +78,7 @@ async def _bill(turn: int, case_id: int) -> None:
 
 
 async def _set_up(places: Places, turn: int) -> None:
-    """One more of all that an admin sets up, under the same customer and beside it."""
+    """Create one more of everything that an admin sets up, for the same customer and beside it."""
     zone, day = "Europe/Berlin", "2026-01-01"
     home = await Customer.find(places.values["/agent/customers/"]["customer"], SYSTEM)
     await Customer.create(

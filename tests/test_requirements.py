@@ -1,4 +1,4 @@
-"""Every rule can be looked up, and every rule that works is proved by a test."""
+"""Test that every code of a rule is listed in docs/requirements.md, and that every working rule is proved by a test."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CODE = r"(?:S[0-4]\.[1-9][0-9]?|[CDR][1-9][0-9]?)"
 LINE = re.compile(rf"^- \*\*({CODE})\*\* \((works|not yet|left out: [^)]+)\) (\S.*)$")
 NAMED = re.compile(rf"(?<![\w.#/-])({CODE})(?:(?: to | ?- ?)({CODE}))?(?![\w-])")
-"""A code, or a range such as `S1.14 to S1.16`."""
+"""Matches a code, or a range such as `S1.14 to S1.16`."""
 NOT_OURS = {
     "docs/requirements.md",
     "requirements.txt",
@@ -55,7 +55,7 @@ def docstrings(path: Path) -> str:
 
 
 def test_every_code_that_is_used_is_listed() -> None:
-    """A reader who meets a code looks it up in one place."""
+    """Every code used in code or tests is listed in docs/requirements.md."""
     known = set(listed())
     for path in committed("*.py", "*.html", "*.js", "*.css", "*.md", "*.typ", "dev"):
         text = path.read_text()
@@ -68,14 +68,14 @@ def test_every_code_that_is_used_is_listed() -> None:
 
 
 def test_every_rule_that_works_is_proved() -> None:
-    """The state *works* is a claim, and a test stands behind it."""
+    """Every rule with the state *works* is named in the docstring of a test that proves it."""
     proved = set[str]().union(*(named_in(docstrings(path)) for path in committed("tests/*.py", "tests/**/*.py")))
     claimed = {code for code, state in listed().items() if state == "works"}
     assert claimed - proved == set()
 
 
 def test_the_list_is_complete() -> None:
-    """Every number from the first to the last of its group stands there."""
+    """The list has every number from the first to the last of each group."""
     codes = listed()
     for prefix, last in {"S0.": 32, "S1.": 24, "S2.": 45, "S3.": 48, "S4.": 28, "C": 12, "D": 58, "R": 96}.items():
         assert [code for code in codes if code.startswith(prefix)] == [f"{prefix}{n}" for n in range(1, last + 1)]

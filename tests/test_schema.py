@@ -1,4 +1,4 @@
-"""The Piccolo tables and the database's columns say the same."""
+"""Test that the Piccolo table classes equal the tables of the database."""
 
 import pytest
 from babel.core import get_global
@@ -31,7 +31,7 @@ def of_piccolo(column: Column) -> tuple[str, bool]:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table._meta.tablename)
 async def test_a_table_mirrors_the_database(table: type[Table], dsn: str) -> None:
-    """Names, types and nullability; a default that Piccolo would make up is none of ours (stack.md)."""
+    """Names, types and nullability of columns are equal; defaults are not compared, as Piccolo makes some up."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch(
             "select attname, format_type(atttypid, atttypmod) as kind, not attnotnull as nullable from pg_attribute"
@@ -43,7 +43,7 @@ async def test_a_table_mirrors_the_database(table: type[Table], dsn: str) -> Non
 
 
 async def test_the_database_and_the_engine_know_the_same_decimals_of_every_currency(dsn: str) -> None:
-    """Manner 14: else an amount is rounded here and refused there."""
+    """Manner 14: the database and Python round every currency to the same number of decimals."""
     codes = sorted(get_global("all_currencies"))
     async with transaction(SYSTEM) as tx:
         digits = await tx.fetchval(

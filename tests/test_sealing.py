@@ -1,4 +1,4 @@
-"""Sealed text and the keys behind it."""
+"""Test sealed text and the keys behind it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ ONE, OTHER = "one secret of thirty-two characters", "another secret of thirty-tw
 
 
 def test_what_was_sealed_opens_for_its_purpose_only() -> None:
-    """R87: each purpose has its own key."""
+    """R87: a text sealed for one purpose cannot be opened for another, because each purpose has its own key."""
     sealed = Sealer(ONE).seal("letters", "äöü 7", NOW)
     assert Sealer(ONE).open("letters", sealed, NOW) == "äöü 7"
     with pytest.raises(Broken):
@@ -27,7 +27,7 @@ def test_what_was_never_sealed_does_not_open(broken: str) -> None:
 
 def test_no_character_can_be_changed() -> None:
     sealed = Sealer(ONE).seal("letters", "text", NOW)
-    for place in range(len(sealed) - 1):  # the last one holds bits that stand for nothing
+    for place in range(len(sealed) - 1):  # The last character of base64 holds bits without meaning.
         changed = sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 :]
         with pytest.raises(Broken):
             Sealer(ONE).open("letters", changed, NOW, within=timedelta(minutes=1))
@@ -42,7 +42,7 @@ def test_a_seal_has_its_time() -> None:
 
 
 def test_a_secret_is_replaced_without_losing_what_it_sealed() -> None:
-    """R87: the former secret opens, the new one seals."""
+    """R87: during a rotation the former secret still opens what it sealed, and the new secret seals."""
     before = Sealer(ONE).seal("letters", "text", NOW)
     rotated = Sealer(OTHER, ONE)
     assert rotated.open("letters", before, NOW) == "text"

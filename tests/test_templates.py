@@ -1,4 +1,4 @@
-"""Templates: strict, small, and closed to scripts."""
+"""Test that templates are strict, small and free of scripts."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_a_missing_name_is_an_error() -> None:
 
 
 def test_everything_but_the_text_of_mails_is_escaped() -> None:
-    """R45."""
+    """R45: every template except the text of mails escapes its values."""
     autoescape = ENVIRONMENT.autoescape
     assert callable(autoescape)
     plain = [path for path in TEMPLATES.rglob("*.*") if not autoescape(name_of(path))]
@@ -32,7 +32,7 @@ def test_everything_but_the_text_of_mails_is_escaped() -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
 def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
-    """R39, R40: nothing in a page needs `unsafe-inline` or `unsafe-eval`."""
+    """R39, R40: a template compiles, and nothing in it needs `unsafe-inline` or `unsafe-eval`."""
     text = path.read_text()
     ENVIRONMENT.get_template(name_of(path))
     assert not re.search(r"\sstyle=|\son[a-z]+=|hx-on|\bjs:|javascript:|hx-trigger=\"[^\"]*\[", text)
@@ -40,7 +40,7 @@ def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FRAGMENTS, ids=name_of)
 def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> None:
-    """Design manner 7."""
+    """Design manner 7: each fragment states the values that it needs and is included by a page."""
     text = path.read_text()
     assert re.match(r"\{#-? needs:", text)
     assert "{% extends" not in text
@@ -52,7 +52,7 @@ def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
 def test_every_form_that_changes_something_carries_the_token_first(path: Path) -> None:
-    """R37: the token stands before any file field."""
+    """R37: every form with method POST has its token before any file field."""
     for form in re.findall(r"<form\b[^>]*method=\"post\"[^>]*>(.*?)</form>", path.read_text(), re.S):
         assert re.search(r"csrf_field\(\)|name=\"csrf\"", form), form[:200]
 

@@ -1,4 +1,4 @@
-"""Every uniqueness of the database, and what a second person gets who comes to the same value (design.md, manner 23)."""
+"""Test what a second person is told whose value violates a unique constraint (design.md, manner 23)."""
 
 import asyncio
 import contextvars
@@ -31,7 +31,7 @@ from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INCIDENT, INES, MAX,
 Verb = Callable[[AgentReader], Awaitable[Any]]
 KEY = uuid.UUID("00000000-0000-4000-8000-000000000001")
 
-# --- what two agents do with the same value
+# --- the verbs by which two agents save the same value
 
 
 async def _customer(_: AgentReader) -> None:
@@ -129,7 +129,7 @@ PROVED: dict[str, tuple[Verb, list[str]]] = {
     "number_series_kind_key": (_company, BOTH),
     "company_pkey": (_company, BOTH),
 }
-"""What two people get who save the same value at the same time: the second one waits for the first, then is told or saves their own."""
+"""The outcomes where two people save the same value at once: the second waits, then is refused or saves their own."""
 
 RANDOM = "The portal draws the value: 80 random bits or more."
 COUNTED = "A counter row or a sequence gives the value, locked until its transaction ends."
@@ -177,7 +177,7 @@ REASONED = {
     "upload_id_key": RANDOM,
     "upload_pkey": RANDOM,
 }
-"""Uniquenesses that nothing typed or sent can reach, each with the reason."""
+"""Unique constraints that no request can violate, each with the reason."""
 
 UNIQUE = """
 select i.indexrelid::regclass::text as name
@@ -190,7 +190,7 @@ where t.relnamespace = 'public'::regnamespace and (i.indisunique or i.indisexclu
 
 
 async def test_every_uniqueness_of_the_database_has_an_answer_for_a_second_person(dsn: str) -> None:
-    """A new unique constraint or index needs a line in `PROVED`, or a reason in `REASONED`."""
+    """Each unique constraint and index has a line in `PROVED` or a reason in `REASONED`."""
     async with transaction(SYSTEM) as tx:
         found = {row["name"] for row in await tx.fetch(UNIQUE)}
     assert found == set(PROVED) | set(REASONED)
@@ -198,7 +198,7 @@ async def test_every_uniqueness_of_the_database_has_an_answer_for_a_second_perso
 
 
 async def outcome(verb: Verb, by: AgentReader) -> str:
-    """What a person gets who does this in a transaction of their own: `done`, or the kind of the refusal."""
+    """Run the verb in a transaction of its own; return `done` or the kind of the refusal."""
     try:
         async with transaction(by):
             await verb(by)
@@ -209,22 +209,22 @@ async def outcome(verb: Verb, by: AgentReader) -> str:
 
 @pytest.mark.parametrize("name", PROVED)
 async def test_of_two_people_who_save_the_same_at_once_the_second_gets_an_answer(name: str, dsn: str) -> None:
-    """The second one begins before the first has committed, so that no look-up of theirs can have seen the value."""
+    """The second person begins before the first has committed, so no earlier look-up can have seen the value."""
     verb, expected = PROVED[name]
-    if verb is _company:  # both of them set it up for the first time
+    if verb is _company:  # Both create it for the first time.
         owner = await asyncpg.connect(dsn)
         await owner.execute("delete from number_series; delete from company")
         await owner.close()
     async with transaction(NOOR):
         await verb(NOOR)
-        # In a context of its own, because a transaction belongs to the context that opened it.
+        # A transaction belongs to the context that opened it, so each gets a context of its own.
         second = asyncio.create_task(outcome(verb, MAX), context=contextvars.Context())
         await asyncio.sleep(0.05)
     assert sorted(["done", await second]) == expected
 
 
 async def test_a_form_key_that_another_agent_has_used_is_free_for_the_next(app: Gate) -> None:
-    """Over HTTP, where it was an error before; each agent's repeat still counts once."""
+    """Two agents may use the same form key, over HTTP too, and the repeat of each still counts once."""
     form = {
         "duration": "30m",
         "work_date": "2026-11-20",
@@ -251,7 +251,7 @@ async def test_a_form_key_that_another_agent_has_used_is_free_for_the_next(app: 
 async def test_a_constraint_that_still_bites_is_told_as_a_conflict(
     app: Gate, monkeypatch: pytest.MonkeyPatch, statement: str, sentence: str
 ) -> None:
-    """A verb without its check is stood in for by a bare statement; whatever the constraint, the answer is 409 and nothing is saved."""
+    """A violated constraint that no verb checks answers 409 and saves nothing; bare statements stand in for verbs."""
 
     async def bare(*_: Any) -> None:
         await current().execute("insert into role (name) values ('Saved before it')")

@@ -1,6 +1,6 @@
-"""The named cast (design manner 15) and what it stands on, as rows: company, two customers with a contract each, agents, rates.
+"""Define the named cast (design manner 15) as rows: the company, two customers with a contract each, agents and rates.
 
-Readers of the cast are at hand as ADA, ALAN, GIL, INES, MAX, NOOR once `cast_rows()` have run: their ids are fixed.
+After `cast_rows()` has run, ADA, ALAN, GIL, INES, MAX and NOOR are readers of the cast, because their ids are fixed.
 """
 
 from datetime import UTC, datetime
@@ -17,14 +17,14 @@ PASSWORD = "correct horse battery staple"
 
 ACME, GLOBEX = 1, 2
 INCIDENT, QUESTION, INTERNAL = 1, 2, 3
-"""Case types: billable, billable, not billable."""
+"""The ids of the case types: billable, billable, not billable."""
 SUPPORT, MOVE = 1, 2
-"""Departments: Ines, Max and Noor are in Support, which Max is designated for."""
+"""The ids of the departments: Ines, Max and Noor are in Support, which Max manages."""
 SENIOR, CONSULTANT = 1, 2
-"""Billing roles: 120.00 and 95.00 EUR an hour since 2026-01-01."""
+"""The ids of the billing roles: 120.00 and 95.00 EUR an hour since 2026-01-01."""
 ACME_CONTRACT, GLOBEX_CONTRACT = 1, 2
 HELPDESK, GLOBEX_HELPDESK = 1, 2
-"""Services, both time_spent, rolled up by service, rounded up to 15 minutes; the default of their customer."""
+"""The ids of the default services of Acme and Globex: time spent, rolled up by service, rounded up to 15 minutes."""
 
 INES = AgentReader(
     id=1,
@@ -107,6 +107,6 @@ KINDS_OF_GENERAL_TIME = "insert into general_kind (name, position) values ('Meet
 
 @cache
 def cast_rows() -> str:
-    """SQL that writes the cast into a migrated, empty database, as its owner."""
+    """Return the SQL that writes the cast into a migrated, empty database; its owner runs it."""
     hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
     return ROWS.replace("$now", f"'{NOW.isoformat()}'").replace("$hash", f"'{hasher.hash(PASSWORD)}'")

@@ -1,1 +1,1 @@
-"""What both areas share of HTTP: visits, sessions, forms, pages, errors, live updates, headers."""
+"""Provide the HTTP parts that both areas share: visits, sessions, forms, pages, errors, live updates and headers."""

@@ -1,4 +1,4 @@
-"""The address on the net that a request comes from: the back-off counts by it, sessions show it."""
+"""Find the IP address of a request's client, which rate limits count by and the list of sessions shows."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -8,10 +8,10 @@ UNKNOWN = "-"
 
 
 def client_address(scope: Any, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
-    """The peer's address or, where the peer is a proxy of ours, what it says of its own peer, and so on.
+    """Return the client's IP address: the peer's or, if the peer is a trusted proxy, the one that the proxy reports.
 
-    `X-Forwarded-For` grows to the right, so the last address that is no proxy of ours is the client's; whatever stands left of it
-    somebody else has written (R6, T5). What is no address ends the search.
+    Each proxy appends its peer to `X-Forwarded-For`, so the client is the rightmost address that is not a trusted
+    proxy; anything to the left of it may be forged (R6, T5). An entry that is not an IP address ends the search.
     """
     client: str = (scope.get("client") or (UNKNOWN, 0))[0]
     if not trusted:

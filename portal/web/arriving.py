@@ -1,7 +1,7 @@
-"""A request's body on its way to us.
+"""Limit the body of a request while it arrives: its size, its duration and its rate.
 
-It has a largest size, a deadline for all of it and a least rate, and one sender has few of them at once. Otherwise a body may take for ever,
-a byte at a time, and a thousand of them hold every connection that there is (T10, R83).
+Each body has a maximum size, a deadline and a minimum rate, and one sender may send only a few at once. Without these
+limits, bodies sent one byte at a time could hold every connection of the server (T10, R83).
 """
 
 import asyncio
@@ -17,14 +17,15 @@ from portal.people import attempts
 from portal.web.visit import Visit
 
 READ_PAST, READ_PAST_SECONDS = 25 * 1024 * 1024, 5.0
-"""Bytes and time that a refused body may still take."""
+"""How many more bytes are read of a refused body, and for how many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a body may take: `most` bytes, `seconds` for all of it, and after `grace` seconds at least `rate` bytes a second on average.
+    """Define the limits of a body: at most `most` bytes within `seconds`, and on average `rate` bytes a second.
 
-    `at_once`: how many bodies of one sender may be on their way to one process.
+    The rate is enforced after `grace` seconds. `at_once` is the number of bodies that one sender may be sending to one
+    process at the same time.
     """
 
     most: int
@@ -35,18 +36,18 @@ class Pace:
 
 
 STRANGER = Pace(most=64 * 1024, seconds=10.0, grace=3.0, rate=1024, at_once=20)
-"""For whoever is not signed in: a form at the door holds a few hundred bytes."""
+"""The limits for people who are not signed in: the largest form that they can send has a few hundred bytes."""
 KNOWN = Pace(most=300 * 1024 * 1024, seconds=20 * 60.0, grace=15.0, rate=8 * 1024, at_once=20)
-"""For whoever is, or was: ten files of 25 MB and the text beside them, and 64 kbit/s at least."""
+"""The limits for people with a session, live or ended: ten files of 25 MB with text, at 64 kbit/s or more."""
 MOST_STRANGERS = 200
-"""Bodies of all strangers together in one process, whatever their addresses: fewer than half of the connections that it takes."""
+"""The most bodies that all strangers together may be sending to one process: fewer than half of its connections."""
 
 _on_their_way: Counter[str] = Counter()
 _STRANGERS = "strangers"
 
 
 class Arriving:
-    """The body of one request, which `pace` bounds."""
+    """Read the body of one request within the limits of `pace`."""
 
     def __init__(self, receive: Any, pace: Pace) -> None:
         self._receive, self._more, self._pace = receive, True, pace
@@ -55,10 +56,11 @@ class Arriving:
         self._waited = 0.0
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives. Raises `TooSlow`, `TooLarge`, and `BadRequest` where the sender goes away in the middle."""
+        """Yield the body as it arrives. Raises `TooSlow`, `TooLarge`, and `BadRequest` where the sender disconnects."""
         while self._more:
             began = monotonic()
-            # The rate counts only what we waited for the sender: while we store a file, the sender waits for us.
+            # The rate counts only the time spent waiting for the sender; while a file is being stored, the sender
+            # waits for us.
             allowed = self._pace.grace + self._received / self._pace.rate - self._waited
             try:
                 async with asyncio.timeout(max(0.0, min(allowed, self._ends - began))):
@@ -76,9 +78,10 @@ class Arriving:
             yield body
 
     async def read_past(self) -> None:
-        """Read what is left of a body that is refused: browsers and proxies do not look for an answer before they have sent theirs.
+        """Read and drop the rest of a refused body, because clients read no answer before they have sent all of theirs.
 
-        A little is waited for; who sends far more, or slowly, is answered in the middle.
+        At most `READ_PAST` bytes within `READ_PAST_SECONDS` are read; a longer or slower body is answered while it
+        arrives.
         """
         left = READ_PAST
         with contextlib.suppress(TimeoutError, BadRequest, TooSlow, TooLarge):
@@ -91,10 +94,10 @@ class Arriving:
 
 @contextlib.contextmanager
 def arriving(visit: Visit, receive: Any, announced: str) -> Iterator[Arriving]:
-    """Give the request's body to be read inside. `announced` is its `Content-Length`, or "".
+    """Give the request's body to be read inside the block. `announced` is its `Content-Length`, or "".
 
-    Raises `TooMany` before anything is read where this sender, or all strangers together, have as many bodies on their way as they may have;
-    `TooLarge` where the body announces more than it may hold.
+    Raises `TooMany` before anything is read where this sender, or all strangers together, are sending as many bodies
+    as they may; `TooLarge` where the announced size is over the limit.
     """
     stranger = visit.session is None
     pace = STRANGER if stranger else KNOWN

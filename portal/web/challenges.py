@@ -1,4 +1,8 @@
-"""What a passkey is asked to sign: random bytes, sealed into the form that asks, so that a page alone changes nothing in the database (R10)."""
+"""Make the random challenges that passkeys sign.
+
+A challenge is sealed into the form that asks for the passkey, so that showing the page writes nothing to the database
+(R10).
+"""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -15,25 +19,25 @@ TOO_OLD = "This took longer than five minutes. Try again."
 
 
 def relying_party_of(request: Web) -> RelyingParty | None:
-    """What passkeys are bound to here; None where no browser takes one: at an address that is a number."""
+    """Return the relying party that passkeys are bound to here, or None at an IP address, where browsers allow none."""
     base = visit_of(request).settings.base_url
     url = urlsplit(base)
     if url.hostname not in LOOPBACK:
         return RelyingParty(str(url.hostname), base)
-    host = request.headers.get("host", "")  # one of the allowed ones: the gate has seen to it
+    host = request.headers.get("host", "")  # The gate has checked that it is an allowed host.
     is_local = urlsplit(f"//{host}").hostname == "localhost"
     return RelyingParty("localhost", f"{url.scheme}://{host}") if is_local else None
 
 
 def new_challenge(request: Web, purpose: str, credential_id: int) -> tuple[bytes, str]:
-    """The bytes, and the same sealed for the form; good for one person and one purpose."""
+    """Return a new challenge and the same sealed for the form; it is valid for one person and one purpose."""
     visit, value = visit_of(request), secrets.token_bytes(32)
     text = f"{value.hex()} {visit.at.timestamp()}"
     return value, visit.settings.sealer.seal(_name(purpose, credential_id), text, visit.at)
 
 
 def challenge_of(request: Web, purpose: str, credential_id: int, sealed: str) -> Challenge:
-    """The challenge that the form came with. Raises `Invalid`."""
+    """Return the challenge that was sealed into the form. Raises `Invalid` where it is forged or too old."""
     visit = visit_of(request)
     try:
         text = visit.settings.sealer.open(_name(purpose, credential_id), sealed, visit.at, within=GOOD_FOR)

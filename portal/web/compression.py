@@ -1,6 +1,7 @@
-"""Pages are compressed on their way out, so that no proxy has to do it.
+"""Compress pages on their way out, so that no proxy has to.
 
-What a page holds that nobody may guess, its token and its nonce, is drawn anew for each answer, so its length tells nothing of them (BREACH).
+The secrets in a page (its CSRF token and its nonce) are drawn anew for each answer, so its compressed length reveals
+nothing about them (BREACH).
 """
 
 import zlib
@@ -10,14 +11,14 @@ from typing import Any
 import brotli
 
 LEAST = 1000
-"""Bytes below which compression saves nothing worth its time."""
+"""The size in bytes below which compression is not worth its time."""
 MEDIA_TYPES = (b"text/html", b"text/csv", b"application/json", b"application/problem+json")
 CODINGS = ("br", "gzip")
-"""The content codings that we write, the preferred one first."""
+"""The content codings that we produce, the preferred one first."""
 
 
 def accepted(header: str, offered: Iterable[str] = CODINGS) -> str | None:
-    """Return the first of the offered content codings that an Accept-Encoding header takes; None means that it takes the content as it is."""
+    """Return the first of the `offered` codings that an Accept-Encoding header accepts; None means no compression."""
     weights: dict[str, float] = {}
     for part in header.lower().split(","):
         name, _, parameter = part.partition(";")
@@ -26,7 +27,7 @@ def accepted(header: str, offered: Iterable[str] = CODINGS) -> str | None:
 
 
 def _weight(parameter: str) -> float:
-    """Read `q=0.5`; what cannot be read refuses the coding, which every client can do without."""
+    """Return the weight of a parameter such as `q=0.5`; 0 where it cannot be read, so that the coding is not used."""
     name, _, value = parameter.partition("=")
     try:
         return float(value) if name.strip() == "q" else 1.0 if not parameter.strip() else 0.0
@@ -35,9 +36,9 @@ def _weight(parameter: str) -> float:
 
 
 class Compressor:
-    """Compresses one answer that comes in one piece. Streams, files and short answers pass through it as they are.
+    """Compress an answer whose body comes in one piece; pass streams, files and short answers through unchanged.
 
-    A server-sent event would wait in a compressor until there are enough of them, and files are compressed mostly.
+    A compressor would hold back server-sent events until it has enough of them, and most files are compressed already.
     """
 
     def __init__(self, accept_encoding: str, send: Any) -> None:
@@ -47,7 +48,7 @@ class Compressor:
         self._start: Any = None
 
     async def send(self, message: Any) -> None:
-        """Send a message of ASGI; the start of an answer that may be compressed is held back until its body is there."""
+        """Send an ASGI message; hold back the start of an answer that may be compressed until its body is known."""
         if self._encode and message["type"] == "http.response.start" and _is_text(message):
             self._start = message
             return
@@ -59,7 +60,7 @@ class Compressor:
 
 
 def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes], bytes]) -> Any:
-    """Compress a body that is whole and worth it, and say so in the headers of `start`; return the message to send."""
+    """Compress a complete body that is long enough and set the headers of `start`; return the message to send."""
     body = message.get("body", b"")
     whole = message["type"] == "http.response.body" and not message.get("more_body", False)
     if not whole or len(body) < LEAST:
@@ -71,12 +72,12 @@ def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes],
 
 
 def _is_text(start: Any) -> bool:
-    """Tell whether an answer's content may be compressed, from its headers."""
+    """Return whether an answer may be compressed, judging by its headers."""
     headers = {name.lower(): value for name, value in start.get("headers", [])}
     return b"content-encoding" not in headers and headers.get(b"content-type", b"").startswith(MEDIA_TYPES)
 
 
-# A page of 40 kB takes 0.15 ms and becomes a sixth; the levels above cost twice as much and save a twentieth.
+# Level 4 compresses a page of 40 kB in 0.15 ms to a sixth; higher levels take twice as long and save 5 %.
 _ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, mode=brotli.MODE_TEXT, quality=4),
     "gzip": lambda body: zlib.compress(body, 4, wbits=31),

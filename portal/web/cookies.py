@@ -1,4 +1,4 @@
-"""The three cookies, and the only place that writes any (R19)."""
+"""Read and write the three cookies of the portal; no other module writes cookies (R19)."""
 
 import re
 
@@ -9,28 +9,28 @@ ANONYMOUS = "csrf"
 STEP = "step"
 
 _VALUE = re.compile(r"[A-Za-z0-9_-]+")
-"""What we write into a cookie: URL-safe base64."""
+"""The characters of our cookie values: URL-safe base64."""
 
 
 def name_of(cookie: str, settings: Settings) -> str:
-    """`__Host-` binds a cookie to this very host; browsers take that prefix over https only."""
+    """Return the cookie's full name; over https with the prefix `__Host-`, which binds the cookie to this host."""
     return f"__Host-{cookie}" if settings.secure_cookies else cookie
 
 
 def read(header: str, settings: Settings) -> dict[str, str]:
-    """Our cookies of a Cookie header by short name, the last where one comes twice; anything else, however malformed, is passed over."""
+    """Return our cookies in a Cookie header by short name. Of two with one name the last counts; others are ignored."""
     names = {name_of(cookie, settings): cookie for cookie in (SESSION, ANONYMOUS, STEP)}
     pairs = (pair.strip().partition("=") for pair in header.split(";"))
     return {names[name]: value for name, _, value in pairs if name in names and _VALUE.fullmatch(value)}
 
 
 def write(cookie: str, value: str, settings: Settings) -> str:
-    """A Set-Cookie header. No cookie outlives the browser; the server decides how long a session lives."""
+    """Return a Set-Cookie header. All cookies end with the browser; the server decides how long a session lasts."""
     same_site = "Lax" if cookie == SESSION else "Strict"
     secure = "; Secure" if settings.secure_cookies else ""
     return f"{name_of(cookie, settings)}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}"
 
 
 def clear(cookie: str, settings: Settings) -> str:
-    """A Set-Cookie header that removes it."""
+    """Return a Set-Cookie header that removes the cookie."""
     return write(cookie, "", settings) + "; Max-Age=0"

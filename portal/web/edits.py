@@ -1,7 +1,7 @@
-"""Edit forms that two people have open at once: only what somebody changed is written (design manner 20).
+"""Merge edit forms that two people have open at once: only changed fields are written (design manner 20).
 
-The page puts what it showed into the hidden field `seen`. When the form arrives, `edited` compares three versions of each field: what was
-seen, what was typed, and what is stored by now.
+The page puts the values that it showed into the hidden field `seen`. When the form arrives, `edited` compares three
+values of each field: the one seen, the one typed and the one stored now.
 """
 
 from typing import Any, TypeVar
@@ -18,10 +18,11 @@ SENTENCE = "Somebody else changed this meanwhile."
 
 
 class Overtaken(Invalid):
-    """Somebody else changed a field to one value and this form to another. The page shows both; sent again, the form wins.
+    """Refuse a form that changes a field which somebody else has changed meanwhile.
 
-    `typed` is what the form shows then: its own changes over what is stored, the stored values as `seen`, `theirs` (the stored value of
-    each disputed field) and `news` (the fields that only somebody else changed).
+    The page then shows both values, and sending the form again saves its own. `typed` holds the values for the form:
+    its own changes on top of the stored values. `seen` becomes the stored values, `theirs` holds the stored value of
+    each disputed field, and `news` lists the fields that only somebody else changed.
     """
 
     status = Conflict.status
@@ -39,7 +40,7 @@ def as_seen(facts: msgspec.Struct) -> str:
 
 
 def seen_in(form: Form, shape: type[Stored]) -> Stored | None:
-    """Return what the page of this form showed, None where the form does not say. Raises `BadRequest` for anything else."""
+    """Return the values that this form's page showed; None where it has no `seen`. Raises `BadRequest`."""
     if not (text := form.get(SEEN)):
         return None
     try:
@@ -49,10 +50,11 @@ def seen_in(form: Form, shape: type[Stored]) -> Stored | None:
 
 
 def edited(form: Form, shape: type[Fields], stored: msgspec.Struct, *, seen: msgspec.Struct | None = None) -> Fields:
-    """Return the form as `shape`, with the stored value of each field that it leaves as its page showed it.
+    """Return the form as `shape`, taking the stored value for each field that the user left as the page showed it.
 
-    `stored` has the form's editable fields as they are now; hold its row until the change is written. `seen` is read from the form
-    unless it is given. A form that does not say what it saw is taken as it is. Raises `Invalid` as `Form.into` does, and `Overtaken`.
+    `stored` has the form's editable fields as they are now; hold its row lock until the change is written. `seen` is
+    read from the form unless it is given. A form without `seen` is taken as it is. Raises `Invalid` as `Form.into`
+    does, and `Overtaken`.
     """
     typed = form.into(shape)
     seen = seen or seen_in(form, type(stored))
@@ -73,7 +75,7 @@ def edited(form: Form, shape: type[Fields], stored: msgspec.Struct, *, seen: msg
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare without regard to blanks around text and to the order of ticked boxes."""
+    """Return whether two values are equal, ignoring blanks around text and the order of ticked boxes."""
     return bool(_plain(one) == _plain(other))
 
 

@@ -1,4 +1,4 @@
-"""Every refusal and every failure as a page in the app's look, or as a fragment where htmx asked (R92)."""
+"""Turn every refusal and failure into a page in the app's look, or into a fragment for htmx (R92)."""
 
 from typing import Any
 from urllib.parse import quote
@@ -30,7 +30,10 @@ STREAMS = ("/live", "/agent/live")
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in. `next_path`: where to go on afterwards; `kept`: what was typed waits there as a draft."""
+    """Signal that nobody is signed in.
+
+    `next_path` is where to go after signing in; `kept` says that the form was kept as a draft there.
+    """
 
     def __init__(self, next_path: str, *, kept: bool = False) -> None:
         self.next_path = next_path
@@ -39,7 +42,7 @@ class SignInNeeded(Exception):
 
 
 class Detour(Exception):
-    """Something else comes first: `where` is its page."""
+    """Redirect to the page `where`, which has to come first."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -47,7 +50,10 @@ class Detour(Exception):
 
 
 def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path: str, back: str = "") -> str:
-    """The page of an error, or just its sentence as a fragment. `back`: the page that it leads back to beside the usual ones."""
+    """Return the HTML of an error page, or of the sentence alone as a fragment.
+
+    `back` is a page to link to beside the usual ones.
+    """
     context: dict[str, Any] = {
         "status": status, "sentence": sentence, "request_id": visit.id, "reader": visit.reader, "company": visit.company, "csrf": visit.csrf,
         "nonce": visit.nonce, "path": path, "now": visit.at, "snapshot": visit.snapshot, "back": back,
@@ -56,9 +62,9 @@ def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path
 
 
 def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
-    """The answer to an expected refusal."""
+    """Return the response to a refusal: its status and its sentence."""
     if request.scope["path"] in STREAMS and "hx-request" in request.headers and refusal.status in (403, 404):
-        return _stream_is_over()  # the page is another person's, who signed in here before
+        return _stream_is_over()  # This page belongs to somebody who was signed in here before.
     extra = {"Retry-After": str(refusal.retry_after)} if isinstance(refusal, TooMany) else {}
     if refusal.status == 503:
         extra["Retry-After"] = "5"
@@ -66,9 +72,9 @@ def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
 
 
 def http_response(request: Web, error: HTTPException) -> Response[str]:
-    """Answer what the framework itself refused: an unknown address, a wrong method, a body it cannot read.
+    """Return the response to an error of the framework: an unknown path, a wrong method or a body that it cannot read.
 
-    Somebody who loads an address that only takes forms is led to the page of the form.
+    A GET of a path that only takes forms is redirected to the page of the form.
     """
     if error.status_code == 405 and request.method == "GET" and (page := form_page(request.app, request.scope["path"])):
         return Response("", status_code=303, headers={"Location": page})
@@ -82,9 +88,10 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
 
 
 def failure_response(request: Web, error: Exception) -> Response[str]:
-    """A mistake of ours: logged with its trace and the request's id, told without either.
+    """Log an unexpected error with its trace and the request's id, and return a 500 page without them.
 
-    A read fails here, inside of its transaction, also while the database is away or busy, which is nobody's mistake.
+    Reads whose database is away or busy end here too, because they fail inside their transaction; they get 503 and are
+    not logged as our mistake.
     """
     if refusal := refusal_of(error):
         return refusal_response(request, refusal)
@@ -93,9 +100,9 @@ def failure_response(request: Web, error: Exception) -> Response[str]:
 
 
 def unreadable_response(request: Web, error: asyncpg.DataError) -> Response[str]:
-    """An id in the address that is larger than any can be, or a NUL in it: nothing is there.
+    """Return 404 for an id in the path that is out of range or holds a NUL; nothing can exist under it.
 
-    Whatever else cannot be handed to the database is a mistake of ours.
+    Any other value that the database cannot take is a mistake of ours.
     """
     if "out of int" in str(error) or isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return _response(request, 404, SENTENCES[404], {})
@@ -103,9 +110,9 @@ def unreadable_response(request: Web, error: asyncpg.DataError) -> Response[str]
 
 
 def conflict_response(request: Web, error: asyncpg.IntegrityConstraintViolationError) -> Response[str]:
-    """Answer 409 where a constraint of the database refused what a verb should have refused first.
+    """Return 409 where a constraint of the database refused what a verb should have refused first.
 
-    The transaction has rolled back, so nothing of it was saved. It is logged as an error, because the verb lacks a check.
+    The transaction has rolled back, so nothing was saved. The error is logged, because the verb lacks a check.
     """
     log.error(
         "a constraint refused a write", exc_info=error, request=visit_of(request).id, constraint=error.constraint_name
@@ -124,7 +131,7 @@ def _conflict_sentence(error: asyncpg.IntegrityConstraintViolationError) -> str:
 
 
 def sign_in_response(request: Web, needed: SignInNeeded) -> Response[Any]:
-    """Lead to the sign-in page, and from there back."""
+    """Redirect to the sign-in page, which leads back afterwards."""
     next_path = safe_path(needed.next_path or "/")
     where = "/sign-in" if next_path == "/" else f"/sign-in?next={quote(next_path, safe='')}"
     if needed.kept:
@@ -137,17 +144,15 @@ def _stream_is_over() -> Response[Any]:
 
 
 def detour_response(request: Web, detour: Detour) -> Response[Any]:
-    """Off to the page that comes first."""
+    """Redirect to the page that has to come first."""
     return _led_to(request, detour.where)
 
 
 def _led_to(request: Web, where: str) -> Response[Any]:
     if "hx-request" in request.headers:
-        if (
-            request.scope["path"] in STREAMS
-        ):  # a page whose session is over stays as it is: somebody may be typing in it
+        if request.scope["path"] in STREAMS:  # The page stays although its session is over: somebody may be typing.
             return _stream_is_over()
-        # htmx leaves the page rather than to put the other one into it
+        # htmx loads the new page instead of inserting it into the present one.
         return Response("", status_code=200, headers={"HX-Redirect": where})
     return Response("", status_code=303, headers={"Location": where})
 
@@ -155,7 +160,7 @@ def _led_to(request: Web, where: str) -> Response[Any]:
 def _response(request: Web, status: int, sentence: str, headers: dict[str, str]) -> Response[str]:
     fragment = wants_fragment(request)
     if fragment and request.method == "GET" and (status == 429 or status >= 500):
-        headers = {**headers, "HX-Reswap": "none"}  # what fetches itself again stays as it is; js/live.js asks again
+        headers = {**headers, "HX-Reswap": "none"}  # The region keeps its content; js/live.js fetches it again.
     path = request.scope["path"]
     back = page_of(request) if request.method == "POST" else ""
     html = error_page(
@@ -165,19 +170,19 @@ def _response(request: Web, status: int, sentence: str, headers: dict[str, str])
 
 
 async def answer_refusal(refusal: Refusal, scope: Any, receive: Any, send: Any) -> None:
-    """The same where no handler runs yet."""
+    """Send the response to a refusal that was raised before any handler runs."""
     request: Web = Request(scope, receive, send)
     await answer(refusal_response(request, refusal), send)
 
 
 async def answer_failure(error: Exception, scope: Any, receive: Any, send: Any) -> None:
-    """The same for a mistake of ours."""
+    """Send the response to an unexpected error outside the framework."""
     request: Web = Request(scope, receive, send)
     await answer(failure_response(request, error), send)
 
 
 async def answer(response: Response[Any], send: Any) -> None:
-    """Send a text response without the framework, which is not reached before the gate."""
+    """Send a text response without the framework, which the gate does not reach in these cases."""
     body = (response.content or "").encode()
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers.items()]
     headers += [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]

@@ -1,4 +1,4 @@
-"""Styles, scripts, fonts: the same for all, and kept by browsers for a year because each address carries the hash of the content."""
+"""Serve styles, scripts and fonts, which browsers cache for a year: each URL contains the hash of the content."""
 
 import mimetypes
 from pathlib import Path
@@ -20,7 +20,7 @@ mimetypes.add_type("text/javascript", ".js")
 
 @get("/logo.png")
 async def show_logo(request: Web) -> Response[bytes]:
-    """The company's logo, for everybody: it stands on the sign-in page."""
+    """Serve the company's logo to everybody, because it stands on the sign-in page."""
     async with transaction(visit_of(request).reader, readonly=True):
         png, digest = await logo.find(), await logo.digest()
     if png is None:
@@ -33,9 +33,10 @@ async def show_logo(request: Web) -> Response[bytes]:
 
 @get("/static/{path:path}", sync_to_thread=False)
 def static_file(request: Web, path: FromPath[Path]) -> Response[bytes]:
-    """Answer a file of `static/`, compressed by the build where the browser takes that.
+    """Serve a file of `static/`, compressed by the build where the browser accepts that.
 
-    Only the address with the right hash is kept: while an upgrade runs, a process of before may be asked for the next content.
+    Only the URL with the right hash may be cached: during an upgrade, a process of the old release may be asked for a
+    file of the new one.
     """
     name = str(path).lstrip("/")
     try:

@@ -1,4 +1,7 @@
-"""Where the form of an address stands that only takes forms: a refused form leaves such an address in the address bar, and Enter loads it."""
+"""Find the page of a form from the path that the form is sent to.
+
+A refused form leaves its path in the address bar, and pressing Enter there loads it with GET.
+"""
 
 import re
 from functools import lru_cache
@@ -8,11 +11,11 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 FORM_PAGE = "form_page"
-"""A handler's `opt` of this name is the page that its form stands on, where that is no address above its own."""
+"""The key in a handler's `opt` that names the page of its form, where that is not at a parent path."""
 
 
 def form_page(app: Litestar, path: str) -> str | None:
-    """Return the page to load instead of `path`: the nearest address above it that can be read; None where no form is sent to `path`."""
+    """Return the page to load instead of `path`: its nearest readable parent; None where `path` takes no form."""
     routes = _routes(app)
     sent_to = next((route for pattern, route in routes if pattern.fullmatch(path) and "POST" in route.methods), None)
     if sent_to is None:
@@ -28,7 +31,7 @@ def form_page(app: Litestar, path: str) -> str | None:
 
 @lru_cache(maxsize=4)
 def _routes(app: Litestar) -> list[tuple[re.Pattern[str], Any]]:
-    """Return each route with what its addresses look like; fixed addresses before those with parameters, as the router does."""
+    """Return each route with a pattern of its paths; fixed paths come before those with parameters, as in routing."""
     routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
     routes.sort(key=lambda route: "{" in route.path_format)
     return [(re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(route.path_format))), route) for route in routes]

@@ -1,9 +1,11 @@
-"""The gate before the app: which host, who asks, one read-only transaction for a read, and the headers on the way out."""
+"""Wrap the app in its outermost layer: host check, session lookup, a transaction for reads, response headers."""
 
 import asyncio
 import contextlib
 import secrets
 import time
+from collections.abc import Callable
+from datetime import datetime
 from logging import ERROR, INFO
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,30 +23,34 @@ from portal.web import cookies, drafts, headers, metrics
 from portal.web.address import client_address
 from portal.web.compression import Compressor
 from portal.web.errors import STREAMS, answer_failure, answer_refusal
-from portal.web.forms import keep_and_sign_in
+from portal.web.receiving import keep_and_sign_in
 from portal.web.visit import KEY, CompanyBrief, Visit, now
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 BY_MACHINES = ("/health", "/metrics")
-"""Load balancers and monitoring ask these by address, and have no session."""
+"""Paths that load balancers and monitoring request by IP address and without a session."""
 AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/", "/password-resets")
-"""Forms that need no session: one that has ended does not stop them, and nothing of them is kept."""
+"""Paths whose forms need no session: an ended one does not stop them, and none of their fields is kept as a draft."""
 SAID_ONCE = (b"host", b"origin", b"sec-fetch-site", b"content-type", b"x-csrf-token")
-"""Headers that decide what a request may do. Of two, a proxy before us may read the first and we the last."""
+"""Headers that decide what a request may do. If one came twice, a proxy might obey the first and the app the last."""
 
 
 TAKEN_SECONDS, TAKEN_RATE = 60.0, 8 * 1024
-"""A client takes each piece of an answer within so many seconds, and one more for so many bytes of it; else its connection is closed."""
+"""A client must take each piece of an answer within so many seconds, plus one per so many bytes; else it is cut off."""
 
 
 log = structlog.get_logger("portal.web")
 
 
 class Gate:
-    """The ASGI app that is served. `inner` is the Litestar app."""
+    """Run the checks that come before the app; this is the ASGI app that is served.
 
-    def __init__(self, inner: Any, settings: Settings, storage: Storage) -> None:
+    `inner` is the Litestar app. Each request gets its instant from `clock`.
+    """
+
+    def __init__(self, inner: Any, settings: Settings, storage: Storage, clock: Callable[[], datetime] = now) -> None:
         self.inner = inner
+        self.clock = clock
         self.settings = settings
         self.storage = storage
         self.company = CompanyBrief("Portal", "EUR", "UTC")
@@ -55,7 +61,11 @@ class Gate:
             return
         given = {name: value.decode("latin-1") for name, value in scope["headers"]}
         visit = Visit(
-            self.settings, self.storage, now(), client_address(scope, self.settings.trusted_proxies), self.company
+            self.settings,
+            self.storage,
+            self.clock(),
+            client_address(scope, self.settings.trusted_proxies),
+            self.company,
         )
         scope[KEY] = visit
         ORIGIN.set((visit.address, visit.id, None))
@@ -63,7 +73,7 @@ class Gate:
         public = scope["path"].startswith("/static/") or asked_by_machines
         began, status, answered = time.perf_counter(), 0, scope
         bodiless = scope["method"] == "HEAD" and scope["path"] not in STREAMS
-        if bodiless:  # the same guards and the same headers as for GET (R34)
+        if bodiless:  # HEAD passes the same guards and gets the same headers as GET (R34).
             answered = {**scope, "method": "GET"}
 
         async def leave(message: Any) -> None:
@@ -85,9 +95,8 @@ class Gate:
 
         try:
             await self._answer(visit, given, answered, receive, finish, public=public, known=asked_by_machines)
-        except (
-            Exception
-        ) as error:  # a mistake of ours before or after the app, which has an answer of its own for those in it
+        except Exception as error:
+            # The error was raised before or after the app, which answers its own errors.
             if status:
                 raise
             await answer_failure(error, answered, receive, finish)
@@ -106,7 +115,11 @@ class Gate:
         public: bool,
         known: bool,
     ) -> None:
-        """`public`: the same for everybody. `known`: asked by its number, without the name that everything else needs (R43)."""
+        """Check the headers and the host, then serve the request.
+
+        `public` marks paths whose answer is the same for everybody. `known` marks those that may be requested by IP
+        address and skip the host check (R43).
+        """
         names = [name for name, _ in scope["headers"] if name in SAID_ONCE]
         if len(names) != len(set(names)):
             await answer_refusal(BadRequest("This request says the same header twice."), scope, receive, finish)
@@ -121,7 +134,10 @@ class Gate:
                 await answer_refusal(refusal, scope, receive, finish)
 
     async def _visit(self, visit: Visit, given: dict[bytes, str], scope: Any, receive: Any, send: Any) -> None:
-        """Find out who asks, then let the app answer; a read runs in one transaction, which ends before the answer's first byte."""
+        """Look up the session, then let the app answer.
+
+        A read runs in one transaction, which ends before the first byte of the answer is sent.
+        """
         found = cookies.read(given.get(b"cookie", ""), self.settings)
         visit.anonymous, visit.step = found.get(cookies.ANONYMOUS, ""), found.get(cookies.STEP, "")
         token, safe = found.get(cookies.SESSION), scope["method"] in SAFE
@@ -130,9 +146,8 @@ class Gate:
             if token:
                 tx = await stack.enter_async_context(transaction(None, readonly=True))
                 await self._recognise(visit, token)
-                used = (
-                    scope["path"] not in STREAMS
-                )  # a page that only listens, or tries to, does not keep its session alive (R16)
+                # A live stream, or the attempt to open one, does not keep its session alive (R16).
+                used = scope["path"] not in STREAMS
                 if used and visit.session and visit.session.to_be_touched and visit.session.live:
                     await stack.aclose()
                     async with transaction(None):
@@ -178,9 +193,10 @@ class Gate:
             )
 
     def _refuse_foreign(self, given: dict[bytes, str]) -> None:
-        """A form of another site does not count, even with our cookie (R37)."""
+        """Raise `Forbidden` for a form that another site sent, even if it carries our cookie (R37)."""
         site, origin = given.get(b"sec-fetch-site"), given.get(b"origin")
-        # A page that must not tell its address (an invitation) sends no origin either; that it is ours the browser says by the other header.
+        # Pages that hide their URL, such as an invitation, send the origin `null`; Sec-Fetch-Site then proves that the
+        # form is ours.
         hidden = origin == "null" and site == "same-origin"
         foreign = site not in (None, "same-origin", "none") or (
             origin is not None and not hidden and not self._is_ours(origin)
@@ -191,14 +207,13 @@ class Gate:
     def _is_ours(self, origin: str) -> bool:
         try:
             said = urlsplit(origin)
-        except ValueError:  # brackets that hold no address
+        except ValueError:  # The origin holds brackets without an IP address.
             return False
         return said.netloc in self.settings.allowed_hosts and said.scheme == urlsplit(self.settings.base_url).scheme
 
 
 async def _taken(send: Any, message: Any) -> None:
-    """Send one piece of an answer. Raises `ConnectionAbortedError` where the client does not read it in time: nobody holds a connection by
-    not reading (T10)."""
+    """Send one piece of an answer. Raises `ConnectionAbortedError` where the client does not read it in time (T10)."""
     try:
         async with asyncio.timeout(TAKEN_SECONDS + len(message.get("body", b"")) / TAKEN_RATE):
             await send(message)
@@ -207,7 +222,7 @@ async def _taken(send: Any, message: Any) -> None:
 
 
 def _record(scope: Any, visit: Visit, status: int, seconds: float) -> None:
-    """One line and one figure a request. Status 0: the client went away before there was an answer."""
+    """Log the request and count it. A status of 0 means that the client disconnected before there was an answer."""
     metrics.observe(scope, status, seconds)
     reader = visit.reader
     log.log(

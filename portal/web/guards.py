@@ -1,4 +1,8 @@
-"""Who may ask. What is not yours is 404; an agent who needs a manager's or admin's grade gets 403; nobody is asked to sign in."""
+"""Define the guards of the routes: who may make a request.
+
+What belongs to somebody else answers 404, an agent without the grade of manager or admin gets 403, and whoever is not
+signed in is asked to sign in.
+"""
 
 from typing import Any
 
@@ -34,31 +38,31 @@ def _recognised(connection: Connection) -> Any:
 
 
 def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
-    """Contacts and agents alike."""
+    """Let contacts and agents pass."""
     _signed_in(connection)
 
 
 def recognised(connection: Connection, _: BaseRouteHandler) -> None:
-    """Whoever typed their password: the pages on which a second factor is set up."""
+    """Let everybody pass who has typed their password, even if they must still set up a second factor."""
     _recognised(connection)
 
 
 async def contact_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let contacts pass. An agent is led to their own page of a case or document, and gets 404 elsewhere."""
+    """Let contacts pass. Agents are redirected to their own page of a case or document, and get 404 elsewhere."""
     reader = _signed_in(connection)
     if not reader.is_contact:
         await lead_to_own_room(connection, reader)
 
 
 async def agent_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let agents pass. A contact is led to their own page of a case or document, and gets 404 elsewhere."""
+    """Let agents pass. Contacts are redirected to their own page of a case or document, and get 404 elsewhere."""
     reader = _signed_in(connection)
     if not reader.is_agent:
         await lead_to_own_room(connection, reader)
 
 
 def manager_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Approval and billing."""
+    """Let managers and admins pass: approval and billing."""
     reader = _signed_in(connection)
     if not reader.is_agent:
         raise NotFound
@@ -67,7 +71,7 @@ def manager_only(connection: Connection, _: BaseRouteHandler) -> None:
 
 
 def admin_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Set-up."""
+    """Let admins pass: set-up."""
     reader = _signed_in(connection)
     if not reader.is_agent:
         raise NotFound

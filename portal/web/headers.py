@@ -1,10 +1,10 @@
-"""What every answer carries (R39, R41, R42)."""
+"""Define the headers of every answer (R39, R41, R42)."""
 
 from portal.web.visit import Visit
 
 
 def content_security_policy(nonce: str) -> str:
-    """Scripts by nonce only, everything else from here, nothing may frame us."""
+    """Return a policy that allows scripts by nonce only, everything else from this origin, and no framing."""
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; manifest-src 'self'"
@@ -12,7 +12,7 @@ def content_security_policy(nonce: str) -> str:
 
 
 SANDBOX = "sandbox; default-src 'none'"
-"""For what customers uploaded: whatever it is, it runs nothing."""
+"""The policy for uploaded files: the browser runs nothing in them, whatever they hold."""
 
 
 def for_every_answer(visit: Visit, given: dict[bytes, bytes], *, public: bool) -> list[tuple[bytes, bytes]]:

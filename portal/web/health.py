@@ -1,4 +1,4 @@
-"""Whether the portal is well: one word for load balancers, and every part for the page that admins look at."""
+"""Check the health of the portal: in one word for load balancers, in detail for the system page of admins."""
 
 import asyncio
 import os
@@ -15,14 +15,14 @@ from portal.errors import Unavailable
 from portal.storage import LEAST_FREE, Storage
 
 WORKER_AWAY = 180
-"""Seconds after which a worker that does something each minute is missed."""
+"""Seconds of silence after which the worker, which runs a job each minute, is reported as missing."""
 CLOCKS_APART = 2
-"""Seconds that the clocks of app and database may differ by; sessions and deadlines go by both."""
+"""The seconds by which the clocks of app and database may differ; sessions and deadlines depend on both."""
 
 
 @get("/health")
 async def show() -> Response[str]:
-    """200 with the database reachable, 503 without."""
+    """Answer 200 where the database is reachable, 503 otherwise."""
     try:
         async with transaction(None, readonly=True) as tx:
             await tx.fetchval("select 1")
@@ -33,7 +33,7 @@ async def show() -> Response[str]:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One part: its name, whether it is well, and what to know or do."""
+    """Hold the name of one part, whether it is well, and what to know or do about it."""
 
     name: str
     well: bool
@@ -41,7 +41,7 @@ class Check:
 
 
 async def checks(storage: Storage, state: jobs.State, at: datetime) -> list[Check]:
-    """Every part of the installation, in the transaction of an agent."""
+    """Check every part of the installation, in the transaction of an agent."""
     return [await _database(), await _schema(), await _files(storage), _worker(state), await _clock(at)]
 
 

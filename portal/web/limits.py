@@ -1,4 +1,4 @@
-"""Reads that are counted, so that one person cannot take the portal from the others: searches, and documents as files (R83)."""
+"""Limit how often one person may search and download, so that nobody slows the portal down for others (R83)."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -12,11 +12,14 @@ from portal.web.visit import Web, visit_of
 _MINUTE = timedelta(minutes=1)
 SEARCHES = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=_MINUTE, what="searches")
 EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="downloads")
-"""Enough for all files of a month or of a customer's year; a script that takes everything is slowed down to one a minute."""
+"""Enough for all files of a month or of a customer's year; a script that takes more is slowed to one file a minute."""
 
 
 async def _admit(request: Web, limit: attempts.Limit) -> Any:
-    """Count one for the reader, or raise `TooMany`. The read's own transaction ends first: a request never holds two connections (R84)."""
+    """Count one read for the reader and return them, or raise `TooMany`.
+
+    It first ends the read's own transaction, because a request never holds two connections (R84).
+    """
     visit = visit_of(request)
     reader: Any = visit.reader
     await visit.end_reading()
@@ -27,7 +30,7 @@ async def _admit(request: Web, limit: attempts.Limit) -> Any:
 
 @contextlib.asynccontextmanager
 async def searching(request: Web, text: str) -> AsyncIterator[None]:
-    """Around a list that `text` narrows down; without a text it is a list like any other. Raises `TooMany`."""
+    """Open the transaction of a list and count the search; where `text` is empty, do neither. Raises `TooMany`."""
     if not text.strip():
         yield
         return
@@ -37,6 +40,6 @@ async def searching(request: Web, text: str) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def exporting(request: Web) -> AsyncIterator[None]:
-    """Around a document that is handed out as a file: one transaction that may record it (R89). Raises `TooMany`."""
+    """Open the transaction of a document download, which may write the audit (R89), and count it. Raises `TooMany`."""
     async with transaction(await _admit(request, EXPORTS)):
         yield

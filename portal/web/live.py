@@ -1,7 +1,8 @@
-"""Live updates: the database tells that something changed (ids only), each open page hears what its reader may know and fetches it again.
+"""Send live updates: the database notifies changes as ids, and each open page fetches what has changed for it.
 
-One connection per process listens; it comes back by itself after the database was away. Whenever it begins to listen, every open page is told to
-refresh; and a stream begins with what its page cannot have shown (`snapshot`). So nothing falls between a page's rendering and its stream.
+One connection per process listens; it reconnects by itself after the database was away. Whenever it begins to listen,
+every open page is told to fetch everything again, and a stream begins with the changes since the page was rendered
+(`snapshot`). So no change is lost between a page's rendering and its stream.
 """
 
 import asyncio
@@ -28,19 +29,22 @@ from portal.web.visit import Visit, Web, now, visit_of
 log = structlog.get_logger("portal.live")
 
 HEARTBEAT = 20.0
-"""Seconds after which a silent stream says that it is alive, and looks whether its session is."""
+"""Seconds after which a silent stream sends a heartbeat and checks that its session is still valid."""
 LOOK_AGAIN = 5.0
-"""Seconds after which a stream that has something to tell looks first whether its session still counts, and what its reader may know (R12)."""
+"""Seconds after which a stream rechecks its session and its reader's rights before it sends an event (R12)."""
 UNREAD = 100
-"""Notices that wait for a stream that does not read; one more, and it is told once that it missed something."""
+"""The most notices that wait for a stream that is not read; beyond that, they are replaced by one `REFRESH`."""
 MOST_STREAMS = 30
-"""Streams of one person at a time in one process: whoever opens more would take the connections that all share."""
+"""The most streams of one person in one process, so that nobody takes up the connections that all share."""
 REFRESH = "refetch"
-"""What was shown may be old: a page fetches everything live again."""
+"""The event that tells a page to fetch all its live regions again, because it may have missed changes."""
 
 
 class Listener:
-    """Hands each notification to every open stream of this process; `streams` has their queues, each with whose it is."""
+    """Hand each notification to every open stream of this process.
+
+    `streams` maps the queue of each stream to the credential id of its reader.
+    """
 
     def __init__(self) -> None:
         self.streams: dict[asyncio.Queue[dict[str, Any] | None], int] = {}
@@ -48,7 +52,7 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Listen from now on."""
+        """Start listening in the background."""
         self._task = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
@@ -92,14 +96,15 @@ class Listener:
             queue.put_nowait(told)
 
     def refuse_more(self, reader: Reader | None) -> None:
-        """Raise `TooMany` where this person has as many streams as one person may have."""
+        """Raise `TooMany` where this person already has `MOST_STREAMS` streams."""
         if reader and list(self.streams.values()).count(reader.credential_id) >= MOST_STREAMS:
             raise TooMany("You have too many pages open. Close some of them.", retry_after=60)
 
     async def events(self, visit: Visit, *, snapshot: str | None) -> AsyncGenerator[bytes, None]:
-        """The stream of one page: names of events, each for what a reader may know; it ends with the session.
+        """Yield the events of one page's stream that its reader may know of, until the session ends.
 
-        `snapshot`: what the page was rendered from; None where it was here before, and may have missed anything.
+        `snapshot` is the database snapshot that the page was rendered from; None where the page reconnects and may
+        have missed anything.
         """
         reader, session = visit.reader, visit.session
         if reader is None or session is None:
@@ -135,7 +140,10 @@ class Listener:
 
 
 async def _as_it_is(session: Session) -> Session | None:
-    """The session as it is by now, without using it; as it was where the database does not answer, which is asked again soon."""
+    """Return the session as it is now without prolonging it, or None where it has ended.
+
+    Returns `session` unchanged while the database does not answer; the stream asks again soon.
+    """
     try:
         async with database.transaction(None, readonly=True):
             return await sessions.find_again(session, now())
@@ -148,7 +156,7 @@ def _event(name: str) -> bytes:
 
 
 async def _missed(reader: Reader, snapshot: str) -> list[str]:
-    """The events that a page rendered from `snapshot` did not hear, each once."""
+    """Return the events since `snapshot` that the reader may know of, each once."""
     try:
         async with database.transaction(reader, readonly=True):
             if isinstance(reader, ContactReader):
@@ -164,7 +172,7 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
 
 
 def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
-    """The events that a notification means to this reader: none where they may not know of it."""
+    """Return the events that a notification means for this reader; none where they may not know of it."""
     kind = notice["kind"]
     if kind == REFRESH:
         return [REFRESH]
@@ -180,7 +188,7 @@ def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
 
 
 def _events_of(notice: dict[str, Any]) -> list[str]:
-    """The events of a notification that this reader may know of."""
+    """Return the events of a notification that the reader may know of."""
     about, subject = notice["kind"].split(".")[0], notice["subject"]
     if about in ("invoice", "statement"):
         return ["invoices"]
@@ -200,11 +208,11 @@ def _stream(request: Web) -> Stream:
 
 @get("/live", guards=[contact_only])
 async def contact_stream(request: Web) -> Stream:
-    """A contact's stream."""
+    """Open a contact's stream."""
     return _stream(request)
 
 
 @get("/agent/live", guards=[agent_only])
 async def agent_stream(request: Web) -> Stream:
-    """An agent's stream."""
+    """Open an agent's stream."""
     return _stream(request)

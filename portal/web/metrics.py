@@ -1,7 +1,7 @@
-"""Figures for Prometheus: what this machine's web processes did, and what waits in the database.
+"""Serve figures for Prometheus: what the web processes of this machine did, and what waits in the database.
 
-The processes of one `portal serve` share a folder (`PROMETHEUS_MULTIPROC_DIR`, set by the parent), so that whichever of them is asked tells for all.
-Several machines are asked one by one, behind the proxy.
+The processes of one `portal serve` share a folder (`PROMETHEUS_MULTIPROC_DIR`, set by the parent), so that any of them
+can report for all. Several machines are scraped one by one, behind the proxy.
 """
 
 import contextlib
@@ -36,19 +36,19 @@ _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST"))
 
 
 def observe(scope: Any, status: int, seconds: float) -> None:
-    """Count one request. Only what the app serves is told by name, so that a stranger cannot make new series."""
+    """Count one request. Only known routes become labels, so that a stranger cannot create new series."""
     method = scope["method"] if scope["method"] in _METHODS else "other"
     REQUESTS.labels(method, route_of(scope), f"{status // 100}xx").observe(seconds)
 
 
 def route_of(scope: Any) -> str:
-    """The route's template, such as `/cases/{number}`: an address may hold a token. Without a route (nothing there): `-`."""
+    """Return the route's template, such as `/cases/{number}`, since paths may hold tokens; `-` for no route."""
     return str(scope.get("path_template") or "-")
 
 
 @get("/metrics")
 async def show(request: Web) -> Response[bytes]:
-    """For whoever brings the configured token; without one configured there is nothing here."""
+    """Serve the figures to a request with the configured token; 404 where none is configured."""
     token = visit_of(request).settings.metrics_token
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
     if not token or not hmac.compare_digest(given.encode(), token.encode()):
@@ -63,7 +63,7 @@ def _of_the_processes() -> bytes:
     for file in Path(folder).glob("gauge_live*_*.db"):
         found = re.search(r"_([0-9]+)\.db$", file.name)
         if found and not psutil.pid_exists(int(found[1])):
-            with contextlib.suppress(FileNotFoundError):  # another process was as quick
+            with contextlib.suppress(FileNotFoundError):  # Another process has deleted the file already.
                 multiprocess.mark_process_dead(int(found[1]), folder)
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, folder)

@@ -1,4 +1,4 @@
-"""A form's body, read piece by piece as it arrives, so that a file is never held in memory and a limit bites mid-way."""
+"""Read the body of a form piece by piece, so that no file is held in memory and limits apply while it arrives."""
 
 from collections import deque
 from collections.abc import AsyncIterator
@@ -14,14 +14,14 @@ from portal.errors import BadRequest, TooLarge
 
 MAX_FIELDS = 2_000
 MAX_TEXT = 2_000_000
-"""Bytes of all fields of one form together; files do not count."""
+"""The most bytes of all fields of a form together; files do not count."""
 MAX_BOUNDARY = 70
-"""Characters (RFC 2046, 5.1.1)."""
+"""The most characters of a boundary (RFC 2046, 5.1.1)."""
 
 
 @dataclass(slots=True)
 class Part:
-    """The head of a field (`filename` None) or of a file."""
+    """Describe the head of a field (`filename` is None) or of a file."""
 
     name: str
     filename: str | None
@@ -29,14 +29,14 @@ class Part:
 
 
 class Body:
-    """The parts of a multipart or urlencoded body in their order. After each `next_part()` read its `chunks()` to the end."""
+    """Yield the parts of a multipart or urlencoded body in order. After each `next_part()`, read all of `chunks()`."""
 
     def __init__(self, stream: AsyncIterator[bytes], content_type: str) -> None:
         self._stream = stream
         self._events: deque[Part | bytes | None] = deque()
         self._done = False
         kind, options = parse_options_header(content_type)
-        # Without files there is only text, so that all of it has the limit: also names, and separators with nothing between them.
+        # A urlencoded body holds only text, so the limit covers it all, including names and empty fields.
         self._left: float = inf
         self._heard: _MultipartEvents | _QueryEvents
         if kind == b"multipart/form-data" and 0 < len(options.get(b"boundary", b"")) <= MAX_BOUNDARY:
@@ -50,14 +50,14 @@ class Body:
             raise BadRequest("This is not a form.")
 
     async def next_part(self) -> Part | None:
-        """The next part's head; None at the end of the form."""
+        """Return the head of the next part, or None at the end of the form."""
         event = await self._next()
         if event is not None and not isinstance(event, Part):
             raise BadRequest
         return event
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The content of the part that `next_part()` gave last."""
+        """Yield the content of the part that `next_part()` returned last."""
         while (event := await self._next()) is not None:
             if isinstance(event, Part):
                 raise BadRequest
@@ -72,7 +72,7 @@ class Body:
                 if chunk is None:
                     self._done = True
                     self._parser.finalize()
-                    # Cut off on its way: half a file or half a text is not what somebody sent.
+                    # The body was cut off: half a file or half a text must not be taken for a whole one.
                     if not self._heard.ended:
                         raise BadRequest
                 elif chunk:
@@ -86,7 +86,7 @@ class Body:
 
 
 class _MultipartEvents:
-    """What the parser calls, as events: a part, its bytes, None for its end."""
+    """Collect the parser's callbacks as events: a part, its bytes, None for its end."""
 
     def __init__(self, events: deque[Part | bytes | None]) -> None:
         self.events = events
@@ -130,7 +130,7 @@ class _MultipartEvents:
 
 class _QueryEvents:
     ended = True
-    """Nothing in this form says where it ends."""
+    """A urlencoded body has no end marker."""
 
     def __init__(self, events: deque[Part | bytes | None]) -> None:
         self.events = events
@@ -169,7 +169,7 @@ def _text(raw: bytes) -> str:
 
 
 async def within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:
-    """Yield the same chunks, until they are more than `limit` bytes together: then raise `TooLarge`."""
+    """Yield the chunks; raise `TooLarge` with `sentence` once they exceed `limit` bytes together."""
     async for chunk in chunks:
         limit -= len(chunk)
         if limit < 0:

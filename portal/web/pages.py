@@ -1,4 +1,4 @@
-"""Answers: pages and fragments from templates, redirects after a write, downloads."""
+"""Build responses: pages and fragments from templates, redirects after a write, downloads."""
 
 import contextlib
 import functools
@@ -25,7 +25,10 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 
 
 def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """A page, or a fragment (`_x.html`). Beside `context` it has: reader, company, csrf, nonce, path, now, snapshot, errors, typed."""
+    """Return a page, or a fragment where the template is named `_x.html`.
+
+    Beside `context`, the template gets: reader, company, csrf, nonce, path, now, snapshot, errors, typed.
+    """
     visit = visit_of(request)
     given = {"errors": {}, "typed": {}} | context
     html = render(
@@ -43,7 +46,10 @@ def page(request: Web, template: str, *, status: int = 200, **context: Any) -> R
 
 
 def turned(request: Web, *lists: str) -> dict[str, str]:
-    """Which of a page's lists the reader has turned over, and after which row: `{"drafts": "12"}`; empty where all begin at their first row."""
+    """Return the query parameter of the list that is not on its first page, such as `{"drafts": "12"}`.
+
+    The value is the row after which the list continues; the result is empty where all lists are on their first page.
+    """
     return next(({name: value} for name in lists if (value := request.query_params.get(name))), {})
 
 
@@ -104,7 +110,7 @@ def _errors_of(refusal: Refusal) -> dict[str, str]:
 
 
 def _marked(response: Response[str], refusal: Refusal) -> Response[str]:
-    """The response with the refusal's status and headers."""
+    """Set the refusal's status and headers on the response."""
     response.status_code = refusal.status
     if isinstance(refusal, TooMany):
         response.headers["Retry-After"] = str(refusal.retry_after)
@@ -117,9 +123,10 @@ async def refused_at_the_door(
     refusal: Invalid | TooMany,
     **values: Any,
 ) -> Response[str]:
-    """The page of a password or a code again, which are never shown again; after too many tries with the time to wait.
+    """Return the page of a password or code form again, with the refusal's status but without what was typed.
 
-    `show(request, errors=..., **values)` runs in a read-only transaction of the reader, where there is one.
+    After too many tries it says how long to wait. `show(request, errors=..., **values)` runs in a read-only
+    transaction of the reader, if there is one.
     """
     reader = visit_of(request).reader
     async with transaction(reader, readonly=True) if reader else contextlib.nullcontext():
@@ -128,7 +135,7 @@ async def refused_at_the_door(
 
 
 def see_other(where: str) -> Redirect:
-    """After a write: go and look at what became of it."""
+    """Redirect with 303 after a write."""
     return Redirect(where, status_code=303)
 
 
@@ -139,7 +146,10 @@ def download(
     media_type: str = "application/octet-stream",
     size: int | None = None,
 ) -> Response[Any]:
-    """A file to be saved, never shown (R56). `name` may hold any character; what was uploaded keeps the default media type."""
+    """Return a file for the browser to save, never to display (R56).
+
+    `name` may hold any character; uploaded files keep the default media type.
+    """
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
         "content-security-policy": SANDBOX,

@@ -1,6 +1,7 @@
-"""One case has two addresses, `/cases/1401` for its contacts and `/agent/cases/1401` for agents, and people send each other either.
+"""Redirect people to their own page of a case, invoice or statement.
 
-So does an invoice and a statement. Whoever opens the other room's address is led to their own page of it, where they may see it.
+A case has two URLs, `/cases/1401` for its contacts and `/agent/cases/1401` for agents, and people send each other
+either one. Whoever opens the one of the other area is redirected to their own page, if they may see it.
 """
 
 import re
@@ -23,9 +24,9 @@ _FINDERS: dict[str, Callable[[Any, Reader], Awaitable[Any]]] = {
 
 
 async def lead_to_own_room(connection: ASGIConnection[Any, Any, Any, Any], reader: Reader) -> None:
-    """Raise `Detour` to the reader's own page of what this address is about; `NotFound` where there is none that they may see.
+    """Raise `Detour` to the reader's own page of what this URL names; `NotFound` where they may not see it.
 
-    A part of it that only one room has, such as its files, leads to the whole.
+    The URL of a part that only one area has, such as a file, leads to the page of the whole case or document.
     """
     found = re.match("(?:/agent)?/(cases|invoices|statements)/", connection.scope["path"])
     given = next(iter(connection.path_params.values()), None)

@@ -1,4 +1,4 @@
-"""One request and who makes it: put into the scope by the gate, read by everything behind it."""
+"""Describe one request and who makes it. The gate puts the visit into the scope; everything behind it reads it."""
 
 import hmac
 import re
@@ -23,28 +23,28 @@ Web = Request[Any, Any, Any]
 """A request in the annotations of handlers. Litestar's three type parameters are its user, its auth and its state; none of them is used."""
 KEY = "portal.visit"
 LONGEST_PATH = 1000
-"""Characters of a path to lead back to. Browsers drop a cookie of more than 4,096 bytes, and nobody types longer addresses."""
+"""The most characters of a path to return to: browsers drop a cookie of more than 4,096 bytes."""
 _RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
 
 @dataclass(frozen=True, slots=True)
 class CompanyBrief:
-    """What every page says of us."""
+    """Hold what every page shows of the company."""
 
     name: str
     currency: str
     time_zone: str
     logo: str = ""
-    """What stands in the address of its logo after `?v=`, "" where there is none."""
+    """The value of `?v=` in the URL of the company's logo; "" where there is no logo."""
 
 
 async def _nothing() -> None:
-    """There is no transaction to end."""
+    """Do nothing, where no transaction has to be ended."""
 
 
 @dataclass(slots=True)
 class Visit:
-    """A request, its instant, its reader (None: nobody is signed in) and what its page is signed with."""
+    """Hold a request, its instant, its reader (None: nobody is signed in) and what its forms are signed with."""
 
     settings: Settings
     storage: Storage
@@ -54,23 +54,23 @@ class Visit:
     reader: Reader | None = None
     session: Session | None = None
     anonymous: str = ""
-    """Content of the cookie that forms of nobody in particular are bound to, such as sign-in."""
+    """The value of the cookie that binds forms without a session, such as the sign-in form."""
     step: str = ""
-    """Content of the cookie that remembers who has typed the right password and is to show a second factor."""
+    """The value of the cookie that remembers who typed the right password and must still show a second factor."""
     snapshot: str = ""
-    """A snapshot of the database from before anything that the page shows was read; its stream begins with what came after it."""
+    """A database snapshot from before the page's data was read; the page's stream begins with the changes after it."""
     end_reading: Callable[[], Awaitable[None]] = _nothing
-    """Ends the read-only transaction that the gate holds open for a read, before one that writes; again: nothing."""
+    """End the read-only transaction that the gate opened, before one that writes; calling it again does nothing."""
     new_cookies: list[str] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     form: Any = None
     kept: bool = False
-    """Its form was not sent but kept as a draft."""
+    """Whether the form was kept as a draft instead of being processed."""
 
     @property
     def lacks_factor(self) -> bool:
-        """Whether its session was opened by a password alone, by somebody who needs more than that (R9)."""
+        """Return whether an agent's session was opened without the second factor that the settings require (R9)."""
         return (
             self.settings.require_second_factor
             and self.reader is not None
@@ -81,16 +81,19 @@ class Visit:
 
     @property
     def csrf(self) -> str:
-        """A token for the forms of this page, bound to the session (R37). The salt keeps it from repeating in compressed pages."""
+        """Return a CSRF token for this page's forms, bound to the session (R37).
+
+        The random salt makes each token differ, so that compressed pages do not reveal it (BREACH).
+        """
         salt = secrets.token_hex(8)
         return f"{salt}.{_signature(self.settings.secret, salt, self._bound_to)}"
 
     def is_ours(self, token: str) -> bool:
-        """Whether a form's token was made for this session."""
+        """Return whether a form's token was made for this session."""
         return self._is_bound_to(self._bound_to, token)
 
     def is_of(self, token_hashes: list[bytes], token: str) -> bool:
-        """Whether a form's token was made for one of these sessions."""
+        """Return whether a form's token was made for one of these sessions."""
         return any(self._is_bound_to(token_hash, token) for token_hash in token_hashes)
 
     @property
@@ -99,7 +102,10 @@ class Visit:
 
     def _is_bound_to(self, what: bytes, token: str) -> bool:
         salt, _, signature = token.partition(".")
-        secrets_ = [self.settings.secret, self.settings.former_secret]  # pages stay open while a secret is replaced
+        secrets_ = [
+            self.settings.secret,
+            self.settings.former_secret,
+        ]  # Forms of pages loaded before a rotation are still accepted.
         return (
             len(salt) == 16
             and bool(what)
@@ -116,21 +122,23 @@ def _signature(secret: str, salt: str, bound_to: bytes) -> str:
 
 
 def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
-    """The visit that a request belongs to."""
+    """Return the visit of a request."""
     return connection.scope[KEY]  # type: ignore[literal-required]
 
 
 def safe_path(path: str) -> str:
-    """Return where to go after signing in: a path of ours, or the start page for one that is longer than `LONGEST_PATH` or that a
-    browser could read as another site's (R44)."""
+    """Return `path` if it is safe to redirect to, else "/" (an open redirect is refused, R44).
+
+    Safe is a path of at most `LONGEST_PATH` characters that no browser reads as another site's URL.
+    """
     return path if len(path) <= LONGEST_PATH and _RELATIVE.fullmatch(path) else "/"
 
 
 def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The page that a form stood on; a form that does not say, or that another site sent, comes from the start page."""
+    """Return the path of the page that a form stood on, by its Referer; "/" where that is missing or foreign."""
     try:
         referer = urlsplit(request.headers.get("referer", ""))
-    except ValueError:  # brackets that hold no address
+    except ValueError:  # The header holds brackets without an IP address.
         return "/"
     if referer.netloc not in visit_of(request).settings.allowed_hosts:
         return "/"
@@ -138,12 +146,14 @@ def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
 
 
 def wants_fragment(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
-    """Return whether htmx puts the answer into a page that is there already. For a boosted link, and when the reader goes back to an
-    address, htmx replaces the page, so it needs a whole one."""
+    """Return whether htmx inserts the answer into the present page, and so needs a fragment.
+
+    For a boosted link, and when the reader goes back in the history, htmx replaces the page and needs a whole one.
+    """
     headers = request.headers
     return "hx-request" in headers and "hx-boosted" not in headers and "hx-history-restore-request" not in headers
 
 
 def now() -> datetime:
-    """The clock of the web; handlers get it as `at` and hand it on."""
+    """Return the current time. Handlers get it as `at` and pass it on."""
     return datetime.now(UTC)

@@ -15,13 +15,9 @@ from tests.browser import Browser
 from tests.queries import counted
 from tests.world import ACME, ACME_CONTRACT, ADA, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 PATH = "/agent/approvals"
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
 
 
 async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) -> None:

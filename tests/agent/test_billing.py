@@ -13,13 +13,9 @@ from tests.browser import Browser
 from tests.queries import counted
 from tests.world import ACME, ADA, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOW
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 PATH = "/agent/billing"
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
 
 
 @pytest.fixture

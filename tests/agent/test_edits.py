@@ -19,6 +19,8 @@ from tests.forms import PageForm, form_of, forms_of
 from tests.places import furnished
 from tests.world import ACME, ACME_CONTRACT, ADA, MAX, NOOR, NOW, SUPPORT
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 PATHS = (
     "/agent/cases/{number}/assignment",
     "/agent/cases/{number}/facts",
@@ -87,12 +89,6 @@ AVOIDED = ("not_billable",)
 """Choices with which another field of the form means nothing."""
 FIXED = ("currency", "exemption_reason", "first_number", "settlement")
 """Fields that cannot be changed alone: the currency of a contract with services, the first number once an invoice is issued."""
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
 
 
 @pytest.fixture

@@ -13,11 +13,7 @@ from tests.browser import Browser
 from tests.queries import counted
 from tests.world import ACME, ADA, ALAN, GIL, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
 
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 async def draft(*entries: Logged) -> int:

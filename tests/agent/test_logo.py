@@ -18,6 +18,8 @@ from tests.billing.work import log
 from tests.browser import Browser
 from tests.world import MAX, NOOR, NOW
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 PATH = "/agent/setup/company/logo"
 SVG = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 50"><script>alert("MARK")</script><desc>MARK</desc>'
@@ -34,12 +36,6 @@ def png(width: int, height: int, *, claims: tuple[int, int] | None = None) -> by
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", *(claims or (width, height)), 8, 0, 0, 0, 0))
     rows = zlib.compress((b"\0" + b"\x80" * width) * height)
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"tEXt", b"Comment\0MARK") + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
 
 
 @pytest.mark.parametrize(("name", "content"), [("logo.svg", SVG), ("logo.png", png(400, 100))])

@@ -11,13 +11,9 @@ from tests.billing.work import log
 from tests.browser import Browser
 from tests.world import ACME, ACME_CONTRACT, HELPDESK, INES, NOOR, NOW
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 NOTE = "Invoices show □ instead of 🎓, because their fonts do not have it."
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
 
 
 FORMS = {

@@ -17,13 +17,9 @@ from tests.browser import Browser
 from tests.forms import PageForm, forms_of
 from tests.world import ACME, ACME_CONTRACT, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 PATH = "/agent/approvals"
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
 
 
 @pytest.fixture

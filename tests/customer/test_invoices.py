@@ -18,13 +18,9 @@ from tests.browser import Browser
 from tests.queries import counted
 from tests.world import ACME, ADA, ALAN, GIL, INES, MAX, NOW
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 INVOICE = "/invoices/2026-0147"
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
 
 
 @pytest.fixture
@@ -96,13 +92,11 @@ async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice
         assert (await browser.get(f"{INVOICE}/detail.csv")).content == stored["csv"]
 
 
-async def test_the_first_reading_is_recorded_and_shown(
-    app: Gate, invoice: billing.Invoice, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billing.Invoice) -> None:
     """design.md, manner 3."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         assert "Seen by you" not in (await browser.get(INVOICE)).text
-        monkeypatch.setattr("portal.web.gate.now", lambda: NOW + timedelta(minutes=5))
+        app.clock = lambda: NOW + timedelta(minutes=5)
         assert "Seen by you" in (await browser.get(INVOICE)).text
     async with transaction(MAX):
         assert [(row["name"], row["seen_at"]) for row in await billing.seen(invoice)] == [("Ada Lindqvist", NOW)]

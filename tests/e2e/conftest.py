@@ -1,4 +1,7 @@
-"""A served portal and a real Chromium. A page that breaks the content security policy or throws fails the test that opened it."""
+"""Provide a served portal and a real Chromium for tests.
+
+A page that violates the content security policy or throws an error fails the test that opened it.
+"""
 
 import asyncio
 import contextlib
@@ -44,13 +47,13 @@ async def _answers(url: str, process: asyncio.subprocess.Process) -> None:
 
 @pytest.fixture
 def served_with() -> dict[str, str]:
-    """Variables that a test's portal has beside the usual ones."""
+    """Return the environment variables that a test's portal gets in addition to the usual ones; tests override it."""
     return {}
 
 
 @pytest.fixture
 async def site(dsn: str, tmp_path: Path, served_with: dict[str, str]) -> AsyncIterator[str]:
-    """The address of a portal that is served on the test's database by a process of its own."""
+    """Yield the URL of a portal that a separate process serves on the test's database."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
@@ -81,7 +84,7 @@ async def site(dsn: str, tmp_path: Path, served_with: dict[str, str]) -> AsyncIt
 
 @dataclass
 class Visitors:
-    """Opens windows; each is a person with cookies of their own. `complaints` is what the pages broke."""
+    """Open browser windows, each with cookies of its own; `complaints` collects the errors of their pages."""
 
     browser: Browser
     url: str
@@ -89,7 +92,7 @@ class Visitors:
     contexts: list[BrowserContext] = field(default_factory=list)
 
     async def page(self, *, width: int = 1440, dark: bool = False, javascript: bool = True) -> Page:
-        """A window of nobody in particular."""
+        """Open a window in which nobody is signed in."""
         context = await self.browser.new_context(
             base_url=self.url,
             viewport={"width": width, "height": 900},
@@ -104,12 +107,12 @@ class Visitors:
         return page
 
     def _hear(self, url: str, kind: str, text: str) -> None:
-        # A refused form or a missing page is an answer, which Chromium reports as a failed resource.
+        # A refused form or a missing page is a proper answer, although Chromium reports it as a failed resource.
         if kind == "error" and "Failed to load resource" not in text:
             self.complaints.append(f"{url}: {text}")
 
     async def signed_in(self, email: str, **options: bool | int) -> Page:
-        """A window of this person, signed in by the form."""
+        """Open a window and sign in by the form as this person."""
         page = await self.page(**options)  # type: ignore[arg-type]
         await page.goto("/sign-in")
         await page.locator("[name=email]").fill(email)
@@ -121,7 +124,7 @@ class Visitors:
 
 @pytest.fixture
 async def visitors(site: str, chromium: str) -> AsyncIterator[Visitors]:
-    """People with browsers; at the end their pages must have broken nothing."""
+    """Yield the windows of a test; afterwards, fail if any page has reported an error."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         people = Visitors(browser, site)
@@ -134,7 +137,7 @@ async def visitors(site: str, chromium: str) -> AsyncIterator[Visitors]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The browser's path. It is installed by `./dev test`; where there is none the tests fail rather than being left out."""
+    """Return the path of Chromium, which `./dev test` installs; without it the tests fail instead of being skipped."""
     found: Callable[[str], str | None] = shutil.which
     path = next(filter(None, map(found, BROWSERS)), None)
     assert path, "There is no Chromium: on Debian, apt-get install chromium"

@@ -1,4 +1,4 @@
-"""Small help in forms, in a real browser: copying, time zones, ticks that belong to a grade, and toasts beside the bar at the foot."""
+"""Test small aids in forms: copying, time zones, boxes that depend on the grade, toasts above the bottom bar."""
 
 import pytest
 from playwright.async_api import expect
@@ -35,7 +35,7 @@ async def test_a_zone_is_found_by_typing_and_the_browsers_own_comes_first(visito
 
 
 async def test_only_a_manager_has_departments_to_approve(visitors: Visitors) -> None:
-    """The style sheet hides them, so that it works without scripts as well."""
+    """The style sheet hides the departments for other grades, so that this works without scripts too."""
     page = await visitors.signed_in(NOOR.email)
     await page.goto("/agent/setup/agents/1")
     await expect(page.get_by_role("group", name="Approves the time of")).to_be_hidden()

@@ -1,7 +1,7 @@
-"""From a case to an invoice, by several people in several windows at once, on a database that has nobody in it but one admin.
+"""Test the way from a case to an invoice, by several people in several windows, on a database with only one admin.
 
-Everything is done through the pages, as people do it; what one window does shows in the others without reloading. With
-PORTAL_PICTURES=FOLDER each step leaves a picture.
+Everything is done through the pages, as people do it. Changes made in one window appear in the others without a
+reload. Where PORTAL_PICTURES names a folder, each step saves a picture.
 """
 
 import csv
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ZONE = "Europe/Berlin"
 SECRET = "internal-marker"
-"""Stands in everything that no contact may ever read."""
+"""Text that stands in everything that no contact may ever read."""
 COMMENT = "Certificate of the gateway renewed"
 REASON = f"{SECRET}: say which site it was"
 LOG = b"08:12 started\n08:32 no route to host\n"
@@ -38,7 +38,7 @@ PDF_TEXTS = [
 
 @pytest.fixture
 async def dsn(empty_dsn: str) -> str:
-    """A database with nobody in it but the admin whom `portal admin create` makes."""
+    """Return the database with nobody in it; the test adds the admin with `portal admin create`."""
     async with transaction(SYSTEM):
         await create_admin(
             name="Noor Haddad", address="noor@desk.example", password=PASSWORD, zone=ZONE, at=datetime.now(UTC)
@@ -47,14 +47,14 @@ async def dsn(empty_dsn: str) -> str:
 
 
 async def picture(page: Page, name: str) -> None:
-    """A picture of the whole page, where a folder for them is named."""
+    """Save a picture of the whole page, if PORTAL_PICTURES names a folder."""
     if folder := os.environ.get("PORTAL_PICTURES"):
         await page.evaluate("scrollTo(0, 0)")
         await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 async def fill(page: Page, form: str = "main form", **fields: str | bool) -> None:
-    """Fill in fields by their names: texts, choices by value or words, boxes by True or False."""
+    """Fill in fields by their names: texts, choices by value or label, boxes by True or False."""
     for name, value in fields.items():
         field = page.locator(f"{form} [name={name}]")
         kind = await field.first.evaluate("field => field.type")
@@ -69,13 +69,13 @@ async def fill(page: Page, form: str = "main form", **fields: str | bool) -> Non
 
 
 async def press(page: Page, button: str, within: str = "main") -> None:
-    """Press a button or follow a link by its words."""
+    """Press a button or follow a link by its label."""
     place = page.locator(within)
     await place.get_by_role("button", name=button).or_(place.get_by_role("link", name=button)).first.click()
 
 
 async def sign_in(page: Page, email: str) -> None:
-    """By the form."""
+    """Sign in by the form."""
     await page.goto("/sign-in")
     await fill(page, email=email, password=PASSWORD)
     await press(page, "Sign in")
@@ -83,14 +83,14 @@ async def sign_in(page: Page, email: str) -> None:
 
 
 async def invitation(page: Page) -> str:
-    """The link that the page shows this once."""
+    """Return the invitation link, which the page shows only this once."""
     link = await page.locator("#link").input_value()
     assert "/invitations/" in link
     return link
 
 
 async def accept(page: Page, link: str) -> None:
-    """Choose a password by the link; one is signed in by it."""
+    """Choose a password on the page of the invitation link, which also signs the person in."""
     await page.goto(link)
     await fill(page, password=PASSWORD, again=PASSWORD)
     await press(page, "Save password and sign in")
@@ -98,14 +98,14 @@ async def accept(page: Page, link: str) -> None:
 
 
 async def downloaded(page: Page, link: str) -> bytes:
-    """What a link gives as a file."""
+    """Return the content of the file that a link downloads."""
     async with page.expect_download() as waiting:
         await page.get_by_role("link", name=link).first.click()
     return (await (await waiting.value).path()).read_bytes()
 
 
 async def set_up_the_house(page: Page) -> dict[str, str]:
-    """Step 0: company, role and rate, an agent, a manager, a customer with contract, service and contact. Gives the invitation links."""
+    """Step 0: set up company, role and rate, an agent, a manager and a customer; return the invitation links."""
     month = (date.today().replace(day=1) - timedelta(days=40)).isoformat()  # noqa: DTZ011 - any day well before today will do
     links = {}
     await page.goto("/agent/setup")
@@ -142,7 +142,7 @@ async def set_up_the_house(page: Page) -> dict[str, str]:
 
 
 async def a_customer(page: Page, name: str, contact: str, start: str) -> str:
-    """A customer with a contract, a service in it and a contact; gives the contact's invitation link."""
+    """Create a customer, a contract, a service and a contact; return the contact's invitation link."""
     await page.goto("/agent/customers/new")
     await fill(
         page, name=name, legal_name=f"{name} GmbH", street="Speicherweg 12", postcode="20457", city="Hamburg", country="DE", vat_id="DE100000016"
@@ -166,7 +166,7 @@ async def a_customer(page: Page, name: str, contact: str, start: str) -> str:
 
 
 async def open_a_case(page: Page) -> str:
-    """Step 1: a contact describes the trouble, with two files; gives the number."""
+    """Step 1: a contact opens a case with two files; return its number."""
     await page.goto("/cases/new")
     await fill(
         page,
@@ -225,7 +225,7 @@ async def work_on_it(page: Page, number: str) -> None:
 
 
 async def submit(page: Page) -> None:
-    """The agent hands both over."""
+    """Submit both time entries as the agent."""
     await page.goto("/agent/time")
     await page.get_by_label("Tick all").check()
     await picture(page, "2-time")
@@ -235,7 +235,7 @@ async def submit(page: Page) -> None:
 
 
 async def decide(page: Page) -> None:
-    """Step 3: the manager approves the first and rejects the second with a reason."""
+    """Step 3: the manager approves the first entry and rejects the second one with a reason."""
     await page.goto("/agent/approvals")
     rows = page.locator("tr[data-row]")
     await expect(rows).to_have_count(2)
@@ -253,7 +253,7 @@ async def decide(page: Page) -> None:
 
 
 async def bill(page: Page) -> str:
-    """Step 4: preview up to tomorrow, draft, issue; gives the number."""
+    """Step 4: preview the billing up to tomorrow, make a draft and issue it; return the number of the invoice."""
     await page.goto("/agent/billing")
     latest = await page.locator("#until").get_attribute("max")
     assert latest == (datetime.now(ZoneInfo(ZONE)).date() + timedelta(days=1)).isoformat()
@@ -275,7 +275,7 @@ async def bill(page: Page) -> str:
 
 
 async def read_the_invoice(page: Page, number: str) -> None:
-    """Step 5: the contact finds it in the open window, reads it and takes both files."""
+    """Step 5: the contact sees the invoice appear in the open window, reads it and downloads both files."""
     await page.get_by_role("link", name=number).click()
     main = page.locator("main")
     for words in (f"Invoice {number}", "€169.58", "Helpdesk", "19\xa0%", "27.08", "DE02 1203 0000 0000 2020 51"):
@@ -289,7 +289,7 @@ async def read_the_invoice(page: Page, number: str) -> None:
     text = " ".join(" ".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(pdf)).pages).split())
     for words in PDF_TEXTS:
         assert words in text, (words, text)
-    for day in (today, today + timedelta(days=14)):  # the supply period, and when it is due
+    for day in (today, today + timedelta(days=14)):  # These are the supply period and the due date.
         assert re.search(rf"\b{day.day} {day:%b}\w* {day.year}", text), (day, text)
     assert COMMENT not in text
     assert SECRET not in text
@@ -300,7 +300,7 @@ async def read_the_invoice(page: Page, number: str) -> None:
 
 
 async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
-    """Follow every link that a contact is shown, files too: note, internal words and rejected entry are nowhere. Gives the addresses."""
+    """Follow every link that the contact is shown and check that no internal text appears; return the URLs."""
     todo, seen = list(start), set(start)
     while todo:
         answer = await page.context.request.get(todo[0])
@@ -320,7 +320,7 @@ async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
 
 
 async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
-    """issue 2, section 2, steps 0 to 6."""
+    """The main job works from an empty installation to an issued invoice, and the contact sees nothing internal."""
     noor, ines, max_, ada, gil = [await visitors.page() for _ in range(5)]
     await sign_in(noor, "noor@desk.example")
     links = await set_up_the_house(noor)
@@ -372,7 +372,7 @@ async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
     for address in agents:
         for page in (ada, gil):
             answer = await page.context.request.get(f"/agent/{address}")
-            if page is ada and re.search(r"\d", address):  # hers: the way to her own page of it
+            if page is ada and re.search(r"\d", address):  # Ada is redirected to her own page of it.
                 assert answer.url.endswith(f"/{address}"), address
                 assert "/agent/" not in answer.url, address
             else:

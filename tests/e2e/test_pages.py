@@ -1,7 +1,7 @@
-"""Every page of the matrix once in a real browser, with one of everything in the database.
+"""Test every page of the permission matrix once in a real browser, with one of everything in the database.
 
-No violation of accessibility, nothing wider than a phone, nothing that the content security policy forbids, no dead link; a heading, a title, at
-most one primary button. Then the main job without any script, by plain forms.
+Each page has no axe violation, does not scroll sideways on a phone, breaks no content security policy, and has no dead
+link; it has a heading, a title and at most one primary button.
 """
 
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ RULES = """axe.run(document, {
 
 
 def test_every_page_is_looked_at() -> None:
-    """Ada and Noor may open all pages between them, and nobody the rest."""
+    """Together, Ada, Noor and nobody may open every page of the matrix."""
     seen = {*pages_of("nobody"), *pages_of("Ada"), *pages_of("Noor")}
     assert {f"GET {path}" for path in seen} | {*NO_PAGES, *STEPS} == {
         name for name in MATRIX if name.startswith("GET ")
@@ -35,7 +35,7 @@ def test_every_page_is_looked_at() -> None:
 
 
 async def faults_of(page: Page, address: str) -> list[str]:
-    """What is wrong with the page that is open."""
+    """Return what is wrong with the page that is open."""
     faults = []
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate(RULES)
@@ -56,7 +56,7 @@ async def faults_of(page: Page, address: str) -> list[str]:
 
 
 async def dead_links(page: Page, links: dict[str, str]) -> list[str]:
-    """Of the addresses that were linked to, those that do not answer 200. `links` maps each to a page that has it."""
+    """Return the linked URLs that do not answer 200; `links` maps each URL to a page that links to it."""
     dead = []
     for link, where in sorted(links.items()):
         answer = await page.context.request.get(link)
@@ -69,7 +69,7 @@ async def dead_links(page: Page, links: dict[str, str]) -> list[str]:
 async def test_every_page_is_accessible_fits_and_leads_somewhere(
     visitors: Visitors, settings: Settings, actor: str, part: int
 ) -> None:
-    """R39, D14, and WCAG 2.2 AA as far as a machine can tell; at 1440 px, and without scrolling sideways at 390."""
+    """R39, D14: each page meets WCAG 2.2 AA as far as axe can tell, and fits into 1440 and 390 px."""
     places = await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     emails = {"Ada": "ada@acme.example", "Noor": "noor@desk.example"}
     page = await (visitors.signed_in(emails[actor]) if actor in emails else visitors.page())

@@ -1,4 +1,4 @@
-"""On paper: what asks for a click is left out, what stands behind a click is there."""
+"""Test the print style: what needs a click is left out, what a click would open is printed."""
 
 import pytest
 from playwright.async_api import expect
@@ -12,7 +12,7 @@ from tests.world import ACME, ADA, MAX, NOW
 
 @pytest.mark.slow
 async def test_an_invoice_is_printed_with_its_reasons_and_a_case_without_its_verbs(visitors: Visitors) -> None:
-    """look.md: print."""
+    """look.md: an invoice is printed with its reasons, a case without its buttons."""
     async with transaction(MAX):
         case = await a_case()
         await billing.approve([(await log(60, comment="Gateway renewed")).choice], by=MAX, at=NOW)

@@ -1,4 +1,4 @@
-"""Live pages before, during and after a loss: the browser connects by itself, and what happened meanwhile is there without reloading."""
+"""Test live pages across a lost connection: they reconnect by themselves and show what changed meanwhile."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -32,12 +32,12 @@ def refused_stream(page: Page) -> object:
 
 
 def forgive_refused(visitors: Visitors) -> None:
-    """The browser complains of the requests that the test itself refused."""
+    """Remove Chromium's complaints about the requests that the test itself refused."""
     visitors.complaints[:] = [said for said in visitors.complaints if "Failed to fetch" not in said]
 
 
 async def test_what_happens_before_the_stream_is_open_is_shown(visitors: Visitors) -> None:
-    """Issue 2, section 4: nothing falls between a page's rendering and its stream."""
+    """A case that is opened between the page's rendering and the start of its stream appears."""
     page = await visitors.signed_in("ines@desk.example")
 
     async def late(route: Route) -> None:
@@ -50,7 +50,7 @@ async def test_what_happens_before_the_stream_is_open_is_shown(visitors: Visitor
 
 
 async def test_a_page_is_live_however_slowly_its_scripts_arrive(visitors: Visitors) -> None:
-    """A deferred htmx begins after the page was parsed; the extension that opens the stream comes in the same file."""
+    """The stream opens even if the script arrives late; htmx and its stream extension come in the same file."""
     page = await visitors.signed_in("ines@desk.example")
 
     async def slowly(route: Route) -> None:
@@ -74,7 +74,7 @@ async def test_a_stream_that_was_refused_at_first_is_tried_again(visitors: Visit
 
 
 async def test_a_stream_that_opens_slowly_is_opened_once(visitors: Visitors) -> None:
-    """The tries after the first wait for nothing that is still on its way."""
+    """No second attempt starts while the first is still being answered."""
     page = await visitors.signed_in("ines@desk.example")
     asked: list[str] = []
 
@@ -91,12 +91,12 @@ async def test_a_stream_that_opens_slowly_is_opened_once(visitors: Visitors) -> 
 
 
 async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: Visitors) -> None:
-    """Issue 2, section 4: live updates reconnect on both sides, and after a loss everything shown is fetched again."""
+    """After a loss the stream reconnects, and the list is fetched again."""
     page = await visitors.signed_in("ines@desk.example")
     await page.goto("/agent/cases?view=all")
     await open_case("Before the loss")
     await expect(page.get_by_text("Before the loss")).to_be_visible()
-    # The connection is closed under the page, as by a server that restarts, and does not come back for a while.
+    # The test closes the connection and blocks it for a while, as a restarting server would.
     await page.route(STREAM, lambda route: route.abort())
     async with refused_stream(page):
         await page.evaluate("document.querySelector('#live')._htmx.sse.reader.cancel()")
@@ -112,7 +112,7 @@ async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: V
 async def test_a_list_that_cannot_fetch_itself_for_a_moment_keeps_its_rows(
     visitors: Visitors, settings: Settings, dsn: str
 ) -> None:
-    """Somebody holds the table for longer than a request waits: the 503 does not take the place of the rows, and it is asked for again."""
+    """While a table is locked, the fetch answers 503; the list keeps its rows and is fetched again later."""
     await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     page = await visitors.signed_in("ada@acme.example")
     await page.goto("/invoices")

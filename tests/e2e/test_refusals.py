@@ -1,7 +1,8 @@
-"""Bad input, over HTTP and in a browser: each refusal is a clear sentence at the form and changes nothing (issue 2, section 5).
+"""Test bad input over HTTP and in a browser: each refusal is a clear sentence at the form and changes nothing.
 
-At the same level elsewhere: two managers approving at once (tests/agent/test_approvals.py), 413 while the file is still being sent
-(tests/e2e/test_served.py), what was changed meanwhile (tests/agent/test_time.py), passwords that are refused (tests/web/test_invitations.py).
+Other refusals are tested elsewhere: two managers who approve at once (tests/agent/test_approvals.py), 413 during an
+upload (tests/e2e/test_served.py), changes made meanwhile (tests/agent/test_time.py), refused passwords
+(tests/web/test_invitations.py).
 """
 
 import html
@@ -28,19 +29,13 @@ from tests.places import PNG, Places, furnished
 from tests.world import ADA, HELPDESK, INES, MAX, NOOR, NOW, PASSWORD
 
 NOT_LOOKED_AT = ("session.last_used_at", "attempt", "draft", "upload")
-"""Tries to sign in, kept texts, and files that no message took and that are swept away."""
+"""Tables that a refusal may change: tries to sign in, drafts, and files of no message, which are deleted later."""
 LIMIT = 25 * 1024 * 1024
 PROGRAM = b"MZ\x90\x00" + b"\x00" * 60
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
-
-
 async def of_max(service: int | None = HELPDESK) -> TimeEntry:
-    """A submitted entry of Max's own."""
+    """Create a submitted entry of Max's."""
     async with transaction(MAX):
         entry = await TimeEntry.log(MAX, Work(minutes=30, work_date=NOW.date(), service_id=service), at=NOW)
         await submit(MAX, [entry.id], at=NOW)
@@ -50,7 +45,10 @@ async def of_max(service: int | None = HELPDESK) -> TimeEntry:
 def refused(
     places: Places, own: TimeEntry, draft: int
 ) -> list[tuple[Reader | None, str, str, dict[str, Any], int, str]]:
-    """Who sends the form of which page ("": of one that is older) to which address, what they typed, and the answer's status and sentence."""
+    """Return the forms to send: reader, page, target, typed values, expected status and sentence.
+
+    The page "" stands for one that was loaded long before.
+    """
     here, waits = f"/agent/cases/{places.case.number}", places.entries["submitted"]
     new: dict[str, Any] = {"subject": "Printer", "body": "It smokes."}
     time: dict[str, Any] = {"duration": "1h", "billing": "billable"}
@@ -125,13 +123,16 @@ FORMS = [
     (INES, "/agent/cases/new?customer=1", "/agent/cases/new", {"subject": "Sprinkler", "body": "Wet."}),
     (NOOR, "/agent/customers/new", "/agent/customers/new", {"name": "Umbrella", "city": "Bonn"}),
 ]  # fmt: skip
-"""Whose form on which page, where it goes, and what was typed into it."""
+"""Forms sent after the session ended: the reader, the page, the target and the typed values."""
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("clock")
 async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate, dsn: str) -> None:
-    """The text is kept as that person's draft; files are asked for again. Nothing else is written, and a colleague does not find it."""
+    """The text is kept as that person's draft; files must be chosen again.
+
+    Nothing else is written, and a colleague who signs in does not see the draft.
+    """
     places = await furnished(app.storage)
     before = await checksums(dsn, (*NOT_LOOKED_AT, "session", "audit"))
     for reader, page, action, typed in FORMS:
@@ -160,7 +161,7 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
 async def test_a_browser_shows_each_kind_of_refusal_and_loses_no_word(
     visitors: Visitors, settings: Settings, tmp_path: Path
 ) -> None:
-    """A program that calls itself a picture, files that are left out before they are sent, and a session that ended while typing."""
+    """Nothing typed is lost when a renamed program is refused, a file is left out, or the session has ended."""
     big, empty, program = tmp_path / "big.log", tmp_path / "empty.log", tmp_path / "screen.png"
     empty.touch()
     big.write_bytes(b"a" * (LIMIT + 1024 * 1024))

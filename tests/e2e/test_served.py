@@ -1,4 +1,4 @@
-"""What only a served portal shows: an answer in the middle of an upload."""
+"""Test what only a served portal can show: an answer during an upload."""
 
 import asyncio
 import re
@@ -35,7 +35,7 @@ async def csrf(site: str, cookie: str) -> str:
 
 
 async def test_a_file_over_the_limit_is_answered_while_it_is_still_being_sent(site: str) -> None:
-    """R58: 413 after 25 MB, long before the declared 400 MB have come; nothing of it stays."""
+    """R58: a file over 25 MB is answered 413 long before its declared 400 MB have been sent, and nothing is kept."""
     cookie = await cookie_of_ada()
     token = await csrf(site, cookie)
     reader, writer = await asyncio.open_connection(urlsplit(site).hostname, urlsplit(site).port)
@@ -52,7 +52,7 @@ async def test_a_file_over_the_limit_is_answered_while_it_is_still_being_sent(si
     answer = asyncio.create_task(reader.readline())
     sent = 0
     while not answer.done() and sent < 100:
-        writer.write(b"a line of a log that goes on and on\n" * 29127)  # about 1 MB
+        writer.write(b"a line of a log that goes on and on\n" * 29127)  # This is about 1 MB.
         sent += 1
         try:
             await writer.drain()

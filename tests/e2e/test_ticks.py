@@ -1,4 +1,4 @@
-"""Deciding on time by keyboard: sums and the list of what is rejected follow the ticks, keys stay alive, and undo brings all back."""
+"""Test deciding on time by keyboard: sums and the list of rejected entries follow the ticks, and undo restores all."""
 
 from datetime import UTC, datetime, timedelta
 

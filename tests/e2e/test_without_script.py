@@ -1,4 +1,4 @@
-"""The main job by plain forms, each as it stands in its page: nothing needs a script (design manner 8)."""
+"""Test the main job by plain forms, exactly as the pages contain them: no step needs JavaScript (design manner 8)."""
 
 import re
 from datetime import timedelta
@@ -19,14 +19,8 @@ from tests.world import ADA, INES, MAX, NOW, PASSWORD
 LOG = ("client.log", b"08:12 started\n", "text/plain")
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
-
-
 async def after(browser: Browser, answer: httpx.Response) -> httpx.Response:
-    """The page that an accepted form leads to."""
+    """Return the page that an accepted form redirects to."""
     assert answer.status_code == 303, answer.text
     return await browser.get(answer.headers["location"].partition("#")[0])
 
@@ -34,7 +28,7 @@ async def after(browser: Browser, answer: httpx.Response) -> httpx.Response:
 @pytest.mark.slow
 @pytest.mark.usefixtures("clock")
 async def test_the_main_job_is_done_by_plain_forms(app: Gate) -> None:
-    """issue 2, section 4: every page works without JavaScript."""
+    """Every step of the main job works without JavaScript."""
     ines, max_ = await Browser.of(app, INES, at=NOW), await Browser.of(app, MAX, at=NOW)
     async with Browser(app) as ada, ines, max_:
         typed = {"email": ADA.email, "password": PASSWORD}
@@ -96,7 +90,7 @@ async def test_the_main_job_is_done_by_plain_forms(app: Gate) -> None:
 @pytest.mark.slow
 @pytest.mark.browser
 async def test_what_opens_by_script_stands_in_the_page_without_one(visitors: Visitors, settings: Settings) -> None:
-    """The forms of dialogs, and the menus."""
+    """Without JavaScript, menus and the forms of dialogs are visible in the page."""
     places = await furnished(open_storage(settings.storage_url))
     page = await visitors.signed_in("max@desk.example", javascript=False)
     await page.goto(places.address("/agent/drafts/{draft_id}"))

@@ -1,4 +1,4 @@
-"""Writing in a real browser: what is pasted, files as they are chosen, two tabs, and what is left after a refusal."""
+"""Test writing in a real browser: pasting, choosing files, two tabs, and the form after a refusal."""
 
 import re
 from pathlib import Path
@@ -58,7 +58,7 @@ async def test_text_wins_over_its_picture_and_a_picture_alone_is_attached(
     await paste(page, "image/png")
     await expect(page.locator("#draft-files .file")).to_contain_text(["image.png"])
     await expect(page.locator("[name=body]")).to_have_value("Kiel\t12")
-    await paste(page, "text/html", "image/png")  # a picture copied from a page
+    await paste(page, "text/html", "image/png")  # This is a picture copied from a page.
     await expect(page.locator("#draft-files .file")).to_have_count(2)
 
 
@@ -80,12 +80,12 @@ async def test_files_are_kept_as_they_are_chosen_and_survive_a_refusal(visitors:
     await page.get_by_role("button", name="Send case").click()
     await expect(page.locator("#errors")).to_contain_text("Write a few words")
     await expect(kept).to_contain_text(["one.log"])
-    await page.goto(page.url)  # Enter in the address bar
+    await page.goto(page.url)  # This is like Enter in the address bar.
     await expect(page.get_by_label("What happens")).to_have_value("It smokes.")
     await expect(kept).to_contain_text(["one.log"])
     await page.get_by_label("Subject").fill("Printer")
     await page.locator("[name=files]").set_input_files(tmp_path / "two.log")
-    await page.get_by_label("Subject").press("Enter")  # while the file is on its way
+    await page.get_by_label("Subject").press("Enter")  # The file is still being uploaded.
     await expect(page).to_have_url(re.compile(r"/cases/1001$"))
     assert await attached() == ["one.log", "two.log"]
 
@@ -117,7 +117,7 @@ async def test_a_file_that_the_network_lost_is_sent_again(visitors: Visitors, tm
     await page.route("**/drafts/files*", lambda route: route.abort())
     await page.locator("[name=files]").set_input_files(tmp_path / "one.log")
     await expect(page.locator("[data-chosen] li")).to_contain_text("“one.log” could not be sent: no connection.")
-    visitors.complaints.clear()  # of the connection
+    visitors.complaints.clear()  # These are complaints about the lost connection.
     await page.unroute("**/drafts/files*")
     await page.get_by_role("button", name="Send one.log again").click()
     await expect(page.locator("#draft-files .file")).to_contain_text(["one.log"])

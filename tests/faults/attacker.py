@@ -1,8 +1,7 @@
-"""Slow posts, sent by a process of their own, so that what the attack costs its sender slows down nobody who measures.
+"""Send slow posts from a process of its own, so that the attack's CPU time slows down no one who measures.
 
-    python -m tests.faults.attacker PORT COUNT CERTIFICATE ADDRESS...
-
-The head of the request comes on standard input; its end ends the attack, and the number of connections is printed.
+Usage: `python -m tests.faults.attacker PORT COUNT CERTIFICATE ADDRESS...`. The head of the request is read from
+standard input. The end of the input ends the attack, and the number of opened connections is printed.
 """
 
 import asyncio
@@ -11,26 +10,29 @@ import ssl
 import sys
 
 EVERY = 5.0
-"""Seconds between two bytes, so that each single wait is short."""
+"""Seconds between two bytes, so that no single wait is long."""
 AGAIN = 10.0
-"""Seconds after which a connection that was closed is opened again: the attack holds connections, and is no flood of requests."""
+"""Seconds until a closed connection is opened again: the attack holds connections and is no flood of requests."""
 
 
 class Attacker:
-    """`count` connections from each of `addresses` (127.0.0.0/8). Each sends the head of a request, then a byte every `EVERY` seconds."""
+    """Hold `count` connections from each of the local `addresses`.
+
+    Each connection sends the head of a request, and then a byte every `EVERY` seconds.
+    """
 
     def __init__(self, port: int, count: int, trusts: ssl.SSLContext | None, addresses: list[str], head: bytes) -> None:
         self.port, self.count, self.trusts, self.addresses, self.head = port, count, trusts, addresses, head
         self.opened = 0
 
     async def attack(self) -> None:
-        """Go on until cancelled."""
+        """Attack until cancelled."""
         await asyncio.gather(
             *(self._hold(address, number / self.count) for address in self.addresses for number in range(self.count))
         )
 
     async def _hold(self, address: str, share: float) -> None:
-        """`share`, from 0 to 1, spreads the connections over time."""
+        """Open the connection again and again; `share`, from 0 to 1, spreads the connections over time."""
         await asyncio.sleep(3 * share)
         while True:
             with contextlib.suppress(OSError, ssl.SSLError):

@@ -1,4 +1,4 @@
-"""A process that sends one form to the portal inside of itself, and may not live to see the answer."""
+"""Run a portal in a child process that sends one form to itself and may be killed before the answer."""
 
 import asyncio
 import json
@@ -15,7 +15,6 @@ from portal import database
 from portal.app import create_app
 from portal.settings import Settings
 from portal.storage import open_storage
-from portal.web import gate
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.faults.steps import FAULT, Mode, install
@@ -23,12 +22,12 @@ from tests.forms import form_of, forms_of
 
 with tempfile.TemporaryDirectory(prefix="portal-faults-") as _data:
     ROUTES = create_app(Settings.from_environment({"PORTAL_ENVIRONMENT": "test", "PORTAL_DATA": _data})).inner
-"""Put together once, in the process that the children are forked from."""
+"""The routes, built once in the process that the children are forked from."""
 
 
 @dataclass(frozen=True)
 class Deed:
-    """One form of a page, as somebody fills it in. `token`: their session's; "" for nobody's."""
+    """Describe one form of a page with the typed values; `token` is the sender's session, "" for nobody."""
 
     token: str
     page: str
@@ -39,7 +38,7 @@ class Deed:
 
 @dataclass(frozen=True)
 class Order:
-    """What the child does, and what befalls it. `history`: where it notes, on the disk, what it means to do and what it was told."""
+    """Tell the child what to do and which fault to suffer; it writes its intent and the answer to `history`."""
 
     environment: dict[str, str]
     deed: Deed
@@ -48,11 +47,11 @@ class Order:
     mode: Mode = "killed before"
     step: int = 0
     largest_file: int = 0
-    """Bytes that a file may have for this process, as on a disk that is full; 0: any number."""
+    """The most bytes of a file that this process may write, as on a full disk; 0 for no limit."""
 
 
 def note(history: Path, **said: Any) -> None:
-    """A line that is on the disk when this returns."""
+    """Append a line to the history and fsync it, so that it survives a kill."""
     with history.open("a") as file:
         file.write(json.dumps(said) + "\n")
         file.flush()
@@ -60,10 +59,9 @@ def note(history: Path, **said: Any) -> None:
 
 
 def run(order: Order) -> None:
-    """The whole life of the child."""
+    """Run the child from start to end."""
     os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
     install()
-    gate.now = lambda: order.at  # type: ignore[attr-defined]
     if order.largest_file:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (order.largest_file, order.largest_file))
@@ -72,12 +70,12 @@ def run(order: Order) -> None:
 
 async def _run(order: Order) -> None:
     settings = Settings.from_environment(order.environment)
-    app = Gate(ROUTES, settings, open_storage(settings.storage_url))
+    app = Gate(ROUTES, settings, open_storage(settings.storage_url), clock=lambda: order.at)
     await database.start(str(settings.app_url), role=settings.app_role, size=4)
     deed = order.deed
     async with Browser(app, cookies={"sid": deed.token} if deed.token else {}) as browser:
         page = await browser.get(deed.page)
-        # Where the page has no such form any more, the deed is sent again from the page of before.
+        # The form may be gone from the page after the first try; then the same values are sent again without it.
         offered = any(deed.action in form.targets for form in forms_of(page.text))
         fields = (form_of(page.text, deed.action).fields if offered else {"csrf": await browser.csrf()}) | deed.typed
         files = [("files", (name, content)) for name, content in deed.files] or None

@@ -1,4 +1,4 @@
-"""What the faults' tests share."""
+"""Provide the fixtures that the tests of faults share."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""Ways to die: each statement to the database and each move of a file is a step, and the process ends, or its connection is lost, at a chosen one.
+"""Kill this process, or cut its database connection, at a chosen step; each statement and each file move is a step.
 
-Nothing of this is in the product: it is put around the database driver and the storage of a process that is made for it.
+The product has no code for this: the steps are wrapped around the database driver and the storage of a test process.
 """
 
 import os
@@ -17,7 +17,7 @@ Mode = Literal["killed before", "killed after", "connection lost before", "conne
 
 @dataclass
 class Fault:
-    """What happens at which step; steps count from 1 once it is armed."""
+    """Define what happens at which step; steps are counted from 1 once the fault is armed."""
 
     mode: Mode
     at: int
@@ -25,19 +25,19 @@ class Fault:
     seen: int = 0
 
     def before(self, connection: Any = None) -> None:
-        """A step begins."""
+        """Count a step that begins, and strike if the fault is due before it."""
         if self.armed:
             self.seen += 1
             if self.seen == self.at and self.mode.endswith("before"):
                 self.strike(connection)
 
     def after(self, connection: Any = None) -> None:
-        """It has been done, and nobody was told yet."""
+        """Strike if the fault is due after the present step, whose result nobody has seen yet."""
         if self.armed and self.seen == self.at and self.mode.endswith("after"):
             self.strike(connection)
 
     def strike(self, connection: Any) -> None:
-        """`kill -9`, or the end of a connection."""
+        """Kill this process with SIGKILL, or terminate its connection."""
         if self.mode.startswith("killed"):
             os.kill(os.getpid(), signal.SIGKILL)
         if connection is not None:
@@ -50,7 +50,7 @@ FAULT = Fault("killed before", 0)
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]
-    """A connection whose statements are steps."""
+    """Count each statement of a connection as a step."""
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         FAULT.before(self)
@@ -84,7 +84,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
 
 
 def install() -> None:
-    """In this process, from now on."""
+    """Wrap the connection pool and the storage of this process."""
     create_pool, settle = asyncpg.create_pool, storage._settle
 
     def counted_pool(*args: Any, **options: Any) -> Any:

@@ -1,6 +1,7 @@
-"""Each write, killed or cut off from the database at each of its steps, leaves all of it or nothing; sent again, it is there once.
+"""Test that each write, killed or cut off at any of its steps, is saved completely or not at all.
 
-The steps are counted first; then a process of its own is forked for each of them, and dies there (security.md's loop over every n).
+Sent again, it is there once. The steps are counted first; then a process is forked for each of them and dies there
+(the loop over every n of security.md).
 """
 
 import pytest
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 async def steps_of(yard: Yard, verb: str) -> int:
-    """How many steps the verb has."""
+    """Return the number of steps of the verb."""
     told = yard.send(await VERBS[verb]())
     assert told["status"] == 303, told
     assert told["steps"] > 5
@@ -22,7 +23,7 @@ async def steps_of(yard: Yard, verb: str) -> int:
 
 @pytest.mark.parametrize("verb", ["reply with files", "approve", "issue"])
 async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(yard: Yard, verb: str) -> None:
-    """R60, R93, R94: in its middle, and before and after its commit."""
+    """R60, R93, R94: each write is killed in its middle, and before and after its commit."""
     last = await steps_of(yard, verb)
     for step in sorted({last // 2, last}):
         await yard.strike(await VERBS[verb](), "killed before", step)
@@ -34,7 +35,7 @@ async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(yard: Yard, 
 @pytest.mark.parametrize("mode", ["killed before", "killed after", "connection lost before", "connection lost after"])
 @pytest.mark.parametrize("verb", VERBS)
 async def test_every_step_of_every_write(yard: Yard, verb: str, mode: Mode) -> None:
-    """R60, R84, R93, R94."""
+    """R60, R84, R93, R94: each write is struck at every step, in every mode."""
     for step in range(1, await steps_of(yard, verb) + 1):
         await yard.strike(await VERBS[verb](), mode, step)
     await yard.all_is_well()
@@ -42,7 +43,7 @@ async def test_every_step_of_every_write(yard: Yard, verb: str, mode: Mode) -> N
 
 @pytest.mark.parametrize("verb", ["approve"])
 async def test_a_connection_that_is_lost_at_the_commit_is_answered_and_done_once(yard: Yard, verb: str) -> None:
-    """R84: nobody knows whether it was saved; sending it again finds out."""
+    """R84: nobody knows whether the commit succeeded; sending the form again completes it exactly once."""
     last = await steps_of(yard, verb)
     for mode in ("connection lost before", "connection lost after"):
         await yard.strike(await VERBS[verb](), mode, last)  # type: ignore[arg-type]

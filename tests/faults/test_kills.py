@@ -1,7 +1,7 @@
-"""kill -9 of every process of a served portal while people work in it: nothing acknowledged is lost, nothing is there twice.
+"""Test SIGKILL on every process of a served portal while people work: acknowledged writes exist exactly once.
 
-Each client notes on the disk what it means to do before it sends it, and what it was told (`history`); what nobody answered is sent again by the
-same form until somebody does, as a person would.
+Each client writes its intent to disk before it sends a form, and the answer afterwards (`history`). A form without an
+answer is sent again until there is one, as a person would do.
 """
 
 import asyncio
@@ -41,21 +41,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 @dataclass
 class Site:
-    """A portal with an embedded database of its own, which is started again when its parent was killed."""
+    """A portal with an embedded database, which is started again after its parent was killed."""
 
     portal: Portal
     folder: Path
     history: Path
     counted: dict[str, str] = field(default_factory=dict)
-    """The query that counts each deed, by its marker."""
+    """The query that counts each deed, by the deed's marker."""
     over: bool = False
 
     async def again(self) -> None:
-        """Start what was killed as a whole."""
+        """Start the portal again after all of it was killed."""
         self.portal = await start(self.portal.environment, self.portal.log, port=self.portal.port)
 
     def processes(self, *words: str) -> list[psutil.Process]:
-        """Living processes of the tree whose command has one of these words."""
+        """Return the living processes of the tree whose command line has one of these words."""
         found = []
         for process in psutil.Process(self.portal.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
@@ -84,7 +84,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
-    """What it gives, tried until the portal is there to give it."""
+    """Return the result of `work`, which is repeated until the portal is there to give it."""
     for _ in range(400):
         with contextlib.suppress(httpx.HTTPError, Unavailable):
             answer = await work()
@@ -96,7 +96,7 @@ async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
 
 @dataclass
 class Person:
-    """Somebody at work."""
+    """Act as somebody at work."""
 
     site: Site
     reader: Reader
@@ -121,7 +121,7 @@ class Person:
     async def do(
         self, page: str, action: str, marker: str, count: str, typed: dict[str, Any], files: Any = None
     ) -> httpx.Response:
-        """Send the page's form, and again where nobody answered. `count` counts what came of it."""
+        """Send the page's form until it is answered; the query `count` counts what it created."""
         shown = (await self.get(page)).text
         fields = form_of(shown, action).fields | typed
         self.site.counted[marker] = count
@@ -135,7 +135,7 @@ class Person:
                 return await client.post(action, data=fields, files=files)
 
         answer: httpx.Response = await patiently(once)
-        # Who asks again may be told that it is done already.
+        # A repeated form may be answered that it is done already.
         told = "ack" if answer.status_code == 303 or (tries > 1 and answer.status_code == 409) else "err"
         note(self.site.history, told=told, of=marker, status=answer.status_code, tries=tries)
         return answer
@@ -159,7 +159,7 @@ async def logs_time(site: Site, person: Person, number: int) -> None:
 
 
 async def bills(site: Site, person: Person) -> None:
-    """Approve what there is, draft it, issue it, and begin again."""
+    """Approve what there is, make a draft, issue it, and begin again."""
     while not site.over:
         await patiently(submit_all)
         page = (await person.get("/agent/approvals")).text
@@ -203,11 +203,11 @@ def victims(site: Site, name: str) -> list[psutil.Process]:
 
 
 DEEDS = 4
-"""Acknowledged between two strikes, however fast the machine is."""
+"""The number of deeds acknowledged between two strikes, however fast the machine is."""
 
 
 async def worked(site: Site, deeds: int) -> None:
-    """Wait until the people have been told of so many more deeds that they are done."""
+    """Wait until the portal has acknowledged `deeds` more deeds."""
 
     def acknowledged() -> int:
         return site.history.read_text().count('"told": "ack"') if site.history.exists() else 0
@@ -221,7 +221,7 @@ async def worked(site: Site, deeds: int) -> None:
 
 
 async def strikes(site: Site, rounds: int) -> None:
-    """Kill one kind after the other, each in the middle of work, and wait until the portal is well again."""
+    """Kill one kind of process after the other in the middle of work; wait each time until the portal is healthy."""
     names = ["web worker", "database", "everything", "web server", "worker"]
     for number in range(rounds):
         await worked(site, DEEDS)
@@ -238,7 +238,7 @@ async def strikes(site: Site, rounds: int) -> None:
 
 
 async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
-    """How many deeds were acknowledged, refused, and tried more than once."""
+    """Let people work during the strikes; return how many deeds were acknowledged, refused and tried more than once."""
     ada, ines, max_ = [await Person(site, reader).sign_in() for reader in (ADA, INES, MAX)]
     number = await a_case()
     people = [
@@ -265,7 +265,7 @@ async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
 
 
 async def test_nothing_acknowledged_is_lost_whoever_is_killed(site: Site) -> None:
-    """R60, R93, R94: a web worker, the database, and all of them at once."""
+    """R60, R93, R94: nothing is lost when a web worker, the database or all processes are killed."""
     seen = await work_and_strike(site, 3)
     assert seen["acknowledged"] >= 3 * DEEDS, seen
     assert seen["tried again"] > 0, seen
@@ -273,7 +273,7 @@ async def test_nothing_acknowledged_is_lost_whoever_is_killed(site: Site) -> Non
 
 @pytest.mark.long
 async def test_nothing_acknowledged_is_lost_in_the_long_run(site: Site) -> None:
-    """R60, R93, R94."""
+    """R60, R93, R94: nothing is lost in 30 rounds over all kinds of process."""
     seen = await work_and_strike(site, 30)
     assert seen["acknowledged"] >= 30 * DEEDS, seen
     assert seen["tried again"] > 10, seen

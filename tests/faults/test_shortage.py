@@ -1,4 +1,4 @@
-"""No connection left, no room on a disk, clients that stop in the middle: a sentence at once, nothing half saved, and all is well again after."""
+"""Test shortages: no free connection, a full disk, stalled clients. Each gets a sentence and loses nothing."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 
 async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_hangs(app: Gate, dsn: str) -> None:
-    """R84."""
+    """R84: while no connection is free, everybody is answered 503 soon instead of hanging."""
     await database.stop()
     await database.start(dsn, role="portal_app", size=2)
     async with await Browser.of(app, INES) as browser:
@@ -53,13 +53,13 @@ async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_ha
 
 
 async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_back(yard: Yard) -> None:
-    """R58, R60: on a disk that takes no more than 20 kB; nothing of it stays, and without the file it is sent."""
+    """R58, R60: a disk that takes 20 kB keeps nothing of a larger file; the text is kept and can be sent without it."""
     prepared = await reply_with_files()
     told = yard.send(prepared, largest_file=20_000)
     assert told["status"] == 507, told
     assert await prepared.done() == 0
     assert [path for path in (yard.folder / "data" / "files").rglob("*") if path.is_file()] == []
-    async with transaction(ADA) as tx:  # the text waits in its form
+    async with transaction(ADA) as tx:  # The text waits as a draft.
         assert prepared.about in await tx.fetchval("select fields::text from draft")
     assert yard.send(prepared)["status"] == 303
     assert await prepared.done() == 1
@@ -68,7 +68,7 @@ async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
 
 @pytest.mark.long
 async def test_who_stops_in_the_middle_of_a_form_holds_no_connection(dsn: str, tmp_path: Path) -> None:
-    """T10: with one connection for all, many half-sent forms and files leave it to the others."""
+    """T10: with a pool of one connection, many half-sent forms and files leave that connection to others."""
     async with served(dsn, tmp_path, PORTAL_POOL_SIZE="1") as portal, portal.client() as client:
         await sign_in(client, ADA.email, PASSWORD)
         token, cookie = await csrf(client, "/cases/new"), client.cookies["sid"]
@@ -93,7 +93,7 @@ async def test_who_stops_in_the_middle_of_a_form_holds_no_connection(dsn: str, t
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A disk of 150 MB, for which one has to be root, on a machine that lets it mount."""
+    """Mount and yield a disk of 150 MB; skip the test unless it runs as root and may mount."""
     folder = Path(tempfile.mkdtemp(prefix="portal-small-", dir="/tmp"))
     folder.chmod(0o755)
     command = ["mount", "-t", "tmpfs", "-o", "size=150m,mode=0755", "tmpfs", str(folder)]
@@ -109,7 +109,7 @@ def small_disk() -> Iterator[Path]:
 
 @pytest.fixture
 async def on_a_small_disk(small_disk: Path, tmp_path: Path) -> AsyncIterator[Site]:
-    """A portal whose database lies on it; its files lie elsewhere."""
+    """Yield a portal whose database lies on the small disk and its files elsewhere."""
     (tmp_path / "files").mkdir(mode=0o700)
     environment = {
         "PORTAL_DATA": str(small_disk), "PORTAL_STORAGE_URL": f"file://{tmp_path}/files", "PORTAL_WORKERS": "1",
@@ -134,7 +134,7 @@ async def on_a_small_disk(small_disk: Path, tmp_path: Path) -> AsyncIterator[Sit
 async def test_a_full_disk_of_the_database_loses_nothing_that_was_acknowledged(
     on_a_small_disk: Site, small_disk: Path
 ) -> None:
-    """R94: replies until there is no room, an answer to each, and after room was made all that were acknowledged are there."""
+    """R94: replies are sent until the disk is full, each is answered, and all acknowledged ones exist afterwards."""
     site = on_a_small_disk
     ada = await Person(site, ADA).sign_in()
     number = await a_case()

@@ -1,4 +1,4 @@
-"""The attack with bodies that never end, on a served portal and behind the nginx configuration of docs/ (T10)."""
+"""Test an attack with endless bodies on a served portal, directly and behind the nginx configuration of docs/ (T10)."""
 
 import asyncio
 import contextlib
@@ -20,14 +20,14 @@ from tests.world import ADA, GIL, PASSWORD
 pytestmark = pytest.mark.long
 
 SECONDS = 40
-"""How long an attack goes on: longer than any single wait of the portal or of nginx."""
+"""The duration of an attack: longer than any single timeout of the portal or of nginx."""
 
 
 @asynccontextmanager
 async def attack(
     path: str, host: str, port: int, count: int, *addresses: str, cookie: str = "", certificate: str = ""
 ) -> AsyncIterator[None]:
-    """`count` slow posts to `path` from each of `addresses`, all of which have begun when the context is entered."""
+    """Run `count` slow posts to `path` from each of `addresses`; on entering, all of them have begun."""
     head = f"POST {path} HTTP/1.1\\r\\nHost: {host}\\r\\nContent-Type: application/x-www-form-urlencoded\\r\\nContent-Length: 900\\r\\n"
     head += (f"Cookie: {cookie}\\r\\n" if cookie else "") + "\\r\\nemail=\n"
     process = await asyncio.create_subprocess_exec(
@@ -46,7 +46,7 @@ async def attack(
 
 
 async def assert_pages_are_quick(client: httpx.AsyncClient) -> None:
-    """What somebody else looks at meanwhile, each page on a new connection, comes within 500 ms."""
+    """Check that pages requested meanwhile on new connections are answered within 500 ms."""
     slowest, seen, until = 0.0, 0, monotonic() + SECONDS
     while monotonic() < until:
         for path in ("/", "/cases", "/cases/new"):
@@ -60,7 +60,7 @@ async def assert_pages_are_quick(client: httpx.AsyncClient) -> None:
 
 @asynccontextmanager
 async def behind_nginx(folder: Path, port: int, upstream: int) -> AsyncIterator[str]:
-    """The proxy; gives the file of the certificate that it shows."""
+    """Run nginx before the portal; yield the path of its certificate."""
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     assert nginx, "There is no nginx: on Debian, apt-get install nginx-light"
     configuration = nginx_configuration(folder, port, [upstream])
@@ -74,7 +74,7 @@ async def behind_nginx(folder: Path, port: int, upstream: int) -> AsyncIterator[
 
 
 async def test_eleven_hundred_half_sent_sign_ins_stop_nobody(dsn: str, tmp_path: Path) -> None:
-    """T10: without a proxy, with the cookie that lets a sign-in form be read, so that its body is waited for."""
+    """T10: eleven hundred half-sent sign-ins, with the cookie that makes the portal read their bodies, stop nobody."""
     async with served(dsn, tmp_path) as portal, portal.client() as ada, portal.client() as visitor:
         assert (await sign_in(ada, ADA.email, PASSWORD)).status_code == 303
         await csrf(visitor, "/sign-in")
@@ -87,7 +87,7 @@ async def test_eleven_hundred_half_sent_sign_ins_stop_nobody(dsn: str, tmp_path:
 
 @pytest.mark.parametrize("path", ["/invitations/x", "/sign-in", "/cases/new"])
 async def test_slow_posts_from_seven_addresses_stop_nobody_behind_nginx(dsn: str, tmp_path: Path, path: str) -> None:
-    """T10: 7 addresses with 190 slow posts each, through the configuration that docs/ gives."""
+    """T10: 190 slow posts from each of 7 IP addresses, through the nginx configuration of docs/, stop nobody."""
     port, folder = free_port(), tmp_path / "nginx"
     base = f"https://localhost:{port}"
     folder.mkdir()

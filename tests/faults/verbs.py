@@ -1,4 +1,4 @@
-"""The writes that must not be half done: how each is prepared, sent by its form, and counted afterwards."""
+"""Define the writes that must not be half done: how each is prepared, sent by its form, and counted afterwards."""
 
 import hashlib
 import uuid
@@ -22,26 +22,26 @@ FRESH = "violet kettle under seven bridges"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A deed, and the query that counts what came of it: 0 before, 1 after."""
+    """Hold a deed and the query that counts its result: 0 before, 1 after."""
 
     deed: Deed
     count: str
     about: Any
 
     async def done(self) -> int:
-        """How often it is there."""
+        """Return how often the result exists."""
         async with transaction(SYSTEM) as tx:
             return int(await tx.fetchval(self.count, self.about))
 
 
 async def token_of(reader: Reader, at: datetime = NOW) -> str:
-    """A session of this person."""
+    """Return the token of a new session of this person."""
     async with transaction(None):
         return await sessions.begin(reader.credential_id, address="-", browser="-", at=at)
 
 
 async def a_case() -> int:
-    """The number of a case of Ada's."""
+    """Open a case of Ada's and return its number."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
     return case.number
@@ -145,7 +145,7 @@ VERBS: dict[str, Callable[[], Awaitable[Prepared]]] = {
 
 
 async def missing_files(storage: Any) -> list[str]:
-    """Attachments whose file is not wholly there."""
+    """Return the keys of attachments whose file is missing or incomplete."""
     async with transaction(SYSTEM):
         rows = await current().fetch("select key, sha256 from attachment")
     missing = []

@@ -1,4 +1,4 @@
-"""Where children are sent from that may not come back, and what must hold afterwards."""
+"""Start children that may be killed, and check afterwards that all invariants hold."""
 
 import json
 import multiprocessing
@@ -21,7 +21,7 @@ CONTEXT.set_forkserver_preload(["tests.faults.child"])
 
 
 class Yard:
-    """Sends children and reads what they noted."""
+    """Start children and read their histories."""
 
     def __init__(self, dsn: str, folder: Path) -> None:
         self.folder, self.number = folder, 0
@@ -38,7 +38,7 @@ class Yard:
         at: datetime = NOW,
         largest_file: int = 0,
     ) -> dict[str, Any]:
-        """The last line of the child's history: what it was told, or only what it meant to do."""
+        """Run a child; return the last line of its history: the answer, or only the intent where it was killed."""
         self.number += 1
         history = self.folder / f"history-{self.number}"
         order = child.Order(self.environment, prepared.deed, at, history, mode, step, largest_file)
@@ -52,7 +52,7 @@ class Yard:
         return dict(lines[-1])
 
     async def strike(self, prepared: Prepared, mode: Mode, step: int) -> None:
-        """Once with the fault and once without; after the first it is there or not, after the second it is there once."""
+        """Send the form once with the fault and once without; check that it is done at most once, then exactly once."""
         told = self.send(prepared, mode, step)
         status, done = told.get("status"), await prepared.done()
         if status is None or status >= 500:
@@ -60,18 +60,18 @@ class Yard:
         else:
             assert done == (1 if status < 400 else 0), (mode, step, told)
         again = self.send(prepared)
-        # Who comes second is told that it is done already, or that the link is used.
+        # The second sender is told that it is done already, or that the link has been used.
         assert again["status"] in ({303, 409, 404} if done else {303}), (mode, step, told, again)
         assert await prepared.done() == 1, (mode, step, told, again)
-        await self.sweep()  # as an hour later; so many of one hour would be refused (R58)
+        await self.sweep()  # So many uploads within one hour would be refused (R58).
 
     async def sweep(self) -> None:
-        """What the worker does with files whose message never came."""
+        """Delete the files whose message never came, as the worker does."""
         async with transaction(SYSTEM):
             await attachments.sweep_uploads(self.storage, NOW + timedelta(hours=2))
 
     async def all_is_well(self) -> None:
-        """The invariants hold; each file is there; of what was interrupted nothing is left once its hour is over."""
+        """Check that invariants hold, that each attachment has its file, and that no other file is left."""
         async with transaction(SYSTEM):
             assert await violations() == {}
         assert await missing_files(self.storage) == []

@@ -1,7 +1,8 @@
-"""Every component and a mock of each kind of page, to be looked at: `python -m tests.look.gallery FOLDER [name ...]`.
+"""Render every component and a mock of each kind of page: `python -m tests.look.gallery FOLDER [name ...]`.
 
-Renders the templates of `tests/look/pages/` with the invented cast of `tests/look/mock.py`, serves them under the product's own
-content security policy, and takes pictures at 1440 and 390 px, light and dark. Says what the browser complained about.
+Renders the templates of `tests/look/pages/` with the invented cast of `tests/look/mock.py`, serves them under the
+product's own content security policy, and takes pictures at 1440 and 390 px, light and dark. Reports the browser's
+complaints.
 """
 
 import shutil
@@ -39,18 +40,18 @@ FLAGS = [
 
 
 class Answers(SimpleHTTPRequestHandler):
-    """Static files and rendered pages, with the policy on each."""
+    """Serve static files and rendered pages, each with the content security policy."""
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", POLICY)
         super().end_headers()
 
     def log_message(self, format: str, *values: object) -> None:
-        """Quiet: what matters comes from the browser."""
+        """Log nothing, because only the browser's complaints matter."""
 
 
 def written(target: Path) -> list[str]:
-    """Write all pages as `target/<name>.html`, beside the static files; gives the names."""
+    """Write all pages as `target/<name>.html`, beside the static files; return their names."""
     environment = ENVIRONMENT.overlay(
         loader=ChoiceLoader([FileSystemLoader(PAGES), FileSystemLoader(folder("templates"))])
     )
@@ -72,7 +73,7 @@ def written(target: Path) -> list[str]:
 
 @contextmanager
 def served() -> Iterator[tuple[str, list[str]]]:
-    """The gallery's address and the names of its pages, for as long as the block runs."""
+    """Serve the gallery while the block runs; yield its URL and the names of its pages."""
     with tempfile.TemporaryDirectory() as place:
         names = written(Path(place))
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Answers, directory=place))
@@ -85,14 +86,14 @@ def served() -> Iterator[tuple[str, list[str]]]:
 
 
 def executable() -> str:
-    """Debian's Chromium, or another one on the path."""
+    """Return the path of Chromium: Debian's, or another one on the PATH."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert found, "no Chromium: apt-get install chromium"
     return found
 
 
 def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
-    """Four pictures of one page; gives the browser's complaints and what scrolls sideways."""
+    """Take four pictures of one page; return the browser's complaints and what scrolls sideways."""
     complaints = []
     for size, (width, height) in SIZES.items():
         for scheme in ("light", "dark"):
@@ -111,7 +112,7 @@ def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
 
 
 def main() -> None:
-    """Pictures of all pages, or of those that are named, into a folder."""
+    """Save pictures of all pages, or of the named ones, in a folder."""
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     with served() as (address, names), sync_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""The invented readers of the gallery."""
+"""Provide the invented readers and rows of the gallery."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -41,7 +41,7 @@ DRAFT = SimpleNamespace(at="/cases/new", key="0", files=[SimpleNamespace(id=1, n
 
 
 def context(reader: SimpleNamespace | None, path: str, **more: object) -> dict[str, Any]:
-    """What the middleware gives to every page."""
+    """Return the values that the portal gives to every template."""
     now = datetime(2026, 11, 20, 13, 5, tzinfo=UTC)
     return {
         "reader": reader,

@@ -1,4 +1,4 @@
-"""The account over HTTP: what each form does, what it refuses, and what ends with it."""
+"""Test the account over HTTP: what each form changes, what it refuses, and which sessions it ends."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,19 +36,19 @@ def code(steps: int = 0) -> str:
 
 
 def token_of(browser: Browser) -> str:
-    """The session's token that the browser got last."""
+    """Return the session token that the browser received last."""
     return [cookie.value or "" for cookie in browser.cookies.jar if cookie.name == "sid"][-1]
 
 
 async def live(browser: Browser) -> bool:
-    """Whether the browser's session still counts."""
+    """Return whether the browser's session is still valid."""
     async with transaction(None):
         found = await sessions.find(token_of(browser), now())
     return found is not None and found[0].live
 
 
 async def with_factor(app: Gate, reader: Reader) -> list[str]:
-    """Give somebody an authenticator; their recovery codes."""
+    """Set up an authenticator for somebody; return their recovery codes."""
     async with transaction(None):
         return await authenticator.set_up(reader.credential_id, SECRET, code(-1), app.settings.sealer, now())
 
@@ -58,7 +58,7 @@ async def sign_in(browser: Browser, reader: Reader, password: str = PASSWORD) ->
 
 
 async def test_a_changed_password_ends_every_other_session_and_renews_this_one(app: Gate) -> None:
-    """R14, R17."""
+    """R14, R17: a new password ends every other session and gives this one a new token."""
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, ADA) as other:
         before = token_of(browser)
         page = await browser.get("/account/password")
@@ -87,7 +87,7 @@ async def test_a_changed_password_ends_every_other_session_and_renews_this_one(a
 async def test_a_password_that_is_refused_changes_nothing(
     app: Gate, dsn: str, typed: dict[str, str], sentence: str
 ) -> None:
-    """R3, R4: and no password comes back with the page."""
+    """R3, R4: a refused password changes nothing, and no password stands in the page that comes back."""
     async with await Browser.of(app, ADA) as browser:
         page = await browser.get("/account/password")
         before = await checksums(dsn, READING)
@@ -102,7 +102,7 @@ async def test_a_password_that_is_refused_changes_nothing(
 
 
 async def test_guessing_the_password_of_an_open_session_is_slowed_down(app: Gate) -> None:
-    """R6, R20."""
+    """R6, R20: the tries of a password within an open session are limited."""
     async with await Browser.of(app, ADA) as browser:
         answers = [
             await browser.send_form(
@@ -115,7 +115,7 @@ async def test_guessing_the_password_of_an_open_session_is_slowed_down(app: Gate
 
 
 async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> None:
-    """R17: the stranger's is not there, a repeat changes nothing."""
+    """R17: people end only their own sessions; a stranger's answers 404, and a repeat changes nothing."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -131,7 +131,7 @@ async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> N
 
 
 async def test_all_other_sessions_end_or_all_of_them(app: Gate) -> None:
-    """R17, R42."""
+    """R17, R42: all other sessions can be ended, or all of them."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -145,7 +145,7 @@ async def test_all_other_sessions_end_or_all_of_them(app: Gate) -> None:
 
 
 async def test_the_second_step_comes_before_any_session(app: Gate) -> None:
-    """R9, R14: the right password alone opens nothing, and leads back to where one wanted to go."""
+    """R9, R14: the right password alone opens no session; the second step leads to the page that was asked for."""
     await with_factor(app, ADA)
     async with Browser(app) as browser:
         answer = await sign_in(browser, ADA)
@@ -162,10 +162,8 @@ async def test_the_second_step_comes_before_any_session(app: Gate) -> None:
         assert await tx.fetchval("select factor from session order by id desc limit 1") == "authenticator"
 
 
-async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(
-    app: Gate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """R9: Gil's code is worth nothing for Ada, and a step that was planted is none."""
+async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(app: Gate) -> None:
+    """R9: Gil's code is not accepted for Ada, and a forged cookie of the first step is ignored."""
     await with_factor(app, GIL)
     async with transaction(None):
         await authenticator.set_up(
@@ -174,15 +172,15 @@ async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(
     async with Browser(app) as browser:
         await sign_in(browser, ADA)
         assert (await browser.send_form("/sign-in/second-factor", {"code": code()})).status_code == 422
-        monkeypatch.setattr("portal.web.gate.now", lambda: now() + timedelta(minutes=11))
+        app.clock = lambda: now() + timedelta(minutes=11)
         assert (await browser.get("/sign-in/second-factor")).headers["location"] == "/sign-in"
-        monkeypatch.undo()
+        app.clock = now
         browser.cookies["step"] = "gAAAAA-planted"
         assert (await browser.send_form("/sign-in/second-factor", {"code": code()})).headers["location"] == "/sign-in"
 
 
 async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
-    """R9, R17: whoever changes a password that somebody else knows shuts them out before their second factor, too."""
+    """R9, R17: changing a stolen password shuts the thief out even before the second step."""
     await with_factor(app, ADA)
     async with Browser(app) as browser:
         assert (await sign_in(browser, ADA)).headers["location"] == "/sign-in/second-factor"
@@ -196,7 +194,7 @@ async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
 async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R17: between the check of the old one and the session that it would have opened."""
+    """R17: a password that is changed between its check and the new session opens no session."""
     verify = credentials.verify
 
     async def overtaken(*given: Any, **also: Any) -> credentials.Proven:
@@ -214,7 +212,7 @@ async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
 
 
 async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> None:
-    """R9: a new password is only a password."""
+    """R9: accepting an invitation still requires the second factor, because a new password is only a password."""
     from portal.people import invitations
 
     await with_factor(app, INES)
@@ -228,7 +226,7 @@ async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> No
 
 
 async def test_an_authenticator_is_set_up_with_the_secret_that_the_page_showed(app: Gate) -> None:
-    """R9: a seal of somebody else's page, or an old one, is refused with a new picture."""
+    """R9: the sealed secret of another person's page, or an old one, is refused with a new QR code."""
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, GIL) as gil:
         page, gils = await browser.get("/account/authenticator"), await gil.get("/account/authenticator")
         stolen = form_of(gils.text, "/account/authenticator").fields["sealed"][-1]
@@ -240,7 +238,7 @@ async def test_an_authenticator_is_set_up_with_the_secret_that_the_page_showed(a
 
 
 async def test_reading_the_set_up_page_changes_nothing_and_each_has_its_own_secret(app: Gate, dsn: str) -> None:
-    """R36."""
+    """R36: each load of the set-up page shows a new secret and writes nothing."""
     async with await Browser.of(app, ADA) as browser:
         before = await checksums(dsn, READING)
         pages = [await browser.get("/account/authenticator") for _ in range(2)]
@@ -249,7 +247,7 @@ async def test_reading_the_set_up_page_changes_nothing_and_each_has_its_own_secr
 
 
 async def test_what_proves_a_person_is_never_kept_as_a_draft(app: Gate) -> None:
-    """A form whose session has ended is kept, but no password, code or seal of it."""
+    """A form whose session has ended is kept as a draft without its passwords, codes and sealed values."""
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         async with transaction(None):
@@ -265,7 +263,7 @@ async def test_what_proves_a_person_is_never_kept_as_a_draft(app: Gate) -> None:
 
 
 async def test_a_step_up_gives_a_new_token_and_the_page_after_it_works(app: Gate) -> None:
-    """R14, R17: the page with the recovery codes belongs to the new session."""
+    """R14, R17: setting up a factor renews the session; the page with the recovery codes has a token of the new one."""
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, ADA) as other:
         before = token_of(browser)
         page = await browser.get("/account/authenticator")
@@ -291,7 +289,7 @@ async def test_a_step_up_gives_a_new_token_and_the_page_after_it_works(app: Gate
 async def test_what_concerns_the_second_factor_asks_for_the_password_again(
     app: Gate, dsn: str, path: str, fields: dict[str, str]
 ) -> None:
-    """R20: ten minutes after it was typed."""
+    """R20: changes of the second factor ask for the password again ten minutes after it was typed."""
     await with_factor(app, ADA)
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
         before = await checksums(dsn, READING)
@@ -301,7 +299,7 @@ async def test_what_concerns_the_second_factor_asks_for_the_password_again(
 
 
 async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(app: Gate) -> None:
-    """R20, R44."""
+    """R20, R44: the password typed again is valid for ten minutes, and the form leads back to the page."""
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
         away = (await browser.get("/account/authenticator")).headers["location"]
         page = await browser.get(away)
@@ -319,7 +317,7 @@ async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(ap
     "answer", ["{}", "x", "[]", '{"id": 1}', '{"id":"AA","rawId":"AA","response":{},"type":"public-key"}']
 )
 async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, path: str, answer: str) -> None:
-    """R10, R51: with a sentence, never a failure."""
+    """R10, R51: an answer that no device gives is refused with a sentence and never fails with 500."""
     host = {"host": "localhost:8000", "origin": "http://localhost:8000"}
     await with_factor(app, GIL)
     async with await Browser.of(app, ADA) as browser:
@@ -336,7 +334,7 @@ async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, 
 
 
 async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(settings: Settings, app: Gate) -> None:
-    """R9: pages, forms and streams; a contact is not asked."""
+    """R9: pages, forms and streams all lead the agent to setting up a factor; contacts are not asked."""
     from dataclasses import replace
 
     strict = Gate(app.inner, replace(settings, require_second_factor=True), open_storage(settings.storage_url))
@@ -355,7 +353,7 @@ async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(s
 
 
 async def test_an_admin_signs_somebody_out_everywhere(app: Gate) -> None:
-    """R18: agents and contacts; repeating it changes nothing."""
+    """R18: an admin can end all sessions of agents and contacts; a repeat changes nothing."""
     async with (
         await Browser.of(app, NOOR) as noor,
         await Browser.of(app, INES) as ines,
@@ -374,7 +372,7 @@ async def test_an_admin_signs_somebody_out_everywhere(app: Gate) -> None:
 
 
 async def test_an_admin_removes_a_lost_second_factor_after_typing_their_own_password(app: Gate) -> None:
-    """R9, R20."""
+    """R9, R20: an admin removes another person's lost factor after typing their own password."""
     await with_factor(app, INES)
     path = f"/agent/setup/agents/{INES.id}/second-factor/removal"
     async with (
@@ -393,7 +391,7 @@ async def test_an_admin_removes_a_lost_second_factor_after_typing_their_own_pass
 
 
 async def test_an_admins_own_second_factor_is_no_lost_one(app: Gate) -> None:
-    """R9: under Account one has to stay; the page of the agent leads there."""
+    """R9: admins cannot remove their own factor as lost; the agent's page links to their account instead."""
     await with_factor(app, NOOR)
     path = f"/agent/setup/agents/{NOOR.id}"
     async with await Browser.of(app, NOOR) as noor:
@@ -406,7 +404,7 @@ async def test_an_admins_own_second_factor_is_no_lost_one(app: Gate) -> None:
 
 
 async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate, dsn: str) -> None:
-    """R89: also what the sign-in role writes is somebody's doing; a session belongs to whom it lets in, whoever was there before."""
+    """R89: the audit names who did it, also for changes by the sign-in role; a new session belongs to its owner."""
     await with_factor(app, INES)
     async with await Browser.of(app, NOOR) as noor, await Browser.of(app, ADA) as ada:
         page = await ada.get("/account/password")
@@ -423,7 +421,7 @@ async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate
 
 
 async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password(app: Gate) -> None:
-    """R20: everything else about them does not."""
+    """R20: changing another person's mail address or grade needs the admin's password; other changes do not."""
     path = f"/agent/setup/agents/{INES.id}"
     async with await Browser.of(app, NOOR, at=now() - timedelta(minutes=11)) as noor:
         page = await noor.get(path)
@@ -441,7 +439,7 @@ async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password
 
 
 async def test_who_signs_in_as_somebody_else_is_nobody_until_their_factor_is_shown(app: Gate) -> None:
-    """R9, R14: on a machine that two people share, one never goes on as the other."""
+    """R9, R14: signing in as somebody else ends the present session before the second factor is shown."""
     await with_factor(app, GIL)
     async with await Browser.of(app, ADA) as browser:
         assert (await sign_in(browser, GIL)).headers["location"] == "/sign-in/second-factor"
@@ -457,7 +455,7 @@ async def test_who_signs_in_as_somebody_else_is_nobody_until_their_factor_is_sho
 
 
 async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(app: Gate) -> None:
-    """R9, R17: and the person is told why they begin anew."""
+    """R9, R17: after the password was changed, no recovery code is used up, and the person is told to begin again."""
     codes = await with_factor(app, ADA)
     async with Browser(app) as browser:
         await sign_in(browser, ADA)
@@ -470,7 +468,7 @@ async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(
 
 
 async def test_a_new_person_is_added_by_an_admin_who_typed_their_password_lately(app: Gate) -> None:
-    """R20: the answer is a link that lets somebody in."""
+    """R20: adding a person needs the admin's password, because the answer is a link that lets somebody in."""
     agent = {"name": "Tom", "email": "tom@desk.example", "grade": "admin", "department_id": "1"}
     contact = {"name": "Tim", "email": "tim@acme.example"}
     for path, fields in (
@@ -488,7 +486,7 @@ async def test_a_new_person_is_added_by_an_admin_who_typed_their_password_lately
 
 
 async def test_guessing_the_password_that_is_asked_again_is_slowed_down(app: Gate) -> None:
-    """R6, R20."""
+    """R6, R20: the tries of the password that is asked for again are limited."""
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
         answers = [
             await browser.send_form("/account/confirmation", {"password": f"wrong {n}", "next": "/account"})
@@ -499,7 +497,7 @@ async def test_guessing_the_password_that_is_asked_again_is_slowed_down(app: Gat
 
 
 async def test_the_contacts_of_an_ended_customer_begin_anew_when_it_is_taken_back(app: Gate) -> None:
-    """R12: as contacts do that ended by themselves."""
+    """R12: when an ended customer is restored, its contacts must sign in anew, like restored contacts."""
     async with await Browser.of(app, ADA) as browser:
         async with transaction(NOOR):
             link = await invitations.invite(ADA.credential_id, now())

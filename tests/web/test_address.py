@@ -1,4 +1,4 @@
-"""Whose word on a client's address is believed."""
+"""Test which headers are trusted to find a client's IP address."""
 
 from ipaddress import ip_network
 
@@ -18,25 +18,33 @@ def asked(peer: str, *forwarded: str, trusted: tuple[object, ...] = OURS) -> str
     ("peer", "forwarded", "client"),
     [
         ("127.0.0.1", ["198.51.100.7"], "198.51.100.7"),
-        ("127.0.0.1", ["192.0.2.1, 198.51.100.7"], "198.51.100.7"),  # what stands left was claimed by the client
-        ("127.0.0.1", ["192.0.2.1", "198.51.100.7, 10.0.0.9"], "198.51.100.7"),  # two proxies of ours, two headers
-        ("127.0.0.1", ["10.0.0.8, 10.0.0.9"], "10.0.0.8"),  # a client of our own net
+        (
+            "127.0.0.1",
+            ["192.0.2.1, 198.51.100.7"],
+            "198.51.100.7",
+        ),  # The addresses further left were claimed by the client.
+        (
+            "127.0.0.1",
+            ["192.0.2.1", "198.51.100.7, 10.0.0.9"],
+            "198.51.100.7",
+        ),  # Two trusted proxies each sent a header.
+        ("127.0.0.1", ["10.0.0.8, 10.0.0.9"], "10.0.0.8"),  # The client is in our own network.
         ("127.0.0.1", [], "127.0.0.1"),
         ("127.0.0.1", [""], "127.0.0.1"),
         ("127.0.0.1", ["198.51.100.7, unknown"], "127.0.0.1"),
         ("127.0.0.1", ["198.51.100.7, <script>, 10.0.0.9"], "10.0.0.9"),
         ("::ffff:127.0.0.1", ["198.51.100.7"], "198.51.100.7"),
         ("fd00::1", ["2001:db8::7"], "2001:db8::7"),
-        ("203.0.113.5", ["198.51.100.7"], "203.0.113.5"),  # a stranger says so
+        ("203.0.113.5", ["198.51.100.7"], "203.0.113.5"),  # The header was sent by an untrusted peer.
     ],
 )
 def test_only_our_proxies_are_believed_and_only_of_their_own_peer(peer: str, forwarded: list[str], client: str) -> None:
-    """R6, T5."""
+    """R6, T5: only trusted proxies are believed, and only about their own peer."""
     assert asked(peer, *forwarded) == client
 
 
 def test_nobody_is_believed_by_default() -> None:
-    """R6, T5: not even this machine."""
+    """R6, T5: by default no proxy is trusted, not even one on this machine."""
     assert asked("127.0.0.1", "198.51.100.7", trusted=()) == "127.0.0.1"
 
 

@@ -1,6 +1,7 @@
-"""Bodies that arrive slowly, that announce too much, or of which one sender has many on their way (T10, R83)."""
+"""Test bodies that arrive slowly, announce too much, or of which one sender sends many at once (T10, R83)."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from time import monotonic
@@ -24,7 +25,7 @@ def paced(monkeypatch: pytest.MonkeyPatch, name: str, **how: float) -> None:
 
 
 async def dripping(first: bytes = b"", *, every: float = 0.02) -> AsyncIterator[bytes]:
-    """A body without an end, a byte at a time, so that no single wait is long."""
+    """Yield an endless body, one byte at a time, so that no single wait is long."""
     yield first or b"a"
     while True:
         await asyncio.sleep(every)
@@ -32,7 +33,7 @@ async def dripping(first: bytes = b"", *, every: float = 0.02) -> AsyncIterator[
 
 
 async def never() -> AsyncIterator[bytes]:
-    """A body of which nobody must ask for the first byte."""
+    """Return a body that must not be read: asking for its first byte fails the test."""
     raise AssertionError("The body was read.")
     yield b""
 
@@ -43,7 +44,7 @@ async def never() -> AsyncIterator[bytes]:
 async def test_a_strangers_body_is_bounded_in_total(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """T10: a byte every 20 ms never makes a single wait long, and ends all the same."""
+    """T10: a byte every 20 ms makes no single wait long, but total time and rate are limited."""
     paced(monkeypatch, "STRANGER", **how)
     async with Browser(app) as browser:
         await browser.get("/sign-in")
@@ -59,13 +60,14 @@ async def test_a_strangers_body_is_bounded_in_total(
 async def test_what_somebody_typed_is_kept_where_its_form_is_too_slow(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """A file over a bad line: the text, which came first, is the form's draft."""
+    """When a file is too slow, the text that came before it is kept as a draft."""
     paced(monkeypatch, "KNOWN", **how)
     async with await Browser.of(app, ADA) as browser:
         first = f"csrf={await browser.csrf()}&subject=Printer&body=It+is+silent&more=".encode()
-        answer = await browser.post("/cases/new", content=dripping(first), headers=FORM)
+        address = f"/cases/new?draft={uuid.uuid4()}"
+        answer = await browser.post(address, content=dripping(first), headers=FORM)
         assert answer.status_code == 408
-        assert "It is silent" in (await browser.get("/cases/new")).text
+        assert "It is silent" in (await browser.get(address)).text
 
 
 async def test_a_body_at_a_fair_rate_is_taken_however_long_it_is(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +88,7 @@ async def test_a_body_at_a_fair_rate_is_taken_however_long_it_is(app: Gate, monk
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/sign-in", 403),  # without the cookie no token is right
+        ("/sign-in", 403),  # Without the cookie, no token is right.
         ("/invitations/x", 404),
         (f"/invitations/{'x' * 43}", 404),
         (f"/password-resets/{'x' * 43}", 404),
@@ -99,10 +101,10 @@ async def test_a_body_at_a_fair_rate_is_taken_however_long_it_is(app: Gate, monk
     ],
 )
 async def test_a_strangers_body_is_not_read_where_no_body_changes_the_answer(app: Gate, path: str, status: int) -> None:
-    """T10"""
+    """T10: where no body could change the answer, a stranger's body is not read."""
     async with Browser(app) as browser:
         assert (await browser.post(path, content=never(), headers=FORM)).status_code == status
-        if path not in ("/sign-in", "/health"):  # also with the cookie that every visitor has
+        if path not in ("/sign-in", "/health"):  # The answer is the same with the cookie that every visitor has.
             await browser.get("/sign-in")
             assert (await browser.post(path, content=never(), headers=FORM)).status_code == status
 
@@ -127,7 +129,7 @@ async def test_a_strangers_body_that_announces_too_much_is_not_read(app: Gate, a
 async def test_one_sender_has_few_bodies_on_their_way_and_others_go_on(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R83: counted by address at the door and by person inside; what has arrived counts no more."""
+    """R83: bodies are counted by IP address for strangers and by person otherwise, until they have arrived."""
     paced(monkeypatch, "STRANGER", seconds=0.6, at_once=5)
     slow, ada = Browser(app), await Browser.of(app, ADA)
     await slow.get("/sign-in")
@@ -151,7 +153,7 @@ async def test_one_sender_has_few_bodies_on_their_way_and_others_go_on(
 
 
 async def test_an_answer_that_nobody_reads_is_not_kept_for_ever(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """T10: a client that takes nothing loses its connection, whatever is sent to it."""
+    """T10: a client that does not read its answer loses the connection."""
     monkeypatch.setattr(gate, "TAKEN_SECONDS", 0.1)
     scope = {
         "type": "http", "method": "GET", "path": "/sign-in", "raw_path": b"/sign-in", "query_string": b"", "scheme": "http",

@@ -1,4 +1,4 @@
-"""Pages are compressed on the way out; what must not be is sent as it is."""
+"""Test that pages are compressed, and that streams, files and short answers are not."""
 
 import asyncio
 import re
@@ -49,7 +49,7 @@ async def test_a_refusal_before_the_app_is_compressed_too_and_a_redirect_is_not(
 
 
 async def test_head_answers_the_headers_of_get(app: Gate) -> None:
-    """R34."""
+    """R34: HEAD answers the same headers as GET, compression included."""
     async with Browser(app) as browser:
         answer = await browser.head("/sign-in")
         assert answer.content == b""
@@ -58,7 +58,7 @@ async def test_head_answers_the_headers_of_get(app: Gate) -> None:
 
 
 async def test_nothing_that_must_not_be_guessed_repeats_on_the_next_page(app: Gate) -> None:
-    """BREACH: the length of a compressed page tells of a secret that stays the same. R37."""
+    """R37: each page has new tokens and nonces; a compressed length would reveal constant secrets (BREACH)."""
     async with await Browser.of(app, ADA) as browser:
         pages = [(await browser.get("/cases/new")).text for _ in range(3)]
     tokens = [re.findall(r'name="csrf" value="([0-9a-f]{16})\.([0-9a-f]{64})"', page) for page in pages]

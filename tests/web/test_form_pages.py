@@ -1,4 +1,4 @@
-"""What is refused stays at an address that can be loaded: Enter in the address bar leads to the form's page, for every form there is."""
+"""Test that the target of every form can be loaded with GET and redirects to the page of the form."""
 
 import re
 from typing import Any
@@ -8,7 +8,8 @@ import pytest
 from portal.web.gate import Gate
 from tests.places import furnished
 from tests.test_permissions import ACTORS, OK, browser_of, rows
-from tests.world import NOW
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 WITHOUT_FORM = {
     "POST /drafts", "POST /drafts/files", "POST /drafts/files/{file}/removal", "POST /drafts/removal", "POST /sign-out",
@@ -22,18 +23,15 @@ WITHOUT_FORM = {
     "POST /agent/setup/files/{ending}/removal", "POST /agent/time/left/submission", "POST /agent/setup/company/logo/removal",
     "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/tasks/{task}/resumption",
 }  # fmt: skip
-"""Sent while somebody types, and from the menu of whoever is signed in. The other forms are shown only where there is
-something to resume, remove, end, submit or bill, which the places of this test lack."""
+"""Forms without a page of their own: sent while typing, or from a menu.
 
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is `NOW` in the web, too."""
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
+The other forms are shown only where there is something to resume, remove, end, submit or bill, which the places of
+this test lack.
+"""
 
 
 def actor_of(row: Any) -> str:
-    """Return somebody who may send the form, the mightiest first."""
+    """Return an actor who may send the form, beginning with the one with the most rights."""
     return next((name for name in ("nobody", "Noor", "Ada", *ACTORS) if row.of(name) == OK), "nobody")
 
 
@@ -60,7 +58,7 @@ def _has_form(page: str, address: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Gil", "Ines"])
 async def test_an_address_that_takes_a_form_says_no_more_than_its_page(app: Gate, actor: str) -> None:
-    """R25: it leads on whether or not there is anything, and the page refuses who may not see it."""
+    """R25: the redirect does not depend on whether the object exists, and the page refuses whoever may not see it."""
     places, led = await furnished(app.storage), 0
     async with await browser_of(app, actor) as browser:
         gets = {path for _, _, path, _ in rows("GET")}

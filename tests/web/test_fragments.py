@@ -1,4 +1,4 @@
-"""Which answers are fragments: htmx gets one where it puts it into a page, and a whole page where it replaces the page."""
+"""Test which answers are fragments: htmx needs a whole page where it replaces the page."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ BOOSTED = {"HX-Request": "true", "HX-Boosted": "true"}
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "reader"), [("Ada", ADA), ("Noor", NOOR)])
 async def test_who_goes_back_gets_a_whole_page_from_every_address(app: Gate, name: str, reader: Reader) -> None:
-    """htmx 4 keeps no copies of pages: going back fetches the address again, and replaces the whole page."""
+    """htmx 4 keeps no copies of pages, so going back fetches the URL again and replaces the whole page."""
     places = await furnished(app.storage)
     async with await Browser.of(app, reader) as browser:
         for path in [*map(places.address, pages_of(name)), "/no-such-page"]:
@@ -37,7 +37,7 @@ async def test_a_list_that_fetches_itself_again_gets_a_fragment(app: Gate, reade
 
 
 def test_only_one_function_decides_what_is_a_fragment() -> None:
-    """Elsewhere the header says only whether htmx asked, which redirects and streams need to know."""
+    """Only `web/visit.py` reads the header, and `web/errors.py`, whose redirects differ where htmx asked."""
     folder = Path(portal.__file__).parent
     reading = {
         path.relative_to(folder).as_posix()

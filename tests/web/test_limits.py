@@ -1,4 +1,4 @@
-"""Searches and downloads are counted for each person, in the database and thus for all processes; documents that were handed out are audited."""
+"""Test that searches and downloads are limited per person, over all processes, and that downloads are audited."""
 
 import json
 from datetime import timedelta
@@ -14,12 +14,9 @@ from tests.browser import Browser
 from tests.places import Places, furnished
 from tests.world import ADA, GIL, INES, MAX, NOW
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 LISTS = ["/agent/cases?view=all&text=vpn", "/agent/customers?q=acme"]
-
-
-@pytest.fixture(autouse=True)
-def of_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portal.web.gate.now", lambda: NOW)
 
 
 @pytest.fixture
@@ -28,12 +25,11 @@ async def places(app: Gate) -> Places:
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_the_61st_search_of_a_minute_waits_in_every_process(
-    app: Gate, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """R83, T6: the list without a search goes on, so do the searches of others."""
+async def test_the_61st_search_of_a_minute_waits_in_every_process(app: Gate, path: str) -> None:
+    """R83, T6: the 61st search is refused; lists without a search and the searches of others still work."""
     async with await Browser.of(app, INES, at=NOW) as ines, await Browser.of(app, MAX, at=NOW) as max_:
         other = create_app(app.settings)
+        other.clock = app.clock
         elsewhere = Browser(other, cookies=dict(ines.cookies))
         for turn in range(limits.SEARCHES.free):
             assert (await (ines if turn % 2 else elsewhere).get(path)).status_code == 200
@@ -44,12 +40,12 @@ async def test_the_61st_search_of_a_minute_waits_in_every_process(
             assert "Too many searches. Wait 1 minute, then try again." in refused.text
         assert (await ines.get(path.partition("?")[0])).status_code == 200
         assert (await max_.get(path)).status_code == 200
-        monkeypatch.setattr("portal.web.gate.now", lambda: NOW + timedelta(minutes=1))
+        app.clock = lambda: NOW + timedelta(minutes=1)
         assert (await ines.get(path)).status_code == 200
 
 
 async def test_a_contacts_searches_are_counted_too(app: Gate) -> None:
-    """R83"""
+    """R83: the searches of contacts are limited too."""
     async with await Browser.of(app, ADA, at=NOW) as ada:
         for _ in range(limits.SEARCHES.free):
             assert (await ada.get("/cases?show=all&text=vpn")).status_code == 200
@@ -58,7 +54,7 @@ async def test_a_contacts_searches_are_counted_too(app: Gate) -> None:
 
 
 async def test_a_list_that_fetches_itself_stays_as_it_is_when_it_is_refused(app: Gate) -> None:
-    """R83: the sentence does not take the place of the rows (tests/e2e/test_reconnecting.py shows it)."""
+    """R83: a refusal does not replace the list's rows (tests/e2e/test_reconnecting.py shows it in a browser)."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         for _ in range(limits.SEARCHES.free):
             await ines.get(LISTS[0])
@@ -66,8 +62,8 @@ async def test_a_list_that_fetches_itself_stays_as_it_is_when_it_is_refused(app:
         assert (refused.status_code, refused.headers["hx-reswap"]) == (429, "none")
 
 
-async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R83: PDF, CSV and statement count together, for each person by themselves."""
+async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places) -> None:
+    """R83: downloads of PDF, CSV and statements count together, for each person separately."""
     files = [
         places.address(path)
         for path in (
@@ -86,7 +82,7 @@ async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places, mon
         assert "Too many downloads" in refused.text
         assert (await ada.get(files[0].rpartition("/")[0])).status_code == 200
         assert (await max_.get(f"/agent{files[0]}")).status_code == 200
-        monkeypatch.setattr("portal.web.gate.now", lambda: NOW + timedelta(minutes=1))
+        app.clock = lambda: NOW + timedelta(minutes=1)
         assert (await ada.get(files[0])).status_code == 200
 
 
@@ -102,7 +98,7 @@ async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places, mon
 async def test_who_got_a_document_as_a_file_is_recorded(
     app: Gate, dsn: str, places: Places, reader: Any, prefix: str, path: str, what: str, kind: str
 ) -> None:
-    """R89; a stranger gets 404, and nothing is recorded of it."""
+    """R89: the audit records who downloaded which document; a stranger gets 404 and leaves no line."""
     async with await Browser.of(app, reader, at=NOW) as browser, await Browser.of(app, GIL, at=NOW) as gil:
         assert (await gil.get(places.address(path))).status_code == 404
         assert await exports(dsn) == []
@@ -113,7 +109,7 @@ async def test_who_got_a_document_as_a_file_is_recorded(
 
 
 async def test_a_file_that_cannot_be_recorded_is_not_handed_out(app: Gate, dsn: str, places: Places) -> None:
-    """R89."""
+    """R89: a download whose audit line cannot be written fails."""
     owner = await asyncpg.connect(dsn)
     await owner.execute("alter table audit add constraint full_up check (what <> 'invoice.export') not valid")
     try:
@@ -128,7 +124,7 @@ async def test_a_file_that_cannot_be_recorded_is_not_handed_out(app: Gate, dsn: 
 
 @pytest.mark.parametrize(("subject", "kind"), [("rate", "pdf"), ("invoice", "sql"), (None, "pdf")])
 async def test_nothing_else_can_be_recorded_by_the_app(dsn: str, subject: str | None, kind: str) -> None:
-    """R90: the one function that the app may write the audit by."""
+    """R90: the one function by which the app may write the audit accepts nothing but downloads."""
     owner = await asyncpg.connect(dsn)
     try:
         with pytest.raises(asyncpg.CheckViolationError):
@@ -141,7 +137,7 @@ async def test_nothing_else_can_be_recorded_by_the_app(dsn: str, subject: str | 
 
 
 async def exports(dsn: str) -> list[asyncpg.Record]:
-    """What the audit says of files that were handed out."""
+    """Return the audit lines of downloads."""
     owner = await asyncpg.connect(dsn)
     try:
         rows: list[asyncpg.Record] = await owner.fetch("select * from audit where what like '%.export' order by id")

@@ -1,4 +1,4 @@
-"""The address of a case or document in the other room; who may follow it is proved by the matrix in tests/test_permissions.py."""
+"""Test the URL of a case or document in the other area; tests/test_permissions.py tests who may follow it."""
 
 from uuid import UUID
 

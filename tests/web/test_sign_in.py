@@ -1,4 +1,4 @@
-"""Signing in and out, and what a session is worth."""
+"""Test signing in, signing out and the lifetime of sessions."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from tests.world import ADA, GIL, INES, PASSWORD
 
 
 async def test_the_right_password_signs_in_with_a_new_token(app: Gate) -> None:
-    """R14: a planted id is never adopted."""
+    """R14: signing in gives a new token; a token that was planted is never adopted."""
     async with Browser(app, cookies={"sid": "planted"}) as browser:
         answer = await browser.send_form(
             "/sign-in", {"email": "Ada@ACME.example", "password": PASSWORD, "next": "/cases"}
@@ -26,7 +26,7 @@ async def test_the_right_password_signs_in_with_a_new_token(app: Gate) -> None:
 
 
 async def test_the_database_holds_no_usable_token(app: Gate) -> None:
-    """R15."""
+    """R15: the database holds only hashes of tokens."""
     browser = await Browser.of(app, ADA)
     async with transaction(None) as tx:
         stored = await tx.fetchval("select token_hash from session")
@@ -52,7 +52,7 @@ async def test_a_wrong_password_says_so_and_keeps_the_address(app: Gate) -> None
 
 @pytest.mark.parametrize(("reader", "idle"), [(INES, timedelta(minutes=30)), (ADA, timedelta(minutes=60))])
 async def test_an_idle_session_ends(app: Gate, reader: object, idle: timedelta) -> None:
-    """R16."""
+    """R16: a session ends after the idle time of its kind of reader."""
     for age, live in ((idle - timedelta(seconds=1), True), (idle, False)):
         began = datetime.now(UTC)
         browser = await Browser.of(app, reader, at=began)
@@ -64,7 +64,7 @@ async def test_an_idle_session_ends(app: Gate, reader: object, idle: timedelta) 
 
 @pytest.mark.parametrize("reader", [INES, ADA])
 async def test_a_session_ends_after_twelve_hours_however_much_it_is_used(app: Gate, reader: Reader) -> None:
-    """R16."""
+    """R16: a session ends after twelve hours, however much it is used."""
     began = datetime.now(UTC)
     browser = await Browser.of(app, reader, at=began)
     async with transaction(None) as tx:
@@ -81,7 +81,7 @@ async def test_a_session_ends_after_twelve_hours_however_much_it_is_used(app: Ga
 
 
 async def test_signing_in_takes_no_field_that_its_page_does_not_have(app: Gate) -> None:
-    """R30."""
+    """R30: a field that the sign-in page does not have is refused."""
     async with Browser(app) as browser:
         fields = {"email": ADA.email, "password": PASSWORD, "role": "admin"}
         assert (await browser.send_form("/sign-in", fields)).status_code == 400
@@ -91,7 +91,7 @@ async def test_signing_in_takes_no_field_that_its_page_does_not_have(app: Gate) 
 async def test_a_session_that_could_not_be_begun_takes_no_place(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R14: the database goes away before the commit; the cookie of before is still good."""
+    """R14: where the database fails before the commit, the browser keeps its former cookie, which is still valid."""
     begin = sessions.begin
 
     async def begin_and_lose(*given: Any, **also: Any) -> str:
@@ -119,7 +119,7 @@ async def test_signing_in_works_after_an_idle_session_and_keeps_no_password(app:
 
 
 async def test_signing_out_ends_the_session_on_the_server(app: Gate) -> None:
-    """R17, R42."""
+    """R17, R42: signing out ends the session on the server, and the browser is told to forget the pages."""
     async with await Browser.of(app, ADA) as browser:
         token = browser.cookies["sid"]
         answer = await browser.send_form("/sign-out")
@@ -140,11 +140,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize("path", HOSTILE)
 def test_after_signing_in_nobody_is_led_away(path: str) -> None:
-    """R44."""
+    """R44: a path that a browser could read as another site's is not followed after signing in."""
     where = safe_path(path)
     assert where == "/" or (where.startswith("/%"))
 
 
 def test_a_path_of_ours_is_kept() -> None:
-    """R44."""
+    """R44: a path of ours is kept as the page to go to after signing in."""
     assert safe_path("/cases/1042?page=2#reply") == "/cases/1042?page=2#reply"

@@ -1,4 +1,4 @@
-"""Forms whose body arrives slowly: who sends one is looked up again when it is there (R12, R17)."""
+"""Test forms whose body arrives slowly: the session is looked up again when the body is complete (R12, R17)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +13,7 @@ from portal.database import transaction
 from portal.people import credentials, factors, sessions
 from portal.people.factors import authenticator
 from portal.people.readers import SYSTEM
-from portal.web import forms
+from portal.web import receiving
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.forms import form_of
@@ -27,7 +27,7 @@ CASE = {"subject": "Printed on nothing", "body": "Since this morning.", "case_ty
 async def send_slowly(
     browser: Browser, path: str, fields: dict[str, str], meanwhile: Callable[[], Awaitable[None]]
 ) -> httpx.Response:
-    """Send a form of which some bytes arrive, then something happens, then the rest arrives."""
+    """Send the first bytes of a form, run `meanwhile`, then send the rest."""
     whole = urlencode({"csrf": await browser.csrf(), **fields}).encode()
 
     async def body() -> AsyncIterator[bytes]:
@@ -54,8 +54,8 @@ async def count(dsn: str, table: str) -> int:
 async def test_a_form_that_arrives_after_its_session_was_ended_is_kept_and_not_carried_out(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12, R17: however early it was begun."""
-    monkeypatch.setattr(forms, "SLOW", timedelta(0))
+    """R12, R17: the form is kept as a draft instead, although it was begun while the session was valid."""
+    monkeypatch.setattr(receiving, "SLOW", timedelta(0))
     async with await Browser.of(app, ADA) as browser:
         answer = await send_slowly(browser, NEW_CASE, CASE, sign_out_everywhere)
         assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/sign-in")
@@ -68,8 +68,8 @@ async def test_a_form_that_arrives_after_its_session_was_ended_is_kept_and_not_c
 async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12"""
-    monkeypatch.setattr(forms, "SLOW", timedelta(0))
+    """R12: a form that arrives after its sender was ended is not carried out."""
+    monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 
     async def end_ines() -> None:
         async with transaction(SYSTEM):
@@ -84,8 +84,8 @@ async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out
 async def test_a_form_that_arrives_after_its_senders_rights_changed_is_not_carried_out_with_the_ones_of_before(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12: it is kept, and sent again it meets the rights of now."""
-    monkeypatch.setattr(forms, "SLOW", timedelta(0))
+    """R12: the form is kept as a draft; sent again, it is judged by the new rights."""
+    monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 
     async def narrow() -> None:
         connection = await asyncpg.connect(dsn)
@@ -103,8 +103,8 @@ async def test_a_form_that_arrives_after_its_senders_rights_changed_is_not_carri
 async def test_a_slow_form_of_a_session_that_still_counts_is_carried_out(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is taken from those on a thin line."""
-    monkeypatch.setattr(forms, "SLOW", timedelta(0))
+    """A slow form is carried out if its session is still valid, so people on slow connections lose nothing."""
+    monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 
     async def nothing() -> None: ...
 
@@ -114,7 +114,7 @@ async def test_a_slow_form_of_a_session_that_still_counts_is_carried_out(
 
 
 async def test_no_factor_is_set_up_and_no_session_begun_by_a_session_that_has_just_ended(app: Gate) -> None:
-    """R12, R17: else a thief would stay, and lock the owner out."""
+    """R12, R17: otherwise a thief's session could outlive its end and lock the owner out."""
     async with await Browser.of(app, ADA) as thief:
         sealed = form_of((await thief.get("/account/authenticator")).text, "/account/authenticator").fields["sealed"][0]
         answer = await send_slowly(
@@ -127,7 +127,7 @@ async def test_no_factor_is_set_up_and_no_session_begun_by_a_session_that_has_ju
 
 
 async def test_a_factor_is_not_removed_by_a_session_that_has_just_ended(app: Gate) -> None:
-    """R12, R17"""
+    """R12, R17: a session that has just ended cannot remove a factor."""
     async with await Browser.of(app, ADA) as thief:
         async with transaction(None):
             await authenticator.set_up(ADA.credential_id, SECRET, code(-1), app.settings.sealer, now())
@@ -139,7 +139,7 @@ async def test_a_factor_is_not_removed_by_a_session_that_has_just_ended(app: Gat
 
 
 async def test_of_two_changes_of_a_password_at_once_one_is_made(app: Gate) -> None:
-    """R17: the other is told that its current password is none any more, and its session has ended."""
+    """R17: the second change is told that its current password is wrong, and its session has ended."""
     others = ("seven walnut kites over Rugby", FRESH)
     async with await Browser.of(app, ADA) as one, await Browser.of(app, ADA) as two:
         forms_of_both = [{"current_password": PASSWORD, "password": fresh, "again": fresh} for fresh in others]

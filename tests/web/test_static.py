@@ -1,4 +1,4 @@
-"""Static files: each is named with its hash, kept for good, and sent compressed where there is a build."""
+"""Test static files: URLs with a hash, cached for good, and compressed where there is a build."""
 
 import gzip
 import re
@@ -19,7 +19,7 @@ NAMED = re.compile(r"""/static/([^"'?)\s]+)""")
 
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
-    """A static folder with a build in it, which is told from its sources by what the minifier left out."""
+    """Return a static folder with a build, which differs from its sources by what the minifier left out."""
     root = tmp_path / "static"
     shutil.copytree(STATIC, root, ignore=shutil.ignore_patterns("built", "ttf"))
     (root / "built").mkdir()
@@ -51,7 +51,7 @@ def test_a_style_sheet_names_files_by_addresses_with_the_right_hash() -> None:
 
 
 async def test_a_file_is_kept_for_good_under_the_right_hash_only(app: Gate) -> None:
-    """In an upgrade a process of before may be asked for the content of the next release."""
+    """During an upgrade an old process may be asked for a new file, so only the right hash allows caching."""
     async with Browser(app) as browser:
         for name in ("style.css", "script.js", "favicon.svg", "js/passkeys.js", "vendor/fonts/inter-latin.woff2"):
             kept = await browser.get(static(name))

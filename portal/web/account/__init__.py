@@ -1,4 +1,7 @@
-"""One's own account: password, second factor, sessions. The same pages for contacts and agents, each in the frame of their area."""
+"""Serve the pages on which people manage their own account: password, second factor and sessions.
+
+Contacts and agents use the same pages; each page is shown in the layout of its reader's area.
+"""
 
 from typing import Any
 

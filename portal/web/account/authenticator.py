@@ -1,4 +1,4 @@
-"""Setting up an authenticator app: a picture to scan, and a code that shows that the app has it (R9)."""
+"""Set up an authenticator app: show a QR code, then ask for a code to prove that the app has the secret (R9)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ SCANNED_WITHIN = timedelta(minutes=30)
 
 
 class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The app's secret, sealed by the page that showed it, and the code that the app shows."""
+    """Hold the app's secret, sealed by the page that showed it, and the code that the app shows."""
 
     sealed: str
     code: str
@@ -34,7 +34,7 @@ class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/account/authenticator", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """A new secret each time; it counts from the code on."""
+    """Show the set-up page with a new secret, which is stored only once a valid code is sent."""
     ask_for_password(request)
     return await _page(request, reader=reader, secret=authenticator.new_secret())
 
@@ -56,7 +56,7 @@ async def set_up(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Ask for its codes from now on."""
+    """Store the authenticator if the code is right; from then on sign-in asks for its codes."""
     ask_for_password(request)
     visit, given, secret = visit_of(request), form.into(SetUp), authenticator.new_secret()
     lacked_one = visit.lacks_factor
@@ -85,7 +85,7 @@ def _purpose(reader: Reader) -> str:
 
 @post("/account/authenticator/removal", guards=[signed_in], opt={FORM_PAGE: "/account"})
 async def remove(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Ask for its codes no more."""
+    """Remove the reader's authenticator."""
     return await removed(request, reader, at, passkey=None)
 
 

@@ -1,4 +1,4 @@
-"""Asking for the password once more, before what only the owner of a session may do (R20)."""
+"""Ask for the password again before a change that only the owner of the account may make (R20)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,31 +20,37 @@ from portal.web.pages import refused_at_the_door, see_other
 from portal.web.visit import Web, page_of, safe_path, visit_of
 
 CONFIRMED_FOR = timedelta(minutes=10)
-"""So long after the password was typed it is not asked for again."""
+"""How long after the password was typed it is not asked for again."""
 
 
 class Confirmation(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The password, and where to go on."""
+    """Hold the typed password and the path of the page to return to."""
 
     password: str
     next: str = "/"
 
 
 def needs_password(request: Web) -> bool:
-    """Whether the password was typed too long ago for what only its owner may change."""
+    """Return whether the password was typed longer ago than `CONFIRMED_FOR`."""
     visit = visit_of(request)
     return visit.session is None or visit.at - visit.session.confirmed_at > CONFIRMED_FOR
 
 
 def ask_for_password(request: Web) -> None:
-    """For a page or a button: off to the page that asks, and from there back, unless the password was typed lately."""
+    """Raise `Detour` to the page that asks for the password and then leads back, unless it was typed recently.
+
+    For pages and for forms that are only a button.
+    """
     if needs_password(request):
         back = request.scope["path"] if request.method == "GET" else page_of(request)
         raise Detour(f"/account/confirmation?next={quote(back, safe='')}")
 
 
 async def confirm_person(request: Web, password: str, at: datetime) -> None:
-    """For a form that has a field for it: raise `Invalid` at `password` unless it was typed lately or is typed now."""
+    """Raise `Invalid` at `password` unless it was typed recently or `password` is correct.
+
+    For forms that have a password field of their own.
+    """
     try:
         await _confirm(request, password, at)
     except TooMany as refusal:
@@ -66,7 +72,7 @@ async def _confirm(request: Web, password: str, at: datetime) -> None:
 
 @get("/account/confirmation", guards=[recognised])
 async def show(request: Web, next: FromQuery[str] = "/account") -> Response[Any]:
-    """The form; who typed the password lately goes on."""
+    """Show the form that asks for the password, or redirect to `next` if it was typed recently."""
     if not needs_password(request):
         return see_other(safe_path(next))
     return await _page(request, next=safe_path(next))
@@ -78,7 +84,7 @@ async def _page(request: Web, **context: Any) -> Response[str]:
 
 @post("/account/confirmation", guards=[recognised])
 async def confirm(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Back to where it was needed."""
+    """Check the password and redirect to the page that needed it."""
     given = form.into(Confirmation)
     try:
         await _confirm(request, given.password, at)

@@ -1,4 +1,4 @@
-"""The account: who one is here, the second factor, and where one is signed in."""
+"""Show the account page: the reader's details, second factor and sessions."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ async def show(
     at: NamedDependency[datetime],
     done: FromQuery[str] = "",
 ) -> Response[str]:
-    """`done` names what was just changed."""
+    """Show the account page. `done` names the change that was just made, which the page confirms."""
     own = await sessions.live_ones(reader.credential_id, is_agent=reader.is_agent, at=at)
     visit = visit_of(request)
     return await account_page(

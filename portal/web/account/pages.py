@@ -1,4 +1,4 @@
-"""What the pages of an account share: the frame around them, and a new session after what others must not live through."""
+"""Provide what the account pages share: their layout, and the renewal of the session after a sensitive change."""
 
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,10 @@ from portal.web.visit import Web, page_of, visit_of
 
 
 async def account_page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """A page in the frame of the reader's area; whoever still lacks their second factor sees nothing around it."""
+    """Return a page in the layout of the reader's area.
+
+    A reader who must first set up a second factor gets it without navigation.
+    """
     visit = visit_of(request)
     bare = visit.lacks_factor
     around = {} if bare else await request.app.state.frame(visit.reader)
@@ -22,10 +25,10 @@ async def account_page(request: Web, template: str, *, status: int = 200, **cont
 
 
 async def hold_session(request: Web) -> None:
-    """What follows in the caller's transaction happens only while this browser's session counts, and nobody ends it before that is over.
+    """Lock this browser's session for the rest of the caller's transaction. Raises `SignInNeeded` where it has ended.
 
-    For what outlives a session: without it a form that is sent slowly would go through after its owner signed out everywhere (R12, R17).
-    First of all in a transaction, for it locks the person. Raises `SignInNeeded`.
+    For changes that outlive the session: otherwise a form that is sent slowly would be carried out after its owner
+    signed out everywhere (R12, R17). Call it first in the transaction, because it locks the row of the person.
     """
     session = visit_of(request).session
     if session is None or not await sessions.hold(session):
@@ -33,9 +36,10 @@ async def hold_session(request: Web) -> None:
 
 
 async def renew_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> None:
-    """End every session of this person and begin a new one in this browser (R14, R17). In the caller's transaction, as the sign-in role.
+    """End every session of this person and begin a new one in this browser (R14, R17).
 
-    `factor`: the second factor that was just proved; without one the session keeps the one that it had.
+    Runs in the caller's transaction, which must have the sign-in role. `factor` is the second factor that was just
+    proved; without one, the new session keeps the factor of the old one.
     """
     visit = visit_of(request)
     before = visit.session.factor if visit.session else None
@@ -44,7 +48,7 @@ async def renew_session(request: Web, credential_id: int, at: datetime, *, facto
     found = await sessions.find(token, at)
 
     async def go_on() -> None:
-        if found is not None:  # what is answered now belongs to the new session
+        if found is not None:  # The answer's forms must be signed for the new session.
             visit.session = found[0]
 
     current().on_commit(go_on)

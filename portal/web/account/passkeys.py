@@ -1,4 +1,4 @@
-"""Adding and removing passkeys (R10)."""
+"""Add and remove passkeys (R10)."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from portal.web.visit import Web, visit_of
 
 
 class Added(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What to call it, and the browser's answer (JSON) to the challenge in `sealed`."""
+    """Hold the name of the new passkey and the browser's answer (JSON) to the challenge in `sealed`."""
 
     name: str
     answer: str
@@ -32,7 +32,7 @@ class Added(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/account/passkeys/new", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """The form whose button has the device make one."""
+    """Show the form whose button asks the device to create a passkey."""
     ask_for_password(request)
     return await _page(request, reader=reader)
 
@@ -55,7 +55,7 @@ async def add(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Accept it from now on."""
+    """Store the new passkey; from then on it is accepted at sign-in."""
     ask_for_password(request)
     given, relying_party = form.into(Added), relying_party_of(request)
     lacked_one = visit_of(request).lacks_factor
@@ -81,7 +81,7 @@ async def remove(
     at: NamedDependency[datetime],
     passkey: FromPath[int],
 ) -> Response[Any]:
-    """Accept it no more."""
+    """Remove one of the reader's passkeys."""
     return await removed(request, reader, at, passkey=passkey)
 
 

@@ -1,4 +1,4 @@
-"""Changing one's password (R3, R4, R17)."""
+"""Change one's password (R3, R4, R17)."""
 
 from datetime import datetime
 from typing import Any
@@ -22,14 +22,14 @@ NOT_CURRENT = "This is not your current password."
 
 
 class Changed(Chosen, kw_only=True):
-    """The new password twice, and the one of before."""
+    """Hold the new password, typed twice, and the current one."""
 
     current_password: str
 
 
 @get("/account/password", guards=[signed_in])
 async def show(request: Web) -> Response[str]:
-    """The form."""
+    """Show the form."""
     return await _page(request)
 
 
@@ -44,7 +44,7 @@ async def change(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """A new password and a new session; all the others end."""
+    """Set the new password, end all sessions of the person and begin a new one in this browser."""
     visit, given = visit_of(request), form.into(Changed)
     known = [reader.email, reader.name, visit.company.name]
     if isinstance(reader, ContactReader):
@@ -71,7 +71,10 @@ async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) 
 
 
 async def _is_still_theirs(proven: Proven) -> None:
-    """Of two changes at once that know the same password, the second does not undo the first."""
+    """Raise `Invalid` where another change has replaced the password that `proven` was checked against.
+
+    Otherwise the second of two simultaneous changes would undo the first.
+    """
     try:
         await credentials.hold(proven)
     except Invalid as refusal:

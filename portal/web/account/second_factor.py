@@ -1,4 +1,4 @@
-"""What somebody has set up to sign in with beside the password, and recovery codes for when it is lost (R9, R10)."""
+"""Show the second factors that somebody has set up, and make recovery codes in case they are lost (R9, R10)."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/account/second-factor", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """What there is, and what can be added."""
+    """Show the factors that are set up and those that can be added."""
     found = await factors.of(reader.credential_id)
     visit = visit_of(request)
     return await account_page(
@@ -31,27 +31,27 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 def must_keep_one(request: Web) -> bool:
-    """Whether this person may not be without a second factor."""
+    """Return whether this person must keep at least one second factor."""
     visit = visit_of(request)
     return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent
 
 
 async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: bool) -> Response[Any]:
-    """The answer to a factor that was set up: its recovery codes, which are shown this once, or on."""
+    """Answer after a factor was set up: show its new recovery codes, only this once, or redirect if there are none."""
     if codes:
         return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")
     return see_other("/account/second-factor")
 
 
 async def codes_page(request: Web, reader: Reader, codes: list[str], *, then: str) -> Response[str]:
-    """The codes, and where to go when they are kept."""
+    """Return the page that shows the recovery codes; its link leads to `then`."""
     async with transaction(reader, readonly=True):
         return await account_page(request, "account/recovery_codes.html", codes=codes, then=then)
 
 
 @post("/account/recovery-codes", guards=[signed_in])
 async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Ten new ones; the ones of before count no more."""
+    """Replace the recovery codes by ten new ones; the previous ones are no longer accepted."""
     ask_for_password(request)
     async with transaction(None):
         await hold_session(request)
@@ -63,7 +63,7 @@ async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDepen
 
 
 async def removed(request: Web, reader: Reader, at: datetime, *, passkey: int | None) -> Response[Any]:
-    """Remove a passkey, or (None) the authenticator; the sessions that it may have opened end."""
+    """Remove a passkey, or the authenticator if `passkey` is None, and end the sessions that it may have opened."""
     ask_for_password(request)
     async with transaction(None):
         await hold_session(request)

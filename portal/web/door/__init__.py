@@ -1,4 +1,4 @@
-"""What is open to nobody in particular: signing in, its second step, invitations, forgotten passwords."""
+"""Serve the pages that need no session: sign-in, second step, invitations and forgotten passwords."""
 
 from typing import Any
 

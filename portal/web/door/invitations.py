@@ -1,4 +1,4 @@
-"""An invitation's link: choose a password, and be signed in."""
+"""Serve the link of an invitation: choosing a password signs the person in."""
 
 from datetime import datetime
 from typing import Any
@@ -12,20 +12,21 @@ from portal.database import transaction
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people import invitations
 from portal.web.door.sign_in import let_in
-from portal.web.forms import Form, read
+from portal.web.forms import Form
 from portal.web.pages import page, refused, see_other
+from portal.web.receiving import read
 from portal.web.visit import Web, visit_of
 
 
 class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A password, typed twice. The address is sent by the page for password managers and not looked at."""
+    """Hold a password, typed twice. The mail address is in the form for password managers only; it is not read."""
 
     password: str
     again: str
     email: str = ""
 
     def checked(self) -> str:
-        """The password. Raises `Invalid` where the second one is different."""
+        """Return the password. Raises `Invalid` where the two differ."""
         if self.password != self.again:
             raise Invalid({"again": "The two passwords are not the same. Type both again."})
         return self.password
@@ -33,7 +34,7 @@ class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/invitations/{token:str}")
 async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
-    """The form for the person who is invited."""
+    """Show the form to the invited person."""
     refuse_signed_in(request)
     try:
         return await _page(request, at=at, token=token)
@@ -42,7 +43,7 @@ async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]
 
 
 async def _find_first(request: Web) -> Response[str] | None:
-    """Answer for a link that opens nothing before its form is read, because no form could change that answer."""
+    """Answer a link that is not valid before the form's body is read, because nothing in it could change the answer."""
     refuse_signed_in(request)
     visit = visit_of(request)
     try:
@@ -58,7 +59,7 @@ async def _find_first(request: Web) -> Response[str] | None:
 async def accept(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Set the password; the link is then used up."""
+    """Set the password, use up the link and sign the person in."""
     try:
         password = form.into(Chosen).checked()
         proven = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
@@ -68,7 +69,7 @@ async def accept(
         return await refused(request, _page, refusal, form, at=at, token=token)
     try:
         return await let_in(request, proven, "/", at)
-    except Invalid:  # it is another one already, or access was taken away
+    except Invalid:  # The password was changed, or the access ended, in the meantime.
         return see_other("/sign-in?changed=yes")
 
 
@@ -77,12 +78,12 @@ async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Resp
         invited = await invitations.find(token, at)
     action = f"/invitations/{token}"
     answer = page(request, "session/invitation.html", name=invited.name, email=invited.email, action=action, **again)
-    answer.headers["Referrer-Policy"] = "no-referrer"  # the address is a secret (R41)
+    answer.headers["Referrer-Policy"] = "no-referrer"  # The URL contains the secret token (R41).
     return answer
 
 
 def refuse_signed_in(request: Web) -> None:
-    """A link that was opened beside somebody's session must not make two persons one."""
+    """Raise `Conflict` while somebody is signed in, so that one browser never acts as two people."""
     reader = visit_of(request).reader
     if reader is not None:
         raise Conflict(f"You are signed in as {reader.name}. Sign out, then open this link again.")

@@ -1,4 +1,4 @@
-"""A forgotten password: ask for a link by mail, choose a new password by it. The answer never tells who has an account (R5, R7, R83)."""
+"""Let people reset a forgotten password by a link in a mail. No answer reveals who has an account (R5, R7, R83)."""
 
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,9 @@ from portal.errors import Invalid, NotFound, TooMany
 from portal.fields import Checked, email
 from portal.people import attempts, credentials, invitations
 from portal.web.door.invitations import Chosen, refuse_signed_in
-from portal.web.forms import Form, read
+from portal.web.forms import Form
 from portal.web.pages import page, refused, refused_at_the_door, see_other
+from portal.web.receiving import read
 from portal.web.visit import Web, visit_of
 
 PER_ACCOUNT = attempts.Limit(free=3, first_wait=attempts.HOUR, longest_wait=attempts.HOUR)
@@ -23,7 +24,7 @@ PER_ADDRESS = attempts.Limit(free=20, first_wait=attempts.HOUR, longest_wait=att
 
 
 class Forgotten(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Whose password it is."""
+    """Hold the mail address whose password was forgotten."""
 
     email: str
 
@@ -35,7 +36,7 @@ def _needs_mail(request: Web) -> None:
 
 @get("/password-resets")
 async def ask(request: Web) -> Response[str]:
-    """The form."""
+    """Show the form that asks for a mail address."""
     _needs_mail(request)
     return await _ask_page(request)
 
@@ -51,7 +52,10 @@ async def _needs_mail_first(request: Web) -> None:
 
 @post("/password-resets", before_request=_needs_mail_first)
 async def send(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """The same words, the same work and a job for whatever address is typed; the worker knows whether somebody gets mail (R5)."""
+    """Enqueue a job and show the same page for every mail address, whether or not it has an account (R5).
+
+    Only the worker finds out whether a mail is sent.
+    """
     given, checked = form.into(Forgotten), Checked()
     try:
         address = checked("email", email, given.email)
@@ -71,7 +75,7 @@ def _limits(account: str, address: str) -> dict[str, attempts.Limit]:
 
 @get("/password-resets/{token:str}")
 async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
-    """The form for a new password."""
+    """Show the form for a new password."""
     refuse_signed_in(request)
     try:
         return await _page(request, at=at, token=token)
@@ -80,7 +84,7 @@ async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]
 
 
 async def _find_first(request: Web) -> Response[str] | None:
-    """Answer for a link that opens nothing before its form is read, because no form could change that answer."""
+    """Answer a link that is not valid before the form's body is read, because nothing in it could change the answer."""
     refuse_signed_in(request)
     try:
         async with transaction(None, readonly=True):
@@ -95,7 +99,7 @@ async def _find_first(request: Web) -> Response[str] | None:
 async def choose(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Set it, and have the person sign in with it: a second factor is asked for there (R9)."""
+    """Set the new password and redirect to sign-in, where a second factor is asked for as usual (R9)."""
     try:
         async with transaction(None, readonly=True):
             invited = await invitations.find(token, at, "reset")
@@ -105,7 +109,8 @@ async def choose(
         return _ended(request)
     except Invalid as refusal:
         return await refused(request, _page, refusal, form, at=at, token=token)
-    async with transaction(None):  # whoever has the link need not wait at the door for what they could not remember
+    # Whoever has the link need not wait for the back-off that their failed tries have earned.
+    async with transaction(None):
         await credentials.forget_tries(invited.email, visit_of(request).address)
     return see_other("/sign-in?changed=yes")
 
@@ -114,7 +119,7 @@ async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Resp
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at, "reset")
     answer = page(request, "session/reset.html", email=invited.email, action=f"/password-resets/{token}", **again)
-    answer.headers["Referrer-Policy"] = "no-referrer"  # the address is a secret (R41)
+    answer.headers["Referrer-Policy"] = "no-referrer"  # The URL contains the secret token (R41).
     return answer
 
 

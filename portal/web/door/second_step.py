@@ -1,4 +1,4 @@
-"""The second step of signing in: a code of the authenticator app, a passkey, or a recovery code (R9, R10)."""
+"""Ask for the second step of signing in: a code of the authenticator app, a passkey or a recovery code (R9, R10)."""
 
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,15 @@ from portal.people.factors import passkeys
 from portal.web.challenges import challenge_of, new_challenge, relying_party_of
 from portal.web.door.sign_in import open_session
 from portal.web.door.step import forget_step, remembered_step
-from portal.web.forms import Form, read
+from portal.web.forms import Form
 from portal.web.metrics import REFUSED_SIGN_INS
 from portal.web.pages import page, refused_at_the_door, see_other
+from portal.web.receiving import read
 from portal.web.visit import Web, safe_path, visit_of
 
 
 class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A code as typed, or a passkey's answer (JSON of the browser) to the challenge in `sealed`."""
+    """Hold a typed code, or a passkey's answer (the browser's JSON) to the challenge in `sealed`."""
 
     code: str = ""
     answer: str = ""
@@ -30,7 +31,7 @@ class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/sign-in/second-factor")
 async def show(request: Web) -> Response[Any]:
-    """What can be shown; whoever has not typed a password begins with that."""
+    """Show the factors that the person can use; redirect to sign-in where no password was typed before."""
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
@@ -47,7 +48,7 @@ async def _page(request: Web, *, credential_id: int, **again: Any) -> Response[s
 
 
 async def _needs_step_first(request: Web) -> Response[Any] | None:
-    """Lead whoever has typed no password back before their form is read, because no form could change that answer."""
+    """Redirect to sign-in where no password was typed, before reading the body, which could not change that."""
     if remembered_step(request) is None or visit_of(request).reader:
         return see_other("/sign-in")
     await read(request)
@@ -56,12 +57,12 @@ async def _needs_step_first(request: Web) -> Response[Any] | None:
 
 @post("/sign-in/second-factor", before_request=_needs_step_first)
 async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """A session, where the factor is theirs."""
+    """Check the second factor and, if it is right, begin the session."""
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
     proven, next_path = step
-    try:  # before a code is used up
+    try:  # This check comes first, so that no recovery code is used up in vain.
         async with transaction(None):
             await credentials.hold(proven)
     except Invalid:
@@ -82,7 +83,7 @@ async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[d
 
 
 def _overtaken(request: Web) -> Response[Any]:
-    """The password has been changed since it was typed."""
+    """Redirect to sign-in because the password has been changed since it was typed."""
     forget_step(request)
     return see_other("/sign-in?changed=yes")
 

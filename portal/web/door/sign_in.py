@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Sign people in and out."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ CHANGED = "Your password is changed. Sign in with it."
 
 
 class SignIn(Struct, forbid_unknown_fields=True, kw_only=True):
-    """An address, a password, and where to go on."""
+    """Hold a mail address, a password and the path to go to after signing in."""
 
     email: str = ""
     password: str = ""
@@ -35,7 +35,7 @@ class SignIn(Struct, forbid_unknown_fields=True, kw_only=True):
 async def show(
     request: Web, next: FromQuery[str] = "/", kept: FromQuery[str] = "", changed: FromQuery[str] = ""
 ) -> Response[Any]:
-    """The form; who is signed in already goes on."""
+    """Show the sign-in form, or redirect to `next` if the reader is signed in already."""
     if visit_of(request).reader:
         return see_other(safe_path(next))
     return await _page(request, next=safe_path(next), notice=KEPT if kept else CHANGED if changed else "")
@@ -47,7 +47,7 @@ async def _page(request: Web, **context: Any) -> Response[str]:
 
 @post("/sign-in")
 async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """A new session for the right password, whatever session there was before (R14)."""
+    """Check the password and begin a new session, whatever session the browser had before (R14)."""
     visit, given = visit_of(request), form.into(SignIn)
     next_path = safe_path(given.next or "/")
     try:
@@ -59,26 +59,29 @@ async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency
 
 
 async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> Response[Any]:
-    """The answer to somebody who typed or chose their password: on to `next_path`, or first to their second factor (R9).
+    """Sign in somebody who has typed or chosen their password, or ask for their second factor first (R9).
 
-    Raises `Invalid` where it has been changed in this very moment: whoever changed it has ended all sessions (R17).
+    Redirects to `next_path` in the end. Raises `Invalid` where the password was changed at the same moment, because
+    that change has ended all sessions (R17).
     """
     async with transaction(None):
         await credentials.hold(proven)
         if not await factors.are_set_up(proven.credential_id):
             await open_session(request, proven.credential_id, at)
             return see_other(next_path)
-        if session := visit_of(request).session:  # of whoever was here before: two persons are never one
+        if session := visit_of(
+            request
+        ).session:  # The cookie may belong to somebody else; one browser never acts as two people.
             await sessions.end(session.id, at)
     remember_step(request, proven, next_path, at)
     return see_other("/sign-in/second-factor")
 
 
 async def open_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> str:
-    """Begin a session of this person in this browser and end the one that it had (R14); its token, which the answer's cookie carries once
-    the transaction has committed.
+    """Begin a session of this person in this browser, end the one that the browser had (R14), and return the new token.
 
-    In the caller's transaction, as the sign-in role.
+    Runs in the caller's transaction, which must have the sign-in role. The cookie is sent only once that transaction
+    has committed.
     """
     visit = visit_of(request)
     if visit.session:
@@ -93,15 +96,16 @@ async def open_session(request: Web, credential_id: int, at: datetime, *, factor
             cookies.clear(cookies.ANONYMOUS, visit.settings),
         ]
 
-    current().on_commit(hand_over)  # a session that is rolled back must not take the place of one that counts
+    current().on_commit(hand_over)  # A session that is rolled back must not replace the cookie of one that is valid.
     return token
 
 
 @post("/sign-out")
 async def sign_out(request: Web, at: NamedDependency[datetime]) -> Response[Any]:
-    """End this session, and have the browser forget the pages (R42).
+    """End this session and tell the browser to forget the pages (R42).
 
-    The cookie stays, and opens nothing any more: it says whose text it is that another window of this browser still sends.
+    The cookie stays although it no longer signs anybody in: it identifies whose draft a form from another window of
+    this browser becomes.
     """
     visit = visit_of(request)
     if visit.session:

@@ -1,4 +1,7 @@
-"""Who has typed the right password and is to show a second factor: sealed in a cookie for ten minutes, because there is no session yet (R9)."""
+"""Remember in a sealed cookie, for ten minutes, who has typed the right password and must still show a second factor.
+
+There is no session yet (R9).
+"""
 
 from datetime import datetime, timedelta
 
@@ -12,14 +15,14 @@ _PURPOSE = "second step of signing in"
 
 
 def remember_step(request: Web, proven: Proven, next_path: str, at: datetime) -> None:
-    """Send the cookie with the answer."""
+    """Set the cookie on the answer."""
     visit = visit_of(request)
     sealed = visit.settings.sealer.seal(_PURPOSE, f"{proven.credential_id} {proven.mark} {safe_path(next_path)}", at)
     visit.new_cookies.append(cookies.write(cookies.STEP, sealed, visit.settings))
 
 
 def remembered_step(request: Web) -> tuple[Proven, str] | None:
-    """Whose password it was, and where they want to go; None where nobody has typed one in the last ten minutes."""
+    """Return the password that was proved and the path to go to; None where none was typed in the last ten minutes."""
     visit = visit_of(request)
     try:
         text = visit.settings.sealer.open(_PURPOSE, visit.step, visit.at, within=STEP_FOR)
@@ -30,6 +33,6 @@ def remembered_step(request: Web) -> tuple[Proven, str] | None:
 
 
 def forget_step(request: Web) -> None:
-    """Have the browser drop the cookie."""
+    """Remove the cookie from the browser."""
     visit = visit_of(request)
     visit.new_cookies.append(cookies.clear(cookies.STEP, visit.settings))

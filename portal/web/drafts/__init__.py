@@ -1,7 +1,7 @@
-"""What somebody was typing, kept under the address of its form: while typing, after a refusal, and when the session ended before it was sent.
+"""Keep unsent forms as drafts: while somebody types, after a refusal, and when the session ends before sending.
 
-A form whose address says `?draft=<key>` has its draft for itself, so that two tabs with a new case do not share one. All others have one
-draft for each address.
+A draft is kept under the URL path of its form. A form with `?draft=<key>` in its URL has a draft of its own, so that
+two tabs with a new case do not share one; all other forms have one draft per path.
 """
 
 import json
@@ -16,21 +16,21 @@ from portal.people.readers import Reader
 from portal.web.visit import Web, page_of
 
 MOST = 50
-"""Drafts that are kept for one person; the oldest go first."""
+"""The most drafts that are kept for one person; the oldest are deleted first."""
 LARGEST = 350_000
-"""Bytes that one draft keeps, names of fields included; the table refuses more."""
+"""The most bytes of one draft, including the names of its fields; the table enforces the same limit."""
 LATE = timedelta(hours=1)
-"""How long after a form was sent a draft of it may still be on its way."""
+"""How long after a form was sent a draft of it may still arrive late."""
 
 NEVER = ("csrf", "password", "again", "current_password", "code", "answer", "sealed")
-"""Fields that are kept nowhere: passwords, and what proves or becomes a second factor."""
+"""Fields that are never kept: passwords, and values that prove or create a second factor."""
 FILES_AGAIN = "files_again"
-"""Shown beside the text of a form whose files came after the session had ended: they are not kept and have to be chosen again."""
+"""The message beside the text of a form whose session had ended: its files were not kept and must be chosen again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a form begins with. `at` is the address that it is kept under, `key` marks the form, `files` are kept for it."""
+    """Hold what a form begins with: `at` is its address, `key` identifies the form, `files` are kept for it."""
 
     at: str
     key: uuid.UUID
@@ -40,7 +40,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """A draft that its person may go on with: `at` is its page."""
+    """Describe a draft that the reader may continue; `at` is the address of its page."""
 
     at: str
     title: str
@@ -48,13 +48,13 @@ class Unsent:
 
 
 def address_of(request: Web, form_key: uuid.UUID | None = None) -> str:
-    """Return the address under which the form of this request is kept: its path, and the key where the form has its draft for itself."""
+    """Return the address of this request's draft: its path, and its key where the form has a draft of its own."""
     path, key = request.scope["path"], _key(request.query_params.get("draft", ""))
     return f"{path}?draft={form_key or key}" if key else path
 
 
 def page_to_go_on(request: Web) -> str:
-    """Return the page on which the form of this request is found again."""
+    """Return the address of the page that shows the form of this request again."""
     address = address_of(request)
     return address if "?" in address else page_of(request)
 
@@ -62,9 +62,9 @@ def page_to_go_on(request: Web) -> str:
 async def keep(
     credential_id: int, address: str, fields: dict[str, list[str]], at: datetime, *, had_files: bool = False
 ) -> bool:
-    """Keep the text of a form under its address, instead of what was kept there. A form without text is not kept.
+    """Replace the draft at an address by these fields. A form without text is not kept.
 
-    Returns False where this very form has been sent already: its draft was late and must not come back.
+    Returns False where this form has been sent already: the draft came late and must not reappear.
     """
     texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
     content = json.dumps(texts | ({FILES_AGAIN: "yes"} if had_files else {}), ensure_ascii=False)
@@ -86,7 +86,7 @@ async def keep(
 
 
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
-    """Return the reader's drafts by the addresses of their forms: `typed` for each. One query; an address without a draft has {}."""
+    """Return the reader's drafts at these addresses, by address, as `typed` values; {} where there is none."""
     rows = await current().fetch(
         "select address, fields from draft where credential_id = $1 and address = any($2)",
         reader.credential_id,
@@ -97,16 +97,16 @@ async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
 
 
 async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
-    """Return what the form of an address begins with: `typed`, which was refused just now or kept before, and its files."""
+    """Return what the form at an address begins with: `typed` (just refused, or kept before) and its files."""
     key = _key(typed.get("form_key", ""))
     files = await draft_files.of_form(key, reader) if key else []
     return Draft(address, key or uuid.uuid4(), typed, files)
 
 
 async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None) -> Draft:
-    """Return what a form begins with that has its draft for itself: the one that the address names, else a new one.
+    """Return what a form with a draft of its own begins with: the draft that the URL names, or a new one.
 
-    `typed` was refused just now; None where the page is only loaded.
+    `typed` is the text that was just refused; None when the page is only loaded.
     """
     path, asked = request.scope["path"], _key(request.query_params.get("draft", ""))
     if typed is None and asked is None:
@@ -120,7 +120,7 @@ async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None)
 
 
 async def unsent(reader: Reader, path: str) -> list[Unsent]:
-    """Return the drafts of the forms of this path that have a subject or a text, the newest first; there are at most `MOST`."""
+    """Return the unsent drafts of the forms at this path that have a subject or a text, newest first."""
     rows = await current().fetch(
         "select address, fields, kept_at from draft where credential_id = $1 and starts_with(address, $2)"
         " and btrim(coalesce(fields->>'subject', '') || coalesce(fields->>'body', '')) <> '' order by kept_at desc, address",
@@ -136,7 +136,7 @@ async def unsent(reader: Reader, path: str) -> list[Unsent]:
 
 
 async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: datetime) -> None:
-    """Forget the draft of a form that was sent, and remember its key for as long as a draft of it may arrive late."""
+    """Delete the draft of a form that was sent, and remember the form's key for as long as a draft may arrive late."""
     async with transaction(None) as tx:
         if form_key is None:
             await forget(reader, address)
@@ -154,7 +154,7 @@ async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: dat
 
 
 async def forget(reader: Reader, address: str) -> None:
-    """Forget what was kept under an address."""
+    """Delete the draft at an address."""
     async with transaction(None) as tx:
         await tx.execute(
             "update draft set fields = '{}' where credential_id = $1 and address = $2", reader.credential_id, address
