@@ -1,4 +1,4 @@
-"""Build the app; the only module that sees every part."""
+"""Build the ASGI app. Only this module imports every part of the portal."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ from portal.web.visit import CompanyBrief, Web, visit_of
 
 
 def create_app(settings: Settings | None = None) -> Gate:
-    """Return the ASGI app. Without `settings` they are read from the environment."""
+    """Return the ASGI app. If `settings` is None, they are read from the environment."""
     settings = settings or Settings.from_environment()
     storage = open_storage(settings.storage_url)
     listener = live.Listener()
@@ -37,9 +37,9 @@ def create_app(settings: Settings | None = None) -> Gate:
         await database.start(settings.app_url, role=settings.app_role, size=settings.pool_size)
         if (
             settings.environment == "production"
-        ):  # `portal serve` reports it in a sentence before it starts; other servers run this app too.
+        ):  # `portal serve` runs the same check earlier for a readable message; other ASGI servers rely on this one.
             await schema.refuse_unfit(settings.app_url, production=True)
-        with contextlib.suppress(Unavailable):  # Then the first signed-in page loads it.
+        with contextlib.suppress(Unavailable):  # If there is no database, the first signed-in page loads it.
             gate.company = await _company() or gate.company
         listener.start()
         try:
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None) -> Gate:
         lifespan=[lifespan],
         state=State({"listener": listener, "frame": _frame}),
         openapi_config=None,
-        request_max_body_size=None,  # Forms and files have their own limits, which are enforced while the body arrives.
+        request_max_body_size=None,  # Forms and file uploads have their own limits, which are enforced while the body arrives.
         logging_config=None,
     )
     gate = Gate(inner, settings, storage)
@@ -82,14 +82,14 @@ def create_app(settings: Settings | None = None) -> Gate:
 
 
 async def _company() -> CompanyBrief | None:
-    """Return what pages show of the company before anybody has signed in to this process."""
+    """Return the name, currency, time zone and logo of the company for the sign-in page, or None before set-up."""
     async with transaction(None, readonly=True):
         company, drawn = await Company.find(), await logo.digest()
     return CompanyBrief(company.name, company.currency, company.time_zone, drawn) if company else None
 
 
 async def _frame(reader: Any) -> dict[str, Any]:
-    """Return what the layout around account pages needs in the reader's area."""
+    """Return the template variables of the layout around account pages: for agents the counts of the navigation."""
     return {"rail": await rail(reader)} if reader.is_agent else {}
 
 

@@ -1,4 +1,4 @@
-"""The agents' area, mounted at /agent. Every handler starts from the signed-in agent."""
+"""The agents' area, mounted at /agent. Every request here needs a signed-in agent."""
 
 from litestar import Router
 

@@ -1,4 +1,4 @@
-"""Approvals: what waits for a manager's yes or no, and taking a yes back."""
+"""Serve the page on which managers approve, reject and withdraw the approval of submitted time entries."""
 
 import uuid
 from dataclasses import dataclass, replace
@@ -47,11 +47,14 @@ DONE = {
     "rejected": "rejected. Their agents see your reason.",
     "withdrawn": "taken back. They wait for a decision again.",
 }
-"""What the page's address says of the decision that led to it, and how it is told after the number."""
+"""By query parameter of the redirect after a decision: the words that follow the number of entries in the message."""
 
 
 class Decision(Struct, kw_only=True):
-    """What is ticked, as `id:version`, the ids of all rows that were shown, and the reason of a rejection."""
+    """Decision form of the approvals page: `entry` holds each ticked row as `id:version`.
+
+    `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the reason of a rejection.
+    """
 
     entry: list[str]
     shown: str = ""
@@ -59,16 +62,18 @@ class Decision(Struct, kw_only=True):
 
     @property
     def choices(self) -> list[Choice]:
-        """What is ticked, as values. Raises `Invalid`."""
+        """Return the ticked rows as `Choice` values. Raise `Invalid` for text that is not `id:version`."""
         return [Choice.parse(text) for text in self.entry]
 
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
-    """Which rows are ticked: those that are not odd, as long as nobody picks by hand.
+    """State of the tick boxes on the approvals page. By default every entry without a warning (`is_odd`) is ticked.
 
-    Who left a row without a tick that is not odd (`unticked`) picks by hand: then no row is ticked by itself, not even one that only comes
-    onto the page because others left it. After a refusal the rows that were `shown` have the ticks that they had then (`ticked`).
+    `unticked` holds the ids of entries that the manager left without a tick on the previous page. If one of them has
+    no warning, the manager picks by hand (`by_hand`): then no entry is ticked by default, not even one that moves onto
+    the page later. After a refused decision, the entries that were displayed (`shown`) get back exactly the ticks that
+    they had (`ticked`, as `id:version`).
     """
 
     unticked: frozenset[int] = frozenset()
@@ -78,13 +83,13 @@ class Ticks:
 
     @classmethod
     def asked(cls, query: Any, waiting: Waiting) -> "Ticks":
-        """The ticks of the page that led here, as the address tells them."""
+        """Return the ticks that the URL's query parameter `unticked` describes."""
         unticked = frozenset(ids(query.get("unticked", "")))
         return cls(unticked, any(entry.id in unticked and not entry.is_odd for entry in waiting.entries))
 
     @classmethod
     def sent(cls, form: Form) -> "Ticks":
-        """The ticks of a form, to be shown again."""
+        """Return the ticks of a submitted form, so that the page can show the same ticks again."""
         return cls(shown=frozenset(ids(form.get("shown"))), ticked=frozenset(form.all("entry")))
 
     def __contains__(self, entry: WaitingEntry) -> bool:
@@ -95,7 +100,7 @@ class Ticks:
 
 @get("/approvals", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show what waits, a group per agent; odd entries are not ticked and say why."""
+    """Show the time entries that wait for a decision, grouped by agent. Odd entries are not ticked and say why."""
     return await _show(request)
 
 
@@ -129,7 +134,7 @@ async def _show(
 async def approve_entries(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Approve what is ticked; what was changed or decided meanwhile is reported (D35)."""
+    """Approve the ticked entries. Report those that somebody changed or decided on meanwhile (D35)."""
     async with transaction(reader):
         outcome = await approve(form.into(Decision).choices, by=reader, at=at)
     return await _answer(request, outcome, "approved", form)
@@ -140,7 +145,7 @@ async def approve_entries(
 async def reject_entries(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Send what is ticked back to its authors, with a reason."""
+    """Reject the ticked entries with a reason; their authors may change them."""
     async with transaction(reader):
         decision = form.into(Decision)
         outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
@@ -155,7 +160,10 @@ async def withdraw_approval(
     entry_id: FromPath[int],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Take one approval back; the entry waits again. The rows above keep their ticks."""
+    """Withdraw the approval of one entry, which then waits again.
+
+    The redirect keeps the tick boxes of the waiting entries as they were.
+    """
     form.into(Decision)
     async with transaction(reader):
         await withdraw(entry_id, by=reader, at=at)
@@ -166,7 +174,7 @@ async def withdraw_approval(
 async def undo_decision(
     request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Take back all that was approved together; what is billed meanwhile is reported."""
+    """Withdraw all approvals of one decision. Report the entries that have been billed meanwhile."""
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)
     return await _answer(request, outcome, "withdrawn")
@@ -181,19 +189,22 @@ async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None =
 
 
 def _unticked(form: Form) -> str:
-    """The rows that were shown without a tick, in addition to none: they come back as they were left."""
+    """Return the ids of the displayed rows without a tick, joined by full stops, for the query parameter `unticked`."""
     ticked = {choice.partition(":")[0] for choice in form.all("entry")}
     return ".".join(str(id) for id in ids(form.get("shown")) if str(id) not in ticked)
 
 
 def ids(text: str) -> list[int]:
-    """Read ids that stand between full stops; whatever is none is left out."""
+    """Return the ids in a text that joins them by full stops. Parts that are no id are ignored."""
     found = (number_in(part) for part in text.split(".")[:1000])
     return [id for id in found if id is not None]
 
 
 def _toast(request: Web, outcome: Outcome | None) -> dict[str, str] | None:
-    """What has just happened, for a moment; approvals can be undone there, all that were given together."""
+    """Return the message that the page shows briefly after a decision, or None if there was none.
+
+    `undo` is the URL that withdraws all approvals of that decision; a rejection has none.
+    """
     told = {done: number_in(request.query_params.get(done, "")) for done in DONE}
     decision = request.query_params.get("decision", "")
     if outcome and outcome.done and outcome.decision:
@@ -214,14 +225,17 @@ def _is_uuid(text: str) -> bool:
 
 
 def _query(request: Web, **more: object) -> str:
-    """The filters, the place and the ticks of the page, to be sent along with its forms, and `more`; empty values are left out."""
+    """Return the current query string without messages of earlier decisions, with the parameters `more`.
+
+    Parameters with an empty value are left out.
+    """
     kept = {name: value for name, value in parse_qsl(request.url.query) if name not in (*DONE, "decision")} | more
     kept = {name: value for name, value in kept.items() if value not in ("", None)}
     return f"?{urlencode(kept)}" if kept else ""
 
 
 def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
-    """The links to the rest of the list."""
+    """Return the pagination links of the list: to the first and to the next page."""
     return {
         "turned": bool(request.query_params.get("after")),
         "first": PATH + _query(request, after="", unticked=""),
@@ -232,7 +246,7 @@ def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
 
 
 def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
-    """What is ticked on this page comes to, and how many rows look odd."""
+    """Return the totals of the ticked entries of this page, the ticks of each agent, and how many entries are odd."""
     ticked = [entry for entry in waiting.entries if entry in ticks]
     return {
         "ticked": ticked,
@@ -245,7 +259,7 @@ def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
 
 
 def _filters(asked: Any) -> Filters:
-    """What the address asks for, but for the agent and the customer; what makes no sense there is left out."""
+    """Return the filters of the URL except agent and customer, which finders read. Invalid values are ignored."""
     return Filters(
         until=_date(asked.get("until", "")),
         drafts=asked.get("drafts") == "yes",

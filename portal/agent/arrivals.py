@@ -1,4 +1,7 @@
-"""A list of cases that refreshes itself while somebody looks at it: what is new comes on top, the rest stays where it is (look.md, tables)."""
+"""Keep the order of a list of cases that refreshes itself: new cases come on top, displayed ones keep their places.
+
+The rule is in docs/look.md, Tables.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +13,15 @@ from portal.desk.lists import Row
 from portal.numbers import number_in
 
 MOST = 60
-"""Numbers that an address carries of each kind."""
+"""The most case numbers that one query parameter of the refresh URL carries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a page showed: case numbers from top to bottom, which of them came while it was open, and since when it has been open."""
+    """State of an open page: `shown` holds its case numbers from top to bottom.
+
+    `new` holds those that arrived while the page was open. `since` is when it was opened, or None if it is opened now.
+    """
 
     shown: tuple[int, ...] = ()
     new: frozenset[int] = frozenset()
@@ -23,7 +29,7 @@ class Seen:
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Seen":
-        """From the address of a refresh; an address without it is a page that is opened now."""
+        """Return the state that the URL of a refresh carries. A URL without `since` opens a new page."""
         since = number_in(query.get("since"), digits=10)
         if since is None:
             return cls()
@@ -34,7 +40,10 @@ class Seen:
         )
 
     def arranged(self, listed: Listed, at: datetime) -> "Arranged":
-        """The rows of a refresh: arrivals first, then what was shown in its old order, then what moved up from the next page."""
+        """Return the rows in display order: arrivals, displayed rows in their old order, then rows of the next page.
+
+        Rows of the next page move up when displayed ones have left the list.
+        """
         if self.since is None:
             return Arranged(listed.rows, frozenset(), at)
         places = {number: place for place, number in enumerate(self.shown)}
@@ -47,7 +56,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """Rows as they are shown, the numbers of those that came while the page was open, and since when it has been open."""
+    """Rows in display order.
+
+    `new` holds the numbers of the cases that arrived while the page was open, `since` when it was opened.
+    """
 
     rows: Sequence[Row]
     new: frozenset[int]
@@ -55,7 +67,7 @@ class Arranged:
 
     @property
     def query(self) -> str:
-        """For the address of the next refresh, beside the list's own question."""
+        """Return the query parameters of the next refresh, without those of the list's filters."""
         shown = ".".join(str(row.number) for row in self.rows)
         new = ".".join(str(row.number) for row in self.rows if row.number in self.new)
         return urlencode({"since": int(self.since.timestamp()), "shown": shown, "new": new})

@@ -1,4 +1,4 @@
-"""Billing: what a run up to a date would make, making it, and what earlier runs made and skipped."""
+"""Serve the billing pages: preview a billing run up to a date, execute it, and show earlier runs."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 
 class RunForm(Struct, kw_only=True):
-    """The date up to which is billed, and the ids of the ticked customers."""
+    """Billing-run form: the date up to which time is billed, and the ids of the ticked customers."""
 
     until: str
     customer: list[int]
@@ -28,7 +28,7 @@ class RunForm(Struct, kw_only=True):
 
 @get("/billing", guards=[manager_only])
 async def show(request: Web, at: NamedDependency[datetime]) -> Response[str]:
-    """What is billed and what is skipped up to `?until=`."""
+    """Show what a billing run up to the date `?until=` would bill and what it would skip."""
     try:
         return await _show(request, until=request.query_params.get("until", ""))
     except Invalid as refusal:
@@ -58,7 +58,7 @@ async def _show(
 async def make_run(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Make the drafts and statements of the ticked customers."""
+    """Execute a billing run: create the draft invoices and statements of the ticked customers."""
     fields = form.into(RunForm)
     async with transaction(reader):
         made = await run(await parse_until(fields.until, at), fields.customer, by=reader, at=at)
@@ -67,7 +67,7 @@ async def make_run(
 
 @get("/billing/runs/{run_id:int}", guards=[manager_only])
 async def show_run(request: Web, reader: NamedDependency[AgentReader], run_id: FromPath[int]) -> Response[str]:
-    """What a run made, and what it skipped and why."""
+    """Show which documents a billing run created, and which time it skipped and why."""
     found = await find_run(run_id, reader)
     return await agent_page(request, reader, "agent/billing/run.html", run=found, skipped=SKIPPED)
 

@@ -1,4 +1,4 @@
-"""One case: its page, what agents write on it, who has it, where it stands, its facts and its files."""
+"""Serve the page of one case, its forms (reply, note, assignment, status, facts) and its files."""
 
 import uuid
 from datetime import datetime
@@ -32,7 +32,10 @@ from portal.web.visit import Web, visit_of
 
 
 class Writing(Struct, kw_only=True):
-    """The composer. `kind` only remembers the open tab: the button says where it goes."""
+    """Composer of replies and notes. `kind` only keeps the selected tab; the button's URL decides what is written.
+
+    `then` is `wait` if the reply also sets the status to waiting for the customer.
+    """
 
     kind: str = ""
     body: str = ""
@@ -41,14 +44,17 @@ class Writing(Struct, kw_only=True):
 
 
 class Assignment(Struct, kw_only=True):
-    """`take`: for whoever asks, if nobody has it; else to `agent`, or to nobody."""
+    """Assignment form: with `take` the signed-in agent takes the case, otherwise it goes to `agent`.
+
+    If `agent` is None, the case becomes unassigned.
+    """
 
     take: bool = False
     agent: int | None = None
 
 
 class Holder(Struct, kw_only=True):
-    """Who has the case."""
+    """Agent to whom a case is assigned, or None. The assignment form sends along the one that it displayed."""
 
     agent: int | None
 
@@ -58,7 +64,7 @@ class StatusChange(Struct, kw_only=True):
 
 
 class FactsChange(Struct, kw_only=True):
-    """What is said about a case beside its dialogue."""
+    """Facts form of a case. None stands for no priority, case type, service or contact chosen."""
 
     subject: str
     case_type: int | None = None
@@ -68,13 +74,13 @@ class FactsChange(Struct, kw_only=True):
 
     @classmethod
     def of(cls, case: Case) -> "FactsChange":
-        """What the form shows."""
+        """Return the stored facts of the case as form fields."""
         return cls(
             subject=case.subject, case_type=case.case_type_id, priority=case.priority, service=case.service_id, contact=case.contact_id
         )  # fmt: skip
 
     def since(self, case: Case) -> Facts:
-        """What of it the case does not say yet."""
+        """Return only the facts that differ from those stored on the case."""
         said: Facts = {
             "subject": self.subject, "case_type_id": self.case_type or 0, "priority": self.priority or 0, "service_id": self.service,
             "contact_id": self.contact or case.contact_id,
@@ -84,7 +90,7 @@ class FactsChange(Struct, kw_only=True):
 
 @get("/cases/{number:str}")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Everything about a case, and the forms to go on with it; `?before=` shows an earlier stretch of its feed."""
+    """Show a case with its feed and forms. With `?before=` the feed shows older entries."""
     return await show_case(request, number=number)
 
 
@@ -96,7 +102,10 @@ async def show_case(
     typed: dict[str, str] | None = None,
     refused_form: str = "",
 ) -> Response[str]:
-    """The case's page. `errors` and `typed` belong to the form that was refused: `writing` or `time`."""
+    """Return the case page.
+
+    `errors` and `typed` belong to the form `refused_form` ("writing" or "time"); "" means that no form was refused.
+    """
     visit = visit_of(request)
     reader: Any = visit.reader
     details = await Details.find(number, reader)
@@ -129,7 +138,7 @@ async def _feed(request: Web, details: Details) -> tuple[Feed, CaseTime]:
 
 @get("/cases/{number:str}/feed")
 async def show_feed(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """What changes by itself while somebody looks: the feed, and with it the head and the panel."""
+    """Serve the parts of the case page that refresh themselves: the feed, the head and the side panel."""
     details = await Details.find(number, reader)
     feed, time = await _feed(request, details)
     return page(request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time, settable=SETTABLE)
@@ -143,7 +152,7 @@ async def reply(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Say something that the customer reads, perhaps with the status that follows from it."""
+    """Create a reply, which the customer reads, and change the status if the agent chose that."""
     fields = form.into(Writing)
     then = Status.WAITING_FOR_CUSTOMER if fields.then == "wait" else None
     async with transaction(reader):
@@ -160,7 +169,7 @@ async def note(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Write something that no customer can ever read (D51)."""
+    """Create an internal note, which no customer can ever read (D51)."""
     fields = form.into(Writing)
     async with transaction(reader):
         case = await Case.find(number, reader)
@@ -169,7 +178,7 @@ async def note(
 
 
 async def _written(reader: AgentReader, number: str, form: Form, at: datetime) -> Response[Any]:
-    """Forget the draft under both addresses of the composer."""
+    """Delete the saved draft of the composer under both its form URLs, and redirect to the composer."""
     for noun in ("replies", "notes"):
         await drafts.done(reader, f"/agent/cases/{number}/{noun}", form.key, at)
     return see_other(f"/agent/cases/{number}#composer")
@@ -177,7 +186,7 @@ async def _written(reader: AgentReader, number: str, form: Form, at: datetime) -
 
 @get("/cases/{number:str}/assignment")
 async def show_assignment(request: Web, number: FromPath[str]) -> Response[str]:
-    """Who may have the case."""
+    """Show the assignment form of a case."""
     return await _assignment(request, number=number)
 
 
@@ -206,7 +215,7 @@ async def assign(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Take it, give it to a colleague, or to nobody (S3.8, S3.9)."""
+    """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9)."""
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True)
         fields = edited(form, Assignment, Holder(agent=case.agent_id))
@@ -221,7 +230,7 @@ async def change_status(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Say where it stands; the menu offers only what may be set."""
+    """Save a new status. Raise `Invalid` for a status that agents may not set."""
     status = form.into(StatusChange).status
     if status not in SETTABLE:
         raise Invalid({"status": "Choose one of the list."})
@@ -234,7 +243,7 @@ async def change_status(
 
 @get("/cases/{number:str}/facts")
 async def show_facts(request: Web, number: FromPath[str]) -> Response[str]:
-    """Subject, type, priority and service as a form."""
+    """Show the form for the subject, contact, case type, priority and service of a case."""
     return await _facts(request, number=number)
 
 
@@ -260,7 +269,7 @@ async def change_facts(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Change what is said about the case; each change is in its log."""
+    """Save changed facts of a case; the case's log records each change."""
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True)
         fields = edited(form, FactsChange, FactsChange.of(case))
@@ -275,7 +284,7 @@ async def show_file(
     number: FromPath[str],
     file: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """One file of the case, to be saved."""
+    """Serve a file of the case as a download."""
     case = await Case.find(number, reader)
     found = await Attachment.find(file, case.id)
     return download(storage.read(found.key), found.name, size=found.size)

@@ -1,4 +1,4 @@
-"""The agents' list of cases, and opening one for a contact."""
+"""Serve the agents' list of cases and the form that opens a case for a contact."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -28,7 +28,10 @@ from portal.web.visit import Web, visit_of
 
 
 class NewCase(Struct, kw_only=True):
-    """A case that an agent opens: who asks, and what. `then` is `wait` where it is the contact's turn at once."""
+    """Form of a case that an agent opens for a contact.
+
+    If `then` is `wait`, the case starts with the status waiting for the customer.
+    """
 
     customer: int | None = None
     contact: int | None = None
@@ -41,7 +44,7 @@ class NewCase(Struct, kw_only=True):
 
 
 class Ticked(Struct, kw_only=True):
-    """The numbers of the cases that are ticked."""
+    """Form of the list of cases: the numbers of the ticked cases."""
 
     case: list[str]
 
@@ -50,7 +53,10 @@ class Ticked(Struct, kw_only=True):
 async def list_cases(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """The ledger; the page refreshes itself through the same address with what it shows (`arrivals`)."""
+    """Show the list of cases.
+
+    The open page refreshes itself through the same URL, with the case numbers that it displays (see `arrivals`).
+    """
     async with searching(request, Question.read(request.query_params).text):
         return await _list(request, reader=reader, at=at)
 
@@ -83,7 +89,7 @@ async def take_several(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Take what is ticked; what somebody else has already is reported, the rest is taken (D35)."""
+    """Assign the ticked cases to the signed-in agent. Report those that a colleague has, and take the rest (D35)."""
 
     async def take(number: str) -> None:
         await (await Case.find(number, reader)).take(by=reader, at=at)
@@ -98,7 +104,7 @@ async def take_several(
 
 @get("/cases/new")
 async def new(request: Web) -> Response[str]:
-    """The form; `?customer=` says whose contacts are offered."""
+    """Show the form for a new case. `?customer=` preselects the customer whose contacts are offered."""
     return await _new(request)
 
 
@@ -125,7 +131,7 @@ async def open_case(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Open a case for a contact (S3.3); they are told."""
+    """Create a case for a contact, who is notified (S3.3)."""
     fields = form.into(NewCase)
     async with transaction(reader):
         case = await Case.open(

@@ -1,4 +1,4 @@
-"""What agents find by typing; `portal/database/finder.py` says how."""
+"""Serve the suggestions of the type-ahead fields that choose a customer or an agent (`portal/database/finder.py`)."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from portal.web.visit import Web
 
 @get("/finders/customers")
 async def suggest_customers(request: Web) -> Response[str]:
-    """Suggest customers; the ended ones come last."""
+    """Serve customers whose names match the typed text; ended customers come last."""
     return await suggested(request, CUSTOMERS)
 
 
 @get("/finders/agents")
 async def suggest_agents(request: Web) -> Response[str]:
-    """Suggest agents; the ended ones come last."""
+    """Serve agents whose names match the typed text; agents who have left come last."""
     return await suggested(request, AGENTS)
 
 

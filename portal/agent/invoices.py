@@ -1,4 +1,4 @@
-"""Invoices for managers: the list, drafts with all that can be done to them, issued ones with their files, statements."""
+"""Serve the pages of draft invoices, issued invoices and statements. Only managers may open them."""
 
 import uuid
 from collections.abc import Sequence
@@ -46,7 +46,11 @@ from portal.web.visit import Web, visit_of, wants_fragment
 
 @get("/invoices", guards=[manager_only])
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Drafts first, then what was issued, then statements; `?customer=`, and how far a list is turned over, as the links say."""
+    """Show draft invoices, issued invoices and statements, each as a list with pages of its own.
+
+    `?customer=` filters by customer. `?drafts=`, `?after=` and `?statements=` are the keyset cursors of the three
+    lists. A refresh by htmx gets the lists alone.
+    """
     return await _list(request, reader)
 
 
@@ -77,7 +81,7 @@ async def _list(
 
 
 class Ticked(Struct, kw_only=True):
-    """The drafts that are ticked."""
+    """Form of the list of draft invoices: the ids of the ticked drafts."""
 
     draft: list[int]
 
@@ -86,7 +90,10 @@ class Ticked(Struct, kw_only=True):
 async def issue_drafts(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Issue what is ticked, each by itself and in the order in which they were made: one that cannot be issued keeps no other from it."""
+    """Issue the ticked drafts, the oldest first, each in its own transaction, so that a refusal blocks no other draft.
+
+    Redirect if all were issued, otherwise show the list with the reason of each refusal.
+    """
 
     async def issue_one(draft_id: int) -> None:
         await issue(draft_id, by=reader, at=at)
@@ -104,7 +111,7 @@ async def issue_drafts(
 
 @get("/drafts/{draft_id:int}", guards=[manager_only])
 async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_id: FromPath[int]) -> Response[Any]:
-    """A draft as it would be issued; what was issued meanwhile is shown where it is now."""
+    """Show a draft invoice as it would be issued. If it has been issued meanwhile, redirect to the issued invoice."""
     if number := await Invoice.number_of(draft_id, reader):
         return see_other(f"/agent/invoices/{number}")
     return await _draft(request, draft_id=draft_id)
@@ -130,7 +137,7 @@ async def issue_draft(
     at: NamedDependency[datetime],
     draft_id: FromPath[int],
 ) -> Response[Any]:
-    """Give it its number; from then on it stays as it is."""
+    """Issue a draft invoice: it gets its number and never changes again."""
     form.into(Nothing)
     async with transaction(reader):
         invoice = await issue(draft_id, by=reader, at=at)
@@ -144,7 +151,10 @@ async def take_entry_off(
     draft_id: FromPath[int],
     entry_id: FromPath[int],
 ) -> Response[Any]:
-    """Free one entry; where nothing is left to charge, the draft is gone."""
+    """Remove one time entry from a draft invoice, so that the next billing run bills it.
+
+    If nothing chargeable is left, the draft is deleted.
+    """
     async with transaction(reader):
         left = await take_off(draft_id, entry_id, by=reader, at=at)
     return see_other(f"/agent/drafts/{draft_id}" if left else "/agent/invoices")
@@ -154,7 +164,7 @@ async def take_entry_off(
 async def delete(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], draft_id: FromPath[int]
 ) -> Response[Any]:
-    """Remove the draft and free all that is on it."""
+    """Delete a draft invoice, so that the next billing run bills its time entries again."""
     async with transaction(reader):
         await delete_draft(draft_id, by=reader, at=at)
     return see_other("/agent/invoices")
@@ -162,7 +172,7 @@ async def delete(
 
 @get("/invoices/{number:str}", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """An issued invoice, as its customer sees it, and who has seen it."""
+    """Show an issued invoice as its customer sees it, and which contacts have opened it."""
     invoice = await Invoice.find(number, reader)
     return await agent_page(
         request, reader, "agent/invoices/show.html", invoice=invoice, contents=await contents_of(invoice), seen=await seen(invoice)
@@ -171,7 +181,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader], number: FromP
 
 @get("/invoices/{number:str}/invoice.pdf", guards=[manager_only])
 async def show_pdf(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
-    """The PDF as it was issued."""
+    """Serve the stored PDF of an issued invoice."""
     async with exporting(request):
         content = await hand_out("pdf", await Invoice.find(number, reader))
     return download(content, f"{number}.pdf", media_type="application/pdf")
@@ -179,7 +189,7 @@ async def show_pdf(request: Web, reader: NamedDependency[AgentReader], number: F
 
 @get("/invoices/{number:str}/detail.csv", guards=[manager_only])
 async def show_csv(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
-    """The time detail as it was issued."""
+    """Serve the stored CSV file with the time entries of an issued invoice."""
     async with exporting(request):
         content = await hand_out("csv", await Invoice.find(number, reader))
     return download(content, f"{number}.csv", media_type="text/csv")
@@ -189,7 +199,7 @@ async def show_csv(request: Web, reader: NamedDependency[AgentReader], number: F
 async def show_statement(
     request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """Covered time of one contract, as its customer sees it."""
+    """Show a statement: the time of one contract that was covered without a charge, as its customer sees it."""
     statement = await Statement.find(statement_id, reader)
     return await agent_page(
         request, reader, "agent/invoices/statement.html", statement=statement, detail=await detail_of(statement_id=statement.id),
@@ -201,7 +211,7 @@ async def show_statement(
 async def show_statement_csv(
     request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """The time detail of a statement."""
+    """Serve the stored CSV file with the time entries of a statement."""
     async with exporting(request):
         statement = await Statement.find(statement_id, reader)
         content = await hand_out("csv", statement)

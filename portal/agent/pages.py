@@ -1,4 +1,4 @@
-"""What the pages and forms of the agents' area share: the counts in the rail, and what answers a conflict."""
+"""Render pages of the agents' area with the navigation rail and its counts."""
 
 from typing import Any
 
@@ -13,14 +13,18 @@ from portal.web.visit import Web, visit_of
 
 
 async def rail(reader: AgentReader) -> dict[str, int]:
-    """The counts in the rail, by the names of its views: one query, and one for a manager's waiting approvals."""
+    """Return the counts of the navigation rail by view name. Managers also get the number of waiting approvals."""
     return await counts(reader) | ({"approvals": await waiting_count(reader)} if reader.is_manager else {})
 
 
 async def agent_page(
     request: Web, reader: AgentReader, template: str, *, status: int = 200, **context: Any
 ) -> Response[str]:
-    """A whole page of the agents' area. Its templates find `rail`, and `last_day`, up to which time may be logged."""
+    """Return a whole page of the agents' area.
+
+    The template also gets `rail`, the counts of the navigation, and `last_day`, the latest day for which time may be
+    logged.
+    """
     visit = visit_of(request)
     last_day = latest_work_date(visit.at, reader.time_zone, visit.company.time_zone)
     context["rail"] = context.get("rail") or await rail(reader)

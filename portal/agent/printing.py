@@ -1,4 +1,4 @@
-"""What documents cannot show of a text, told while it is typed."""
+"""Warn while somebody types a text that contains letters which PDF documents cannot show."""
 
 import re
 from typing import Any
@@ -14,7 +14,10 @@ from portal.web.visit import Web
 
 @get("/prints/{field:str}")
 async def show_note(request: Web, field: FromPath[str]) -> Response[str]:
-    """The note on what was typed into `field`, which is the id of an input; any other parameter is its value."""
+    """Return the warning for the text of an input, or an empty fragment if documents can show every letter.
+
+    `field` is the HTML id of the input. The query parameter, whatever its name, holds the text.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", field):
         raise NotFound
     typed = "".join(request.query_params.values())

@@ -1,4 +1,4 @@
-"""One service as agents see it: what it is, and its tasks."""
+"""Serve the page of one service with its tasks. Every agent may open it."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ from portal.web.visit import Web
 
 @get("/services/{service:int}")
 async def show(request: Web, reader: NamedDependency[AgentReader], service: FromPath[int]) -> Response[str]:
-    """What the service is, and its tasks."""
+    """Show a service with its tasks."""
     return await show_service(request, reader=reader, service=service)
 
 
 async def show_service(request: Web, *, reader: AgentReader, service: int, **again: Any) -> Response[str]:
-    """The page of a service. `again`: what was typed into a form of it that was refused, and why."""
+    """Return the page of a service. `again` holds `typed` and `errors` of a task form that was refused."""
     found = await Service.find(service, reader)
     return await form_page(
         request, "agent/services/show.html", service=found, tasks=await Task.of_service(found.id),

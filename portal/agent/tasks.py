@@ -1,4 +1,4 @@
-"""Tasks of services and projects: managers add, change and end them."""
+"""Serve the forms for tasks of services and projects. Only managers may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ from portal.web.visit import Web
 async def add_to_service(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
 ) -> Response[Any]:
-    """Add a task to a service."""
+    """Create a task of a service."""
     async with transaction(reader):
         await Task.create(await Service.find(service, reader), form.into(TaskFacts))
     return see_other(f"/agent/services/{service}#tasks")
@@ -33,7 +33,7 @@ async def add_to_service(
 
 @get("/tasks/{task:int}", guards=[manager_only])
 async def show(request: Web, task: FromPath[int]) -> Response[str]:
-    """The form of one task."""
+    """Show the form that changes a task."""
     return await _task(request, task=task)
 
 
@@ -49,7 +49,7 @@ async def _task(request: Web, *, task: int, **again: Any) -> Response[str]:
 async def change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], task: FromPath[int]
 ) -> Response[Any]:
-    """Rename it, or prefill later entries otherwise."""
+    """Save the name of a task, and whether new time entries on it start as billable."""
     async with transaction(reader):
         found = await Task.find(task, hold=True)
         await found.change(edited(form, TaskFacts, found.facts))
@@ -60,7 +60,7 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], task: FromPath[int]
 ) -> Response[Any]:
-    """Offer it no more."""
+    """End a task: forms no longer offer it, and its time entries keep it."""
     async with transaction(reader):
         found = await Task.find(task)
         await found.end(at)
@@ -69,7 +69,7 @@ async def end(
 
 @post("/tasks/{task:int}/resumption", guards=[manager_only])
 async def resume(reader: NamedDependency[AgentReader], task: FromPath[int]) -> Response[Any]:
-    """Offer it again."""
+    """Resume a task that was ended, so that forms offer it again."""
     async with transaction(reader):
         found = await Task.find(task)
         await found.resume()
@@ -77,7 +77,7 @@ async def resume(reader: NamedDependency[AgentReader], task: FromPath[int]) -> R
 
 
 def _back(task: Task) -> str:
-    """Return the page whose list of tasks this one is in."""
+    """Return the URL of the project or service page that lists this task."""
     return f"/agent/projects/{task.project_id}#tasks" if task.project_id else f"/agent/services/{task.service_id}#tasks"
 
 

@@ -1,4 +1,4 @@
-"""The customers' area, mounted at /. Every handler starts from the signed-in contact."""
+"""The customers' area, mounted at /. Except for the first page, every request here needs a signed-in contact."""
 
 from litestar import Router
 

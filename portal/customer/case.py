@@ -1,4 +1,4 @@
-"""One case as its contacts see it: the dialogue, answering, closing, opening again, and its files."""
+"""Serve the page of one case to contacts: dialogue, reply, close, reopen, and files."""
 
 import uuid
 from datetime import datetime
@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 
 class Reply(Struct, kw_only=True):
-    """The composer."""
+    """Reply form of a contact. `form_key` identifies the form, so that a form sent twice creates one reply."""
 
     body: str = ""
     form_key: str = ""
@@ -28,7 +28,7 @@ class Reply(Struct, kw_only=True):
 
 @get("/cases/{number:str}")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """The case's page; `?before=` shows an earlier stretch of the dialogue. It refreshes itself through the same address."""
+    """Show a case. With `?before=` the dialogue shows older messages. The page refreshes itself through this URL."""
     return await _show(request, number=number)
 
 
@@ -63,7 +63,7 @@ async def reply(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Answer; what waited for it, or was done, is open again."""
+    """Create a contact's reply. A case that waited for the customer or was closed becomes open again."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         fields = form.into(Reply)
@@ -75,7 +75,7 @@ async def reply(
 async def close(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """It is solved, the contact says."""
+    """Close a case because the contact considers it solved."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.close(by=reader, at=at)
@@ -86,7 +86,7 @@ async def close(
 async def reopen(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """It is not solved after all."""
+    """Reopen a closed case because the contact still needs help."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.reopen(by=reader, at=at)
@@ -100,7 +100,7 @@ async def send_file(
     number: FromPath[str],
     file_id: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """A file of the case as a download, whatever it is (R56, R57)."""
+    """Serve a file of the case, always as a download, so that the browser never displays it (R56, R57)."""
     case = await Case.find(number, reader)
     attachment = await Attachment.find(file_id, case.id)
     return download(storage.read(attachment.key), attachment.name, size=attachment.size)

@@ -1,4 +1,4 @@
-"""A contact's list of cases, and opening one."""
+"""Serve a contact's list of cases and the form that opens one."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 
 class NewCase(Struct, kw_only=True):
-    """What a contact says of a new case; everything else follows from who they are."""
+    """Form of a case that a contact opens. The customer and the contact come from the session, not from the form."""
 
     subject: str = ""
     body: str = ""
@@ -30,7 +30,7 @@ class NewCase(Struct, kw_only=True):
 
     @classmethod
     def sent(cls, form: Form) -> "NewCase":
-        """Return the fields of `form`. Raises `Invalid`, which then names what is wrong with the subject and the text too."""
+        """Return the fields of `form`. Raise `Invalid`, which then reports problems of the subject and the text too."""
         try:
             return form.into(cls)
         except Invalid as refusal:
@@ -39,7 +39,10 @@ class NewCase(Struct, kw_only=True):
 
 @get("/cases")
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """What is open, with `?show=all` everything, or what has the words of `text`; it refreshes itself through the same address."""
+    """Show open cases, all cases with `?show=all`, or all cases that match the search words.
+
+    The open page refreshes itself through the same URL.
+    """
     query = request.query_params
     text, number = searched(query), number_in(query.get("page"), digits=5) or 1
     everything = query.get("show") == "all" or bool(text)
@@ -50,7 +53,7 @@ async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Re
 
 @get("/cases/new")
 async def new(request: Web) -> Response[str]:
-    """The form, with what was typed before and never sent."""
+    """Show the form for a new case, filled with what the contact typed earlier and did not send."""
     return await _form(request)
 
 
@@ -70,7 +73,7 @@ async def _form(
 async def open_case(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Open a case and go to its page; the number is its title there."""
+    """Create a case and redirect to its page."""
     fields = NewCase.sent(form)
     async with transaction(reader):
         case = await Case.open(

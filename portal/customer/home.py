@@ -1,4 +1,4 @@
-"""The first page: what waits for the contact, and what is in work."""
+"""Serve the first page of the portal."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from portal.web.visit import Web
 
 @get("/")
 async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
-    """A contact's home; agents go on to their list of cases, and an admin whose company is not set up to doing that."""
+    """Show a contact's home page. Redirect agents to the list of cases, or an admin to set-up if no company exists."""
     if isinstance(reader, AgentReader):
         begins = reader.is_admin and await Company.find() is None
         return see_other("/agent/setup" if begins else "/agent/cases")

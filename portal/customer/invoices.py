@@ -1,4 +1,4 @@
-"""Invoices, for contacts whose customer gave them the right: what was charged and why, and the files."""
+"""Serve invoices and their files to contacts whose customer lets them see invoices."""
 
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,10 @@ from portal.web.visit import Web, wants_fragment
 
 @get("/invoices")
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """What was issued, newest first, and the statements; the list fetches itself again when something is issued."""
+    """Show the customer's issued invoices, newest first, and its statements.
+
+    The open list refreshes itself when a document is issued; htmx then gets the list alone.
+    """
     refuse_without_right(reader)
     after = turned(request, "after", "statements")
     template = "customer/invoices/_list.html" if wants_fragment(request) else "customer/invoices/list.html"
@@ -41,7 +44,7 @@ async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Res
 async def show(
     request: Web, reader: NamedDependency[ContactReader], number: FromPath[str], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """One invoice; that it was opened is recorded once the answer is sent."""
+    """Show an invoice. After the response is sent, record that this contact has opened it."""
     invoice = await Invoice.find(number, reader)
     contents = await contents_of(invoice)
     response = page(
@@ -58,7 +61,7 @@ async def _record(invoice: Invoice, reader: ContactReader, at: datetime) -> None
 
 @get("/invoices/{number:str}/invoice.pdf")
 async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """The PDF, byte for byte as it was issued."""
+    """Serve the stored PDF of an issued invoice, unchanged since it was issued."""
     async with exporting(request):
         content = await hand_out("pdf", await Invoice.find(number, reader))
     return download(content, f"{number}.pdf", media_type="application/pdf")
@@ -66,7 +69,7 @@ async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number:
 
 @get("/invoices/{number:str}/detail.csv")
 async def show_csv(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """The time detail, byte for byte as it was issued."""
+    """Serve the stored CSV file with the time entries of an issued invoice, unchanged since it was issued."""
     async with exporting(request):
         content = await hand_out("csv", await Invoice.find(number, reader))
     return download(content, f"{number}.csv", media_type="text/csv")

@@ -1,4 +1,4 @@
-"""Statements: covered time of a contract where nothing was charged. They stand in the list of invoices."""
+"""Serve statements: covered time of a contract for which nothing was charged. The list of invoices links to them."""
 
 import uuid
 from typing import Any
@@ -18,7 +18,7 @@ from portal.web.visit import Web
 async def show(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """What was worked, and what paid for it."""
+    """Show a statement: the time entries and what paid for each."""
     statement = await Statement.find(statement_id, reader)
     return page(
         request, "customer/statements/show.html", statement=statement, detail=await detail_of(statement_id=statement.id)
@@ -29,7 +29,7 @@ async def show(
 async def show_csv(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """The same as a file."""
+    """Serve the stored CSV file with the time entries of a statement."""
     async with exporting(request):
         statement = await Statement.find(statement_id, reader)
         content = await hand_out("csv", statement)

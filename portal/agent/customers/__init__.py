@@ -1,4 +1,4 @@
-"""Customers with their contacts, contracts and services: agents look, admins change."""
+"""Serve the pages of customers with their contacts, contracts and services. Every agent may read, admins may change."""
 
 from portal.agent.customers import contacts, contracts, customers
 

@@ -26,13 +26,17 @@ from portal.web.visit import Web
 
 
 class ContactForm(ContactFacts, kw_only=True):
-    """Describe the form of a contact. `password` is the admin's own, which a change of the mail address needs (R20)."""
+    """Form of a contact.
+
+    `password` is the signed-in admin's own, which a change of the mail address requires unless the admin typed it
+    recently (R20).
+    """
 
     password: str = ""
 
 
 class Successor(Struct, kw_only=True):
-    """Describe who takes over the open cases of a contact who leaves. If `contact` is None, nobody does."""
+    """Form that ends a contact. The open cases go to `contact`, a colleague, or stay with the leaver if it is None."""
 
     contact: int | None = None
 
@@ -64,7 +68,7 @@ async def add(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Add a contact, and answer with the page that shows the invitation link this once."""
+    """Create a contact. The response shows the invitation link, which no later page shows again."""
     facts = form.into(ContactForm)
     await confirm_person(request, facts.password, at)
     async with transaction(reader):
@@ -90,7 +94,7 @@ async def change(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Change a contact. New rights are in force from the contact's next request on."""
+    """Save changed data of a contact. New rights apply from the contact's next request on."""
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader, customer=customer)).facts()
     facts = edited(form, ContactForm, before)
@@ -110,9 +114,9 @@ async def invite(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[str]:
-    """Invite a contact again. The earlier link ends.
+    """Create a new invitation link for a contact and show it. The earlier link stops working.
 
-    Whoever has the link chooses the contact's password, so the admin has to have typed their own lately.
+    Whoever has the link can choose the contact's password, so the admin must have typed their own password recently.
     """
     ask_for_password(request)
     async with transaction(reader):
@@ -130,7 +134,7 @@ async def _invited(request: Web, contact: Contact, at: datetime) -> Response[str
 async def show_ending(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[str]:
-    """Show the open cases of a contact who leaves, and ask who takes them over."""
+    """Show the open cases of a contact who leaves, and ask which contact takes them over."""
     return await _ending(request, reader=reader, customer=customer, contact=contact)
 
 
@@ -164,7 +168,7 @@ async def end(
 async def resume(
     reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
-    """Take back the end of a contact."""
+    """Give a contact whose access was ended their access back."""
     async with transaction(reader):
         await (await Contact.find(contact, reader, customer=customer)).resume()
     return see_other(f"/agent/customers/{customer}")
@@ -191,7 +195,7 @@ async def remove_second_factor(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Remove the second factors of a contact who has lost them."""
+    """Remove the second factors of a contact who has lost them, and end the contact's sessions."""
     async with transaction(reader, readonly=True):
         found = await Contact.find(contact, reader, customer=customer)
     await remove_factors(request, reader, found, at)

@@ -48,7 +48,7 @@ async def add_contract(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Add a contract, and lead to the form of its first service."""
+    """Create a contract and redirect to the form of its first service."""
     async with transaction(reader):
         contract = await Contract.create(await Customer.find(customer, reader), form.into(ContractFacts), at)
     return see_other(f"/agent/customers/{customer}/contracts/{contract.id}/services/new")
@@ -70,7 +70,7 @@ async def change_contract(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """Change a contract. Time that is settled already stays as it was settled."""
+    """Save a changed contract. Time on issued invoices and on statements stays as it was billed."""
     async with transaction(reader):
         found = await Contract.find(contract, reader, customer=customer, hold=True)
         await found.change(edited(form, ContractFacts, found.facts))
@@ -105,7 +105,7 @@ async def add_service(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """Add a service. The first service of a customer becomes the default of the customer's new cases."""
+    """Create a service. The first service of a customer becomes the default of the customer's new cases."""
     async with transaction(reader):
         found = await Contract.find(contract, reader, customer=customer)
         await Service.create(found, form.into(ServiceFacts), at)
@@ -133,7 +133,7 @@ async def change_service(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[Any]:
-    """Change a service. Time entries keep the billable minutes that they have."""
+    """Save a changed service. Time entries that exist keep their billable minutes."""
     where = {"customer": customer, "contract": contract}
     async with transaction(reader):
         found = await Service.find(service, reader, **where, hold=True)

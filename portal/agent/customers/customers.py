@@ -27,7 +27,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/customers")
 async def list_customers(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show all customers, or those that the search of `?q=` finds."""
+    """Show all customers, or those whose name or city contains the text of `?q=`."""
     search = request.query_params.get("q", "")
     async with searching(request, search):
         customers = await Customer.listed(search)
@@ -56,7 +56,7 @@ async def _form(request: Web, *, customer: int | None = None, **again: Any) -> R
 async def add(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Add a customer, and lead to the customer's page, which says what is still missing."""
+    """Create a customer and redirect to the customer's page, which says what is still missing."""
     async with transaction(reader):
         customer = await Customer.create(form.into(CustomerFacts), at)
     return see_other(f"/agent/customers/{customer.id}")
@@ -89,7 +89,7 @@ async def edit(request: Web, customer: FromPath[int]) -> Response[str]:
 async def change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
 ) -> Response[Any]:
-    """Change what the portal knows of a customer."""
+    """Save changed data of a customer."""
     async with transaction(reader):
         found = await Customer.find(customer, reader, hold=True)
         await found.change(edited(form, CustomerFacts, found.facts))
@@ -100,7 +100,7 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], customer: FromPath[int]
 ) -> Response[Any]:
-    """End a customer, whose contacts are signed out at once."""
+    """End a customer. All sessions of its contacts end at once."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).end(at)
     return see_other(f"/agent/customers/{customer}")
@@ -108,7 +108,7 @@ async def end(
 
 @post("/customers/{customer:int}/resumption", guards=[admin_only])
 async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[Any]:
-    """Take back the end of a customer."""
+    """Resume a customer that was ended, so that its contacts may sign in again."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).resume()
     return see_other(f"/agent/customers/{customer}")
@@ -119,7 +119,7 @@ async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) 
 async def choose_default(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
 ) -> Response[Any]:
-    """Choose the default service of the customer's new cases, for one case type or for all others."""
+    """Save the default service of the customer's new cases, for one case type or for all others."""
     case_type, shown = form.into(DefaultChoice).case_type_id, seen_in(form, DefaultsShown)
     async with transaction(reader):
         found = await Customer.find(customer, reader, hold=True)

@@ -1,4 +1,4 @@
-"""Set-up: from an empty database to the first invoice, and what changes later. Admins only."""
+"""Serve the set-up pages, which lead from an empty database to the first invoice. Only admins may open them."""
 
 from portal.agent.setup import changes, company, files, kinds, people, prices, system
 

@@ -1,4 +1,4 @@
-"""What an admin sees and ends of somebody's access: their sessions (R18), and a second factor that they lost (R9)."""
+"""Let admins see and end a person's sessions (R18), and remove second factors that the person has lost (R9)."""
 
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,11 @@ from portal.web.visit import Web, visit_of
 
 
 async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
-    """For `agent/setup/_access.html`: the live sessions, the factors, and whether it is the reader's own."""
+    """Return the variables of `agent/setup/_access.html` for an agent or a contact.
+
+    `sessions` holds the open sessions, `factors` the second factors; `own` is true if the person is the signed-in
+    admin.
+    """
     visit = visit_of(request)
     credential = (await person.credential())["id"]
     return {
@@ -25,16 +29,20 @@ async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
 
 
 async def sign_out_everywhere(person: Agent | Contact, at: datetime) -> None:
-    """End all their sessions. In the admin's transaction."""
+    """End all sessions of the person. Call it inside the admin's transaction."""
     await sessions.end_all((await person.credential())["id"], at)
 
 
 async def remove_factors(request: Web, reader: AgentReader, person: Agent | Contact, at: datetime) -> None:
-    """As if they had never set one up, and out everywhere. It lets in whoever knows the password, so the admin's own is asked for (R20)."""
+    """Remove all second factors of the person and end all their sessions.
+
+    Afterwards the password alone opens the account, so the admin must have typed their own password recently (R20).
+    Raise `Conflict` for the admin's own account.
+    """
     ask_for_password(request)
     async with transaction(reader, readonly=True):
         credential = (await person.credential())["id"]
-    if credential == reader.credential_id:  # there, one factor has to stay
+    if credential == reader.credential_id:  # There, the last factor stays.
         raise Conflict("Remove your own second factor under Account.")
     async with transaction(None):
         await factors.remove_all(credential, at)

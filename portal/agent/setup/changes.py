@@ -1,4 +1,4 @@
-"""Set-up: who changed what. Admins only."""
+"""Serve the set-up page with the audit log: who changed what. Only admins may open it."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from portal.web.visit import Web
 
 @get("/setup/changes", guards=[admin_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """The audit, the last change first; `before` turns the page."""
+    """Show the audit log, latest change first. `?before=` is the keyset cursor of a further page."""
     before = number_in(request.query_params.get("before"))
     changes, following = await audit.latest(before)
     return await agent_page(

@@ -1,4 +1,4 @@
-"""Set-up: what is still missing, and the company. Admins only."""
+"""Serve the set-up overview and the pages for the company and its logo. Only admins may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -26,24 +26,27 @@ from portal.web.visit import Web, visit_of
 
 
 class CompanyForm(CompanyFacts, kw_only=True):
-    """The company, and the admin's password where they signed in a while ago (R20)."""
+    """Form of the company.
+
+    `password` is the admin's own password, which is required if the admin last typed it some time ago (R20).
+    """
 
     password: str = ""
 
 
 NO_COMPANY = CompanyFacts(**dict.fromkeys(CompanyFacts.__struct_fields__, ""))
-"""What an admin sees before the company is set up."""
+"""The form's fields before the company is set up: all empty."""
 
 
 @get("/setup", guards=[admin_only])
 async def overview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """The way from an empty database to the first invoice."""
+    """Show which steps between an empty database and the first invoice are still to be done."""
     return await agent_page(request, reader, "agent/setup/overview.html", ready=await readiness())
 
 
 @get("/setup/company", guards=[admin_only])
 async def company(request: Web) -> Response[str]:
-    """The company's form."""
+    """Show the form of the company."""
     return await _company(request)
 
 
@@ -65,7 +68,7 @@ async def save_company(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Set it up, or change it."""
+    """Create the company, or save its changed data."""
     await confirm_person(request, form.into(CompanyForm).password, at)
     async with transaction(reader):
         held = await Company.find(hold=True)
@@ -74,7 +77,10 @@ async def save_company(
 
 
 class LogoForm(Struct, kw_only=True):
-    """The logo's form. Its file is no field; `form_key` is what a form with a file is kept under until it is read."""
+    """Form of the logo.
+
+    The picture is an uploaded file and not a field. `form_key` identifies the form to which the upload belongs.
+    """
 
     form_key: str = ""
 
@@ -82,7 +88,7 @@ class LogoForm(Struct, kw_only=True):
 @post("/setup/company/logo", guards=[admin_only])
 @on_refusal(_company)
 async def change_logo(request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Make the chosen picture the logo."""
+    """Save the uploaded picture as the company's logo. Raise `Invalid` if there is no file or no valid picture."""
     form.into(LogoForm)
     if not form.files:
         raise Invalid({"logo": "Choose a picture of the kind PNG or SVG."})
@@ -93,7 +99,7 @@ async def change_logo(request: Web, reader: NamedDependency[AgentReader], form: 
 
 @post("/setup/company/logo/removal", guards=[admin_only])
 async def remove_logo(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Go back to the company's name."""
+    """Remove the logo, so that pages and documents show the company's name instead."""
     form.into(Nothing)
     async with transaction(reader):
         await logo.remove()

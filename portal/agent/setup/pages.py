@@ -1,4 +1,4 @@
-"""What the pages of set-up share: a page with a form, and the page that shows an invitation."""
+"""Render what several set-up pages share: a page with a form, and the page that shows an invitation link."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,9 +23,11 @@ async def form_page(
     errors: dict[str, str] | None = None,
     **context: Any,
 ) -> Response[str]:
-    """Return a page with a form. What was just typed wins over what was kept when a session ended, and that over what is stored (`facts`).
+    """Return a page with a form.
 
-    `seen`: what the form says it showed, where that is not `facts`.
+    The form is filled with `typed`, which was just refused; otherwise with what the portal saved for this person when
+    a session ended; otherwise with the stored values `facts`. `seen` holds the values that the form displays, with
+    which a later submission is compared; it defaults to `facts`.
     """
     reader: Any = visit_of(request).reader
     if typed is None:
@@ -38,12 +40,16 @@ async def form_page(
 
 
 def choices(nouns: Iterable[Any]) -> list[tuple[int, str]]:
-    """Id and name of each, for a select."""
+    """Return id and name of each row, as options of a select field."""
     return [(noun.id, noun.name) for noun in nouns]
 
 
 async def invited_page(request: Web, credential: Any, name: str, token: str, *, back: str, again: str) -> Response[str]:
-    """The link by which somebody chooses a password, shown this once. `credential`: row with the email."""
+    """Return the page that shows an invitation link, which no later page shows again.
+
+    `credential` is a row with the person's email. `back` and `again` are the URLs of the person's page and of the form
+    that invites again.
+    """
     visit = visit_of(request)
     return await form_page(
         request, "agent/setup/invited.html", typed={}, name=name, email=credential["email"], back=back, again=again,

@@ -42,7 +42,7 @@ async def _departments(request: Web, **again: Any) -> Response[str]:
 @post("/setup/departments", guards=[admin_only])
 @on_refusal(_departments)
 async def add_department(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Add a department."""
+    """Create a department."""
     async with transaction(reader):
         await Department.create(form.into(DepartmentFacts))
     return see_other("/agent/setup/departments")
@@ -68,7 +68,7 @@ async def _department(request: Web, *, department: int, **again: Any) -> Respons
 async def change_department(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], department: FromPath[int]
 ) -> Response[Any]:
-    """Rename a department, or move it below another one."""
+    """Save the name of a department and the department above it."""
     async with transaction(reader):
         found = await Department.find(department, hold=True)
         await found.change(edited(form, DepartmentFacts, found.facts))
@@ -76,14 +76,18 @@ async def change_department(
 
 
 class AgentForm(AgentFacts, kw_only=True):
-    """An agent, and the admin's password where who may what is about to change (R20)."""
+    """Form of an agent.
+
+    `password` is the signed-in admin's own. It is required unless the admin typed it recently: for a new agent, and
+    for a change of the mail address or grade (R20).
+    """
 
     password: str = ""
 
 
 @get("/setup/agents", guards=[admin_only])
 async def agents(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show all agents, and those whose time nobody may approve."""
+    """Show all agents, and name those whose time nobody else may approve."""
     return await agent_page(
         request, reader, "agent/setup/agents.html", agents=await Agent.listed(), unapproved=await without_approver()
     )
@@ -109,9 +113,11 @@ async def _agent(request: Web, *, agent: int | None = None, form: Form | None = 
 def _ticked(
     form: Form | None, facts: AgentFacts | None, departments: list[Department], typed: dict[str, Any] | None
 ) -> list[str]:
-    """Return the ids of the departments whose tick boxes are ticked: as sent, as merged with a colleague's change, or as stored.
+    """Return the ids of the departments whose boxes are ticked on the form of an agent.
 
-    A new manager approves everybody until somebody unticks a department. The ticks count for no other grade.
+    They come from the refused form, merged with a colleague's simultaneous change if there was one; otherwise from the
+    stored agent. For a new agent all boxes are ticked. They matter for managers only, as the departments whose time
+    the manager may approve.
     """
     if typed and isinstance(merged := typed.get("approves"), list):
         return merged
@@ -125,7 +131,7 @@ def _ticked(
 async def add_agent(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Add an agent, and answer with the page that shows the invitation link this once."""
+    """Create an agent. The response shows the invitation link, which no later page shows again."""
     facts = form.into(AgentForm)
     await confirm_person(request, facts.password, at)
     async with transaction(reader):
@@ -147,7 +153,7 @@ async def change_agent(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Change an agent. A new grade is in force from the agent's next request on."""
+    """Save changed data of an agent. A new grade applies from the agent's next request on."""
     async with transaction(reader, readonly=True):
         before = await (await Agent.find(agent)).facts()
     facts = edited(form, AgentForm, before)
@@ -163,9 +169,9 @@ async def change_agent(
 async def invite_agent(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[str]:
-    """Invite an agent again. The earlier link ends.
+    """Create a new invitation link for an agent and show it. The earlier link stops working.
 
-    Whoever has the link chooses the agent's password, so the admin has to have typed their own lately.
+    Whoever has the link can choose the agent's password, so the admin must have typed their own password recently.
     """
     ask_for_password(request)
     async with transaction(reader):
@@ -179,10 +185,11 @@ async def _invited(request: Web, agent: Agent, at: datetime) -> Response[str]:
 
 
 class Handover(Struct, kw_only=True):
-    """Describe who takes over from an agent who leaves.
+    """Form that ends an agent's access and names successors.
 
-    The agent's open cases go to `agent`, or to nobody if it is None. The designations go to `approver`. With
-    `submits`, the agent's open time is submitted.
+    Open cases go to `agent`, or become unassigned if it is None. The departments whose time the leaving manager
+    approves go to the manager `approver`. If `submits` is true, the time entries that the agent has not submitted yet
+    are submitted.
     """
 
     agent: int | None = None
@@ -192,7 +199,7 @@ class Handover(Struct, kw_only=True):
 
 @get("/setup/agents/{agent:int}/ending", guards=[admin_only])
 async def show_ending(request: Web, agent: FromPath[int]) -> Response[str]:
-    """Show what an agent who leaves has open, and ask who takes it over."""
+    """Show the open cases, unsubmitted time and approval duties of an agent who leaves, and ask who takes them over."""
     return await _ending(request, agent=agent)
 
 
@@ -213,7 +220,7 @@ async def end(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """End an agent's access at once, and hand over what the agent has open."""
+    """End an agent's access at once, and hand over open cases, unsubmitted time and approval duties."""
     to = form.into(Handover)
     async with transaction(reader):
         await end_agent(
@@ -224,7 +231,7 @@ async def end(
 
 @post("/setup/agents/{agent:int}/resumption", guards=[admin_only])
 async def resume_agent(reader: NamedDependency[AgentReader], agent: FromPath[int]) -> Response[Any]:
-    """Take back the end of an agent."""
+    """Give an agent whose access was ended their access back."""
     async with transaction(reader):
         await (await Agent.find(agent)).resume()
     return see_other("/agent/setup/agents")
@@ -244,7 +251,7 @@ async def sign_out_agent(
 async def remove_agents_factors(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """Remove the second factors of an agent who has lost them."""
+    """Remove the second factors of an agent who has lost them, and end the agent's sessions."""
     async with transaction(reader, readonly=True):
         found = await Agent.find(agent)
     await remove_factors(request, reader, found, at)

@@ -43,7 +43,7 @@ async def _roles(request: Web, **again: Any) -> Response[str]:
 async def add_role(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Add a billing role with its rate."""
+    """Create a billing role with its first rate."""
     async with transaction(reader):
         await create_role(form.into(RoleFacts), at)
     return see_other("/agent/setup/roles")
@@ -65,7 +65,7 @@ async def _role(request: Web, *, role: int, **again: Any) -> Response[str]:
 async def rename_role(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], role: FromPath[int]
 ) -> Response[Any]:
-    """Rename a billing role."""
+    """Save the name of a billing role."""
     async with transaction(reader):
         found = await Role.find(role, hold=True)
         await found.rename(edited(form, RoleName, found.facts).name)
@@ -93,7 +93,7 @@ async def _rates(request: Web, **again: Any) -> Response[str]:
 async def add_rate(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Add a rate."""
+    """Create a rate."""
     async with transaction(reader):
         await Rate.create(form.into(RateFacts), at)
     return see_other("/agent/setup/rates")
@@ -101,7 +101,7 @@ async def add_rate(
 
 @post("/setup/rates/{rate:int}/withdrawal", guards=[admin_only])
 async def withdraw_rate(reader: NamedDependency[AgentReader], rate: FromPath[int]) -> Response[Any]:
-    """Withdraw a rate. Time that is approved at the rate forbids it."""
+    """Delete a rate. Raise `Conflict` if time has been approved at this rate."""
     async with transaction(reader):
         await (await Rate.find(rate)).withdraw()
     return see_other("/agent/setup/rates")
@@ -120,7 +120,7 @@ async def _case_types(request: Web, **again: Any) -> Response[str]:
 @post("/setup/case-types", guards=[admin_only])
 @on_refusal(_case_types)
 async def add_case_type(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Add a case type."""
+    """Create a case type."""
     async with transaction(reader):
         await CaseType.create(form.into(CaseTypeFacts))
     return see_other("/agent/setup/case-types")
@@ -142,7 +142,7 @@ async def _case_type(request: Web, *, case_type: int, **again: Any) -> Response[
 async def change_case_type(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], case_type: FromPath[int]
 ) -> Response[Any]:
-    """Change a case type's name, and whether time that is logged from now on is billable."""
+    """Save the name of a case type, and whether time that is logged from now on is billable by default."""
     async with transaction(reader):
         found = await CaseType.find(case_type, hold=True)
         await found.change(edited(form, CaseTypeFacts, found.facts))
@@ -161,7 +161,7 @@ async def end_case_type(
 
 @post("/setup/case-types/{case_type:int}/resumption", guards=[admin_only])
 async def resume_case_type(reader: NamedDependency[AgentReader], case_type: FromPath[int]) -> Response[Any]:
-    """Take back the end of a case type, so that forms offer it again."""
+    """Resume a case type that was ended, so that forms offer it again."""
     async with transaction(reader):
         await (await CaseType.find(case_type)).resume()
     return see_other("/agent/setup/case-types")

@@ -1,4 +1,4 @@
-"""Set-up: the state of the system, its jobs, and what others were told. Admins only."""
+"""Serve the set-up page with the state of the system and its failed jobs. Only admins may open it."""
 
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ async def show(
     storage: NamedDependency[Storage],
     at: NamedDependency[datetime],
 ) -> Response[str]:
-    """Whether every part is well, which jobs failed, and what went out."""
+    """Show the health checks, the failed jobs, and how many events of each kind were lately written to the outbox."""
     state = await jobs.state()
     return await agent_page(
         request, reader, "agent/setup/system.html", checks=await checks(storage, state, at), jobs=state,
@@ -39,7 +39,7 @@ async def show(
 
 @post("/setup/failed-jobs/{job:int}/retry", guards=[admin_only], opt={FORM_PAGE: "/agent/setup/system"})
 async def retry(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Response[Any]:
-    """Have it run once more."""
+    """Enqueue a failed job once more."""
     async with transaction(reader):
         await jobs.retry(job)
     return see_other(PAGE)
@@ -47,7 +47,7 @@ async def retry(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Res
 
 @post("/setup/failed-jobs/{job:int}/removal", guards=[admin_only], opt={FORM_PAGE: "/agent/setup/system"})
 async def discard(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Response[Any]:
-    """Never run it."""
+    """Delete a failed job, so that it never runs again."""
     async with transaction(reader):
         await jobs.discard(job)
     return see_other(PAGE)
