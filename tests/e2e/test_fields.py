@@ -34,6 +34,17 @@ async def test_a_zone_is_found_by_typing_and_the_browsers_own_comes_first(visito
     await expect(page.get_by_label("Time zone")).to_have_value("Europe/Berlin")
 
 
+async def test_an_address_pasted_with_an_invisible_character_is_taken_without_it(visitors: Visitors) -> None:
+    page = await visitors.signed_in(NOOR.email.replace("@", "@\u200b"))
+    await page.goto("/agent/setup/agents/new")
+    await page.get_by_label("Name").fill("Zoe")
+    await page.get_by_label("E-mail").fill("zoe\u200b@desk.example")
+    await page.get_by_role("button", name="Add agent").click()
+    await expect(page.get_by_label("Link")).to_be_visible()
+    await page.goto("/agent/setup/agents")
+    await expect(page.get_by_role("cell", name="zoe@desk.example", exact=True)).to_be_visible()
+
+
 async def test_only_a_manager_has_departments_to_approve(visitors: Visitors) -> None:
     """The style sheet hides the departments for other grades, so that this works without scripts too."""
     page = await visitors.signed_in(NOOR.email)
