@@ -246,21 +246,31 @@ def _create_admin(given: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
     from portal.database import transaction
+    from portal.errors import Invalid
     from portal.people.agents import create_admin
     from portal.people.readers import SYSTEM
-    from portal.settings import Settings
+    from portal.settings import CannotStart, Settings
 
-    async def create() -> None:
+    async def create() -> tuple[str, str]:
         async with transaction(SYSTEM):
-            await create_admin(
+            admin = await create_admin(
                 name=given.name, address=given.email, password=password, zone=given.time_zone, at=datetime.now(UTC)
             )
+            return admin.name, (await admin.credential())["email"]
 
     checked = Settings.from_environment()
     password = _asked_password()
     with database_of(checked) as settings:
-        asyncio.run(with_pool(settings, create()))
-    print(f"{given.name} is an administrator and signs in as {given.email} at {settings.base_url}/sign-in.")
+        try:
+            name, address = asyncio.run(with_pool(settings, create()))
+        except Invalid as refusal:
+            wrong = [
+                f"--{field.replace('_', '-')}: {sentence}"
+                for field, sentence in refusal.fields.items()
+                if field != "password"
+            ]
+            raise CannotStart(" ".join(wrong) or refusal.sentence) from None
+    print(f"{name} is an administrator and signs in as {address} at {settings.base_url}/sign-in.")
 
 
 def _asked_password() -> str:

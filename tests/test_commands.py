@@ -54,7 +54,18 @@ def test_an_administrator_is_made_with_a_password_from_standard_input(data: Path
     )
     again = portal(data, *CREATE, typed="quite-a-Long9-phrase\n")
     assert (again.returncode, again.stdout) == (1, "")
-    assert again.stderr.splitlines()[-1] == "Somebody signs in with this address already."
+    assert again.stderr.splitlines()[-1] == "--email: Somebody signs in with this address already."
+
+
+def test_an_administrator_is_told_which_argument_is_wrong_and_the_address_as_it_is_kept(data: Path) -> None:
+    wrong = portal(
+        data, *CREATE[:2], "--name", " ", "--email", "x", "--time-zone", "Moon", typed="quite-a-Long9-phrase\n"
+    )
+    assert wrong.returncode == 1
+    said = wrong.stderr.splitlines()[-1]
+    assert [argument for argument in ("--name:", "--email:", "--time-zone:") if argument not in said] == []
+    spelt = portal(data, *CREATE[:4], "--email", "nora\u200b@bu\u0308ro.example", typed="quite-a-Long9-phrase\n")
+    assert "signs in as nora@b\u00fcro.example at" in spelt.stdout
 
 
 def test_a_server_that_runs_for_another_process_is_used_with_it(data: Path) -> None:

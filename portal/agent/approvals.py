@@ -43,9 +43,9 @@ from portal.web.visit import Web, visit_of
 
 PATH = "/agent/approvals"
 DONE = {
-    "approved": "approved. Until they are billed they can be taken back below.",
-    "rejected": "rejected. Their agents see your reason.",
-    "withdrawn": "taken back. They wait for a decision again.",
+    "approved": "approved, and can be taken back below until billed.",
+    "rejected": "rejected, with your reason beside each.",
+    "withdrawn": "taken back, to wait for a decision again.",
 }
 """By query parameter of the redirect after a decision: the words that follow the number of entries in the message."""
 

@@ -18,6 +18,9 @@ from markdown_it.rules_inline.state_inline import Delimiter
 SCHEMES = {"http", "https", "mailto"}
 """The schemes of links that are allowed."""
 
+BRACKETED = "bracketed"
+"""The class of a list whose numbers have a bracket behind them."""
+
 OFF = (
     "heading", "lheading", "html_block", "html_inline", "image",
     "escape", "entity",  # The escapes would change `\\fs01\_alt`, the entities `&lt;b&gt;`.
@@ -110,5 +113,7 @@ def _is_word(letter: str) -> bool:
 def _keep_numbers(state: StateCore) -> None:
     """Keep the typed numbers of a numbered list: 1, 3, 5 stay 1, 3, 5."""
     for token in state.tokens:
+        if token.type == "ordered_list_open" and token.markup == ")":
+            token.attrSet("class", BRACKETED)
         if token.type == "list_item_open" and token.info:
             token.attrSet("value", token.info)

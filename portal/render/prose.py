@@ -6,7 +6,7 @@ import nh3
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from portal.render.dialect import SCHEMES, dialect
+from portal.render.dialect import BRACKETED, SCHEMES, dialect
 
 TAGS = {
     *("p", "br", "hr", "strong", "em", "b", "i", "u", "s", "del", "code", "pre", "blockquote"),
@@ -68,6 +68,7 @@ _CLEANER = nh3.Cleaner(
     tags=TAGS,
     clean_content_tags=CONTENT_TOO,
     attributes=ATTRIBUTES,
+    allowed_classes={"ol": {BRACKETED}},
     strip_comments=True,
     link_rel="noopener noreferrer nofollow",
     generic_attribute_prefixes=set(),

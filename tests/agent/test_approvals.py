@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from portal.agent.approvals import DONE
 from portal.database import transaction
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
@@ -223,3 +224,7 @@ async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
         assert '<th class="number" role="columnheader">Amount</th>' in both
         assert re.search(r"CHF.80\.00", both)
         assert "€120.00" in both
+
+
+def test_what_a_decision_is_told_with_fits_one_entry_and_many() -> None:
+    assert [words for words in DONE.values() if re.search(r"\b(they|their|them|it|its)\b", words, re.I)] == []

@@ -110,6 +110,28 @@ async def test_the_eleventh_and_twelfth_file_are_left_out_with_a_sentence(visito
     assert len(await attached()) == 10
 
 
+async def test_letters_are_drawn_as_they_were_typed(visitors: Visitors) -> None:
+    """Inter would draw an arrow for `->`, and a list's number has the bracket or the dot that was typed."""
+    await opened()
+    async with transaction(INES):
+        await (await Case.find(1001, INES)).note(by=INES, text="`->` and -> and =>\n\n1) first", at=NOW)
+    page = await visitors.signed_in(INES.email)
+    await page.goto("/agent/cases/1001")
+    widths = await page.evaluate(
+        """() => ["->", "-", ">", "=>", "=", "<-", "<"].map((text) => {
+          const span = document.querySelector(".prose").appendChild(document.createElement("span"));
+          span.textContent = text;
+          return span.getBoundingClientRect().width;
+        })"""
+    )
+    arrow, minus, more, double, equal, back, less = widths
+    assert arrow == pytest.approx(minus + more, abs=0.1)
+    assert double == pytest.approx(equal + more, abs=0.1)
+    assert back == pytest.approx(less + minus, abs=0.1)
+    style = await page.locator(".prose ol").evaluate("(list) => getComputedStyle(list).listStyleType")
+    assert style == "bracketed"
+
+
 async def test_a_file_that_the_network_lost_is_sent_again(visitors: Visitors, tmp_path: Path) -> None:
     (tmp_path / "one.log").write_text("words")
     page = await visitors.signed_in(ADA.email)
