@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from portal import billing
 from portal.database import transaction
-from portal.database.batches import Failed, all_or_report
+from portal.database.batches import GONE, Failed, all_or_report
 from portal.errors import Conflict
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
@@ -71,6 +71,18 @@ async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issue
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch("select number, customer_id from invoice order by number")
         assert [tuple(row) for row in rows] == [("2026-0147", GLOBEX), ("2026-0148", ACME)]
+
+
+async def test_a_member_that_is_gone_is_told_as_such_and_leads_nowhere(app: Gate) -> None:
+    """Another manager deleted a draft after the list was shown: what is said of an unknown address says nothing here."""
+    first, second = await drafts_of_two()
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        await browser.send_form(f"/agent/drafts/{first}/deletion")
+        answer = await browser.send_form("/agent/drafts/issue", {"draft": [str(first), str(second)]})
+        assert f"Draft {first}: {GONE}" in answer.text
+        assert f"/agent/drafts/{first}" not in answer.text
+        taken = await browser.send_form("/agent/cases/assignment?view=unassigned", {"case": ["9999"]})
+        assert f"#9999: {GONE}" in taken.text
 
 
 async def test_of_several_cases_one_that_breaks_keeps_no_other_from_being_taken(app: Gate, dsn: str) -> None:

@@ -43,9 +43,9 @@ from portal.web.visit import Web, visit_of
 
 PATH = "/agent/approvals"
 DONE = {
-    "approved": "approved, and can be taken back below until billed.",
-    "rejected": "rejected, with your reason beside each.",
-    "withdrawn": "taken back, to wait for a decision again.",
+    "approved": "approved. Until billing this can be taken back below.",
+    "rejected": "rejected. Your reason stands beside each.",
+    "withdrawn": "taken back. A decision is due again.",
 }
 """By query parameter of the redirect after a decision: the words that follow the number of entries in the message."""
 

@@ -30,7 +30,7 @@ from portal.billing import (
 )
 from portal.database import transaction
 from portal.database.batches import all_or_report
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict, Invalid, Refusal
 from portal.numbers import number_in
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.readers import AgentReader
@@ -58,7 +58,7 @@ async def _list(
     request: Web,
     reader: AgentReader,
     *,
-    not_issued: Sequence[tuple[int, str]] = (),
+    not_issued: Sequence[tuple[int, Refusal]] = (),
     sentence: str = "",
     issued: int = 0,
 ) -> Response[str]:
@@ -99,7 +99,7 @@ async def issue_drafts(
         await issue(draft_id, by=reader, at=at)
 
     report = await all_or_report(sorted(set(form.into(Ticked).draft)), issue_one, reader=reader)
-    issued, not_issued = len(report.done), [(id, refusal.sentence) for id, refusal in report.refused.items()]
+    issued, not_issued = len(report.done), list(report.refused.items())
     if issued and not not_issued:
         return see_other(f"/agent/invoices?issued={issued}")
     sentence = "" if not_issued else "Tick the drafts that you want to issue."

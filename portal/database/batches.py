@@ -7,12 +7,16 @@ from typing import Generic, TypeVar
 import structlog
 
 from portal.database import Reader, refusal_of, transaction
-from portal.errors import Refusal
+from portal.errors import NotFound, Refusal
 
 log = structlog.get_logger("portal.batches")
 
 Member = TypeVar("Member")
 Result = TypeVar("Result")
+
+
+GONE = "This is not there any more."
+"""What a member that does not exist is reported with: it was chosen from a list, not by an address."""
 
 
 class Failed(Refusal):
@@ -60,6 +64,8 @@ def compute_or_report(members: Iterable[Member], function: Callable[[Member], Re
 
 
 def _refusal(member: object, error: Exception) -> Refusal:
+    if isinstance(error, NotFound):
+        return NotFound(GONE)
     if isinstance(error, Refusal):
         return error
     if away := refusal_of(error):
