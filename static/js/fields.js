@@ -36,10 +36,16 @@
   };
   if (timeZone) first();
 
-  // what is said in a corner stands above the bar at the foot of a page, however many lines that has
+  // what is said in a corner covers no bar: it stands above one that is at the foot of the window, and below one that ends higher up
+  const toasts = document.getElementById("toasts");
   const measure = () => {
-    const dock = document.querySelector(".dock");
-    if (dock) document.documentElement.style.setProperty("--dock", `${dock.offsetHeight}px`);
+    const dock = document.querySelector(".dock")?.getBoundingClientRect();
+    if (!dock) return;
+    const hasRoomBelow = window.innerHeight - dock.bottom > (toasts?.offsetHeight ?? 0) + 32;
+    const lift = hasRoomBelow || dock.top > window.innerHeight ? 0 : window.innerHeight - dock.top;
+    document.documentElement.style.setProperty("--dock", `${lift}px`);
   };
-  new ResizeObserver(measure).observe(document.body);
+  const observer = new ResizeObserver(measure);
+  for (const element of [document.body, toasts]) if (element) observer.observe(element);
+  for (const event of ["scroll", "resize"]) window.addEventListener(event, measure, { passive: true });
 })();
