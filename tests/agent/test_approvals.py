@@ -226,5 +226,5 @@ async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
         assert "€120.00" in both
 
 
-def test_what_a_decision_is_told_with_fits_one_entry_and_many() -> None:
+async def test_what_a_decision_is_told_with_fits_one_entry_and_many() -> None:
     assert [words for words in DONE.values() if re.search(r"\b(they|their|them|it|its)\b", words, re.I)] == []
