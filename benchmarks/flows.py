@@ -36,7 +36,7 @@ PAGES = (
     Page("sign-in", "", "/sign-in"),
     Page("create a case", "agent", "/agent/cases/new?customer=1", 1, "/agent/cases/new", {"subject": "Silent printer", "body": "Since Monday."}),
     Page("reply with 1 MiB", "agent", "/agent/cases/{case}", 1, "/agent/cases/{case}/replies", {"body": "Here it is."}, MEBIBYTE),
-    Page("log time", "agent", "/agent/cases/{case}/time", 1, "/agent/cases/{case}/time", {"duration": "1m", "external_comment": "Looked at it"}),
+    Page("log time", "agent", "/agent/time/new?on=case-{case}", 1, "/agent/time/new", {"duration": "1m", "external_comment": "Looked at it"}),
 )  # fmt: skip
 
 

@@ -41,12 +41,14 @@ class Duration:
     """A duration as it was understood.
 
     `began` and `ended` are the clock times where two were typed (`9-10:45`); an end that is not after the beginning is on the next day.
-    `minutes` then holds what lies between them on a day without a change of the clock. `instead` is what a bare number may have meant.
+    `minutes` then holds what lies between them on a day without a change of the clock, and `added` of it came after a plus sign.
+    `instead` is what a bare number may have meant.
     """
 
     minutes: int
     began: time | None = None
     ended: time | None = None
+    added: int = 0
     instead: str = ""
 
 
@@ -71,12 +73,13 @@ def read_duration(
         raise ValueError("Time cannot be negative.")
     first, *added = (part.strip() for part in typed.split("+"))
     read = _term(first, workday) if first else Duration(held)
-    minutes = read.minutes + sum(_term(part, workday).minutes for part in added)
+    more = sum(_term(part, workday).minutes for part in added)
+    minutes = read.minutes + more
     if minutes < 1:
         raise ValueError(_TOO_SHORT)
     if minutes > most:
         raise ValueError(too_long)
-    return Duration(minutes, read.began, read.ended, "" if added else read.instead)
+    return Duration(minutes, read.began, read.ended, more, "" if added else read.instead)
 
 
 def parse_duration(text: str, *, most: int = LONGEST, too_long: str = TOO_LONG) -> int:

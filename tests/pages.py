@@ -4,9 +4,8 @@ from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
 
 NO_PAGES = (
     "GET /health", "GET /metrics", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed",
-    "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/time/preview", "GET /agent/time/tasks",
+    "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview",
     "GET /agent/prints/{field}",
-    "GET /agent/cases/{number}/time/preview",
     *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf")))),
 )  # fmt: skip
 """GET routes that answer a file, a stream or a fragment."""

@@ -134,7 +134,7 @@ def test_a_small_bare_number_is_minutes_and_says_that_hours_may_be_meant(text: s
     ("text", "understood"),
     [
         ("9-10:45", Duration(105, time(9), time(10, 45))),
-        ("9-10:45 +15", Duration(120, time(9), time(10, 45))),
+        ("9-10:45 +15", Duration(120, time(9), time(10, 45), added=15)),
         ("22:30-0:15", Duration(105, time(22, 30), time(0, 15))),
     ],
 )

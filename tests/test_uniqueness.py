@@ -228,13 +228,12 @@ async def test_a_form_key_that_another_agent_has_used_is_free_for_the_next(app: 
     form = {
         "duration": "30m",
         "work_date": "2026-11-20",
-        "service": "",
-        "billing": "not_billable",
+        "on": "general-1",
         "form_key": str(KEY),
     }
     for agent in (INES, MAX, INES, MAX):
         async with await Browser.of(app, agent) as browser:
-            answer = await browser.send_form("/agent/time", form | {"description": "Tidied"})
+            answer = await browser.send_form("/agent/time/new", form | {"description": "Tidied"})
             assert answer.status_code == 303, answer.text
     async with transaction(SYSTEM) as tx:
         assert [row[0] for row in await tx.fetch("select agent_id from time_entry order by id")] == [INES.id, MAX.id]

@@ -12,7 +12,6 @@ from msgspec import Struct
 from portal.agent.pages import agent_page
 from portal.billing import feed_with_time
 from portal.contracts.services import Service
-from portal.contracts.tasks import Task
 from portal.database import transaction
 from portal.desk import SETTABLE, Attachment, Case, Details, Feed, Priority, Status, case_types, feed_of
 from portal.desk.facts import Facts
@@ -23,7 +22,6 @@ from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.storage import Storage
 from portal.timekeeping.feed import CaseTime
-from portal.timekeeping.preview import Understood
 from portal.web import drafts
 from portal.web.edits import as_seen, edited, seen_in
 from portal.web.forms import Form
@@ -100,30 +98,19 @@ async def show_case(
     number: str,
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
-    refused_form: str = "",
 ) -> Response[str]:
-    """Return the case page.
-
-    `errors` and `typed` belong to the form `refused_form` ("writing" or "time"); "" means that no form was refused.
-    """
+    """Return the case page. `errors` and `typed` belong to a reply or note that was refused."""
     visit = visit_of(request)
     reader: Any = visit.reader
     details = await Details.find(number, reader)
     here = f"/agent/cases/{details.case.number}"
-    kept = await drafts.kept(reader, f"{here}/replies", f"{here}/notes", f"{here}/time")
-    forms = {
-        "writing": {"errors": {}, "typed": kept[f"{here}/notes"] or kept[f"{here}/replies"]},
-        "time": {"errors": {}, "typed": kept[f"{here}/time"]},
-    }
-    if refused_form:
-        forms[refused_form] = {"errors": errors or {}, "typed": typed or {}}
-    draft = await drafts.begun(reader, f"{here}/replies", forms["writing"]["typed"])
+    kept = await drafts.kept(reader, f"{here}/replies", f"{here}/notes")
+    typed = typed if typed is not None else kept[f"{here}/notes"] or kept[f"{here}/replies"]
+    draft = await drafts.begun(reader, f"{here}/replies", typed)
     feed, time = await _feed(request, details)
-    day = today(reader.time_zone, visit.at)
     return await agent_page(
-        request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, forms=forms, settable=SETTABLE,
-        services=await Service.offered(details.case.customer_id, day), tasks=await Task.offered(customer=details.case.customer_id),
-        today=day, understood=Understood(), form_key=uuid.uuid4(), draft=draft,
+        request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, settable=SETTABLE, draft=draft,
+        errors=errors or {}, typed=typed,
     )  # fmt: skip
 
 
@@ -145,7 +132,7 @@ async def show_feed(request: Web, reader: NamedDependency[AgentReader], number: 
 
 
 @post("/cases/{number:str}/replies")
-@on_refusal(show_case, refused_form="writing")
+@on_refusal(show_case)
 async def reply(
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
@@ -162,7 +149,7 @@ async def reply(
 
 
 @post("/cases/{number:str}/notes")
-@on_refusal(show_case, refused_form="writing")
+@on_refusal(show_case)
 async def note(
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],

@@ -71,15 +71,15 @@ select id, currency, hourly_rate, effective_from, role_id, agent_id, customer_id
 from rate where customer_id is null or customer_id = any($1)
 """
 
-# An approved entry keeps the role that it was approved with; any other has its agent's present role.
+# An approved entry keeps the role that it was approved with; any other has its own role, or else its agent's present one.
 _ENTRIES = """
-select e.id, e.customer_id, s.contract_id, e.service_id, e.agent_id, g.name as agent_name, g.role_id, e.work_date, e.created_at, e.billing,
+select e.id, e.customer_id, s.contract_id, e.service_id, e.agent_id, g.name as agent_name, r.id as role_id, e.work_date, e.created_at, e.billing,
        e.billable_minutes, e.hourly_rate, e.external_comment, p.id as approval_id, p.hourly_rate as approved_rate,
        p.rate_source, p.rate_id, coalesce(p.role_name, r.name) as role_name
 from time_entry e
 join service s on s.id = e.service_id
 join agent g on g.id = e.agent_id
-left join role r on r.id = g.role_id
+left join role r on r.id = coalesce(e.role_id, g.role_id)
 left join approval p on p.entry_id = e.id and p.withdrawn_at is null
 where e.customer_id = any($1) and e.billing <> 'not_billable' and {which}
   and not exists (select 1 from settled_entry d where d.entry_id = e.id)

@@ -83,7 +83,7 @@ select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.customer_id
        d.entry_id is not null as settled, case when i.state = 'draft' then i.id end as draft_id, i.number as invoice
 from time_entry e
 join agent g on g.id = e.agent_id
-left join role r on r.id = g.role_id
+left join role r on r.id = coalesce(e.role_id, g.role_id)
 left join service s on s.id = e.service_id
 left join customer u on u.id = e.customer_id
 left join cases c on c.id = e.case_id

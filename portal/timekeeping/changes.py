@@ -7,11 +7,10 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from portal.contracts.naming import shown_service
-from portal.contracts.tasks import Task
 from portal.database import current
 from portal.durations import spoken
 from portal.people.readers import AgentReader
-from portal.render.formats import day_long
+from portal.render.formats import day_long, moment
 from portal.words import EntryBilling
 
 if TYPE_CHECKING:
@@ -20,8 +19,12 @@ if TYPE_CHECKING:
 LABELS = {
     "actual_minutes": "Worked",
     "work_date": "Work date",
+    "started_at": "Began",
+    "ended_at": "Ended",
     "service_id": "Service",
     "task_id": "Task",
+    "general_kind_id": "Kind",
+    "role_id": "Billing role",
     "billing": "Charge",
     "billable_minutes": "Counts",
     "override_reason": "Reason",
@@ -62,6 +65,8 @@ def _words(column: str, value: Any) -> str:
         return "none"
     if column in ("actual_minutes", "billable_minutes"):
         return spoken(value)
+    if column in ("started_at", "ended_at"):
+        return moment(datetime.fromisoformat(value))
     if column == "work_date":
         return day_long(date.fromisoformat(value))
     return EntryBilling(value).word if column == "billing" else f"“{value}”"
@@ -73,7 +78,13 @@ CHANGES = """
 """
 """An SQL expression for the changes of the entry `e` as JSON, for the raw SQL of lists."""
 
-_NAMES = f"select s.id, {shown_service('s.id')} as name from service s where s.id = any($1)"  # noqa: S608
+_NAMES = {
+    "service_id": f"select s.id, {shown_service('s.id')} as name from service s where s.id = any($1)",  # noqa: S608
+    "task_id": "select id, name from task where id = any($1)",
+    "general_kind_id": "select id, name from general_kind where id = any($1)",
+    "role_id": "select id, name from role where id = any($1)",
+}
+"""How the columns that hold an id are named: by the names of then."""
 
 
 async def keep(entry: "TimeEntry", told: Mapping[str, list[Any]], by: AgentReader, at: datetime) -> None:
@@ -81,14 +92,10 @@ async def keep(entry: "TimeEntry", told: Mapping[str, list[Any]], by: AgentReade
     columns = {name: [_stored(value) for value in pair] for name, pair in told.items() if name in LABELS}
     if by.id == entry.agent_id or not columns:
         return
-    if "service_id" in columns:
-        rows = await current().fetch(_NAMES, [id for id in columns["service_id"] if id is not None])
+    for column in columns.keys() & _NAMES.keys():
+        rows = await current().fetch(_NAMES[column], [id for id in columns[column] if id is not None])
         names = {row["id"]: row["name"] for row in rows}
-        columns["service_id"] = [names.get(id) for id in columns["service_id"]]
-    if "task_id" in columns:
-        tasks = await Task.select(Task.id, Task.name).where(Task.id.is_in([*columns["task_id"], 0]))
-        known = {task["id"]: task["name"] for task in tasks}
-        columns["task_id"] = [known.get(id) for id in columns["task_id"]]
+        columns[column] = [names.get(id) for id in columns[column]]
     await current().execute(
         "insert into time_change (entry_id, changed_by_id, changed_at, columns) values ($1, $2, $3, $4)",
         entry.id, by.id, at, json.dumps(columns),

@@ -21,6 +21,7 @@ from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import AgentReader, Reader, System
 from portal.timekeeping import changes, traces
+from portal.timekeeping.instants import Span
 from portal.timekeeping.rules import OPEN, why_fixed
 from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
 from portal.visible import visible
@@ -173,18 +174,24 @@ class TimeEntry(Table, tablename="time_entry"):
             self.case_id,
             self.project_id,
             self.task_id,
-            self.actual_minutes,
+            self.general_kind_id,
+            self.actual_minutes if work.minutes is not None else None,
             self.work_date,
             self.external_comment,
             self.description,
         )
         comment, description = visible(work.external_comment).strip(), visible(work.description).strip()
-        place = (case.id if case else None, project.id if project else None, work.task_id)
+        place = (case.id if case else None, project.id if project else None, work.task_id, work.general_kind_id)
         now = (*place, work.minutes, work.work_date, comment, description)
         if self.version == 1 and before != now:
             raise Invalid(
                 {"duration": "You sent this form before, with something else. Send it once more to log this too."}
             )
+
+    @property
+    def span(self) -> Span | None:
+        """Return when it was worked, None where only the day is known (D10)."""
+        return Span(self.started_at, self.ended_at, self.time_zone) if self.started_at else None
 
     @property
     def is_open(self) -> bool:
@@ -220,7 +227,7 @@ class TimeEntry(Table, tablename="time_entry"):
             project_id=self.project_id,
             known_task_id=self.task_id,
         )
-        content = content_of(work, ground, known_date=self.work_date)
+        content = content_of(work, ground, known_date=self.work_date, known_span=self.span)
         told = {name: [getattr(self, name), value] for name, value in content.items() if getattr(self, name) != value}
         if not told and version == self.version:
             return self

@@ -12,6 +12,7 @@ from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.timekeeping.changes import CHANGES, Change
 from portal.timekeeping.entries import VISIBLE
+from portal.timekeeping.instants import Span
 from portal.timekeeping.rules import why_fixed, why_settled
 from portal.words import EntryBilling, EntryState
 
@@ -53,6 +54,13 @@ class ListedEntry:
     case_number: int | None
     case_subject: str | None
     customer: str | None
+    kind_id: int | None
+    kind: str | None
+    role_id: int | None
+    role: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    time_zone: str | None
     changes: tuple[Change, ...]
     reason: str | None = None
     settled: bool = False
@@ -62,6 +70,20 @@ class ListedEntry:
     approved_by: str | None = None
     implied: bool = False
     shape: str = "entry"
+
+    @property
+    def place(self) -> str:
+        """Return what it was logged on, in few words."""
+        if self.case_number:
+            return f"#{self.case_number}"
+        return self.project or self.service or self.kind or "general time"
+
+    @property
+    def span(self) -> Span | None:
+        """Return when it was worked, None where only the day is known (D10)."""
+        if self.started_at is None or self.ended_at is None or self.time_zone is None:
+            return None
+        return Span(self.started_at, self.ended_at, self.time_zone)
 
     @property
     def state_word(self) -> str:
@@ -101,6 +123,8 @@ e.id, e.version, e.state, e.work_date, e.actual_minutes as minutes, e.billing, e
 e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as at, e.window_from, e.service_id,
 {shown_service("e.service_id")} as service, e.task_id,
 (select t.name from task t where t.id = e.task_id) as task, e.customer_id, e.project_id, j.name as project,
+e.general_kind_id as kind_id, (select g.name from general_kind g where g.id = e.general_kind_id) as kind,
+e.role_id, (select r.name from role r where r.id = e.role_id) as role, e.started_at, e.ended_at, e.time_zone,
 c.number as case_number, c.subject as case_subject, u.name as customer,
 {CHANGES} as changes
 """  # noqa: S608

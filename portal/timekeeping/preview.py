@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from portal.database import current
-from portal.durations import Rounding, RoundingMode, clock, parse_duration, spoken
+from portal.durations import Duration, Rounding, RoundingMode, clock, parse_duration, read_duration, spoken
 from portal.people.readers import AgentReader
 from portal.timekeeping.rules import counted, why_not_billable_on
 from portal.words import EntryBilling
@@ -19,7 +19,8 @@ class Understood:
     """Hold what the form shows about the entry so far.
 
     `wrong` is a sentence if the duration cannot be read, `warning` one if a manager could not approve the entry;
-    otherwise they are "". `text` and `rounding` say how many minutes count, and why. `seen` are the parts of the row
+    otherwise they are "". `text` and `rounding` say how many minutes count, and why; `used` what that does to the
+    hours of the service. `instead` is what a bare number may have meant, else "". `seen` are the parts of the row
     that the customer will see (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing.
     """
 
@@ -27,14 +28,23 @@ class Understood:
     warning: str = ""
     text: str = ""
     rounding: str = WAITING
+    used: str = ""
+    instead: str = ""
     work_date: date | None = None
     seen: tuple[str, ...] = ()
+
+    @property
+    def instead_words(self) -> str:
+        """Return `2 h` for `2h`."""
+        return spoken(parse_duration(self.instead))
 
 
 _SERVICE = """
 select s.rounding_minimum, s.rounding_increment, s.rounding_mode, s.name, s.effective_start,
   k.name as contract, k.start_on, k.end_on,
-  (select r.name from agent a join role r on r.id = a.role_id where a.id = $3) as role
+  (select r.name from agent a join role r on r.id = coalesce($4, a.role_id) where a.id = $3) as role,
+  (select coalesce(sum(e.billable_minutes), 0)::int from time_entry e where e.service_id = s.id and e.state <> 'rejected'
+   and e.work_date >= date_trunc('month', $5::date) and e.work_date < date_trunc('month', $5::date) + interval '1 month') as used
 from service s join contract k on k.id = s.contract_id where s.id = $1 and s.customer_id = coalesce($2, s.customer_id)
 """
 
@@ -48,23 +58,30 @@ async def understood(
     service_id: int | None,
     billing: str,
     external_comment: str,
+    role_id: int | None = None,
+    is_general: bool = False,
+    held: int = 0,
 ) -> Understood:
     """Return what the form shows about the text typed so far, by one query. Invalid text never raises.
 
-    With `customer_id` None, the service may be any customer's.
+    With `customer_id` None, the service may be any customer's. `held` are the minutes of an entry that is changed:
+    a plus sign adds to them.
     """
     if not duration.strip():
         return Understood()
     try:
-        minutes = parse_duration(duration)
+        read = read_duration(duration, held=held)
     except ValueError as error:
         return Understood(wrong=str(error))
+    minutes, words, day = read.minutes, _spoken(read), _day(work_date)
     choice = EntryBilling(billing) if billing in list(EntryBilling) else EntryBilling.BILLABLE
+    if is_general:
+        return Understood(text=words, rounding=GENERAL, instead=read.instead)
     if choice is EntryBilling.NOT_BILLABLE:
-        return Understood(text=spoken(minutes), rounding="Not billable: nothing of it counts.")
-    row = await current().fetchrow(_SERVICE, service_id, customer_id, by.id)
+        return Understood(text=words, rounding="Not billable: nothing of it counts.", instead=read.instead)
+    row = await current().fetchrow(_SERVICE, service_id, customer_id, by.id, role_id, day)
     if row is None:
-        return Understood(text=spoken(minutes), rounding=GENERAL if customer_id is None else UNDER_NO_SERVICE)
+        return Understood(text=words, rounding=UNDER_NO_SERVICE, instead=read.instead)
     rounding = Rounding(row["rounding_minimum"], row["rounding_increment"], RoundingMode(row["rounding_mode"]))
     counts = counted(minutes, choice, rounding).minutes
     parts = (
@@ -73,15 +90,26 @@ async def understood(
         clock(counts),
         "no charge" if choice is EntryBilling.NO_CHARGE else "",
     )
-    day = _day(work_date)
     begins = max(row["start_on"], row["effective_start"])
     return Understood(
         warning=why_not_billable_on(day, row["name"], begins, row["contract"], row["end_on"]) if day else "",
-        text=f"{spoken(minutes)}, counts {spoken(counts)}",
+        text=f"{words}, counts {spoken(counts)}",
         rounding=words_of(rounding),
+        used=f"{row['name']} in {day:%B}: {spoken(row['used'])}, then {spoken(row['used'] + counts)}."
+        if day and not held
+        else "",
+        instead=read.instead,
         work_date=day,
         seen=tuple(filter(None, parts)),
     )
+
+
+def _spoken(read: Duration) -> str:
+    """Return `1 h 45 min`, or `9:00 to 10:45, 1 h 45 min`."""
+    if read.began is None or read.ended is None:
+        return spoken(read.minutes)
+    times = f"{read.began.hour}:{read.began:%M} to {read.ended.hour}:{read.ended:%M}"
+    return f"{times}{' of the next day' if read.ended < read.began else ''}, {spoken(read.minutes)}"
 
 
 def words_of(rounding: Rounding) -> str:

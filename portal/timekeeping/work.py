@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, Self
 
 from portal.database import current
-from portal.durations import LONGEST, Rounding, RoundingMode, parse_duration
+from portal.durations import LONGEST, WORKDAY, Duration, Rounding, RoundingMode, parse_duration, read_duration
 from portal.errors import Invalid
+from portal.timekeeping.instants import Span, span_of
 from portal.timekeeping.rules import MOST_COUNTED, TOO_MUCH, Counting, counted, latest_work_date, why_not_on
 from portal.visible import visible
 from portal.words import EntryBilling
@@ -24,15 +25,22 @@ NO_SERVICE = "Billable time needs a service: choose one, or set the service of t
 class Work:
     """Hold what an agent says about a piece of work; the rest of the entry follows from it.
 
-    `minutes` are the minutes actually worked (1 to 1440), which no rule changes. With `billing` None, the task decides
-    (S0.10), or without a task the type of the case (S2.13). `counts` overrides the rounding of the service, in
-    minutes, and needs an `override_reason`. The customer reads `external_comment`, never `description`.
+    `minutes` are the minutes actually worked (1 to 1440), which no rule changes. With `minutes` None, they are what
+    passed between the clock times `began` and `ended`, plus `added`. `general_kind_id` is for general time only. With
+    `role_id` None, the billing role is the agent's. With `billing` None, the task decides (S0.10), or without a task
+    the type of the case (S2.13). `counts` overrides the rounding of the service, in minutes, and needs an
+    `override_reason`. The customer reads `external_comment`, never `description`.
     """
 
-    minutes: int
+    minutes: int | None
     work_date: date
     service_id: int | None = None
     task_id: int | None = None
+    general_kind_id: int | None = None
+    role_id: int | None = None
+    began: time | None = None
+    ended: time | None = None
+    added: int = 0
     billing: EntryBilling | None = None
     external_comment: str = ""
     description: str = ""
@@ -48,14 +56,22 @@ class Work:
         service_id: int | None,
         billing: str,
         task_id: int | None = None,
+        general_kind_id: int | None = None,
+        role_id: int | None = None,
+        began: str = "",
+        ended: str = "",
+        held: int = 0,
+        workday: int = WORKDAY,
         external_comment: str = "",
         description: str = "",
         counts: str = "",
         override_reason: str = "",
     ) -> Self:
-        """Read the texts of a form: a duration such as `1h 30m`, an ISO date, and "" where nothing was chosen.
+        """Read the texts of a form: a duration such as `1h 30m`, an ISO date, clock times such as 09:00, and "" where
+        nothing was chosen.
 
-        Raise `Invalid` by field.
+        Clock times in the duration win over those in `began` and `ended`; with clock times, the duration may be empty.
+        `held` and `workday` are in minutes, as `read_duration` takes them. Raise `Invalid` by field.
         """
         wrong: dict[str, str] = {}
 
@@ -65,17 +81,29 @@ class Work:
             except ValueError as error:
                 wrong[field] = sentence or str(error)
 
-        minutes = read("duration", parse_duration, duration)
+        if bool(began) != bool(ended):
+            wrong["ended"] = "Fill in when it began and when it ended, or neither."
+        times = [read(name, time.fromisoformat, text, "Write a clock time such as 09:00.") for name, text in
+                 (("began", began), ("ended", ended)) if text]  # fmt: skip
+        length = Duration(0)
+        if duration.strip() or not times:
+            length = read("duration", lambda text: read_duration(text, held=held, workday=workday), duration) or length
+        times = [length.began, length.ended] if length.began else times
         day = read("work_date", date.fromisoformat, work_date, "Choose the day on which it was worked.")
         choice = read("billing", EntryBilling, billing, "Choose one of the list.") if billing else None
         override = read("counts", parse_counted, counts) if counts.strip() else None
         if wrong:
             raise Invalid(wrong)
         return cls(
-            minutes=minutes,
+            minutes=None if length.began or not length.minutes else length.minutes,
             work_date=day,
             service_id=service_id,
             task_id=task_id,
+            general_kind_id=general_kind_id,
+            role_id=role_id,
+            began=times[0] if times else None,
+            ended=times[1] if times else None,
+            added=length.added if length.began else 0,
             billing=choice,
             external_comment=external_comment,
             description=description,
@@ -98,6 +126,7 @@ class Ground:
     agent_has_left: bool
     customer_id: int | None
     latest: date
+    time_zone: str
     rounding: Rounding | None
     billable_by_default: bool
 
@@ -106,7 +135,9 @@ _GROUND = """
 select a.time_zone, (select time_zone from company) as company_zone, a.ended_at is not null as ended,
        s.customer_id, s.rounding_minimum, s.rounding_increment, s.rounding_mode,
        t.service_id as task_service_id, t.project_id as task_project_id, t.ended_at is not null as task_has_ended,
-       coalesce(t.billable, (select billable from case_type where id = $3)) as is_billable
+       coalesce(t.billable, (select billable from case_type where id = $3)) as is_billable,
+       $5::bigint is not null and not exists (select from role where id = $5) as role_is_wrong,
+       $6::bigint is not null and not exists (select from general_kind where id = $6) as kind_is_wrong
 from agent a left join service s on s.id = $2 left join task t on t.id = $4 where a.id = $1
 """
 
@@ -123,12 +154,18 @@ async def ground_of(
 ) -> Ground:
     """Return what the rules need to know of `work`.
 
-    `customer_id` is the one of its case or project. Raises `Invalid` (`agent`, `service`, `task`) for an agent who is none, for a service of
-    another customer, and for a task that the service or project does not have, or that has ended and is not the `known_task_id`.
+    `customer_id` is the one of its case or project. Raises `Invalid` (`agent`, `role`, `kind`, `service`, `task`) for an agent, role or kind
+    that is none, for a service of another customer, and for a task that the service or project does not have, or that has ended and is not
+    the `known_task_id`.
     """
-    row = await current().fetchrow(_GROUND, agent_id, work.service_id, case_type_id, work.task_id)
+    row = await current().fetchrow(
+        _GROUND, agent_id, work.service_id, case_type_id, work.task_id, work.role_id, work.general_kind_id
+    )
     if row is None:
         raise Invalid({"agent": NO_AGENT})
+    for field in ("role", "kind"):
+        if row[f"{field}_is_wrong"]:
+            raise Invalid({field: "Choose one of the list."})
     if work.service_id is not None and (row["customer_id"] is None or customer_id not in (None, row["customer_id"])):
         raise Invalid({"service": "Choose a service of this customer."})
     if work.task_id is not None:
@@ -144,16 +181,27 @@ async def ground_of(
         agent_has_left=row["ended"],
         customer_id=customer_id or row["customer_id"],
         latest=latest_work_date(at, row["time_zone"], row["company_zone"] or row["time_zone"]),
+        time_zone=row["time_zone"],
         rounding=rounding,
         billable_by_default=work.service_id is not None if by_default is None else by_default,
     )
 
 
-def content_of(work: Work, ground: Ground, known_date: date | None = None) -> dict[str, Any]:
-    """Return the columns that follow from the work. Raise `Invalid` with every field that needs a correction."""
+def content_of(
+    work: Work, ground: Ground, *, known_date: date | None = None, known_span: Span | None = None
+) -> dict[str, Any]:
+    """Return the columns that follow from the work. Raise `Invalid` with every field that needs a correction.
+
+    `known_date` and `known_span` are what the entry has already.
+    """
     wrong: dict[str, str] = {}
+    span = None
+    if work.began is not None and work.ended is not None:
+        zone = known_span.time_zone if known_span else ground.time_zone
+        span = span_of(work.work_date, work.began, work.ended, zone, known_span)
+    minutes = work.minutes if work.minutes is not None else (span.minutes if span else 0) + work.added
     billing = work.billing or (EntryBilling.BILLABLE if ground.billable_by_default else EntryBilling.NOT_BILLABLE)
-    if not 1 <= work.minutes <= LONGEST:
+    if not 1 <= minutes <= LONGEST:
         wrong["duration"] = "One entry holds from 1\u00a0min to 24\u00a0h."
     if billing is not EntryBilling.NOT_BILLABLE and ground.rounding is None:
         wrong["service"] = NO_SERVICE if ground.customer_id else "General time has no customer, so it cannot be billed."
@@ -168,7 +216,7 @@ def content_of(work: Work, ground: Ground, known_date: date | None = None) -> di
         wrong["work_date"] = sentence
     counting = Counting(0)
     try:
-        counting = counted(work.minutes, billing, ground.rounding, work.counts, work.override_reason)
+        counting = counted(minutes, billing, ground.rounding, work.counts, work.override_reason)
     except Invalid as refusal:
         wrong |= refusal.fields
     if wrong:
@@ -176,8 +224,13 @@ def content_of(work: Work, ground: Ground, known_date: date | None = None) -> di
     return {
         "service_id": work.service_id,
         "task_id": work.task_id,
+        "general_kind_id": work.general_kind_id if ground.customer_id is None else None,
+        "role_id": work.role_id,
         "work_date": work.work_date,
-        "actual_minutes": work.minutes,
+        "started_at": span.started_at if span else None,
+        "ended_at": span.ended_at if span else None,
+        "time_zone": span.time_zone if span else None,
+        "actual_minutes": minutes,
         "billing": billing.value,
         "billable_minutes": counting.minutes,
         "override_reason": counting.override_reason,

@@ -1,4 +1,4 @@
-// Small help in forms: copying what is shown once, the charge that a task prefills, and the browser's own time zone at the head of the list.
+// Small help in forms: copying what is shown once, the charge that a task prefills, durations, and the browser's own time zone at the head of the list.
 (() => {
   const held = (node) =>
     node instanceof HTMLInputElement ? node.value : [...node.querySelectorAll("li")].map((item) => item.textContent.trim()).join("\n");
@@ -25,6 +25,19 @@
     if (!field) return;
     field.value = value;
     select.form.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
+  // a duration: the other reading of a bare number, and a plus sign that adds to what the field holds although all of it is marked
+  addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("[data-fills]") : null;
+    const field = button && document.getElementById(button.dataset.fills);
+    if (!field) return;
+    field.value = button.dataset.with;
+    field.focus();
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key === "+" && event.target.name === "duration") event.target.setSelectionRange(event.target.value.length, event.target.value.length);
   });
 
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();

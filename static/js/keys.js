@@ -1,8 +1,10 @@
-// Keys for those who work here all day. Never inside a field, never with Ctrl, Alt or Meta; `?` lists them.
-// A key presses or focuses what says data-key="x"; j, k, x and Enter walk the rows that say data-row.
+// Keys for those who work here all day; templates/agent/_keys_help.html is their table, which `?` shows.
+// A letter presses or focuses what says data-key="x"; after G it follows what says data-go="x". J, K, X and Enter walk the rows that say data-row,
+// and the feed of a case. None works inside a field, nor with Alt or Meta; there Escape leaves the field and Ctrl Enter sends its form.
 (() => {
+  const CHORD_MS = 1500;
   document.documentElement.dataset.keys = "";
-  const rows = () => [...document.querySelectorAll("[data-row]")];
+  const rows = () => [...document.querySelectorAll("[data-row], .feed > [id]")];
   const here = () => document.querySelector(".at-key");
   const move = (step) => {
     const all = rows();
@@ -11,41 +13,76 @@
     here()?.classList.remove("at-key");
     next.classList.add("at-key");
     next.scrollIntoView({ block: "nearest" });
-    (next.querySelector("a[href]") ?? next.querySelector("input"))?.focus({ preventScroll: true });
+    const focused = next.querySelector("a[href]") ?? next.querySelector("input") ?? next;
+    if (focused === next) next.tabIndex = -1;
+    focused.focus({ preventScroll: true });
+  };
+  const boxOf = (row) => row?.querySelector(".tick input");
+  let last; // the row that was ticked before: Shift X goes on from it
+  const tick = (row) => {
+    boxOf(row)?.click();
+    last = row;
+  };
+  const tickRange = () => {
+    const all = rows();
+    const [from, to] = [all.indexOf(last), all.indexOf(here())].sort((a, b) => a - b);
+    if (from < 0) return tick(here());
+    for (const row of all.slice(from, to + 1)) if (boxOf(row)?.checked === false) boxOf(row).click();
   };
   const press = (target) => {
-    const field = target.matches("input:not([type=radio]), select, textarea");
-    if (field) {
+    if (target.matches("input:not([type=radio]), select, textarea")) {
       target.focus();
       target.scrollIntoView({ block: "nearest" });
       return;
     }
     target.click();
     if (target.dataset.then) document.getElementById(target.dataset.then)?.focus();
+    target.popoverTargetElement?.querySelector("button, a")?.focus();
   };
+  const shown = (selector) => [...document.querySelectorAll(selector)].find((node) => (node.labels?.[0] ?? node).checkVisibility());
   const verbs = {
     j: () => move(1),
     k: () => move(here() ? -1 : 1),
-    x: () => here()?.querySelector(".tick input")?.click(),
+    x: () => tick(here()),
+    X: tickRange,
+    g: () => (chord = Date.now()),
     Enter: () => here()?.querySelector("a[href]")?.click(),
     "?": () => document.querySelector("#keys-help:not([open])")?.showModal(),
   };
+  let chord = 0; // when G was pressed
+  const goes = (key) => {
+    const pressed = Date.now() - chord < CHORD_MS;
+    chord = 0;
+    return pressed ? document.querySelector(`[data-go="${CSS.escape(key)}"]`) : null;
+  };
+
   // where a letter is part of what is typed, and where it chooses or closes something
   const WRITING = "textarea, [contenteditable], input:not([type=checkbox], [type=radio], [type=button], [type=submit], [type=file])";
   const CHOOSING = "select, dialog, [popover]";
+  const send = (form) => {
+    const button = [...form.querySelectorAll("button:not([type=button])")].filter((node) => node.checkVisibility() && !node.disabled);
+    form.requestSubmit(button.find((node) => node.matches(".primary, .final")) ?? button[0]);
+  };
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) return;
     const at = event.target;
-    if (at.closest?.(WRITING) || (event.key !== "?" && at.closest?.(CHOOSING))) return;
-    if (event.key === "Enter" && (at.closest?.("a, button, summary") || !here())) return;
-    const target = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]:not(:disabled)`);
-    const verb = verbs[event.key];
-    if (target && !document.querySelector("dialog[open]")) {
+    if (event.isComposing || event.defaultPrevented || !at.closest) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && at.form) {
       event.preventDefault();
-      press(target);
-    } else if (verb) {
-      event.preventDefault();
-      verb();
+      send(at.form);
     }
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (at.closest(WRITING)) {
+      if (event.key === "Escape" && !at.closest("dialog")) at.blur();
+      return;
+    }
+    if (event.key !== "?" && at.closest(CHOOSING)) return;
+    if (event.key === "Enter" && (at.closest("a, button, summary") || !here())) return;
+    if (document.querySelector("dialog[open]") && event.key !== "?") return;
+    const key = event.key.toLowerCase();
+    const target = goes(key) ?? (event.shiftKey && key === "x" ? null : shown(`[data-key="${CSS.escape(key)}"]:not(:disabled)`));
+    if (!target && !verbs[event.key]) return;
+    event.preventDefault();
+    if (target) press(target);
+    else verbs[event.key]();
   });
 })();

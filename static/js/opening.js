@@ -40,6 +40,18 @@
     dialog.showModal();
   }
 
+  // the panel for logging time: htmx puts the form into it, and takes it out once the time is logged
+  const panel = () => document.getElementById("log-panel");
+  document.addEventListener("htmx:after:swap", () => {
+    const filled = panel()?.querySelector("form");
+    if (filled && !panel().open) panel().showModal();
+    else if (!filled && panel()?.open) {
+      panel().close();
+      document.body.dispatchEvent(new CustomEvent("refetch")); // what is shown of it is fetched again
+    }
+  });
+  panel()?.addEventListener("close", () => panel().replaceChildren());
+
   // toasts go after eight seconds, but not while they are hovered or hold the focus
   const watch = (toast) => {
     if (toast.dataset.watched) return;

@@ -359,7 +359,8 @@ async def test_the_facts_of_a_case_are_changed(ines: Browser, case: Case) -> Non
     )
     page = await ines.get(f"/agent/cases/{case.number}")
     assert "set the priority to Urgent" in page.text
-    assert "Set the service of the case" in page.text
+    form = await ines.get(f"/agent/time/new?on=case-{case.number}")
+    assert "Set the service of the case" in form.text
 
 
 async def test_a_service_of_another_customer_is_refused(ines: Browser, case: Case) -> None:
@@ -396,8 +397,8 @@ async def test_a_kept_draft_stands_in_the_composer(ines: Browser, case: Case) ->
     assert "half a thought" not in (await ines.get(f"/agent/cases/{case.number}")).text
 
 
-PAGES = ("", "/feed", "/assignment", "/facts", "/time", "/time/preview?duration=1h")
-VERBS = ("/replies", "/notes", "/assignment", "/status", "/facts", "/time")
+PAGES = ("", "/feed", "/assignment", "/facts", "/time")
+VERBS = ("/replies", "/notes", "/assignment", "/status", "/facts")
 
 
 async def test_contacts_find_nothing_here_but_the_way_to_their_own_page(ada: Browser, case: Case) -> None:

@@ -87,8 +87,9 @@ TOGETHER = {
 """Fields that are refused without another one."""
 AVOIDED = ("not_billable",)
 """Choices with which another field of the form means nothing."""
-FIXED = ("currency", "exemption_reason", "first_number", "settlement")
-"""Fields that cannot be changed alone: the currency of a contract with services, the first number once an invoice is issued."""
+FIXED = ("back", "began", "currency", "ended", "exemption_reason", "first_number", "settlement")
+"""Fields that cannot be changed alone: one of two clock times, the currency of a contract with services, the first number once an invoice is
+issued; and the page to go back to, which is no field of anything."""
 
 
 @pytest.fixture

@@ -8,8 +8,12 @@ import pytest
 
 from portal import periods
 from portal.billing import Choice, approve, reject
+from portal.contracts.contracts import Contract, ContractFacts
+from portal.contracts.services import Service, ServiceFacts
 from portal.database import transaction
 from portal.desk import Case
+from portal.people.customers import Customer
+from portal.people.readers import SYSTEM
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.states import submit
 from portal.timekeeping.work import Work
@@ -17,7 +21,7 @@ from portal.web.visit import now
 from tests.browser import Browser
 from tests.forms import send
 from tests.queries import counted
-from tests.world import HELPDESK, INES, INTERNAL, MAX
+from tests.world import CONSULTANT, HELPDESK, INES, INTERNAL, MAX
 
 
 def today() -> date:
@@ -25,10 +29,23 @@ def today() -> date:
     return periods.today(INES.time_zone, now())
 
 
+def yesterday() -> str:
+    """A day that is over."""
+    return (today() - timedelta(days=1)).isoformat()
+
+
 def typed(**fields: Any) -> dict[str, Any]:
     """The log-time form as a browser sends it."""
     return {"duration": "1h 30m", "work_date": today().isoformat(), "service": "1", "billing": "billable",
             "external_comment": "Gateway changed", "description": "see #1024"} | fields  # fmt: skip
+
+
+NEW = "/agent/time/new"
+
+
+def on(case: Case, **fields: Any) -> dict[str, Any]:
+    """The form with this case chosen."""
+    return typed(on=f"case-{case.number}", **fields)
 
 
 async def logged(case: Case | None = None, *, by: Any = INES, **values: Any) -> TimeEntry:
@@ -50,7 +67,7 @@ async def entries() -> list[Any]:
 
 async def test_time_is_logged_on_a_case_and_stands_in_its_feed(ines: Browser, case: Case) -> None:
     """S1.1, S2.9, S2.18, S2.19."""
-    answer = await ines.send_form(f"/agent/cases/{case.number}/time", typed())
+    answer = await ines.send_form(NEW, on(case))
     assert answer.status_code == 303
     entry = (await entries())[0]
     assert answer.headers["location"] == f"/agent/cases/{case.number}#entry-{entry['id']}"
@@ -68,14 +85,15 @@ async def test_time_is_logged_on_a_case_and_stands_in_its_feed(ines: Browser, ca
 
 
 async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Case) -> None:
-    """S2.10, S2.13, S2.14, S2.16: the day, the service of the case and what its type says."""
-    page = (await ines.get(f"/agent/cases/{case.number}")).text
+    """S0.5, S2.10, S2.13, S2.14, S2.16: the day, the service of the case and what its type says."""
+    address = f"{NEW}?on=case-{case.number}"
+    page = (await ines.get(address)).text
     assert '<option value="1" selected>Helpdesk, Support 2026</option>' in page
-    assert re.search(r'name="work_date" type="date" value="' + today().isoformat(), page)
+    assert re.search(r'name="work_date" type="date"\s+value="' + today().isoformat(), page)
     assert re.search(r'value="billable" checked', page)
     async with transaction(INES):
         await case.change_facts(by=INES, at=now(), case_type_id=INTERNAL)
-    assert re.search(r'value="not_billable" checked', (await ines.get(f"/agent/cases/{case.number}")).text)
+    assert re.search(r'value="not_billable" checked', (await ines.get(address)).text)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +118,8 @@ async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Ca
 async def test_a_wrong_entry_comes_back_with_a_sentence_and_what_was_typed(
     ines: Browser, case: Case, field: str, value: str, sentence: str
 ) -> None:
-    """Issue 2, section 5: nothing is changed."""
-    answer = await ines.send_form(f"/agent/cases/{case.number}/time", typed(**{field: value}))
+    """S0.15: what is required, and nothing is changed."""
+    answer = await ines.send_form(NEW, on(case, **{field: value}))
     assert answer.status_code == 422
     assert sentence in answer.text.replace("&#39;", "'")
     assert re.search(rf'id="{field}"[^>]*aria-invalid="true"', answer.text)
@@ -115,15 +133,15 @@ async def test_a_wrong_entry_comes_back_with_a_sentence_and_what_was_typed(
 async def test_a_case_without_a_service_says_where_to_set_one(ines: Browser, case: Case) -> None:
     async with transaction(INES):
         await case.change_facts(by=INES, at=now(), service_id=None)
-    answer = await ines.send_form(f"/agent/cases/{case.number}/time", typed(service=""))
+    answer = await ines.send_form(NEW, on(case, service=""))
     assert answer.status_code == 422
     assert f'<a href="/agent/cases/{case.number}/facts">Set the service of the case</a>' in answer.text
 
 
 async def test_the_same_form_sent_twice_makes_one_entry(ines: Browser, case: Case) -> None:
-    fields = typed(form_key="0" * 31 + "7")
+    fields = on(case, form_key="0" * 31 + "7")
     for _ in range(2):
-        assert (await ines.send_form(f"/agent/cases/{case.number}/time", fields)).status_code == 303
+        assert (await ines.send_form(NEW, fields)).status_code == 303
     assert len(await entries()) == 1
 
 
@@ -141,22 +159,57 @@ async def test_the_same_form_sent_twice_makes_one_entry(ines: Browser, case: Cas
     ],
 )  # fmt: skip
 async def test_the_form_says_what_it_understood(ines: Browser, case: Case, query: str, words: list[str]) -> None:
-    answer = await ines.get(f"/agent/cases/{case.number}/time/preview?{query}")
+    answer = await ines.get(f"/agent/time/preview?on=case-{case.number}&{query}")
     assert answer.status_code == 200
     for word in words:
         assert word in answer.text
 
 
+async def test_the_service_and_with_it_the_contract_can_be_chosen(ines: Browser, case: Case) -> None:
+    """S1.19, S2.17."""
+    async with transaction(SYSTEM):
+        customer = await Customer.find(case.customer_id, SYSTEM)
+        facts = ContractFacts(name="Projects 2026", start_on="2026-01-01", currency="EUR", vat_rate="19")
+        contract = await Contract.create(customer, facts, now())
+        service = await Service.create(contract, ServiceFacts(name="On site"), now())
+    assert ">On site, Projects 2026</option>" in (await ines.get(f"{NEW}?on=case-{case.number}")).text
+    for chosen in (1, service.id):
+        assert (await ines.send_form(NEW, on(case, service=str(chosen)))).status_code == 303
+    assert [row["service_id"] for row in await entries()] == [1, service.id]
+
+
+async def test_the_billing_role_can_be_another_than_the_agents_own(ines: Browser, max_: Browser, case: Case) -> None:
+    """The price of the role that was chosen is what the manager approves."""
+    assert (await ines.send_form(NEW, on(case, duration="1h", role=str(CONSULTANT)))).status_code == 303
+    assert (await ines.send_form(NEW, on(case, duration="1h", role="99"))).status_code == 422
+    assert [row["role_id"] for row in await entries()] == [CONSULTANT]
+    await ines.send_form("/agent/time/submission", {"entry": str((await entries())[0]["id"])})
+    assert "95.00" in (await max_.get("/agent/approvals")).text
+
+
+async def test_a_change_of_the_clock_times_counts_what_lies_between_them(ines: Browser, case: Case) -> None:
+    """D11: the form shows the clock times that were typed as the duration, and goes back to where one was."""
+    await ines.send_form(NEW, on(case, duration="9-10:45", work_date=yesterday()))
+    entry = (await entries())[0]
+    page = await ines.get(f"/agent/time/{entry['id']}")
+    assert 'type="time" value="09:00"' in page.text
+    assert "9:00 to 10:45" in page.text
+    answer = await send(ines, page, f"/agent/time/{entry['id']}", ended="11:00", back="/agent/time?state=draft")
+    assert answer.headers["location"] == "/agent/time?state=draft"
+    changed = (await entries())[0]
+    assert (changed["started_at"], changed["actual_minutes"]) == (entry["started_at"], 120)
+
+
 async def test_only_a_manager_logs_time_for_a_colleague(ines: Browser, max_: Browser, case: Case) -> None:
     """S1.14 to S1.16, S1.18."""
-    address = f"/agent/cases/{case.number}/time"
-    assert (await ines.send_form(address, typed(agent=MAX.id))).status_code == 403
+    assert (await ines.send_form(NEW, on(case, agent=MAX.id))).status_code == 403
     assert await entries() == []
-    assert (await ines.send_form(address, typed(agent=INES.id))).status_code == 303
-    assert "Max Herrmann" in (await max_.get(address)).text
-    assert (await max_.send_form(address, typed(agent=INES.id))).status_code == 303
+    assert "Max Herrmann" not in (await ines.get(NEW)).text
+    assert (await ines.send_form(NEW, on(case, agent=INES.id))).status_code == 303
+    assert f'<option value="{MAX.id}" selected>Max Herrmann' in (await max_.get(NEW)).text
+    assert (await max_.send_form(NEW, on(case, agent=INES.id))).status_code == 303
     assert [(row["agent_id"], row["entered_by_id"]) for row in await entries()] == [(1, 1), (1, 2)]
-    refused = await max_.send_form(address, typed(agent="999", duration="2h"))
+    refused = await max_.send_form(NEW, on(case, agent="999", duration="2h"))
     assert refused.status_code == 422
     assert "Choose an agent who works here." in refused.text
 
@@ -205,53 +258,50 @@ async def test_ten_thousand_entries_on_a_case_do_not_slow_its_pages(ines: Browse
 # ---- the own list ----
 
 
-async def test_general_time_is_logged_from_the_own_list(ines: Browser) -> None:
-    """S2.38, S2.39."""
-    answer = await ines.send_form(
-        "/agent/time", {"duration": "45m", "work_date": today().isoformat(), "description": "Team meeting"}
-    )
-    assert answer.status_code == 303
+async def test_general_time_is_logged_under_a_kind_and_says_what_it_was_for(ines: Browser) -> None:
+    """S2.38, S2.39: without a description it is refused."""
+    fields = {"on": "general-1", "duration": "45m", "work_date": today().isoformat(), "description": "Team meeting"}
+    refused = await ines.send_form(NEW, fields | {"description": " "})
+    assert refused.status_code == 422
+    assert "Say what it was for" in refused.text
+    assert (await ines.send_form(NEW, fields)).headers["location"] == "/agent/time"
     row = (await entries())[0]
-    assert (row["case_id"], row["customer_id"], row["billing"], row["billable_minutes"]) == (
-        None,
-        None,
-        "not_billable",
-        0,
-    )
+    assert (row["case_id"], row["customer_id"], row["general_kind_id"]) == (None, None, 1)
+    assert (row["billing"], row["billable_minutes"]) == ("not_billable", 0)
     page = await ines.get("/agent/time")
     assert "Team meeting" in page.text
-    assert "General" in page.text
+    assert ">Meeting<" in page.text
 
 
-async def test_the_own_list_takes_a_case_by_its_number(ines: Browser, case: Case) -> None:
+async def test_a_case_is_found_by_what_is_typed_where_no_script_runs(ines: Browser, case: Case) -> None:
     """S0.2, S0.6: under the case's service, billable as its type says."""
-    fields = {"duration": "45m", "work_date": today().isoformat(), "case": f" #{case.number}"}
-    assert (await ines.send_form("/agent/time", fields)).status_code == 303
+    fields = {"duration": "45m", "work_date": today().isoformat(), "on_typed": f" #{case.number}"}
+    assert (await ines.send_form(NEW, fields)).status_code == 303
     row = (await entries())[0]
     assert (row["case_id"], row["service_id"], row["billing"], row["billable_minutes"]) == (case.id, 1, "billable", 45)
-    for wrong in ("9999", "x"):
-        answer = await ines.send_form("/agent/time", fields | {"case": wrong})
+    for wrong, sentence in (("9999", "has “9999” in its number"), ("", "Choose a case, a project, a service")):
+        answer = await ines.send_form(NEW, fields | {"on_typed": wrong})
         assert answer.status_code == 422
-        assert "There is no case with this number." in answer.text
+        assert sentence in answer.text
     assert len(await entries()) == 1
 
 
 async def test_work_of_a_customer_that_is_on_no_case_is_logged_under_its_service(ines: Browser, case: Case) -> None:
     """S2.40: billable unless something else is chosen; a service of another customer than the case's is refused."""
-    fields = {"duration": "45m", "work_date": today().isoformat(), "service": "1", "external_comment": "Maintenance"}
-    assert "Acme: " in (await ines.get("/agent/time")).text
-    assert (await ines.send_form("/agent/time", fields)).status_code == 303
-    assert (await ines.send_form("/agent/time", fields | {"billing": "no_charge"})).status_code == 303
+    fields = {"on": "service-1", "duration": "45m", "work_date": today().isoformat(), "external_comment": "Maintenance"}
+    assert "Acme, Support 2026" in (await ines.get(f"{NEW}?on=service-1")).text
+    assert (await ines.send_form(NEW, fields)).status_code == 303
+    assert (await ines.send_form(NEW, fields | {"billing": "no_charge"})).status_code == 303
     found = await entries()
     assert [(row["case_id"], row["service_id"], row["billing"]) for row in found] == [
         (None, 1, "billable"),
         (None, 1, "no_charge"),
     ]
     assert {row["customer_id"] for row in found} == {case.customer_id}
-    for wrong in ({"service": "999"}, {"service": "2", "case": str(case.number)}):
-        answer = await ines.send_form("/agent/time", fields | wrong)
-        assert answer.status_code == 422
-        assert "Choose a service of this customer." in answer.text
+    assert (await ines.send_form(NEW, fields | {"on": "service-999"})).status_code == 422
+    answer = await ines.send_form(NEW, on(case, service="2"))
+    assert answer.status_code == 422
+    assert "Choose a service of this customer." in answer.text
     assert len(await entries()) == 2
 
 
@@ -430,7 +480,7 @@ async def test_contacts_find_no_time(ada: Browser, case: Case) -> None:
     for address in ("/agent/time", f"/agent/time/{entry.id}"):
         assert (await ada.get(address)).status_code == 404
     for address in (
-        "/agent/time",
+        NEW,
         "/agent/time/submission",
         f"/agent/time/{entry.id}",
         f"/agent/time/{entry.id}/deletion",

@@ -59,17 +59,19 @@ async def test_a_day_without_a_contract_warns_while_it_is_typed(ines: Browser, c
     ended = "The contract “Support 2026” ended on 30 Sep 2026: time after that day cannot be approved."
     begun = "“Late” begins on 6 Oct 2026: time before that day cannot be approved."
     typed = "duration=1h&work_date="
+    on_case = f"/agent/time/preview?on=case-{case.number}"
     for address in (
-        f"/agent/cases/{case.number}/time/preview?service=1&{typed}",
-        f"/agent/time/preview?service=1&case=&{typed}",
-        f"/agent/time/preview?service=&case=%23{case.number}&{typed}",
-        f"/agent/time/preview?customer=1&service=1&{typed}",
+        f"{on_case}&{typed}",
+        f"{on_case}&service=1&{typed}",
+        f"/agent/time/preview?on=service-1&{typed}",
+        f"/agent/time/preview?on_typed=%23{case.number}&{typed}",
+        f"/agent/time/preview?entry={entry.id}&service=1&{typed}",
     ):
         assert ended in (await ines.get(f"{address}2026-10-01")).text
         assert "cannot be approved" not in (await ines.get(f"{address}2026-09-30")).text
-    assert begun in (await ines.get(f"/agent/time/preview?service={late}&{typed}2026-09-01")).text
-    assert "General time" in (await ines.get(f"/agent/time/preview?{typed}2026-09-01")).text
-    assert "Choose a service" in (await ines.get(f"/agent/time/preview?customer=1&{typed}2026-09-01")).text
+    assert begun in (await ines.get(f"/agent/time/preview?on=service-{late}&{typed}2026-09-01")).text
+    assert "General time" in (await ines.get(f"/agent/time/preview?on=general-1&{typed}2026-09-01")).text
+    assert "Choose a service" in (await ines.get(f"{on_case}&service=&{typed}2026-09-01")).text
     async with await Browser.of(ines.app, MAX) as max_:
         assert ended in (await max_.get(f"/agent/time/{entry.id}")).text
 

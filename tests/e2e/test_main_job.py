@@ -206,7 +206,8 @@ async def work_on_it(page: Page, number: str) -> None:
     await fill(page, "#composer", body="We renew the certificate now.")
     await press(page, "Send reply")
     await expect(page.locator("#feed")).to_contain_text("We renew the certificate now.")
-    log = page.locator("#log-time")
+    await page.locator("body").press("l")
+    log = page.locator("#log-panel")
     await expect(log.locator("[name=service] option:checked")).to_have_text(re.compile("^Helpdesk, "))
     await expect(log.locator("[name=billing]:checked")).to_have_value("billable")
     await fill(page, "#log-time", duration="1h 30m", external_comment=COMMENT, description=f"{SECRET}: with Jonas")
@@ -215,6 +216,7 @@ async def work_on_it(page: Page, number: str) -> None:
     await picture(page, "2-case")
     await press(page, "Log time", "#log-time")
     await expect(page.locator("#feed .entry")).to_have_count(1)
+    await page.locator("body").press("l")
     await fill(
         page, "#log-time", duration="0:20", billing="not_billable", external_comment=f"{SECRET}: read the manual"
     )

@@ -31,6 +31,7 @@ from tests.world import ADA, HELPDESK, INES, MAX, NOOR, NOW, PASSWORD
 NOT_LOOKED_AT = ("session.last_used_at", "attempt", "draft", "upload")
 """Tables that a refusal may change: tries to sign in, drafts, and files of no message, which are deleted later."""
 LIMIT = 25 * 1024 * 1024
+NEW_TIME = "/agent/time/new"
 PROGRAM = b"MZ\x90\x00" + b"\x00" * 60
 
 
@@ -50,6 +51,7 @@ def refused(
     The page "" stands for one that was loaded long before.
     """
     here, waits = f"/agent/cases/{places.case.number}", places.entries["submitted"]
+    log = f"{NEW_TIME}?on=case-{places.case.number}"
     new: dict[str, Any] = {"subject": "Printer", "body": "It smokes."}
     time: dict[str, Any] = {"duration": "1h", "billing": "billable"}
     late = "This day is still to come: time is logged once it was worked."
@@ -61,11 +63,11 @@ def refused(
         (ADA, "/cases/new", "/cases/new", new | {"files": [("files", big)]}, 422, "“big.log” has more than 25 MB and is left out."),
         (ADA, "/cases/new", "/cases/new", new | {"files": [("files", program)]}, 422, "is a program, and programs are not taken"),
         (INES, here, f"{here}/notes", {"body": " "}, 422, "Write something first."),
-        (INES, here, f"{here}/time", time | {"duration": "1h 90m"}, 422, "Minutes beside hours go up to 59"),
-        (INES, here, f"{here}/time", time | {"duration": "-5"}, 422, "Time cannot be negative."),
-        (INES, here, f"{here}/time", time | {"duration": "25h"}, 422, "One entry holds at most 24"),
-        (INES, here, f"{here}/time", time | {"work_date": str(NOW.date() + timedelta(days=1))}, 422, late),
-        (INES, "/agent/time", "/agent/time", {"duration": "soon"}, 422, "Write the time as 1h 30m"),
+        (INES, log, NEW_TIME, time | {"duration": "1h 90m"}, 422, "Minutes beside hours go up to 59"),
+        (INES, log, NEW_TIME, time | {"duration": "-5"}, 422, "Time cannot be negative."),
+        (INES, log, NEW_TIME, time | {"duration": "25h"}, 422, "One entry holds at most 24"),
+        (INES, log, NEW_TIME, time | {"work_date": str(NOW.date() + timedelta(days=1))}, 422, late),
+        (INES, log, NEW_TIME, {"duration": "soon"}, 422, "Write the time as 1h 30m"),
         (MAX, "/agent/approvals", "/agent/approvals", {"entry": f"{own.id}:1"}, 403, "This is your own time."),
         (MAX, "/agent/approvals", "/agent/approvals", {"entry": f"{waits.id}:1"}, 422, "There is no rate for Ines Okafor under “Helpdesk”"),
         (MAX, "/agent/approvals", "/agent/rejections", {"entry": f"{waits.id}:1", "reason": ""}, 422, "Say why"),
@@ -118,8 +120,8 @@ FORMS = [
     (ADA, "/cases/{number}", "/cases/{number}/replies", {"body": "It smokes again."}),
     (INES, "/agent/cases/{number}", "/agent/cases/{number}/replies", {"body": "Is it on fire?"}),
     (INES, "/agent/cases/{number}", "/agent/cases/{number}/notes", {"kind": "note", "body": "It is on fire."}),
-    (INES, "/agent/cases/{number}", "/agent/cases/{number}/time", {"duration": "1h 30m", "external_comment": "Put out", "billing": "no_charge"}),
-    (INES, "/agent/time", "/agent/time", {"duration": "0:45", "description": "Fire drill"}),
+    (INES, "/agent/time/new?on=case-{number}", NEW_TIME, {"duration": "1h 30m", "external_comment": "Put out", "billing": "no_charge"}),
+    (INES, "/agent/time/new?on=general-1", NEW_TIME, {"duration": "0:45", "description": "Fire drill"}),
     (INES, "/agent/cases/new?customer=1", "/agent/cases/new", {"subject": "Sprinkler", "body": "Wet."}),
     (NOOR, "/agent/customers/new", "/agent/customers/new", {"name": "Umbrella", "city": "Bonn"}),
 ]  # fmt: skip

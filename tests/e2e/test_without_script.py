@@ -54,10 +54,12 @@ async def test_the_main_job_is_done_by_plain_forms(app: Gate) -> None:
         )
         page = await after(ines, await send(ines, page, f"{here}/replies", body="We look into it.", then="wait"))
         assert "Waiting for customer" in page.text
-        page = await after(
-            ines, await send(ines, page, f"{here}/time", duration="1h 30m", external_comment="Certificate renewed")
-        )
-        page = await after(ines, await send(ines, page, f"{here}/time", duration="0:20", billing="not_billable"))
+        for typed in (
+            {"duration": "1h 30m", "external_comment": "Certificate renewed"},
+            {"duration": "0:20", "billing": "not_billable"},
+        ):
+            form = await ines.get(f"/agent/time/new?on=case-{address.rpartition('/')[2]}")
+            page = await after(ines, await send(ines, form, "/agent/time/new", **typed))
         assert page.text.count('class="entry"') == 2
         own = await ines.get("/agent/time")
         first, second = sorted(form_of(own.text, "/agent/time/submission").offered["entry"], key=int)

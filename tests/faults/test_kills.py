@@ -151,11 +151,11 @@ async def replies(site: Site, person: Person, number: int) -> None:
 
 
 async def logs_time(site: Site, person: Person, number: int) -> None:
-    path = f"/agent/cases/{number}/time"
+    page, path = f"/agent/time/new?on=case-{number}", "/agent/time/new"
     while not site.over:
         marker = uuid.uuid4().hex
         typed = {"duration": "1h 30m", "external_comment": marker, "service": str(HELPDESK)}
-        await person.do(path, path, marker, "select count(*) from time_entry where external_comment = $1", typed)
+        await person.do(page, path, marker, "select count(*) from time_entry where external_comment = $1", typed)
 
 
 async def bills(site: Site, person: Person) -> None:

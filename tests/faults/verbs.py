@@ -73,9 +73,9 @@ async def reply_with_files() -> Prepared:
 async def log_time() -> Prepared:
     number, marker = await a_case(), uuid.uuid4().hex
     typed = {"duration": "1h 30m", "external_comment": marker, "form_key": str(uuid.uuid4()), "service": str(HELPDESK)}
-    path = f"/agent/cases/{number}/time"
+    page, path = f"/agent/time/new?on=case-{number}", "/agent/time/new"
     return Prepared(
-        Deed(await token_of(INES), path, path, typed),
+        Deed(await token_of(INES), page, path, typed | {"on": f"case-{number}"}),
         "select count(*) from time_entry where external_comment = $1",
         marker,
     )

@@ -77,7 +77,9 @@ async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out
 
     async with await Browser.of(app, INES) as browser:
         fields = {"duration": "1h", "work_date": now().date().isoformat()}
-        assert (await send_slowly(browser, "/agent/time", fields, end_ines)).headers["location"].startswith("/sign-in")
+        assert (
+            (await send_slowly(browser, "/agent/time/new", fields, end_ines)).headers["location"].startswith("/sign-in")
+        )
     assert await count(dsn, "time_entry") == 0
 
 

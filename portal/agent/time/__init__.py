@@ -2,6 +2,6 @@
 
 from typing import Any
 
-from portal.agent.time import entry, left, on_case, own
+from portal.agent.time import entry, left, log, on_case, own
 
-handlers: list[Any] = [*on_case.handlers, *own.handlers, *left.handlers, *entry.handlers]
+handlers: list[Any] = [*on_case.handlers, *own.handlers, *log.handlers, *left.handlers, *entry.handlers]

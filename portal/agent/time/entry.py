@@ -1,6 +1,6 @@
 """One time entry: changing it and deleting it."""
 
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -8,25 +8,27 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portal.agent.pages import agent_page
-from portal.agent.time.form import Logged
+from portal.agent.time.form import Choices, Logged, services_of
 from portal.billing import change_entry, delete_entry, find_entry
-from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskChoice
 from portal.database import transaction
 from portal.durations import spoken
 from portal.errors import Conflict, Forbidden
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
+from portal.people.roles import Role
 from portal.periods import today
 from portal.timekeeping import lists
 from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.kinds import GeneralKind
 from portal.timekeeping.preview import Understood, understood
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web, visit_of
+from portal.web.visit import Web, page_of, safe_path, visit_of
 
 
 class Said(Struct, kw_only=True):
@@ -34,8 +36,12 @@ class Said(Struct, kw_only=True):
 
     duration: str
     work_date: str
+    began: str
+    ended: str
     service: int | None
     task: int | None
+    kind: int | None
+    role: int | None
     billing: str
     external_comment: str
     description: str
@@ -45,16 +51,21 @@ class Said(Struct, kw_only=True):
     @classmethod
     def by(cls, line: lists.ListedEntry) -> "Said":
         """What the entry says now."""
+        began, ended = line.span.clock_times() if line.span else (None, None)
         return cls(
             duration=spoken(line.minutes), work_date=line.work_date.isoformat(),
-            service=line.service_id, task=line.task_id, billing=line.billing.value,
+            began=f"{began:%H:%M}" if began else "", ended=f"{ended:%H:%M}" if ended else "",
+            service=line.service_id, task=line.task_id, kind=line.kind_id, role=line.role_id, billing=line.billing.value,
             external_comment=line.external_comment, description=line.description, override_reason=line.override_reason or "",
             counts=spoken(line.counts) if line.override_reason else "",
         )  # fmt: skip
 
 
 class Deletion(Struct, kw_only=True):
+    """`version`: the one that was seen; `back`: the page to go back to."""
+
     version: int
+    back: str = ""
 
 
 @get("/time/{entry:int}")
@@ -69,28 +80,26 @@ async def _entry(
     visit = visit_of(request)
     reader: Any = visit.reader
     line, day = await find_entry(reader, entry), today(reader.time_zone, visit.at)
-    services = await _services(line, day)
+    choices = Choices(
+        services=await services_of(request, line.customer_id) if not line.project_id else [],
+        tasks=await _tasks_of(line), roles=await Role.all_by_name(), usual=line.billing.value,
+    )  # fmt: skip
+    choices.services.extend(_kept(line, choices.services))
+    kinds = [
+        (kind.id, kind.name) for kind in await GeneralKind.listed() if not kind.ended_at or kind.id == line.kind_id
+    ]
     return await agent_page(
-        request,
-        reader,
-        "agent/time/edit.html",
-        entry=line,
-        services=services,
-        tasks=await _tasks_of(line),
-        today=day,
-        understood=await _understood(reader, line, typed or {}),
-        seen=as_seen(Said.by(line)),
-        errors=errors or {},
-        typed=typed or {},
-    )
+        request, reader, "agent/time/edit.html", entry=line, offer=choices, kinds=kinds, said=Said.by(line), today=day,
+        understood=await _understood(reader, line, typed or {}), seen=as_seen(Said.by(line)), back=safe_path(page_of(request)),
+        errors=errors or {}, typed=typed or {},
+    )  # fmt: skip
 
 
-async def _services(line: lists.ListedEntry, day: date) -> list[tuple[int, str]]:
-    """Return the services that the entry may have: its own, even if it is not offered any more, and those offered on `day`."""
-    offered = await Service.offered(line.customer_id, day) if line.customer_id else []
-    if line.service_id is None or line.service_id in dict(offered):
-        return offered
-    return [(line.service_id, line.service or ""), *offered]
+def _kept(line: lists.ListedEntry, offered: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return the entry's own service where it is not offered any more."""
+    if line.service_id is None or line.project_id or any(id == line.service_id for id, _ in offered):
+        return []
+    return [(line.service_id, line.service or "")]
 
 
 async def _tasks_of(line: lists.ListedEntry) -> list[TaskChoice]:
@@ -105,6 +114,7 @@ async def _understood(reader: AgentReader, line: lists.ListedEntry, typed: dict[
     return await understood(
         reader, line.customer_id, duration=typed.get("duration", said.duration), work_date=typed.get("work_date", said.work_date),
         service_id=number_in(str(typed.get("service", said.service))), billing=typed.get("billing", said.billing), external_comment="",
+        is_general=line.customer_id is None, held=line.minutes,
     )  # fmt: skip
 
 
@@ -119,10 +129,18 @@ async def change(
     """Say it anew (S2.21, S2.25); one that was submitted or approved is billing's to change."""
     async with transaction(reader):
         line, found = await find_entry(reader, entry), await TimeEntry.find(entry, reader)
-        fields = edited(form, Logged, Said.by(line))
+        fields = _as_meant(edited(form, Logged, Said.by(line)), Said.by(line))
+        service = line.service_id if line.project_id else fields.service
+        work = fields.work(service, kind_id=fields.kind, held=line.minutes)
         verb = found.change if found.is_open else partial(change_entry, entry)
-        await verb(work=fields.work(fields.service), version=line.version, by=reader, at=at)
-    return see_other(_page_of(line))
+        await verb(work=work, version=line.version, by=reader, at=at)
+    return see_other(_page_of(line, fields.back))
+
+
+def _as_meant(fields: Logged, said: Said) -> Logged:
+    """Let the time between the clock times count where only these were changed."""
+    is_moved = (fields.began, fields.ended) != (said.began, said.ended) and fields.began and fields.ended
+    return replace(fields, duration="") if is_moved and fields.duration == said.duration else fields
 
 
 @post("/time/{entry:int}/deletion")
@@ -133,16 +151,18 @@ async def delete(
     entry: FromPath[int],
 ) -> Response[Any]:
     """Remove it (S2.22); on a case its log keeps that it was there."""
-    version = form.into(Deletion).version
+    sent = form.into(Deletion)
     async with transaction(reader):
         line, found = await find_entry(reader, entry), await TimeEntry.find(entry, reader)
         verb = found.discard if found.is_open else partial(delete_entry, entry)
-        await verb(version=version, by=reader, at=at)
-    return see_other(_page_of(line))
+        await verb(version=sent.version, by=reader, at=at)
+    return see_other(_page_of(line, sent.back))
 
 
-def _page_of(line: lists.ListedEntry) -> str:
-    """Return the page to go on with after a change: the entry's case, else the own list."""
+def _page_of(line: lists.ListedEntry, back: str) -> str:
+    """Return the page to go on with after a change: where one came from, else the entry's case, else the own list."""
+    if safe_path(back) not in ("/", f"/agent/time/{line.id}"):
+        return safe_path(back)
     return f"/agent/cases/{line.case_number}" if line.case_number else "/agent/time"
 
 

@@ -1,0 +1,141 @@
+"""Logging time: one form, as a panel over the page and as a page of its own; what it understood so far; and what it is logged on."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+
+from portal.agent.pages import agent_page
+from portal.agent.time.form import Choices, Logged
+from portal.billing import find_entry
+from portal.contracts.projects import Project
+from portal.database import transaction
+from portal.desk import Case
+from portal.durations import spoken
+from portal.errors import Invalid
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.timekeeping import lists, logged_on
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.preview import understood
+from portal.web import drafts
+from portal.web.forms import Form
+from portal.web.limits import searching
+from portal.web.pages import on_refusal, page, see_other
+from portal.web.visit import Web, page_of, safe_path, visit_of, wants_fragment
+
+HERE = "/agent/time/new"
+
+
+@get("/finders/work")
+async def suggest_work(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Suggest cases, projects, services and kinds of general time."""
+    typed = request.query_params.get("text", "")
+    async with searching(request, typed):
+        found = await logged_on.suggest(reader, typed, number_in(request.query_params.get("after")) or 0)
+    return page(request, "shared/suggestions.html", what="case, project or service", typed=typed, suggestions=found)
+
+
+@get("/time/new")
+async def new_time(request: Web) -> Response[str]:
+    """Show the form; the address may fill its fields in, such as `?on=case-1042&duration=45m`."""
+    return await _new_time(request)
+
+
+async def _new_time(
+    request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
+) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    values = typed if typed is not None else await _begun(request, reader)
+    sought = await logged_on.find(reader, values.get("on", ""), values.get("on_typed"))
+    context = {
+        "sought": sought, "offer": await Choices.of(request, sought.on), "said": Logged(), "today": today(reader.time_zone, visit.at),
+        "understood": await _understood(reader, values, sought.on), "form_key": uuid.uuid4(),
+        "panel": wants_fragment(request), "back": safe_path(values.get("back") or page_of(request)), "errors": errors or {}, "typed": values,
+    }  # fmt: skip
+    if wants_fragment(request):
+        return page(request, "agent/time/_form.html", **context, last_day=context["today"])
+    return await agent_page(request, reader, "agent/time/new.html", **context)
+
+
+async def _begun(request: Web, reader: AgentReader) -> dict[str, str]:
+    """Return what the address fills in, over the draft of a form that was begun on the same thing."""
+    asked = {name: value for name, value in request.query_params.items() if name in Logged.__struct_fields__}
+    kept = (await drafts.kept(reader, HERE))[HERE]
+    return kept | asked if asked.get("on") in (None, kept.get("on")) else asked
+
+
+@get("/time/preview")
+async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Show what the form understood so far; `entry` is one that is changed."""
+    typed, entry = request.query_params, number_in(request.query_params.get("entry"))
+    line = await find_entry(reader, entry) if entry else None
+    on = None if line else (await logged_on.find(reader, typed.get("on", ""), typed.get("on_typed"))).on
+    understood = await _understood(reader, dict(typed), on, line)
+    return page(request, "agent/time/understood.swap.html", understood=understood, on=on)
+
+
+async def _understood(
+    reader: AgentReader, typed: dict[str, Any], on: logged_on.On | None, line: lists.ListedEntry | None = None
+) -> Any:
+    """Return what is read of the form, under the service that is chosen, else the usual one of what it is logged on."""
+    usual = "not_billable" if on and on.billable is False else ""
+    usual_service = on.service_id if on and ("service" not in typed or on.kind != "case") else None
+    return await understood(
+        reader, line.customer_id if line else on.customer_id if on else None,
+        duration=typed.get("duration", ""), work_date=typed.get("work_date", ""), held=line.minutes if line else 0,
+        service_id=usual_service or number_in(str(typed.get("service", ""))), billing=typed.get("billing") or usual,
+        external_comment=typed.get("external_comment", ""), role_id=number_in(str(typed.get("role", ""))),
+        is_general=line.customer_id is None if line else on is not None and on.kind == "general",
+    )  # fmt: skip
+
+
+@post("/time/new")
+@on_refusal(_new_time)
+async def log_time(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Log time (S1.20, S2.18), and go back to where one was."""
+    fields = form.into(Logged)
+    async with transaction(reader):
+        entry = await _log(fields, reader, at, form)
+    return await _logged(request, reader, entry.id, fields.back)
+
+
+async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) -> TimeEntry:
+    """Log it on what was chosen; under the usual service of a case where the form asked for none."""
+    sought = await logged_on.find(reader, fields.on, fields.on_typed if "on_typed" in form.fields else None)
+    on = sought.on
+    if on is None:
+        raise Invalid({"on": sought.problem})
+    chosen = fields.service if on.kind == "case" and "service" in form.fields else on.service_id
+    return await TimeEntry.log(
+        reader, fields.work(chosen, kind_id=on.row_id if on.kind == "general" else None), at=at, agent_id=fields.agent, form_key=form.key,
+        case=await Case.find(on.id.removeprefix("case-"), reader) if on.kind == "case" else None,
+        project=await Project.find(on.row_id) if on.kind == "project" else None,
+    )  # fmt: skip
+
+
+async def _logged(request: Web, reader: AgentReader, entry_id: int, back: str) -> Response[Any]:
+    """Answer the panel with a toast that can undo it, and a plain form with the page on which it stood."""
+    async with transaction(reader, readonly=True):
+        line = await find_entry(reader, entry_id)
+    if not wants_fragment(request):
+        here = f"/agent/cases/{line.case_number}#entry-{line.id}" if line.case_number else "/agent/time"
+        return see_other(here if safe_path(back) in ("/", HERE) else safe_path(back))
+    await drafts.done(reader, HERE, visit_of(request).form.key, visit_of(request).at)
+    toast = {
+        "words": f"{spoken(line.minutes)} logged on {line.place}.", "undo": f"/agent/time/{line.id}/deletion",
+        "fields": {"version": line.version, "panel": wants_fragment(request), "back": safe_path(back)},
+    }  # fmt: skip
+    return page(request, "agent/time/logged.swap.html", toast=toast)
+
+
+handlers: list[Any] = [suggest_work, new_time, preview, log_time]
