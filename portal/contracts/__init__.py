@@ -1,1 +1,1 @@
-"""Hold what was sold and at what price: the company, contracts, services, case types and rates."""
+"""The company and what it sells: contracts, services, projects, tasks, case types and rates."""

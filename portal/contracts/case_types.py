@@ -11,18 +11,22 @@ from portal.errors import NotFound
 from portal.fields import Checked, in_range, line, one_of
 
 BEGINNING = (("Incident", True), ("Question", True), ("Change request", True), ("Our mistake", False))
-"""The case types of a new installation, as name and whether time is billable. Admins may change them."""
+"""The case types of a new installation: name, and whether time on such a case is billable by default."""
 
 
 class CaseTypeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the form fields of a case type as they were typed. `billable` is `yes` or `no`."""
+    """The form fields of a case type, as they were typed; `billable` is `yes` or `no`."""
 
     name: str
     billable: str = "yes"
 
 
 class CaseType(Table, tablename="case_type"):
-    """A kind of case. A contact chooses one of those not ended for a new case; an ended one stays on its old cases."""
+    """A kind of case, such as Incident, with the billing default for time logged on it.
+
+    A contact chooses the case type of a new case. A case type that has ended cannot be chosen any more, but old cases
+    keep it. `ended_at` is None while the case type can be chosen.
+    """
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -32,17 +36,20 @@ class CaseType(Table, tablename="case_type"):
 
     @classmethod
     async def offered(cls) -> list["CaseType"]:
-        """Return the case types that can be chosen (those that have not ended), in their set order."""
+        """Return the case types that can be chosen (those that have not ended), in the order of their positions."""
         return await cls.objects().where(cls.ended_at.is_null()).order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def listed(cls) -> list["CaseType"]:
-        """Return all case types in their set order, ended ones included."""
+        """Return all case types, ended ones included, in the order of their positions."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def find(cls, case_type: int, *, hold: bool = False) -> "CaseType":
-        """Return the case type or raise `NotFound`. With `hold`, lock its row until the transaction ends."""
+        """Return the case type with the id `case_type`, or raise `NotFound`.
+
+        With `hold`, lock the row until the transaction ends.
+        """
         query = cls.objects().where(cls.id == in_range(case_type))
         found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
         if found is None:
@@ -51,7 +58,7 @@ class CaseType(Table, tablename="case_type"):
 
     @classmethod
     async def create(cls, facts: CaseTypeFacts) -> "CaseType":
-        """Add a case type behind the others and return it. Raise `Invalid` where the name is taken."""
+        """Add a case type at the end of the list and return it. Raise `Invalid` if another case type has the name."""
         name, billable = _read(facts)
         async with unless_taken("name", f"There is a case type “{name}” already.") as tx:
             case_type = await tx.fetchval(
@@ -62,30 +69,33 @@ class CaseType(Table, tablename="case_type"):
         return await cls.find(case_type)
 
     async def change(self, facts: CaseTypeFacts) -> None:
-        """Set the name and the default for time to be logged; logged entries stay as they are.
+        """Set the name of the case type and whether time on its cases is billable by default.
 
-        Raise `Invalid` for a taken name.
+        Time entries that were logged before stay as they are. Raise `Invalid` if another case type has the name.
         """
         name, billable = _read(facts)
         async with unless_taken("name", f"There is a case type “{name}” already."):
             await CaseType.update({CaseType.name: name, CaseType.billable: billable}).where(CaseType.id == self.id)
 
     async def end(self, at: datetime) -> None:
-        """End the case type, so that it can no longer be chosen. A repeat keeps the first end."""
+        """End the case type at `at`, so that it cannot be chosen any more.
+
+        If the case type has ended already, its `ended_at` stays.
+        """
         await CaseType.update({CaseType.ended_at: at}).where(CaseType.id == self.id, CaseType.ended_at.is_null())
 
     async def resume(self) -> None:
-        """Take the end back, so that the case type can be chosen again."""
+        """Set `ended_at` to None, so that the case type can be chosen again."""
         await CaseType.update({CaseType.ended_at: None}).where(CaseType.id == self.id)
 
     @property
     def facts(self) -> CaseTypeFacts:
-        """Return the values with which the form for changing the case type begins."""
+        """Return the values that the form for changing the case type shows at first."""
         return CaseTypeFacts(name=self.name, billable="yes" if self.billable else "no")
 
 
 async def seed_case_types() -> None:
-    """Add the case types of a new installation, unless there are case types already."""
+    """Add the case types of a new installation, unless the table already has case types."""
     if not await CaseType.exists():
         for name, billable in BEGINNING:
             await CaseType.create(CaseTypeFacts(name=name, billable="yes" if billable else "no"))

@@ -1,4 +1,4 @@
-"""Define the company (the supplier on every invoice) and the series that its invoice numbers are taken from."""
+"""The company (the supplier on every invoice) and the series that its invoice numbers are taken from."""
 
 import re
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from portal.regions import country, currency, time_zone
 BRIEF = """
 select c.name as company, c.currency, c.time_zone as company_zone, (select left(encode(sha256, 'hex'), 12) from logo) as logo from company c
 """
-"""Select what every page shows of the company. `sessions.find` runs this in the statement that identifies the reader."""
+"""The SQL that selects what every page shows of the company; `sessions.find` runs it as a part of its own query."""
 
 
 class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the form fields of the company as they were typed.
+    """The form fields of the company, as they were typed.
 
-    `first_number` is the first invoice number as it will be printed, such as 2026-0147. `vat_rate`, if it is given, is
-    what the form for a new contract begins with.
+    `first_number` is the first invoice number in its printed form, such as 2026-0147. `vat_rate` is the VAT rate in
+    per cent that the form for a new contract shows at first; it is optional.
     """
 
     name: str
@@ -47,7 +47,7 @@ class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Company(Table, tablename="company"):
-    """The supplier, our own company. The table has at most one row."""
+    """The supplier on every invoice: the company that runs the portal. The table has at most one row."""
 
     id = SmallInt(primary_key=True, default=1)
     name = Text(default=None)
@@ -68,17 +68,17 @@ class Company(Table, tablename="company"):
 
     @classmethod
     async def find(cls, *, hold: bool = False) -> "Company | None":
-        """Return the company, or None before it has been set up.
+        """Return the company, or None if it has not been set up.
 
-        With `hold`, nobody else can change it until the transaction ends.
+        With `hold`, lock the company until the transaction ends, so that no other transaction can change it.
         """
-        if hold:  # The whole table is locked, because there may be no row to lock yet.
+        if hold:  # The whole table is locked, because before the set-up there is no row to lock.
             await current().execute("lock table company in share row exclusive mode")
         return await cls.objects().get(cls.id == 1)
 
     @classmethod
     async def needed(cls) -> "Company":
-        """Return the company. Raise `Conflict` before it has been set up."""
+        """Return the company. Raise `Conflict` if it has not been set up."""
         found = await cls.find()
         if found is None:
             raise Conflict("The company is not set up yet. An admin does that under Set-up.")
@@ -88,9 +88,9 @@ class Company(Table, tablename="company"):
     async def set_up(cls, facts: CompanyFacts) -> "Company":
         """Create or change the company and the start of its number series, and return the company.
 
-        Issued invoices keep the values that were copied into them. When the company is created, the first case types
-        are created too. Raise `Invalid` for a bad value, and for another first number after an invoice has taken a
-        number.
+        Issued invoices keep the company data that was copied into them. When the company is created, the case types of
+        a new installation are created too. Raise `Invalid` for a bad value, or if `first_number` differs from the
+        stored start although an invoice has already taken a number.
         """
         values, series = _read(facts)
         first = await cls.find() is None
@@ -103,7 +103,7 @@ class Company(Table, tablename="company"):
         return await cls.needed()
 
     async def facts(self) -> CompanyFacts:
-        """Return the values with which the form for changing the company begins."""
+        """Return the values that the form for changing the company shows at first."""
         series, others = await NumberSeries.find(), ("vat_rate", "first_number")
         return CompanyFacts(
             **{name: getattr(self, name) or "" for name in CompanyFacts.__struct_fields__ if name not in others},
@@ -114,7 +114,10 @@ class Company(Table, tablename="company"):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An invoice number that was taken from a series; `printed` is the form that stands on the invoice."""
+    """An invoice number that was taken from a series.
+
+    `printed` is the number as the invoice shows it, such as 2026-0147.
+    """
 
     series_id: int
     series_number: int
@@ -122,7 +125,10 @@ class Number:
 
 
 class NumberSeries(Table, tablename="number_series"):
-    """A series of consecutive invoice numbers: the row holds the next one, and taking it locks the row (D36)."""
+    """A series of consecutive invoice numbers.
+
+    The row holds the next number; taking a number locks the row until the transaction ends (D36).
+    """
 
     id = BigSerial(primary_key=True)
     kind = Text(default=None)
@@ -133,12 +139,15 @@ class NumberSeries(Table, tablename="number_series"):
 
     @classmethod
     async def find(cls) -> "NumberSeries | None":
-        """Return the series of invoice numbers, or None before the company has been set up."""
+        """Return the series of invoice numbers, or None if the company has not been set up."""
         return await cls.objects().get(cls.kind == "invoice")
 
     @classmethod
     async def begin(cls, prefix: str, width: int, first_number: int) -> None:
-        """Create the series or move its start. Raise `Invalid` for another start after a number has been taken."""
+        """Create the number series, or change its first number.
+
+        Raise `Invalid` if the first number changes after an invoice has taken a number.
+        """
         held = await cls.objects().where(cls.kind == "invoice").lock_rows("UPDATE").first()
         if held is None:
             await cls.insert(
@@ -155,10 +164,11 @@ class NumberSeries(Table, tablename="number_series"):
 
     @classmethod
     async def take(cls) -> Number:
-        """Take the next number for the invoice that this transaction issues, and return it.
+        """Take the next number for the invoice that this transaction issues, and return the number.
 
-        The row stays locked until the transaction ends, so others who issue wait here; if it rolls back, the number is
-        free again. Raise `Conflict` before the company has been set up.
+        The row stays locked until the transaction ends, so other transactions that issue an invoice wait here. If the
+        transaction rolls back, the next invoice gets the same number. Raise `Conflict` if the company has not been set
+        up.
         """
         row = await current().fetchrow(
             "update number_series set next_number = next_number + 1 where kind = 'invoice'"
@@ -169,12 +179,12 @@ class NumberSeries(Table, tablename="number_series"):
         return Number(row["id"], row["taken"], f"{row['prefix']}{row['taken']:0{row['width']}d}")
 
     def printed(self, number: int) -> str:
-        """Return a number of this series as it stands on an invoice."""
+        """Return `number` as an invoice shows it: with the prefix of the series and leading zeros."""
         return f"{self.prefix}{number:0{self.width}d}"
 
 
 def _first_number(text: str) -> tuple[str, int, int]:
-    """Return the prefix, the least number of digits and the number: `2026-0147` gives `2026-`, 4 and 147."""
+    """Return the prefix, the least count of digits and the number: `2026-0147` gives `2026-`, 4 and 147."""
     parts = re.fullmatch(r"([A-Z0-9-]{0,12}?)([0-9]{1,10})", text.strip().upper())
     if parts is None:
         raise ValueError("Write capital letters, digits and hyphens that end in a number, such as 2026-0147.")

@@ -1,6 +1,6 @@
-"""Keep the logo of the company, for invoices and the sign-in page.
+"""The logo of the company, for invoices and the sign-in page.
 
-Only a PNG that we drew is kept, never the upload (R59).
+The uploaded file is never stored: only a PNG that the portal has drawn from it (R59).
 """
 
 from hashlib import sha256
@@ -14,7 +14,7 @@ from portal.render import documents
 
 
 class Logo(Table, tablename="logo"):
-    """The logo as PNG, with its SHA-256. The table has at most one row, which belongs to the company."""
+    """The company's logo as a PNG, with its SHA-256. The table has at most one row."""
 
     id = SmallInt(primary_key=True, default=1)
     png = Bytea(default=None)
@@ -22,9 +22,9 @@ class Logo(Table, tablename="logo"):
 
 
 async def change(content: bytes) -> None:
-    """Draw the picture (PNG or SVG) anew as a PNG and keep it as the logo. Issued invoices keep the logo they had.
+    """Draw an uploaded PNG or SVG anew as a PNG, and store that PNG as the logo. Issued invoices keep their old logo.
 
-    Raise `Invalid` (`logo`) where it is no such picture, `Conflict` before the company has been set up.
+    Raise `Invalid` for the field `logo` if the upload is neither, `Conflict` if the company has not been set up.
     """
     try:
         png = await documents.logo(content)
@@ -42,12 +42,12 @@ async def remove() -> None:
 
 
 async def find() -> bytes | None:
-    """Return the logo as PNG, or None where there is none."""
+    """Return the logo as a PNG, or None if there is no logo."""
     row = await Logo.select(Logo.png).first()
     return row["png"] if row else None
 
 
 async def digest() -> str:
-    """Return 12 hexadecimal digits that change with the logo, for its URL; "" where there is none."""
+    """Return the first 12 hexadecimal digits of the logo's SHA-256, for the logo's URL; "" if there is no logo."""
     row = await Logo.select(Logo.sha256).first()
     return row["sha256"].hex()[:12] if row else ""

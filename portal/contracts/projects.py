@@ -1,4 +1,4 @@
-"""Projects: work for a customer that cases are connected to and that time is logged on, within a budget (S2.2, S3.39)."""
+"""Projects: work for one customer that cases and time entries belong to, within an optional budget (S2.2, S3.39)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -23,12 +23,16 @@ from portal.people.readers import SYSTEM
 from portal.words import ProjectState
 
 LONGEST_BUDGET = 100_000 * 60
-"""Minutes of the largest budget: 100,000 hours."""
+"""The largest budget of time, in minutes (100,000 hours)."""
 SERVICE_STAYS = "Time is logged on this project, so its service stays. Make a new project for another one."
 
 
 class ProjectFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A project as typed. Budgets are optional: `budget_minutes` is a duration such as `120h`, `budget_amount` is in the contract's currency."""
+    """The form fields of a project, as they were typed.
+
+    Both budgets are optional: `budget_minutes` is a duration such as `120h`, `budget_amount` is in the contract's
+    currency.
+    """
 
     name: str
     service_id: str = ""
@@ -38,7 +42,10 @@ class ProjectFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Project(Table, tablename="project"):
-    """Work for one customer, paid by one of its services."""
+    """A piece of work for one customer, paid by one of the customer's services.
+
+    `budget_minutes` and `budget_amount` are None if the project has no such budget.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -51,9 +58,11 @@ class Project(Table, tablename="project"):
 
     @classmethod
     async def find(cls, project: int, *, customer: int | None = None, hold: bool = False) -> "Project":
-        """Return the project; with `hold` nobody else can change it until the transaction ends.
+        """Return the project with the id `project`.
 
-        Raises `NotFound`; also where it is not of `customer`, if that is given (R29).
+        With `hold`, lock the row until the transaction ends, so that no other transaction can change the project.
+        Raise `NotFound` if there is no such project, or if `customer` is given and the project belongs to another
+        customer (R29).
         """
         query = cls.objects().where(cls.id == in_range(project))
         query = query.lock_rows("NO KEY UPDATE") if hold else query
@@ -64,7 +73,7 @@ class Project(Table, tablename="project"):
 
     @classmethod
     async def offered(cls, customer: int) -> list[tuple[int, str]]:
-        """Return id and name of the customer's projects that are not done, for connecting a case."""
+        """Return the id and name of each project of the customer that is not done, by name, for connecting a case."""
         query = cls.select(cls.id, cls.name).where(
             (cls.customer_id == customer) & (cls.state != ProjectState.DONE.value)
         )
@@ -72,29 +81,36 @@ class Project(Table, tablename="project"):
 
     @classmethod
     async def create(cls, customer: Customer, facts: ProjectFacts, at: datetime) -> "Project":
-        """Add a project. Raises `Invalid` by field, also for a name that the customer's projects have already."""
+        """Add a project and return it.
+
+        Raise `Invalid`, with a sentence for each bad field, for a bad value or if the customer has another project of
+        that name.
+        """
         project = cls(**await _read(facts, customer.id), customer_id=customer.id, created_at=at)
         async with unless_taken("name", _taken(project.name)):
             await project.save()
         return project
 
     async def change(self, facts: ProjectFacts) -> None:
-        """Change it. The service stays as soon as time is logged on the project. Raises `Invalid` as `create` does."""
+        """Set every field of the project.
+
+        Raise `Invalid` as `create` does, or if the service changes although time is logged on the project.
+        """
         values = await _read(facts, self.customer_id)
         try:
             async with unless_taken("name", _taken(values["name"])):
                 columns = {getattr(Project, name): value for name, value in values.items()}
                 await Project.update(columns).where(Project.id == self.id)
-        except asyncpg.ForeignKeyViolationError as error:  # a time entry holds the project and its service together
+        except asyncpg.ForeignKeyViolationError as error:  # The foreign key of time_entry has both columns.
             raise Invalid({"service_id": SERVICE_STAYS}) from error
 
     async def members(self) -> list[int]:
-        """Return the ids of the agents who work on it."""
+        """Return the ids of the agents who work on the project, in ascending order."""
         query = ProjectMember.select(ProjectMember.agent_id).where(ProjectMember.project_id == self.id)
         return [row["agent_id"] for row in await query.order_by(ProjectMember.agent_id)]
 
     async def staff(self, agents: list[int]) -> None:
-        """Make exactly these agents its members; ids of nobody are left out."""
+        """Make exactly the agents with these ids the members of the project; ignore an id that belongs to no agent."""
         await ProjectMember.delete().where(
             (ProjectMember.project_id == self.id) & ProjectMember.agent_id.not_in([*agents, 0])
         )
@@ -105,7 +121,7 @@ class Project(Table, tablename="project"):
         )  # fmt: skip
 
     async def facts(self) -> ProjectFacts:
-        """Return the project as its form shows it."""
+        """Return the values that the form for changing the project shows at first."""
         amount = self.budget_amount
         return ProjectFacts(
             name=self.name,
@@ -116,12 +132,12 @@ class Project(Table, tablename="project"):
         )
 
     async def currency(self) -> str:
-        """Return the currency of its budget, which is its contract's."""
+        """Return the currency of the project's budget: that of the contract of its service."""
         return await _currency_of(self.service_id)
 
 
 class ProjectMember(Table, tablename="project_member"):
-    """An agent who works on a project."""
+    """An agent's membership in a project."""
 
     customer_id = BigInt(default=None)
     project_id = BigInt(primary_key=True, default=None)

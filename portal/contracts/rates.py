@@ -1,4 +1,4 @@
-"""Define rates: hourly prices, each for a scope and from a day until the next rate of that scope begins (D17, D18)."""
+"""Rates: hourly prices, each for a scope, from a day until the next rate of the same scope begins (D17, D18)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -25,15 +25,16 @@ from portal.people.roles import Role
 from portal.regions import currency
 
 LARGEST = Decimal("99999999.9999")
-"""The largest hourly rate that numeric(12,4) holds."""
+"""The largest hourly rate that a `numeric(12,4)` column holds."""
 
 SAME = "There is a rate for the same from this day already."
 
 
 class RateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the form fields of a rate as they were typed.
+    """The form fields of a rate, as they were typed.
 
-    Its scope is one of these: service and agent, service and role, service, customer and role, customer, role.
+    The fields that are set make the scope of the rate, which must be one of these: service and agent; service and
+    role; service; customer and role; customer; role.
     """
 
     hourly_rate: str
@@ -46,9 +47,9 @@ class RateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class RoleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the form fields of a new role and of its first hourly rate.
+    """The form fields of a new role and of its first hourly rate.
 
-    The rate is in the company's currency, and may be left empty and be added later.
+    The rate is in the company's currency. It is optional, because a rate can be added later.
     """
 
     name: str
@@ -57,9 +58,9 @@ class RoleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Rate(Table, tablename="rate"):
-    """An hourly price.
+    """An hourly price for one scope.
 
-    Changing rates affects later approvals only, because an approval stores the rate it used (C12).
+    An approval stores the hourly rate that it used, so a change of the rates affects later approvals only (C12).
     """
 
     id = BigSerial(primary_key=True)
@@ -74,7 +75,7 @@ class Rate(Table, tablename="rate"):
 
     @classmethod
     async def find(cls, rate: int) -> "Rate":
-        """Return the rate or raise `NotFound`."""
+        """Return the rate with the id `rate`, or raise `NotFound`."""
         found = await cls.objects().get(cls.id == in_range(rate))
         if found is None:
             raise NotFound
@@ -84,7 +85,7 @@ class Rate(Table, tablename="rate"):
     async def listed(cls) -> list[Any]:
         """Return all rates as rows.
 
-        Their columns: id, hourly_rate, is_money (whether the rate has no more decimals than its currency), currency,
+        Columns: id, hourly_rate, is_money (whether the rate has no more decimals than its currency), currency,
         effective_from, until (the day on which the next rate of the same scope begins, or None), role, agent,
         customer, service.
         """
@@ -94,8 +95,8 @@ class Rate(Table, tablename="rate"):
     async def create(cls, facts: RateFacts, at: datetime) -> "Rate":
         """Add a rate and return it.
 
-        Raise `Invalid` for a bad value and for a second rate of the same scope and day, `NotFound` for an id that does
-        not exist.
+        Raise `Invalid` for a bad value, or if there is a rate of the same scope and day; `NotFound` if an id does not
+        exist.
         """
         values = await _read(facts)
         async with unless_taken("effective_from", SAME):
@@ -103,9 +104,9 @@ class Rate(Table, tablename="rate"):
         return await cls.find(rate["id"])
 
     async def withdraw(self) -> None:
-        """Delete the rate; a repeat does nothing.
+        """Delete the rate; if it was deleted before, do nothing.
 
-        Raise `Conflict` where an approval names the rate as its source (D17).
+        Raise `Conflict` if an approval names the rate as its source (D17).
         """
         try:
             async with transaction(current().reader):
@@ -119,7 +120,7 @@ class Rate(Table, tablename="rate"):
 async def create_role(facts: RoleFacts, at: datetime) -> Role:
     """Add a role and, if an hourly rate is given, its first rate; return the role.
 
-    The rate then needs `effective_from`. Raise `Invalid` for a bad value.
+    If an hourly rate is given, `effective_from` is required. Raise `Invalid` for a bad value.
     """
     role = await Role.create(facts.name)
     if facts.hourly_rate.strip():
@@ -149,7 +150,7 @@ order by folded(u.name) nulls first, folded(s.name) nulls first, folded(o.name) 
 
 
 def hourly_rate(text: str) -> Decimal:
-    """Return an hourly rate of 0 or more with at most four decimals. Raise ValueError for other text."""
+    """Return an hourly rate of 0 or more with at most four decimals. Raise `ValueError` for other text."""
     try:
         return parse_money(text, 4, largest=LARGEST)
     except ValueError as error:
@@ -188,7 +189,10 @@ async def _read(facts: RateFacts) -> dict[str, Any]:
 
 
 async def _of_service(checked: Checked, values: dict[str, Any]) -> None:
-    """Refuse a rate for a service whose customer or currency differs, and set the rate's customer to the service's."""
+    """Set the customer of a rate for a service to the service's customer.
+
+    Note an error if the rate names another customer than the service's, or another currency than the contract's.
+    """
     service = await Service.find(values["service_id"], SYSTEM)
     contract = await Contract.find(service.contract_id, SYSTEM)
     if values["customer_id"] not in (None, service.customer_id):

@@ -1,4 +1,4 @@
-"""Find out what is still missing before the first invoice, for the admin who sets up the portal."""
+"""Find out what an admin who sets up the portal still has to enter before the first invoice can be issued."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from portal.people.agents import without_approver
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Count what is needed to bill the first invoice, and name those for whom something is missing."""
+    """How far the set-up is: counts of what the first invoice needs, and names of what lacks something."""
 
     company: bool
     departments: int
@@ -22,17 +22,17 @@ class Readiness:
     services: int
     contacts: int
     unpriced_roles: tuple[str, ...]
-    """Names of roles that agents have and for which there is no rate at all."""
+    """The names of the roles that at least one agent has and for which there is no rate."""
     agents_without_role: tuple[str, ...]
-    """Names of agents whose time has no price unless a service has its own rate. Admins are left out: few log time."""
+    """The names of agents without a role (without admins): only a service's own rate can price their time."""
     agents_without_approver: tuple[str, ...]
-    """Names of agents whose time nobody may approve, because nobody approves their own (D33)."""
+    """The names of agents whose time nobody may approve, because no agent may approve their own time (D33)."""
     customers_without_service: tuple[str, ...]
     customers_without_contact: tuple[str, ...]
 
     @property
     def is_complete(self) -> bool:
-        """Return whether a case can be opened, worked on, approved and billed."""
+        """Return whether a case can be opened and worked on, and its time approved and billed."""
         return self.company and min(
             self.roles, self.rates, self.agents, self.case_types, self.customers, self.contracts, self.services, self.contacts
         ) > 0 and not self.agents_without_approver  # fmt: skip
@@ -56,7 +56,7 @@ select exists (select from company) as company, (select count(*) from department
 
 
 async def readiness() -> Readiness:
-    """Return how far the set-up is now, by two queries."""
+    """Return the present state of the set-up, by two queries."""
     row = await current().fetchrow(READ)
     found: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
     return Readiness(**found, agents_without_approver=tuple(await without_approver()))

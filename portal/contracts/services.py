@@ -1,4 +1,4 @@
-"""Define services, under which time is logged inside a contract (S4), and the service that new cases get by default."""
+"""Services: what time is logged under inside a contract (S4), and the default service of new cases."""
 
 from datetime import date, datetime
 from typing import Any
@@ -23,10 +23,10 @@ OFFERED_SETTLEMENTS = tuple(value for value, _ in CHOICES["settlement"])
 
 
 class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the form fields of a service as they were typed.
+    """The form fields of a service, as they were typed.
 
-    `taxable` is `yes` or `no`, and `no` needs a reason (D42). Without an `effective_start` the service starts with its
-    contract.
+    `taxable` is `yes` or `no`; `no` requires a reason for the exemption (D42). If `effective_start` is empty, the
+    service starts with its contract.
     """
 
     name: str
@@ -41,9 +41,10 @@ class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DefaultChoice(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold a choice of the default service for cases of one type, or of every type without a default of its own (None).
+    """A choice of the default service for new cases of one case type.
 
-    A `service_id` of None removes the default.
+    If `case_type_id` is None, the choice is for all case types without a default of their own. If `service_id` is None,
+    the default is removed.
     """
 
     service_id: int | None = None
@@ -51,7 +52,7 @@ class DefaultChoice(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Service(Table, tablename="service"):
-    """What time is logged under. A service never moves to another contract or customer (S4.10)."""
+    """A service that time is logged under. A service never moves to another contract or customer (S4.10)."""
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -69,7 +70,10 @@ class Service(Table, tablename="service"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Service"]:
-        """Return a query of the services that `reader` may see: an agent all, a contact those of their customer."""
+        """Return a query of the services that `reader` may see.
+
+        An agent sees all, a contact those of their customer.
+        """
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
@@ -83,9 +87,10 @@ class Service(Table, tablename="service"):
         contract: int | None = None,
         hold: bool = False,
     ) -> "Service":
-        """Return the service if `reader` may see it. With `hold`, lock its row until the transaction ends.
+        """Return the service with the id `service`.
 
-        Raise `NotFound` otherwise, and where it is not of `customer` or `contract`, if they are given (R28, R29).
+        With `hold`, lock its row until the transaction ends. Raise `NotFound` if there is no such service, if `reader`
+        may not see it, or if `customer` or `contract` is given and the service belongs to another one (R28, R29).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(service))
         query = query.lock_rows("NO KEY UPDATE") if hold else query
@@ -102,24 +107,27 @@ class Service(Table, tablename="service"):
 
     @classmethod
     async def offered(cls, customer: int, on: date | None = None) -> list[tuple[int, str]]:
-        """Return the services of a customer as pairs of id and words (`Helpdesk, Support 2026`), for a select.
+        """Return the services of a customer for a select, as pairs of id and label (`Helpdesk, Support 2026`).
 
-        With `on`, leave out those whose contract has ended by that day.
+        If `on` is given, leave out the services whose contract has ended by that day.
         """
         return [(row["id"], row["words"]) for row in await current().fetch(OFFERED, customer, on)]
 
     @classmethod
     async def all_offered(cls, on: date | None = None) -> list[tuple[int, str]]:
-        """Return the services of all customers that have not ended as pairs of id and words, for a select.
+        """Return the services of all customers that have not ended for a select, as pairs of id and label.
 
-        The words are such as `Acme: Helpdesk, Support 2026`. With `on`, leave out those whose contract has ended by
-        that day.
+        A label is, for example, `Acme: Helpdesk, Support 2026`. If `on` is given, leave out the services whose
+        contract has ended by that day.
         """
         return [(row["id"], row["words"]) for row in await current().fetch(ALL_OFFERED, on)]
 
     @classmethod
     async def create(cls, contract: Contract, facts: ServiceFacts, at: datetime) -> "Service":
-        """Add a service and return it; the customer's first one becomes the default for new cases. Raise `Invalid`."""
+        """Add a service and return it. Raise `Invalid` for a bad value.
+
+        The first service of a customer becomes the default service of the customer's new cases.
+        """
         values = _read(facts, contract)
         async with unless_taken("name", f"This contract has a service “{values['name']}” already."):
             [service] = await cls.insert(
@@ -130,9 +138,9 @@ class Service(Table, tablename="service"):
         return await cls.find(service["id"], SYSTEM)
 
     async def change(self, facts: ServiceFacts) -> None:
-        """Set every field of the service.
+        """Set every field of the service; logged minutes and approved amounts stay as they are.
 
-        Logged minutes and approved amounts stay as they are. Raise `Invalid` for a bad value.
+        Raise `Invalid` for a bad value.
         """
         values = _read(facts, await Contract.find(self.contract_id, SYSTEM))
         async with unless_taken("name", f"This contract has a service “{values['name']}” already."):
@@ -140,22 +148,22 @@ class Service(Table, tablename="service"):
 
     @property
     def rounding(self) -> Rounding:
-        """Return the rule by which worked minutes become billable ones."""
+        """Return the rule that rounds worked minutes to billable minutes."""
         return Rounding(self.rounding_minimum, self.rounding_increment, RoundingMode(self.rounding_mode))
 
     @property
     def paid_by(self) -> str:
-        """Return the words for the settlement: `Time spent`."""
+        """Return the settlement of the service as pages show it, such as `Time spent`."""
         return Settlement(self.settlement).word
 
     @property
     def line_per(self) -> str:
-        """Return what has one line each on an invoice, in a sentence: `agent` for the rollup by resource."""
+        """Return what gets one line each on an invoice, for a sentence: `agent` for the rollup by resource."""
         return Rollup(self.rollup).word.lower()
 
     @property
     def facts(self) -> ServiceFacts:
-        """Return the values with which the form for changing the service begins."""
+        """Return the values that the form for changing the service shows at first."""
         return ServiceFacts(
             name=self.name,
             settlement=self.settlement,
@@ -170,27 +178,28 @@ class Service(Table, tablename="service"):
 
 
 class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the default services of a customer by the id of the case type as text.
+    """The default services of a customer, as a page showed them and sends them back.
 
-    The key "" stands for the types without a default of their own.
+    The keys are ids of case types as text; the key "" is for all case types without a default of their own.
     """
 
     services: dict[str, int]
 
     @classmethod
     def of(cls, services: dict[int | None, int]) -> "DefaultsShown":
-        """Return the result of `DefaultService.of` in the form that a page sends back as what was seen."""
+        """Return the result of `DefaultService.of` with its keys as text, as a page sends them back."""
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:
-        """Return the default that was shown for one case type, or for all other types (None)."""
+        """Return the default service that the page showed for `case_type`, or, if None, for all other case types."""
         return DefaultChoice(service_id=self.services.get(str(case_type or "")), case_type_id=case_type)
 
 
 class DefaultService(Table, tablename="default_service"):
-    """The service of a customer's new cases: the row of the case's type, else the row without a type.
+    """The default service of a customer's new cases of one case type.
 
-    Customer and type together are the key of the table; Piccolo knows only keys of one column.
+    For a new case, the row of its case type applies; without such a row, the row whose case type is null. The customer
+    and the case type are together the primary key, which Piccolo cannot express.
     """
 
     customer_id = BigInt(primary_key=True, default=None)
@@ -199,15 +208,17 @@ class DefaultService(Table, tablename="default_service"):
 
     @classmethod
     async def of(cls, customer: int) -> dict[int | None, int]:
-        """Return the ids of a customer's default services by case type; None stands for all other types."""
+        """Return the ids of a customer's default services by case type; the key None is for all other case types."""
         rows = await cls.select(cls.case_type_id, cls.service_id).where(cls.customer_id == customer)
         return {row["case_type_id"]: row["service_id"] for row in rows}
 
     @classmethod
     async def choose(cls, customer: int, service: int | None, *, case_type: int | None = None) -> None:
-        """Set the default service for cases of one type, or of all types without their own; None removes the default.
+        """Set the default service of a customer's new cases.
 
-        Existing cases keep their service. Raise `NotFound` for a service of another customer (R29).
+        The default is for cases of `case_type`, or, if that is None, of all case types without a default of their own.
+        If `service` is None, the default is removed. Existing cases keep their service. Raise `NotFound` if the
+        service belongs to another customer (R29).
         """
         if case_type is not None:
             await CaseType.find(case_type)

@@ -1,4 +1,4 @@
-"""Tasks: pieces of work inside a service, or in one of its projects alone, each billable by default or not (S0.8, S0.10)."""
+"""Tasks: pieces of work inside a service or inside one project, with a billing default for time (S0.8, S0.10)."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -20,14 +20,18 @@ _BY_NAME = OrderByRaw("ended_at is not null, folded(name)")
 
 
 class TaskFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A task as typed. `billable` is yes or no."""
+    """The form fields of a task, as they were typed; `billable` is `yes` or `no`."""
 
     name: str
     billable: str = "yes"
 
 
 class TaskChoice(NamedTuple):
-    """A task that can be chosen for an entry: `service` is its service's name, `billable` what the entry is prefilled with."""
+    """A task that can be chosen for a time entry.
+
+    `service` is the name of the task's service; `billable` is the value that the entry's form takes over from the
+    task.
+    """
 
     id: int
     name: str
@@ -37,7 +41,11 @@ class TaskChoice(NamedTuple):
 
 
 class Task(Table, tablename="task"):
-    """A piece of work inside a service. One that has ended stays on the entries that have it."""
+    """A piece of work inside a service. Entries keep a task that has ended.
+
+    If `project_id` is None, the task can be chosen for all time of its service; otherwise only for time of that
+    project. `ended_at` is None while the task can be chosen.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -49,7 +57,10 @@ class Task(Table, tablename="task"):
 
     @classmethod
     async def find(cls, task: int, *, hold: bool = False) -> "Task":
-        """Return the task; with `hold` nobody else can change it until the transaction ends. Raises `NotFound`."""
+        """Return the task with the id `task`, or raise `NotFound`.
+
+        With `hold`, lock the row until the transaction ends, so that no other transaction can change the task.
+        """
         query = cls.objects().where(cls.id == in_range(task))
         found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
         if found is None:
@@ -58,13 +69,13 @@ class Task(Table, tablename="task"):
 
     @classmethod
     async def of_service(cls, service: int) -> list["Task"]:
-        """Return the tasks of a service that belong to no project, by name; the ended ones come last."""
+        """Return the tasks of a service that belong to no project, by name; tasks that have ended come last."""
         query = cls.objects().where((cls.service_id == service) & cls.project_id.is_null())
         return await query.order_by(_BY_NAME)
 
     @classmethod
     async def of_project(cls, project: int) -> list["Task"]:
-        """Return the tasks of one project alone, by name; the ended ones come last."""
+        """Return the tasks that belong to a project, by name; tasks that have ended come last."""
         return await cls.objects().where(cls.project_id == project).order_by(_BY_NAME)
 
     @classmethod
@@ -76,15 +87,20 @@ class Task(Table, tablename="task"):
         project: int | None = None,
         known: int | None = None,
     ) -> list[TaskChoice]:
-        """Return the tasks for an entry: of all services of `customer`, or of one `service`; with those of `project` alone.
+        """Return the tasks that can be chosen for a time entry.
 
-        Without a customer and a service there are none. `known`: the task that the entry has, which stays although it may have ended.
+        These are the tasks of `service` or, if that is None, of all services of `customer`; without both there are
+        none. Tasks of a project are included only if it is `project`. `known` is the task that the entry already has:
+        it is included even if it has ended.
         """
         return [TaskChoice(*row) for row in await current().fetch(_OFFERED, customer, service, project, known)]
 
     @classmethod
     async def create(cls, of: Service | Project, facts: TaskFacts) -> "Task":
-        """Add a task to a service, or to a project alone. Raises `Invalid` for a name that is used."""
+        """Add a task to a service or to a project, and return the task.
+
+        Raise `Invalid` for a bad value, or if the service or project has another task of that name.
+        """
         name, billable = _read(facts)
         is_project = isinstance(of, Project)
         task = cls(
@@ -99,23 +115,26 @@ class Task(Table, tablename="task"):
         return task
 
     async def change(self, facts: TaskFacts) -> None:
-        """Rename it, or prefill later entries otherwise; entries that are there stay as they are. Raises `Invalid` for a name that is used."""
+        """Set the name of the task and the billing default for later entries; entries that have the task do not change.
+
+        Raise `Invalid` for a bad value, or if the service or project has another task of that name.
+        """
         name, billable = _read(facts)
         where = "project" if self.project_id else "service"
         async with unless_taken("name", f"This {where} has a task “{name}” already."):
             await Task.update({Task.name: name, Task.billable: billable}).where(Task.id == self.id)
 
     async def end(self, at: datetime) -> None:
-        """Offer it no more. Repeating it changes nothing."""
+        """End the task at `at`, so that it can no longer be chosen. If it has ended already, its `ended_at` stays."""
         await Task.update({Task.ended_at: at}).where((Task.id == self.id) & Task.ended_at.is_null())
 
     async def resume(self) -> None:
-        """Offer it again."""
+        """Set `ended_at` to None, so that the task can be chosen again."""
         await Task.update({Task.ended_at: None}).where(Task.id == self.id)
 
     @property
     def facts(self) -> TaskFacts:
-        """As its form shows it."""
+        """Return the values that the form for changing the task shows at first."""
         return TaskFacts(name=self.name, billable="yes" if self.billable else "no")
 
 
