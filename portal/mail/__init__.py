@@ -1,4 +1,4 @@
-"""Write and send mail. The worker calls this room (`portal/worker.py`)."""
+"""Write and send the portal's mails. The background worker (`portal/worker.py`) calls this package."""
 
 from portal.mail.letters import factor_changed, password_changed, password_reset
 from portal.mail.sending import NotSent, send

@@ -1,4 +1,4 @@
-"""Write each mail of the portal from what its receiver may see. Links begin with the configured base URL (R8)."""
+"""Write each mail of the portal from data that its receiver may see. Links begin with the configured base URL (R8)."""
 
 from datetime import datetime
 from email.message import EmailMessage
@@ -16,7 +16,10 @@ from portal.settings import Settings
 
 
 async def password_reset(credential_id: int, settings: Settings, at: datetime) -> EmailMessage | None:
-    """Return the mail with a new reset link, or None for an unknown or ended account. Earlier links stop working."""
+    """Return the mail with a new password-reset link, or None if the account is unknown, disabled or has ended.
+
+    Password-reset links that were sent to this account before stop working.
+    """
     async with transaction(None) as tx:
         receiver = await _receiver(tx, credential_id)
         if receiver is None:
@@ -31,7 +34,10 @@ async def password_reset(credential_id: int, settings: Settings, at: datetime) -
 async def password_changed(
     credential_id: int, changed_at: datetime, settings: Settings, at: datetime
 ) -> EmailMessage | None:
-    """Return the mail that tells the owner of an account that its password was changed (R17)."""
+    """Return the mail that tells the owner of an account that its password was changed (R17).
+
+    Return None if the account is unknown, disabled or has ended.
+    """
     if (receiver := await _owner(credential_id)) is None:
         return None
     return _letter(
@@ -43,7 +49,10 @@ async def password_changed(
 async def factor_changed(
     credential_id: int, change: FactorChange, changed_at: datetime, settings: Settings, at: datetime
 ) -> EmailMessage | None:
-    """Return the mail that tells the owner of an account that its second factor was changed."""
+    """Return the mail that tells the owner of an account that its second factor was changed (R17).
+
+    Return None if the account is unknown, disabled or has ended.
+    """
     if (receiver := await _owner(credential_id)) is None:
         return None
     return _letter(
@@ -82,9 +91,10 @@ def _letter(
     id: str | None = None,
     **context: Any,
 ) -> EmailMessage:
-    """Return a mail with a plain-text and an HTML part. `EmailMessage` refuses line breaks in headers (R75).
+    """Return a mail to `receiver` with a plain-text and an HTML part, from the templates `mail/<name>`.
 
-    With `id`, the Message-ID is the same each time the mail is sent (R76); without it, each mail has a new one.
+    `context` is passed to the templates. With `id`, the Message-ID is the same each time the mail is sent (R76);
+    without `id`, each mail has a new one. `EmailMessage` refuses line breaks in headers (R75).
     """
     house, sender = parseaddr(str(settings.mail_from))
     domain = for_mail(sender).rpartition("@")[2]

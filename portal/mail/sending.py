@@ -1,4 +1,4 @@
-"""Send mail to the SMTP server over an encrypted connection."""
+"""Send a mail to the configured SMTP server, encrypted unless the server runs on this machine."""
 
 import asyncio
 from email.message import EmailMessage
@@ -9,20 +9,21 @@ import aiosmtplib
 from portal.settings import LOOPBACK
 
 SECONDS = 20
-"""The timeout in seconds for each answer of the server."""
+"""The timeout in seconds for each answer of the SMTP server."""
 SECONDS_IN_ALL = 90
-"""The timeout in seconds for one mail, so that a server that answers line by line without end is not waited for."""
+"""The timeout in seconds for one mail altogether: a server that sends line after line never exceeds `SECONDS`."""
 
 
 class NotSent(Exception):
-    """Report that a mail was not sent. The text names the kind of failure only, and no mail address."""
+    """A mail that was not sent. The text has the type of the error and the SMTP status, but no mail address."""
 
 
 async def send(message: EmailMessage, smtp_url: str) -> None:
-    """Send a mail: `smtps://` uses TLS from the first byte, `smtp://` starts with STARTTLS.
+    """Send a mail: a URL with `smtps://` uses TLS from the first byte, one with `smtp://` upgrades by STARTTLS.
 
-    Only a server on this machine may lack STARTTLS. Raise `NotSent`; where the connection broke after the server had
-    taken the mail, it may have left all the same.
+    A server without STARTTLS is accepted only if it runs on this machine. Raise `NotSent` if the server refuses the
+    mail, cannot be reached or does not answer in time. If the connection broke after the server had taken the mail,
+    the mail may be delivered although `NotSent` is raised.
     """
     url = urlsplit(smtp_url)
     at_once = url.scheme == "smtps"

@@ -1,8 +1,8 @@
-"""Render pages, mails and documents from templates. Only this room knows Jinja and marks text as safe HTML.
+"""Render pages, mails and documents from templates. Only this package uses Jinja and marks text as safe HTML.
 
 `render("agent/cases/list.html", reader=..., company=..., now=..., ...)` returns the page as text. Three names of the
-context set the formats: `reader` (locale and time zone; without one, British English and the company's zone),
-`company` and `now`.
+context set the formats: `reader` (locale and time zone; without a reader, British English and the company's time
+zone), `company` and `now` (the present instant).
 """
 
 from collections.abc import Callable
@@ -22,15 +22,18 @@ PACKAGE = Path(__file__).parent.parent
 
 @cache
 def folder(name: str) -> Path:
-    """Return the folder `templates` or `static`: inside the package in a wheel, beside it in the repository."""
+    """Return the path of the folder `templates` or `static`.
+
+    In an installed wheel the folder is inside the package, in the repository beside it.
+    """
     inside = PACKAGE / name
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 def render(template: str, **context: object) -> str:
-    """Return the text of a template.
+    """Return the text that the template makes of the context.
 
-    Raise `jinja2.UndefinedError` for a name that the template needs and the context lacks.
+    Raise `jinja2.UndefinedError` if the template uses a name that the context lacks.
     """
     with formats.reading(context.get("reader"), context.get("company"), context.get("now")):
         return ENVIRONMENT.get_template(template).render(context)
@@ -40,33 +43,38 @@ def render(template: str, **context: object) -> str:
 def static(path: str) -> str:
     """Return the URL of a static file or bundle, such as `style.css`, with the hash of its content.
 
-    The hash lets browsers cache the file for good. The file is read once per process, as templates are.
+    Because the URL changes with the content, browsers may cache the file without a time limit. Each file is read once
+    per process.
     """
     return assets.address(folder("static"), path)
 
 
 def message_html(text: str) -> Markup:
-    """Return a stored message as HTML that htmx ignores, cleaned again in case the rules became stricter (R40, R46)."""
+    """Return a stored message as HTML whose attributes htmx ignores (R40, R46).
+
+    The stored HTML is cleaned again, in case the rules have become stricter since it was stored.
+    """
     return Markup('<div class="prose" hx-ignore>{}</div>').format(Markup(prose.cleaned(text)))
 
 
 def markdown(text: str) -> str:
-    """Return Markdown as HTML with only the tags that `prose` allows.
+    """Return a Markdown text as HTML with only the tags that `prose` allows.
 
-    Store this HTML, and show it by the filter `trusted`.
+    The caller stores this HTML; templates show it by the filter `trusted`.
     """
     return prose.markdown(text)
 
 
 def plain(text: str) -> str:
-    """Return Markdown as one line of plain words, for a quotation."""
+    """Return the words of a Markdown text on one line, without formatting marks."""
     return prose.plain(text)
 
 
 def stamp(at: Any, kind: str = "moment") -> Markup:
-    """Return a `<time>` element: the instant in `datetime`, the full form in `title`, a short form as text.
+    """Return a `<time>` element for the instant `at`.
 
-    `kind` chooses the short form: `moment`, `ago`, `day` or `time`.
+    The attribute `datetime` has the instant in ISO 8601, `title` the complete date and time. `kind` chooses the short
+    form that is shown as text: `moment`, `ago`, `day` or `time`.
     """
     return Markup(
         f'<time datetime="{escape(formats.iso(at))}" title="{escape(formats.full(at))}">{escape(_STAMPS[kind](at))}</time>'
@@ -82,14 +90,17 @@ _STAMPS: dict[str, Callable[[Any], str]] = {
 
 
 def dom_id(*parts: object) -> str:
-    """Return the id of an HTML element: dom_id("message", 7) is `message-7`. Templates, swaps and tests all use it."""
+    """Return the id of an HTML element: `dom_id("message", 7)` is `message-7`.
+
+    Templates, htmx swaps and tests all make their ids by this function.
+    """
     return "-".join(str(part) for part in parts)
 
 
 def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
-    """Return `draw` as a function that returns its SVG as safe HTML and caches it.
+    """Return a function that calls `draw`, marks the SVG as safe HTML and caches it.
 
-    The drawings escape their own texts (`drawings.attributes`).
+    That is safe because the drawings escape the texts that they contain (`drawings.attributes`).
     """
 
     @lru_cache(maxsize=2048)
@@ -101,7 +112,10 @@ def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
 
 @lru_cache(maxsize=512)
 def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
-    """Return a Lucide icon as inline SVG. Without a label, screen readers skip it, as is right beside words."""
+    """Return a Lucide icon as inline SVG.
+
+    If `label` is None, screen readers skip the icon; choose that if words beside the icon say the same.
+    """
     return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))
 
 
@@ -111,12 +125,13 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         autoescape=select_autoescape(
             enabled_extensions=(), disabled_extensions=("txt",), default=True
-        ),  # A plain-text mail must not be escaped.
+        ),  # Plain text must not be escaped.
         trim_blocks=True,
         lstrip_blocks=True,
-        auto_reload=False,  # Otherwise each include would check on the disk whether its file has changed.
+        auto_reload=False,  # With `True`, each include would check whether its file has changed.
     )
-    # What rows of lists use is a filter, because calling a function costs Jinja twice as much.
+    # Functions that rows of lists call are filters, because Jinja calls a filter in half the time of a global
+    # function.
     environment.filters |= {
         "avatar": _drawn(drawings.avatar),
         "bars": _drawn(drawings.bars),

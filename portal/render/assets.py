@@ -1,9 +1,9 @@
-"""Serve static files: their URLs with a hash, the bundles that pages load, and the compressed copies of the build.
+"""Static files: their URLs with a hash, the bundles that pages load, and the compressed copies of the build.
 
-Pages name `style.css` and `script.js`, which are joined from the files below. The build (`hatch_build.py`, which loads
-this module by its path, so it imports the standard library only) joins, minifies and compresses them into
-`static/built`. Without a build of the present sources, as in development, a bundle is joined when it is first asked
-for.
+Pages load the bundles `style.css` and `script.js`, each joined from the files in `BUNDLES`. The build
+(`hatch_build.py`) minifies and compresses them into `static/built`. It loads this module by its path, so this module
+imports the standard library only. If there is no build of the present sources, as in development, a bundle is joined
+on the first request for it.
 """
 
 import re
@@ -14,7 +14,8 @@ from pathlib import Path
 
 BUNDLES = {
     "style.css": ("css/tokens.css", "css/base.css", "css/layout.css", "css/components.css", "css/pages.css"),
-    # htmx and its extension are in one file: a deferred htmx starts in its own task, and the extension must be there
+    # htmx and its extension for server-sent events are in one file, because deferred scripts run one after another and
+    # the extension must be loaded when htmx starts.
     # by then.
     "script.js": (
         "vendor/htmx.min.js",
@@ -31,14 +32,14 @@ BUNDLES = {
 BUILT = "built"
 STAMP = ".stamp"
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
-"""The content codings that the build writes, the preferred one first, with the suffix of their files."""
+"""The content codings that the build writes, the preferred one first, each with the suffix of its files."""
 
 _URL = re.compile(r"""url\("(?!data:)([^"]+)"\)""")
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """Hold a static file: its content, its hash, and its compressed copies by content coding (`br`, `gzip`), if any."""
+    """A static file: content, hash, and the compressed copies that exist, by content coding (`br`, `gzip`)."""
 
     content: bytes
     digest: str
@@ -46,29 +47,30 @@ class Asset:
 
 
 def digest_of(content: bytes) -> str:
-    """Return the hash that stands in a file's URL."""
+    """Return the hash of a file's content, 12 hexadecimal digits, for the file's URL."""
     return blake2b(content, digest_size=6).hexdigest()
 
 
 def address(root: Path, name: str) -> str:
-    """Return `/static/NAME?v=HASH` for a file or bundle below `root`. Raise `FileNotFoundError` where there is none."""
+    """Return the URL `/static/NAME?v=HASH` of a file or bundle below `root`.
+
+    Raise `FileNotFoundError` if there is none.
+    """
     return f"/static/{name}?v={asset(root, name).digest}"
 
 
 def asset(root: Path, name: str) -> Asset:
-    """Return the file or bundle called `name`, read once per process.
+    """Return the file or bundle called `name`, which is read once per process.
 
-    Raise `FileNotFoundError` for a path outside `root`.
-
-    The hash of a bundle is computed from the content that is sent, so a URL never leads to other content than its hash
-    says.
+    Raise `FileNotFoundError` if there is none, or if `name` leads outside `root`. The hash of a bundle is computed
+    from the content that is sent, so a URL with a hash always leads to the content of that hash.
     """
     if name in BUNDLES:
         return _asset(root, name)
     try:
         file = (root / name).resolve()
         found = file.is_relative_to(root.resolve()) and file.is_file()
-    except (OSError, ValueError) as error:  # No file can have this name: it is too long or has a NUL.
+    except (OSError, ValueError) as error:  # The name is too long for a file name or contains a NUL.
         raise FileNotFoundError(name) from error
     if not found:
         raise FileNotFoundError(name)
@@ -88,7 +90,7 @@ def _asset(root: Path, name: str) -> Asset:
 
 
 def joined(root: Path, bundle: str) -> bytes:
-    """Return the joined sources of a bundle; a `url()` in a style sheet becomes a URL with a hash."""
+    """Return the joined sources of a bundle; each `url()` in a style sheet is replaced by a URL with a hash."""
     return b"\n".join(_readdressed(root, source) for source in BUNDLES[bundle])
 
 
@@ -106,7 +108,7 @@ def _readdressed(root: Path, source: str) -> bytes:
 
 
 def compressible(root: Path) -> list[str]:
-    """Return the names of the files outside the bundles that compression makes smaller, which fonts are not."""
+    """Return the names of the files outside the bundles that the build compresses: scripts and SVGs, but no fonts."""
     files = (*root.glob("*.svg"), *(root / "js").glob("*.js"))
     bundled = {source for sources in BUNDLES.values() for source in sources}
     names = sorted(file.relative_to(root).as_posix() for file in files)
@@ -114,7 +116,7 @@ def compressible(root: Path) -> list[str]:
 
 
 def fingerprint(root: Path) -> str:
-    """Return the hash of all sources of a build; the build stores it in its stamp."""
+    """Return one hash of all sources of the build. The build stores it in the file `.stamp`."""
     contents = [joined(root, bundle) for bundle in BUNDLES]
     contents += [name.encode() + (root / name).read_bytes() for name in compressible(root)]
     return digest_of(b"\0".join(contents))
@@ -122,6 +124,6 @@ def fingerprint(root: Path) -> str:
 
 @lru_cache(maxsize=8)
 def _is_current(root: Path) -> bool:
-    """Return whether the build was made from the present sources."""
+    """Return whether `static/built` was made from the present sources."""
     stamp = root / BUILT / STAMP
     return stamp.is_file() and stamp.read_text() == fingerprint(root)

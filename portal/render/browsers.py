@@ -1,7 +1,7 @@
-"""Name browsers by their `User-Agent` in the words of the people who use them."""
+"""Name the browser and the operating system of a `User-Agent` header."""
 
 _BROWSERS = (
-    # Most browsers also name others that stand below them here, so the first match is the right one.
+    # A browser's header usually contains the names of other browsers too, so the order matters: the first match wins.
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
     ("SamsungBrowser", "Samsung Internet"),

@@ -1,8 +1,8 @@
-"""Define the Markdown of messages: CommonMark without the rules that change what technical people type.
+"""The Markdown of messages: CommonMark without the rules that would change what technical people type.
 
-Paths, masks, arithmetic and entities are not formatting: backslashes, single `*` and `_`, `~` and `&lt;` stay as
-typed. Lists, quotes, links, tables, code and **bold** work. Headings are off because `#1042` at the start of a line is
-a case number; pictures are off because the browser would fetch them from other sites (R46).
+Paths, masks, arithmetic and HTML entities stay as typed: backslashes, single `*` and `_`, `~` and `&lt;` are no
+formatting. Lists, quotes, links, tables, code and **bold** work. Headings are off because `#1042` at the start of a
+line is a case number; images are off because the browser would fetch them from other sites (R46).
 """
 
 import re
@@ -16,20 +16,20 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Delimiter
 
 SCHEMES = {"http", "https", "mailto"}
-"""The schemes of links that are allowed."""
+"""The URL schemes of links that are allowed."""
 
 BRACKETED = "bracketed"
-"""The class of a list whose numbers have a bracket behind them."""
+"""The CSS class of a list whose numbers are followed by a bracket: `1)` instead of `1.`."""
 
 OFF = (
     "heading", "lheading", "html_block", "html_inline", "image",
-    "escape", "entity",  # The escapes would change `\\fs01\_alt`, the entities `&lt;b&gt;`.
-    "autolink",  # It would remove the brackets of `Ada <ada@acme.example>`.
-    "reference",  # It would hide `[error]: disk full` as a definition.
+    "escape", "entity",  # Escapes would change `\\fs01\_alt`, entities `&lt;b&gt;`.
+    "autolink",  # An autolink loses the brackets of `Ada <ada@acme.example>`.
+    "reference",  # A link definition such as `[error]: disk full` is not shown.
 )  # fmt: skip
 
 _NO_BULLET = re.compile(r"[ \t]*(\+|\*[ \t]+[*\d]|[-*][ \t]*$)")
-"""Match the start of a line that is not a list: `+ added`, `* * * * * backup` (cron), `* 5`, or a lone mark."""
+"""Match the start of a line that is no list item: `+ added`, `* * * * * backup` (cron), `* 5`, or a mark alone."""
 _NO_BOLD_BEFORE = set("_)]}\\/*.")
 _NO_BOLD_FIRST = set("/\\*")
 _NO_BOLD_LAST = set("/\\*,;(")
@@ -44,7 +44,7 @@ class _Markdown(MarkdownIt):
 
 
 def dialect() -> MarkdownIt:
-    """Return a parser for this dialect."""
+    """Return a Markdown parser for the dialect of messages."""
     markdown = _Markdown("commonmark", {"html": False, "linkify": False, "breaks": True}).enable("table").disable(OFF)
     block, inline = markdown.block.ruler, markdown.inline.ruler
     block.at("hr", _rule_of_dashes, {"alt": ["paragraph", "blockquote", "list"]})
@@ -57,9 +57,9 @@ def dialect() -> MarkdownIt:
 
 
 def _starts_anew(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """End a quote, list item or table before a line that is not marked or indented as its part.
+    """End a quote, list item or table before a line that is not marked or indented as a part of it.
 
-    CommonMark would add such a line to it.
+    CommonMark would add the line to the quote, list item or table ("lazy continuation").
     """
     if state.parentType == "table":
         return silent and "|" not in _text_of(state, line)
@@ -67,7 +67,7 @@ def _starts_anew(state: StateBlock, line: int, end: int, silent: bool) -> bool:
 
 
 def _rule_of_dashes(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Draw a rule for `---` only: `***` and `____` are masks and blanks to fill in."""
+    """Draw a horizontal rule for `---` only, because `***` and `____` are typed as masks and blanks to fill in."""
     return _text_of(state, line).startswith("-") and hr(state, line, end, silent)
 
 
@@ -76,7 +76,7 @@ def _list(state: StateBlock, line: int, end: int, silent: bool) -> bool:
 
 
 def _code(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Start a block of code at three backticks only where at most one word follows; other words would be lost."""
+    """Start a code block at three backticks, unless more than one word follows them: those words would not be shown."""
     return len(_text_of(state, line).lstrip("`").split()) <= 1 and _fence(state, line, end, silent)
 
 
@@ -106,7 +106,10 @@ def _bold(state: StateInline, silent: bool) -> bool:
 
 
 def _is_word(letter: str) -> bool:
-    """Return whether a letter belongs to a word; scripts without spaces between words have bold inside a line."""
+    """Return whether a letter belongs to a word.
+
+    East Asian wide letters do not: their scripts have no spaces between words, so bold may begin and end beside them.
+    """
     return letter.isalnum() and unicodedata.east_asian_width(letter) not in "WF"
 
 

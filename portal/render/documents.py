@@ -1,4 +1,4 @@
-"""Typeset PDFs from the typst templates in `templates/documents`, in a process of its own (`typesetter.py`)."""
+"""Make PDFs from the typst templates in `templates/documents`, in a separate process (`typesetter.py`)."""
 
 import asyncio
 import contextlib
@@ -15,27 +15,28 @@ from portal.errors import Unavailable
 from portal.render import letters, typesetter
 
 SECONDS = 30.0
-"""The timeout in seconds for one document; after it, the process is killed."""
+"""The timeout in seconds for one document; after it, the typesetting process is killed."""
 
 _AWAY = "The document could not be made at the moment. Try again in a minute."
 
 
 class _Press:
-    """Run the child process that typesets; it starts when it is needed and makes one document at a time."""
+    """The child process that makes documents, one at a time. It is started when the first document is requested."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
     def print(self, template: str, data: dict[str, Any], format: str = "pdf") -> bytes:
-        """Return the file that typst makes of the template.
+        """Return the file that typst makes from the template and the data.
 
-        Raise `Unavailable` where it takes too long or too much memory, RuntimeError with typst's message where the
+        Raise `Unavailable` if typst takes too long or too much memory, `RuntimeError` with typst's message if the
         template is wrong.
         """
         request = json.dumps({"template": template, "data": data, "format": format}).encode()
         with self._lock:
-            # A child that exited because it was idle gives no answer: then another one is tried, once.
+            # A child process that has exited because it was idle gives no answer: start another one and try again,
+            # once.
             answer = self._ask(request) or self._ask(request)
         if answer is None:
             raise Unavailable(_AWAY)
@@ -76,7 +77,7 @@ class _Press:
                     typesetter.__file__,
                     str(templates),
                     str(fonts),
-                ],  # The child runs in isolated mode (`-I`), because it needs nothing else of the portal.
+                ],  # The child process runs in Python's isolated mode (`-I`), because it imports nothing of the portal.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,
@@ -99,10 +100,10 @@ _press = _Press()
 
 
 async def pdf(template: str, data: dict[str, Any]) -> bytes:
-    """Return `templates/documents/<template>` filled with `data` as PDF/A-3; no text in `data` can act as markup (R64).
+    """Return `templates/documents/<template>` filled with `data` as PDF/A-3.
 
-    A letter that no font has is printed as a sign. Other requests are served meanwhile. Raise `Unavailable` where it
-    fails.
+    No text in `data` can act as markup (R64). A letter that no font has is printed as a white square. Typesetting does
+    not block the event loop. Raise `Unavailable` if it fails.
     """
     return await asyncio.to_thread(_press.print, template, letters.printable_data(data))
 
@@ -113,17 +114,18 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 async def logo(content: bytes) -> bytes:
-    """Return the picture of a logo (PNG or SVG) drawn anew as a PNG, in a child process with limits of its own (R59).
+    """Return the image of an uploaded logo (PNG or SVG), drawn anew as a PNG (R59).
 
-    The PNG keeps nothing of the file but the picture: no script, no link, no metadata. Raise `ValueError` with a
-    sentence where the file is too large or of another kind.
+    The image is drawn in a child process with its own limits of time and memory. The PNG keeps only what is seen: no
+    script, no link, no metadata. Raise `ValueError` with a sentence if the file is too large or neither PNG nor SVG.
     """
     is_png = content.startswith(_PNG)
     if not is_png and b"<svg" not in content[:4096]:
         raise ValueError("Choose a picture of the kind PNG or SVG.")
     if len(content) > MOST_LOGO_BYTES:
         raise ValueError("A logo may have at most 1 MB.")
-    # The size is checked before anything decodes the file: width and height stand at the same place in every PNG.
+    # The size of the image is checked before anything decodes the file: every PNG has width and height at the same
+    # offset.
     if is_png and math.prod(struct.unpack(">II", content[16:24].ljust(8, b"\0"))) > MOST_PIXELS:
         raise ValueError("This picture has more than 40 million pixels.")
     press = _Press()
@@ -137,5 +139,5 @@ async def logo(content: bytes) -> bytes:
 
 
 def stop() -> None:
-    """Stop the process that typesets; the next document starts another one."""
+    """Stop the typesetting process, if there is one; the next document starts another one."""
     _press.stop()

@@ -1,6 +1,7 @@
-"""Draw clocks, meters and signs as SVG text. Sizes are attributes, so that no page needs a style attribute (R39).
+"""Draw clocks, meters and icons as SVG text.
 
-Colours come from the classes in `components.css`. Words beside each drawing always say the same.
+Sizes are SVG attributes, because the content security policy forbids style attributes (R39). Colours come from the
+classes in `components.css`. Words beside each drawing say the same as the drawing.
 """
 
 import re
@@ -16,7 +17,7 @@ WHOLE = 0.999
 
 
 def attributes(**values: object) -> str:
-    """Return escaped attributes; a value of None omits one, and `_` in a name becomes `-`."""
+    """Return escaped HTML attributes; a value of None omits the attribute, and `_` in a name becomes `-`."""
     return "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for name, value in values.items()
@@ -25,14 +26,14 @@ def attributes(**values: object) -> str:
 
 
 def svg(size: int, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
-    """Return a square drawing, which screen readers skip unless it has a label."""
+    """Return a square SVG of `size` pixels; without `label`, screen readers skip it. `box` is the `viewBox`."""
     spoken = attributes(role="img", aria_label=label) if label else ' aria-hidden="true"'
     return f"<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken}>{body}</svg>"
 
 
 @cache
 def _shapes(file: Path) -> str:
-    """Return the shapes inside an icon file."""
+    """Return the SVG shapes inside an icon file."""
     found = re.search(r"<svg[^>]*>(.*)</svg>", file.read_text(encoding="utf-8"), re.S)
     if not found:
         raise ValueError(f"{file.name} is no SVG")
@@ -40,12 +41,12 @@ def _shapes(file: Path) -> str:
 
 
 def icon(folder: Path, name: str, label: str | None, size: int) -> str:
-    """Return one icon of the set. Raise FileNotFoundError for a name that is not in it."""
+    """Return one Lucide icon as SVG. Raise `FileNotFoundError` if the icon set has no icon of that name."""
     return svg(size, _shapes(folder / f"{name}.svg"), f"icon icon-{name}", label, "0 0 24 24")
 
 
 def slice_of(share: float, radius: float, centre: float = 8) -> str:
-    """Return the path of a pie's slice, clockwise from twelve o'clock; `share` is 0 to 1 of the whole."""
+    """Return the SVG path of a pie slice that runs clockwise from twelve o'clock; `share` is 0 to 1 of the circle."""
     if share <= 0:
         return ""
     if share >= WHOLE:
@@ -55,12 +56,12 @@ def slice_of(share: float, radius: float, centre: float = 8) -> str:
 
 
 def pie(used: float, size: int = 14, label: str | None = None) -> str:
-    """Return the clock: `used` (0 to 1) of the time is over."""
+    """Return a clock face of which the share `used` (0 to 1) is filled."""
     return svg(size, '<circle cx="8" cy="8" r="6.6" class="line"/>' + slice_of(used, 4.4), "pie", label)
 
 
 def mark(size: int = 20) -> str:
-    """Return the portal's mark: the clock with a quarter used."""
+    """Return the portal's logo mark: the clock face with a quarter filled."""
     return svg(
         size, '<circle cx="10" cy="10" r="8.4" class="line"/>' + slice_of(0.25, 5.4, 10), "mark", None, "0 0 20 20"
     )
@@ -69,26 +70,30 @@ def mark(size: int = 20) -> str:
 STATUSES = ("new", "open", "waiting_for_customer", "waiting_for_others", "resolved", "closed", "paused")
 PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 
-# A list has a hundred signs and avatars, so these are empty elements that the style sheet draws and screen readers
+# A page of a list has a hundred status signs and avatars, so each is an empty element that the style sheet draws;
+# screen readers skip it.
 # skip.
 
 
 def ring(status: str) -> str:
-    """Return the sign of a status, to stand before its word: one of `STATUSES`, of which `paused` is two bars."""
+    """Return the sign of a status, which is shown before the name of the status; `status` is one of `STATUSES`."""
     if status not in STATUSES:
         raise KeyError(status)
     return f'<i class="ring ring-{status.replace("_", "-")}"></i>'
 
 
 def bars(priority: int) -> str:
-    """Return the sign of a priority, to stand before its word: 1 to 3 as so many bars, 4 as a square with a stroke."""
+    """Return the sign of a priority, which is shown before its name.
+
+    Priorities 1 to 3 have as many bars; 4 is a square with a stroke.
+    """
     return f'<i class="bars bars-{PRIORITIES[priority]}"></i>'
 
 
 def avatar(name: str | None, ours: bool = False) -> str:
-    """Return initials in a circle: filled for an agent (`ours`), grey for a contact, dashed for nobody (None).
+    """Return initials in a circle: filled for an agent (`ours`), grey for a contact, dashed if `name` is None or "".
 
-    The name stands beside it, so screen readers skip it.
+    Screen readers skip the circle, because the name stands beside it.
     """
     if not name:
         return '<i class="avatar avatar-nobody"></i>'
@@ -106,11 +111,11 @@ def meter(
     tone: str = "accent",
     paused: tuple[float, float] | None = None,
 ) -> str:
-    """Return a bar of length `total`: used part solid, pending part hatched, this entry paler, the rest empty.
+    """Return a bar of length `total`: `used` solid, `pending` hatched, the present `entry` paler, the rest empty.
 
-    All values are in one unit; the bar never exceeds the whole. `paused` (from, to, in the same unit) is hatched over
-    the used part, for the clock of a deadline; `tone` is accent, soon or late. A sentence under the bar says the same,
-    so screen readers skip it.
+    All values are in the same unit; what exceeds `total` is not drawn. `paused` (from, to) is hatched over the used
+    part, for a deadline whose clock was stopped. `tone` is `accent`, `soon` or `late`. Screen readers skip the bar,
+    because a sentence under it says the same.
     """
     whole = max(total, used + pending + entry) or 1
     parts, start = [], 0.0

@@ -28,19 +28,19 @@ KILO = 1000
 
 @dataclass(frozen=True)
 class Reading:
-    """Hold who reads: locale, time zone, and the present instant where it is known."""
+    """The locale and time zone to format for, and the present instant, or None if it is not known."""
 
     locale: Locale
     zone: ZoneInfo
     now: datetime | None
 
     def local(self, at: datetime) -> datetime:
-        """Return the instant in the reader's time zone."""
+        """Return the instant `at` in the reader's time zone."""
         return at.astimezone(self.zone)
 
     @cached_property
     def today(self) -> date | None:
-        """Return the reader's present date, or None where the present is not known."""
+        """Return today's date in the reader's time zone, or None if the present instant is not known."""
         return self.local(self.now).date() if self.now else None
 
 
@@ -50,7 +50,10 @@ _reading: ContextVar[Reading] = ContextVar("reading", default=NOBODY)
 
 @contextmanager
 def reading(reader: Any, company: Any, now: Any) -> Iterator[None]:
-    """Format for this reader inside the block; without a reader, use British English and the company's zone."""
+    """Format for `reader` inside the `with` block.
+
+    Without a reader, the format is British English and the company's time zone. `now` is the present instant.
+    """
     zone = getattr(reader, "time_zone", None) or getattr(company, "time_zone", None) or "UTC"
     locale = getattr(reader, "locale", None) or "en_GB"
     token = _reading.set(Reading(_locale(str(locale)), ZoneInfo(str(zone)), now))
@@ -66,17 +69,17 @@ def zone_name() -> str:
 
 
 def number(value: Decimal | int | None, most: int = 4) -> str:
-    """Return a quantity as it is, with at most so many decimals: 12.25, 1,000."""
+    """Return a number with its own decimals, at most `most` of them: 12.25 or 1,000."""
     return NOTHING if value is None else _signed(format_decimal(value, "#,##0." + "#" * most, _reading.get().locale))
 
 
 def percent(rate: Decimal | int | None) -> str:
-    """Return a rate in per cent: Decimal("19") gives 19 %."""
+    """Return a rate in per cent: `Decimal("19")` gives 19 %."""
     return NOTHING if rate is None else f"{number(rate)}{NBSP}%"
 
 
 def amount(value: Decimal | None, currency: str) -> str:
-    """Return an amount without its currency but with its decimals, for a column that names the currency."""
+    """Return an amount without its currency, but with the currency's decimals, for a column that names the currency."""
     digits = get_currency_precision(currency)
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
     return NOTHING if value is None else _signed(format_decimal(value, pattern, _reading.get().locale))
@@ -92,17 +95,17 @@ def money(value: Decimal | None, currency: str) -> str:
 
 
 def clock(minutes: int | None) -> str:
-    """Return minutes for a column headed h:min: 90 gives 1:30."""
+    """Return minutes as h:min, for a column: 90 gives 1:30."""
     return NOTHING if minutes is None else durations.clock(minutes)
 
 
 def spoken(minutes: int | None) -> str:
-    """Return minutes for a sentence: 1 h 30 min, 45 min, 7 h."""
+    """Return minutes for a sentence: 1 h 30 min, 45 min or 7 h."""
     return NOTHING if minutes is None else durations.spoken(minutes)
 
 
 def day(on: date | datetime | None) -> str:
-    """Return a day such as Thu 19 Nov, or, in another year, with its year and without the weekday."""
+    """Return a day as Thu 19 Nov; a day of another year has the year instead of the weekday."""
     if on is None:
         return NOTHING
     local, now = _date(on), _reading.get()
@@ -114,7 +117,7 @@ def day(on: date | datetime | None) -> str:
 
 
 def day_long(on: date | datetime | None) -> str:
-    """Return a day with its year for everything legal: 4 Dec 2026."""
+    """Return a day with its year, for invoices and other legal texts: 4 Dec 2026."""
     if on is None:
         return NOTHING
     locale = _reading.get().locale
@@ -129,7 +132,7 @@ def time_of_day(at: datetime | None) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """Return an instant as today 14:47, yesterday 16:40 or tomorrow 10:10, else as Thu 19 Nov, 08:12."""
+    """Return an instant as today 14:47, yesterday 16:40 or tomorrow 10:10, on other days as Thu 19 Nov, 08:12."""
     if at is None:
         return NOTHING
     named = {0: "today", -1: "yesterday", 1: "tomorrow"}.get(_days_from_today(_date(at)))
@@ -137,9 +140,9 @@ def moment(at: datetime | None) -> str:
 
 
 def ago(at: datetime | None) -> str:
-    """Return an instant for lists: just now, 4 min, 3 h (on the same day), yesterday, Tue 17, then 3 Nov.
+    """Return how long ago an instant was, for lists: just now, 4 min, 3 h (today), yesterday, Tue 17, then 3 Nov.
 
-    An instant that is still to come is written as `moment` does.
+    A future instant is formatted as `moment` does.
     """
     now = _reading.get()
     if at is None or now.now is None or at > now.now + A_MINUTE:
@@ -157,7 +160,7 @@ def ago(at: datetime | None) -> str:
 
 
 def full(at: date | datetime | None) -> str:
-    """Return the complete instant for a title: 20 Nov 2026, 14:47 CET."""
+    """Return the date and time with the time zone, for a `title` attribute: 20 Nov 2026, 14:47 CET."""
     if not isinstance(at, datetime):
         return day_long(at)
     local = _reading.get().local(at)
@@ -165,7 +168,7 @@ def full(at: date | datetime | None) -> str:
 
 
 def iso(at: date | datetime | None) -> str:
-    """Return an instant in UTC, or a day as it is, in ISO 8601, for `datetime=` and file names."""
+    """Return an instant in UTC, or a day as it is, in ISO 8601, for the attribute `datetime` and for file names."""
     if at is None:
         return ""
     if not isinstance(at, datetime):
@@ -174,18 +177,18 @@ def iso(at: date | datetime | None) -> str:
 
 
 def iso_day(on: date | datetime | None) -> str:
-    """Return the reader's day for the value of a date field: 2026-11-20."""
+    """Return the reader's day as the value of a date field: 2026-11-20."""
     return "" if on is None else _date(on).isoformat()
 
 
 def initials(name: str) -> str:
-    """Return initials: AL for Ada Lindqvist; one word gives its first letter."""
+    """Return initials: AL for Ada Lindqvist; a name of one word gives its first letter."""
     words = [word for word in name.split() if word[:1].isalnum()]
     return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper() or "?"
 
 
 def filesize(octets: int) -> str:
-    """Return a file size in decimal units: 184 kB, 1.2 MB, with one decimal from a megabyte up."""
+    """Return a file size in decimal units: 184 kB or 1.2 MB, with one decimal from a megabyte up."""
     if octets < KILO:
         return f"{octets}{NBSP}B"
     if octets < KILO**2:
@@ -194,11 +197,15 @@ def filesize(octets: int) -> str:
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return a count with its noun: 1 case, 2 cases, 1,200 cases."""
+    """Return a count with its noun: 1 case, 2 cases, 1,200 cases.
+
+    If `many` is None, the plural is `one` with an "s".
+    """
     return f"{number(count)}{NBSP}{one if count == 1 else many or one + 's'}"
 
 
-# A page shows few different days many times, and looking up a locale's pattern costs more than the rest of a row.
+# Cached, because a page shows the same few days many times, and looking up a locale's pattern takes longer than the
+# rest of a row.
 _locale = lru_cache(maxsize=64)(lambda name: Locale.parse(name.replace("-", "_")))
 _written = lru_cache(maxsize=4096)(format_date)
 _built = lru_cache(maxsize=4096)(lambda skeleton, on, locale: format_skeleton(skeleton, on, locale=locale))
@@ -213,7 +220,7 @@ def _date(on: date | datetime) -> date:
 
 
 def _days_from_today(on: date) -> int:
-    """Return how many days a day is from today: 0 today, -1 yesterday, a large number where today is not known."""
+    """Return the days from today until `on`: 0 for today, -1 for yesterday, a large number if today is not known."""
     today = _reading.get().today
     return (on - today).days if today else -100_000
 

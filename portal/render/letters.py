@@ -1,7 +1,7 @@
-"""Find letters that documents cannot show: PDF/A refuses a text with a letter that no font of `static/vendor/ttf` has.
+"""Find letters that documents cannot show: PDF/A forbids a letter that no font of `static/vendor/ttf` has.
 
-Such a letter is printed as `SIGN`, and the form where it is typed says so. The build writes the list of letters that
-the fonts have beside them.
+Such a letter is printed as `SIGN`, and the form in which somebody types it shows a note. The build writes the list of
+letters that the fonts have to `letters.txt` in the same folder.
 """
 
 import re
@@ -12,23 +12,24 @@ from typing import Any
 from portal import render
 
 SIGN = "\N{WHITE SQUARE}"
-"""What is printed for a letter that no font has; the font Inter has it."""
+"""What is printed instead of a letter that no font has; the font Inter has this sign."""
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
 _SILENT = "\ufe00-\ufe0f\u20e3\U000e0020-\U000e007f\U000e0100-\U000e01ef"
-"""Variation selectors, the keycap and tags: they modify the letter before them and show nothing without it."""
+"""Variation selectors, the keycap and tags: they modify the letter before them and show nothing on their own."""
 
 _NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
 _SKIN = "\U0001f3fb-\U0001f3ff"
 _SHOWN_AT_MOST = 5
-"""The most letters that a note names; more would push the form around."""
+"""The most letters that a note names; a longer note would move the form on the page."""
 
 
 @cache
 def _missing() -> re.Pattern[str]:
-    """Return a pattern for one letter that no font has, with its modifiers and what is joined to it.
+    """Return a pattern that matches one letter that no font has.
 
-    An emoji of a family of four is one letter in this sense.
+    The match includes the modifiers of the letter and the letters that are joined to it: an emoji of a family of four
+    is one letter in this sense.
     """
     lines = (render.folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split()
     ranges = ((int(start, 16), int(end, 16)) for start, end in (line.split("-") for line in lines))
@@ -43,20 +44,21 @@ def _silent() -> re.Pattern[str]:
 
 
 def printable(text: str) -> str:
-    """Return the text as a document can show it: `SIGN` for what no font has, no control or format characters.
+    """Return the text as a document can show it: `SIGN` for letters that no font has, no control or format characters.
 
-    Line ends stay, other blanks become spaces. Joiners stay, because they choose the form of the letters beside them.
+    Line feeds stay, other white space becomes spaces. Zero-width joiners and non-joiners stay, because they change how
+    the letters beside them look.
     """
     return _silent().sub("", _missing().sub(SIGN, _shown(text)))
 
 
 def unprintable(text: str) -> list[str]:
-    """Return the letters of the text that `printable` replaces, each once, in their order."""
+    """Return the letters of the text that `printable` replaces by `SIGN`, each once, in the order of the text."""
     return list(dict.fromkeys(_missing().findall(_shown(text))))
 
 
 def printing_note(text: object) -> str:
-    """Return a sentence for a person who types `text` that documents cannot show wholly, else ""."""
+    """Return a note for a form that names the letters of `text` that documents cannot show; "" if there are none."""
     missing = [_named(letter) for letter in unprintable(str(text))]
     if not missing:
         return ""
@@ -89,5 +91,5 @@ _KEPT = frozenset(("\n", _JOINER, _NON_JOINER, *map(chr, range(0xE0020, 0xE0080)
 
 
 def _named(letter: str) -> str:
-    """Return the letter, or its code point where pages cannot show it either."""
+    """Return the letter, or its code point (U+0007) if the letter cannot be shown on a page either."""
     return letter if letter[0].isprintable() else f"U+{ord(letter[0]):04X}"

@@ -1,9 +1,9 @@
-"""Typeset in a process of its own that sees only the templates, our fonts and the data, with a memory limit (R64).
+"""Typeset in a separate process that sees only the templates, the fonts and the data, with a memory limit (R64).
 
-`python typesetter.py TEMPLATES FONTS` reads requests from standard input and writes answers to standard output: a
-length of four bytes, then that many bytes. A request is `{"template": ..., "data": ..., "format": "pdf" or "png"}`; an
-answer begins with `+` and holds the file, or with `-` and holds the error. The process exits when its parent does, and
-after a minute without work.
+`python typesetter.py TEMPLATES FONTS` reads requests from standard input and writes answers to standard output; each
+message is a length of four bytes, then that many bytes. A request is `{"template": ..., "data": ..., "format": "pdf"
+or "png"}`; an answer is `+` and the file, or `-` and the error. The process exits when its parent exits, and after a
+minute without a request.
 """
 
 import json
@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MEMORY_BYTES = 2 << 30
-"""The address space of the process; a document of 10,000 lines needs only a part of it."""
+"""The most address space of the process, in bytes; a document of 10,000 lines needs only a part of it."""
 
 IDLE_SECONDS = 60
 PIXELS_PER_INCH = 432
-"""The resolution of a picture, fine enough to print."""
+"""The resolution of a PNG, in pixels per inch: fine enough to print."""
 LENGTH = struct.Struct(">I")
 
 
 def send(stream: BinaryIO, body: bytes) -> None:
-    """Write one message to the stream."""
+    """Write one message to the stream: the length of `body`, then `body`."""
     stream.write(LENGTH.pack(len(body)) + body)
     stream.flush()
 
 
 def receive(stream: BinaryIO) -> bytes | None:
-    """Read one message; return None where the other side has closed the stream."""
+    """Read one message from the stream and return its bytes, or None if the other process has closed the stream."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
@@ -50,7 +50,7 @@ def compiler(templates: Path, fonts: Path) -> Any:
 
 
 def serve(templates: Path, fonts: Path) -> None:
-    """Answer requests until the parent closes its end or nothing comes for `IDLE_SECONDS`."""
+    """Answer requests until the parent process closes the stream or sends nothing for `IDLE_SECONDS`."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     typesetter = compiler(templates, fonts)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
