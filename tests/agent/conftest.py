@@ -1,4 +1,4 @@
-"""What the tests of the agents' pages stand on: the cast signed in, and a case of Ada's."""
+"""Fixtures for the tests of the agents' pages: signed-in browsers and one case."""
 
 from collections.abc import AsyncIterator
 
@@ -14,7 +14,7 @@ from tests.world import ADA, INCIDENT, INES, MAX
 
 @pytest.fixture
 async def case(dsn: str) -> Case:
-    """Ada's incident, new, under Acme's helpdesk."""
+    """Return a new incident that Ada of Acme opened, with the service Helpdesk."""
     async with transaction(ADA):
         return await Case.open(
             by=ADA,

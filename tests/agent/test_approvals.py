@@ -1,4 +1,4 @@
-"""Approvals over HTTP: the page, approving, rejecting, taking back."""
+"""Test the approvals page over HTTP: what it shows, approving, rejecting and withdrawing."""
 
 import asyncio
 import re
@@ -22,7 +22,10 @@ PATH = "/agent/approvals"
 
 
 async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) -> None:
-    """look.md, Approvals: odd rows are not ticked and say why."""
+    """The approvals page lists waiting entries per agent with their price (look.md, Approvals).
+
+    Entries with a warning are not ticked and say why.
+    """
     async with transaction(SYSTEM):
         case = await a_case()
         good = await log(50, case_id=case["id"], comment="Gateway renewed")
@@ -52,7 +55,7 @@ async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) 
 
 
 async def test_a_missing_rate_is_told_before_it_is_tried(app: Gate) -> None:
-    """D19."""
+    """D19: the page says that an entry has no rate before anybody tries to approve it."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from rate")
         await log()
@@ -61,7 +64,7 @@ async def test_a_missing_rate_is_told_before_it_is_tried(app: Gate) -> None:
 
 
 async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
-    """D19: the page says what approving would say, and its sums leave such time out."""
+    """D19: an entry that `approve` would refuse shows the reason instead of a price and counts in no sum."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set role_id = null where id = $1", INES.id)
         service = await a_service(ACME, ACME_CONTRACT, "By role", rollup="role")
@@ -76,7 +79,7 @@ async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
 
 
 async def test_what_is_ticked_is_approved(app: Gate) -> None:
-    """S0.29: several at once; a repeat is refused and changes nothing."""
+    """S0.29: several ticked entries are approved at once; the same form sent again gets 409 and changes nothing."""
     async with transaction(SYSTEM):
         entries = [await log(), await log(30)]
     ticked = {"entry": [f"{entry.id}:1" for entry in entries]}
@@ -95,7 +98,7 @@ async def test_what_is_ticked_is_approved(app: Gate) -> None:
 
 
 async def test_what_was_changed_meanwhile_is_reported_and_the_rest_goes_through(app: Gate) -> None:
-    """D35."""
+    """D35: an entry that was changed after the page was shown is reported and stays; the other entry is approved."""
     async with transaction(SYSTEM):
         good, changed = await log(), await log()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -108,7 +111,7 @@ async def test_what_was_changed_meanwhile_is_reported_and_the_rest_goes_through(
 
 
 async def test_own_time_is_refused_with_a_sentence(app: Gate) -> None:
-    """D33."""
+    """D33: a manager who approves their own time gets 403 with a sentence, and the entry stays submitted."""
     async with transaction(SYSTEM):
         own = await log(who=MAX)
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -121,14 +124,14 @@ async def test_own_time_is_refused_with_a_sentence(app: Gate) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"entry": "x"}, {"entry": "1"}])
 async def test_nothing_ticked_comes_back_with_a_sentence(app: Gate, fields: dict[str, str]) -> None:
-    """A refusal changes nothing."""
+    """A decision without a valid ticked entry is refused with 422, for approvals and rejections."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         for path in (PATH, "/agent/rejections"):
             assert (await browser.send_form(path, fields | {"reason": "No"})).status_code == 422
 
 
 async def test_a_field_that_the_form_has_not_is_refused(app: Gate) -> None:
-    """R30."""
+    """R30: a request with a field that the decision form does not have is refused with 400 and changes nothing."""
     async with transaction(SYSTEM):
         entry = await log()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -139,7 +142,7 @@ async def test_a_field_that_the_form_has_not_is_refused(app: Gate) -> None:
 
 
 async def test_a_rejection_needs_its_reason_and_keeps_what_was_typed(app: Gate) -> None:
-    """C3."""
+    """C3: a rejection without a reason is refused with 422; one with a reason stores it."""
     async with transaction(SYSTEM) as tx:
         entry = await log()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -154,7 +157,7 @@ async def test_a_rejection_needs_its_reason_and_keeps_what_was_typed(app: Gate) 
 
 
 async def test_an_approval_is_taken_back(app: Gate) -> None:
-    """simulate.md: withdraw; a repeat is a conflict."""
+    """A withdrawn approval leaves the entry submitted; a second withdrawal gets 409 (simulate.md, withdraw)."""
     async with transaction(SYSTEM):
         entry = await log(comment="Taken back")
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -169,7 +172,7 @@ async def test_an_approval_is_taken_back(app: Gate) -> None:
 
 
 async def test_two_managers_at_once_one_gets_409(app: Gate) -> None:
-    """issue 2, section 5."""
+    """Issue 2, section 5: of two managers who approve the same entry at the same time one gets 409."""
     async with transaction(SYSTEM):
         entry = await log()
     async with await Browser.of(app, MAX, at=NOW) as max_, await Browser.of(app, NOOR, at=NOW) as noor:
@@ -178,7 +181,7 @@ async def test_two_managers_at_once_one_gets_409(app: Gate) -> None:
 
 
 async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
-    """Design manner 5."""
+    """Design manner 5: agents get 403 and contacts 404 on every approvals URL, and the entry stays submitted."""
     async with transaction(SYSTEM):
         entry = await log(who=MAX)
     posts = [PATH, "/agent/rejections", f"{PATH}/{entry.id}/withdrawal"]
@@ -194,7 +197,7 @@ async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
 
 
 async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(app: Gate) -> None:
-    """Design manner 17."""
+    """Design manner 17: the page takes as many SQL statements for twenty more entries as for one."""
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.get(PATH)
@@ -210,7 +213,7 @@ async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(ap
 
 
 async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
-    """One currency stands in the head, bare amounts below it; of several each amount names its own."""
+    """If all entries have one currency, the column head names it; otherwise each amount names its own."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contract set currency = 'CHF' where customer_id = $1", GLOBEX)
         await log(60, service=GLOBEX_HELPDESK, hourly_rate=Decimal(80))

@@ -1,4 +1,4 @@
-"""Billing over HTTP: the preview, making drafts, what earlier runs made and skipped."""
+"""Test the billing pages over HTTP: the preview, executing a billing run, and earlier runs."""
 
 from datetime import date
 
@@ -20,7 +20,7 @@ PATH = "/agent/billing"
 
 @pytest.fixture
 async def october(dsn: str) -> None:
-    """Time of two customers approved, and an entry that waits."""
+    """Create approved time of two customers in October, and one entry that is not approved."""
     async with transaction(MAX):
         entries = [await log(90), await log(15, billing="no_charge"), await log(60, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
@@ -29,7 +29,10 @@ async def october(dsn: str) -> None:
 
 @pytest.mark.usefixtures("october")
 async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skipped(app: Gate) -> None:
-    """issue 2, section 2.4; the date offered is the first of this month."""
+    """Issue 2, section 2.4: the preview names each customer's documents and totals, and what it skips and why.
+
+    The default of the date is the first day of the current month.
+    """
     async with await Browser.of(app, MAX, at=NOW) as browser:
         html = (await browser.get(PATH)).text.replace("\xa0", " ")
         for words in (
@@ -45,7 +48,7 @@ async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skippe
 @pytest.mark.usefixtures("october")
 @pytest.mark.parametrize("until", ["2026-11-22", "2026-02-30", "soon"])
 async def test_a_date_that_cannot_be_comes_back_with_a_sentence(app: Gate, until: str) -> None:
-    """A refusal changes nothing."""
+    """A date that is invalid or in the future is refused with 422, shown again, and creates no billing run."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         answer = await browser.get(PATH, params={"until": until})
         assert answer.status_code == 422
@@ -57,7 +60,7 @@ async def test_a_date_that_cannot_be_comes_back_with_a_sentence(app: Gate, until
 
 @pytest.mark.usefixtures("october")
 async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(app: Gate) -> None:
-    """D47."""
+    """D47: a billing run creates drafts for the ticked customers only; the same form sent again creates nothing."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         ticked = {"until": "2026-11-01", "customer": [str(ACME)]}
         made = await browser.send_form(f"{PATH}/runs", ticked)
@@ -79,7 +82,7 @@ async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(a
 
 @pytest.mark.usefixtures("october")
 async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
-    """Design manner 5."""
+    """Design manner 5: agents get 403 and contacts 404 on every billing URL, and no billing run is created."""
     async with transaction(MAX):
         run = await billing.run(date(2026, 11, 1), [GLOBEX], by=MAX, at=NOW)
     assert run is not None
@@ -95,7 +98,7 @@ async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
 
 @pytest.mark.usefixtures("october")
 async def test_the_preview_asks_the_database_the_same_for_few_and_for_many(app: Gate) -> None:
-    """Design manner 17."""
+    """Design manner 17: the preview takes as many SQL statements for fifteen entries as for one."""
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.get(PATH)
@@ -111,7 +114,7 @@ async def test_the_preview_asks_the_database_the_same_for_few_and_for_many(app: 
 
 
 async def test_earlier_runs_have_a_next_page(app: Gate, dsn: str) -> None:
-    """Every run stays within reach (D47)."""
+    """D47: the list of earlier billing runs has further pages, so that every run can be reached."""
     runs = []
     for _ in range(13):
         async with transaction(MAX):

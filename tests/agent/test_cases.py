@@ -1,4 +1,4 @@
-"""The agents' list of cases and the pages of one case."""
+"""Test the agents' list of cases and the pages of one case."""
 
 import html
 import re
@@ -31,7 +31,7 @@ async def reload(case: Case) -> Case:
 
 
 def numbers(html: str) -> list[int]:
-    """The cases of a list, from top to bottom."""
+    """Return the case numbers of a list, from top to bottom."""
     return [int(number) for number in re.findall(r'<tr[^>]* id="case-(\d+)"', html)]
 
 
@@ -105,7 +105,7 @@ async def test_the_list_is_paged_and_sorted_by_its_heads(ines: Browser, case: Ca
 
 
 async def test_a_case_without_time_shows_a_dash(ines: Browser, case: Case) -> None:
-    """look.md: nothing is a dash, not a zero."""
+    """A case without time shows a dash instead of a zero (look.md)."""
     assert re.search(r'<td class="number wide-only[^>]*>–</td>', (await ines.get("/agent/cases")).text)
 
 
@@ -126,7 +126,7 @@ async def test_the_list_asks_at_most_seven_questions(ines: Browser, case: Case) 
 
 
 async def test_a_new_case_comes_on_top_without_moving_the_rest(ines: Browser, case: Case) -> None:
-    """S3.11, look.md: what came while somebody looked has an accent edge and says so; older rows keep their places."""
+    """S3.11: a new case comes on top of an open list, marked "Just in"; older rows keep their places (look.md)."""
     second = await open_case("Second")
     page = await ines.get("/agent/cases?sort=number&turned=yes")
     refresh = re.search(r'id="cases" hx-get="([^"]+)"', page.text)
@@ -166,7 +166,7 @@ def test_an_address_without_a_past_is_a_page_opened_now(query: dict[str, str]) -
 
 
 async def test_an_agent_opens_a_case_for_a_contact(ines: Browser) -> None:
-    """S3.3."""
+    """S3.3: an agent opens a case with a file for a contact; it gets the customer's default service."""
     form = await ines.get("/agent/cases/new?customer=1")
     assert "Ada Lindqvist" in form.text
     assert "Gil Moreau" not in form.text
@@ -179,7 +179,10 @@ async def test_an_agent_opens_a_case_for_a_contact(ines: Browser) -> None:
 
 
 async def test_a_case_is_not_opened_for_a_contact_of_another_customer_than_the_chosen_one(ines: Browser) -> None:
-    """R29: without scripts the list of contacts may still be that of the customer chosen before."""
+    """R29: a case for a contact who does not belong to the chosen customer is refused.
+
+    Without JavaScript, the form may still offer the contacts of the customer that was chosen before.
+    """
     fields = {"customer": "2", "contact": "1", "subject": "VPN", "body": "By phone", "case_type": "1", "priority": "3"}
     answer = await ines.send_form("/agent/cases/new", fields)
     assert answer.status_code == 422
@@ -252,7 +255,7 @@ async def test_a_reply_goes_to_the_customer(ines: Browser, case: Case) -> None:
 
 
 async def test_a_note_is_shown_as_internal_and_never_to_the_customer(ines: Browser, case: Case) -> None:
-    """D51."""
+    """D51: an internal note is shown on the agents' page, and no contact can read its row."""
     assert (
         await ines.send_form(f"/agent/cases/{case.number}/notes", {"kind": "note", "body": "their admin is away"})
     ).status_code == 303
@@ -282,7 +285,7 @@ async def test_a_program_that_calls_itself_a_picture_is_refused_and_the_text_kep
 
 
 async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case) -> None:
-    """R28, R56."""
+    """R28, R56: a file is downloaded from its own case, and is 404 under another case."""
     await ines.send_form(
         f"/agent/cases/{case.number}/replies",
         {"body": "log"},
@@ -299,7 +302,7 @@ async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case)
 
 
 async def test_taking_a_case_that_somebody_has_is_a_conflict(ines: Browser, max_: Browser, case: Case) -> None:
-    """S3.8."""
+    """S3.8: taking a case that a colleague has is refused with 409; a repeat by the same agent is harmless."""
     address = f"/agent/cases/{case.number}/assignment"
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
@@ -310,7 +313,7 @@ async def test_taking_a_case_that_somebody_has_is_a_conflict(ines: Browser, max_
 
 
 async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case: Case) -> None:
-    """S3.9."""
+    """S3.9: an agent assigns a case to a colleague and to nobody; an unknown agent is refused with 422."""
     address = f"/agent/cases/{case.number}/assignment"
     assert "Max Herrmann" in (await ines.get(address)).text
     assert (await ines.send_form(address, {"agent": str(MAX.id)})).status_code == 303
@@ -323,7 +326,7 @@ async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case:
 
 
 async def test_several_cases_are_taken_at_once_and_the_rest_reported(ines: Browser, case: Case) -> None:
-    """D35."""
+    """D35: of several ticked cases, those of a colleague are reported and the rest are taken."""
     others = await open_case("Others"), await open_case("Others too")
     async with transaction(MAX):
         await others[0].take(by=MAX, at=now())
@@ -364,7 +367,7 @@ async def test_the_facts_of_a_case_are_changed(ines: Browser, case: Case) -> Non
 
 
 async def test_a_service_of_another_customer_is_refused(ines: Browser, case: Case) -> None:
-    """R29."""
+    """R29: a service of another customer is refused with 422, and the case keeps its service."""
     answer = await ines.send_form(
         f"/agent/cases/{case.number}/facts",
         {"subject": "kept words", "case_type": "1", "priority": "3", "service": "2"},

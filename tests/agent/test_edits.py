@@ -1,4 +1,7 @@
-"""Two people in the same edit form: what one changes, the other does not undo (design manner 20). The forms are found by visiting every page."""
+"""Test that nobody silently undoes a colleague's change in any edit form (design manner 20).
+
+The edit forms are found by visiting every page.
+"""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -38,9 +41,9 @@ PATHS = (
     "/agent/setup/roles/{role}",
     "/agent/time/{entry}",
 )
-"""The addresses that edit forms are sent to."""
+"""The URLs to which edit forms are posted."""
 WITHOUT_A_PAGE_OF_THEIR_OWN = ("/agent/cases/{number}/status", "/agent/customers/{customer}/default-service")
-"""Parts of another page, proved below one by one."""
+"""Edit forms that are part of another page; tests of their own prove them."""
 CREATING = (
     "/new",
     "/time",
@@ -53,9 +56,12 @@ CREATING = (
     "/departments",
     "/preview",
 )
-"""Ends of addresses whose forms make something new, or write a further message."""
+"""Last parts of the URLs of forms that create something. Such a form overwrites nothing and needs no `seen` values."""
 NO_EDITS = ("/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue")
-"""Forms that carry a value and change no field: a name for password managers, a sealed key, and versions that are compared."""
+"""Last parts of the URLs of forms with prefilled fields that change no stored field.
+
+Their fields are a name for password managers, a sealed secret, or a version number that is compared.
+"""
 
 EXAMPLES: dict[str, Callable[[str], str]] = {
     "email": lambda now: f"x{now}",
@@ -78,25 +84,28 @@ EXAMPLES: dict[str, Callable[[str], str]] = {
     "counts": lambda now: "1h" if "1" not in now else "2h",
     "exemption_reason": lambda now: f"{now} Reverse charge",
 }
-"""What else could stand in a field of text, by its name; words where the name is not here."""
+"""By field name: a function from the present value to another valid one. Other text fields get a word appended."""
 TOGETHER = {
     "taxable": {"exemption_reason": "Reverse charge"},
     "counts": {"override_reason": "agreed by phone"},
     "override_reason": {"counts": "15m"},
 }
-"""Fields that are refused without another one."""
+"""By field name: further fields without which a change of this one is refused."""
 AVOIDED = ("not_billable",)
-"""Choices with which another field of the form means nothing."""
+"""Options that no test chooses, because they leave another field of the form without a meaning."""
 FIXED = ("back", "began", "currency", "ended", "exemption_reason", "first_number", "settlement")
-"""Fields that cannot be changed alone: one of two clock times, the currency of a contract with services, the first number once an invoice is
-issued; and the page to go back to, which is no field of anything."""
+"""Fields that the tests skip, because they cannot be changed alone or are no stored field.
+
+One of two clock times needs the other, contracts with services keep their currency, and the first number stays once an
+invoice is issued. `back` is the URL to return to.
+"""
 
 
 @pytest.fixture
 async def addresses(app: Gate) -> dict[str, str]:
-    """The addresses of the forms, on one of everything."""
+    """Return the URLs of all edit forms by their path, with ids of existing rows."""
     places = await furnished(app.storage)
-    async with transaction(SYSTEM):  # a third choice where there would be two
+    async with transaction(SYSTEM):  # so that each choice has a third option
         contract = await Contract.find(ACME_CONTRACT, SYSTEM)
         for name in ("On site", "Remote"):
             await Service.create(contract, ServiceFacts(name=name), NOW)
@@ -106,7 +115,7 @@ async def addresses(app: Gate) -> dict[str, str]:
 
 @pytest.fixture
 async def bo(dsn: str) -> AgentReader:
-    """A second admin."""
+    """Create a second admin, Bo."""
     facts = AgentFacts(
         name="Bo Admin", email="bo@desk.example", grade="admin", department_id=str(SUPPORT), time_zone="Europe/Berlin"
     )
@@ -129,12 +138,12 @@ async def bos(app: Gate, bo: AgentReader) -> AsyncIterator[Browser]:
 
 
 def fields_of(form: PageForm) -> list[str]:
-    """The fields that somebody can change by themselves."""
+    """Return the names of the fields that a person can change independently of others."""
     return sorted(form.names - {"csrf", "seen", "password", "manages_contacts", "approves", *FIXED})
 
 
 def another(form: PageForm, name: str) -> Any:
-    """A value for a field that it does not have now; None takes a box's tick away."""
+    """Return another valid value for a field; None unticks its box."""
     now, offered = form.fields.get(name, [""])[-1], form.offered.get(name, [])
     if offered == ["yes"]:
         return None if now else "yes"
@@ -144,19 +153,19 @@ def another(form: PageForm, name: str) -> Any:
 
 
 def changed(form: PageForm, name: str) -> dict[str, Any]:
-    """The field with another value, and what has to go with it."""
+    """Return another value for the field, with the values of the further fields that it requires."""
     is_a_choice, is_empty = len(form.offered.get(name, [])) > 1, not form.fields.get(name, [""])[-1]
     return {name: another(form, name)} | (TOGETHER.get(name, {}) if is_a_choice or is_empty else {})
 
 
 async def save(browser: Browser, form: PageForm, typed: dict[str, Any]) -> Any:
-    """Send the form as it was loaded, with some fields typed anew, and with the token of whoever sends it."""
+    """Submit a form as it was loaded with some fields changed, with the CSRF token of the sender's browser."""
     data = {name: value for name, value in {**form.fields, **typed}.items() if value is not None and name != "csrf"}
     return await browser.send_form(form.action, data)
 
 
 async def test_every_edit_form_says_what_it_showed(app: Gate, noors: Browser) -> None:
-    """A form that shows stored values and does not say which is found here."""
+    """Every form that shows stored values sends them along in `seen`, so that a conflict is noticed."""
     places, found, silent = await furnished(app.storage), set[str](), set[str]()
     pages = [route.path_format for route in app.inner.routes if isinstance(route, HTTPRoute) and "GET" in route.methods]
     by_address = {places.address(path): path for path in PATHS}
@@ -183,7 +192,10 @@ async def test_every_edit_form_says_what_it_showed(app: Gate, noors: Browser) ->
 async def test_two_people_change_different_fields_and_both_hold(
     addresses: dict[str, str], noors: Browser, bos: Browser, path: str
 ) -> None:
-    """Noor opens the form, Bo changes one field, Noor another: both hold, and each log names who did it."""
+    """Noor opens a form, Bo saves one field, Noor saves another: both changes stay.
+
+    The audit log attributes each change to the person who made it.
+    """
     here = addresses[path]
 
     async def opened() -> PageForm:
@@ -216,7 +228,7 @@ async def last_change() -> int:
 
 
 async def changed_by(who: AgentReader, since: int) -> set[str]:
-    """The columns that the audit says this person changed."""
+    """Return the columns that this person changed after the audit row `since`, as the audit log says."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch(
             "select jsonb_object_keys(changes) as name from audit where id > $1 and credential_id = $2",
@@ -231,7 +243,10 @@ async def changed_by(who: AgentReader, since: int) -> set[str]:
 async def test_two_people_change_the_same_field_and_the_second_sees_both_values(
     addresses: dict[str, str], noors: Browser, bos: Browser, path: str
 ) -> None:
-    """Refused with both values in sight and nothing lost; sent again, the second one's holds."""
+    """Of two people who change the same field, the second gets 409 with both values.
+
+    Nothing that the second person typed is lost, and their value is stored if they submit the form again.
+    """
     here = addresses[path]
 
     async def opened() -> PageForm:
@@ -242,7 +257,7 @@ async def test_two_people_change_the_same_field_and_the_second_sees_both_values(
         form = await opened()
         theirs = changed(form, name)
         if form.offered.get(name) == ["yes"] or 1 < len(set(form.offered.get(name, []))) < 3:
-            continue  # of two choices there is no third
+            continue  # A field with two options has no third value that differs from both.
         assert (await save(bos, form, theirs)).status_code == 303
         stored = await opened()
         mine = changed(stored, name)
@@ -297,7 +312,10 @@ async def test_a_default_service_that_a_colleague_chose_meanwhile_is_shown(
 async def test_a_right_that_was_taken_away_does_not_come_back(
     app: Gate, addresses: dict[str, str], noors: Browser, bos: Browser
 ) -> None:
-    """Rights and the departments that a manager approves are ticked boxes: what was unticked meanwhile stays so."""
+    """A right that a colleague has unticked stays unticked if an older form is saved with another change.
+
+    The same holds for the departments whose time a manager approves.
+    """
     here = f"/agent/customers/{ACME}/contacts/{ADA.id}"
     form = form_of((await noors.get(here)).text, here)
     assert (await save(bos, form, {"sees_invoices": None})).status_code == 303

@@ -1,4 +1,4 @@
-"""Drafts and invoices over HTTP, for managers."""
+"""Test draft invoices, issued invoices and statements over HTTP, as managers see them."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 async def draft(*entries: Logged) -> int:
-    """The entries on a draft of Acme's; its id."""
+    """Approve these entries, bill them for Acme, and return the id of the draft invoice."""
     await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
     run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
     assert run is not None
@@ -25,7 +25,7 @@ async def draft(*entries: Logged) -> int:
 
 
 async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
-    """What would be issued, before it is."""
+    """The page of a draft shows its lines, tax, total and time entries, and the list of invoices links to it."""
     async with transaction(MAX):
         case = await a_case()
         charged = await log(50, comment="Gateway renewed", case_id=case["id"])
@@ -51,7 +51,10 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
 
 
 async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(app: Gate) -> None:
-    """issue 2, section 5: several at once, each by itself; a repeat issues nothing, and nothing ticked changes nothing."""
+    """Issue 2, section 5: ticked drafts are issued one by one; those that cannot be issued are named.
+
+    A repeat issues nothing, and a form without ticks is refused with 422.
+    """
     async with transaction(MAX):
         first = await draft(await log(60))
         await billing.approve([(await log(30, service=GLOBEX_HELPDESK)).choice], by=MAX, at=NOW)
@@ -82,7 +85,7 @@ async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(ap
 
 
 async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> None:
-    """issue 2, sections 2.4 and 5."""
+    """Issue 2, sections 2.4 and 5: an issued draft gets the next number and files; issuing it again gets 409."""
     async with transaction(MAX):
         draft_id = await draft(await log(60))
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -106,7 +109,7 @@ async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> No
 
 
 async def test_an_entry_is_taken_off_and_the_draft_deleted(app: Gate) -> None:
-    """domain.md, Settled."""
+    """Managers remove an entry from a draft and delete the draft; a repeat is refused with 409 (domain.md, Settled)."""
     async with transaction(MAX):
         first, second = await log(60), await log(30)
         draft_id = await draft(first, second)
@@ -124,7 +127,7 @@ async def test_an_entry_is_taken_off_and_the_draft_deleted(app: Gate) -> None:
 
 
 async def test_without_numbers_the_draft_says_what_is_missing(app: Gate, dsn: str) -> None:
-    """A clear sentence, with the address of the set-up for those who may."""
+    """Without a number series, the draft says so and links admins to set-up, and issuing it is refused with 422."""
     import asyncpg
 
     async with transaction(MAX):
@@ -142,7 +145,10 @@ async def test_without_numbers_the_draft_says_what_is_missing(app: Gate, dsn: st
 
 
 async def test_the_list_filters_pages_and_refreshes_itself(app: Gate) -> None:
-    """Live on the event `invoices`: the fragment alone for htmx."""
+    """The list of invoices is filtered by customer, has further pages, and refreshes itself on the event `invoices`.
+
+    A request by htmx gets the list alone.
+    """
     async with transaction(MAX):
         for minutes in range(1, 28):
             await billing.issue(await draft(await log(minutes)), by=MAX, at=NOW)
@@ -160,7 +166,7 @@ async def test_the_list_filters_pages_and_refreshes_itself(app: Gate) -> None:
 
 
 async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
-    """D30."""
+    """D30: a statement is in the list of invoices and shows its time entries on a page and in a CSV file."""
     async with transaction(MAX):
         entry = await log(30, billing="no_charge", comment="Goodwill")
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -176,7 +182,10 @@ async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
 
 @pytest.mark.parametrize("reader_and_status", [(INES, 403), (ADA, 404), (ALAN, 404), (GIL, 404)])
 async def test_agents_get_403_and_contacts_404(app: Gate, reader_and_status: tuple[Any, int]) -> None:
-    """Contacts find nothing on any URL, but a contact who may see an issued document is redirected to their own page of it."""
+    """Agents get 403 and contacts 404 on every URL of managers, and a draft stays a draft.
+
+    A contact who may see an issued document is redirected to the same document in the customers' area.
+    """
     reader, status = reader_and_status
     async with transaction(MAX):
         entry = await log(60)
@@ -202,7 +211,7 @@ async def test_agents_get_403_and_contacts_404(app: Gate, reader_and_status: tup
 
 
 async def test_a_long_draft_asks_the_database_the_same_as_a_short_one(app: Gate) -> None:
-    """Design manner 17."""
+    """Design manner 17: a draft of thirty entries takes as many SQL statements as one of a single entry."""
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.get("/agent/invoices")
@@ -216,7 +225,7 @@ async def test_a_long_draft_asks_the_database_the_same_as_a_short_one(app: Gate)
 
 
 async def test_the_drafts_have_a_next_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One page holds a part of them and says how many there are."""
+    """The list of drafts has further pages and shows the number of all drafts."""
     ids = []
     for _ in range(3):
         async with transaction(MAX):

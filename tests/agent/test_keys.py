@@ -1,4 +1,4 @@
-"""One table of keys: every letter that a page gives to something stands in it."""
+"""Test that the help page lists every keyboard shortcut."""
 
 import re
 from pathlib import Path

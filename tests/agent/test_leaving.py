@@ -1,4 +1,4 @@
-"""Somebody leaves: what was theirs is shown, handed over in the same step, and is found afterwards."""
+"""Test what happens to open cases, time and approval duties if an agent, a contact or a customer ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,14 +35,14 @@ async def noor(app: Gate) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def iness(case: Case) -> Case:
-    """A case that Ines works on."""
+    """Return the case after Ines has taken it."""
     async with transaction(INES):
         await case.take(by=INES, at=now())
     return case
 
 
 async def logged(case: Case, *states: str) -> dict[str, TimeEntry]:
-    """Ines' entries on the case, each brought into its state."""
+    """Create one entry of Ines on the case per state, and return the entries by state."""
     made = {}
     async with transaction(INES):
         for state in states:
@@ -113,7 +113,7 @@ async def test_without_a_successor_cases_are_unassigned_and_time_waits_for_a_man
 
 
 async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(max_: Browser, case: Case) -> None:
-    """D33."""
+    """D33: a manager cannot approve their own time, even if an admin submitted it for them."""
     async with transaction(MAX):
         work = Work(minutes=30, work_date=now().date(), service_id=HELPDESK, external_comment="mine")
         entry = await TimeEntry.log(MAX, work, at=now(), case=case)
@@ -124,7 +124,7 @@ async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(
 
 
 async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> None:
-    """C10."""
+    """C10: the departments that a leaving manager approves go to another manager; an agent is refused with 422."""
     facts = AgentFacts(
         name="Rosa Brandt",
         email="rosa@desk.example",
@@ -158,7 +158,10 @@ async def test_a_refused_ending_changes_nothing(noor: Browser, iness: Case) -> N
 async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
     max_: Browser, iness: Case, by: Any
 ) -> None:
-    """A customer's answer may not write who has the case, so the database does, and the log says why."""
+    """A solved case whose agent has left becomes unassigned when it is opened again, and its log says why.
+
+    The database does that, because a contact, whose reply reopens the case, may not change its agent.
+    """
     async with transaction(INES):
         await iness.change_status(Status.RESOLVED, by=INES, at=now())
     await end(INES)
@@ -174,7 +177,7 @@ async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
 
 
 async def test_an_agent_who_is_ended_by_other_means_keeps_no_open_case(iness: Case) -> None:
-    """The database itself releases them."""
+    """The database unassigns open cases even if an agent is ended without a handover."""
     async with transaction(NOOR):
         await (await Agent.find(INES.id)).end(now())
     assert (await case_of(iness.number)).agent_id is None
@@ -202,7 +205,10 @@ async def test_of_an_ending_and_an_assignment_at_once_no_open_case_stays_with_wh
 
 
 async def test_an_ending_waits_for_an_answer_that_is_being_written(iness: Case) -> None:
-    """Each would wait for the other for ever if the ending took the agent first."""
+    """Ending an agent waits for a colleague's open transaction on one of the agent's cases, without a deadlock.
+
+    The handover locks the cases before the agent; the other order would deadlock.
+    """
     answering = asyncio.Event()
 
     async def answer() -> None:
@@ -272,7 +278,7 @@ async def test_an_ended_contact_is_no_addressee_anywhere(app: Gate, noor: Browse
 
 
 async def test_a_contact_of_another_customer_is_no_successor(noor: Browser, case: Case) -> None:
-    """R29."""
+    """R29: a leaving contact's cases cannot go to a contact of another customer or to the leaving contact."""
     assert (await noor.send_form(ADA_ENDS, {"contact": str(GIL.id)})).status_code == 422
     assert (await noor.send_form(ADA_ENDS, {"contact": str(ADA.id)})).status_code == 422
     assert (await case_of(case.number)).contact_id == ADA.id

@@ -1,4 +1,4 @@
-"""The company's logo: an admin chooses it, we draw it anew, everybody sees it on the sign-in page and on invoices."""
+"""Test the company's logo: an admin uploads it, it is redrawn, and the sign-in page and invoices show it."""
 
 import io
 import re
@@ -28,7 +28,7 @@ SVG = (
 
 
 def png(width: int, height: int, *, claims: tuple[int, int] | None = None) -> bytes:
-    """A grey picture with a text beside it; `claims` are other sizes in its head."""
+    """Return a grey PNG picture with a text chunk. `claims` are a false width and height for its header."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -42,7 +42,11 @@ def png(width: int, height: int, *, claims: tuple[int, int] | None = None) -> by
 async def test_a_logo_is_drawn_anew_and_stands_on_the_sign_in_page_and_on_invoices(
     app: Gate, name: str, content: bytes
 ) -> None:
-    """R59: nothing but the picture is kept; a repeat is harmless; removed, the name stands there again."""
+    """R59: an uploaded logo is redrawn, so that scripts, texts and metadata of the file are gone.
+
+    The sign-in page and invoices show it. A repeated upload is harmless, and after removal the company's name is shown
+    again.
+    """
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         assert (await noor.send_form(PATH, {}, files={"logo": (name, content)})).status_code == 303
         assert (await noor.send_form(PATH, {}, files={"logo": (name, content)})).status_code == 303
@@ -67,7 +71,10 @@ async def test_a_logo_is_drawn_anew_and_stands_on_the_sign_in_page_and_on_invoic
 
 
 async def test_no_shared_cache_hands_a_cookie_of_one_visitor_to_others(app: Gate) -> None:
-    """R37: the token of a stranger's forms is bound to that cookie."""
+    """R37: responses that a shared cache may keep set no cookie.
+
+    A visitor's CSRF token is bound to that cookie, so another visitor must not receive it from a cache.
+    """
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         await noor.send_form(PATH, {}, files={"logo": ("logo.svg", SVG)})
     async with Browser(app) as nobody:
@@ -106,7 +113,7 @@ async def test_what_is_no_logo_is_refused_and_changes_nothing(
 
 
 async def test_a_picture_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R59: its process is killed; documents have another one."""
+    """R59: drawing a logo is stopped after a time limit and refused."""
     monkeypatch.setattr(documents, "SECONDS", 0.01)
     with pytest.raises(ValueError, match="cannot be drawn"):
         await documents.logo(SVG)

@@ -1,4 +1,4 @@
-"""Where a text is typed that documents show, the form says which letters they cannot show; it is a warning and no refusal."""
+"""Test the warning at fields whose text documents print: it names the letters that they cannot show."""
 
 import re
 
@@ -36,7 +36,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("path", FORMS)
 async def test_every_field_of_a_document_says_what_cannot_be_printed(app: Gate, dsn: str, path: str) -> None:
-    """Each such field asks while it is typed, and shows the note for what is stored."""
+    """Every field that documents print asks for the warning while it is typed, and shows it for stored values."""
     async with transaction(SYSTEM) as tx:
         for table, columns in COLUMNS.items():
             for column in columns:

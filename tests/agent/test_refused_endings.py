@@ -1,4 +1,4 @@
-"""Admins refuse more endings of files than those of programs."""
+"""Test the file name endings that an admin refuses in addition to those of programs."""
 
 from portal.database import transaction
 from portal.people.readers import SYSTEM
@@ -14,7 +14,7 @@ async def refused_endings() -> list[str]:
 
 
 async def attach(browser: Browser, name: str) -> str:
-    """Open a case with a file of this name; "" where it was opened, else the page that refuses."""
+    """Open a case with a file of this name; return "" if it was opened, else the HTML of the refusal."""
     page = await browser.get("/cases/new")
     answer = await send(
         browser, page, "/cases/new", subject="See", body="The file.", case_type=str(INCIDENT), files={"files": (name, b"x")}
@@ -23,7 +23,7 @@ async def attach(browser: Browser, name: str) -> str:
 
 
 async def test_a_customer_cannot_attach_what_an_admin_refuses_until_it_is_taken_again(app: Gate) -> None:
-    """R56."""
+    """R56: contacts cannot upload files with an ending that an admin has added, until the admin removes it."""
     async with await Browser.of(app, NOOR) as noor, await Browser.of(app, ADA) as ada:
         assert await attach(ada, "disk.iso") == ""
         for typed in (".ISO", "iso", "*.iso"):

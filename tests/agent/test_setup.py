@@ -1,4 +1,4 @@
-"""From an empty database to what the first invoice needs, by forms; and who may not."""
+"""Test the set-up forms that lead from an empty database to the first invoice, and who may use them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ CONTACT = {
 
 @pytest.fixture
 async def root(app: Gate, dsn: str) -> AsyncIterator[Browser]:
-    """The first admin, made at the command line, in front of an empty database."""
+    """Return the browser of the first admin, whom the command line created in an empty database."""
     connection = await asyncpg.connect(dsn)
     tables = await connection.fetch(
         "select tablename from pg_tables where schemaname = 'public' and tablename !~ '^(migration|pgqueuer)'"
@@ -66,7 +66,7 @@ pytestmark = pytest.mark.slow
 
 
 async def sent(browser: Browser, path: str, fields: dict[str, str]) -> str:
-    """Where an accepted form leads."""
+    """Submit a form that must be accepted, and return the URL of the redirect."""
     answer = await browser.send_form(path, fields)
     assert answer.status_code == 303, re.findall(r'class="wrong".*?<span>(.*?)</span>', answer.text, re.S)
     return answer.headers["location"]
@@ -89,7 +89,7 @@ async def test_eight_forms_lead_from_nothing_to_all_that_an_invoice_needs(root: 
     assert contact.status_code == 200
 
     shown = (await root.get("/agent/setup")).text
-    assert "Nobody may approve" in shown  # of Noor's own time: one more approver is still to come
+    assert "Nobody may approve" in shown  # Nobody may approve Noor's own time before a second approver exists.
     await root.send_form(
         "/agent/setup/agents/new",
         AGENT | {"name": "Max Herrmann", "email": "max@desk.example", "grade": "manager", "approves": "1"},
@@ -119,7 +119,7 @@ async def test_eight_forms_lead_from_nothing_to_all_that_an_invoice_needs(root: 
 
 
 async def test_the_link_is_shown_once_and_a_new_one_ends_it(root: Browser) -> None:
-    """R7, R8"""
+    """R7, R8: an invitation link is shown only in the response that creates it, and a new link ends it."""
     await sent(root, "/agent/setup/company", COMPANY)
     first = await root.send_form("/agent/setup/agents/new", AGENT | {"role_id": ""}, host="127.0.0.1:8000")
     assert "/invitations/" in first.text
@@ -179,7 +179,7 @@ PAGES = ("/agent/setup", "/agent/setup/agents", *(path for path in FORMS))
 
 
 async def test_every_page_and_verb_is_for_admins_only(app: Gate) -> None:
-    """R22: an agent and a manager get 403, a contact 404, nobody is asked to sign in."""
+    """R22: on every set-up URL agents and managers get 403, contacts 404, and visitors are sent to the sign-in page."""
     for reader, status in ((INES, 403), (MAX, 403), (ADA, 404), (None, 303)):
         async with await Browser.of(app, reader) if reader else Browser(app) as browser:
             assert {path: (await browser.get(path)).status_code for path in PAGES} == dict.fromkeys(PAGES, status)
@@ -189,7 +189,7 @@ async def test_every_page_and_verb_is_for_admins_only(app: Gate) -> None:
 
 
 async def test_every_form_is_shown_saved_and_saved_again(app: Gate) -> None:
-    """A repeat is harmless: it is the same, or is refused in a sentence."""
+    """Every set-up form is shown and saved. The same form sent again is harmless or refused with a sentence."""
     async with await Browser.of(app, NOOR) as noor:
         for path, fields in FORMS.items():
             assert (await noor.get(path)).status_code == 200, path
@@ -240,7 +240,7 @@ async def test_a_number_that_no_row_has_is_404(app: Gate) -> None:
 
 
 async def test_what_belongs_to_another_customer_is_404_through_this_one(app: Gate) -> None:
-    """R28, R29"""
+    """R28, R29: contacts, contracts and services of another customer are 404 under this customer's URLs."""
     async with await Browser.of(app, NOOR) as noor:
         for path in ("contacts/3", "contracts/2", "contracts/2/services/2", "contracts/1/services/2"):
             fields = CONTACT if "contacts" in path else CONTRACT if path.endswith("contracts/2") else SERVICE
@@ -256,7 +256,7 @@ async def test_what_belongs_to_another_customer_is_404_through_this_one(app: Gat
 
 
 async def test_the_bank_asks_for_the_password_a_while_after_signing_in(app: Gate) -> None:
-    """R20"""
+    """R20: changing the company requires the password if the admin last typed it more than ten minutes ago."""
     async with await Browser.of(app, NOOR) as fresh:
         assert 'name="password"' not in (await fresh.get("/agent/setup/company")).text
     async with await Browser.of(app, NOOR, at=datetime.now(UTC) - timedelta(minutes=11)) as noor:
@@ -271,7 +271,7 @@ async def test_the_bank_asks_for_the_password_a_while_after_signing_in(app: Gate
 
 
 async def test_the_only_admin_cannot_end_themselves(app: Gate) -> None:
-    """R31"""
+    """R31: the only admin cannot end their own access; the request gets 409."""
     async with await Browser.of(app, NOOR) as noor:
         answer = await noor.send_form(f"/agent/setup/agents/{NOOR.id}/ending")
         assert answer.status_code == 409
@@ -291,7 +291,10 @@ async def test_agents_see_customers_and_change_nothing(app: Gate) -> None:
 
 
 async def test_lists_and_details_ask_the_database_as_often_for_many_as_for_few(app: Gate) -> None:
-    """Design manner 17; who asks and the counts of the rail are among them."""
+    """Design manner 17: lists and details stay within a fixed number of SQL statements.
+
+    The number includes the statements for the session and for the counts of the navigation.
+    """
     async with await Browser.of(app, NOOR) as noor:
         for path, most in (
             ("/agent/customers", 6), ("/agent/customers/1", 11), ("/agent/setup", 7), ("/agent/setup/agents", 7), ("/agent/setup/rates", 11),
@@ -315,7 +318,7 @@ async def test_a_case_type_gets_a_service_of_its_own(app: Gate) -> None:
 
 
 async def test_a_new_contract_begins_with_the_vat_rate_of_the_company(app: Gate) -> None:
-    """It may have another one; a contract that is there keeps its own."""
+    """The form of a new contract has the company's VAT rate as default; a stored contract keeps its own rate."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update company set vat_rate = 7.7")
     async with await Browser.of(app, NOOR) as browser:

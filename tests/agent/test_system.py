@@ -1,4 +1,4 @@
-"""The page of the system's state: what is well, which jobs failed, and what an admin does about them."""
+"""Test the page with the state of the system: health checks, failed jobs, and what an admin does about them."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,7 +39,7 @@ async def now() -> datetime:
 
 
 async def test_a_failed_job_is_shown_with_its_kind_of_error_and_run_again_once(app: Gate) -> None:
-    """R93: a repeat is harmless."""
+    """R93: a failed job is shown with its kind of error; retrying it twice enqueues it once."""
     job = await held()
     async with await Browser.of(app, NOOR) as noor:
         page = (await noor.get("/agent/setup/system")).text
@@ -50,11 +50,11 @@ async def test_a_failed_job_is_shown_with_its_kind_of_error_and_run_again_once(a
             assert (answer.status_code, answer.headers["location"]) == (303, "/agent/setup/system")
             assert await status_of(job) == "queued"
         await noor.send_form(f"/agent/setup/failed-jobs/{job}/removal")
-        assert await status_of(job) == "queued"  # it is not held any more
+        assert await status_of(job) == "queued"  # an enqueued job is not discarded
 
 
 async def test_a_failed_job_is_discarded_and_its_end_is_kept(app: Gate) -> None:
-    """R93."""
+    """R93: a discarded job never runs, and the log of jobs keeps the entry that it was deleted."""
     job = await held()
     async with await Browser.of(app, NOOR) as noor:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Time on the agents' pages: on a case, in the own list, one entry."""
+"""Test the agents' time pages: logging time on a case, the agent's own list, and the form of one entry."""
 
 import re
 from datetime import date, timedelta
@@ -25,17 +25,17 @@ from tests.world import CONSULTANT, HELPDESK, INES, INTERNAL, MAX
 
 
 def today() -> date:
-    """Where Ines is."""
+    """Return the present date in Ines' time zone."""
     return periods.today(INES.time_zone, now())
 
 
 def yesterday() -> str:
-    """A day that is over."""
+    """Return yesterday's date as a form field."""
     return (today() - timedelta(days=1)).isoformat()
 
 
 def typed(**fields: Any) -> dict[str, Any]:
-    """The log-time form as a browser sends it."""
+    """Return the fields of a valid time form as a browser sends them, with some replaced."""
     return {"duration": "1h 30m", "work_date": today().isoformat(), "service": "1", "billing": "billable",
             "external_comment": "Gateway changed", "description": "see #1024"} | fields  # fmt: skip
 
@@ -44,12 +44,12 @@ NEW = "/agent/time/new"
 
 
 def on(case: Case, **fields: Any) -> dict[str, Any]:
-    """The form with this case chosen."""
+    """Return the fields of a valid time form for this case, with some replaced."""
     return typed(on=f"case-{case.number}", **fields)
 
 
 async def logged(case: Case | None = None, *, by: Any = INES, **values: Any) -> TimeEntry:
-    """An entry, by the verb itself."""
+    """Create a time entry without HTTP."""
     at = values.pop("at", now())
     facts: dict[str, Any] = {"minutes": 50, "work_date": today(), "service_id": HELPDESK if case else None} | values
     async with transaction(by):
@@ -57,7 +57,7 @@ async def logged(case: Case | None = None, *, by: Any = INES, **values: Any) -> 
 
 
 async def entries() -> list[Any]:
-    """All rows, in order."""
+    """Return all rows of the table time_entry, by id."""
     async with transaction(INES) as tx:
         return list(await tx.fetch("select * from time_entry order by id"))
 
@@ -66,7 +66,7 @@ async def entries() -> list[Any]:
 
 
 async def test_time_is_logged_on_a_case_and_stands_in_its_feed(ines: Browser, case: Case) -> None:
-    """S1.1, S2.9, S2.18, S2.19."""
+    """S1.1, S2.9, S2.18, S2.19: time logged on a case is stored as a draft and shown in the case's feed."""
     answer = await ines.send_form(NEW, on(case))
     assert answer.status_code == 303
     entry = (await entries())[0]
@@ -85,7 +85,7 @@ async def test_time_is_logged_on_a_case_and_stands_in_its_feed(ines: Browser, ca
 
 
 async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Case) -> None:
-    """S0.5, S2.10, S2.13, S2.14, S2.16: the day, the service of the case and what its type says."""
+    """S0.5, S2.10, S2.13, S2.14, S2.16: the form's defaults are today, the case's service and its type's billing."""
     address = f"{NEW}?on=case-{case.number}"
     page = (await ines.get(address)).text
     assert '<option value="1" selected>Helpdesk, Support 2026</option>' in page
@@ -118,7 +118,7 @@ async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Ca
 async def test_a_wrong_entry_comes_back_with_a_sentence_and_what_was_typed(
     ines: Browser, case: Case, field: str, value: str, sentence: str
 ) -> None:
-    """S0.15: what is required, and nothing is changed."""
+    """S0.15: an invalid time form is refused with a sentence, keeps what was typed, and stores nothing."""
     answer = await ines.send_form(NEW, on(case, **{field: value}))
     assert answer.status_code == 422
     assert sentence in answer.text.replace("&#39;", "'")
@@ -166,7 +166,7 @@ async def test_the_form_says_what_it_understood(ines: Browser, case: Case, query
 
 
 async def test_the_service_and_with_it_the_contract_can_be_chosen(ines: Browser, case: Case) -> None:
-    """S1.19, S2.17."""
+    """S1.19, S2.17: an agent chooses the service of an entry, and with it the contract."""
     async with transaction(SYSTEM):
         customer = await Customer.find(case.customer_id, SYSTEM)
         facts = ContractFacts(name="Projects 2026", start_on="2026-01-01", currency="EUR", vat_rate="19")
@@ -179,7 +179,7 @@ async def test_the_service_and_with_it_the_contract_can_be_chosen(ines: Browser,
 
 
 async def test_the_billing_role_can_be_another_than_the_agents_own(ines: Browser, max_: Browser, case: Case) -> None:
-    """The price of the role that was chosen is what the manager approves."""
+    """An agent chooses another billing role for an entry than their own, and its rate is what the manager approves."""
     assert (await ines.send_form(NEW, on(case, duration="1h", role=str(CONSULTANT)))).status_code == 303
     assert (await ines.send_form(NEW, on(case, duration="1h", role="99"))).status_code == 422
     assert [row["role_id"] for row in await entries()] == [CONSULTANT]
@@ -188,7 +188,10 @@ async def test_the_billing_role_can_be_another_than_the_agents_own(ines: Browser
 
 
 async def test_a_change_of_the_clock_times_counts_what_lies_between_them(ines: Browser, case: Case) -> None:
-    """D11: the form shows the clock times that were typed as the duration, and goes back to where one was."""
+    """D11: the form of an entry shows its clock times; changing one recomputes the duration.
+
+    The redirect leads to the URL in the field `back`.
+    """
     await ines.send_form(NEW, on(case, duration="9-10:45", work_date=yesterday()))
     entry = (await entries())[0]
     page = await ines.get(f"/agent/time/{entry['id']}")
@@ -201,7 +204,7 @@ async def test_a_change_of_the_clock_times_counts_what_lies_between_them(ines: B
 
 
 async def test_only_a_manager_logs_time_for_a_colleague(ines: Browser, max_: Browser, case: Case) -> None:
-    """S1.14 to S1.16, S1.18."""
+    """S1.14 to S1.16, S1.18: only a manager logs time for a colleague; an agent who tries gets 403."""
     assert (await ines.send_form(NEW, on(case, agent=MAX.id))).status_code == 403
     assert await entries() == []
     assert "Max Herrmann" not in (await ines.get(NEW)).text
@@ -215,7 +218,7 @@ async def test_only_a_manager_logs_time_for_a_colleague(ines: Browser, max_: Bro
 
 
 async def test_the_time_of_a_case_is_listed_and_filtered(ines: Browser, case: Case) -> None:
-    """S1.10, S1.18."""
+    """S1.10, S1.18: the time of a case is listed, and filtered by agent and state."""
     mine, theirs = await logged(case), await logged(case, by=MAX, external_comment="by Max")
     address = f"/agent/cases/{case.number}/time"
     page, filtered = await ines.get(address), await ines.get(f"{address}?agent={MAX.id}&state=draft")
@@ -228,7 +231,10 @@ async def test_the_time_of_a_case_is_listed_and_filtered(ines: Browser, case: Ca
 
 @pytest.mark.slow
 async def test_ten_thousand_entries_on_a_case_do_not_slow_its_pages(ines: Browser, case: Case) -> None:
-    """S1.12: a window of them, by as many questions as for none, and every page reached by links."""
+    """S1.12: with ten thousand entries, the pages of a case stay small and within the same number of SQL statements.
+
+    Links lead to the further entries.
+    """
     async with transaction(INES) as tx:
         await tx.execute(
             """insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing,
@@ -259,7 +265,7 @@ async def test_ten_thousand_entries_on_a_case_do_not_slow_its_pages(ines: Browse
 
 
 async def test_general_time_is_logged_under_a_kind_and_says_what_it_was_for(ines: Browser) -> None:
-    """S2.38, S2.39: without a description it is refused."""
+    """S2.38, S2.39: general time is logged under a kind, is not billable, and is refused without a description."""
     fields = {"on": "general-1", "duration": "45m", "work_date": today().isoformat(), "description": "Team meeting"}
     refused = await ines.send_form(NEW, fields | {"description": " "})
     assert refused.status_code == 422
@@ -274,7 +280,10 @@ async def test_general_time_is_logged_under_a_kind_and_says_what_it_was_for(ines
 
 
 async def test_a_case_is_found_by_what_is_typed_where_no_script_runs(ines: Browser, case: Case) -> None:
-    """S0.2, S0.6: under the case's service, billable as its type says."""
+    """S0.2, S0.6: without JavaScript, a typed case number selects the case's service and its type's billing.
+
+    An unknown or missing number is refused with 422.
+    """
     fields = {"duration": "45m", "work_date": today().isoformat(), "on_typed": f" #{case.number}"}
     assert (await ines.send_form(NEW, fields)).status_code == 303
     row = (await entries())[0]
@@ -287,7 +296,10 @@ async def test_a_case_is_found_by_what_is_typed_where_no_script_runs(ines: Brows
 
 
 async def test_work_of_a_customer_that_is_on_no_case_is_logged_under_its_service(ines: Browser, case: Case) -> None:
-    """S2.40: billable unless something else is chosen; a service of another customer than the case's is refused."""
+    """S2.40: time for a customer without a case is logged under a service, billable by default.
+
+    A service of another customer than the case's is refused with 422.
+    """
     fields = {"on": "service-1", "duration": "45m", "work_date": today().isoformat(), "external_comment": "Maintenance"}
     assert "Acme, Support 2026" in (await ines.get(f"{NEW}?on=service-1")).text
     assert (await ines.send_form(NEW, fields)).status_code == 303
@@ -313,7 +325,7 @@ async def test_the_own_list_holds_nobody_elses_time(ines: Browser, case: Case) -
 
 
 async def test_ticked_entries_are_submitted(ines: Browser, case: Case) -> None:
-    """S0.23 to S0.26; sent again it changes nothing."""
+    """S0.23 to S0.26: the ticked entries are submitted and no others; a repeat changes nothing."""
     ids = [str((await logged(case)).id) for _ in range(2)]
     rest = await logged(case)
     for _ in range(2):
@@ -325,7 +337,7 @@ async def test_ticked_entries_are_submitted(ines: Browser, case: Case) -> None:
 
 
 async def test_what_cannot_be_submitted_is_reported(ines: Browser, case: Case) -> None:
-    """D35."""
+    """D35: of several ticked entries, a colleague's entry is reported and the agent's own are submitted."""
     own, foreign = await logged(case), await logged(case, by=MAX)
     answer = await ines.send_form("/agent/time/submission", {"entry": [str(own.id), str(foreign.id)]})
     assert answer.status_code == 200
@@ -343,7 +355,7 @@ async def test_submitting_nothing_says_what_to_do(ines: Browser) -> None:
 
 
 async def test_a_rejected_entry_shows_the_managers_reason_to_its_author(ines: Browser, case: Case) -> None:
-    """S0.31."""
+    """S0.31: a rejected entry shows the manager's reason to its author, who may submit it again."""
     entry = await logged(case)
     async with transaction(INES):
         await submit(INES, [entry.id], at=now())
@@ -358,7 +370,7 @@ async def test_a_rejected_entry_shows_the_managers_reason_to_its_author(ines: Br
 
 
 async def test_an_author_changes_an_entry(ines: Browser, case: Case) -> None:
-    """S2.21."""
+    """S2.21: the author of an entry changes its duration and billing, and the version is increased."""
     entry = await logged(case)
     form = await ines.get(f"/agent/time/{entry.id}")
     assert 'value="50\u00a0min"' in form.text
@@ -369,7 +381,7 @@ async def test_an_author_changes_an_entry(ines: Browser, case: Case) -> None:
 
 
 async def test_what_counts_is_overridden_with_a_reason(ines: Browser, case: Case) -> None:
-    """D8."""
+    """D8: the billable minutes are overridden only with a reason."""
     entry = await logged(case)
     refused = await ines.send_form(f"/agent/time/{entry.id}", typed(counts="30m"))
     assert refused.status_code == 422
@@ -381,7 +393,11 @@ async def test_what_counts_is_overridden_with_a_reason(ines: Browser, case: Case
 
 
 async def test_who_comes_second_is_told_and_keeps_what_was_typed(ines: Browser, case: Case) -> None:
-    """Design manners 9 and 20: both values are in sight, and sent again the second one's holds; what only one changed holds at once."""
+    """Design manners 9 and 20: the second of two people who change an entry gets 409 with both values.
+
+    Their text is kept, and stored if they submit the form again. Fields that only the first person changed keep the
+    first person's values.
+    """
     entry = await logged(case)
     here = f"/agent/time/{entry.id}"
     form = await ines.get(here)
@@ -407,7 +423,7 @@ async def test_a_wrong_change_changes_nothing(ines: Browser, case: Case, field: 
 
 
 async def test_an_author_deletes_an_entry(ines: Browser, case: Case) -> None:
-    """S2.22; a second time it is not there."""
+    """S2.22: an author deletes an entry, which the case's log records; a second deletion gets 404."""
     entry = await logged(case)
     answer = await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1})
     assert answer.headers["location"] == f"/agent/cases/{case.number}"
@@ -426,7 +442,7 @@ async def test_a_deletion_of_what_was_changed_meanwhile_is_a_conflict(ines: Brow
 
 
 async def test_after_24_hours_only_a_manager_changes_it(ines: Browser, max_: Browser, case: Case) -> None:
-    """S2.23, S2.25."""
+    """S2.23, S2.25: after 24 hours an author who changes or deletes an entry gets 403, and a manager may do so."""
     entry = await logged(case, at=now() - timedelta(hours=24, seconds=5), work_date=today() - timedelta(days=1))
     page = await ines.get(f"/agent/time/{entry.id}")
     assert "Time can be changed for 24 hours." in page.text
@@ -440,7 +456,7 @@ async def test_after_24_hours_only_a_manager_changes_it(ines: Browser, max_: Bro
 
 
 async def test_a_colleagues_entry_cannot_be_changed(ines: Browser, case: Case) -> None:
-    """S2.24."""
+    """S2.24: an agent who changes or deletes a colleague's entry gets 403."""
     entry = await logged(case, by=MAX)
     assert "Only a manager may change a colleague&#39;s time." in (await ines.get(f"/agent/time/{entry.id}")).text
     assert (await ines.send_form(f"/agent/time/{entry.id}", typed())).status_code == 403
@@ -450,7 +466,7 @@ async def test_a_colleagues_entry_cannot_be_changed(ines: Browser, case: Case) -
 async def test_a_managers_change_of_approved_time_takes_the_approval_back(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """D34, C2."""
+    """D34, C2: a manager's change of approved time withdraws the approval; the author's change gets 403."""
     entry = await logged(case)
     async with transaction(MAX):
         await approve([Choice(entry.id, 1)], by=MAX, at=now())
@@ -464,7 +480,7 @@ async def test_a_managers_change_of_approved_time_takes_the_approval_back(
 
 
 async def test_what_was_typed_into_time_that_was_approved_meanwhile_is_shown(ines: Browser, case: Case) -> None:
-    """Design manner 9."""
+    """Design manner 9: if an entry is approved meanwhile, its author's change is refused and the typed text kept."""
     entry = await logged(case)
     here = f"/agent/time/{entry.id}"
     form = await ines.get(here)

@@ -1,4 +1,4 @@
-"""What an agent reads of what a manager did with their time, and what the forms warn of while somebody types."""
+"""Test what authors read about a manager's change of their time, and the warnings while time is typed."""
 
 import pytest
 
@@ -18,7 +18,10 @@ def told(html: str) -> str:
 
 
 async def test_an_author_reads_what_a_manager_changed_and_approved_alone(ines: Browser, case: Case) -> None:
-    """In the feed of the case and in the own list: old, new, who."""
+    """An author reads in the case's feed and in their own list what a manager changed, from which value to which.
+
+    Both also say if the same manager then approved the changed entry.
+    """
     async with transaction(MAX):
         entry = await log(60, case_id=case.id)
         work = Work(
@@ -42,7 +45,7 @@ async def test_an_author_reads_what_a_manager_changed_and_approved_alone(ines: B
 
 
 async def test_an_author_reads_that_a_submission_was_implied(ines: Browser, case: Case) -> None:
-    """C4."""
+    """C4: an author reads that a manager approved an entry before it was submitted."""
     async with transaction(MAX):
         entry = await log(60, case_id=case.id, state="draft")
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -51,7 +54,10 @@ async def test_an_author_reads_that_a_submission_was_implied(ines: Browser, case
 
 
 async def test_a_day_without_a_contract_warns_while_it_is_typed(ines: Browser, case: Case) -> None:
-    """On a case, in the own list with and without a case, and where an entry is changed."""
+    """Typing a day outside the contract or before the service begins shows a warning.
+
+    It is shown on a case, in the agent's own list, and on the form of a stored entry.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contract set end_on = '2026-10-01' where id = 1")
         late = await a_service(ACME, ACME_CONTRACT, "Late", effective_start=OCTOBER)
@@ -99,7 +105,7 @@ async def test_a_case_that_we_opened_says_whose_turn_it_is(ines: Browser, ada: B
 
 
 async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: Browser) -> None:
-    """Once the contact has answered, it is our turn whatever comes late."""
+    """Sending the form of a new case again does not set the status back after the contact has answered."""
     key = "5d3f0c1e-8f5e-4c60-9a8e-000000000001"
     typed = {
         "customer": ACME,

@@ -1,4 +1,4 @@
-"""The list of waiting time, tried as a manager would: all of it can be reached, ticks stay, and approvals can be undone together."""
+"""Test the list of waiting time: every entry can be reached, ticks are kept, and one decision is undone as a whole."""
 
 import re
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def max_(app: Gate) -> AsyncIterator[Browser]:
 
 
 def entries_form(html: str) -> PageForm:
-    """The form around the list."""
+    """Return the form that contains the list of waiting entries."""
     return next(form for form in forms_of(html) if "shown" in form.names)
 
 
@@ -42,7 +42,7 @@ def shown(html: str) -> list[str]:
 
 
 async def decide(browser: Browser, page: Response, path: str, **typed: Any) -> Response:
-    """Send the list's form as it came, but for what was ticked and typed, to one of its addresses."""
+    """Submit the form of the list to the URL `path` as the page shows it, with the fields `typed` changed."""
     form = entries_form(page.text)
     address = next(target for target in form.targets if target.partition("?")[0] == path)
     return await browser.post(address, data=form.fields | typed)
@@ -53,7 +53,7 @@ def told(html: str) -> str:
 
 
 async def many(count: int, agent_id: int = INES.id, state: str = "submitted") -> None:
-    """So many entries on different days, some on the same."""
+    """Create this many entries of one agent, seven on each day."""
     await current().execute(
         "insert into time_entry (customer_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes,"
         " external_comment, description, state, created_at, window_from, submitted_at)"
@@ -64,7 +64,7 @@ async def many(count: int, agent_id: int = INES.id, state: str = "submitted") ->
 
 
 async def test_nothing_is_hidden_however_much_waits(max_: Browser) -> None:
-    """Design manner 22: 337 entries of two agents in pages, with true counts, each entry once."""
+    """Design manner 22: 337 entries of two agents are spread over pages, each once, with true totals."""
     async with transaction(SYSTEM) as tx:
         await many(250)
         await many(87, NOOR.id)
@@ -95,7 +95,7 @@ async def test_a_page_whose_entries_are_all_decided_shows_what_is_left(max_: Bro
 
 
 async def test_ticks_survive_a_rejection(max_: Browser) -> None:
-    """What was left without a tick comes back without one, so that nothing is approved by mistake."""
+    """Entries that were left without a tick have none after a rejection, so that nothing is approved by mistake."""
     async with transaction(SYSTEM):
         entries = [await log(comment=f"Work {number}") for number in range(5)]
     page = await max_.get(PATH)
@@ -106,14 +106,14 @@ async def test_ticks_survive_a_rejection(max_: Browser) -> None:
     assert len(shown(page.text)) == 4
     assert ticked(page.text) == []
     assert "0</span> of 4 ticked" in page.text
-    # Nor is what comes onto the page later.
+    # An entry that moves onto the page later has no tick either.
     async with transaction(SYSTEM):
         await log(comment="New")
     assert ticked((await max_.get(answer.headers["location"])).text) == []
 
 
 async def test_who_decides_on_all_that_is_ticked_finds_the_next_ticked_too(max_: Browser) -> None:
-    """Odd rows that are left do not count as picking by hand."""
+    """If only entries with a warning were left without a tick, the next entries are ticked by default."""
     async with transaction(SYSTEM):
         good, odd = await log(comment="Good"), await log(comment="")
     page = await max_.get(PATH)
@@ -158,7 +158,10 @@ async def test_a_withdrawal_keeps_the_ticks(max_: Browser) -> None:
 
 
 async def test_what_was_approved_together_is_undone_together(max_: Browser, app: Gate) -> None:
-    """It asks nothing before, and offers to undo it: a repeat changes nothing, nor does somebody else."""
+    """All approvals of one decision are withdrawn together by the manager who gave them.
+
+    A repeat gets 409, and another manager and an agent are refused.
+    """
     async with transaction(SYSTEM):
         entries = [
             await log(comment="One"),
@@ -190,7 +193,7 @@ async def test_what_was_approved_together_is_undone_together(max_: Browser, app:
 
 
 async def test_what_is_billed_meanwhile_is_reported_and_the_rest_is_undone(max_: Browser) -> None:
-    """Design manner 21."""
+    """Design manner 21: an approval whose entry has been billed meanwhile is reported; the others are withdrawn."""
     async with transaction(SYSTEM):
         acmes, globexs = await log(), await log(service=GLOBEX_HELPDESK)
     async with transaction(MAX):
@@ -212,7 +215,11 @@ async def test_general_time_shows_its_description(max_: Browser) -> None:
 
 
 async def test_two_services_of_one_name_are_told_apart(max_: Browser) -> None:
-    """By their contract, and by its first day where two contracts have one name, too; a name that is alone stands alone."""
+    """Services of the same name are shown with their contract.
+
+    If two contracts have the same name too, the first day of the contract is added. A name that is unique stands
+    alone.
+    """
     async with transaction(SYSTEM) as tx:
         case = await a_case()
         contracts = [
@@ -242,7 +249,7 @@ async def test_two_services_of_one_name_are_told_apart(max_: Browser) -> None:
 
 
 async def test_a_submission_that_an_approval_implied_is_shown(max_: Browser) -> None:
-    """C4: to the managers, and to the author."""
+    """C4: the approvals page marks an entry that was approved before its author had submitted it."""
     async with transaction(SYSTEM):
         case = await a_case()
         draft, submitted = await log(state="draft", case_id=case["id"]), await log(case_id=case["id"])

@@ -1,4 +1,4 @@
-"""The customer's case pages over HTTP, without JavaScript: what works, what is refused, and what nobody else gets to see."""
+"""Test the contacts' case pages over HTTP without JavaScript: what works, what is refused, and what stays hidden."""
 
 import asyncio
 import re
@@ -45,7 +45,7 @@ async def nothing_changes() -> list[Any]:
 
 
 async def test_a_contact_opens_a_case_with_files_and_reads_it(app: Gate) -> None:
-    """Issue 2, section 2.1."""
+    """Issue 2, section 2.1: a contact opens a case with files and sees it on its page."""
     async with await Browser.of(app, ADA) as browser:
         form = await browser.get("/cases/new")
         assert form.status_code == 200
@@ -90,7 +90,7 @@ async def test_the_form_sent_twice_opens_one_case(app: Gate) -> None:
 
 
 async def test_a_refused_form_comes_back_with_what_was_typed_and_says_everything_at_once(app: Gate) -> None:
-    """Issue 2, section 5: empty subject, and a program renamed to a picture; files are asked for again."""
+    """Issue 2, section 5: a refused form reports all problems at once and keeps the text and the accepted files."""
     before = await nothing_changes()
     async with await Browser.of(app, ADA) as browser:
         answer = await browser.send_form(
@@ -111,7 +111,7 @@ async def test_a_refused_form_comes_back_with_what_was_typed_and_says_everything
 
 
 async def test_nothing_can_be_set_that_the_form_does_not_show(app: Gate) -> None:
-    """R30"""
+    """R30: a request with a field that the form does not have is refused with 400 and changes nothing."""
     case = await opened()
     before = await nothing_changes()
     async with await Browser.of(app, ADA) as browser:
@@ -126,7 +126,7 @@ async def test_nothing_can_be_set_that_the_form_does_not_show(app: Gate) -> None
 
 
 async def test_choices_that_are_none_are_refused(app: Gate) -> None:
-    """R29"""
+    """R29: a case type or priority that is not offered is refused with 422, and no case is created."""
     async with await Browser.of(app, ADA) as browser:
         for field, value in (
             ("case_type", "99"),
@@ -189,7 +189,7 @@ async def test_closing_and_opening_again_work_and_a_repeat_is_harmless(app: Gate
 
 
 async def test_a_file_is_only_ever_a_download(app: Gate, settings: Any) -> None:
-    """R56, T9: even a page or a drawing with a script in it."""
+    """R56, T9: a file is served only as a download, even an SVG picture with a script in it."""
     name = 'Größe "x".svg'
     file = await upload(open_storage(settings.storage_url), ADA, name, b"<svg onload='alert(1)'/>")
     await opened(files=[file])
@@ -207,7 +207,7 @@ async def test_a_file_is_only_ever_a_download(app: Gate, settings: Any) -> None:
 
 
 async def every_address(settings: Any) -> list[tuple[str, str]]:
-    """Each address that concerns Ada's case, with its method; the case has a file and a file on a note."""
+    """Return the method and URL of every route of Ada's case, which has a file, and a note with another file."""
     storage = open_storage(settings.storage_url)
     case = await opened(files=[await upload(storage, ADA)])
     noted = await upload(storage, INES, f"{SECRET}.log")
@@ -226,7 +226,10 @@ async def every_address(settings: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("stranger", [GIL, ALAN, INES, MAX], ids=["Gil", "Alan", "Ines", "Max"])
 async def test_a_strangers_case_is_not_there_at_any_address(app: Gate, settings: Any, stranger: Any) -> None:
-    """R25, R57; the answer is the same as for a number that was never given."""
+    """R25, R57: a case of somebody else is 404 at every URL, with the same response as for an unknown number.
+
+    Agents, who may see the case, are redirected to its page in the agents' area.
+    """
     addresses = await every_address(settings)
     before = await nothing_changes()
     async with await Browser.of(app, stranger) as browser:
@@ -246,7 +249,7 @@ async def test_a_strangers_case_is_not_there_at_any_address(app: Gate, settings:
                         ).replace("1001", "9999"),
                     )
                 )
-            if stranger.is_agent and method == "GET":  # agents may see it, in their own room
+            if stranger.is_agent and method == "GET":  # redirected to the agents' area
                 assert [status for status, _ in answers] == [303, 404], path
                 continue
             assert answers[0][0] == 404, path
@@ -271,7 +274,7 @@ async def test_nobody_is_asked_to_sign_in(app: Gate, settings: Any) -> None:
 
 
 async def test_a_note_and_its_file_are_nowhere_that_a_contact_can_look(app: Gate, settings: Any) -> None:
-    """R27: a marker string in a note never occurs in any answer to the case's own contact."""
+    """R27: the text of an internal note and its file occur in no response to the case's own contact."""
     addresses = await every_address(settings)
     async with await Browser.of(app, ADA) as browser:
         for path in ["/", "/cases", "/cases?show=all", *(path for method, path in addresses if method == "GET")]:
@@ -281,7 +284,7 @@ async def test_a_note_and_its_file_are_nowhere_that_a_contact_can_look(app: Gate
 
 
 async def test_ids_of_a_chain_cannot_be_mixed(app: Gate, settings: Any) -> None:
-    """R28: Ada's own file under another of her cases is not there."""
+    """R28: a file is 404 under another case, even if the same contact owns both cases."""
     addresses = await every_address(settings)
     await opened(subject="Another one")
     async with await Browser.of(app, ADA) as browser:
@@ -291,7 +294,7 @@ async def test_ids_of_a_chain_cannot_be_mixed(app: Gate, settings: Any) -> None:
 
 
 async def test_a_number_that_is_none_is_404(app: Gate) -> None:
-    """R51"""
+    """R51: a URL whose case number is malformed or too large gets 404."""
     async with await Browser.of(app, ADA) as browser:
         for number in ("0", "-1", "1e3", "%27", "x", "1001%00", "99999999999999999999"):
             assert (await browser.get(f"/cases/{number}")).status_code == 404, number
@@ -322,7 +325,7 @@ async def test_home_says_what_waits_and_leads_agents_to_their_list(app: Gate) ->
 
 
 async def test_the_list_shows_open_cases_or_all_and_says_when_there_are_none(app: Gate) -> None:
-    """R26"""
+    """R26: a contact lists open or all cases of their own customer only, and an empty list says so."""
     async with await Browser.of(app, ADA) as browser:
         assert "No open cases" in (await browser.get("/cases")).text
         assert "No cases yet" in (await browser.get("/cases?show=all")).text
@@ -360,7 +363,7 @@ async def test_a_long_case_is_shown_in_stretches(app: Gate) -> None:
 
 
 async def test_what_was_typed_and_never_sent_is_there_again(app: Gate) -> None:
-    """Issue 2, section 5: drafts stand in their forms, and are gone once the form was sent."""
+    """Issue 2, section 5: a saved draft is shown in its form again, and is gone after the form was sent."""
     await opened()
     async with await Browser.of(app, ADA) as browser:
         for address, shown, field in (
@@ -374,7 +377,10 @@ async def test_what_was_typed_and_never_sent_is_there_again(app: Gate) -> None:
 
 
 async def test_pages_cost_few_queries_whatever_they_show(app: Gate, settings: Any) -> None:
-    """Design manner 17: session and person by one or two, the rest counted here."""
+    """Design manner 17: each page takes a small, fixed number of SQL statements.
+
+    They include those for the session.
+    """
     await every_address(settings)
     for number in range(8):
         await opened(subject=f"Case {number}")
@@ -388,7 +394,7 @@ async def test_pages_cost_few_queries_whatever_they_show(app: Gate, settings: An
 
 
 async def test_a_get_changes_nothing(app: Gate, settings: Any) -> None:
-    """R36"""
+    """R36: a GET request to any URL of the area changes no row."""
     addresses = await every_address(settings)
     before = await nothing_changes()
     async with await Browser.of(app, ADA) as browser:
@@ -401,7 +407,7 @@ async def test_a_get_changes_nothing(app: Gate, settings: Any) -> None:
 
 
 async def test_a_file_over_the_limit_is_refused_in_the_form_and_nothing_of_it_stays(app: Gate, settings: Any) -> None:
-    """R58: a 26 MB file between two others, which are kept."""
+    """R58: a file above 25 MB is refused and deleted; the text and the other two files of the form are kept."""
     await opened()
     before = await nothing_changes()
     sizes = [("a.log", 3), ("big.log", 26_300_000), ("b.log", 4)]
@@ -426,7 +432,10 @@ def stored(settings: Any) -> list[Path]:
 
 
 async def test_a_contact_opens_thirty_cases_an_hour_and_the_text_of_the_next_is_kept(app: Gate) -> None:
-    """R83: told kindly, in the form, with the time to wait; agents and colleagues go on, and the thirty-first comes an hour after the first."""
+    """R83: a contact's thirty-first case within an hour gets 429 with the waiting time, and the typed text is kept.
+
+    Colleagues and agents are not limited by it. The next case is possible an hour after the first.
+    """
     at = now()
     for number in range(30):
         await opened(at=at - timedelta(minutes=59) + timedelta(seconds=number))
@@ -450,7 +459,7 @@ async def test_a_contact_opens_thirty_cases_an_hour_and_the_text_of_the_next_is_
 
 
 async def test_of_a_hundred_cases_at_once_thirty_are_opened(app: Gate) -> None:
-    """R83: two forms at once cannot both be the last one."""
+    """R83: of forty simultaneous cases of one contact, thirty are opened and ten are refused."""
     at = now()
     outcomes = await asyncio.gather(*(opened(at=at) for _ in range(40)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes].count(TooMany) == 10

@@ -1,4 +1,4 @@
-"""Invoices and statements over HTTP, for contacts: what they may see, and what they never do."""
+"""Test invoices and statements over HTTP as contacts see them, and what contacts never see."""
 
 import csv
 import io
@@ -25,7 +25,11 @@ INVOICE = "/invoices/2026-0147"
 
 @pytest.fixture
 async def invoice(dsn: str) -> billing.Invoice:
-    """Issued to Acme: an entry of 37 min that counts 45, a goodwill one; one rejected, one not billable, one not approved; and a draft."""
+    """Return an invoice issued to Acme, beside time and a draft that no contact may see.
+
+    The invoice has an entry of 37 minutes that counts 45, and one without charge. Other entries are not billable,
+    rejected, not approved, or on the draft.
+    """
     async with transaction(MAX):
         case = await a_case()
         entries = [
@@ -48,7 +52,7 @@ async def invoice(dsn: str) -> billing.Invoice:
 
 @pytest.mark.usefixtures("invoice")
 async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
-    """issue 2, section 2.5: rolled up by service, so the comment is not on the line but behind it (S0.18)."""
+    """Issue 2, section 2.5, S0.18: an invoice shows lines by service, tax and total, and the time behind each line."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         html = (await browser.get(INVOICE)).text.replace("\xa0", " ")
         for words in (
@@ -64,7 +68,7 @@ async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
 
 @pytest.mark.usefixtures("invoice")
 async def test_nothing_internal_is_anywhere_a_contact_can_reach(app: Gate) -> None:
-    """R27, D57, S0.31: notes, actual minutes, rejected, unbilled and waiting time, drafts."""
+    """R27, D57, S0.31: contacts see no internal notes, actual minutes, or time and drafts that are not issued."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         for path in ("/", "/invoices", INVOICE, f"{INVOICE}/detail.csv", f"{INVOICE}/invoice.pdf"):
             answer = await browser.get(path)
@@ -82,7 +86,7 @@ async def test_nothing_internal_is_anywhere_a_contact_can_reach(app: Gate) -> No
 
 
 async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice) -> None:
-    """R65."""
+    """R65: the downloaded PDF and CSV files are the stored ones, byte for byte."""
     async with transaction(MAX):
         stored = {kind: await billing.hand_out(kind, invoice) for kind in ("pdf", "csv")}
     async with await Browser.of(app, ADA, at=NOW) as browser:
@@ -93,7 +97,7 @@ async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice
 
 
 async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billing.Invoice) -> None:
-    """design.md, manner 3."""
+    """Only the first time that a contact opens an invoice is recorded and shown (design.md, manner 3)."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         assert "Seen by you" not in (await browser.get(INVOICE)).text
         app.clock = lambda: NOW + timedelta(minutes=5)
@@ -107,7 +111,11 @@ async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billi
 @pytest.mark.usefixtures("invoice")
 @pytest.mark.parametrize("reader", [ALAN, GIL, INES, None], ids=["without the right", "stranger", "agent", "anonymous"])
 async def test_nobody_else_finds_anything_there(app: Gate, reader: Any) -> None:
-    """Design manner 5, R25: a stranger's answer is that of a missing invoice."""
+    """Design manner 5, R25: contacts without the right, other customers and agents get 404 on invoices and statements.
+
+    The response is the same as for a missing invoice, and no reading is recorded. Visitors are sent to the sign-in
+    page.
+    """
     async with transaction(MAX):
         covered = await log(30, billing="no_charge")
         await billing.approve([covered.choice], by=MAX, at=NOW)
@@ -133,7 +141,7 @@ async def test_nobody_else_finds_anything_there(app: Gate, reader: Any) -> None:
 
 @pytest.mark.usefixtures("invoice")
 async def test_a_stranger_finds_none_of_it_in_the_own_list(app: Gate) -> None:
-    """R26."""
+    """R26: a contact's list of invoices holds no invoice of another customer."""
     async with await Browser.of(app, GIL, at=NOW) as browser:
         html = (await browser.get("/invoices?after=2026-0147")).text + (await browser.get("/invoices")).text
         assert "0147<" not in html
@@ -142,7 +150,7 @@ async def test_a_stranger_finds_none_of_it_in_the_own_list(app: Gate) -> None:
 
 
 async def test_a_statement_is_shown_beside_the_invoices(app: Gate) -> None:
-    """D30."""
+    """D30: the list of invoices links to a statement, whose page and CSV file show its time entries."""
     async with transaction(MAX):
         case = await a_case()
         entry = await log(30, billing="no_charge", comment="Goodwill", case_id=case["id"], description="MARK")
@@ -163,7 +171,7 @@ async def test_a_statement_is_shown_beside_the_invoices(app: Gate) -> None:
 
 @pytest.mark.usefixtures("invoice")
 async def test_the_list_fetches_itself_again(app: Gate) -> None:
-    """Live on the event `invoices`."""
+    """A request by htmx gets the list of invoices alone, which refreshes itself on the event `invoices`."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         fragment = (await browser.get("/invoices", headers={"hx-request": "true"})).text
         assert fragment.lstrip().startswith('<div id="invoices" hx-get="/invoices')
@@ -172,7 +180,7 @@ async def test_the_list_fetches_itself_again(app: Gate) -> None:
 
 @pytest.mark.usefixtures("invoice")
 async def test_an_invoice_takes_few_statements(app: Gate) -> None:
-    """Design manner 17."""
+    """Design manner 17: an invoice takes at most 8 SQL statements and the list of invoices at most 6."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         await browser.get(INVOICE)
         with counted() as statements:
@@ -184,7 +192,7 @@ async def test_an_invoice_takes_few_statements(app: Gate) -> None:
 
 
 async def test_the_statements_have_a_next_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D30: nothing that was made falls off the end of a list."""
+    """D30: the list of statements has further pages, so that every statement can be reached."""
     ids = []
     for day in (2, 3, 4):
         async with transaction(MAX):
