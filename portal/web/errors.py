@@ -74,10 +74,11 @@ def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
 def http_response(request: Web, error: HTTPException) -> Response[str]:
     """Return the response to an error of the framework: an unknown path, a wrong method or a body that it cannot read.
 
-    A GET of a path that only takes forms is redirected to the page of the form.
+    A GET of a path that only takes forms is redirected to the page of the form. That path is percent-encoded again: the decoded one may
+    contain line breaks, which would add headers to the response.
     """
     if error.status_code == 405 and request.method == "GET" and (page := form_page(request.app, request.scope["path"])):
-        return Response("", status_code=303, headers={"Location": page})
+        return Response("", status_code=303, headers={"Location": quote(page)})
     sentence = SENTENCES.get(error.status_code, SENTENCES[400] if error.status_code < 500 else SENTENCES[500])
     return _response(
         request,

@@ -71,3 +71,14 @@ async def test_an_address_that_takes_a_form_says_no_more_than_its_page(app: Gate
             for method in ("PUT", "PATCH", "DELETE"):
                 assert (await browser.request(method, places.address(path))).status_code in {403, 405}, path
     assert led > 30
+
+
+@pytest.mark.parametrize("number", ["1%0D%0ASet-Cookie:%20a=b", "%E2%98%83", "a%3Fb", "1%5C"])
+async def test_whatever_stands_in_an_address_adds_no_header_to_the_redirect(app: Gate, number: str) -> None:
+    async with await browser_of(app, "Ada") as browser:
+        answer = await browser.get(f"/cases/{number}/replies")
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            f"/cases/{number.replace(':', '%3A').replace('=', '%3D')}",
+        )
+        assert "a=b" not in answer.headers.get("set-cookie", "")
