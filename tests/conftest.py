@@ -107,9 +107,11 @@ async def tidy(dsn: str) -> None:
     """
     connection = await asyncpg.connect(dsn)
     try:
+        # Whoever is at work may hold a lock. An idle connection holds none, and may belong to a portal that several tests share.
         await connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+            " and state <> 'idle'"
         )
         tables = await connection.fetch(
             "select tablename from pg_tables where schemaname = 'public' and tablename <> 'migration'"

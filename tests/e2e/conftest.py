@@ -10,12 +10,14 @@ import shutil
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from portal.settings import Settings
 from tests.served import free_port
 from tests.world import PASSWORD
 
@@ -51,15 +53,33 @@ def served_with() -> dict[str, str]:
     return {}
 
 
+@pytest.fixture(scope="package")
+def anyio_backend() -> str:
+    """Run the tests of this folder in one event loop, because they share a browser and a portal."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="package")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data folder of every portal here. Files have random keys, so those of an earlier test do no harm."""
+    return tmp_path_factory.mktemp("site") / "data"
+
+
 @pytest.fixture
-async def site(dsn: str, tmp_path: Path, served_with: dict[str, str]) -> AsyncIterator[str]:
-    """Yield the URL of a portal that a separate process serves on the test's database."""
+def settings(settings: Settings, data: Path) -> Settings:
+    """Return settings that store files where the served portal reads them."""
+    return Settings.from_environment(settings.as_environment() | {"PORTAL_DATA": str(data), "PORTAL_STORAGE_URL": ""})
+
+
+@asynccontextmanager
+async def portal(dsn: str, data: Path, more: dict[str, str]) -> AsyncIterator[str]:
+    """Yield the URL of a portal that a separate process serves on the database."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
         "PORTAL_ENVIRONMENT": "test",
         "DATABASE_OWNER_URL": dsn,
-        "PORTAL_DATA": str(tmp_path / "data"),
+        "PORTAL_DATA": str(data),
         "PORTAL_BASE_URL": url,
         "PORTAL_SMTP_URL": "smtp://127.0.0.1:9",
         "PORTAL_MAIL_FROM": "Halden IT <support@halden.example>",
@@ -67,7 +87,7 @@ async def site(dsn: str, tmp_path: Path, served_with: dict[str, str]) -> AsyncIt
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal.serving", "portal.app:create_app", "127.0.0.1", str(port), "1"),
-        env=os.environ | environment | served_with,
+        env=os.environ | environment | more,
         cwd=Path(__file__).parent.parent.parent,
     )
     try:
@@ -80,6 +100,28 @@ async def site(dsn: str, tmp_path: Path, served_with: dict[str, str]) -> AsyncIt
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+@pytest.fixture(scope="package")
+async def shared_site(workbench: str, data: Path) -> AsyncIterator[str]:
+    """Serve one portal for all tests here; between two tests `tidy` spares its idle connections."""
+    async with portal(workbench, data, {}) as url:
+        yield url
+
+
+@pytest.fixture
+async def own_site(dsn: str, data: Path, served_with: dict[str, str]) -> AsyncIterator[str]:
+    """Serve a portal for one test, with the variables that it needs."""
+    async with portal(dsn, data, served_with) as url:
+        yield url
+
+
+@pytest.fixture
+def site(dsn: str, workbench: str, served_with: dict[str, str], request: pytest.FixtureRequest) -> str:
+    """Return the URL of the shared portal, or of one for this test where it has its own database or variables."""
+    shared = dsn == workbench and not served_with
+    url: str = request.getfixturevalue("shared_site" if shared else "own_site")
+    return url
 
 
 @dataclass
@@ -122,16 +164,22 @@ class Visitors:
         return page
 
 
-@pytest.fixture
-async def visitors(site: str, chromium: str) -> AsyncIterator[Visitors]:
-    """Yield the windows of a test; afterwards, fail if any page has reported an error."""
+@pytest.fixture(scope="package")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """Launch one Chromium for all tests here; each visitor has a context of their own in it, with its own cookies."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        people = Visitors(browser, site)
-        yield people
-        for context in people.contexts:
-            await context.close()
+        yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def visitors(site: str, browser: Browser) -> AsyncIterator[Visitors]:
+    """Yield the windows of a test; afterwards, fail if any page has reported an error."""
+    people = Visitors(browser, site)
+    yield people
+    for context in people.contexts:
+        await context.close()
     assert people.complaints == []
 
 
