@@ -24,7 +24,9 @@ def canonical(text: str) -> str:
     Joiners are refused: a few domain names contain them, but no mailbox does. Raise ValueError with a sentence for the
     field.
     """
-    typed = unicodedata.normalize("NFKC", text[: 2 * LONGEST])
+    if len(text) > 2 * LONGEST:  # Cut off, it could become the address of somebody else.
+        raise ValueError(_SENTENCE)
+    typed = unicodedata.normalize("NFKC", text)
     seen = "".join(sign for sign in typed if not _is_invisible(sign)).strip()
     try:
         found = unicodedata.normalize("NFC", _checked(seen).normalized.lower())

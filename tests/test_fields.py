@@ -141,6 +141,11 @@ def test_what_is_not_one_mailbox_is_refused(typed: str) -> None:
         fields.email(typed)
 
 
+def test_a_text_that_only_begins_with_an_address_is_no_address() -> None:
+    with pytest.raises(ValueError, match="Write one e-mail address"):
+        fields.email("ines@desk.example" + " " * 500 + "x")
+
+
 def test_a_form_is_refused_with_all_that_is_wrong_at_once() -> None:
     checked = Checked()
     assert checked("name", fields.line, "  Halden \n IT ") == "Halden IT"
