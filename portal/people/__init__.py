@@ -1,1 +1,1 @@
-"""Everybody who uses the portal: customers and their contacts, agents and their departments, and how they sign in."""
+"""The people who use the portal: customers with their contacts, agents with their departments, and how all sign in."""

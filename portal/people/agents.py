@@ -1,4 +1,4 @@
-"""Agents: the people who work here. Managers and admins are agents of a higher grade."""
+"""Agents: the people of the company who work on cases. Managers and admins are agents with a higher grade."""
 
 from datetime import datetime
 from typing import Any
@@ -22,9 +22,9 @@ GRADES = ("agent", "manager", "admin")
 
 
 class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold an agent's form as typed.
+    """Form fields of an agent as typed, not validated yet.
 
-    `approves` lists the ids of the departments whose time a manager is designated to approve; other grades ignore it.
+    `approves` holds the ids of the departments whose time a manager may approve. It is ignored for agents and admins.
     """
 
     name: str
@@ -38,7 +38,7 @@ class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Agent(Table, tablename="agent"):
-    """Hold one agent, who works on cases and logs time."""
+    """One agent, who works on cases and logs time. `ended_at` is None while the agent works here."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -52,29 +52,35 @@ class Agent(Table, tablename="agent"):
 
     @classmethod
     async def find(cls, agent: int, *, hold: bool = False) -> "Agent":
-        """Return the agent, with `hold` locked for a change. Raise `NotFound` for an unknown id."""
+        """Return the agent. With `hold`, lock the row until the transaction ends.
+
+        Raise `NotFound` for an unknown id.
+        """
         return await one(cls.objects().where(cls.id == in_range(agent)), hold=hold)
 
     @classmethod
     async def offered(cls) -> list[Offered]:
-        """Return the agents who still work here, sorted by name, for a form where one is chosen."""
+        """Return the agents who still work here, sorted by name, as options of a form field."""
         return await offered("select id, name from agent where ended_at is null order by folded(name), id")
 
     @classmethod
     async def managers(cls) -> list[Offered]:
-        """Return the managers who still work here, sorted by name. Only managers can be designated to approve time."""
+        """Return the managers who still work here, sorted by name, as options of a form field.
+
+        Only managers can be designated to approve the time of a department.
+        """
         return await offered(
             "select id, name from agent where grade = 'manager' and ended_at is null order by folded(name)"
         )
 
     @classmethod
     async def known(cls) -> list[Known]:
-        """Return all agents for a filter, sorted by name: first those who still work here, then those who have left."""
+        """Return all agents as options of a filter, sorted by name, with those who have left last."""
         return await known("select id, name, ended_at is not null from agent order by 3, folded(name)")
 
     @classmethod
     async def listed(cls) -> list[Any]:
-        """Return the rows of all agents for their list, those who have left last.
+        """Return a row for each agent, for the list of agents. Agents who have left come last.
 
         Columns: id, name, email, grade, role, department, ended_at, has_password.
         """
@@ -82,7 +88,7 @@ class Agent(Table, tablename="agent"):
 
     @classmethod
     async def create(cls, facts: AgentFacts, at: datetime) -> "Agent":
-        """Create an agent, who needs an invitation to sign in.
+        """Create an agent. The agent has no password yet and sets it through an invitation link.
 
         Raise `Invalid` for a bad field, `NotFound` for an unknown role or department.
         """
@@ -94,9 +100,9 @@ class Agent(Table, tablename="agent"):
         return agent
 
     async def change(self, facts: AgentFacts, at: datetime) -> None:
-        """Replace every field. A new grade takes effect with the agent's next request (R33).
+        """Replace every field of the agent. A new grade takes effect with the agent's next request (R33).
 
-        Raise `Invalid` for a bad field, and where no admin would be left (R31).
+        Raise `Invalid` for a bad field, or if no admin would be left (R31).
         """
         values, address, departments = await _read(facts)
         if facts.grade != "admin" and await self._is_only_admin():
@@ -106,9 +112,9 @@ class Agent(Table, tablename="agent"):
         await designate(self.id, departments)
 
     async def end(self, at: datetime) -> None:
-        """Take the agent's access away; all their sessions end at once (R12). Their time and messages stay. Idempotent.
+        """End the agent's access and all their sessions at once (R12). Idempotent.
 
-        Raise `Conflict` for the last admin (R31).
+        Their time entries and messages stay. Raise `Conflict` for the last admin (R31).
         """
         if await self._is_only_admin():
             raise Conflict(f"{self.name} is the only admin: make another one first.")
@@ -121,17 +127,17 @@ class Agent(Table, tablename="agent"):
         await credentials.enable((await self.credential())["id"])
 
     async def invite(self, at: datetime) -> str:
-        """Return the token of a new invitation. Raise `Conflict` for an agent who has left."""
+        """Return the token of a new invitation link. Raise `Conflict` for an agent who has left."""
         if self.ended_at:
             raise Conflict(f"{self.name} has ended. Take that back before you invite them.")
         return await invitations.invite((await self.credential())["id"], at)
 
     async def credential(self) -> Any:
-        """Return the id and email of the credential that the agent signs in with."""
+        """Return the row of the agent's credential: its id and email."""
         return await current().fetchrow("select id, email from credential where agent_id = $1", self.id)
 
     async def facts(self) -> AgentFacts:
-        """Return the agent as the form shows them."""
+        """Return the stored values of the agent as form fields."""
         return AgentFacts(
             name=self.name,
             email=(await self.credential())["email"],
@@ -144,7 +150,10 @@ class Agent(Table, tablename="agent"):
         )
 
     async def _is_only_admin(self) -> bool:
-        """Return whether nobody else is an admin who can sign in. An admin who has no password yet does not count."""
+        """Return whether this agent is an admin and no other admin can sign in.
+
+        An admin who has not set a password yet cannot sign in.
+        """
         # The rows are locked, so that two admins who remove each other at the same time do not both succeed.
         admins = await current().fetch(
             "select a.id, c.has_password from agent a join credential c on c.agent_id = a.id"
@@ -160,7 +169,7 @@ from agent a join credential c on c.agent_id = a.id join department d on d.id = 
 order by a.ended_at is not null, folded(a.name), a.id
 """
 
-# A designation covers the departments below its own as well.
+# A designation for a department also covers the departments below it.
 UNAPPROVED = """
 with recursive approves as (
   select agent_id, department_id from designation
@@ -177,17 +186,18 @@ order by folded(a.name)
 
 
 async def without_approver(leaving: int = 0) -> list[str]:
-    """Return the names of the agents whose time nobody else may approve: no admin, no designated manager (C10).
+    """Return the names of the agents whose time no other admin or designated manager may approve (C10).
 
-    `leaving` is the id of an agent to leave out, which shows what their departure would cause.
+    `leaving` is the id of an agent to ignore, which shows the effect of their departure. 0 ignores nobody.
     """
     return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 
 
 async def create_admin(*, name: str, address: str, password: str, zone: str, at: datetime) -> Agent:
-    """Create an admin with a password, for the command line only (R11).
+    """Create an admin with a password. Only the command line calls this (R11).
 
-    The first admin also gets a department, because each agent needs one. Raise `Invalid` for the fields name, email, time_zone and password.
+    If there is no department yet, one named Support is created, because each agent needs one. Raise `Invalid` at the
+    fields name, email, time_zone or password. `zone` is the name of a time zone.
     """
     password_hash = await passwords.chosen(password, [name, address])
     await current().execute("lock table department in share row exclusive mode")
@@ -201,7 +211,10 @@ async def create_admin(*, name: str, address: str, password: str, zone: str, at:
 
 
 async def _read(facts: AgentFacts) -> tuple[dict[str, Any], str, list[int]]:
-    """Return the columns of the agent, the mail address, and the departments to designate them for."""
+    """Return the agent's column values, the mail address, and the ids of the departments whose time they approve.
+
+    Raise `Invalid` for a bad field, `NotFound` for an unknown role or department.
+    """
     checked = Checked()
     role_id = checked("role_id", optional(identifier), facts.role_id)
     department_id = checked("department_id", identifier, facts.department_id)
@@ -226,4 +239,4 @@ AGENTS = Finder(
     "agent",
     "select id, name, case when ended_at is null then '' else 'ended' end as about, ended_at is not null as is_last from agent",
 )
-"""Find agents for a filter. Those who have left are found too, because what they worked on is still there."""
+"""Type-ahead search of agents for filters. It also finds agents who have left, because their work is still there."""

@@ -1,6 +1,6 @@
-"""Count attempts, such as wrong passwords, and make whoever fails too often wait longer and longer (R6, R83).
+"""Rate limits: count attempts such as wrong passwords, and make the next attempt wait longer and longer (R6, R83).
 
-The counts are in the database, so that all processes share them and a restart does not reset them.
+The counts are stored in the database, so that all processes share them and a restart does not reset them.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
 
 
 class Attempt(Table, tablename="attempt"):
-    """Hold one counted attempt. `key` names what was attempted and from where, without anything that was typed."""
+    """One counted attempt. `key` is the rate-limit key; it contains nothing that was typed."""
 
     id = BigSerial(primary_key=True)
     key = Text(default=None)
@@ -28,9 +28,10 @@ class Attempt(Table, tablename="attempt"):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Describe a rate limit: `free` attempts may follow each other, then each has to wait twice as long as the last.
+    """A rate limit: after `free` attempts, each further one has to wait twice as long as the one before.
 
-    Attempts older than `within`, at most a day, do not count. `what` names the attempts in the sentence of a refusal.
+    The waiting time starts at `first_wait` and never exceeds `longest_wait`. Attempts older than `within` (at most a
+    day) do not count. `what` names the attempts in the sentence of a refusal.
     """
 
     free: int
@@ -40,17 +41,21 @@ class Limit:
     what: str = "tries"
 
     def wait(self, tries: int, last: datetime | None, at: datetime) -> timedelta:
-        """Return how long after `at` the next attempt is allowed. Zero or a negative value means at once."""
+        """Return how long after `at` the next attempt is allowed. Zero or less means that it is allowed now.
+
+        `tries` is the number of counted attempts and `last` the instant of the latest, or None if there is none.
+        """
         if tries < self.free or last is None:
             return timedelta(0)
-        doubled = min(tries - self.free, 10)  # Ten doublings exceed every `longest_wait`, and the power stays small.
+        doubled = min(tries - self.free, 10)  # Ten doublings exceed every `longest_wait`.
         return last + min(self.first_wait * 2**doubled, self.longest_wait) - at
 
 
 def source(address: str) -> str:
     """Return the part of a rate-limit key that stands for an IP address.
 
-    IPv6 addresses share one per /64, because a household has a whole /64 network.
+    All IPv6 addresses of one /64 network give the same key, because a household has a whole /64 network. Text that is
+    no IP address gives "unknown".
     """
     try:
         parsed = ipaddress.ip_address(address)
@@ -62,10 +67,10 @@ def source(address: str) -> str:
 
 
 async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:
-    """Count one attempt under each rate-limit key and return the ids of the new rows by key.
+    """Count one attempt under each rate-limit key, and return the ids of the new rows by key.
 
-    Raise `TooMany` if any limit is reached. A refused attempt is not counted, so that a stranger behind the same IP
-    address cannot prolong the wait for ever.
+    Raise `TooMany` with the longest waiting time if any limit is reached. A refused attempt is not counted, so that a
+    stranger behind the same IP address cannot prolong the wait for ever.
     """
     tx, longest, what = current(), timedelta(0), ""
     for key in sorted(limits):
@@ -91,10 +96,10 @@ async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:
 
 
 async def forget(key: str) -> None:
-    """Delete all attempts under this key, because the right password or code was given."""
+    """Delete all attempts under this rate-limit key, because the right password or code was given."""
     await Attempt.delete().where(Attempt.key == key)
 
 
 async def withdraw(attempt: int) -> None:
-    """Delete one attempt, because it turned out not to be a guess."""
+    """Delete one attempt by the id that `admit` returned, because it was no wrong guess."""
     await Attempt.delete().where(Attempt.id == attempt)

@@ -20,9 +20,10 @@ from portal.regions import locale, time_zone
 
 
 class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold a contact's form as typed.
+    """Form fields of a contact as typed, not validated yet.
 
-    The three rights are: to see all cases of the customer instead of only their own, to see its invoices, and to manage its contacts.
+    `sees_all_cases` lets the contact see all cases of the customer instead of only their own, `sees_invoices` its
+    invoices; `manages_contacts` is the right to manage its contacts.
     """
 
     name: str
@@ -36,9 +37,9 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Contact(Table, tablename="contact"):
-    """Hold one contact.
+    """One contact of a customer. `ended_at` is None while the contact has access.
 
-    A contact belongs to one customer for good; whoever moves to another one gets a new contact there.
+    A contact never moves to another customer; the person gets a new contact there.
     """
 
     id = BigSerial(primary_key=True)
@@ -57,7 +58,7 @@ class Contact(Table, tablename="contact"):
     def visible_to(cls, reader: Reader | System) -> Objects["Contact"]:
         """Return a query of the contacts that the reader may see.
 
-        Agents see all, a contact those of their own customer.
+        Agents see all contacts, a contact sees those of their own customer.
         """
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
@@ -66,16 +67,17 @@ class Contact(Table, tablename="contact"):
     async def find(
         cls, contact: int, reader: Reader | System, *, customer: int | None = None, hold: bool = False
     ) -> "Contact":
-        """Return the contact, with `hold` locked for a change.
+        """Return the contact. With `hold`, lock the row until the transaction ends.
 
-        Raise `NotFound` for one that the reader may not see, and for one that does not belong to `customer`, if given (R28).
+        Raise `NotFound` for a contact that the reader may not see or that does not belong to `customer`, if given
+        (R28).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(contact))
         return await one(query if customer is None else query.where(cls.customer_id == customer), hold=hold)
 
     @classmethod
     async def listed(cls, customer: int) -> list[Any]:
-        """Return the rows of a customer's contacts for their list, those who have left last.
+        """Return a row for each contact of a customer, for their list. Contacts who have left come last.
 
         Columns: id, name, phone, email, the three rights, ended_at, has_password.
         """
@@ -83,14 +85,14 @@ class Contact(Table, tablename="contact"):
 
     @classmethod
     async def offered(cls, customer: int) -> list[Offered]:
-        """Return the contacts of a customer who have not left, sorted by name, for a form where one is chosen."""
+        """Return the contacts of a customer who have not left, sorted by name, as options of a form field."""
         return await offered(
             "select id, name from contact where customer_id = $1 and ended_at is null order by folded(name)", customer
         )
 
     @classmethod
     async def create(cls, customer: Customer, facts: ContactFacts, at: datetime) -> "Contact":
-        """Create a contact, who needs an invitation to sign in.
+        """Create a contact. The contact has no password yet and sets it through an invitation link.
 
         Raise `Invalid` for a bad field, `Conflict` if the customer has ended.
         """
@@ -103,7 +105,7 @@ class Contact(Table, tablename="contact"):
         return contact
 
     async def change(self, facts: ContactFacts, at: datetime) -> None:
-        """Replace every field. New rights take effect with the contact's next request (R33).
+        """Replace every field of the contact. New rights take effect with the contact's next request (R33).
 
         Raise `Invalid` for a bad field.
         """
@@ -112,7 +114,7 @@ class Contact(Table, tablename="contact"):
         await credentials.change_email((await self.credential())["id"], address, at)
 
     async def end(self, at: datetime) -> None:
-        """Take the contact's access away; all their sessions end at once (R12). Their messages stay. Idempotent."""
+        """End the contact's access and all their sessions at once (R12). Their messages stay. Idempotent."""
         await Contact.update({Contact.ended_at: at}).where((Contact.id == self.id) & Contact.ended_at.is_null())
         await credentials.disable((await self.credential())["id"], at)
 
@@ -122,7 +124,10 @@ class Contact(Table, tablename="contact"):
         await credentials.enable((await self.credential())["id"])
 
     async def invite(self, at: datetime) -> str:
-        """Return the token of a new invitation. Raise `Conflict` if the contact has left or the customer has ended."""
+        """Return the token of a new invitation link.
+
+        Raise `Conflict` if the contact has left or the customer has ended.
+        """
         customer = await Customer.find(self.customer_id, SYSTEM)
         for who in (self, customer):
             if who.ended_at:
@@ -130,11 +135,11 @@ class Contact(Table, tablename="contact"):
         return await invitations.invite((await self.credential())["id"], at)
 
     async def credential(self) -> Any:
-        """Return the id and email of the credential that the contact signs in with."""
+        """Return the row of the contact's credential: its id and email."""
         return await current().fetchrow("select id, email from credential where contact_id = $1", self.id)
 
     async def facts(self) -> ContactFacts:
-        """Return the contact as the form shows them."""
+        """Return the stored values of the contact as form fields."""
         return ContactFacts(
             name=self.name,
             email=(await self.credential())["email"],
@@ -156,7 +161,7 @@ where t.customer_id = $1 order by t.ended_at is not null, folded(t.name), t.id
 
 
 def _read(facts: ContactFacts) -> tuple[dict[str, Any], str]:
-    """Return the columns of the contact and the mail address. Raise `Invalid` for bad fields."""
+    """Return the contact's column values and the mail address. Raise `Invalid` for a bad field."""
     checked = Checked()
     values = {
         "name": checked("name", line, facts.name),

@@ -1,4 +1,4 @@
-"""Credentials: a mail address with a password, by which contacts and agents sign in, and the check of both (R1-R6)."""
+"""Credentials: the mail address and password with which contacts and agents sign in, and their check (R1-R6)."""
 
 import asyncio
 import hashlib
@@ -16,16 +16,19 @@ from portal.people import attempts, invitations, passwords, sessions
 from portal.people.passwords import Proven, mark_of
 
 PER_ACCOUNT = attempts.Limit(free=10)
-"""Limits wrong passwords for one account from one IP address."""
+"""Rate limit for wrong passwords of one account from one IP address."""
 PER_ADDRESS = attempts.Limit(free=100)
-"""Limits wrong passwords for any accounts from one IP address."""
+"""Rate limit for wrong passwords of all accounts together from one IP address."""
 
 WRONG = "The e-mail address or the password is not right."
 USED = "Somebody signs in with this address already."
 
 
 class Credential(Table, tablename="credential"):
-    """Hold one credential. It belongs to exactly one agent or one contact."""
+    """The mail address and password of exactly one agent or contact.
+
+    `password_hash` is None until the person sets a password. `disabled_at` is None while the person may sign in.
+    """
 
     id = BigSerial(primary_key=True)
     email = Text(default=None)
@@ -36,19 +39,19 @@ class Credential(Table, tablename="credential"):
     created_at = Timestamptz(default=None)
     disabled_at = Timestamptz(null=True, default=None)
     has_password = Boolean(default=None)
-    """A column that the database computes, because the agents' role may not read the hash."""
+    """Whether there is a password. The database computes it, because the agents' role may not read the hash."""
 
 
 async def verify(email: str, password: str, *, address: str, at: datetime) -> Proven:
-    """Return whose mail address and password these are. Call it outside of a transaction.
+    """Check a mail address and a password, and return whose they are. Call it outside of a transaction.
 
-    It opens short transactions of its own, so that attempts are counted even if the answer is a refusal and no
-    connection waits while a password is hashed. Raise `Invalid` with the same sentence and after the same work for a
-    wrong password, an unknown mail address, a person whose access has ended and a person without a password (R5).
-    Raise `TooMany` after too many wrong passwords from the IP address `address` (R6).
+    It opens short transactions of its own, so that attempts are counted even if the sign-in is refused, and no
+    database connection is held while a password is hashed. Raise `Invalid` with the same sentence and after the same
+    work for a wrong password, an unknown mail address, a person whose access has ended and a person without a password
+    (R5). Raise `TooMany` after too many wrong passwords from the IP address `address` (R6).
     """
     source = f"sign-in {attempts.source(address)}"
-    # The slot comes first: it bounds how many attempts are in work whose result is not counted yet.
+    # Wait for a hashing slot before counting, so that only a few attempts are in progress that are not counted yet.
     async with passwords.slot():
         async with transaction(None):
             account = f"{source} {account_of(email)}"
@@ -68,7 +71,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
         ):  # fmt: skip
             return Proven(found["id"], mark_of(fresh or known_hash))
         stored = await tx.fetchval("select password_hash from credential where id = $1", found["id"])
-    # A sign-in at the same moment has renewed the hash, or the password was changed: check the one stored now.
+    # A simultaneous sign-in has renewed the hash, or the password was changed: check the hash that is stored now.
     async with passwords.slot():
         if not await asyncio.to_thread(passwords.matches, stored, password):
             raise Invalid({"": WRONG})
@@ -76,9 +79,9 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
 
 
 async def hold(proven: Proven) -> None:
-    """Lock the credential until the transaction ends, so that neither password nor access changes after the check.
+    """Lock the credential until the transaction ends, so that neither password nor access changes after `verify`.
 
-    Raise `Invalid` if the password was changed since `proven` was returned, or if access has ended.
+    Raise `Invalid` if the password was changed since `verify` returned `proven`, or if the person's access has ended.
     """
     row = await current().fetchrow(
         "select c.password_hash, p.disabled from credential c, person_of(c.id) p where c.id = $1 for update of c",
@@ -89,23 +92,32 @@ async def hold(proven: Proven) -> None:
 
 
 async def find_active(email: str) -> int | None:
-    """Return the id of the credential with this mail address, or None if its owner cannot sign in with a password."""
+    """Return the id of the credential with this mail address, or None if nobody can sign in with it.
+
+    A person without a password, or whose access has ended, cannot sign in.
+    """
     found = await _known(email)
     return int(found["id"]) if found and found["password_hash"] and not found["disabled"] else None
 
 
 async def open_for_agent(agent_id: int, email: str, at: datetime) -> int:
-    """Create a credential without a password for an agent. Raise `Invalid` for a mail address that is taken."""
+    """Create a credential without a password for an agent, and return its id.
+
+    Raise `Invalid` at the field `email` if another person has this mail address.
+    """
     return await _open(email, agent_id, None, None, at)
 
 
 async def open_for_contact(customer_id: int, contact_id: int, email: str, at: datetime) -> int:
-    """Create a credential without a password for a contact. Raise `Invalid` for a mail address that is taken."""
+    """Create a credential without a password for a contact, and return its id.
+
+    Raise `Invalid` at the field `email` if another person has this mail address.
+    """
     return await _open(email, None, customer_id, contact_id, at)
 
 
 async def _open(email: str, agent_id: int | None, customer_id: int | None, contact_id: int | None, at: datetime) -> int:
-    # An insert through the table would name `has_password` too, which the database computes.
+    # Piccolo's insert would name `has_password` too, which the database computes.
     async with unless_taken("email", USED) as tx:
         credential: int = await tx.fetchval(
             "insert into credential (email, agent_id, customer_id, contact_id, created_at)"
@@ -116,7 +128,10 @@ async def _open(email: str, agent_id: int | None, customer_id: int | None, conta
 
 
 async def change_email(credential: int, email: str, at: datetime) -> None:
-    """Change the mail address. Open links end, because they went to the old one. Raise `Invalid` if it is taken."""
+    """Change the mail address of a credential. Raise `Invalid` if another person has the new mail address.
+
+    Open invitation and password-reset links end, because they were sent to the old mail address.
+    """
     async with unless_taken("email", USED) as tx:
         changed = await tx.fetchval(
             "update credential set email = $2 where id = $1 and email <> $2 returning id", credential, email
@@ -126,9 +141,10 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
 
 
 async def change_password(credential: int, password_hash: str, at: datetime) -> None:
-    """Store a new password hash (from `passwords.chosen`). Run as the sign-in role.
+    """Store a new password hash, which `passwords.chosen` returned. Run as the sign-in role.
 
-    All sessions and open links of the person end, and a mail tells them of the change (R17).
+    All sessions and open invitation and reset links of the person end, and a mail tells the person of the change
+    (R17).
     """
     await sessions.end_all(credential, at)
     await Credential.update({Credential.password_hash: password_hash}).where(Credential.id == credential)
@@ -137,12 +153,12 @@ async def change_password(credential: int, password_hash: str, at: datetime) -> 
 
 
 async def set_first_password(credential: int, password_hash: str) -> None:
-    """Set the first password of an account, as the agents' role. An account that has a password keeps it."""
+    """Set the first password of an account. Run as the agents' role. An account that has a password keeps it."""
     await current().execute("select set_first_password($1, $2)", credential, password_hash)
 
 
 async def disable(credential: int, at: datetime) -> None:
-    """Take the owner's access away at once: all sessions and open links end (R12). Idempotent."""
+    """End the person's access at once: all sessions and open invitation and reset links end (R12). Idempotent."""
     enabled = (Credential.id == credential) & Credential.disabled_at.is_null()
     await Credential.update({Credential.disabled_at: at}).where(enabled)
     await sessions.end_all(credential, at)
@@ -150,14 +166,14 @@ async def disable(credential: int, at: datetime) -> None:
 
 
 async def enable(credential: int) -> None:
-    """Give the owner their access back. Their old password is valid again."""
+    """Give the person their access back. Their old password is valid again."""
     await Credential.update({Credential.disabled_at: None}).where(Credential.id == credential)
 
 
 def account_of(email: str) -> str:
-    """Return the rate-limit key of an account. All spellings of its mail address give the same key.
+    """Return the part of a rate-limit key that stands for an account. All spellings of a mail address give the same.
 
-    The key is a hash, because what somebody typed must not be stored.
+    It is a hash, because a typed text, which may be a password, must not be stored.
     """
     return hashlib.sha256((_canonical(email) or email).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -176,7 +192,7 @@ async def _known(email: str) -> Any:
 
 
 def _canonical(email: str) -> str:
-    """Return the canonical spelling of a mail address, or "", which no account has, for any other text."""
+    """Return the canonical spelling of a mail address, or "" for text that is no mail address. No account has ""."""
     try:
         return canonical(email)
     except ValueError:

@@ -20,7 +20,10 @@ from portal.regions import country
 
 
 class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold a customer's form as typed. The legal name defaults to the name; invoices go to the postal address."""
+    """Form fields of a customer as typed, not validated yet.
+
+    The legal name defaults to the name. Invoices are addressed to the legal name and the postal address.
+    """
 
     name: str
     legal_name: str = ""
@@ -32,7 +35,7 @@ class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Customer(Table, tablename="customer"):
-    """Hold one customer. Every row that its contacts may see carries its id."""
+    """One customer. Every row that its contacts may see has its id in the column `customer_id`."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -53,22 +56,22 @@ class Customer(Table, tablename="customer"):
 
     @classmethod
     async def find(cls, customer: int, reader: Reader | System, *, hold: bool = False) -> "Customer":
-        """Return the customer, with `hold` locked for a change.
+        """Return the customer. With `hold`, lock the row until the transaction ends.
 
-        Raise `NotFound` for one that the reader may not see.
+        Raise `NotFound` for a customer that the reader may not see.
         """
         return await one(cls.visible_to(reader).where(cls.id == in_range(customer)), hold=hold)
 
     @classmethod
     async def offered(cls) -> list[Offered]:
-        """Return the customers that have not ended, sorted by name, for a form where one is chosen."""
+        """Return the customers that have not ended, sorted by name, as options of a form field."""
         return await offered("select id, name from customer where ended_at is null order by folded(name), id")
 
     @classmethod
     async def listed(cls, search: str = "") -> list[Any]:
-        """Return the rows of the agents' list, customers that have ended last. `search` filters by name or city.
+        """Return a row for each customer whose name or city contains `search`. Customers that have ended come last.
 
-        Columns: id, name, city, country, vat_id, ended_at, contacts (how many there are).
+        Columns: id, name, city, country, vat_id, ended_at, contacts (their number).
         """
         return await current().fetch(LISTED, f"%{_literal(search)}%")
 
@@ -81,16 +84,16 @@ class Customer(Table, tablename="customer"):
         return customer
 
     async def change(self, facts: CustomerFacts) -> None:
-        """Replace every field. Invoices that have been issued keep their copy. Raise `Invalid` as `create` does."""
+        """Replace every field of the customer. Issued invoices keep the old values.
+
+        Raise `Invalid` as `create` does.
+        """
         values = _read(facts)
         async with unless_taken("name", f"There is a customer “{values['name']}” already."):
             await Customer.update(**values).where(Customer.id == self.id)
 
     async def end(self, at: datetime) -> None:
-        """End the customer: all sessions of its contacts end at once (R12), and no form offers it any more.
-
-        Idempotent.
-        """
+        """End the customer: its contacts' sessions end at once (R12), and forms no longer offer it. Idempotent."""
         await Customer.update({Customer.ended_at: at}).where((Customer.id == self.id) & Customer.ended_at.is_null())
         for row in await current().fetch("select id from credential where customer_id = $1 order by id", self.id):
             await sessions.end_all(row["id"], at)
@@ -102,7 +105,7 @@ class Customer(Table, tablename="customer"):
 
     @property
     def facts(self) -> CustomerFacts:
-        """Return the customer as the form shows it."""
+        """Return the stored values of the customer as form fields."""
         return CustomerFacts(
             name=self.name,
             legal_name=self.legal_name,
@@ -123,12 +126,12 @@ group by u.id order by u.ended_at is not null, folded(u.name)
 
 
 def _literal(search: str) -> str:
-    """Return the search text with the wildcards of LIKE escaped, cut to 100 characters."""
+    """Return the search text cut to 100 characters, with the wildcards of LIKE escaped."""
     return search.strip()[:100].replace("\0", "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _read(facts: CustomerFacts) -> dict[str, Any]:
-    """Return the columns of the customer. Raise `Invalid` for bad fields."""
+    """Return the customer's column values. Raise `Invalid` for a bad field."""
     checked = Checked()
     values = {
         "name": checked("name", line, facts.name),
@@ -147,4 +150,4 @@ CUSTOMERS = Finder(
     "customer",
     "select id, name, case when ended_at is null then '' else 'ended' end as about, ended_at is not null as is_last from customer",
 )
-"""Find customers for a filter. Those that have ended are found too, because their cases are still there."""
+"""Type-ahead search of customers for filters. It also finds customers that have ended, because their cases remain."""

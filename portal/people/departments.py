@@ -1,4 +1,4 @@
-"""Departments: the tree that agents belong to, and the managers designated to approve the time of each (C10)."""
+"""Departments: the tree to which agents belong, and which managers are designated to approve the time of each (C10)."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from portal.fields import Checked, identifier, in_range, line, optional
 
 
 class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold a department's form as typed. `parent_id` is empty for a department at the top of the tree."""
+    """Form fields of a department as typed, not validated yet. `parent_id` is "" at the top of the tree."""
 
     name: str
     parent_id: str = ""
 
 
 class Department(Table, tablename="department"):
-    """Hold one department of the company."""
+    """One department of the company. `parent_id` is None at the top of the tree."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -35,12 +35,18 @@ class Department(Table, tablename="department"):
 
     @classmethod
     async def find(cls, department: int, *, hold: bool = False) -> "Department":
-        """Return the department, with `hold` locked for a change. Raise `NotFound` for an unknown id."""
+        """Return the department. With `hold`, lock the row until the transaction ends.
+
+        Raise `NotFound` for an unknown id.
+        """
         return await one(cls.objects().where(cls.id == in_range(department)), hold=hold)
 
     @classmethod
     async def create(cls, facts: DepartmentFacts) -> "Department":
-        """Create a department. Raise `Invalid` for a name that is taken, `NotFound` for an unknown parent."""
+        """Create a department.
+
+        Raise `Invalid` for a name that is taken, `NotFound` for an unknown parent department.
+        """
         department = cls(**await _read(facts))
         async with unless_taken("name", f"There is a department “{department.name}” already."):
             await department.save()
@@ -49,7 +55,7 @@ class Department(Table, tablename="department"):
     async def change(self, facts: DepartmentFacts) -> None:
         """Rename or move the department. Raise `Invalid` if it would come to lie below itself."""
         values = await _read(facts)
-        # Moves run one at a time: two at once could form a cycle that neither of them sees.
+        # Moves run one after the other: two simultaneous moves could form a cycle that neither of them sees.
         await current().execute("lock table department in share row exclusive mode")
         if values["parent_id"] is not None and await self._holds(values["parent_id"]):
             raise Invalid({"parent_id": "A department cannot lie below itself."})
@@ -58,11 +64,11 @@ class Department(Table, tablename="department"):
 
     @property
     def facts(self) -> DepartmentFacts:
-        """Return the department as the form shows it."""
+        """Return the stored values of the department as form fields."""
         return DepartmentFacts(name=self.name, parent_id=str(self.parent_id or ""))
 
     async def _holds(self, department: int) -> bool:
-        """Return whether the other department is this one or lies below it."""
+        """Return whether the department with the id `department` is this one or lies below it in the tree."""
         held: bool = await current().fetchval(
             "with recursive below as (select $1::bigint as id union select d.id from department d join below b on d.parent_id = b.id)"
             " select exists (select from below where id = $2)",
@@ -88,7 +94,7 @@ async def designations_of(agent: int) -> list[int]:
 
 
 async def designate(agent: int, departments: list[int]) -> None:
-    """Designate the agent for exactly these departments, and for no others any more."""
+    """Replace the departments whose time the agent is designated to approve."""
     tx = current()
     await tx.execute(
         "delete from designation where agent_id = $1 and department_id <> all ($2::bigint[])", agent, departments
@@ -102,7 +108,7 @@ async def designate(agent: int, departments: list[int]) -> None:
 
 
 async def designated_departments(agent: int) -> list[str]:
-    """Return the names of the departments that the agent is designated for, sorted."""
+    """Return the names of the departments whose time the agent is designated to approve, sorted."""
     rows = await current().fetch(
         "select d.name from designation n join department d on d.id = n.department_id where n.agent_id = $1 order by folded(d.name)",
         agent,
@@ -111,7 +117,7 @@ async def designated_departments(agent: int) -> list[str]:
 
 
 async def hand_designations(leaving: int, successor: int) -> None:
-    """Hand the designations of an agent who leaves to a successor.
+    """Move the designations of an agent who leaves to the successor.
 
     Raise `Invalid` at the field `approver` unless the successor is a manager who works here.
     """
@@ -127,7 +133,7 @@ async def hand_designations(leaving: int, successor: int) -> None:
 
 
 async def _read(facts: DepartmentFacts) -> dict[str, Any]:
-    """Return the columns of the department. Raise `Invalid` for bad fields, `NotFound` for an unknown parent."""
+    """Return the department's column values. Raise `Invalid` for a bad field, `NotFound` for an unknown parent."""
     checked = Checked()
     name = checked("name", line, facts.name)
     parent_id = checked("parent_id", optional(identifier), facts.parent_id)

@@ -1,4 +1,7 @@
-"""Links by which a person sets their password, each usable once: an invitation for 72 hours, a reset for one (R7)."""
+"""Links by which people set a password: an invitation, valid for 72 hours, and a reset, valid for one hour (R7).
+
+Each link works once.
+"""
 
 import re
 import secrets
@@ -25,7 +28,7 @@ ENDED = "This link has been used or has ended. Ask for a new one."
 
 
 class Invitation(Table, tablename="invitation"):
-    """Hold one link.
+    """One invitation or password-reset link.
 
     Only the SHA-256 of its token is stored, so that nobody can use a link that they read in the database or a backup.
     """
@@ -41,7 +44,7 @@ class Invitation(Table, tablename="invitation"):
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """Describe whom an open link is for. `customer_name` is None for an agent."""
+    """The person for whom an open link was created. `customer_name` is None for an agent."""
 
     credential_id: int
     email: str
@@ -55,16 +58,20 @@ async def invite(credential: int, at: datetime) -> str:
 
 
 async def begin_reset(credential: int, at: datetime) -> str:
-    """Return a new token for the link `/password-resets/{token}`. Earlier resets of the person end.
+    """Return a new token for the link `/password-resets/{token}`. Earlier reset links of the person end.
 
-    An open invitation stays valid: anybody who knows the mail address can ask for a reset, and must not be able to end
-    an invitation with it.
+    An open invitation stays valid: a stranger who knows the mail address can ask for a reset, and must not be able to
+    end an invitation in this way.
     """
     return await _begin("reset", credential, at, RESET_VALID)
 
 
 async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
-    """Return whom this token is for, as the sign-in role. Raise `NotFound` with one sentence, whatever the reason."""
+    """Return the person to whom this token belongs. Run as the sign-in role.
+
+    Raise `NotFound` with the same sentence for a used, ended, expired or unknown token, and if the person's access has
+    ended.
+    """
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", token):
         raise NotFound(ENDED)
     row = await current().fetchrow(
@@ -80,24 +87,25 @@ async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
 async def accept(
     token: str, password: str, at: datetime, *, kind: Kind = "invitation", known: Iterable[str] = ()
 ) -> Proven:
-    """Set the password and return whose it is. All sessions and links of the person end; a reset is confirmed by mail.
+    """Set the password of the person to whom this token belongs, and return the proof that signs them in.
 
-    Call it outside of a transaction: it opens its own, so that no connection and no lock waits while the password is
-    hashed. `known` holds further names that the password must not consist of, such as the company's. Raise `NotFound`
-    for a token that is used, ended or unknown, and `Invalid` for a password that is refused; the link then stays open.
+    All sessions and links of the person end, and after a reset a mail tells them. Call it outside of a transaction: it
+    opens its own, so that no connection and no lock is held while the password is hashed. `known` holds further words
+    that do not make a password strong, such as the company's name. Raise `NotFound` for a token that is used, ended or
+    unknown, and `Invalid` for a weak password; the link then stays open.
     """
     async with transaction(None, readonly=True):
         invited = await find(token, at, kind)
     password_hash = await passwords.chosen(password, [invited.email, invited.name, invited.customer_name or "", *known])
     async with transaction(None) as tx:
-        # Sessions end first, because every change of a password locks the credential first. The same order everywhere
+        # End the sessions first: every change of a password locks the credential first, and the same order everywhere
         # avoids deadlocks.
         await sessions.end_all(invited.credential_id, at)
         taken = await tx.fetchval(
             "update invitation set ended_at = $2 where token_hash = $1 and ended_at is null returning id",
             sessions.hash_of(token), at,
         )  # fmt: skip
-        if taken is None:  # used or withdrawn while the password was hashed
+        if taken is None:  # used or ended while the password was hashed
             raise NotFound(ENDED)
         await end_all(invited.credential_id, at)
         await tx.execute("update credential set password_hash = $2 where id = $1", invited.credential_id, password_hash)
@@ -107,25 +115,26 @@ async def accept(
 
 
 async def tell_of_change(credential: int, at: datetime) -> None:
-    """Enqueue a mail that tells the owner of an account that its password was changed, in case somebody else did it."""
+    """Enqueue a mail that tells a person that their password was changed, in case somebody else did it."""
     await jobs.enqueue("mail_password_changed", credential=credential, at=at.isoformat())
 
 
 async def end_all(credential: int, at: datetime) -> None:
-    """End all open links of a person, because their password, mail address or access has changed."""
+    """End all open invitation and reset links of a person, whose password, mail address or access has changed."""
     is_open = (Invitation.credential_id == credential) & Invitation.ended_at.is_null()
     await Invitation.update({Invitation.ended_at: at}).where(is_open)
 
 
 async def _begin(kind: Kind, credential: int, at: datetime, valid: timedelta) -> str:
-    """Store the hash of a new token, end the person's earlier links of this kind, and return the token."""
+    """Store the hash of a new token, end the person's earlier links of the same kind, and return the token."""
     tx, token = current(), secrets.token_urlsafe(32)
-    # The lock on the credential makes two calls run one after the other, so that the later link ends the earlier one.
+    # The lock on the credential makes simultaneous calls run one after the other, so that the later link ends the
+    # earlier.
     if await tx.fetchval("select id from credential where id = $1 for update", credential) is None:
         raise NotFound
     same = (Invitation.credential_id == credential) & (Invitation.kind == kind) & Invitation.ended_at.is_null()
     await Invitation.update({Invitation.ended_at: at}).where(same)
-    # An insert through the table would name `ended_at` too, for which the agents' role has no grant.
+    # Piccolo's insert would name `ended_at` too, which the agents' role may not insert.
     await tx.execute(
         "insert into invitation (kind, token_hash, credential_id, created_at, expires_at) values ($1, $2, $3, $4, $5)",
         kind, sessions.hash_of(token), credential, at, at + valid,

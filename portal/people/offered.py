@@ -1,4 +1,4 @@
-"""Options of a choice. They hold a few values instead of a whole row, because a list may offer hundreds of them."""
+"""Options of select fields. They hold a few values instead of a whole row, because a field may have hundreds."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,14 @@ from portal.database import current
 
 
 class Offered(NamedTuple):
-    """Describe an option: its id and its label."""
+    """One option of a select field: id and label."""
 
     id: int
     name: str
 
 
 class Known(NamedTuple):
-    """Describe an option of a filter, which also offers who or what has ended; the label then says so."""
+    """One option of a filter. Filters also offer people and customers that have ended, and the label then says so."""
 
     id: int
     name: str
@@ -21,10 +21,10 @@ class Known(NamedTuple):
 
 
 async def offered(query: str, *values: int) -> list[Offered]:
-    """Return the rows (id, name) of a query with these parameters as options."""
+    """Return the rows (id, name) of an SQL query with these parameters as options."""
     return [Offered(*row) for row in await current().fetch(query, *values)]
 
 
 async def known(query: str) -> list[Known]:
-    """Return the rows (id, name, has ended) of a query as options of a filter."""
+    """Return the rows (id, name, has ended) of an SQL query as options of a filter."""
     return [Known(id, f"{name} (ended)" if ended else name, ended) for id, name, ended in await current().fetch(query)]

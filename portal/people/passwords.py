@@ -1,7 +1,7 @@
 """Passwords: how they are hashed (argon2id, R1, R2) and which are refused (R3, R4).
 
-Hashing takes about 43 ms and 19 MiB. It runs in threads, at most two at once per process, so that many sign-ins at
-once do not slow down everybody else's requests.
+Hashing takes about 43 ms and 19 MiB. It runs in worker threads, at most two at a time per process, so that it does not
+block the event loop and many sign-ins at once do not slow down other requests.
 """
 
 import asyncio
@@ -21,21 +21,24 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from portal.errors import Invalid, Unavailable
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
-"""Each hash contains its parameters. A hash with other parameters is renewed when its owner signs in."""
+"""The current argon2id parameters. A stored hash with other parameters is renewed when its owner signs in."""
 
 LEAST, MOST = 12, 128
-"""The allowed number of characters. Nothing is truncated: a longer password is refused, and never matches."""
+"""The smallest and largest number of characters. A longer password is refused and never truncated."""
 
 AT_ONCE = 2
 QUEUE_SECONDS = 10.0
-"""How long a request waits for a hashing slot before the portal answers that it is busy."""
+"""How many seconds a request waits for a hashing slot before it is refused with `Unavailable`."""
 
 _slots: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Describe whose password was proved. `mark` changes with the password and reveals nothing of it."""
+    """Proof that somebody gave the password of this credential.
+
+    `mark` changes with the password and reveals nothing of it.
+    """
 
     credential_id: int
     mark: str
@@ -48,7 +51,7 @@ def mark_of(password_hash: str) -> str:
 
 @contextlib.asynccontextmanager
 async def slot() -> AsyncIterator[None]:
-    """Hold one of the two hashing slots. Raise `Unavailable` if none is free within `QUEUE_SECONDS`."""
+    """Hold one of the two hashing slots of the process. Raise `Unavailable` if none is free within `QUEUE_SECONDS`."""
     semaphore = _slots.setdefault(asyncio.get_running_loop(), Semaphore(AT_ONCE))
     try:
         await asyncio.wait_for(semaphore.acquire(), QUEUE_SECONDS)
@@ -61,13 +64,13 @@ async def slot() -> AsyncIterator[None]:
 
 
 async def hashed(password: str) -> str:
-    """Return the argon2id hash of a password. It contains its parameters and a random salt."""
+    """Return the argon2id hash of a password, which contains the parameters and a random salt."""
     async with slot():
         return await asyncio.to_thread(HASHER.hash, _plain(password))
 
 
 async def chosen(password: str, known: Iterable[str]) -> str:
-    """Return the hash of a new password. Raise `Invalid` at the field `password` for one that `refuse_weak` refuses."""
+    """Return the hash of a new password. Raise `Invalid` at the field `password` if the password is weak."""
     try:
         refuse_weak(password, known)
     except ValueError as refusal:
@@ -76,10 +79,10 @@ async def chosen(password: str, known: Iterable[str]) -> str:
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Return whether the password matches the hash. Call it in a thread, inside of a `slot()`.
+    """Return whether the password matches the hash. Call it in a worker thread, inside of a `slot()`.
 
-    Without a hash, a dummy hash is checked and the answer is False, so that the response time does not reveal whether
-    an account exists (R5).
+    If the hash is None, a dummy hash is checked and the result is False, so that the response time does not reveal
+    whether an account exists (R5).
     """
     known = password_hash if password_hash else _nobodys_hash()
     try:
@@ -90,15 +93,15 @@ def matches(password_hash: str | None, password: str) -> bool:
 
 
 def renewed(password_hash: str, password: str) -> str | None:
-    """Return a new hash of a password that matches, if the stored hash has outdated parameters (R1), otherwise None."""
+    """Return a new hash of the password if the stored hash has outdated parameters (R1), otherwise None."""
     return HASHER.hash(_plain(password)) if HASHER.check_needs_rehash(password_hash) else None
 
 
 def refuse_weak(password: str, known: Iterable[str]) -> None:
-    """Raise ValueError with one sentence for a password that is too short, too long or easy to guess (R3, R4).
+    """Raise `ValueError` with one sentence for a password that is too short, too long or easy to guess (R3, R4).
 
-    `known` holds what a stranger would try first for this person, such as their name, their mail address and the
-    companies' names.
+    `known` holds what a stranger would try first for this person, such as their name, their mail address and the names
+    of customer and company.
     """
     length = _length(password)
     if length < LEAST:
@@ -111,26 +114,26 @@ def refuse_weak(password: str, known: Iterable[str]) -> None:
 
 
 def _length(password: str) -> int:
-    """Return the number of characters, in which a letter counts once however a keyboard sends it."""
+    """Return the number of characters in Unicode form NFC, in which é counts once even if it was typed as two parts."""
     return len(unicodedata.normalize("NFC", password))
 
 
 def _plain(password: str) -> bytes:
-    """Return the bytes to hash, in Unicode form NFC."""
-    # Keyboards differ: one sends a letter as a single code point, another as two.
+    """Return the bytes of the password that are hashed, in Unicode form NFC."""
+    # Some keyboards send a letter such as é as one code point, others as two.
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 
 @cache
 def _nobodys_hash() -> str:
-    """Return the dummy hash that is checked where there is no account."""
+    """Return the dummy hash that `matches` checks if there is no account."""
     return HASHER.hash(b"nobody")
 
 
-_nobodys_hash()  # Computed at import, so that the first attempt by a stranger takes as long as every other one.
+_nobodys_hash()  # Compute it at import, so that the first check of an unknown account is not slower than others.
 
 _LEAST_UNGUESSED = 5
-"""The number of different characters that must remain when everything that guessers try first is removed."""
+"""The least number of different characters that must remain after everything that is easy to guess is removed."""
 
 _GUESSED_FIRST = """
 password passwort passwd passphrase motdepasse contrasena parola senha wachtwoord haslo secret geheim letmein letmeinnow welcome willkommen
@@ -161,9 +164,9 @@ _LOOKALIKES = str.maketrans("@4301!|5$7+8", "aaeoiiisstt" + "b")
 
 
 def _unguessed(password: str, words: set[str]) -> int:
-    """Return how many different characters remain when common words, `words` and runs such as "abcd" are removed.
+    """Return how many different characters remain after common words, `words` and runs such as "abcd" are removed.
 
-    Both the password and its reading without lookalikes ("4" for "a") are examined; the smaller number counts.
+    The password is also examined with lookalikes replaced (such as "4" by "a"). The smaller number is returned.
     """
     lower = unicodedata.normalize("NFKC", password).lower()
     guessed = sorted({*_GUESSED_FIRST, *words}, key=len, reverse=True)
@@ -171,7 +174,7 @@ def _unguessed(password: str, words: set[str]) -> int:
 
 
 def _without(text: str, guessed: list[str]) -> str:
-    """Return the text without guessed words, years, runs of keys or letters, repetitions and spaces."""
+    """Return the text without the words `guessed`, years, runs of letters or keys, repetitions and spaces."""
     for word in guessed:
         text = text.replace(word, " ")
     text = re.sub(r"(19|20)\d\d", " ", text)

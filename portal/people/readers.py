@@ -1,4 +1,7 @@
-"""Readers: whoever is signed in. Queries start from one (`visible_to(reader)`), and row-level security checks it."""
+"""Readers: the signed-in person, for whom a query runs.
+
+Queries filter by `visible_to(reader)`, and row-level security in the database checks the same a second time.
+"""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -6,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class ContactReader:
-    """Describe a signed-in contact of a customer, with the rights that the customer gave them."""
+    """A signed-in contact of a customer, with the contact's rights."""
 
     id: int
     credential_id: int
@@ -31,7 +34,7 @@ class ContactReader:
 
 @dataclass(frozen=True, slots=True)
 class AgentReader:
-    """Describe a signed-in agent. Managers and admins are agents with more rights."""
+    """A signed-in agent. Managers and admins are agents of a higher grade with more rights."""
 
     id: int
     credential_id: int
@@ -61,7 +64,7 @@ class AgentReader:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Stand for the portal itself (worker, command line, set-up). It sees what agents see and is no person."""
+    """The portal itself as a reader (worker, command line, set-up). It sees what agents see and is no person."""
 
     database_role = "portal_agent"
     customer_id = None

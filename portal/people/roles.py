@@ -1,4 +1,4 @@
-"""Billing roles of agents, such as consultant: rates can depend on them, and invoices can be grouped by them."""
+"""Billing roles of agents, such as consultant. Rates can depend on them, and invoices can group time by them."""
 
 from msgspec import Struct
 from piccolo.columns import BigSerial, Text
@@ -11,30 +11,30 @@ from portal.fields import Checked, in_range, line
 
 
 class RoleName(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold a role's form as typed."""
+    """Form field of a billing role: its name as typed, not validated yet."""
 
     name: str
 
 
 class Role(Table, tablename="role"):
-    """Hold one billing role. A role decides what work costs; what an agent may do is decided by their grade."""
+    """One billing role. It decides what an agent's work costs; what the agent may do is decided by their grade."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
 
     @classmethod
     async def all_by_name(cls) -> list["Role"]:
-        """Return all roles, sorted by name."""
+        """Return all billing roles, sorted by name."""
         return await cls.objects().order_by(OrderByRaw("folded(name)"))
 
     @classmethod
     async def find(cls, role: int, *, hold: bool = False) -> "Role":
-        """Return the role, with `hold` locked for a change. Raise `NotFound` for an unknown id."""
+        """Return the role. With `hold`, lock the row until the transaction ends. Raise `NotFound` for an unknown id."""
         return await one(cls.objects().where(cls.id == in_range(role)), hold=hold)
 
     @classmethod
     async def create(cls, name: str) -> "Role":
-        """Create a role. Raise `Invalid` for an empty name and for one that is taken; case does not matter."""
+        """Create a billing role. Raise `Invalid` for an empty name, or one that is taken in upper or lower case."""
         role = cls(name=_read(name))
         async with unless_taken("name", f"There is a role “{role.name}” already."):
             await role.save()
@@ -42,18 +42,18 @@ class Role(Table, tablename="role"):
 
     @property
     def facts(self) -> RoleName:
-        """Return the role as the form shows it."""
+        """Return the stored name of the role as a form field."""
         return RoleName(name=self.name)
 
     async def rename(self, name: str) -> None:
-        """Rename the role. Invoices that have been issued keep the old name. Raise `Invalid` as `create` does."""
+        """Rename the role. Issued invoices keep the old name. Raise `Invalid` as `create` does."""
         read = _read(name)
         async with unless_taken("name", f"There is a role “{read}” already."):
             await Role.update({Role.name: read}).where(Role.id == self.id)
 
 
 def _read(name: str) -> str:
-    """Return the name to store. Raise `Invalid` for one that cannot be used."""
+    """Return the validated name. Raise `Invalid` for a name that cannot be used."""
     checked = Checked()
     read = checked("name", line, name)
     checked.done()

@@ -1,6 +1,6 @@
-"""Sessions: the cookie holds a random token, the database its hash (R14, R15).
+"""Sessions: the cookie holds a random token, the database only its hash (R14, R15).
 
-A session ends by sign-out, idleness or age (R16).
+A session ends by sign-out, after some time without a request, or at its greatest age (R16).
 """
 
 import dataclasses
@@ -19,14 +19,15 @@ IDLE_CONTACT = timedelta(minutes=60)
 LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
 KEPT = timedelta(days=7)
-"""How long the row of an ended session stays, so that a form that was open in it can still be traced to its owner."""
+"""How long the row of an ended session stays, so that a form opened in that session is still traced to its owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Hold one signed-in browser.
+    """One signed-in browser.
 
-    `reader` is its owner, or None once the session has ended or expired; `live` says the same.
+    If the session has ended or expired, `live` is False and `reader`, its owner, is None. If `to_be_touched`, the last
+    use on record is more than a minute old, and the caller should call `touch`.
     """
 
     id: int
@@ -37,23 +38,24 @@ class Session:
     to_be_touched: bool
     created_at: datetime
     confirmed_at: datetime
-    """When its owner last typed their password in this session (R20)."""
+    """When the owner last typed their password in this session (R20)."""
     factor: str | None
     """The second factor that the session was opened with, or None if the password alone was enough."""
 
 
 def hash_of(token: str) -> bytes:
-    """Return the hash of a token.
+    """Return the SHA-256 of a token.
 
-    Only the hash is stored, so that whoever reads the database cannot sign in with it.
+    Only this hash is stored, so that nobody can sign in with what they read in the database.
     """
     return sha256(token.encode()).digest()
 
 
 async def begin(credential_id: int, *, address: str, browser: str, at: datetime, factor: str | None = None) -> str:
-    """Begin a session for somebody who has proved their password and perhaps a second `factor`.
+    """Create a session for a person who has proved their password, and the second factor `factor` if they have one.
 
-    Return its token, which is not stored.
+    Return the session's token, which is not stored. `address` is the IP address of the browser, `browser` its user
+    agent.
     """
     token = secrets.token_urlsafe(32)
     await current().execute(
@@ -73,17 +75,17 @@ where s.token_hash = $1
 
 
 async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Session, Any] | None:
-    """Return the session of a token with the row that was read, or None for an unknown token.
+    """Return the session with this token and the database row it was read from, or None for an unknown token.
 
-    `beside` is a select of at most one row from a room above, whose columns the same statement reads: each request needs them, and one
-    round trip is cheaper than two. The column `snapshot` is the database snapshot of this statement: whatever the page reads later is at
-    least as new (`portal.outbox.told_since`).
+    `beside` is an SQL select of at most one row, whose columns the same statement reads: each request needs them, and
+    one round trip is quicker than two. The row's column `snapshot` is the database snapshot of this statement; the
+    page reads later data, which is at least as new (`portal.outbox.told_since`).
     """
     return await _find(hash_of(token), at, beside)
 
 
 async def find_again(session: Session, at: datetime) -> Session | None:
-    """Return the session as it is now, with the current rights of its reader, or None if its row is gone."""
+    """Read the session again, with its owner's current rights. Return None if its row no longer exists."""
     found = await _find(session.token_hash, at, "select")
     return found[0] if found else None
 
@@ -121,15 +123,15 @@ def reader_of(row: Any) -> Reader:
 
 
 async def touch(session: Session, at: datetime) -> None:
-    """Record that the session was used. The caller does so once a minute at most (`to_be_touched`), to save writes."""
+    """Record that the session was used. To save writes, call it at most once a minute (`Session.to_be_touched`)."""
     await current().execute("update session set last_used_at = $2 where id = $1 and ended_at is null", session.id, at)
 
 
 async def hold(session: Session) -> bool:
-    """Lock the session and return whether it is still open; nobody can end it before this transaction ends.
+    """Lock the session until the transaction ends, and return whether it is still open. Run as the sign-in role.
 
-    Run as the sign-in role. The lock on the credential makes this function and `end_all` take turns, so that `end_all`
-    misses no session that begins meanwhile.
+    The lock on the credential makes this function and `end_all` run one after the other, so that `end_all` misses no
+    session that begins meanwhile.
     """
     await _take_turns(session.credential_id)
     return bool(
@@ -143,7 +145,7 @@ async def _take_turns(credential_id: int) -> None:
 
 
 async def end(session_id: int, at: datetime) -> None:
-    """End a session. Idempotent: a session that has ended keeps its first end."""
+    """End a session. Idempotent: a session that has ended keeps the instant of its first end."""
     await current().execute("update session set ended_at = $2 where id = $1 and ended_at is null", session_id, at)
 
 
@@ -172,7 +174,7 @@ async def end_own(credential_id: int, session_id: int, at: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Describe a session to its owner."""
+    """One session as its owner sees it in a list. `address` is the IP address, `browser` the user agent."""
 
     id: int
     created_at: datetime
@@ -193,9 +195,9 @@ async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list
 
 
 async def of_person(credential_id: int) -> list[bytes]:
-    """Return the token hashes of a person's latest 20 sessions.
+    """Return the token hashes of a person's latest 20 sessions, open and ended.
 
-    Ended ones count, because an open page may belong to one.
+    Ended sessions count, because an open page may belong to one.
     """
     rows = await current().fetch(
         "select token_hash from session where credential_id = $1 order by id desc limit 20", credential_id
@@ -204,9 +206,9 @@ async def of_person(credential_id: int) -> list[bytes]:
 
 
 async def forget(at: datetime) -> int:
-    """Delete expired sessions, invitations, attempts and drafts, and return the number of sessions.
+    """Delete expired sessions, invitations, attempts and saved drafts of forms. Return the number of deleted sessions.
 
-    The worker calls this.
+    The worker calls this regularly.
     """
     tx = current()
     await tx.execute("delete from attempt where at < $1", at - timedelta(days=1))

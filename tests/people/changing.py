@@ -1,4 +1,4 @@
-"""Change a password as the account page does."""
+"""Helper that changes a password with the same calls as the account page."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Test second factors in the database: codes and recovery codes are valid once, and policies hide them from others."""
+"""Test second factors in the database: each code is valid once, and row-level security hides them from others."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -40,16 +40,16 @@ STEP = timedelta(seconds=30)
 
 
 async def test_a_code_counts_one_step_early_or_late_and_once(dsn: str) -> None:
-    """R9: a code is valid once, and up to one step early or late."""
+    """R9: a code of the authenticator app is valid once, and up to one time step early or late."""
     await set_up()
-    assert not await is_right(code(NOW), NOW)  # the code was used to set the app up
+    assert not await is_right(code(NOW), NOW)  # This code was used to set up the app.
     later = NOW + 10 * STEP
     for off, right in ((-2, False), (2, False), (-1, True), (-1, False), (0, True), (1, True), (0, False), (1, False)):
         assert await is_right(code(later + off * STEP), later) is right, off
 
 
 async def test_the_form_that_set_it_up_makes_no_used_code_fresh(dsn: str) -> None:
-    """R9: sending the set-up form twice does not make a used code valid again."""
+    """R9: sending the set-up form of the authenticator app twice does not make a used code valid again."""
     await set_up()
     typed = code(NOW + STEP)
     assert await is_right(typed, NOW + STEP)
@@ -64,14 +64,17 @@ async def test_a_code_is_read_as_people_type_it(dsn: str) -> None:
 
 
 async def test_of_two_at_once_with_one_code_one_is_let_in(dsn: str) -> None:
-    """R9: of two simultaneous sign-ins with the same code one succeeds, so a code read over a shoulder is useless."""
+    """R9: of two simultaneous sign-ins with the same code only one succeeds.
+
+    Somebody who reads a code over the owner's shoulder thus cannot use it too.
+    """
     await set_up()
     results = await asyncio.gather(*(is_right(code(NOW + STEP), NOW + STEP) for _ in range(4)))
     assert sorted(results) == [False, False, False, True]
 
 
 async def test_after_five_wrong_codes_the_right_one_has_to_wait(dsn: str) -> None:
-    """R9: after five wrong codes, from whatever IP addresses, even the right one has to wait."""
+    """R9: after five wrong codes, from whatever IP addresses, even the right code has to wait."""
     await set_up()
     for _ in range(5):
         assert not await is_right("000000", NOW + STEP)
@@ -107,7 +110,7 @@ async def test_a_second_factor_more_makes_no_new_recovery_codes(dsn: str) -> Non
 
 
 async def test_the_database_holds_neither_a_secret_nor_a_code(dsn: str) -> None:
-    """R9: secrets and recovery codes are not stored readably, so that a copy of the database lets nobody in."""
+    """R9: secrets and recovery codes are not readable in the database, so nobody can sign in with a copy of it."""
     codes = await set_up()
     async with transaction(None) as tx:
         rows = await tx.fetch("select secret from authenticator")
@@ -117,7 +120,7 @@ async def test_the_database_holds_neither_a_secret_nor_a_code(dsn: str) -> None:
 
 
 async def test_another_installation_cannot_use_the_secret_and_recovery_codes_are_left(dsn: str) -> None:
-    """R87: if the installation's secret is lost for good, recovery codes still let their owners in."""
+    """R87: if the key that encrypts authenticator secrets is lost for good, recovery codes still work."""
     codes = await set_up()
     other = Sealer("quite another secret of an installation")
     with pytest.raises(Invalid):
@@ -126,7 +129,7 @@ async def test_another_installation_cannot_use_the_secret_and_recovery_codes_are
 
 
 async def test_a_replaced_secret_goes_on_by_the_former_one_and_is_sealed_anew(dsn: str) -> None:
-    """R87: a secret sealed with the former key still works during rotation, and its use seals it with the new key."""
+    """R87: an authenticator secret encrypted with the former key works, and its use encrypts it with the new key."""
     await set_up()
     rotated = Sealer("quite another secret of an installation", "a secret of the tests, 32 characters at least")
     assert await factors.check_code(ADA.credential_id, code(NOW + STEP), rotated, NOW + STEP) == "authenticator"
@@ -136,7 +139,10 @@ async def test_a_replaced_secret_goes_on_by_the_former_one_and_is_sealed_anew(ds
 
 
 async def test_the_last_factor_stays_where_one_is_needed(dsn: str) -> None:
-    """R9: a person who must have a factor cannot remove the last one. Removing one that is not there has no effect."""
+    """R9: a person who must have a second factor cannot remove the last one.
+
+    Removing a factor that does not exist has no effect.
+    """
     await set_up(INES.credential_id)
     async with transaction(None):
         with pytest.raises(Conflict):
@@ -149,7 +155,7 @@ async def test_the_last_factor_stays_where_one_is_needed(dsn: str) -> None:
 
 
 async def test_nobody_sees_the_factors_and_sessions_of_another_customer(dsn: str) -> None:
-    """R24: contacts see only their own factors, and agents only that they exist.
+    """R24: contacts see only their own factors and sessions, and agents see only that second factors exist.
 
     Only the sign-in role reads the secrets.
     """

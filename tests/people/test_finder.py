@@ -1,4 +1,4 @@
-"""Test the finder, which searches rows by a part of their name."""
+"""Test the finder, the type-ahead search of rows by a part of their name."""
 
 import pytest
 
@@ -13,7 +13,7 @@ ROWS = Finder(
     "row",
     "select n as id, 'Row ' || n / 2 as name, n::text as about, n > 70 as is_last from generate_series(1, 75) as n",
 )
-"""Two rows of each name, and some that are listed last."""
+"""A finder of 75 rows: two rows share each name, and those after the 70th are listed last."""
 
 
 async def test_every_word_has_to_be_in_the_name(dsn: str) -> None:
@@ -52,7 +52,7 @@ async def test_all_rows_are_reached_page_by_page_and_each_once(dsn: str) -> None
 
 
 async def test_whoever_asks_sees_no_more_than_elsewhere(dsn: str) -> None:
-    """R22: row-level security holds for the finder too."""
+    """R22: row-level security applies to the finder, so a contact finds only their own customer."""
     async with transaction(ADA, readonly=True):
         assert [row.id for row in (await CUSTOMERS.suggest("")).rows] == [ACME]
         assert await CUSTOMERS.named(GLOBEX) is None
@@ -69,9 +69,9 @@ async def test_whoever_asks_sees_no_more_than_elsewhere(dsn: str) -> None:
 async def test_an_id_counts_while_its_name_contains_what_is_typed(
     dsn: str, id: int | None, typed: str | None, expected: int | None
 ) -> None:
-    """Without JavaScript a form sends the earlier id with a changed text.
+    """A chosen id counts only if its name still contains the typed text.
 
-    The id counts only while its name contains the text.
+    Without JavaScript, a form sends the id that was chosen earlier together with a text that was typed anew.
     """
     async with transaction(INES, readonly=True):
         found = await CUSTOMERS.find(id, typed)

@@ -1,4 +1,4 @@
-"""Test how passwords are stored and which are refused."""
+"""Test how passwords are hashed and which passwords are refused."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def test_a_hash_of_other_parameters_is_renewed_and_a_present_one_is_not(mo
 
 
 async def test_at_most_two_are_hashed_at_once() -> None:
-    """R2: at most two passwords are hashed at the same time."""
+    """R2: at most two passwords are hashed at the same time in one process."""
     working = most = 0
 
     async def work() -> None:
@@ -84,7 +84,7 @@ def test_other_lengths_are_refused(length: int, sentence: str) -> None:
     HaldenIT2026! support-acme-1""".split(),
 )
 def test_what_guessers_try_first_is_refused(password: str) -> None:
-    """R4: passwords that guessers try first are refused."""
+    """R4: passwords that an attacker tries first are refused."""
     with pytest.raises(ValueError, match="easy to guess"):
         refuse_weak(password, KNOWN)
 
@@ -99,13 +99,13 @@ def test_what_is_hard_to_guess_is_taken(password: str) -> None:
 
 
 def test_the_same_word_typed_on_another_keyboard_matches() -> None:
-    """A password matches whether a keyboard sends its letters as one code point or as two."""
+    """A password matches whether the keyboard sends a letter such as ö as one code point or as two."""
     composed, decomposed = "schöne grüße 77", "scho\u0308ne gru\u0308ße 77"
     assert matches(passwords.HASHER.hash(passwords._plain(composed)), decomposed)
 
 
 async def test_a_password_whose_letters_are_typed_in_two_parts_opens_what_it_was_chosen_for() -> None:
-    """R3: the length of a password is counted in the same Unicode form when it is set and when it is tried."""
+    """R3: the length of a password is counted in Unicode form NFC, both when it is chosen and when it is checked."""
     letters = "vqz7mjtklpwxhbdf" * 7
     whole, parts = "é" * (128 - len(letters)) + letters, "e\u0301" * (128 - len(letters)) + letters
     assert len(parts) > MOST

@@ -1,4 +1,4 @@
-"""Test customers, contacts, agents and departments: create, change, end, and refuse without any effect."""
+"""Test customers, contacts, agents, departments and invitations: create, change, end, and refuse without any effect."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ TOM = AgentFacts(name="Tom Sand", email="tom@desk.example", department_id=str(SU
 
 
 def but(facts, **changes):
-    """Return the same facts with some fields changed."""
+    """Return a copy of the form fields `facts` with some of them changed."""
     return type(facts)(**{name: getattr(facts, name) for name in facts.__struct_fields__} | changes)
 
 
@@ -60,7 +60,7 @@ async def test_a_contact_sees_only_their_own_customer() -> None:
             await Customer.find(ACME, GIL)
         with pytest.raises(NotFound):
             await Contact.find(ADA.id, GIL)
-        # Row-level security is the second net: the database itself returns no other customer's row.
+        # Row-level security is the second check: the database itself returns no row of another customer.
         assert await current().fetchval("select count(*) from customer") == 1
         assert await current().fetchval("select count(*) from contact") == 1
 
@@ -74,7 +74,7 @@ async def test_the_list_is_searched_by_name_and_place_and_wildcards_are_text() -
 
 
 async def test_an_ended_customer_is_out_and_offered_no_more_until_it_is_taken_back() -> None:
-    """R12: contacts of a customer that has ended are signed out, and no form offers it until it is resumed."""
+    """R12: contacts of an ended customer cannot sign in, and no form offers the customer until it is resumed."""
     async with transaction(NOOR):
         globex = await Customer.find(GLOBEX, NOOR)
         await globex.end(NOW)
@@ -120,14 +120,14 @@ async def test_an_address_belongs_to_one_person_in_whatever_case(taken: str) -> 
 
 
 async def test_a_contact_of_another_customer_is_not_found_through_this_one() -> None:
-    """R28: a contact is not found through another customer."""
+    """R28: a contact is not found under the id of another customer."""
     async with transaction(NOOR):
         with pytest.raises(NotFound):
             await Contact.find(GIL.id, NOOR, customer=ACME)
 
 
 async def test_an_ended_contact_is_signed_out_and_cannot_come_in() -> None:
-    """R12: the sessions of a contact who has ended are over, and they cannot sign in."""
+    """R12: if a contact's access is ended, their sessions end and they cannot sign in."""
     async with transaction(None):
         token = await sessions.begin(ALAN.credential_id, address="192.0.2.1", browser="", at=NOW)
     async with transaction(NOOR):
@@ -176,7 +176,7 @@ async def test_the_last_admin_can_neither_end_nor_step_down() -> None:
         with pytest.raises(Conflict):
             await noor.end(NOW)
         await Agent.create(but(TOM, grade="admin"), NOW)
-        with pytest.raises(Conflict):  # an invited admin may never accept
+        with pytest.raises(Conflict):  # An admin who was only invited may never set a password, so they do not count.
             await noor.end(NOW)
     async with transaction(SYSTEM):
         await create_admin(name="Root", address="root@desk.example", password=PASSWORD, zone="UTC", at=NOW)
@@ -198,7 +198,7 @@ async def test_a_changed_grade_holds_for_the_session_that_is_open() -> None:
 
 
 async def test_who_has_nobody_to_approve_their_time_is_named() -> None:
-    """C10: agents cannot approve their own time, so those without anybody else to approve it are named."""
+    """C10: agents whose time nobody else may approve are named, because nobody approves their own time."""
     async with transaction(NOOR):
         assert await without_approver() == []
         max_ = await Agent.find(MAX.id)
@@ -207,7 +207,7 @@ async def test_who_has_nobody_to_approve_their_time_is_named() -> None:
 
 
 async def test_a_designation_holds_for_the_departments_below() -> None:
-    """C10: a designation covers the departments below, as it does when billing approves time."""
+    """C10: a manager who is designated for a department may approve the time of the departments below it too."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set ended_at = $1 where grade = 'admin'", NOW)
         below = await tx.fetchval("insert into department (name, parent_id) values ('Field', 1) returning id")
@@ -266,7 +266,7 @@ async def accepted(token: str, password: str = "kettle-mauve-oxbow-17", at=NOW) 
 
 
 async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> None:
-    """R7, R17: an invitation sets the password once, and all sessions of the person end."""
+    """R7, R17: an invitation link sets the password once, and all earlier sessions of the person end."""
     token = await invited()
     async with transaction(None) as tx:
         session = await sessions.begin(ADA.credential_id, address="192.0.2.1", browser="", at=NOW)
@@ -283,7 +283,7 @@ async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> No
 
 
 async def test_no_lock_waits_while_an_accepted_password_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R7: while a password is hashed, a colleague can send a new invitation, and the older link then fails."""
+    """R7: no lock is held while a password is hashed: a new invitation can be created, which ends the older link."""
     token, hashed = await invited(), passwords.hashed
 
     async def invite_meanwhile(password: str) -> str:
@@ -298,7 +298,7 @@ async def test_no_lock_waits_while_an_accepted_password_is_hashed(monkeypatch: p
 
 
 async def test_an_invitation_ends_after_72_hours() -> None:
-    """R7: an invitation expires after 72 hours."""
+    """R7: an invitation link expires after 72 hours."""
     token = await invited()
     async with transaction(None):
         assert await invitations.find(token, NOW + timedelta(hours=71, minutes=59))
@@ -309,7 +309,7 @@ async def test_an_invitation_ends_after_72_hours() -> None:
 
 
 async def test_a_newer_invitation_ends_the_older() -> None:
-    """R7: a newer invitation ends the older one."""
+    """R7: a new invitation link ends the earlier one of the same person."""
     older, newer = await invited(), await invited()
     with pytest.raises(NotFound):
         await accepted(older)
@@ -317,7 +317,7 @@ async def test_a_newer_invitation_ends_the_older() -> None:
 
 
 async def test_a_changed_address_ends_the_invitation_that_went_to_the_old_one() -> None:
-    """R7: changing the mail address ends the invitation that was sent to the old one."""
+    """R7: changing the mail address ends the invitation link that was sent to the old mail address."""
     token = await invited()
     async with transaction(NOOR):
         ada = await Contact.find(ADA.id, NOOR)
@@ -328,7 +328,7 @@ async def test_a_changed_address_ends_the_invitation_that_went_to_the_old_one() 
 
 @pytest.mark.parametrize("token", ["", " ", "%20", "null", "A" * 43, "' or true --", "A" * 42 + "\0", "é" * 43])
 async def test_no_other_token_matches(token: str) -> None:
-    """R7: no other token is accepted."""
+    """R7: a token that was never issued is not accepted."""
     await invited()
     with pytest.raises(NotFound) as refusal:
         await accepted(token)
@@ -337,7 +337,7 @@ async def test_no_other_token_matches(token: str) -> None:
 
 @pytest.mark.parametrize("password", ["short", "password1234", "halden-halden-1", "acme-lindqvist-1", "x" * 129])
 async def test_a_weak_password_is_refused_and_the_invitation_stays(password: str) -> None:
-    """R3, R4: a weak password is refused, and the invitation stays valid."""
+    """R3, R4: a weak password is refused, and the invitation link stays valid."""
     token = await invited()
     with pytest.raises(Invalid) as refusal:
         await accepted(token, password)
@@ -346,7 +346,7 @@ async def test_a_weak_password_is_refused_and_the_invitation_stays(password: str
 
 
 async def test_who_has_ended_accepts_no_invitation() -> None:
-    """R12: a person whose access has ended cannot accept an invitation."""
+    """R12: a person whose access has ended cannot use their invitation link."""
     token = await invited(ALAN.credential_id)
     async with transaction(NOOR) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", NOW, ALAN.id)

@@ -57,7 +57,10 @@ async def test_two_sign_ins_at_once_that_renew_a_hash_both_count() -> None:
 
 
 async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike() -> None:
-    """R5: unknown, ended and disabled accounts and those without a password get the same answer as a wrong password."""
+    """R5: unknown, ended and disabled accounts, and accounts without a password, get the same sentence.
+
+    It is the sentence for a wrong password.
+    """
     async with transaction(None) as tx:
         await tx.execute("update credential set password_hash = null where id = $1", ALAN.credential_id)
     async with transaction(SYSTEM) as tx:
@@ -91,12 +94,12 @@ async def test_the_time_does_not_tell_whether_an_address_is_known() -> None:
             begun = time.perf_counter()
             await wrong(email, address=f"2001:db8:{turn:x}::1")
             times.append(time.perf_counter() - begun)
-    quickest = [min(times) for times in spent.values()]  # other work of the machine disturbs these least
+    quickest = [min(times) for times in spent.values()]  # least disturbed by other processes
     assert max(quickest) - min(quickest) < 0.02
 
 
 async def test_ten_wrong_ones_then_each_waits_longer() -> None:
-    """R6: after ten wrong passwords each further attempt has to wait longer."""
+    """R6: after ten wrong passwords each further attempt has to wait longer, up to 15 minutes."""
     for _ in range(10):
         await wrong()
     at, waits = NOW, []
@@ -111,7 +114,7 @@ async def test_ten_wrong_ones_then_each_waits_longer() -> None:
 
 
 async def test_a_hundred_wrong_ones_do_not_lock_the_owner_out() -> None:
-    """R6: a hundred wrong passwords from elsewhere do not lock the owner out."""
+    """R6: a hundred wrong passwords from other IP addresses do not lock the owner of the account out."""
     refused = 0
     for _ in range(100):
         try:
@@ -128,7 +131,7 @@ async def test_a_hundred_wrong_ones_do_not_lock_the_owner_out() -> None:
 
 
 async def test_the_right_password_begins_to_count_anew() -> None:
-    """R6: the right password resets the count."""
+    """R6: the right password resets the count of wrong passwords."""
     for _ in range(9):
         await wrong()
     await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)
@@ -137,7 +140,7 @@ async def test_the_right_password_begins_to_count_anew() -> None:
 
 
 async def test_one_address_that_tries_everybody_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R6: an IP address that tries many accounts has to wait, and addresses in one IPv6 /64 count as one."""
+    """R6: an IP address that tries many accounts has to wait. IPv6 addresses of one /64 network count as one."""
     monkeypatch.setattr(credentials, "PER_ADDRESS", attempts.Limit(free=5))
     for n in range(5):
         await wrong(f"person{n}@acme.example", address=f"2001:db8::{n:x}")
@@ -147,7 +150,7 @@ async def test_one_address_that_tries_everybody_has_to_wait(monkeypatch: pytest.
 
 
 async def test_tries_at_the_same_moment_are_all_counted() -> None:
-    """R6: simultaneous attempts are all counted."""
+    """R6: simultaneous wrong passwords are all counted."""
     answers = await asyncio.gather(
         *(credentials.verify(ADA.email, "wrong", address=HERE, at=NOW) for _ in range(25)), return_exceptions=True
     )
@@ -174,7 +177,7 @@ async def test_what_is_kept_of_a_try_holds_nothing_typed() -> None:
 async def test_every_spelling_of_an_address_signs_in_and_is_counted_as_the_same(
     monkeypatch: pytest.MonkeyPatch, spelling: str
 ) -> None:
-    """R6: all spellings of a mail address sign in to the same account and share one count."""
+    """R6: all spellings of a mail address sign in to the same account and share one count of wrong passwords."""
     proven = await credentials.verify(spelling, PASSWORD, address=HERE, at=NOW)
     assert proven.credential_id == INES.credential_id
     monkeypatch.setattr(credentials, "PER_ACCOUNT", attempts.Limit(free=1))
@@ -184,7 +187,7 @@ async def test_every_spelling_of_an_address_signs_in_and_is_counted_as_the_same(
 
 
 async def test_what_the_database_takes_for_a_small_letter_is_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R6: PostgreSQL lowers the dotted capital I to i and Unicode does not, so that address belongs to nobody here."""
+    """R6: an address with the dotted capital İ is not that of an account with i, although PostgreSQL lowers İ to i."""
     monkeypatch.setattr(credentials, "PER_ACCOUNT", attempts.Limit(free=1))
     await wrong(INES.email)
     assert await wrong(INES.email.replace("i", "\u0130", 1), password=PASSWORD) == credentials.WRONG
@@ -195,7 +198,7 @@ async def test_what_the_database_takes_for_a_small_letter_is_another_address(mon
     ["\u0130nes.\u03a3@desk.example", "uwe@gr\u00fcn.example", "uwe@xn--grn-ioa.example", "uwe@gru\u0308n.example"],
 )
 async def test_whoever_is_stored_with_an_address_signs_in_with_each_spelling_of_it(address: str) -> None:
-    """R6: counting by canonical spelling locks nobody out whose address is stored in it."""
+    """R6: a person signs in with every spelling of their mail address, although it is stored in canonical spelling."""
     async with transaction(SYSTEM):
         await credentials.change_email(INES.credential_id, canonical(address), NOW)
     for spelling in (address, canonical(address), unicodedata.normalize("NFD", address), for_mail(canonical(address))):

@@ -1,6 +1,7 @@
-"""Second factors: an authenticator app, passkeys, and recovery codes for when both are lost (R9, R10).
+"""Second factors: an authenticator app, passkeys, and recovery codes for people who have lost both (R9, R10).
 
-Whoever has set up any of them is asked for one after the password, also after the password was reset by a link.
+A person who has set up an authenticator app or a passkey is asked for a second factor after the password, also right
+after resetting the password by a link.
 """
 
 import dataclasses
@@ -18,16 +19,16 @@ from portal.sealing import Sealer
 Factor = Literal["authenticator", "recovery_code", "passkey"]
 
 PER_PERSON = attempts.Limit(free=5)
-"""Limits wrong codes of one person from all IP addresses, because an attacker may use many."""
+"""Rate limit for wrong codes of one person from all IP addresses together, because an attacker may use many."""
 
 WRONG = "This code is not right, or was used before. Type the next one that the app shows, or a recovery code that you have not used."
 
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """Describe what a person has set up.
+    """The second factors that a person has set up.
 
-    `authenticator_since` is None without an app; `codes` counts unused recovery codes.
+    `authenticator_since` is None without an authenticator app; `codes` is the number of unused recovery codes.
     """
 
     authenticator_since: datetime | None
@@ -36,7 +37,7 @@ class Factors:
 
     @property
     def count(self) -> int:
-        """Return the number of factors.
+        """Return the number of second factors.
 
         Recovery codes do not count, because they only replace a factor that was lost.
         """
@@ -52,7 +53,7 @@ from (values (1)) as one left join passkey p on p.credential_id = $1 order by p.
 
 
 async def of(credential_id: int) -> Factors:
-    """Return the second factors of a person."""
+    """Return the second factors of the person with this credential."""
     rows = await current().fetch(OF, credential_id)
     names = [field.name for field in dataclasses.fields(Passkey)]
     passkeys = [Passkey(**{name: row[name] for name in names}) for row in rows if row["id"] is not None]
@@ -60,7 +61,7 @@ async def of(credential_id: int) -> Factors:
 
 
 async def are_set_up(credential_id: int) -> bool:
-    """Return whether this person signs in with a second factor."""
+    """Return whether this person has an authenticator app or a passkey and thus needs a second factor to sign in."""
     found: bool = await current().fetchval(
         "select exists (select from authenticator where credential_id = $1) or exists (select from passkey where credential_id = $1)",
         credential_id,
@@ -69,10 +70,10 @@ async def are_set_up(credential_id: int) -> bool:
 
 
 async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
-    """Use up a code and return which factor it proves: six digits come from an app, anything else is a recovery code.
+    """Use up a code, and return which factor it proves: digits are a code of the app, other text is a recovery code.
 
-    Call it outside of a transaction, because an attempt is counted even if the answer is a refusal. Raise `Invalid` at
-    the field `code` for a wrong code, `TooMany` after too many.
+    Call it outside of a transaction, because an attempt is counted even if the code is wrong. Raise `Invalid` at the
+    field `code` for a wrong code, `TooMany` after too many wrong codes.
     """
     await admit(credential_id, at)
     plain = "".join(code.split()).replace("-", "").lower()
@@ -90,21 +91,21 @@ async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime
 
 
 async def admit(credential_id: int, at: datetime) -> None:
-    """Count one attempt with a second factor. Raise `TooMany` after too many."""
+    """Count one attempt to prove a second factor. Raise `TooMany` after too many attempts."""
     async with transaction(None):
         await attempts.admit({_key(credential_id): PER_PERSON}, at)
 
 
 async def forget_tries(credential_id: int) -> None:
-    """Reset the count of wrong codes, because a factor was proved."""
+    """Reset the count of wrong codes, because the person has proved a second factor."""
     await attempts.forget(_key(credential_id))
 
 
 async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
-    """Remove one passkey, or the authenticator if `passkey` is None, and return whether there was one.
+    """Remove one passkey, or the authenticator app if `passkey` is None; return whether it existed.
 
-    Recovery codes are removed with the last factor. Raise `Conflict` for the last factor of a person who must keep
-    one. Run as the sign-in role; the lock on the credential makes two calls run one after the other.
+    With the last factor, the recovery codes are removed too. With `keep_one`, raise `Conflict` for the last factor.
+    Run as the sign-in role. The lock on the credential makes simultaneous calls run one after the other.
     """
     await current().fetchval("select id from credential where id = $1 for update", credential_id)
     found = await of(credential_id)
@@ -126,7 +127,10 @@ async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_
 
 
 async def remove_all(credential_id: int, at: datetime) -> None:
-    """Remove all factors of a person who has lost theirs, and end their sessions (R17). Run as the sign-in role."""
+    """Remove all second factors of a person, who has lost them, and end their sessions (R17).
+
+    Run as the sign-in role.
+    """
     tx = current()
     await tx.execute("delete from authenticator where credential_id = $1", credential_id)
     await tx.execute("delete from passkey where credential_id = $1", credential_id)

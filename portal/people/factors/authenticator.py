@@ -1,6 +1,6 @@
-"""Authenticator apps show six digits that change every 30 seconds (RFC 6238).
+"""Authenticator apps, which show a code of six digits that changes every 30 seconds (RFC 6238).
 
-A code is valid once, one step off allowed (R9).
+A code is valid once, and in the time step before and after its own (R9).
 """
 
 from datetime import datetime
@@ -17,19 +17,20 @@ _PURPOSE = "authenticator"
 
 
 def new_secret() -> str:
-    """Return a new secret of 160 random bits in base32, the form that apps take."""
+    """Return a new secret of 160 random bits in base32, the encoding that authenticator apps accept."""
     return pyotp.random_base32()
 
 
 def address(secret: str, *, email: str, company: str) -> str:
-    """Return the `otpauth://` URL that the QR code contains and an app scans."""
+    """Return the `otpauth://` URL for the QR code that an authenticator app scans."""
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=company)
 
 
 def step_of(secret: str, code: str, at: datetime, *, after: int = 0) -> int | None:
-    """Return the number of the time step that this code belongs to, or None if it is wrong.
+    """Return the number of the time step that this code belongs to, or None if the code is wrong.
 
-    The current step and its two neighbours are tried, but no step up to `after`, because their codes have been used.
+    The current step and its two neighbours are tried. Steps up to `after` are not, because a code of step `after` has
+    been used.
     """
     generator, here = pyotp.TOTP(secret), int(at.timestamp()) // STEP_SECONDS
     for step in (here, here - 1, here + 1):
@@ -39,9 +40,10 @@ def step_of(secret: str, code: str, at: datetime, *, after: int = 0) -> int | No
 
 
 async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at: datetime) -> list[str]:
-    """Store the secret of an app, replacing an earlier one, and return recovery codes if the person had none.
+    """Store the secret of an authenticator app in place of an earlier one.
 
-    `code` proves that the app has the secret. Raise `Invalid` at the field `code` if it is wrong.
+    Return new recovery codes, or an empty list if the person has some. `code` proves that the app has the secret.
+    Raise `Invalid` at the field `code` if it is wrong.
     """
     step = step_of(secret, "".join(code.split()), at)
     if step is None:
@@ -59,9 +61,9 @@ async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at:
 
 
 async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bool:
-    """Use up a code and return whether it was right and unused.
+    """Use up a code of the authenticator app, and return whether it was right and unused.
 
-    The row lock lets only one of two simultaneous uses succeed.
+    The row lock lets only one of two simultaneous uses of the same code succeed.
     """
     tx = current()
     row = await tx.fetchrow(
@@ -71,7 +73,7 @@ async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bo
         return False
     try:
         secret = sealer.open(_PURPOSE, row["secret"], at)
-    except Broken:  # The installation's secret that sealed it no longer exists. Recovery codes still work.
+    except Broken:  # The key that encrypted the secret no longer exists. Recovery codes still work.
         return False
     step = step_of(secret, code, at, after=row["last_step"])
     if step is None:
@@ -84,5 +86,5 @@ async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bo
 
 
 async def remove(credential_id: int) -> None:
-    """Remove the authenticator of a person."""
+    """Remove the authenticator app of a person."""
     await current().execute("delete from authenticator where credential_id = $1", credential_id)

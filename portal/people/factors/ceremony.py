@@ -1,6 +1,6 @@
-"""The WebAuthn ceremonies that register and check passkeys, by the library `webauthn`.
+"""The WebAuthn ceremonies that register and verify passkeys, with the library `webauthn`.
 
-This module is imported when the first passkey is used: it takes 15 MB, which most processes never need.
+This module is imported when the first passkey is used: it takes 15 MB of memory, which most processes never need.
 """
 
 import webauthn
@@ -13,11 +13,11 @@ from webauthn.helpers.structs import (
 )
 
 _MALFORMED = (WebAuthnException, ValueError, KeyError, TypeError)
-"""What the library raises for an answer that no browser sends."""
+"""The exceptions that the library raises for a malformed or wrong response."""
 
 
 class Refused(ValueError):
-    """Refuse an answer that does not fit the challenge."""
+    """Raised if a browser's response is malformed or does not fit the challenge."""
 
 
 def options_to_add(
@@ -25,7 +25,8 @@ def options_to_add(
 ) -> str:
     """Return the JSON options for `navigator.credentials.create`.
 
-    A device that holds a `known` passkey creates no second one.
+    `host` is the relying party ID. `known` holds the credential IDs of the person's passkeys: a device that has one of
+    them creates no second one.
     """
     return webauthn.options_to_json(
         webauthn.generate_registration_options(
@@ -44,7 +45,7 @@ def options_to_add(
 
 
 def options_to_use(host: str, challenge: bytes, *, known: list[bytes]) -> str:
-    """Return the JSON options for `navigator.credentials.get` with one of the `known` passkeys."""
+    """Return the JSON options for `navigator.credentials.get`, which accept only passkeys with these credential IDs."""
     allowed = [PublicKeyCredentialDescriptor(id=handle) for handle in known]
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(rp_id=host, challenge=challenge, allow_credentials=allowed)
@@ -52,7 +53,11 @@ def options_to_use(host: str, challenge: bytes, *, known: list[bytes]) -> str:
 
 
 def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes, bytes, int]:
-    """Verify the answer to a registration and return the passkey's handle, public key and counter. Raise `Refused`."""
+    """Verify a registration response.
+
+    Return the new passkey's WebAuthn credential ID, public key and signature counter. Raise `Refused` if the response
+    is malformed or does not fit the challenge, `host` or `origin`.
+    """
     try:
         made = webauthn.verify_registration_response(
             credential=answer, expected_challenge=challenge, expected_rp_id=host, expected_origin=origin
@@ -63,7 +68,7 @@ def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes,
 
 
 def handle_of(answer: str) -> bytes:
-    """Return the handle of the passkey that answers. Raise `Refused` for a malformed answer."""
+    """Return the WebAuthn credential ID of the passkey that signed. Raise `Refused` if the response is malformed."""
     try:
         return webauthn.helpers.parse_authentication_credential_json(answer).raw_id
     except _MALFORMED as error:
@@ -71,10 +76,10 @@ def handle_of(answer: str) -> bytes:
 
 
 def used(answer: str, host: str, origin: str, challenge: bytes, *, public_key: bytes, count: int) -> int:
-    """Verify a signature and return the passkey's new counter.
+    """Verify the signature of an authentication response, and return the passkey's new signature counter.
 
-    Raise `Refused` for the signature of another key, another challenge or relying party, and a counter that went
-    backwards.
+    Raise `Refused` if another key signed, if the challenge, `host` or `origin` differs, or if the counter is not
+    higher than `count`, which reveals a copied passkey.
     """
     try:
         return webauthn.verify_authentication_response(

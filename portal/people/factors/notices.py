@@ -1,4 +1,4 @@
-"""Mail people whose second factors have changed, in case somebody else did it."""
+"""Mails that tell people of a change of their second factors, in case somebody else made it."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,5 +11,5 @@ FactorChange = Literal[
 
 
 async def mail_change(credential_id: int, change: FactorChange, at: datetime) -> None:
-    """Enqueue the mail; it is sent after the transaction commits. Run as the sign-in role."""
+    """Enqueue the mail about this change; it is sent after the transaction commits. Run as the sign-in role."""
     await jobs.enqueue("mail_factor_changed", credential=credential_id, change=change, at=at.isoformat())

@@ -1,7 +1,4 @@
-"""Passkeys: a key pair that a phone, a computer or a security key keeps.
-
-It signs for this portal's origin only (R10).
-"""
+"""Passkeys: key pairs that a phone, a computer or a security key keeps and that sign only for this origin (R10)."""
 
 import importlib
 from dataclasses import dataclass
@@ -19,7 +16,7 @@ REFUSED = "This passkey could not be used here. Try again, or take another way."
 
 @dataclass(frozen=True, slots=True)
 class RelyingParty:
-    """Describe what passkeys are bound to: the relying party ID (a host name), and the origin with scheme and port."""
+    """The site that passkeys are bound to: the relying party ID (a host name), and the origin with scheme and port."""
 
     host: str
     origin: str
@@ -27,7 +24,7 @@ class RelyingParty:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """Hold the random bytes that a passkey signs, and when they were issued."""
+    """The random bytes that a passkey has to sign, and when they were issued."""
 
     value: bytes
     issued_at: datetime
@@ -35,7 +32,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """Describe one passkey of a person, with the name that they gave it."""
+    """One passkey of a person, with the name that the person gave it."""
 
     id: int
     name: str
@@ -52,7 +49,7 @@ async def options_to_add(
 ) -> str:
     """Return the JSON options for `navigator.credentials.create`. Run as the sign-in role.
 
-    A device that holds one of the person's passkeys already creates no second one.
+    A device that has one of the person's passkeys already creates no second one.
     """
     known = await _handles(credential_id)
     made: str = _ceremony().options_to_add(
@@ -62,7 +59,10 @@ async def options_to_add(
 
 
 async def options_to_use(credential_id: int, relying_party: RelyingParty, challenge: bytes) -> str | None:
-    """Return the JSON options for `navigator.credentials.get`, or None without a passkey. Run as the sign-in role."""
+    """Return the JSON options for `navigator.credentials.get`. Run as the sign-in role.
+
+    Return None if the person has no passkey.
+    """
     known = await _handles(credential_id)
     return _ceremony().options_to_use(relying_party.host, challenge, known=known) if known else None
 
@@ -70,9 +70,11 @@ async def options_to_use(credential_id: int, relying_party: RelyingParty, challe
 async def add(
     credential_id: int, name: str, answer: str, relying_party: RelyingParty, challenge: bytes, at: datetime
 ) -> list[str]:
-    """Store a new passkey and return recovery codes if the person had none. Run as the sign-in role.
+    """Store a new passkey. Run as the sign-in role.
 
-    Raise `Invalid` for a bad name or answer, `Conflict` for a passkey that is stored already or one too many.
+    Return new recovery codes, or an empty list if the person has some. `answer` is the browser's registration response
+    as JSON. Raise `Invalid` for a bad name or response, `Conflict` for a passkey that is stored already or if the
+    person has the most that are allowed.
     """
     checked, ceremony = Checked(), _ceremony()
     named = checked("name", line, name)
@@ -99,8 +101,8 @@ async def add(
 async def use(credential_id: int, answer: str, relying_party: RelyingParty, challenge: Challenge, at: datetime) -> None:
     """Raise `Invalid` unless one of the person's passkeys signed this challenge. Run as the sign-in role.
 
-    A challenge is valid for one use: one that was issued before the last use is refused. So is a copy of the key,
-    which its counter reveals.
+    A challenge is valid once: one that was issued before the passkey's last use is refused. So is a copy of the
+    passkey, because its signature counter is too low.
     """
     ceremony = _ceremony()
     try:

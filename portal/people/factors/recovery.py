@@ -1,4 +1,7 @@
-"""Recovery codes: ten, each valid for one sign-in without another factor. Shown once; only hashes are stored (R9)."""
+"""Recovery codes: ten per person, each valid for one sign-in instead of another second factor (R9).
+
+They are shown once, and only their hashes are stored.
+"""
 
 import base64
 import secrets
@@ -8,13 +11,13 @@ from portal.database import current
 
 COUNT = 10
 _BYTES = 10
-"""80 random bits are 16 letters. So many cannot be guessed from their hash, even though it is fast to compute."""
+"""Random bytes of one code. 80 bits cannot be guessed from the hash, although that hash is fast to compute."""
 
 
 async def begin(credential_id: int) -> list[str]:
-    """Return new codes for a person who has none, otherwise an empty list.
+    """Return new recovery codes for a person who has none, otherwise an empty list.
 
-    The lock on the credential makes two calls run one after the other, so that only one set of codes is made.
+    The lock on the credential makes simultaneous calls run one after the other, so that only one set of codes is made.
     """
     tx = current()
     await tx.fetchval("select id from credential where id = $1 for update", credential_id)
@@ -24,7 +27,7 @@ async def begin(credential_id: int) -> list[str]:
 
 
 async def renew(credential_id: int) -> list[str]:
-    """Replace the person's codes and return the new ones, such as `k3vd-…`."""
+    """Replace the person's recovery codes and return the new ones as texts such as `k3vd-…`."""
     await remove(credential_id)
     codes = [base64.b32encode(secrets.token_bytes(_BYTES)).decode().lower() for _ in range(COUNT)]
     await current().execute(
@@ -36,7 +39,10 @@ async def renew(credential_id: int) -> list[str]:
 
 
 async def use(credential_id: int, code: str) -> bool:
-    """Use up a code and return whether it was one of theirs. `code` is in lower case and has no hyphens."""
+    """Use up a recovery code, and return whether it was an unused one of this person.
+
+    `code` is in lower case and has no hyphens.
+    """
     gone = await current().fetchval(
         "delete from recovery_code where code_hash = $1 and credential_id = $2 returning true",
         _hash(credential_id, code),
