@@ -18,6 +18,8 @@ MORE = {
         "/agent/cases/new?customer=1",
         "/agent/time?state=rejected",
         "/agent/approvals?drafts=yes",
+        "/agent/projects/new?customer=1",
+        "/agent/projects?state=all",
         "/agent/setup/changes?before=9",
         "/no-such-page",
     ],

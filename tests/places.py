@@ -7,6 +7,7 @@ from typing import Any
 from portal import billing, jobs
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.contracts import Contract, ContractFacts
+from portal.contracts.projects import Project, ProjectFacts
 from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
 from portal.contracts.services import Service, ServiceFacts
 from portal.contracts.tasks import Task, TaskFacts
@@ -182,6 +183,7 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
         customer, ContractFacts(name="Support", start_on=day, currency="EUR", vat_rate="19"), at
     )
     service = await Service.create(contract, ServiceFacts(name="Remote help"), at)
+    project = await Project.create(customer, ProjectFacts(name="New office", service_id=str(service.id)), at)
     task = await Task.create(service, TaskFacts(name="Installation"))
     agent = await Agent.create(
         AgentFacts(name="Jonas Brandt", email="jonas@desk.example", department_id=str(SUPPORT), role_id=str(CONSULTANT), time_zone=zone), at
@@ -201,6 +203,7 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
         "/agent/customers/": ids,
         "/agent/services/": {"service": service.id},
         "/agent/tasks/": {"task": task.id},
+        "/agent/projects/": {"project": project.id},
         "/agent/setup/agents/": {"agent": agent.id},
         "/agent/setup/departments/": {"department": department.id},
         "/agent/setup/failed-jobs/": {"job": job},

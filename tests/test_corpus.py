@@ -80,7 +80,7 @@ EXEMPT = {
         "invitation.token_hash", "passkey.handle", "passkey.public_key", "pgqueuer.payload", "recovery_code.code_hash",
         "session.token_hash", "upload.key", "upload.sha256",
     ), HASH),
-    **dict.fromkeys(("appointment.note", "project.name"), "no page takes it yet"),
+    "appointment.note": "no page takes it yet",
     "document.content": "PDF and CSV, which are read below",
     "logo.png": "a picture that we drew",
     "logo.sha256": HASH,

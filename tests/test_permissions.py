@@ -208,6 +208,16 @@ MATRIX: dict[str, Row] = {
     # services and their tasks
     "GET /agent/services/{service}": AGENTS,
     "POST /agent/services/{service}/tasks": MANAGERS,
+    "POST /agent/services/{service}/submission": AGENTS,
+    # projects, which managers plan
+    "GET /agent/projects": AGENTS,
+    "GET /agent/projects/new": MANAGERS,
+    "POST /agent/projects/new": MANAGERS,
+    "GET /agent/projects/{project}": AGENTS,
+    "GET /agent/projects/{project}/edit": MANAGERS,
+    "POST /agent/projects/{project}/edit": MANAGERS,
+    "POST /agent/projects/{project}/tasks": MANAGERS,
+    "POST /agent/projects/{project}/submission": AGENTS,
     "GET /agent/tasks/{task}": MANAGERS,
     "POST /agent/tasks/{task}": MANAGERS,
     "POST /agent/tasks/{task}/ending": MANAGERS,

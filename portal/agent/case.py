@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.billing import feed_with_time
+from portal.contracts.projects import Project
 from portal.contracts.services import Service
 from portal.database import transaction
 from portal.desk import SETTABLE, Attachment, Case, Details, Feed, Priority, Status, case_types, feed_of
@@ -68,19 +69,22 @@ class FactsChange(Struct, kw_only=True):
     case_type: int | None = None
     priority: int | None = None
     service: int | None = None
+    project: int | None = None
     contact: int | None = None
 
     @classmethod
     def of(cls, case: Case) -> "FactsChange":
         """Return the stored facts of the case as form fields."""
         return cls(
-            subject=case.subject, case_type=case.case_type_id, priority=case.priority, service=case.service_id, contact=case.contact_id
+            subject=case.subject, case_type=case.case_type_id, priority=case.priority, service=case.service_id,
+            project=case.project_id, contact=case.contact_id,
         )  # fmt: skip
 
     def since(self, case: Case) -> Facts:
         """Return only the facts that differ from those stored on the case."""
         said: Facts = {
             "subject": self.subject, "case_type_id": self.case_type or 0, "priority": self.priority or 0, "service_id": self.service,
+            "project_id": self.project,
             "contact_id": self.contact or case.contact_id,
         }  # fmt: skip
         return cast(Facts, {name: value for name, value in said.items() if getattr(case, name) != value})
@@ -244,6 +248,7 @@ async def _facts(
     return await agent_page(
         request, reader, "agent/cases/facts.html", details=details, services=services, case_types=await case_types(),
         priorities=list(Priority), contacts=await Contact.offered(details.case.customer_id),
+        projects=await Project.offered(details.case.customer_id),
         seen=as_seen(FactsChange.of(details.case)), errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 

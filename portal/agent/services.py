@@ -1,33 +1,48 @@
-"""Serve the page of one service with its tasks. Every agent may open it."""
+"""Serve the page of one service: what it is, its tasks, and its time, which is submitted here too (S0.24)."""
 
 from typing import Any
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.setup.pages import form_page
+from portal.agent.time.here import submit_here, time_here
 from portal.contracts.contracts import Contract
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.pages import on_refusal
 from portal.web.visit import Web
 
 
 @get("/services/{service:int}")
 async def show(request: Web, reader: NamedDependency[AgentReader], service: FromPath[int]) -> Response[str]:
-    """Show a service with its tasks."""
+    """Show what the service is, its tasks, and its entries by state, in pages."""
     return await show_service(request, reader=reader, service=service)
 
 
-async def show_service(request: Web, *, reader: AgentReader, service: int, **again: Any) -> Response[str]:
-    """Return the page of a service. `again` holds `typed` and `errors` of a task form that was refused."""
+async def show_service(
+    request: Web, *, reader: AgentReader, service: int, outcome: Any = None, **again: Any
+) -> Response[str]:
+    """Return the page of a service. `again`: what was typed into a refused form of it, and why; `outcome`: what was submitted."""
     found = await Service.find(service, reader)
     return await form_page(
         request, "agent/services/show.html", service=found, tasks=await Task.of_service(found.id),
-        contract=await Contract.find(found.contract_id, reader), customer=await Customer.find(found.customer_id, reader), **again,
+        contract=await Contract.find(found.contract_id, reader), customer=await Customer.find(found.customer_id, reader),
+        outcome=outcome, **await time_here(request, reader, "service", found.id), **again,
     )  # fmt: skip
 
 
-handlers: list[Any] = [show]
+@post("/services/{service:int}/submission")
+@on_refusal(show_service)
+async def submit(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
+) -> Response[Any]:
+    """Submit the ticked entries; what cannot be submitted is reported, the rest goes."""
+    return await submit_here(request, form, show_service, f"/agent/services/{service}", reader=reader, service=service)
+
+
+handlers: list[Any] = [show, submit]

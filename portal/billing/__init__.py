@@ -9,7 +9,7 @@ from portal.billing.approved import decided, feed_with_time, find_entry, list_ap
 from portal.billing.changes import change_entry, delete_entry
 from portal.billing.chosen import Choice, Outcome, Refused
 from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
-from portal.billing.costs import amounts_of
+from portal.billing.costs import amounts_of, charged_on_project
 from portal.billing.detail import DetailRow
 from portal.billing.detail import copied as detail_of
 from portal.billing.documents import VARIOUS, hand_out
@@ -59,6 +59,7 @@ __all__ = [
     "amounts_of",
     "approve",
     "change_entry",
+    "charged_on_project",
     "contents_of",
     "decided",
     "delete_draft",

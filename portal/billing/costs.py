@@ -1,4 +1,4 @@
-"""Compute what entries that wait for approval would cost if they were approved now, or why they would be refused."""
+"""Compute what entries that wait for approval would cost if they were approved now, or why they would be refused; and what a project costs."""
 
 import asyncio
 from collections import defaultdict
@@ -11,6 +11,7 @@ from portal.billing import book
 from portal.billing.book import Book
 from portal.billing.engine import Allocation, AllocationKind, RefusalReason, allocate, approve
 from portal.billing.sentences import COVERED_BY, REFUSED
+from portal.database import current
 
 WITHOUT_PRICE = {
     RefusalReason.BEFORE_SERVICE_START: "outside of the contract",
@@ -79,3 +80,13 @@ def _cost(pieces: tuple[Allocation, ...], currency: str) -> Cost:
     if charged:
         return Cost(sum(charged, Decimal(0)), currency, "")
     return Cost(None, currency, COVERED_BY[pieces[0].kind.value] if pieces else COVERED_BY["no_charge"])
+
+
+async def charged_on_project(project_id: int) -> Decimal:
+    """Return the sum of what the approved time of a project is charged with, in the currency of its contract."""
+    amount: Decimal = await current().fetchval(
+        "select coalesce(sum(a.amount), 0) from time_entry e join allocation a on a.entry_id = e.id"
+        " where e.project_id = $1 and a.kind = 'charged'",
+        project_id,
+    )
+    return amount

@@ -218,7 +218,7 @@ class Case(Table, tablename="cases"):
             await self._change_status(Status.OPEN, by, at)
 
     async def change_facts(self, *, by: AgentReader, at: datetime, **facts: Unpack[Facts]) -> None:
-        """Change subject, type, priority, service or contact.
+        """Change subject, type, priority, service, project or contact.
 
         Raise `Invalid` by field, and `Conflict` if somebody else changed one of the same values meanwhile.
         """

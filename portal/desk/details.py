@@ -30,6 +30,7 @@ class Details:
     agent_name: str | None
     agent_works: bool
     service_name: str | None
+    project_name: str | None
     colleagues: list[str]
 
     @classmethod
@@ -42,6 +43,7 @@ class Details:
             f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
               o.phone as contact_phone, o.ended_at is null and u.ended_at is null as contact_reads,
               a.name as agent_name, a.id is not null and a.ended_at is null as agent_works, {SERVICE_NAME} as service_name,
+              (select j.name from project j where j.id = c.project_id) as project_name,
               (select coalesce(array_agg(x.name order by folded(x.name), x.id), '{{}}') from contact x
                where x.customer_id = c.customer_id and x.sees_all_cases and x.ended_at is null
                  and u.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues

@@ -69,6 +69,7 @@ _SIGNS = {
     "priority": "flag",
     "type": "tag",
     "service": "layers",
+    "project": "layers",
     "subject": "pencil",
     "time.changed": "clock",
     "time.deleted": "clock",
@@ -109,6 +110,9 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
         "priority": f"{actor} set the priority to {to}",
         "type": f"{actor} set the type to {to}",
         "service": f"{actor} set the service to {to}" if to else f"{actor} took the service off",
+        "project": f"{actor} connected the case to the project {to}"
+        if to
+        else f"{actor} took the case off its project",
         "subject": f"{actor} changed the subject, which was “{details.get('from')}”",
     }
     return sentences.get(kind, f"{actor} changed the case")

@@ -1,4 +1,4 @@
-"""Check what agents say about a case beside its dialogue: subject, type, priority, service and contact."""
+"""Check what agents say about a case beside its dialogue: subject, type, priority, service, project and contact."""
 
 from dataclasses import dataclass
 from typing import TypedDict
@@ -14,17 +14,20 @@ CHOOSE = "Choose one of the list."
 
 _SERVICE = f"select {shown_service('s.id')} from service s where s.id = $1 and s.customer_id = $2"  # noqa: S608
 
+_PROJECT = "select name from project where id = $1 and customer_id = $2"
+
 
 class Facts(TypedDict, total=False):
     """Describe the values that an agent may change together.
 
-    A key that is missing stays as it is; `service_id` None removes the service.
+    A key that is missing stays as it is; None removes the service or the project.
     """
 
     subject: str
     case_type_id: int
     priority: int
     service_id: int | None
+    project_id: int | None
     contact_id: int
 
 
@@ -40,8 +43,8 @@ class Fact:
 async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
     """Check new values against the database and return them by column.
 
-    Raise `Invalid` by field: `subject`, `case_type`, `priority`, `service` and `contact`. The service and the contact
-    must be the customer's own (R29).
+    Raise `Invalid` by field: `subject`, `case_type`, `priority`, `service`, `project` and `contact`. The last three must
+    be the customer's own (R29).
     """
     tx, checked, problems = current(), dict[str, Fact](), dict[str, str]()
     if "subject" in facts:
@@ -61,6 +64,12 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
             name = await tx.fetchval(_SERVICE, service_id, customer_id)
             problems |= {} if name else {"service": "Choose a service of this customer."}
         checked["service_id"] = Fact("service", service_id, name)
+    if "project_id" in facts:
+        project_id, name = facts["project_id"], None
+        if project_id is not None:
+            name = await tx.fetchval(_PROJECT, project_id, customer_id)
+            problems |= {} if name else {"project": "Choose a project of this customer."}
+        checked["project_id"] = Fact("project", project_id, name)
     if "contact_id" in facts:
         name = await tx.fetchval(
             "select name from contact where id = $1 and customer_id = $2 and ended_at is null",

@@ -140,6 +140,8 @@ LEFT = "a.ended_at is not null and e.state in ('draft', 'rejected') and e.agent_
 SCOPES = {
     "case": "e.case_id = $1",
     "agent": "e.agent_id = $1",
+    "service": "e.service_id = $1",
+    "project": "e.project_id = $1",
     "left": LEFT,
 }
 
@@ -148,12 +150,12 @@ SCOPES = {
 class Filter:
     """Hold which entries a list shows.
 
-    `scope` and `id` mean the entries of one case or of one agent, perhaps of one state or one agent only. The scope
-    `left` means what agents who have ended did not submit; `id` is then the agent who asks. `after` is the key of the
+    `scope` and `id` mean the entries of one case, agent, service or project, perhaps of one state or one agent only. The
+    scope `left` means what agents who have ended did not submit; `id` is then the agent who asks. `after` is the key of the
     last row of the page before (keyset pagination, D56).
     """
 
-    scope: Literal["case", "agent", "left"]
+    scope: Literal["case", "agent", "service", "project", "left"]
     id: int
     state: EntryState | None = None
     agent_id: int | None = None

@@ -224,7 +224,7 @@ async def test_an_address_asks_and_a_nonsense_one_breaks_nothing() -> None:
     assert question.sorted_by(Sort.SUBJECT).endswith("sort=subject&turned=yes")
     assert question.sorted_by(Sort.NUMBER).endswith("sort=number")
     for nonsense in ("'; drop table cases --", "-1", "1e309", "９", "x" * 5000, "\x00"):
-        names = ("view", "status", "priority", "customer", "agent", "sort", "turned", "page")
+        names = ("view", "status", "priority", "customer", "agent", "project", "sort", "turned", "page")
         assert Question.read(dict.fromkeys(names, nonsense)) == Question()
         async with transaction(INES):
             await agents_list(INES, Question.read({"text": nonsense}))

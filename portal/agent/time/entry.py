@@ -160,10 +160,12 @@ async def delete(
 
 
 def _page_of(line: lists.ListedEntry, back: str) -> str:
-    """Return the page to go on with after a change: where one came from, else the entry's case, else the own list."""
+    """Return the page to go on with after a change: where one came from, else the entry's case or project, else the own list."""
     if safe_path(back) not in ("/", f"/agent/time/{line.id}"):
         return safe_path(back)
-    return f"/agent/cases/{line.case_number}" if line.case_number else "/agent/time"
+    if line.case_number:
+        return f"/agent/cases/{line.case_number}"
+    return f"/agent/projects/{line.project_id}" if line.project_id else "/agent/time"
 
 
 handlers: list[Any] = [show_entry, change, delete]

@@ -67,6 +67,7 @@ class Question:
     sort: Sort = Sort.UPDATED
     turned: bool = False
     page: int = 1
+    project_id: int | None = None
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Question":
@@ -78,6 +79,7 @@ class Question:
             priority=_chosen(Priority, number_in(query.get("priority"))),
             customer_id=number_in(query.get("customer")),
             agent_id=number_in(query.get("agent")),
+            project_id=number_in(query.get("project")),
             sort=_chosen(Sort, query.get("sort")) or Sort.UPDATED,
             turned=query.get("turned") == "yes",
             page=min(max(number_in(query.get("page")) or 1, 1), 10_000),
@@ -86,7 +88,7 @@ class Question:
     @property
     def is_filtered(self) -> bool:
         """Return whether the question shows only a part of its view."""
-        return bool(self.text or self.status or self.priority or self.customer_id or self.agent_id)
+        return bool(self.text or self.status or self.priority or self.customer_id or self.agent_id or self.project_id)
 
     def address(self, **changes: Any) -> str:
         """Return the question, with some changes, as the query string of a URL.
@@ -101,6 +103,7 @@ class Question:
             "priority": asked.priority and int(asked.priority),
             "customer": asked.customer_id,
             "agent": asked.agent_id,
+            "project": asked.project_id,
             "sort": asked.sort.value if asked.sort is not Sort.UPDATED else "",
             "turned": "yes" if asked.turned else "",
             "page": asked.page if asked.page > 1 else "",
@@ -144,6 +147,7 @@ class Question:
             ("c.priority = ?", self.priority and int(self.priority)),
             ("c.customer_id = ?", self.customer_id),
             ("c.agent_id = ?", self.agent_id),
+            ("c.project_id = ?", self.project_id),
         ):
             if value is not None:
                 ask(condition, value)

@@ -1,0 +1,170 @@
+"""Projects: the list, one with its budget, tasks, cases and time, and the form of one. Agents look, managers plan."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import field
+
+from portal.agent.pages import agent_page
+from portal.agent.setup.pages import choices, form_page
+from portal.agent.time.here import submit_here, time_here
+from portal.billing import charged_on_project
+from portal.contracts.projects import Project, ProjectFacts
+from portal.contracts.services import Service
+from portal.contracts.tasks import Task, TaskFacts
+from portal.database import transaction
+from portal.desk import Question, agents_list
+from portal.errors import Invalid
+from portal.numbers import number_in
+from portal.people.agents import Agent
+from portal.people.customers import CUSTOMERS, Customer
+from portal.people.readers import AgentReader
+from portal.timekeeping.projects import CASES_SHOWN, list_projects, shown_project, time_of_project
+from portal.web.edits import edited
+from portal.web.finding import asked
+from portal.web.forms import Form
+from portal.web.guards import manager_only
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web
+from portal.words import ProjectState
+
+
+class ProjectForm(ProjectFacts, kw_only=True):
+    """The form of a project: its facts and the ids of its members."""
+
+    members: list[int] = field(default_factory=list)
+
+
+class NewProject(ProjectForm, kw_only=True):
+    """The form of a new project, which names its customer."""
+
+    customer: int | None = None
+
+
+@get("/projects")
+async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Show the projects by customer, in pages: the open ones, or those of `?state=`, of one customer where `?customer=` names one."""
+    query = request.query_params
+    asked_for = query.get("state", ProjectState.OPEN.value)
+    state = ProjectState(asked_for) if asked_for in list(ProjectState) else None
+    customer = await asked(request, "customer", CUSTOMERS)
+    projects, following = await list_projects(state=state, customer_id=customer.id, after=number_in(query.get("after")))
+    return await agent_page(
+        request, reader, "agent/projects/list.html", projects=projects, following=following, state=state, states=list(ProjectState),
+        customer=customer,
+    )  # fmt: skip
+
+
+@get("/projects/new", guards=[manager_only])
+async def new(request: Web) -> Response[str]:
+    """Show the form of a new project; it asks for the customer first."""
+    return await _new(request)
+
+
+async def _new(request: Web, *, typed: dict[str, Any] | None = None, **again: Any) -> Response[str]:
+    chosen = number_in((typed or {}).get("customer"))
+    customer = await CUSTOMERS.find(chosen, None) if chosen else await asked(request, "customer", CUSTOMERS)
+    return await form_page(
+        request, "agent/projects/form.html", project=None, customer=customer, members=[], typed=typed,
+        services=await Service.offered(customer.id) if customer.id else [], agents=choices(await Agent.offered()), **again,
+    )  # fmt: skip
+
+
+@post("/projects/new", guards=[manager_only])
+@on_refusal(_new)
+async def add(
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Add a project with its members."""
+    fields = form.into(NewProject)
+    async with transaction(reader):
+        if fields.customer is None:
+            raise Invalid({"customer": "Choose the customer first."})
+        project = await Project.create(await Customer.find(fields.customer, reader), fields, at)
+        await project.staff(fields.members)
+    return see_other(f"/agent/projects/{project.id}")
+
+
+@get("/projects/{project:int}")
+async def show(request: Web, reader: NamedDependency[AgentReader], project: FromPath[int]) -> Response[str]:
+    """Show a project: budget and what is used of it, members, tasks, connected cases, and its entries by state, in pages."""
+    return await show_project(request, reader=reader, project=project)
+
+
+async def show_project(
+    request: Web, *, reader: AgentReader, project: int, outcome: Any = None, **again: Any
+) -> Response[str]:
+    """The page of a project. `again`: what was typed into a form of it that was refused, and why; `outcome`: what was submitted."""
+    found = await shown_project(project)
+    cases = await agents_list(reader, Question(project_id=found.id))
+    return await form_page(
+        request, "agent/projects/show.html", project=found, time=await time_of_project(found.id),
+        charged=await charged_on_project(found.id),
+        tasks=await Task.of_project(found.id), cases=cases.rows[:CASES_SHOWN], open_cases=cases.total_words, outcome=outcome,
+        **await time_here(request, reader, "project", found.id), **again,
+    )  # fmt: skip
+
+
+@get("/projects/{project:int}/edit", guards=[manager_only])
+async def edit(request: Web, project: FromPath[int]) -> Response[str]:
+    """The form of a project."""
+    return await _edit(request, project=project)
+
+
+async def _edit(request: Web, *, project: int, **again: Any) -> Response[str]:
+    found = await Project.find(project)
+    members = await found.members()
+    return await form_page(
+        request, "agent/projects/form.html", facts=await _form_of(found), project=found, members=members,
+        customer=await CUSTOMERS.find(found.customer_id, None), services=await Service.offered(found.customer_id),
+        agents=choices(agent for agent in await Agent.known() if not agent.has_ended or agent.id in members), **again,
+    )  # fmt: skip
+
+
+async def _form_of(project: Project) -> ProjectForm:
+    facts = await project.facts()
+    return ProjectForm(
+        name=facts.name, service_id=facts.service_id, state=facts.state, budget_minutes=facts.budget_minutes,
+        budget_amount=facts.budget_amount, members=await project.members(),
+    )  # fmt: skip
+
+
+@post("/projects/{project:int}/edit", guards=[manager_only])
+@on_refusal(_edit)
+async def change(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]
+) -> Response[Any]:
+    """Change a project and its members."""
+    async with transaction(reader):
+        found = await Project.find(project, hold=True)
+        fields = edited(form, ProjectForm, await _form_of(found))
+        await found.change(fields)
+        await found.staff(fields.members)
+    return see_other(f"/agent/projects/{project}")
+
+
+@post("/projects/{project:int}/tasks", guards=[manager_only])
+@on_refusal(show_project)
+async def add_task(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]
+) -> Response[Any]:
+    """Add a task that is offered in this project only."""
+    async with transaction(reader):
+        await Task.create(await Project.find(project), form.into(TaskFacts))
+    return see_other(f"/agent/projects/{project}#tasks")
+
+
+@post("/projects/{project:int}/submission")
+@on_refusal(show_project)
+async def submit(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]
+) -> Response[Any]:
+    """Submit the ticked entries; what cannot be submitted is reported, the rest goes."""
+    here = f"/agent/projects/{project}"
+    return await submit_here(request, form, show_project, here, reader=reader, project=project)
+
+
+handlers: list[Any] = [list_all, new, add, show, edit, change, add_task, submit]

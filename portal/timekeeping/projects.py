@@ -1,0 +1,113 @@
+"""Projects with the time that was logged on them, beside what was planned."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from portal.contracts.naming import shown_service
+from portal.database import current
+from portal.errors import NotFound
+from portal.fields import in_range
+from portal.words import ProjectState
+
+PAGE = 50
+"""Projects on one page of the list."""
+CASES_SHOWN = 10
+"""Cases on a project's page; the list of cases has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedProject:
+    """A project in the list. Minutes are what was worked on it; the budget's amount is in `currency`; `members` are names."""
+
+    id: int
+    name: str
+    state: ProjectState
+    customer_id: int
+    customer: str
+    service_id: int
+    service: str
+    currency: str
+    budget_minutes: int | None
+    budget_amount: Decimal | None
+    worked: int
+    cases: int
+    members: list[str]
+
+    @property
+    def left(self) -> int | None:
+        """Return the minutes that the budget has left, below 0 where more was worked; None without a budget."""
+        return None if self.budget_minutes is None else self.budget_minutes - self.worked
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectTime:
+    """The sums of one project's time in minutes: worked in each state, and what of it counts; and worked on the connected cases."""
+
+    worked: int
+    counts: int
+    draft: int
+    submitted: int
+    approved: int
+    rejected: int
+    on_cases: int
+
+
+_COLUMNS = f"""
+select p.id, p.name, p.state, p.customer_id, u.name as customer, p.service_id, {shown_service("p.service_id")} as service,
+  k.currency::text, p.budget_minutes, p.budget_amount,
+  (select coalesce(sum(e.actual_minutes), 0)::int from time_entry e where e.project_id = p.id and e.state <> 'rejected') as worked,
+  (select count(*)::int from cases c where c.project_id = p.id) as cases,
+  (select coalesce(array_agg(a.name order by folded(a.name), a.id), '{{}}') from project_member m join agent a on a.id = m.agent_id
+   where m.project_id = p.id) as members
+from project p join customer u on u.id = p.customer_id join service s on s.id = p.service_id join contract k on k.id = s.contract_id
+"""  # noqa: S608
+
+_KEY = "folded(u.name), folded(p.name), p.id"
+_LIST = f"""
+{_COLUMNS} where ($1::text is null or p.state = $1) and ($2::bigint is null or p.customer_id = $2)
+  and ($3::bigint is null or ({_KEY}) > (select {_KEY} from project p join customer u on u.id = p.customer_id where p.id = $3))
+order by {_KEY} limit {PAGE + 1}
+"""  # noqa: S608
+
+
+async def list_projects(
+    *, state: ProjectState | None, customer_id: int | None = None, after: int | None = None
+) -> tuple[list[ListedProject], int | None]:
+    """Return one page of projects by customer and name, and the id that the next page begins after; None where there is no more.
+
+    `state` None: of any state.
+    """
+    rows = await current().fetch(_LIST, state and state.value, customer_id, after)
+    found = [_listed(row) for row in rows[:PAGE]]
+    return found, found[-1].id if len(rows) > PAGE else None
+
+
+async def shown_project(project_id: int) -> ListedProject:
+    """Return one project as the list shows it. Raises `NotFound`."""
+    row = await current().fetchrow(f"{_COLUMNS} where p.id = $1", in_range(project_id))
+    if row is None:
+        raise NotFound
+    return _listed(row)
+
+
+def _listed(row: Any) -> ListedProject:
+    return ListedProject(**{**row, "state": ProjectState(row["state"])})
+
+
+_SUMS = """
+select coalesce(sum(actual_minutes) filter (where state <> 'rejected'), 0)::int as worked,
+  coalesce(sum(billable_minutes) filter (where state <> 'rejected'), 0)::int as counts,
+  coalesce(sum(actual_minutes) filter (where state = 'draft'), 0)::int as draft,
+  coalesce(sum(actual_minutes) filter (where state = 'submitted'), 0)::int as submitted,
+  coalesce(sum(actual_minutes) filter (where state = 'approved'), 0)::int as approved,
+  coalesce(sum(actual_minutes) filter (where state = 'rejected'), 0)::int as rejected,
+  (select coalesce(sum(o.actual_minutes), 0)::int from cases c join time_entry o on o.case_id = c.id
+   where c.project_id = $1 and o.state <> 'rejected') as on_cases
+from time_entry where project_id = $1
+"""
+
+
+async def time_of_project(project_id: int) -> ProjectTime:
+    """Return the sums of one project's time, by one query."""
+    return ProjectTime(**await current().fetchrow(_SUMS, project_id))
