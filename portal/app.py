@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Gate:
             settings.environment == "production"
         ):  # `portal serve` runs the same check earlier for a readable message; other ASGI servers rely on this one.
             await schema.refuse_unfit(settings.app_url, production=True)
-        with contextlib.suppress(Unavailable):  # If there is no database, the first signed-in page loads it.
+        with contextlib.suppress(Unavailable):  # If the database is down, the first signed-in page loads the company.
             gate.company = await _company() or gate.company
         listener.start()
         try:

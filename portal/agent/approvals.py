@@ -100,7 +100,7 @@ class Ticks:
 
 @get("/approvals", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the time entries that wait for a decision, grouped by agent. Odd entries are not ticked and say why."""
+    """Show the time entries that wait for a decision, by agent. Entries with a warning are not ticked and show it."""
     return await _show(request)
 
 
@@ -160,7 +160,7 @@ async def withdraw_approval(
     entry_id: FromPath[int],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Withdraw the approval of one entry, which then waits again.
+    """Withdraw the approval of one entry, which then waits for a decision again.
 
     The redirect keeps the tick boxes of the waiting entries as they were.
     """
@@ -246,7 +246,7 @@ def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
 
 
 def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
-    """Return the totals of the ticked entries of this page, the ticks of each agent, and how many entries are odd."""
+    """Return the totals of the ticked entries, the ticks by agent, and how many have a warning."""
     ticked = [entry for entry in waiting.entries if entry in ticks]
     return {
         "ticked": ticked,

@@ -56,7 +56,7 @@ async def test_an_author_reads_that_a_submission_was_implied(ines: Browser, case
 async def test_a_day_without_a_contract_warns_while_it_is_typed(ines: Browser, case: Case) -> None:
     """Typing a day outside the contract or before the service begins shows a warning.
 
-    It is shown on a case, in the agent's own list, and on the form of a stored entry.
+    It is shown whether the time is for a case, a service, or a stored entry.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contract set end_on = '2026-10-01' where id = 1")

@@ -36,7 +36,7 @@ class ContactForm(ContactFacts, kw_only=True):
 
 
 class Successor(Struct, kw_only=True):
-    """Form that ends a contact. The open cases go to `contact`, a colleague, or stay with the leaver if it is None."""
+    """Form that ends a contact. Open cases go to the contact with the id `contact`, or keep theirs if it is None."""
 
     contact: int | None = None
 

@@ -42,7 +42,7 @@ async def remove_factors(request: Web, reader: AgentReader, person: Agent | Cont
     ask_for_password(request)
     async with transaction(reader, readonly=True):
         credential = (await person.credential())["id"]
-    if credential == reader.credential_id:  # There, the last factor stays.
+    if credential == reader.credential_id:  # The account page does that and keeps the last factor.
         raise Conflict("Remove your own second factor under Account.")
     async with transaction(None):
         await factors.remove_all(credential, at)

@@ -187,9 +187,9 @@ async def _invited(request: Web, agent: Agent, at: datetime) -> Response[str]:
 class Handover(Struct, kw_only=True):
     """Form that ends an agent's access and names successors.
 
-    Open cases go to `agent`, or become unassigned if it is None. The departments whose time the leaving manager
-    approves go to the manager `approver`. If `submits` is true, the time entries that the agent has not submitted yet
-    are submitted.
+    Open cases go to the agent with the id `agent`, or become unassigned if it is None. The departments whose time a
+    leaving manager approves go to the manager with the id `approver`; if it is None, nobody takes them over. If
+    `submits` is true, the agent's drafts and rejected time entries are submitted.
     """
 
     agent: int | None = None
