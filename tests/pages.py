@@ -6,7 +6,7 @@ NO_PAGES = (
     "GET /health", "GET /metrics", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed",
     "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview",
     "GET /agent/prints/{field}",
-    *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf")))),
+    *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf", ".png")))),
 )  # fmt: skip
 """GET routes that answer a file, a stream or a fragment."""
 STEPS = ("GET /sign-in/second-factor", "GET /account/confirmation")

@@ -6,6 +6,7 @@ link; it has a heading, a title and at most one primary button.
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -26,6 +27,14 @@ RULES = """axe.run(document, {
 })"""
 
 
+LOOKS: dict[str, tuple[int, Literal["light", "dark"]]] = {
+    "/agent/cases": (1440, "dark"),
+    "/agent/cases/{number}": (390, "dark"),
+    "/invoices/{number}": (390, "light"),
+}
+"""Pages that axe checks a second time, at another width or in the other colour scheme: a list, a case and a document."""
+
+
 def test_every_page_is_looked_at() -> None:
     """Together, Ada, Noor and nobody may open every page of the matrix."""
     seen = {*pages_of("nobody"), *pages_of("Ada"), *pages_of("Noor")}
@@ -34,12 +43,28 @@ def test_every_page_is_looked_at() -> None:
     }
 
 
+async def violations(page: Page) -> list[str]:
+    """Return what axe finds on the open page: each broken rule with the elements that break it."""
+    await page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = await page.evaluate(RULES)
+    return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found["violations"]]
+
+
+async def violations_in(page: Page, width: int, scheme: Literal["light", "dark"]) -> list[str]:
+    """Return what axe finds on the open page once it is loaded at this width and in this colour scheme."""
+    await page.set_viewport_size({"width": width, "height": 900})
+    await page.emulate_media(color_scheme=scheme)
+    await page.reload()
+    found = await violations(page)
+    await page.set_viewport_size({"width": 1440, "height": 900})
+    await page.emulate_media(color_scheme="light")
+    return [f"{width} px, {scheme}: {one}" for one in found]
+
+
 async def faults_of(page: Page, address: str) -> list[str]:
     """Return what is wrong with the page that is open."""
     faults = []
-    await page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = await page.evaluate(RULES)
-    faults += [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found["violations"]]
+    faults += await violations(page)
     if await page.locator("h1").count() != 1:
         faults.append("not one h1")
     title = await page.title()
@@ -73,6 +98,7 @@ async def test_every_page_is_accessible_fits_and_leads_somewhere(
     places = await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     emails = {"Ada": "ada@acme.example", "Noor": "noor@desk.example"}
     page = await (visitors.signed_in(emails[actor]) if actor in emails else visitors.page())
+    looks = {places.address(route): look for route, look in LOOKS.items()}
     faults: list[str] = []
     links: dict[str, str] = {}
     addresses = [*(places.address(route) for route in pages_of(actor)), *MORE.get(actor, [])]
@@ -82,6 +108,8 @@ async def test_every_page_is_accessible_fits_and_leads_somewhere(
         if answer.status != (404 if "no-such" in address else 200):
             faults.append(f"{address}: answers {answer.status}")
         faults += await faults_of(page, address)
+        if address in looks:
+            faults += [f"{address}: {one}" for one in await violations_in(page, *looks[address])]
         for href in await page.locator("a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))"):
             link = urlsplit(urljoin(page.url, href))
             if f"{link.scheme}://{link.netloc}" == visitors.url and not href.startswith("#"):

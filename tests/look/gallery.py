@@ -1,4 +1,4 @@
-"""Render every component and a mock of each kind of page: `python -m tests.look.gallery FOLDER [name ...]`.
+"""Render every component, and the pages outside of the rooms: `python -m tests.look.gallery FOLDER [name ...]`.
 
 Renders the templates of `tests/look/pages/` with the invented cast of `tests/look/mock.py`, serves them under the
 product's own content security policy, and takes pictures at 1440 and 390 px, light and dark. Reports the browser's
