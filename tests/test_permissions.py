@@ -70,6 +70,8 @@ AGENTS_CASE = Row(IN, 404, LED, 404, OK, OK, OK)
 MANAGERS = Row(IN, 404, 404, 404, 403, OK, OK)
 MANAGERS_DOCUMENT = Row(IN, 404, LED, 404, 403, OK, OK)
 ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
+WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
+"""Max gave the approvals, and only he may undo them together."""
 
 MATRIX: dict[str, Row] = {
     "GET /health": EVERYBODY,
@@ -162,7 +164,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/approvals": MANAGERS,
     "POST /agent/rejections": MANAGERS,
     "POST /agent/approvals/{entry_id}/withdrawal": MANAGERS,
-    "POST /agent/approvals/decisions/{decision}/withdrawal": MANAGERS,
+    "POST /agent/approvals/decisions/{decision}/withdrawal": WHO_DECIDED,
     "GET /agent/billing": MANAGERS,
     "POST /agent/billing/runs": MANAGERS,
     "GET /agent/billing/runs/{run_id}": MANAGERS,
@@ -289,6 +291,10 @@ READING = ("session.last_used_at", "invoice_seen", "attempt")
 """What a GET may write: the record of the reading itself (design manner 3) and its count (R83)."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
 """Forms that need a field, without which they are not recognised as a form."""
+QUERIES = dict.fromkeys(
+    ("POST /drafts/files", "POST /drafts/files/{file}/removal", "POST /drafts/removal"), "?form=/cases/new"
+)
+"""Routes that need a query, which names the form that a draft belongs to."""
 
 
 async def browser_of(app: Gate, actor: str) -> Browser:
@@ -344,7 +350,7 @@ async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, s
     name, method, path, expected = row
     address = places.address(path)
     if method == "POST":
-        answer = await browser.post(address, data={"csrf": token} | TEXTS.get(name, {}))
+        answer = await browser.post(address + QUERIES.get(name, ""), data={"csrf": token} | TEXTS.get(name, {}))
     else:
         answer = await browser.get(address)
     leads, want = answer.headers.get("location", ""), expected.of(actor)
