@@ -1,7 +1,8 @@
-"""Turn approved time into invoices: a pure engine of values (`engine`), and the modules that store its results.
+"""Turn approved time into invoices.
 
-The rest of the portal uses only the names below. Every verb runs in the caller's transaction, is told who acts (`by`)
-and when (`at`), and raises the refusals of `portal.errors`.
+The package `engine` computes everything from values, without the database; the other modules load the values and store
+the results. The rest of the portal uses only the names below. Every function runs in the caller's transaction; `by` is
+the agent who acts, `at` the present instant. The errors that these functions raise are the classes of `portal.errors`.
 """
 
 from portal.billing.approvals import approve, reject

@@ -1,4 +1,8 @@
-"""Store allocations as rows: replaced at will while their entry is open, frozen once a document has settled it."""
+"""Store the allocations of time entries as rows.
+
+An allocation says what pays for a piece of an entry. It may change until a document (draft, invoice or statement) has
+settled the entry.
+"""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
@@ -13,8 +17,8 @@ from portal.database.batches import Report, all_or_report
 async def allocate_anew(customer_ids: Collection[int], changed: Collection[int] = ()) -> None:
     """Recompute the allocations of the entries `changed` and of those that compete with them for prepaid minutes (D21).
 
-    `customer_ids` are the customers of these entries, and the caller has locked them. Entries that are charged by time
-    alone depend on no other entry, so they are recomputed only if they are among `changed`.
+    `customer_ids` are the customers of these entries; the caller must have locked them. An entry under a service
+    without prepaid minutes does not depend on other entries, so it is recomputed only if `changed` contains it.
     """
     for each in await book.load_these(customer_ids, changed):
         await write(each)
@@ -23,10 +27,11 @@ async def allocate_anew(customer_ids: Collection[int], changed: Collection[int] 
 async def by_customer(
     entry_ids: Iterable[int], rows: Mapping[int, Row], step: Callable[[int], Awaitable[None]]
 ) -> Report[int, None]:
-    """Run `step` for each entry, then allocate anew for each customer, and report the entries that were refused.
+    """Run `step` for each entry, recompute the allocations of each customer, and report the entries that were refused.
 
-    `rows` holds the entries by id; the caller has locked their customers. All entries of one customer succeed or fail
-    together where the allocation fails; entries of other customers are not affected.
+    `rows` holds the rows of the entries by id; the caller must have locked their customers. If `step` refuses one
+    entry, the others go through. If the allocations of a customer cannot be recomputed, all entries of that customer
+    are refused; entries of other customers are not affected.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:
@@ -49,9 +54,9 @@ async def by_customer(
 
 
 async def write(of: Book) -> dict[Key, tuple[Allocation, ...]]:
-    """Store the allocations that the engine computes for the open entries of a book, and return them by entry.
+    """Store the allocations that the engine computes for the open entries of the book `of`; return them by entry id.
 
-    The rows of an entry whose allocations are right already stay as they are.
+    The stored rows of an entry stay if they equal the computed allocations.
     """
     wanted = allocate(of.state)
     stored = await _stored([int(entry.id) for entry in of.state.entries])
@@ -72,7 +77,7 @@ async def write(of: Book) -> dict[Key, tuple[Allocation, ...]]:
 
 
 async def _stored(entry_ids: list[int]) -> dict[int, list[tuple[object, ...]]]:
-    """Return the stored allocations of those of these entries that no document has settled, by entry."""
+    """Return the stored allocations of these entries, by entry id, without the entries that a document has settled."""
     pieces = defaultdict(list)
     for row in await current().fetch(
         "select a.entry_id, a.position, a.kind, a.minutes, a.hourly_rate, a.rate_source, a.amount from allocation a"

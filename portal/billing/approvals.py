@@ -1,8 +1,8 @@
 """Approve or reject time, as a manager.
 
-Both verbs first lock the customers concerned, in the order of ids, so that two managers never decide on the same
-entry; before they end, they recompute the allocations (D21). An entry that cannot be decided on is reported with a
-sentence, and the others go through (D35).
+Both functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on
+the same entry at the same time. At the end they recompute the allocations (D21). An entry that must not be approved or
+rejected is reported with a sentence; the other entries go through (D35).
 """
 
 import uuid
@@ -38,25 +38,25 @@ LONGEST_REASON = 1000
 
 
 async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
-    """Approve each chosen entry in the version that was seen, and fix its price (C12, D17).
+    """Approve each chosen entry in the version that the manager saw, and fix its price (C12, D17).
 
-    A draft is submitted with it (C4).
+    A draft entry is submitted and approved at once (C4). Return the entries that were approved and those that were
+    refused. All approvals of one call share a `decision`, the id by which they can be withdrawn together.
 
-    Return what was approved and what was refused. All approvals of one call share a `decision`, by which they can be
-    withdrawn together.
-
-    Refused, each with its sentence: own time (D33), time of a department that `by` is not designated for (C10; an
-    admin may approve all), an entry that somebody changed or decided on meanwhile, a day outside the contract, and an
-    entry without a price (D19). Raise `Forbidden` where `by` is no manager.
+    An entry is refused, with a sentence, if it is the manager's own time (D33), if `by` is not designated for its
+    department and no admin (C10), if somebody changed or decided on it meanwhile, if its day is outside the contract,
+    if it has no price (D19), or if the contract would have more to bill than one document can hold. Raise `Forbidden`
+    if `by` is no manager, `Invalid` if no entry was chosen.
     """
     decision = uuid.uuid4()
     return await _decide(choices, by, at, _approve_one(by, at, decision), decision)
 
 
 async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
-    """Send entries back to their authors, who may change them for 24 hours from `at` (C3, C5).
+    """Send the chosen entries back to their authors, who may change them for 24 hours from `at` (C3, C5).
 
-    Return what was rejected and what was refused, as `approve` does. Raise `Invalid` without a reason.
+    Return the entries that were rejected and those that were refused, as `approve` does. Raise `Invalid` if the reason
+    is empty or longer than `LONGEST_REASON` characters.
     """
     reason = visible(reason).strip()
     if not reason:
@@ -76,7 +76,7 @@ async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at:
 
 
 class _Prices:
-    """Look up the price of an hour of each chosen entry, and keep account of how much its contract can still bill."""
+    """The hourly prices of the chosen entries, and the running total of what each contract still has to bill."""
 
     def __init__(self, books: Collection[book.Book], others: Mapping[Key, Decimal]) -> None:
         self._places: dict[Any, tuple[Entry, Contract, Service, RateTable]] = {}
@@ -87,7 +87,10 @@ class _Prices:
             self._rooms |= dict.fromkeys((entry.id for entry in each.state.entries), Room(each.state, others))
 
     def of(self, row: Row) -> Price | None:
-        """Return the price of an entry, or None where it needs none. Raise `Invalid` where it must not be approved."""
+        """Return the price of an hour of an entry, or None if the entry needs no price.
+
+        Raise `Invalid` with a sentence if the entry must not be approved.
+        """
         if row["billing"] == EntryBilling.NOT_BILLABLE:
             return None
         entry, contract, service, rates = self._places[row["id"]]
@@ -99,7 +102,7 @@ class _Prices:
         return found
 
     def take(self, row: Row, price: Price | None) -> None:
-        """Add an entry that was approved at `price` to what its contract has to bill."""
+        """Add an entry, approved at `price`, to the total that its contract has to bill."""
         if row["id"] in self._places:
             self._rooms[row["id"]].take(self._places[row["id"]][0], price)
 

@@ -1,4 +1,4 @@
-"""List approved time whose approval can be withdrawn, and tell what was decided on listed time entries."""
+"""List the approvals that can still be withdrawn, and add the decisions of managers to listed time entries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ from portal.timekeeping.feed import CaseTime, with_time
 from portal.timekeeping.lists import ListedEntry
 
 LOOKED_AT = 200
-"""How many approvals one page examines, so that its cost does not grow with everything that was ever billed."""
+"""How many approvals one page examines at most, so that a page stays quick as the number of billed entries grows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """Hold one page of approvals that an agent may withdraw, the latest first.
+    """One page of the approvals that an agent may withdraw, the latest first.
 
-    `next` is the id of the last approval examined, where earlier ones follow.
+    `next` is the id of the last approval that was examined, the cursor of the next page; None on the last page.
     """
 
     rows: list[Row]
@@ -56,9 +56,10 @@ order by p.approved_at desc, p.id desc
 
 
 async def list_approved(by: AgentReader, *, before: int | None = None, looked_at: int = LOOKED_AT) -> Approved:
-    """Return a page of the latest approvals that are on no document, of time that `by` may decide on.
+    """Return one page of the latest approvals that `by` may withdraw: those whose entries no document has settled.
 
-    With `before`, the id of an approval, the page begins after that one. `looked_at` bounds how many are examined.
+    `before` is the id of an approval, the cursor: the page begins with the approval after it. `looked_at` is how many
+    approvals are examined at most; the page can hold fewer.
     """
     sql = _APPROVED.format(designated=DESIGNATED, service=shown_service("e.service_id"))
     rows = await current().fetch(sql, by.id, by.is_admin, before, looked_at)
@@ -66,7 +67,7 @@ async def list_approved(by: AgentReader, *, before: int | None = None, looked_at
 
 
 async def rates_in_use() -> set[int]:
-    """Return the ids of the rates that an approval names as its source; such a rate cannot be deleted (D17)."""
+    """Return the ids of the rates that an approval names as its source; these rates cannot be deleted (D17)."""
     rows = await current().fetch("select r.id from rate r where exists (select from approval p where p.rate_id = r.id)")
     return {row["id"] for row in rows}
 
@@ -87,26 +88,29 @@ where e.id = any($1)
 
 
 async def decided(lines: Sequence[ListedEntry]) -> list[ListedEntry]:
-    """Return the lines with what managers and documents did with them: rejected why, approved by whom, settled where. One query."""
+    """Return the listed entries completed with the decisions on them, by one query.
+
+    Those are: why the entry was rejected, who approved it, and which document has settled it.
+    """
     rows = await current().fetch(_DECIDED, [line.id for line in lines])
     found: dict[int, dict[str, Any]] = {row["id"]: dict(row) for row in rows}
     return [replace(line, **found.get(line.id, {})) for line in lines]
 
 
 async def find_entry(reader: AgentReader, entry_id: int) -> ListedEntry:
-    """Return one entry with what was decided on it. Raise `NotFound` if there is none."""
+    """Return one entry with the decisions of managers on it. Raise `NotFound` if `reader` sees no such entry."""
     (line,) = await decided([await lists.find(reader, entry_id)])
     return line
 
 
 async def list_entries(reader: AgentReader, which: lists.Filter) -> lists.Page:
-    """Return one page of entries with what was decided on each."""
+    """Return one page of entries with the decisions of managers on each."""
     page = await lists.page(reader, which)
     return replace(page, lines=await decided(page.lines))
 
 
 async def feed_with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """Return the feed of a case with its time entries and what was decided on each, and the sums of the case's time."""
+    """Return the feed of a case with its time entries and the decisions on them, and the sums of the case's time."""
     feed, sums = await with_time(feed, case_id, reader, before=before)
     lines = {line.id: line for line in await decided([item for item in feed.items if isinstance(item, ListedEntry)])}
     items = [lines[item.id] if isinstance(item, ListedEntry) else item for item in feed.items]

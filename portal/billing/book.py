@@ -1,6 +1,6 @@
-"""Read contracts, rates and open time of a customer from the database as values of the engine.
+"""Load the contracts, rates and open time entries of customers as values of the engine.
 
-There is one `Book` for each customer and currency, because a document has one currency (D45). Reading changes nothing.
+There is one `Book` for each customer and currency, because a document has one currency (D45). This module only reads.
 """
 
 from collections import defaultdict
@@ -36,9 +36,9 @@ Row = Any
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Hold what the engine needs for one customer in one currency.
+    """What the engine needs to know of one customer in one currency.
 
-    `state` has every open entry that may stand on a document. `exemptions` has the reason why a service is not taxable
+    `state` holds open entries, those that no document has settled. `exemptions` says why a service is not taxable
     (D42), by the id of the service.
     """
 
@@ -49,7 +49,7 @@ class Book:
     exemptions: dict[int, str]
 
     def only(self, entry_ids: Collection[Key]) -> "Book":
-        """Return a copy of the book that has these entries only."""
+        """Return a copy of the book with these entries only."""
         state = self.state
         entries = tuple(entry for entry in state.entries if entry.id in entry_ids)
         approved = {id: price for id, price in state.approved.items() if id in entry_ids}
@@ -86,8 +86,8 @@ where e.customer_id = any($1) and e.billing <> 'not_billable' and {which}
 """
 _ALL_APPROVED = _ENTRIES.format(which="(e.state = 'approved' or e.work_date < $2)")
 
-# An entry that is charged by time alone draws on nothing, so only services with included or prepaid minutes bring in
-# their other entries.
+# Entries under time-spent services do not compete for minutes, so further entries are loaded only for services with
+# included or prepaid minutes.
 _THESE = _ENTRIES.format(
     which="""e.id in (
   select unnest($2::bigint[]) union all
@@ -97,10 +97,10 @@ _THESE = _ENTRIES.format(
 
 
 async def load(customer_ids: Collection[int], *, unapproved_before: date = date.min) -> list[Book]:
-    """Return the books of these customers, in the order of their ids and then by currency.
+    """Return the books of these customers, ordered by customer id and then by currency.
 
-    They hold every approved entry that no document has settled, and the entries that are not approved yet of days
-    before `unapproved_before`.
+    The books hold every approved entry that no document has settled, and, of the entries that are not approved, those
+    of days before `unapproved_before`. Entries that are not billable are not loaded.
     """
     ids = sorted(customer_ids)
     return await _books(ids, await current().fetch(_ALL_APPROVED, ids, unapproved_before))
@@ -109,8 +109,8 @@ async def load(customer_ids: Collection[int], *, unapproved_before: date = date.
 async def load_these(customer_ids: Collection[int], entry_ids: Collection[int]) -> list[Book]:
     """Return the books with these entries, approved or not, and with those that compete with them for prepaid minutes.
 
-    `customer_ids` are the customers of the entries. Where time is charged alone, the cost grows only with the number
-    of these entries.
+    `customer_ids` are the customers of the entries. Entries under time-spent services compete with no other entry, so
+    none is loaded besides them.
     """
     ids = sorted(customer_ids)
     return await _books(ids, await current().fetch(_THESE, ids, sorted(entry_ids)))

@@ -1,8 +1,8 @@
-"""Bound what one document bills: amounts are numeric(15,3), and a sum of many entries could exceed that.
+"""Keep the amounts of one document within the database's numeric(15,3).
 
-An approval is refused where its contract would have more to bill than one document holds, so that a run can bill all
-that is approved. Where a VAT rate that rises later carries a document beyond the bound, the run leaves that document
-out, says so, and bills the others.
+An approval is refused if its contract would have more to bill than one document can hold, so a billing run can bill
+everything that is approved. If a VAT rate that was raised after the approval makes the document too large, the billing
+run leaves this document out, reports that, and bills the others.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,17 +14,17 @@ from portal.money import LARGEST, hourly_amount, percent_of
 
 
 def fits(document: Document) -> bool:
-    """Return whether the database can hold the amounts of `document`; none of them is larger than its gross amount."""
+    """Return whether the database can hold the amounts of `document`: the gross amount is the largest of them."""
     return document.gross <= LARGEST
 
 
 def fitting(billing: Billing) -> list[Document]:
-    """Return the documents of a run whose amounts the database can hold."""
+    """Return the documents of a billing run whose amounts the database can hold."""
     return [document for document in billing.documents if fits(document)]
 
 
 def too_large(billing: Billing) -> list[Key]:
-    """Return the entries of the documents that a run leaves out because their amounts are too large."""
+    """Return the entries of the documents that a billing run leaves out because their amounts are too large."""
     return [entry for document in billing.documents if not fits(document) for entry in document.detail]
 
 
@@ -38,16 +38,23 @@ group by s.contract_id
 
 
 async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[Key, Decimal]:
-    """Return the net amounts, by contract, of the approved unsettled entries that `book.load_these` leaves out."""
+    """Return the net amounts, by contract, of the approved open entries that `book.load_these` does not load.
+
+    Those are the entries of time-spent services that are not among `entry_ids`. Open means that no document has
+    settled the entry.
+    """
     rows = await current().fetch(_NETS, sorted(customer_ids), sorted(entry_ids))
     return {row["contract_id"]: row["net"] for row in rows}
 
 
 class Room:
-    """Keep account of how much more may be approved for each contract, as if no hour were included or prepaid."""
+    """A running total, by contract, of the amounts to bill, which tells how much more may be approved.
+
+    Included and prepaid hours are counted as if they were charged, so the total is never too low.
+    """
 
     def __init__(self, state: State, others: Mapping[Key, Decimal]) -> None:
-        """Begin with what the approved entries of `state` cost, and with the net amounts by contract of `others`."""
+        """Start with the approved entries of `state` and, by contract, the net amounts of all `others`."""
         self._digits = state.digits
         self._places = state.places()
         self._nets: dict[Key, Decimal] = dict(others)
@@ -57,12 +64,15 @@ class Room:
                 self.take(entries[id], price)
 
     def take(self, entry: Entry, price: Price | None) -> None:
-        """Add an approved entry at its price."""
+        """Add an entry, approved at `price`, to the total of its contract."""
         contract, _ = self._places[entry.service]
         self._nets[contract.id] = self._net_with(entry, price, contract)
 
     def has(self, entry: Entry, price: Price | None) -> bool:
-        """Return whether a document of the contract can hold this entry besides everything approved and not settled."""
+        """Return whether one document can hold this entry together with everything that its contract has to bill.
+
+        The tax is computed at the highest VAT rate of the contract's services.
+        """
         contract, _ = self._places[entry.service]
         net = self._net_with(entry, price, contract)
         highest = max(service.vat.rate for service in contract.services)

@@ -1,6 +1,6 @@
-"""Change and delete submitted or approved time.
+"""Change and delete time entries in any state, as a manager.
 
-An approval is withdrawn first, so that what is billed is always what was approved (D34, C2).
+The approval of an approved entry is withdrawn first, so that nothing is billed that was not approved (D34, C2).
 """
 
 from datetime import datetime
@@ -15,10 +15,11 @@ from portal.timekeeping.work import Work
 
 
 async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:
-    """Replace what a manager may change of an entry in any state; an approved entry has to be approved again.
+    """Replace the fields of an entry that a manager may change, and return the entry.
 
-    Return the entry. Raise `Conflict` where a document has settled it or somebody changed it meanwhile, `Forbidden`
-    where `by` is no manager, `Invalid` as `TimeEntry.log` does.
+    An approved entry becomes submitted and has to be approved again. Raise `Conflict` if a document has settled the
+    entry or if somebody changed it since `version`, `Forbidden` if `by` is no manager, `Invalid` as `TimeEntry.log`
+    does.
     """
     row = await _free(entry_id, version, by, at)
     entry = await (await TimeEntry.find(entry_id, by)).revise(by, work, version=version, at=at)
@@ -27,7 +28,11 @@ async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentRead
 
 
 async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: datetime) -> None:
-    """Delete an entry in any state, as a manager. Raise what `change_entry` raises."""
+    """Delete an entry in any state, as a manager.
+
+    Raise `Conflict` if a document has settled the entry or if somebody changed it since `version`, `Forbidden` if `by`
+    is no manager.
+    """
     row = await _free(entry_id, version, by, at)
     await (await TimeEntry.find(entry_id, by)).erase(by, at=at)
     await _allocate(row)

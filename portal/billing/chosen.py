@@ -1,4 +1,4 @@
-"""Lock the entries that a manager chose to decide on, and say why a decision on one is refused."""
+"""Lock the time entries that a manager chose to approve or reject, and say why a decision on one is refused."""
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +17,7 @@ from portal.people.readers import AgentReader
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Name an entry in the version that somebody saw."""
+    """A time entry that a manager chose, in the version that the page showed."""
 
     entry_id: int
     version: int
@@ -33,10 +33,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Hold an entry that was refused, with the sentence that says why.
+    """A time entry on which a decision was refused, with the sentence that says why.
 
-    `status` is the HTTP status of that kind of refusal. `entry` is the row of the entry, so that a page can name it,
-    or None where it was deleted.
+    `status` is the HTTP status for this kind of refusal. `entry` is the entry's row, from which a page names the
+    entry, or None if the entry has been deleted.
     """
 
     entry_id: int
@@ -47,9 +47,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Hold the result of a batch: the ids of the entries that were decided on, and those that were refused.
+    """The result of a batch: the ids of the entries that were decided on (`done`), and the refused entries.
 
-    Approvals of one call share `decision`, by which they can be withdrawn together.
+    All approvals of one call share the id `decision`, by which they can be withdrawn together; it is None for other
+    batches.
     """
 
     done: tuple[int, ...]
@@ -58,7 +59,7 @@ class Outcome:
 
     @classmethod
     def of(cls, report: Report[int, Any], rows: Mapping[int, Row], decision: uuid.UUID | None = None) -> "Outcome":
-        """Return the outcome for the report of a batch whose members are entries."""
+        """Return the outcome for a report of entry ids; `rows` holds the rows of the entries by id."""
         refused = [
             Refused(entry_id, reason.sentence, reason.status, rows.get(entry_id))
             for entry_id, reason in sorted(report.refused.items())
@@ -69,7 +70,8 @@ class Outcome:
     def status(self) -> int:
         """Return the HTTP status of the whole batch.
 
-        It is 200 where anything was done or nothing was refused, else that of a refusal, 409 before others.
+        The status is 200 if at least one entry was decided on or none was refused. Otherwise it is 409 if an entry was
+        refused with 409, else the lowest status of the refused entries.
         """
         statuses = {refused.status for refused in self.refused}
         return 200 if self.done or not statuses else Conflict.status if Conflict.status in statuses else min(statuses)
@@ -96,9 +98,9 @@ where e.id = any($2) order by e.id for no key update of e
 
 
 async def chosen(ids: Collection[int], by: AgentReader) -> dict[int, Row]:
-    """Lock the chosen entries, after their customers, and return their rows by id.
+    """Lock the customers of the chosen entries, then the entries, and return the rows of the entries by id.
 
-    Raise `Forbidden` where `by` is no manager.
+    Raise `Forbidden` if `by` is no manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may decide on time.")
@@ -115,10 +117,10 @@ async def chosen(ids: Collection[int], by: AgentReader) -> dict[int, Row]:
 
 
 async def lock_customers(customer_ids: Collection[int]) -> None:
-    """Lock these customers for decisions on their time until the transaction ends, after waiting for other holders.
+    """Lock the rows of these customers until the transaction ends, so that no other decision on their time can run.
 
-    The locks are always taken in the order of ids, so that two managers cannot deadlock. Contacts and agents can still
-    read and write.
+    Wait while another transaction holds a lock. The rows are always locked in the order of their ids, so that two
+    managers cannot deadlock. Work that takes no such lock, as on cases, goes on.
     """
     await current().fetch(
         "select id from customer where id = any($1) order by id for no key update", sorted(set(customer_ids))
@@ -131,7 +133,10 @@ def customers_of(rows: Iterable[Row]) -> list[int]:
 
 
 def why_not(row: Row, by: AgentReader, version: int | None = None) -> Refusal | None:
-    """Return why `by` must not decide on this entry, or None. With `version`, refuse it also where it changed since."""
+    """Return the refusal if `by` must not decide on the time entry in `row`, or None.
+
+    With `version`, also refuse an entry that was approved, rejected or changed since that version.
+    """
     if row["agent_id"] == by.id:
         return Forbidden(REFUSED["own"])
     if not (row["designated"] or by.is_admin):

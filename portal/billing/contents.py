@@ -1,4 +1,4 @@
-"""Read what stands on an invoice, for pages and the PDF: its lines with the time behind each, and its VAT."""
+"""Read what stands on an invoice, for pages and the PDF: its lines, the time entries behind each line, and the VAT."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from portal.database import current
 
 @dataclass(frozen=True, slots=True)
 class PrintedLine:
-    """Hold a line as it is printed.
+    """One line of an invoice as it is printed.
 
-    `quantity` is the hours of a line of time, and 1 of any other. `unit_price` is None where the entries have various
-    rates.
+    `quantity` is the hours of a line of time, and 1 on any other line. `unit_price` is None if the entries of the line
+    have different rates. `minutes` is None on a line that is not for time.
     """
 
     position: int
@@ -35,27 +35,27 @@ class PrintedLine:
 
     @property
     def words(self) -> str:
-        """Return the name of the line, such as "Network care, Consultant".
+        """Return the printed name of the line: service name and label, such as "Network care, Consultant".
 
-        It is the label alone where that begins with the name of the service.
+        If the label begins with the name of the service, the label alone is the name.
         """
         return self.label if self.label.startswith(self.service_name) else f"{self.service_name}, {self.label}"
 
     @property
     def case_count(self) -> int:
-        """Return to how many cases the entries of the line belong."""
+        """Return how many different cases the entries of the line belong to."""
         return len({row.case_number for row in self.entries if row.case_number is not None})
 
     @property
     def rates(self) -> list[tuple[str, Decimal]]:
-        """Return the pairs of role and hourly rate of the entries, each once, in the order of the entries."""
+        """Return the pairs of role and hourly rate of the line's entries, each pair once, in the entries' order."""
         pairs = [(row.performed_by, row.hourly_rate) for row in self.entries if row.hourly_rate is not None]
         return list(dict.fromkeys(pairs))
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Hold the lines of an invoice, its VAT by rate, and all rows of its time detail."""
+    """The lines of an invoice, its VAT amounts by rate, and all rows of its time detail."""
 
     lines: tuple[PrintedLine, ...]
     vat: list[Row]
@@ -63,22 +63,26 @@ class Contents:
 
     @property
     def charged_count(self) -> int:
-        """Return how many entries are charged."""
+        """Return how many time entries of the invoice are charged."""
         return len({row.entry_id for row in self.detail if row.entry_id is not None and row.is_charged})
 
     @property
     def covered(self) -> list[DetailRow]:
-        """Return the rows of time that cost nothing: included, prepaid or at no charge."""
+        """Return the rows of the time detail that cost nothing: included, prepaid or at no charge."""
         return [row for row in self.detail if row.entry_id is not None and not row.is_charged]
 
     @property
     def exemptions(self) -> list[str]:
-        """Return the reasons why lines bear no VAT, each once (D42)."""
+        """Return the reasons why lines bear no VAT, each reason once (D42)."""
         return list(dict.fromkeys(line.exemption_reason for line in self.lines if line.exemption_reason))
 
 
 async def contents_of(invoice: Invoice) -> Contents:
-    """Return the contents of an invoice: of a draft from its entries, of an issued one from the copies."""
+    """Return the contents of an invoice.
+
+    The time detail of a draft is read from the time entries, that of an issued invoice from the copies made when it
+    was issued.
+    """
     fetch = current().fetch
     lines = await fetch(
         "select position, kind, label, service_name, minutes, unit_price, vat_category, vat_rate, exemption_reason, net"
@@ -115,7 +119,10 @@ def _printed(line: Row, entries: list[DetailRow], digits: int) -> PrintedLine:
 
 
 async def draft_context(draft: Invoice) -> Row:
-    """Return the present customer, contract and run of a draft, for its page; issuing copies them into the invoice."""
+    """Return the present data of a draft's customer, contract and billing run, for the draft's page.
+
+    Issuing the draft copies the data of customer and contract into the invoice.
+    """
     return await current().fetchrow(
         "select u.id as customer_id, u.name as customer_name, u.legal_name, u.street, u.postcode, u.city, u.country, u.vat_id,"
         " t.name as contract_name, t.payment_days, t.order_reference,"

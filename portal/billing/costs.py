@@ -1,4 +1,4 @@
-"""Compute what entries that wait for approval would cost if they were approved now, or why they would be refused; and what a project costs."""
+"""Compute what waiting entries would cost if approved now, and what the approved time of a project costs."""
 
 import asyncio
 from collections import defaultdict
@@ -19,14 +19,14 @@ WITHOUT_PRICE = {
     RefusalReason.NO_RATE: "no rate",
     RefusalReason.NO_ROLE: "no role",
 }
-"""What a page shows in place of an amount, by the reason why the engine refuses to approve."""
+"""The words that a page shows instead of an amount, by the reason why the approval would be refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Hold what an entry would cost: an `amount` in `currency`, or None and the word shown `instead`.
+    """What an entry would cost: an `amount` in `currency`, or, if `amount` is None, the words shown `instead`.
 
-    `refusal` is the sentence against approving the entry, or "".
+    `refusal` is the sentence that says why the entry cannot be approved, or "" if it can.
     """
 
     amount: Decimal | None = None
@@ -36,14 +36,14 @@ class Cost:
 
 
 class Priced(Protocol):
-    """Describe anything that has a cost."""
+    """Anything that has a cost."""
 
     @property
     def cost(self) -> Cost: ...
 
 
 def amounts_of(entries: Iterable[Priced]) -> dict[str, Decimal]:
-    """Return the sums of the amounts by currency; amounts in different currencies are never added up."""
+    """Return the sums of the entries' amounts by currency; amounts in different currencies are never added up."""
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for entry in entries:
         if entry.cost.amount is not None:
@@ -52,10 +52,11 @@ def amounts_of(entries: Iterable[Priced]) -> dict[str, Decimal]:
 
 
 async def costs_of(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[int, Cost]:
-    """Return the cost of each of these entries by id, as the engine would allocate them if all were approved now.
+    """Return what each of these entries would cost if all of them were approved now, by entry id.
 
-    `customer_ids` are their customers. An entry that no document may hold has no cost. The engine runs in a thread,
-    because it takes long where many entries share prepaid minutes and would block all other requests.
+    `customer_ids` are the customers of the entries. An entry that is not billable is missing from the result. The
+    engine runs in a worker thread, so that it does not block the event loop while many entries compete for prepaid
+    minutes.
     """
     books = await book.load_these(customer_ids, entry_ids)
     return await asyncio.to_thread(lambda: dict(cost for of in books for cost in _costs(of, set(entry_ids))))
@@ -83,7 +84,7 @@ def _cost(pieces: tuple[Allocation, ...], currency: str) -> Cost:
 
 
 async def charged_on_project(project_id: int) -> Decimal:
-    """Return the sum of what the approved time of a project is charged with, in the currency of its contract."""
+    """Return the sum of the charged amounts of a project's approved time, in the currency of the project's contract."""
     amount: Decimal = await current().fetchval(
         "select coalesce(sum(a.amount), 0) from time_entry e join allocation a on a.entry_id = e.id"
         " where e.project_id = $1 and a.kind = 'charged'",

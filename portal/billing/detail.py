@@ -1,8 +1,8 @@
-"""Read and export the time behind an invoice or a statement, as its customer may see it (S0.19, D55, D57).
+"""Read and export the time detail of a document: what its customer may see of the time (S0.19, D55, D57).
 
-There is one row for each allocation, then one for each line that is not time, so that the amounts sum to the invoice's
-net. Agents appear as the role that was billed; worked minutes, internal descriptions and time that is not billable are
-not even read.
+There is one row for each allocation, then one for each invoice line that is not for time, so that the amounts sum to
+the net of the invoice. A row names the role of the agent instead of the agent; worked minutes, internal descriptions
+and time that is not billable are not even read.
 """
 
 import uuid
@@ -16,13 +16,14 @@ from portal.database import current
 from portal.exports import Column, Kind, Sheet
 
 WITHOUT_ROLE = "Agent"
-"""What stands in the column of the role where the agent had none when the time was approved."""
+"""The text in the column "performed by" if the agent had no role when the entry was approved."""
 
 
 class DetailRow(NamedTuple):
-    """Hold one row of the time detail, its fields in the order of the columns.
+    """One row of the time detail; its fields are in the order of the columns.
 
-    `line` is the position of the invoice line that sums the row, or None where the time is covered.
+    `line` is the position of the invoice line that contains the row, or None if the row is on no line because the time
+    costs nothing. On a row for a fee or a voucher, `entry_id`, `work_date`, `minutes` and `hourly_rate` are None.
     """
 
     position: int
@@ -41,11 +42,11 @@ class DetailRow(NamedTuple):
 
     @property
     def is_charged(self) -> bool:
-        """Return whether the row is charged, even if at a rate of 0."""
+        """Return whether the row is charged; a row that is charged at a rate of 0 counts as charged."""
         return self.covered_by == COVERED_BY["charged"]
 
 
-# An entry that counts no minutes has no allocation, and still gets a row at 0.00.
+# An entry with 0 billable minutes has no allocation, and still gets a row with the amount 0.
 _TIME = """
 select e.id, l.position as line, e.work_date, c.number, s.name as service_name, p.role_name, e.external_comment,
        coalesce(a.kind, 'no_charge') as kind, coalesce(a.minutes, 0) as minutes, case when a.kind = 'charged' then a.hourly_rate end as hourly_rate,
@@ -69,9 +70,9 @@ select position as line, service_name, label, currency, net from invoice_line wh
 
 
 async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
-    """Return the rows of a draft, or of a document that is being made, from the entries themselves.
+    """Return the rows of a draft, or of a document that is about to become final, read from the time entries.
 
-    Only agents can read them.
+    Only agents may read the tables that this needs.
     """
     time = await current().fetch(_TIME, invoice_id, statement_id)
     other = await current().fetch(_OTHER, invoice_id)
@@ -95,7 +96,10 @@ async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None 
 
 
 async def copied(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
-    """Return the rows that were copied when the document became final; row-level security hides those of others."""
+    """Return the rows of an issued invoice or of a statement, as they were copied when the document became final.
+
+    Row-level security returns no rows of other customers to a contact.
+    """
     rows = await current().fetch(
         "select position, entry_id, line_position as line, work_date, case_number, service_name, performed_by, external_comment, covered_by, minutes,"
         " hourly_rate, currency, amount from detail_row where invoice_id = $1 or statement_id = $2 order by position",
@@ -112,7 +116,7 @@ async def copy(
     invoice_id: int | None = None,
     statement_id: uuid.UUID | None = None,
 ) -> None:
-    """Store a copy of the rows under the document that becomes final in this transaction."""
+    """Store a copy of the rows for the invoice or statement that becomes final in this transaction."""
     await current().executemany(
         "insert into detail_row (customer_id, invoice_id, statement_id, position, entry_id, line_position, work_date, case_number, service_name,"
         " performed_by, external_comment, covered_by, minutes, hourly_rate, currency, amount)"
@@ -126,7 +130,7 @@ async def copy(
 
 
 def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
-    """Return the rows as a sheet for export, with counted minutes and never worked ones."""
+    """Return the rows as a sheet for export, with billable minutes and never worked minutes."""
     columns = [
         Column("Date", Kind.DATE),
         Column("Case"),
@@ -163,7 +167,7 @@ def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
 
 
 def _price(rate: Decimal | None, digits: int) -> Decimal | None:
-    """Return an hourly rate rounded to the decimals of the currency, or as it is where it has more."""
+    """Return an hourly rate rounded to the decimals of the currency, or unrounded if it has more decimals."""
     if rate is None:
         return None
     short = rate.quantize(Decimal(1).scaleb(-digits))

@@ -1,4 +1,7 @@
-"""Make the files of a document once, when it becomes final, and keep them unchanged with their SHA-256 (R65, D37)."""
+"""Make the PDF and CSV files of a document when it becomes final, and store them with their SHA-256 (R65, D37).
+
+An issued invoice and a statement are final; their stored files never change.
+"""
 
 import uuid
 from datetime import date
@@ -19,14 +22,14 @@ from portal.render import documents as paper
 from portal.render import formats
 
 VARIOUS = "various rates"
-"""What is printed as the price of a line whose entries have different rates (C11)."""
+"""What is printed instead of the unit price of a line whose entries have different rates (C11)."""
 
 CJK = {"JP": "JP", "KR": "KR", "TW": "TC", "HK": "HK", "MO": "HK"}
-"""The form of Chinese characters to print, by the buyer's country: one code point looks different in each."""
+"""The regional variant of Chinese characters to print, by the buyer's country; the same code points look different."""
 
 
 class Numbering(NamedTuple):
-    """Hold what an invoice gets when it is issued: its number and its dates."""
+    """What an invoice gets when it is issued: its number, its date of issue and its due date."""
 
     number: str
     issue_date: date
@@ -41,7 +44,7 @@ async def keep(
     invoice_id: int | None = None,
     statement_id: uuid.UUID | None = None,
 ) -> None:
-    """Store a file (`pdf` or `csv`) of the document that becomes final in this transaction."""
+    """Store a file (`kind` is `pdf` or `csv`) of the invoice or statement that becomes final in this transaction."""
     await current().execute(
         "insert into document (customer_id, invoice_id, statement_id, kind, content, sha256) values ($1, $2, $3, $4, $5, $6)",
         customer_id, invoice_id, statement_id, kind, content, sha256(content).digest(),
@@ -49,9 +52,10 @@ async def keep(
 
 
 async def hand_out(kind: str, document: Invoice | Statement) -> bytes:
-    """Return a stored file (`pdf` or `csv`) of a document, and record in the audit log who got it (R89).
+    """Return a stored file (`kind` is `pdf` or `csv`) of a document, and record in the audit log who received it (R89).
 
-    The caller has found the document through the reader. Raise `NotFound` where there is no such file.
+    The caller must have checked that the reader may see the document. Raise `NotFound` if the document has no such
+    file.
     """
     tx = current()
     if isinstance(document, Invoice):
@@ -69,16 +73,19 @@ async def hand_out(kind: str, document: Invoice | Statement) -> bytes:
 
 
 def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:
-    """Return the time detail as a CSV file; its amounts sum to the invoice's net, so it has no row of totals (D55)."""
+    """Return the time detail as a CSV file.
+
+    The amounts sum to the net of the invoice, so there is no row of totals (D55).
+    """
     return write_csv(detail.sheet(title, rows, digits_of(currency)))
 
 
 async def pdf(
     invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering, logo: bytes | None
 ) -> bytes:
-    """Return the invoice as a PDF, with the company's logo (PNG) if it has one.
+    """Return the invoice as a PDF, with the company's logo (a PNG) unless `logo` is None.
 
-    Raise `Unavailable` where it cannot be typeset.
+    Raise `Unavailable` if typesetting fails.
     """
     with formats.reading(None, None, None):
         data = _data(invoice, contents, parties, numbering) | {"logo": None if logo is None else list(logo)}
@@ -86,7 +93,7 @@ async def pdf(
 
 
 def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering) -> dict[str, Any]:
-    """Return what the typst template prints, as formatted text."""
+    """Return the data that the typst template of an invoice prints, as formatted text."""
     currency, seller, buyer, contract = invoice.currency, parties["seller"], parties["buyer"], parties["contract"]
     bank = parties["bank"]
     gross = formats.money(invoice.gross, currency)
@@ -148,7 +155,7 @@ def _line(line: PrintedLine, currency: str) -> dict[str, str]:
 
 
 def _price(price: Decimal, currency: str) -> str:
-    """Return a price with the decimals of its currency, or with all four where it has more."""
+    """Return a price with the decimals of its currency, or with four decimals if it has more than the currency."""
     is_exact = price == round_half_up(price, digits_of(currency))
     return formats.amount(price, currency) if is_exact else formats.number(price, 4)
 

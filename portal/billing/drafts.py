@@ -1,6 +1,6 @@
-"""Write drafts from what the engine computes, take single entries off them, and delete them.
+"""Store draft invoices as the engine computes them, take single entries off a draft, and delete drafts.
 
-An entry counts as settled while a draft, an issued invoice or a statement holds it.
+A time entry is settled if a draft, an issued invoice or a statement contains it.
 """
 
 import uuid
@@ -23,9 +23,9 @@ GONE = "It is issued or deleted meanwhile."
 
 
 async def store(of: Book, document: Document, run_id: int) -> int:
-    """Store an invoice of the engine as a draft, settle its entries, and return its id.
+    """Store an invoice that the engine computed as a draft, settle its entries, and return the draft's id.
 
-    The caller has locked the customer and has written the allocations.
+    The caller must have locked the customer and stored the allocations.
     """
     first, last = supply_of(of, document)
     [invoice] = await Invoice.insert(
@@ -71,7 +71,10 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
 async def settle(
     customer_id: int, entry_ids: Sequence[Key], *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None
 ) -> None:
-    """Record that a document settles these entries; the database refuses entries not approved or settled already."""
+    """Record that an invoice or a statement settles these entries.
+
+    The database refuses an entry that is not approved or that is settled already.
+    """
     await current().execute(
         "insert into settled_entry (entry_id, customer_id, invoice_id, statement_id) select id, $2, $3, $4 from unnest($1::bigint[]) as e (id)",
         list(entry_ids), customer_id, invoice_id, statement_id,
@@ -79,7 +82,10 @@ async def settle(
 
 
 def supply_of(of: Book, document: Document) -> tuple[date, date]:
-    """Return the first and last day of what the document is for: of its work and of the days its fees pay for (D43)."""
+    """Return the first and the last day of the period of supply (D43).
+
+    That period covers the days of the work and the days that fees pay for.
+    """
     entries: dict[Key, Entry] = {entry.id: entry for entry in of.state.entries}
     days = [entries[id].date for id in document.detail]
     for line in document.lines:
@@ -89,11 +95,11 @@ def supply_of(of: Book, document: Document) -> tuple[date, date]:
 
 
 async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> Invoice | None:
-    """Take one entry off the draft and compute the rest anew at the approved prices; the next run bills the entry.
+    """Take one time entry off a draft and compute the draft anew at the approved prices; the next run bills the entry.
 
-    Return the draft, or None where nothing to charge was left: then the draft is deleted and its covered time is free
-    too. Raise `Conflict` where the draft was issued or deleted or does not have the entry, `Forbidden` where `by` is
-    no manager.
+    Return the draft. If nothing to charge is left on it, delete the draft, free its other entries too, and return
+    None. Raise `Conflict` if the draft was issued or deleted or does not contain the entry, `Forbidden` if `by` is no
+    manager.
     """
     draft = await _locked(draft_id, by)
     settled = [
@@ -122,9 +128,9 @@ async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetim
 
 
 async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Delete the draft and free everything on it; drafts have no number, so none is lost.
+    """Delete a draft, so that the next billing run bills its entries. A draft has no number, so no number is lost.
 
-    Raise `Conflict` where it was issued or deleted, `Forbidden` where `by` is no manager.
+    Raise `Conflict` if the draft was issued or deleted before, `Forbidden` if `by` is no manager.
     """
     draft = await _locked(draft_id, by)
     await _empty(draft_id)
@@ -134,7 +140,7 @@ async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:
-    """Return the draft with a lock on it and, before that, on its customer, as every decision on time does."""
+    """Lock the customer of a draft and then the draft, as every decision on time does, and return the draft."""
     if not by.is_manager:
         raise Forbidden("Only managers may change drafts.")
     customer_id = await current().fetchval("select customer_id from invoice where id = $1", draft_id)
@@ -159,7 +165,7 @@ async def _empty(draft_id: int) -> None:
 
 
 async def _document(entry_ids: list[Key], draft: Invoice) -> tuple[Book, Document] | None:
-    """Return the invoice that the engine makes of these entries alone, or None where there is nothing to charge."""
+    """Return the invoice that the engine computes from these entries alone, or None if there is nothing to charge."""
     wanted = {int(id) for id in entry_ids}
     for of in await book.load_these([draft.customer_id], wanted):
         part = of.only(wanted)

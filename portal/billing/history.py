@@ -1,4 +1,4 @@
-"""Read what earlier billing runs made, and what each one skipped and why (D47)."""
+"""Read what earlier billing runs made, and which entries each run skipped and why (D47)."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,10 @@ from portal.people.readers import AgentReader
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """Hold a run, the documents of it that still exist (deleted drafts do not), and the entries it skipped."""
+    """A billing run, the documents that it made, and the entries that it skipped.
+
+    Drafts that were deleted since are missing from the documents.
+    """
 
     run: Row
     documents: list[Row]
@@ -45,9 +48,10 @@ left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, fol
 
 
 async def past_runs(after: str = "", limit: int = 12) -> Page:
-    """Return a page of runs, the latest first, with how much each made and skipped.
+    """Return a page of billing runs, the latest first, with the numbers of documents made and entries skipped.
 
-    `after` is the id of the last run of the page before. Only managers may ask.
+    `after` is the cursor, the id of the last run on the page before. The caller must have checked that the reader is a
+    manager.
     """
     sql = f"{_RUNS} where $1::bigint is null or r.id < $1 order by r.id desc limit $2"
     rows = await current().fetch(sql, id_of_cursor(after), limit + 1)
@@ -55,7 +59,10 @@ async def past_runs(after: str = "", limit: int = 12) -> Page:
 
 
 async def find_run(run_id: int, reader: AgentReader) -> PastRun:
-    """Return the run with its documents and skipped entries. Raise `NotFound`, also for a reader who is no manager."""
+    """Return the billing run with its documents and skipped entries.
+
+    Raise `NotFound` if there is no such run or if `reader` is no manager.
+    """
     row = await current().fetchrow(f"{_RUNS} where r.id = $1", run_id) if reader.is_manager else None
     if row is None:
         raise NotFound

@@ -1,6 +1,7 @@
 """Check what must always hold of money and time (R94): each invariant is a query that must return no row.
 
-Two invariants wait for vouchers: a ledger never below 0, and a voucher of the same customer as what it pays for.
+Two invariants cannot be checked before the database stores vouchers: that no voucher is overdrawn, and that a voucher
+pays only for time of its own customer.
 """
 
 from portal.database import current
@@ -93,11 +94,11 @@ INVARIANTS: dict[str, str] = {
         union all
         select d.id from document d join invoice i on i.id = d.invoice_id where i.state = 'draft'""",
 }
-"""The queries by the fact that each one checks."""
+"""The queries by name; the name says what holds if the query returns no row."""
 
 
 async def violations() -> dict[str, list[str]]:
-    """Return the invariants that do not hold, each with the rows that break it; nothing where all is well."""
+    """Return the invariants that do not hold, each with the rows that violate it; an empty dict if all hold."""
     broken = {}
     for sentence, sql in INVARIANTS.items():
         if rows := await current().fetch(sql):

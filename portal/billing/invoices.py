@@ -17,16 +17,15 @@ from portal.money import digits_of
 from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader, System
 
-"""So many digits may exceed a bigint."""
-
 PAGE = 25
-"""Invoices on one page of a list."""
+"""The most invoices on one page of a list."""
 
 
 class Invoice(Table, tablename="invoice"):
-    """What one contract owes for work up to a date.
+    """What one contract owes for work and fees up to the day before `until`: a draft, or an issued invoice.
 
-    Amounts have the decimals of the currency; `supply_to` is the last day included.
+    Amounts have the decimals of the currency; `supply_to` is the last day of the period of supply. The database
+    refuses every change of an issued invoice (D37).
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -52,17 +51,17 @@ class Invoice(Table, tablename="invoice"):
 
     @property
     def is_issued(self) -> bool:
-        """Return whether the invoice has a number and can no longer change."""
+        """Return whether the invoice is issued: it has a number and can no longer change."""
         return bool(self.state == "issued")
 
     @property
     def digits(self) -> int:
-        """Return how many decimals its amounts have."""
+        """Return how many decimals the amounts of the invoice have."""
         return digits_of(self.currency)
 
     @property
     def copied(self) -> dict[str, Any]:
-        """Return the copies made when it was issued: `seller`, `buyer`, `bank`, `contract` and `issued_by`."""
+        """Return the data copied when the invoice was issued: `seller`, `buyer`, `bank`, `contract` and `issued_by`."""
         parties: dict[str, Any] = json.loads(self.parties or "{}")
         return parties
 
@@ -70,7 +69,8 @@ class Invoice(Table, tablename="invoice"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query of the invoices that `reader` may see.
 
-        Managers see all, other agents none, contacts with the right to invoices those issued to their customer.
+        Managers see all invoices, other agents none. A contact with the right to invoices sees the issued invoices of
+        their customer.
         """
         if isinstance(reader, ContactReader):
             issued = And(cls.customer_id == reader.customer_id, cls.state == "issued")
@@ -80,17 +80,20 @@ class Invoice(Table, tablename="invoice"):
 
     @classmethod
     async def find(cls, number: str, reader: Reader | System) -> Self:
-        """Return the issued invoice with this number if `reader` may see it, else raise `NotFound`."""
+        """Return the issued invoice with this number if `reader` may see it. Raise `NotFound` otherwise."""
         return _found(await cls.visible_to(reader).where(cls.number == number).first())
 
     @classmethod
     async def find_draft(cls, draft_id: int, reader: Reader | System) -> Self:
-        """Return the draft with this id if `reader` may see it, else raise `NotFound`, also after it was issued."""
+        """Return the draft with this id if `reader` may see it.
+
+        Raise `NotFound` otherwise, also if the draft has been issued.
+        """
         return _found(await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "draft").first())
 
     @classmethod
     async def number_of(cls, draft_id: int, reader: Reader | System) -> str | None:
-        """Return the number under which a draft was issued, or None where it is still a draft or was deleted."""
+        """Return the number under which a draft was issued, or None if it is still a draft or was deleted."""
         row = await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "issued").first()
         return row.number if row else None
 
@@ -109,9 +112,9 @@ def refuse_without_right(reader: ContactReader) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Hold one page of a list.
+    """One page of a list.
 
-    `next_after` is the cursor of the next page, the number or id of the last row, and None on the last page.
+    `next_after` is the cursor of the next page (the number or id of the last row), or None on the last page.
     """
 
     rows: list[Row]
@@ -119,15 +122,16 @@ class Page:
 
     @classmethod
     def of(cls, rows: list[Row], key: str, limit: int) -> Self:
-        """Return a page of the first `limit` rows; one row more was fetched to see whether the list goes on.
+        """Return a page of the first `limit` rows.
 
-        `key` is the column whose value is the cursor.
+        The caller fetches one row more, which tells whether another page follows. `key` is the column that holds the
+        cursor.
         """
         return cls(rows[:limit], str(rows[limit - 1][key]) if len(rows) > limit else None)
 
 
 def id_of_cursor(text: str | None) -> int | None:
-    """Return the id that a cursor in a URL holds; None, which leads to the first page, for other text."""
+    """Return the id that a cursor in a URL holds, or None, which leads to the first page, if the text is no id."""
     return number_in(text)
 
 
@@ -142,10 +146,11 @@ order by i.issued_at desc, i.id desc limit $3
 
 
 async def listed(sql: str, reader: Reader, customer_id: int | None, after: object, *, key: str, limit: int) -> Page:
-    """Return a page of the documents that `reader` may see, by `sql` ($1 customer or null, $2 cursor, $3 limit).
+    """Return a page of the documents that `reader` may see, by the query `sql`.
 
-    A contact with the right to invoices sees those of their own customer, whatever `customer_id` says; managers see
-    all, others none.
+    Its parameters are: $1 the id of a customer or null, $2 the cursor, $3 the limit. A contact with the right to
+    invoices sees the documents of their own customer, whatever `customer_id` is; managers see all documents, other
+    readers none. `key` is the column that holds the cursor.
     """
     if isinstance(reader, ContactReader):
         sees, customer_id = reader.sees_invoices, reader.customer_id
@@ -157,12 +162,15 @@ async def listed(sql: str, reader: Reader, customer_id: int | None, after: objec
 async def list_issued(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> Page:
-    """Return a page of the issued invoices that `reader` may see, newest first. `after` is the cursor."""
+    """Return a page of the issued invoices that `reader` may see, newest first.
+
+    `after` is the cursor, the number of the last invoice on the page before.
+    """
     return await listed(_LIST, reader, customer_id, after or None, key="number", limit=limit)
 
 
 async def latest(reader: ContactReader, limit: int = 3) -> list[Row]:
-    """Return the newest invoices of a contact's customer, for the home page; none without the right to invoices."""
+    """Return the newest issued invoices of a contact's customer; none if the contact lacks the right to invoices."""
     return (await list_issued(reader, limit=limit)).rows
 
 
@@ -181,9 +189,10 @@ order by folded(customer_name), id limit $3
 async def list_drafts(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> Page:
-    """Return a page of the drafts by customer, each row with the `total` of all; others than managers get none.
+    """Return a page of the drafts, ordered by customer; readers who are no managers get an empty page.
 
-    `after` is the cursor, the id of the last draft of the page before.
+    Each row has in `total` the number of all drafts. `after` is the cursor, the id of the last draft on the page
+    before.
     """
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return Page([], None)
@@ -192,7 +201,7 @@ async def list_drafts(
 
 
 async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> None:
-    """Record when a contact first opened the invoice; reading an invoice changes nothing else."""
+    """Record when this contact opened the invoice for the first time; later calls change nothing."""
     await current().execute(
         "insert into invoice_seen (customer_id, invoice_id, contact_id, seen_at) values ($1, $2, $3, $4) on conflict do nothing",
         invoice.customer_id, invoice.id, reader.id, at,
@@ -200,7 +209,7 @@ async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> 
 
 
 async def seen(invoice: Invoice) -> list[Row]:
-    """Return which contacts of the customer opened the invoice, and when each did so first."""
+    """Return the contacts who opened the invoice, with the instant when each opened it first."""
     return await current().fetch(
         "select s.contact_id, c.name, s.seen_at from invoice_seen s join contact c on c.id = s.contact_id where s.invoice_id = $1 order by s.seen_at",
         invoice.id,

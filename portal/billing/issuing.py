@@ -1,4 +1,4 @@
-"""Issue drafts: number them, copy everything they say and make their files; they never change afterwards (D36, D37)."""
+"""Issue drafts: number them, copy all printed data and make the files; issued invoices never change (D36, D37)."""
 
 import json
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from portal.render.letters import printing_note
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Name something that is needed before an invoice can be issued, with the URL of the page where it is set up."""
+    """Something that has to be set up before an invoice can be issued, with the URL of the page where that is done."""
 
     sentence: str
     address: str
 
 
 async def missing() -> list[Missing]:
-    """Return what still has to be set up before the first invoice can be issued; usually nothing."""
+    """Return what has to be set up before an invoice can be issued; an empty list once the set-up is complete."""
     wanted = []
     if await Company.find() is None:
         wanted.append(
@@ -40,11 +40,12 @@ async def missing() -> list[Missing]:
 
 
 async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
-    """Give a draft its number and freeze it with its PDF, its CSV and everything they say; no amount is computed anew.
+    """Issue a draft: give it a number, copy the data printed on it, and store its PDF and CSV.
 
-    Return the issued invoice. Its date is that of `at` in the company's zone; no number has an earlier instant of
-    issue than the one before it. Raise `Conflict` where it is issued already, `NotFound`, `Forbidden`, and `Invalid`
-    where the company or the number series is not set up.
+    Return the issued invoice. No amount is computed anew. The date of issue is the day of `at` in the company's time
+    zone; the instant of issue is at least that of the invoice with the number before. Raise `Conflict` if the draft
+    has been issued already, `NotFound` if there is no such draft, `Forbidden` if `by` is no manager, and `Invalid` if
+    the company or the number series is not set up.
     """
     invoice = await _locked(draft_id, by)
     if lacking := await missing():
@@ -53,7 +54,8 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
     contents = await contents_of(invoice)
     await detail.copy(contents.detail, invoice.customer_id, invoice_id=invoice.id)
 
-    # The PDF shows the number, so it is typeset with the likely one first: then the counter is locked only for a
+    # The PDF shows the number. It is made with the expected number before the counter is locked, so that the lock is
+    # short; only if the number taken differs is it made again.
     # moment.
     likely = _numbering(await _next_number(), at, payment_days, zone)
     picture = await logo.find()
@@ -85,9 +87,9 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
 
 
 async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
-    """Return a sentence that names the letters of a draft which its PDF cannot show, or "".
+    """Return a sentence that names the letters of a draft that its PDF cannot show, or "" if it can show all.
 
-    The company must be set up.
+    The company must have been set up.
     """
     parties, _, _ = await _parties(draft, by)
     texts = [value for party in parties.values() if isinstance(party, dict) for value in party.values()]
@@ -96,7 +98,10 @@ async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
 
 
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:
-    """Return the draft with a lock, so that nobody else can change or issue it until the transaction ends."""
+    """Return the draft, locked so that no other transaction can change or issue it before this one ends.
+
+    Raise `Forbidden` if `by` is no manager, `NotFound` if there is no such draft, `Conflict` if it has been issued.
+    """
     if not by.is_manager:
         raise Forbidden("Only managers may issue invoices.")
     row = await current().fetchrow("select state, number from invoice where id = $1 for update", draft_id)
@@ -125,7 +130,10 @@ _NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
 
 
 async def _parties(invoice: Invoice, by: AgentReader) -> tuple[dict[str, Any], int, str]:
-    """Return seller, buyer, bank and contract as they are now, the days until payment, and the company's zone."""
+    """Return what is printed of seller, buyer, bank and contract, the days until payment, and the time zone.
+
+    The data are those of the present; the time zone is the company's.
+    """
     row = await current().fetchrow(_PARTIES, invoice.contract_id)
     seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))
     iban = seller["iban"].replace(" ", "")

@@ -1,4 +1,4 @@
-"""Show what a billing run would make and skip, by the same call of the engine as the run, without writing anything."""
+"""Show what a billing run would make and skip. The engine computes the same as for the run, but nothing is stored."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,9 +17,10 @@ from portal.folding import folded
 
 @dataclass(frozen=True, slots=True)
 class Becoming:
-    """Describe a document that a run would make: its minutes, and its amounts in `currency`.
+    """A document that a billing run would make: its minutes, and its amounts in `currency`.
 
-    `open_count` and `held_count` are the entries of the contract that the run would skip.
+    `open_count` and `held_count` count the entries of the contract that the run would skip because they are not
+    approved, or because they are held.
     """
 
     customer_id: int
@@ -39,7 +40,7 @@ class Becoming:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """Describe the entries of one customer that a run would skip for one reason, with the agents who logged them."""
+    """The entries of one customer that a billing run would skip for the same reason, and the agents who logged them."""
 
     customer_id: int
     customer_name: str
@@ -53,7 +54,7 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Hold the total of all documents in one currency; amounts in different currencies are never added up."""
+    """The totals of all documents in one currency; amounts in different currencies are never added up."""
 
     currency: str
     covered_minutes: int
@@ -65,7 +66,7 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Hold what a run up to `until` (that day not included) would do now."""
+    """What a billing run for the days before `until` would do now."""
 
     until: date
     documents: tuple[Becoming, ...]
@@ -73,27 +74,27 @@ class Preview:
 
     @property
     def invoice_count(self) -> int:
-        """Return how many drafts the run would make."""
+        """Return how many draft invoices the billing run would make."""
         return sum(document.kind == "invoice" for document in self.documents)
 
     @property
     def statement_count(self) -> int:
-        """Return how many statements the run would make."""
+        """Return how many statements the billing run would make."""
         return len(self.documents) - self.invoice_count
 
     @property
     def omitted_minutes(self) -> int:
-        """Return how many counted minutes the run would skip."""
+        """Return how many billable minutes the billing run would skip."""
         return sum(omitted.minutes for omitted in self.omitted)
 
     @property
     def cuts_a_period(self) -> bool:
-        """Return whether `until` lies inside a billing period of a contract that the run would bill."""
+        """Return whether `until` cuts in two a billing period of a contract that the run would bill."""
         return any(document.is_inside_period for document in self.documents)
 
     @property
     def sums(self) -> list[Sum]:
-        """Return the totals, one for each currency."""
+        """Return the totals of the documents, one for each currency."""
         groups: dict[str, list[Becoming]] = defaultdict(list)
         for document in self.documents:
             groups[document.currency].append(document)
@@ -112,7 +113,7 @@ def _sum(currency: str, documents: Sequence[Becoming]) -> Sum:
 
 
 async def preview_run(until: date) -> Preview:
-    """Return what a run up to `until` would make of the open time of all customers."""
+    """Return what a billing run for the days before `until` would make of the open time of all customers."""
     books = await load_books(await waiting_customers(until), until)
     billed = compute_or_report(books, lambda key: bill(books[key].state, until))
     names = await _names(of.customer_id for of in books.values())

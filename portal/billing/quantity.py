@@ -10,11 +10,11 @@ FEWEST, MOST = 2, 12
 
 
 def printed_hours(minutes: int, unit_price: Decimal | None, net: Decimal, digits: int) -> Decimal:
-    """Return hours with the fewest decimals, two at least, for which `hours x unit_price` rounds to `net`.
+    """Return hours with the fewest decimals, at least two, for which `hours x unit_price` rounds to `net`.
 
-    PEPPOL-EN16931-R120 demands that. Each entry is rounded to the cent by itself, so the true hours may not fit: three
-    times 20 min at 100.00 make 99.99. The hours are then the nearest figure that does fit, 0.9999 h. Without a shared
-    price, return the hours with four decimals at most.
+    PEPPOL-EN16931-R120 requires that the quantity times the price is the amount. Because each entry is rounded to the
+    cent on its own, the true hours may not fulfil this: three entries of 20 min at 100.00 make 99.99, so 0.9999 h are
+    printed instead of 1 h. If `unit_price` is None, return the true hours with at most four decimals.
     """
     if unit_price is None:
         return divide_half_up(Decimal(minutes), 60, 4)

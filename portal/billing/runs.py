@@ -1,6 +1,6 @@
-"""Run billing: turn what is due up to a date into drafts and statements for each customer, and record what was skipped.
+"""Run billing: turn what is due up to a date into drafts and statements, and record which entries were skipped.
 
-A preview makes the same call of the engine and writes nothing. A run that is repeated finds nothing left (D47).
+A preview computes the same and stores nothing. A repeated run finds nothing left to bill (D47).
 """
 
 import uuid
@@ -22,12 +22,12 @@ from portal.people.readers import AgentReader
 from portal.periods import period_of, today
 
 UNTICKED, TOO_LARGE, FAILED = "customer_unticked", "too_large", "failed"
-"""Reasons to skip an entry that the engine itself would bill."""
+"""Why a run skipped an entry that the engine would bill: customer not ticked, document too large, or a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Hold the ids of the drafts and the statements that a run made."""
+    """The ids of a billing run and of the drafts and statements that the run made."""
 
     id: int
     draft_ids: tuple[int, ...]
@@ -35,19 +35,19 @@ class Run:
 
 
 async def offered(at: datetime) -> date:
-    """Return the date that the form for a run begins with: the first of this month in the company's zone."""
+    """Return the default date of the billing-run form: the first day of this month in the company's time zone."""
     return today(await _zone(), at).replace(day=1)
 
 
 async def latest_until(at: datetime) -> date:
-    """Return the latest date that a run may go up to: tomorrow in the company's zone."""
+    """Return the latest date that a billing run may go up to: tomorrow in the company's time zone."""
     return today(await _zone(), at) + timedelta(days=1)
 
 
 async def parse_until(text: str, at: datetime) -> date:
-    """Return the date that somebody typed, or the offered one for an empty text.
+    """Return the date that somebody typed as `2026-11-01`, or the default date if the text is empty.
 
-    Raise `Invalid` for one after tomorrow.
+    Raise `Invalid` if the text is no date, or a date after tomorrow.
     """
     if not text:
         return await offered(at)
@@ -61,12 +61,12 @@ async def parse_until(text: str, at: datetime) -> date:
 
 
 async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
-    """Make a draft or a statement for each contract of the ticked customers, of time approved for days before `until`.
+    """Make a draft or a statement for each contract of the ticked customers, for the approved time before `until`.
 
-    Return the run, or None where there was nothing to bill; then nothing is written. A document that the database
-    cannot hold is skipped, and so is a customer for whom anything else fails. The run records everything that it
-    skipped, also what customers that are not ticked have open. Raise `Forbidden` where `by` is no manager, `Invalid`
-    for a bad date or without a ticked customer.
+    Return the ids of the run and its documents, or None if there was nothing to bill; then nothing is stored. A
+    document whose amounts the database cannot hold is skipped; so is a customer whose billing is refused. The run
+    records every skipped entry with the reason, including the open time of customers that are not ticked. Raise
+    `Forbidden` if `by` is no manager, `Invalid` if the date is after tomorrow or no customer is ticked.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may bill.")
@@ -106,7 +106,7 @@ BookKey = tuple[int, str]
 
 
 async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
-    """Return the books of these customers with their open time of days before `until`."""
+    """Return the books of these customers with their open time of days before `until`, by customer and currency."""
     books = await book.load(customer_ids, unapproved_before=until)
     return {(each.customer_id, each.currency): each for each in books}
 
@@ -117,7 +117,7 @@ def due(of: Book, until: date) -> list[Entry]:
 
 
 async def waiting_customers(until: date) -> list[int]:
-    """Return the ids of the customers with open time of days before `until` that may stand on a document."""
+    """Return the ids of the customers with open billable or no-charge time of days before `until`."""
     return [
         row["customer_id"]
         for row in await current().fetch(
@@ -151,7 +151,7 @@ async def _make(of: Book, document: Document, run_id: int, by: AgentReader, at: 
 async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at: datetime) -> uuid.UUID:
     """Store a statement, which is final at once, and return its id.
 
-    Its detail and its CSV are stored as those of an issued invoice are.
+    Its time detail is copied and its CSV is made, as for an issued invoice.
     """
     id, (first, last) = uuid.uuid4(), drafts.supply_of(of, document)
     contract = next(contract for contract in of.state.contracts if contract.id == document.contract)
@@ -166,7 +166,8 @@ async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at:
     await detail.copy(rows, of.customer_id, statement_id=id)
     content = documents.csv(f"Statement of {contract.name}", rows, of.currency)
     await documents.keep("csv", content, of.customer_id, statement_id=id)
-    # A statement has no number that an outbox row could name, so the row names the run and the customer.
+    # The outbox identifies its subject by an integer; a statement's id is a UUID, so the row has the id of the run
+    # instead.
     await outbox.tell(
         kind="statement.made", subject_id=run_id, customer_id=of.customer_id, contact_may_know=True, actor=by, at=at
     )
@@ -198,7 +199,7 @@ async def _skip(run_id: int, billed: Iterable[tuple[Book, Billing]], unticked: I
 
 
 async def _skip_failed(run_id: int, key: BookKey, entry_ids: Iterable[Key], why: Refusal) -> None:
-    """Record the entries that could not be billed, with the sentence that says why; the next run tries them again."""
+    """Record the entries whose billing was refused, with the sentence that says why; the next run tries them again."""
     await current().executemany(
         "insert into skipped_entry (run_id, entry_id, customer_id, reason, sentence) values ($1, $2, $3, $4, $5)",
         [(run_id, entry_id, key[0], FAILED, why.sentence) for entry_id in entry_ids],

@@ -1,4 +1,4 @@
-"""Hold the sentences that people read where billing refuses or skips an entry, and the words for what pays for one."""
+"""The sentences that people read if billing refuses or skips an entry, and the words for what pays for it."""
 
 REFUSED: dict[str, str] = {
     "own": "This is your own time. Another manager has to decide on it.",
@@ -13,7 +13,7 @@ REFUSED: dict[str, str] = {
     "too_large": "With it, “{contract.name}” has more to bill than one document can hold. Bill what is approved first, or check the rate.",
     "no_role": "{entry.agent_name} has no role, and “{service.name}” is billed by role. Give one, then approve.",
 }
-"""Why an entry is not approved, rejected or withdrawn, by the reason; a refused entry stays as it was (D19)."""
+"""Why an entry is not approved, rejected or withdrawn, by the reason; a refused entry does not change (D19)."""
 
 COVERED_BY = {
     "included": "included hours",
@@ -31,4 +31,4 @@ SKIPPED = {
     "too_large": "More than one document can hold",
     "failed": "Could not be billed",
 }
-"""The words for why a run skipped an entry, by the reason."""
+"""The words for why a billing run skipped an entry, by the reason."""

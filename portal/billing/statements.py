@@ -1,6 +1,6 @@
-"""Define statements: what a run makes for a contract with nothing to charge.
+"""Statements: what a billing run makes for a contract with time but nothing to charge.
 
-They have a detail, no number, no amount (D30).
+A statement has a time detail, but no number and no amount (D30).
 """
 
 import uuid
@@ -17,7 +17,7 @@ from portal.people.readers import ContactReader, Reader, System
 
 
 class Statement(Table, tablename="statement"):
-    """The covered time of one contract. A statement is final as soon as it is made."""
+    """The time of one contract that cost nothing in a billing run. A statement is final as soon as it is made."""
 
     id: UUID = UUID(primary_key=True, default=None)
     customer_id = BigInt(default=None)
@@ -33,7 +33,8 @@ class Statement(Table, tablename="statement"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query of the statements that `reader` may see.
 
-        Managers see all, contacts with the right to invoices those of their customer, others none.
+        Managers see all statements, other agents none. A contact with the right to invoices sees those of their
+        customer.
         """
         if isinstance(reader, ContactReader):
             return cls.objects().where(
@@ -44,7 +45,7 @@ class Statement(Table, tablename="statement"):
 
     @classmethod
     async def find(cls, id: uuid.UUID, reader: Reader | System) -> Self:
-        """Return the statement if `reader` may see it, else raise `NotFound`."""
+        """Return the statement with this id if `reader` may see it. Raise `NotFound` otherwise."""
         statement = await cls.visible_to(reader).where(cls.id == id).first()
         if statement is None:
             raise NotFound
@@ -66,13 +67,13 @@ async def list_statements(
 ) -> Page:
     """Return a page of the statements that `reader` may see, newest first, with their minutes.
 
-    `after` is the cursor.
+    `after` is the cursor, the id of the last statement on the page before.
     """
     return await listed(_LIST, reader, customer_id, _id_of(after), key="id", limit=limit)
 
 
 def _id_of(text: str | None) -> uuid.UUID | None:
-    """Return the id that a cursor in a URL holds; None, which leads to the first page, for other text."""
+    """Return the id that a cursor in a URL holds, or None, which leads to the first page, if the text is no UUID."""
     try:
         return uuid.UUID(text or "")
     except ValueError:

@@ -1,7 +1,7 @@
-"""List the time that waits for a manager by agent, with what it would cost and what looks odd about it.
+"""List the time that waits for a manager's approval, by agent, with its cost and with what looks unusual about it.
 
-Counts and sums of everything that waits come from an index alone; only the rows of one page are joined and priced, so
-that a page costs the same however much has piled up.
+The counts and sums of all waiting entries come from an index; only the entries of one page are joined and priced, so a
+page takes equally long however many entries wait.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,18 +19,18 @@ from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
 
 PAGE = 50
-"""Entries on one page."""
+"""The most entries on one page."""
 COUNTED = 1000
-"""Up to this number the rail counts; above it shows "1,000+"."""
+"""The navigation shows counts up to this number; above it, it shows "1,000+"."""
 
 SATURDAY = 5
 MOST_A_DAY = 10 * 60
-"""Minutes; more than this on one day looks odd."""
+"""If an agent logged more minutes than this on one day, the entries of that day look unusual."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Point at the last row of a page: an entry of an agent on a day. It is the cursor of the next page."""
+    """The cursor of the next page: the agent, the day and the id of the last entry on a page."""
 
     agent_id: int
     work_date: date
@@ -38,7 +38,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> "Cursor | None":
-        """Return the cursor that `str` wrote; None for other text."""
+        """Return the cursor that `str` wrote as text, or None for other text."""
         agent, _, rest = text.partition(".")
         day, _, entry = rest.partition(".")
         agent_id, entry_id = number_in(agent), number_in(entry)
@@ -55,9 +55,10 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Hold what to list: entries of days up to `until`, of one agent or customer, with `drafts` also drafts (C4).
+    """Which entries to list: of days up to and including `until`, of one agent, of one customer; None means all.
 
-    `after` is the cursor: the page begins behind that entry in the order of the list.
+    With `drafts`, draft entries are listed too, not only submitted ones (C4). `after` is the cursor: the page begins
+    with the entry after it.
     """
 
     until: date | None = None
@@ -69,7 +70,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """Hold one row of the list with its cost. `why` has the reasons to look twice, or against approving it."""
+    """One entry of the list, with its cost.
+
+    `why` holds sentences: reasons to look at the entry twice, or why its approval would be refused.
+    """
 
     id: int
     version: int
@@ -87,18 +91,21 @@ class WaitingEntry:
 
     @property
     def choice(self) -> str:
-        """Return the value of the row's tick box."""
+        """Return the value of the tick box of this entry: its id and version."""
         return f"{self.id}:{self.version}"
 
     @property
     def is_odd(self) -> bool:
-        """Return whether the row starts without a tick, because there is a reason to look twice."""
+        """Return whether the tick box of this entry is unticked at first, because there is a reason to look twice."""
         return bool(self.why)
 
 
 @dataclass(slots=True)
 class Group:
-    """Hold what waits of one agent: the count and minutes of everything, and this page's entries, latest day first."""
+    """The waiting entries of one agent.
+
+    `count` and `all_minutes` are for all of them; `entries` holds only those on this page, latest day first.
+    """
 
     agent_id: int
     agent_name: str
@@ -108,7 +115,7 @@ class Group:
 
     @property
     def minutes(self) -> int:
-        """Return the counted minutes of the entries on this page."""
+        """Return the billable minutes of the entries on this page."""
         return sum(entry.billable_minutes for entry in self.entries)
 
     @property
@@ -119,7 +126,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Hold one page, and the count of all entries that wait. `next` is the cursor where more follow, else None."""
+    """One page of waiting entries, and the count of all of them.
+
+    `next` is the cursor of the next page, or None on the last page.
+    """
 
     groups: list[Group]
     count: int
@@ -127,7 +137,7 @@ class Waiting:
 
     @property
     def entries(self) -> list[WaitingEntry]:
-        """Return all rows of the page."""
+        """Return all entries on the page."""
         return [entry for group in self.groups for entry in group.entries]
 
 
@@ -136,10 +146,10 @@ _STATES = {False: "e.state = 'submitted'", True: "e.state in ('draft', 'submitte
 
 
 def _narrowed(by: AgentReader, filters: Filters) -> tuple[str, list[Any]]:
-    """Return the SQL condition on a time entry `e` for what `by` may decide on, and its parameters; `$1` is `by`.
+    """Return the SQL condition on a time entry `e` for what `by` may decide on, and the parameters; `$1` is the agent.
 
-    A manager decides on departments that they are designated for, with all below these, and never on their own time
-    (C10, D33).
+    A manager decides on the time of the departments that they are designated for and of all departments below, but
+    never on their own time (C10, D33).
     """
     parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id]
     if not by.is_admin:
@@ -161,7 +171,8 @@ from (select e.agent_id, count(*) as count, sum(e.billable_minutes) as minutes f
 join agent g on g.id = w.agent_id order by folded(g.name), g.id
 """
 
-# For each agent in turn this reads a range of an index; only the rows that the page shows are then looked up and
+# For each agent in turn, this query reads a range of an index; other columns are read only for the entries on the
+# page.
 # joined.
 _ROWS = """
 select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, e.customer_id,
@@ -190,9 +201,9 @@ order by w.place, e.work_date desc, e.id desc
 
 
 async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, size: int = PAGE) -> Waiting:
-    """Return a page of the time that `by` may decide on, in groups by agent.
+    """Return a page of the time that `by` may decide on, grouped by agent.
 
-    Where nothing follows the cursor any more, return the first page.
+    If no entry follows the cursor any more, return the first page.
     """
     narrowed, values = _narrowed(by, filters)
     rows = await current().fetch(_MINE + _GROUPS.format(narrowed=narrowed), *values)
@@ -215,7 +226,7 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, size: i
 async def _page(
     groups: Sequence[Group], narrowed: str, values: list[Any], after: Cursor | None, size: int
 ) -> Sequence[Row]:
-    """Return the rows of one page, and one row more where another page follows."""
+    """Return the rows of one page, and one row more if another page follows."""
     agents = list(_agents(groups, after, size))
     if not agents:
         return []
@@ -228,8 +239,8 @@ async def _page(
 def _agents(groups: Sequence[Group], after: Cursor | None, size: int) -> Iterator[int]:
     """Yield the ids of the agents whose entries fill the page, in the order of the list.
 
-    The first agent is the cursor's. How many entries of that agent follow the cursor is unknown, so they count as
-    none.
+    The first one is the agent of the cursor. It is unknown how many of that agent's entries follow the cursor, so none
+    is counted.
     """
     ids = [group.agent_id for group in groups]
     if after and after.agent_id not in ids:
@@ -262,7 +273,7 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
 
 
 def _odd(row: Row, cost: Cost) -> Iterable[str]:
-    """Yield the reasons to look twice at an entry, each a sentence."""
+    """Yield the reasons to look twice at an entry, each as a sentence."""
     if cost.refusal:
         yield cost.refusal
     if not row["external_comment"].strip() and row["billing"] != "not_billable":

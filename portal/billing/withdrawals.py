@@ -1,4 +1,4 @@
-"""Withdraw approvals, one or all that were given together, as long as no document has settled them (C2)."""
+"""Withdraw approvals, one or all of one decision, as long as no document has settled the entries (C2)."""
 
 import uuid
 from datetime import datetime
@@ -15,9 +15,10 @@ from portal.timekeeping.rules import why_settled
 
 
 async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Withdraw an approval: the entry is submitted again and its allocations are deleted.
+    """Withdraw the approval of an entry: the entry becomes submitted again, and its allocations are deleted.
 
-    Raise `Conflict` for a settled entry (C2).
+    Raise `Conflict` if the entry is not approved, was deleted or is settled by a document (C2), `Forbidden` if `by`
+    must not decide on it.
     """
     row = await open_for_change(entry_id, by=by)
     if row["state"] != "approved":
@@ -29,9 +30,10 @@ async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
-    """Withdraw all approvals that `by` gave in one call, and report those that a document has settled meanwhile (D35).
+    """Withdraw all approvals that `by` gave in one call, and report the entries that are settled since (D35).
 
-    Raise `NotFound` where `by` made no such decision, `Conflict` where all its approvals were withdrawn before.
+    Settled entries stay approved. Raise `NotFound` if `by` made no such decision, `Conflict` if all its approvals have
+    been withdrawn before.
     """
     approvals = await current().fetch(
         "select entry_id, withdrawn_at from approval where decision = $1 and approved_by_id = $2", decision, by.id
@@ -39,7 +41,8 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
     if not approvals:
         raise NotFound
     rows = await chosen([row["entry_id"] for row in approvals if row["withdrawn_at"] is None], by)
-    # Before the lock was ours, somebody may have withdrawn one of them and approved it again.
+    # Before this transaction had the lock, another one may have withdrawn one of the approvals and approved the entry
+    # again.
     still = await current().fetch(
         "select entry_id from approval where decision = $1 and withdrawn_at is null order by entry_id", decision
     )
@@ -54,9 +57,9 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
 
 
 async def open_for_change(entry_id: int, *, by: AgentReader) -> Row:
-    """Lock an entry and its customer for a decision of `by`, and return its row.
+    """Lock the customer of an entry and the entry, for a change by `by`, and return the row of the entry.
 
-    Raise `Forbidden`, and `Conflict` where it was deleted or a document has settled it.
+    Raise `Forbidden` if `by` is no manager, `Conflict` if the entry was deleted or a document has settled it.
     """
     row = (await chosen([entry_id], by)).get(entry_id)
     if row is None:
@@ -71,7 +74,10 @@ def _refuse_settled(row: Row, by: AgentReader) -> None:
 
 
 async def drop(row: Row, *, by: AgentReader, at: datetime) -> None:
-    """Make an approved entry a submitted one again. The caller has to allocate anew."""
+    """Make an approved entry submitted again, and delete its allocations.
+
+    The caller must then recompute the allocations of the customer's other entries.
+    """
     await current().execute("delete from allocation where entry_id = $1", row["id"])
     await current().execute(
         "update approval set withdrawn_at = $2, withdrawn_by_id = $3 where entry_id = $1 and withdrawn_at is null",

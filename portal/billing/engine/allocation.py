@@ -1,7 +1,7 @@
 """Decide what pays for each approved entry: included minutes first, then vouchers, then money (D20, D22, D23).
 
-The result is computed from the whole state each time, so it does not depend on the order of approvals and withdrawals.
-What settled entries drew stays drawn.
+The allocations are computed from the whole state each time, so they do not depend on the order of approvals and
+withdrawals. The minutes that settled entries drew from a pool stay drawn.
 """
 
 from collections import defaultdict
@@ -18,10 +18,10 @@ from portal.words import EntryBilling, Overflow, Settlement
 
 
 def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:
-    """Return the allocations of every approved billable or no-charge entry that is not settled, by entry.
+    """Return the allocations of every approved billable or no-charge entry that is not settled, by entry id.
 
-    Entries come in the order in which they draw; the allocations of an entry sum to its billable minutes, and an entry
-    without billable minutes has none.
+    The entries are in the order in which they draw prepaid minutes. The minutes of an entry's allocations sum to its
+    billable minutes; a billable entry with 0 billable minutes has no allocation.
     """
     places = state.places()
     vouchers = _by_service(state.vouchers)
@@ -50,7 +50,7 @@ def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:
 
 
 def _by_service(vouchers: Iterable[Voucher]) -> defaultdict[Key, list[Voucher]]:
-    """Return the vouchers that each service may draw from, in the order in which they are used up."""
+    """Return the vouchers that each service may draw from, by service id, the one that expires first before others."""
     found: defaultdict[Key, list[Voucher]] = defaultdict(list)
     for voucher in sorted(vouchers, key=lambda voucher: (voucher.valid_until, voucher.sold, voucher.id)):
         for service in voucher.services:
@@ -59,9 +59,10 @@ def _by_service(vouchers: Iterable[Voucher]) -> defaultdict[Key, list[Voucher]]:
 
 
 def _left(vouchers: list[Voucher], drawn: Mapping[PoolKey, int], day: date) -> list[Voucher]:
-    """Remove the vouchers at the front of the list that are expired or used up, and return the list.
+    """Remove the vouchers at the front of the list that are expired on `day` or used up, and return the list.
 
-    Entries come in the order of their days, so a voucher that has expired for one has expired for all that follow.
+    The list is changed in place: entries are allocated in the order of their days, so a voucher that has expired for
+    one entry has expired for all later entries.
     """
     gone = takewhile(lambda one: one.valid_until <= day or drawn.get((one.id, None), 0) >= one.minutes, vouchers)
     del vouchers[: sum(1 for _ in gone)]
@@ -77,7 +78,7 @@ def _no_charge(entry: Entry, digits: int) -> Allocation:
 
 
 def _draws(entry: Entry, pools: Iterator[Pool], drawn: dict[PoolKey, int]) -> Iterator[tuple[Pool, int]]:
-    """Yield each pool in turn with the minutes that it gives to `entry`, until all its minutes are covered."""
+    """Yield each pool that `entry` draws from and the minutes drawn, until all minutes of the entry are covered."""
     rest = entry.billable_minutes
     while rest and (pool := next(pools, None)):
         minutes = min(rest, pool.minutes - drawn.get(pool.key, 0))

@@ -1,4 +1,7 @@
-"""Approve, withdraw and release entries: each function returns the new state, and the first two what they refused."""
+"""Approve, withdraw and release entries.
+
+Each function returns a new state; `approve` and `withdraw` also return the refused entries with the reasons.
+"""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +15,7 @@ Refused = tuple[tuple[Key, RefusalReason], ...]
 
 
 def verdict(entry: Entry, contract: Contract, service: Service, rates: RateTable) -> RefusalReason | Price | None:
-    """Return the first reason against approving `entry`, or else the price that the approval fixes.
+    """Return the first reason against approving `entry`, or, if there is none, the price that its approval fixes.
 
     None means that the entry may be approved and needs no price. An entry that is not billable is never refused.
     """
@@ -31,7 +34,10 @@ def verdict(entry: Entry, contract: Contract, service: Service, rates: RateTable
 
 
 def approve(state: State, ids: Iterable[Key], rates: RateTable) -> tuple[State, Refused]:
-    """Approve the entries `ids` at the prices of `rates`; approved and settled entries stay as they are."""
+    """Approve the entries `ids` at the prices of `rates`, and return the new state and the refused entries.
+
+    Entries that are approved or settled already do not change.
+    """
     ids = tuple(ids)
     named = frozenset(ids)
     entries = {entry.id: entry for entry in state.entries if entry.id in named}
@@ -51,7 +57,10 @@ def approve(state: State, ids: Iterable[Key], rates: RateTable) -> tuple[State, 
 
 
 def withdraw(state: State, ids: Iterable[Key]) -> tuple[State, Refused]:
-    """Make approved entries submitted again. Settled ones are refused, submitted ones stay as they are."""
+    """Withdraw the approvals of the entries `ids`, and return the new state and the refused entries.
+
+    Settled entries are refused; entries that are not approved do not change.
+    """
     ids = tuple(ids)
     refused = tuple((id, RefusalReason.SETTLED) for id in ids if id in state.settled)
     taken_back = set(ids) - set(state.settled)
@@ -60,5 +69,5 @@ def withdraw(state: State, ids: Iterable[Key]) -> tuple[State, Refused]:
 
 
 def release(state: State, ids: Iterable[Key]) -> State:
-    """Charge from now on what these entries hold; settled ones stay as they are."""
+    """Charge the minutes of these held entries from now on. Settled entries do not change."""
     return replace(state, released=state.released | (set(ids) - set(state.settled)))

@@ -1,7 +1,7 @@
 """Bill up to a date: settle what is approved and make one document for each contract.
 
-A run that is repeated finds nothing left, because entries are settled then, and fees and vouchers count as billed
-(D47).
+A repeated run makes no document, because the first run settled the entries and recorded the fees and vouchers as
+billed (D47).
 """
 
 from collections import defaultdict
@@ -31,10 +31,10 @@ from portal.money import round_half_up, total
 
 
 def bill(state: State, until: date) -> Billing:
-    """Settle approved billable and no-charge entries of days before `until` that are not held, and bill what is due.
+    """Bill every approved entry of a day before `until` that is not held, and every fee and voucher that is due.
 
-    The result names in `skipped` the entries of days before `until` that stay open, in their order; entries that are
-    not billable are left out.
+    Entries that are not billable are ignored. The result lists in `skipped` the entries of days before `until` that
+    stay open, because they are held or not approved.
     """
     settled = _settled_now(state, until)
     by_service: dict[Key, list[Work]] = defaultdict(list)
@@ -58,7 +58,7 @@ def bill(state: State, until: date) -> Billing:
 
 
 def _settled_now(state: State, until: date) -> dict[Key, Work]:
-    """Return the work that this run settles, by entry and in the order of entries."""
+    """Return the entries that this run settles, each with its allocations, by entry id and in the order of entries."""
     allocations = allocate(state)
     return {
         entry.id: Work(entry, pieces)
@@ -72,9 +72,9 @@ def _is_held(pieces: tuple[Allocation, ...]) -> bool:
 
 
 def _lines(state: State, contract: Contract, settled: Mapping[Key, list[Work]], until: date) -> Iterator[Line]:
-    """Yield the fees and the time of each service, then the vouchers that were sold.
+    """Yield the invoice lines of a contract: for each service its fees and its time, then the vouchers that were sold.
 
-    `settled` holds the work that this run settles, by service.
+    `settled` holds the entries that this run settles, by service id.
     """
     for service in contract.services:
         yield from _fee_lines(state, contract, service, until)
@@ -110,7 +110,10 @@ def _voucher_line(voucher: Voucher, service: Service, digits: int) -> Line:
 def _document(
     state: State, contract: Contract, settled: Mapping[Key, list[Work]], lines: list[Line], until: date
 ) -> Iterator[Document]:
-    """Yield an invoice where a line has an amount, else a statement where entries are settled, else nothing (D30)."""
+    """Yield the document of a contract, if there is one (D30).
+
+    It is an invoice if a line has an amount, or else a statement if the run settles an entry of the contract.
+    """
     work = sorted(
         (done for service in contract.services for done in settled.get(service.id, ())),
         key=lambda done: done.entry.order,

@@ -1,4 +1,7 @@
-"""Find the price of an entry: its own, else the service's overage rate, else the most specific rate (D17, D18, D19)."""
+"""Find the hourly price of an entry (D17, D18, D19).
+
+The entry's own hourly rate goes before the service's overage rate, and that before the most specific rate.
+"""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -17,14 +20,20 @@ SCOPES: dict[frozenset[str], RateSource] = {
     frozenset({"customer"}): RateSource.CUSTOMER,
     frozenset({"role"}): RateSource.ROLE,
 }
-"""The scopes of rates in the order in which they win, by the fields of a rate that are set."""
+"""The source that an approval records for each scope, in the order in which the scopes win.
+
+The key is the set of the fields of a rate that are set.
+"""
 
 _Target = tuple[frozenset[str], Key | None, Key | None, Key | None]
-"""A scope, and the ids of the service, the agent and the role that it names."""
+"""A scope, and the ids of the service, the agent and the role; None for a field that is not set."""
 
 
 def scope_of(rate: Rate) -> frozenset[str]:
-    """Return the names of the fields that make the scope of `rate`; a scope that is not in `SCOPES` prices nothing."""
+    """Return the scope of `rate`: the names of its fields that are set.
+
+    A rate whose scope is not in `SCOPES` prices nothing.
+    """
     named = {"service": rate.service, "agent": rate.agent, "role": rate.role, "customer": rate.customer or None}
     return frozenset(name for name, value in named.items() if value is not None)
 
@@ -35,7 +44,7 @@ def _target(scope: frozenset[str], of: Rate | Entry) -> _Target:
 
 
 class RateTable:
-    """Hold the hourly rates of one customer in one currency, indexed so that a look-up does not scan them.
+    """The hourly rates of one customer in one currency, indexed so that a look-up does not scan all rates.
 
     Building the table sorts the rates once; each look-up takes a few dictionary accesses and one binary search.
     """
@@ -50,7 +59,7 @@ class RateTable:
             self._histories[target] = [rate.starts for rate in history], history
 
     def price(self, entry: Entry) -> Price | None:
-        """Return the price by the most specific rate in force on the day of `entry`, or None where no rate fits."""
+        """Return the price by the most specific rate in force on the day of `entry`, or None if no rate applies."""
         for scope, source in SCOPES.items():
             starts, history = self._histories.get(_target(scope, entry), ((), ()))
             if number := bisect_right(starts, entry.date):
@@ -59,10 +68,10 @@ class RateTable:
 
 
 def price_for(entry: Entry, service: Service, rates: RateTable) -> Price | None:
-    """Return the price of an hour of `entry` where it is charged, or None where no rate fits and it cannot be approved.
+    """Return the price of a charged hour of `entry`, or None if no rate applies, so that it cannot be approved.
 
-    What is charged on a service of vouchers or of a subscription always exceeds what is prepaid, so the overage rate
-    of the service goes before the rates.
+    Time that is charged under a voucher or subscription service always exceeds the prepaid minutes, so the overage
+    rate of the service has precedence over the rates.
     """
     if entry.hourly_rate is not None:
         return Price(entry.hourly_rate, RateSource.ENTRY)

@@ -1,7 +1,8 @@
-"""Define the values of the engine, which are frozen and compared by content.
+"""The values of the billing engine: frozen, and compared by content.
 
-Minutes are int, amounts Decimal, dates local, instants aware. An id is what the caller has: text in `portal simulate`,
-integers in the database. Ids of one kind must be comparable, because they break ties.
+Minutes are `int`, amounts `Decimal`, dates local dates, instants time-zone aware. The caller chooses the ids: text in
+`portal simulate`, integers in the database. Ids of one kind must be comparable, because they decide the order of
+entries that are otherwise equal.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from portal.words import Due, EntryBilling, Overflow, Rollup, Settlement
 Key = int | str
 
 PoolKey = tuple[Key, date | None]
-"""What minutes are drawn from: (service, start of the period) for included minutes, (voucher, None) for a voucher."""
+"""A pool of prepaid minutes: (service, start of the period) for included minutes, (voucher, None) for a voucher."""
 
 
 Order = tuple[date, datetime, Key]
@@ -25,7 +26,7 @@ Order = tuple[date, datetime, Key]
 
 @dataclass(frozen=True, slots=True)
 class VatRate:
-    """Hold a VAT category and its percentage. Rates that are equal as numbers are equal, whatever their decimals."""
+    """A VAT category and its percentage. Two rates are equal if their numbers are equal: 19 and 19.00."""
 
     category: VatCategory
     rate: Decimal
@@ -33,7 +34,10 @@ class VatRate:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Hold an hourly price in force from `starts`, for the scope that its set fields name (see `rates.scope_of`)."""
+    """An hourly price, in force from `starts`, for the scope that the fields with values name (see `scope_of`).
+
+    `customer` is True if the rate is for one customer only.
+    """
 
     hourly_rate: Decimal
     starts: date
@@ -46,7 +50,10 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Hold what an hour of one entry costs where it is charged, and which rate said so; approval fixes it (D17)."""
+    """The price of a charged hour of one entry, and where it comes from; the approval fixes it (D17).
+
+    `rate` is the id of the rate, or None if the price is the entry's own or the service's overage rate.
+    """
 
     hourly_rate: Decimal
     source: RateSource
@@ -55,9 +62,12 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Hold a service, under which time is logged.
+    """A service that time is logged under.
 
-    The last four fields belong to a subscription; `overflow` applies to vouchers as well.
+    `overflow` says whether time beyond the prepaid minutes is charged or held; a time-spent service ignores it. The
+    last three fields are for subscriptions: the fee of a whole period, the minutes that the fee includes, and whether
+    the fee is due in advance or in arrears. `overage_rate` is the price of an hour beyond the prepaid minutes; if it
+    is None, the rates apply.
     """
 
     id: Key
@@ -75,7 +85,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """Hold a contract: its dates, its billing periods, and its services in the order in which they are billed."""
+    """A contract: its dates, its billing periods, and its services in the order in which they are billed.
+
+    `end` is the first day that the contract does not cover, or None. `anchor` is a day on which a billing period
+    begins.
+    """
 
     id: Key
     name: str
@@ -86,13 +100,16 @@ class Contract:
     services: tuple[Service, ...]
 
     def active(self, service: Service) -> Period | None:
-        """Return the days on which `service` can be used, from its own start until the contract's end, or None."""
+        """Return the days on which `service` can be used, or None if there are none.
+
+        The days run from the start of the service, or of the contract if that is later, until the end of the contract.
+        """
         return Period(self.start, self.end).within(Period(service.effective_start))
 
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """Hold prepaid minutes for `services` (at least one), usable on days with `valid_from <= date < valid_until`."""
+    """Prepaid minutes for `services` (at least one), for work on days with `valid_from <= date < valid_until`."""
 
     id: Key
     label: str
@@ -106,7 +123,10 @@ class Voucher:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Hold worked time with the minutes that count (`billable_minutes`, after rounding or an override)."""
+    """A time entry. `billable_minutes` are the minutes that count, after rounding or a manual override.
+
+    `hourly_rate` is the entry's own rate, or None. `role` is None if the agent has no role.
+    """
 
     id: Key
     service: Key
@@ -123,18 +143,22 @@ class Entry:
 
     @property
     def order(self) -> Order:
-        """Return the sort key by which entries are allocated, listed and settled."""
+        """Return the sort key of the order in which entries are allocated, listed and settled."""
         return self.date, self.created, self.id
 
     @property
     def is_documented(self) -> bool:
-        """Return whether the entry may stand on a document, which only one that is not billable may not."""
+        """Return whether the entry may stand on a document: every entry may unless it is not billable."""
         return self.billing is not EntryBilling.NOT_BILLABLE
 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """Hold a piece of an entry's billable minutes and what pays for it; `place` numbers an entry's pieces from 0."""
+    """A piece of an entry's billable minutes, and what pays for it.
+
+    `place` numbers the pieces of an entry from 0. `pool` is None unless prepaid minutes pay; `price` is None unless
+    the piece is charged or held.
+    """
 
     entry: Key
     place: int
@@ -146,7 +170,11 @@ class Allocation:
 
     @property
     def source(self) -> date | Key | None:
-        """Return the start of the period whose included minutes were drawn, or the id of the voucher, else None."""
+        """Return what the minutes were drawn from.
+
+        That is the start of the period for included minutes, the id of the voucher for prepaid minutes, and None
+        otherwise.
+        """
         if self.pool is None:
             return None
         return self.pool[1] if self.kind is AllocationKind.INCLUDED else self.pool[0]
@@ -154,12 +182,13 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Hold one line of an invoice.
+    """One line of an invoice.
 
-    `net` is rounded; on a line of time it is the sum of its allocations' amounts. `minutes` (the charged ones) and
-    `entries` belong to lines of time. `allocations` are the charged ones, or all of the entry with the rollup `none`.
-    On a fee, `period_start` is the first day of its period and `active` the part that it pays for. On a line for a
-    voucher, `voucher` is its id.
+    `net` is rounded; on a line for time it is the sum of the amounts of its allocations. `minutes` (the charged
+    minutes) and `entries` are set on lines for time only. `allocations` are the charged allocations or, with the
+    rollup `none`, all allocations of the entry. On a line for a fee, `period_start` is the first day of the period and
+    `active` the part of the period that the fee pays for. On a line for a voucher, `voucher` is the voucher's id.
+    `unit_price` is None if the charged hours have different rates or if nothing is charged.
     """
 
     kind: LineKind
@@ -178,7 +207,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class VatGroup:
-    """Hold the VAT of one category and rate, computed on the sum of its lines and rounded once (D41)."""
+    """The VAT of one category and rate, computed on the sum of its lines and rounded once (D41)."""
 
     vat: VatRate
     base: Decimal
@@ -187,9 +216,9 @@ class VatGroup:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Hold an invoice or a statement of one contract.
+    """An invoice or a statement for one contract.
 
-    `detail` names the entries that it settles, `allocations` are all of theirs.
+    `detail` holds the ids of the entries that the document settles, `allocations` all allocations of these entries.
     """
 
     kind: DocumentKind
@@ -206,7 +235,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Hold an entry that was old enough for a run and that the run did not settle, with the reason."""
+    """An entry of a day before the end date of a billing run that the run did not settle, and the reason."""
 
     entry: Key
     reason: SkipReason
@@ -214,20 +243,24 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Hold the contracts and the time of one customer, and what has been decided and billed so far.
+    """The contracts and the time of one customer, and what has been decided and billed so far.
 
-    - `entries`: every entry that is not settled; a settled one may be there too, if it is in `settled`.
+    - `entries`: every entry that is not settled. Settled entries may be included, if `settled` has their allocations.
 
-    - `approved`: the price of every approved entry, settled or not; None where it needs none (not billable, no
-    charge).
+    - `approved`: the price of every approved entry, settled or not. The price is None if the entry needs none, because
+    it is not billable or at no charge.
 
-    - `released`: held entries that a manager decided to charge, possibly before their approval.
+    - `released`: the held entries that a manager decided to charge, possibly before they are approved.
 
-    - `settled`: the frozen allocations of entries on a document; it may omit entries that are not in `entries`.
+    - `settled`: the frozen allocations of entries on a document, by entry id. Settled entries that are not in `entries`
+    may be omitted.
 
-    - `drawn`: minutes that settled entries have drawn, by pool.
+    - `drawn`: the minutes that settled entries have drawn from each pool.
 
-    - `billed_fees` (service and first day of the period) and `billed_vouchers`: those that need no line any more.
+    - `billed_fees` and `billed_vouchers`: the fees (service and first day of the period) and the vouchers that were
+    billed before.
+
+    - `digits`: how many decimals amounts in the currency have.
     """
 
     contracts: tuple[Contract, ...]
@@ -242,7 +275,7 @@ class State:
     digits: int = 2
 
     def places(self) -> dict[Key, tuple[Contract, Service]]:
-        """Return each service with its contract, by the id of the service."""
+        """Return the contract and the service for each service id."""
         return {service.id: (contract, service) for contract in self.contracts for service in contract.services}
 
     def open_entries(self) -> list[Entry]:
@@ -255,10 +288,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """Hold what a run makes, what it skips, and the state after it.
+    """What a billing run makes, what it skips, and the state after it.
 
-    Fees and vouchers that were due count as billed even where their line is 0.00 and no document was made: compare
-    `state.billed_fees` and `state.billed_vouchers` with those before.
+    Fees and vouchers that were due count as billed even if their amount is 0.00 and no document was made. Compare
+    `state.billed_fees` and `state.billed_vouchers` with those of the state before to see which were billed.
     """
 
     documents: tuple[Document, ...]

@@ -1,4 +1,4 @@
-"""Compute VAT on the sum of each rate, never on single lines (D41)."""
+"""Compute VAT on the sum of the lines of each rate, never on single lines (D41)."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -8,9 +8,9 @@ from portal.money import percent_of, total
 
 
 def vat_groups(lines: Iterable[Line], digits: int) -> tuple[VatGroup, ...]:
-    """Return the VAT of each category and rate, in that order, on the sum of its lines, even where that is 0.00.
+    """Return the VAT of each category and rate, ordered by category and rate, even if the sum of the lines is 0.00.
 
-    Rates that are equal as numbers make one group, spelt as on its first line.
+    Rates with equal numbers make one group, whose rate is spelt as on the first line of the group.
     """
     groups: dict[VatRate, list[Decimal]] = {}
     for line in lines:

@@ -1,10 +1,10 @@
-"""Define the closed sets of words that only billing uses; `portal/words.py` has those that other rooms share."""
+"""The enums that only billing uses; `portal/words.py` has the enums that other packages use too."""
 
 from enum import StrEnum
 
 
 class AllocationKind(StrEnum):
-    """Name what pays for a piece of an entry."""
+    """What pays for a piece of an entry's minutes."""
 
     INCLUDED = "included"
     VOUCHER = "voucher"
@@ -14,7 +14,10 @@ class AllocationKind(StrEnum):
 
 
 class RateSource(StrEnum):
-    """Name where a price comes from. The six scopes of rates are in the order in which they win (D18)."""
+    """Where a price comes from: the entry, the service's overage rate, or one of six scopes of rates.
+
+    The scopes are in the order in which they win (D18).
+    """
 
     ENTRY = "entry"
     OVERAGE = "overage"
@@ -27,9 +30,9 @@ class RateSource(StrEnum):
 
 
 class VatCategory(StrEnum):
-    """Name the VAT categories of EN 16931.
+    """The VAT categories of EN 16931.
 
-    The portal uses S and E; the others need data that it does not have yet (D42).
+    The portal uses S and E only; the other categories need data that the portal does not have yet (D42).
     """
 
     STANDARD = "S"
@@ -44,7 +47,7 @@ class VatCategory(StrEnum):
 
 
 class LineKind(StrEnum):
-    """Name what a line charges for."""
+    """What an invoice line charges for."""
 
     FEE = "fee"
     TIME = "time"
@@ -52,17 +55,17 @@ class LineKind(StrEnum):
 
 
 class DocumentKind(StrEnum):
-    """Name the kind of a document. A statement has a detail, but no lines and no amounts."""
+    """The kind of a document. A statement has a time detail, but no lines and no amounts."""
 
     INVOICE = "invoice"
     STATEMENT = "statement"
 
 
 class RefusalReason(StrEnum):
-    """Name why an entry is not approved, or (`settled`) why its approval is not withdrawn.
+    """Why the approval of an entry is refused, or (`settled`) why its withdrawal is refused.
 
-    The reasons against approving are in the order in which they are checked. An entry of `portal simulate` always has
-    a role, so `no_role` does not occur there.
+    The reasons against an approval are in the order in which they are checked. An entry of `portal simulate` always
+    has a role, so `no_role` does not occur there.
     """
 
     BEFORE_SERVICE_START = "before_service_start"
@@ -73,7 +76,7 @@ class RefusalReason(StrEnum):
 
 
 class SkipReason(StrEnum):
-    """Name why a billing run skipped an entry that is old enough."""
+    """Why a billing run skipped an entry of a day before the end date of the run."""
 
     NOT_APPROVED = "not_approved"
     HELD = "held"

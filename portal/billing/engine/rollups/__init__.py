@@ -1,4 +1,4 @@
-"""Register the module of each rollup, which turns charged time into invoice lines."""
+"""Register the module of each rollup. A rollup says how charged time is grouped into invoice lines."""
 
 from portal.billing.engine.rollups import none, resource, role, service
 from portal.billing.engine.rollups.lines import Rule, Work

@@ -1,4 +1,4 @@
-"""Make lines of time, as all rollups need them."""
+"""Make the invoice lines for time; the modules of all rollups use these functions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,26 +12,30 @@ from portal.money import total
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Hold an entry that this run settles, with its allocations."""
+    """An entry that this billing run settles, with its allocations."""
 
     entry: Entry
     allocations: tuple[Allocation, ...]
 
     @property
     def charged(self) -> tuple[Allocation, ...]:
-        """Return the charged allocations, also those at a rate of 0."""
+        """Return the charged allocations of the entry, including those charged at a rate of 0."""
         return tuple(piece for piece in self.allocations if piece.kind is AllocationKind.CHARGED)
 
 
 class Rule(Protocol):
-    """Describe what the module of a rollup has to define."""
+    """The interface of a rollup's module."""
 
     def lines(self, service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
-        """Yield the lines of time of `service`; `work` is what this run settles of it, in the order of entries."""
+        """Yield the invoice lines for the time of `service`.
+
+        `work` holds the entries of the service that this run settles, in the order of entries; `digits` is the
+        decimals of the currency.
+        """
 
 
 def time_line(service: Service, label: str, work: Sequence[Work], pieces: tuple[Allocation, ...], digits: int) -> Line:
-    """Return one line that sums the charged allocations of `work`; `pieces` are all allocations that the line owns."""
+    """Return one line that sums the charged allocations of `work`; `pieces` are all allocations that belong to it."""
     charged = [piece for done in work for piece in done.charged]
     return Line(
         kind=LineKind.TIME,
@@ -49,10 +53,10 @@ def time_line(service: Service, label: str, work: Sequence[Work], pieces: tuple[
 def grouped(
     service: Service, work: Sequence[Work], group_of: Callable[[Entry], tuple[str, Key | None]], digits: int
 ) -> Iterator[Line]:
-    """Yield one line for each group with charged minutes, ordered by label.
+    """Yield one line for each group of entries with charged minutes, ordered by label.
 
-    `group_of` returns the label and the key of an entry's group. A group with two rates stays one line, whose unit
-    price is then None (D7).
+    `group_of` returns the label and the key of the group of an entry. If the rates in a group differ, the group stays
+    one line, whose unit price is None (D7).
     """
     groups: dict[tuple[str, Key | None], list[Work]] = {}
     for done in work:
@@ -64,5 +68,5 @@ def grouped(
 
 
 def _shared(rates: list[Decimal]) -> Decimal | None:
-    """Return the rate that all share, spelt as the first one; None where there is none or where they differ."""
+    """Return the rate that all `rates` equal, as the first of them is spelt; None if they differ or there are none."""
     return rates[0] if rates and all(rate == rates[0] for rate in rates) else None

@@ -1,4 +1,4 @@
-"""Roll up nothing: each entry gets a line under its external comment, covered and no-charge ones at 0.00 (S0.17)."""
+"""The rollup `none`: each entry gets its own line with its external comment, at 0.00 if nothing is charged (S0.17)."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Roll up by resource: each agent with charged time gets a line."""
+"""The rollup by resource: each agent with charged time gets one line."""
 
 from collections.abc import Iterator, Sequence
 

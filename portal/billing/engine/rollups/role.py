@@ -1,4 +1,4 @@
-"""Roll up by role: each role with charged time gets a line."""
+"""The rollup by role: each role with charged time gets one line."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Roll up by service: all charged time of the service gets one line, without any comment (S0.18)."""
+"""The rollup by service: all charged time of the service gets one line, without external comments (S0.18)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,5 +7,5 @@ from portal.billing.engine.values import Line, Service
 
 
 def lines(service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
-    """Yield one line, or none where nothing is charged."""
+    """Yield one line for the service, or no line if nothing is charged."""
     return grouped(service, work, lambda entry: (service.name, service.id), digits)

@@ -1,4 +1,7 @@
-"""Register the module of each settlement. The rules that two settlements share are in `voucher`."""
+"""Register the module of each settlement: how the time of a service is paid for.
+
+The subscription also uses the rules of the module `voucher`.
+"""
 
 from portal.billing.engine.settlements import subscription, time_spent, voucher
 from portal.billing.engine.settlements.pools import Fee, Pool, Rules

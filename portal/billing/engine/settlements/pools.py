@@ -1,4 +1,4 @@
-"""Define what a settlement tells the engine: which prepaid minutes cover an entry, and which fees fall due."""
+"""The interface of a settlement: which prepaid minutes cover an entry, and which fees fall due."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from portal.periods import Period
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Hold a grant of prepaid minutes, from which entries draw."""
+    """A quantity of prepaid minutes that entries draw from: a voucher, or the included minutes of one period."""
 
     kind: AllocationKind
     key: PoolKey
@@ -22,7 +22,10 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """Hold the fee of one period: `start` is its first day, `active` the part of it that is paid for."""
+    """The fee of one billing period.
+
+    `start` is the first day of the period, `active` the part of the period that the fee pays for.
+    """
 
     start: date
     active: Period
@@ -30,13 +33,16 @@ class Fee:
 
 
 class Rules(Protocol):
-    """Describe what the module of a settlement has to define."""
+    """The interface of a settlement's module."""
 
     def pools(self, contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
         """Yield the pools that `entry` may draw from, in the order in which it draws.
 
-        `vouchers` are those for `service`, in the order in which they are used up.
+        `vouchers` are the vouchers for `service`, the one that expires first before others.
         """
 
     def fees(self, contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
-        """Yield every fee that is due at `until`, in the order of periods, whether it was billed before or not."""
+        """Yield every fee of `service` that is due at `until`, in the order of periods.
+
+        Fees that were billed before are included; the caller leaves them out.
+        """

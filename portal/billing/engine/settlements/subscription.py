@@ -1,7 +1,7 @@
-"""Settle by subscription: a fee for each period includes minutes, which expire with it; vouchers come next (D20, D26).
+"""The settlement by subscription: a periodic fee with included minutes, then vouchers, then money (D20, D26).
 
-Where only a part of a period is active, because the contract or the service starts or the contract ends inside it, the
-fee and the included minutes are reduced in proportion to the days.
+Included minutes expire at the end of their period. If only a part of a period is active, because the contract or the
+service starts or the contract ends inside it, the fee and the included minutes are reduced in proportion to the days.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from portal.words import Due
 
 
 def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-    """Yield the included minutes of the period of the entry's day, then the vouchers."""
+    """Yield the included minutes of the period in which the entry was worked, then the vouchers."""
     period = period_of(contract.anchor, contract.cycle, entry.date)
     whole = contract.active(service)
     active = None if whole is None else period.within(whole)
@@ -28,9 +28,9 @@ def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence
 
 
 def fees(contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
-    """Yield the fees due at `until`.
+    """Yield the fees that are due at `until`.
 
-    A fee in advance is due once the active part of its period has started, a fee in arrears once it has ended.
+    A fee in advance is due once the active part of its period has started, a fee in arrears once that part has ended.
     """
     whole = contract.active(service)
     if whole is None:

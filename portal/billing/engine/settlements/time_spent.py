@@ -1,4 +1,4 @@
-"""Settle by time spent: every minute is charged, nothing is prepaid and no fee is due."""
+"""The settlement by time spent: every minute is charged; there are no prepaid minutes and no fees."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -8,10 +8,10 @@ from portal.billing.engine.values import Contract, Entry, Service, Voucher
 
 
 def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-    """Yield nothing: no voucher can be for such a service."""
+    """Yield no pool, because a voucher cannot be for a time-spent service."""
     return iter(())
 
 
 def fees(contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
-    """Yield nothing."""
+    """Yield no fee, because a time-spent service has none."""
     return iter(())

@@ -1,6 +1,6 @@
-"""Settle by vouchers of prepaid hours, the one that expires first before others (D20).
+"""The settlement by vouchers of prepaid hours: entries draw from the voucher that expires first (D20).
 
-Their sale is billed separately.
+The sale of a voucher is billed on a line of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,5 +19,5 @@ def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence
 
 
 def fees(contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
-    """Yield nothing: the customer pays for the voucher itself."""
+    """Yield no fee, because the customer pays for the voucher itself."""
     return iter(())
