@@ -63,7 +63,7 @@ async def reply(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Create a contact's reply. A case that waited for the customer or was closed becomes open again."""
+    """Create a contact's reply. A case that waited for the customer, or was resolved or closed, becomes open again."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         fields = form.into(Reply)
@@ -86,7 +86,7 @@ async def close(
 async def reopen(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """Reopen a closed case because the contact still needs help."""
+    """Reopen a resolved or closed case because the contact still needs help."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.reopen(by=reader, at=at)

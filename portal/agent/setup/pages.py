@@ -47,8 +47,8 @@ def choices(nouns: Iterable[Any]) -> list[tuple[int, str]]:
 async def invited_page(request: Web, credential: Any, name: str, token: str, *, back: str, again: str) -> Response[str]:
     """Return the page that shows an invitation link, which no later page shows again.
 
-    `credential` is a row with the person's email. `back` and `again` are the URLs of the person's page and of the form
-    that invites again.
+    `credential` is a row with the person's `email`, `token` the invitation's token. `back` is the URL to return to,
+    `again` the URL that creates another invitation link.
     """
     visit = visit_of(request)
     return await form_page(

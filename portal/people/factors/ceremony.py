@@ -78,8 +78,9 @@ def handle_of(answer: str) -> bytes:
 def used(answer: str, host: str, origin: str, challenge: bytes, *, public_key: bytes, count: int) -> int:
     """Verify the signature of an authentication response, and return the passkey's new signature counter.
 
-    Raise `Refused` if another key signed, if the challenge, `host` or `origin` differs, or if the counter is not
-    higher than `count`, which reveals a copied passkey.
+    Raise `Refused` if the response is malformed, if another key signed, if the challenge, `host` or `origin` differs,
+    or if the counter is not higher than `count`, which reveals a copied passkey. Passkeys that do not count always
+    send 0, which is accepted.
     """
     try:
         return webauthn.verify_authentication_response(

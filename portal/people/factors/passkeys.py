@@ -99,10 +99,10 @@ async def add(
 
 
 async def use(credential_id: int, answer: str, relying_party: RelyingParty, challenge: Challenge, at: datetime) -> None:
-    """Raise `Invalid` unless one of the person's passkeys signed this challenge. Run as the sign-in role.
+    """Verify that one of the person's passkeys signed this challenge, else raise `Invalid`. Run as the sign-in role.
 
-    A challenge is valid once: one that was issued before the passkey's last use is refused. So is a copy of the
-    passkey, because its signature counter is too low.
+    `answer` is the browser's authentication response as JSON. A challenge is valid once: one that was issued before
+    the passkey's last use is refused. So is a copy of the passkey, because its signature counter is too low.
     """
     ceremony = _ceremony()
     try:
