@@ -165,6 +165,18 @@ async def test_the_form_says_what_it_understood(ines: Browser, case: Case, query
         assert word in answer.text
 
 
+async def test_the_panel_is_answered_with_a_form_that_undoes_what_was_logged(ines: Browser, case: Case) -> None:
+    """S2.18: it leads back to the page under the panel."""
+    sent = on(case, back="/agent/customers") | {"csrf": await ines.csrf()}
+    answer = await ines.post(NEW, data=sent, headers={"hx-request": "true"})
+    assert answer.status_code == 200
+    assert f"logged on #{case.number}." in answer.text
+    entry = (await entries())[0]
+    undone = await send(ines, answer, f"/agent/time/{entry['id']}/deletion")
+    assert undone.headers["location"] == "/agent/customers"
+    assert await entries() == []
+
+
 async def test_the_service_and_with_it_the_contract_can_be_chosen(ines: Browser, case: Case) -> None:
     """S1.19, S2.17: an agent chooses the service of an entry, and with it the contract."""
     async with transaction(SYSTEM):

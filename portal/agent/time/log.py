@@ -133,7 +133,7 @@ async def _logged(request: Web, reader: AgentReader, entry_id: int, back: str) -
     await drafts.done(reader, HERE, visit_of(request).form.key, visit_of(request).at)
     toast = {
         "words": f"{spoken(line.minutes)} logged on {line.place}.", "undo": f"/agent/time/{line.id}/deletion",
-        "fields": {"version": line.version, "panel": wants_fragment(request), "back": safe_path(back)},
+        "fields": {"version": line.version, "back": safe_path(back)},
     }  # fmt: skip
     return page(request, "agent/time/logged.swap.html", toast=toast)
 
