@@ -1,4 +1,7 @@
-"""Generate customers for property tests: contracts, vouchers, entries and steps, few enough to collide often."""
+"""Hypothesis strategies for property tests of the engine: contracts, vouchers, entries and steps of one customer.
+
+There are few different values, so that entries often compete.
+"""
 
 import os
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -112,7 +115,7 @@ def entries(draw: st.DrawFn, id: str, names: list[str]) -> Entry:
 
 @st.composite
 def states(draw: st.DrawFn) -> State:
-    """Return a strategy for the state of a customer for whom nothing was approved or billed yet."""
+    """Draw the state of a customer for whom nothing was approved or billed yet."""
     found = (draw(contracts("A")), draw(contracts("B")))
     all_services = [service for contract in found for service in contract.services]
     usable = [service for service in all_services if service.settlement is not Settlement.TIME_SPENT]

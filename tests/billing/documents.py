@@ -1,4 +1,4 @@
-"""Provide a small valid input document for tests that change one thing in it."""
+"""A small valid input document for tests that change one thing in it."""
 
 import copy
 import enum
@@ -67,18 +67,18 @@ DOCUMENT: dict[str, Any] = {
     "steps": [{"approve": ["e1", "e2"]}, {"bill": {"until": "2026-02-01"}}],
 }
 
-MISSING = enum.Enum("Missing", "MISSING").MISSING  # The name is the same in every process of a parallel test run.
+MISSING = enum.Enum("Missing", "MISSING").MISSING  # pytest-xdist needs the same name in every process.
 
 
 def document() -> dict[str, Any]:
-    """Return a new copy of the document."""
+    """Return a new copy of the input document."""
     return copy.deepcopy(DOCUMENT)
 
 
 def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
-    """Return a copy in which each path (`contracts.0.name`) is set to its new value.
+    """Return a copy of the input document in which the value at each path (`contracts.0.name`) is replaced.
 
-    The value `MISSING` deletes what the path leads to, and a path that ends in `+` appends to a list.
+    The new value `MISSING` deletes the key or item, and a path that ends in `+` appends to a list.
     """
     result = document()
     for path, value in changes:

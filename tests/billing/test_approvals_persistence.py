@@ -1,4 +1,4 @@
-"""Test what managers decide on time, in the database."""
+"""Test approvals, rejections, withdrawals and changes of time entries by managers, in the database."""
 
 import asyncio
 from datetime import date, timedelta
@@ -58,7 +58,7 @@ async def test_a_rate_stays_once_time_was_approved_at_it() -> None:
 
 
 async def test_later_rates_touch_later_approvals_only() -> None:
-    """A rate that is added later changes no approval that was given before (C12, D17)."""
+    """A rate that is added later does not change the price of an earlier approval (C12, D17)."""
     async with transaction(MAX) as tx:
         before, after = await log(60), await log(60)
         await billing.approve([before.choice], by=MAX, at=NOW)
@@ -73,7 +73,7 @@ async def test_later_rates_touch_later_approvals_only() -> None:
 
 
 async def test_a_draft_is_approved_with_its_submission_implied() -> None:
-    """Approving a draft submits it, and the approval records that (C4)."""
+    """Approving a draft entry submits it too, and the approval records that (C4)."""
     async with transaction(MAX) as tx:
         entry = await log(state="draft")
         assert (await billing.approve([entry.choice], by=MAX, at=NOW)).done == (entry.id,)
@@ -82,7 +82,10 @@ async def test_a_draft_is_approved_with_its_submission_implied() -> None:
 
 
 async def test_several_are_approved_and_the_rest_is_reported() -> None:
-    """Entries that may be approved are; each of the others is reported with a sentence (D35, D33, C10, D19)."""
+    """In a batch, entries that may be approved are approved; each other entry is refused with a sentence.
+
+    D35, D33, C10, D19.
+    """
     async with transaction(MAX) as tx:
         good = [await log(30), await log(45, service=GLOBEX_HELPDESK)]
         own = await log(who=MAX)
@@ -108,7 +111,7 @@ async def test_several_are_approved_and_the_rest_is_reported() -> None:
 
 
 async def test_after_the_end_of_the_contract_nothing_is_approved() -> None:
-    """No entry is approved for the contract's end date, which is the first day outside it, or for a later day."""
+    """An entry of the contract's end date or later cannot be approved: the contract does not cover that date."""
     async with transaction(MAX) as tx:
         await tx.execute("update contract set end_on = '2026-10-07' where id = $1", ACME_CONTRACT)
         last, after = await log(on=date(2026, 10, 6)), await log(on=date(2026, 10, 7))
@@ -132,14 +135,14 @@ async def test_a_missing_rate_stops_the_approval_and_changes_nothing() -> None:
 
 
 async def test_a_rate_in_another_currency_is_no_rate() -> None:
-    """A rate in another currency than the contract's does not price its time."""
+    """A rate in another currency than the contract's does not price the contract's time."""
     async with transaction(MAX) as tx:
         await tx.execute("update rate set currency = 'USD'")
         assert (await billing.approve([(await log()).choice], by=MAX, at=NOW)).status == 422
 
 
 async def test_without_a_role_time_by_role_is_not_approved() -> None:
-    """Time of an agent without a role is not approved under a service that is billed by role (D19)."""
+    """Time of an agent without a role cannot be approved under a service that is billed by role (D19)."""
     async with transaction(MAX) as tx:
         await tx.execute("update agent set role_id = null where id = $1", INES.id)
         service = await a_service(ACME, ACME_CONTRACT, "By role", rollup="role")
@@ -162,7 +165,7 @@ async def test_an_admin_may_approve_all_but_own_time() -> None:
 
 
 async def test_a_designation_holds_for_the_departments_below() -> None:
-    """A designation for a department holds for all departments below it too (C10)."""
+    """A manager who is designated for a department may approve time of all departments below it too (C10)."""
     async with transaction(MAX) as tx:
         await tx.execute("update department set parent_id = 1 where id = $1", MOVE)
         await tx.execute("update agent set department_id = $1 where id = $2", MOVE, INES.id)
@@ -170,7 +173,7 @@ async def test_a_designation_holds_for_the_departments_below() -> None:
 
 
 async def test_time_entered_for_somebody_is_the_workers_own() -> None:
-    """Time that somebody entered for another agent counts as that agent's own (D33)."""
+    """A manager cannot approve their own time, even if another agent entered it for them (D33)."""
     async with transaction(MAX) as tx:
         typed_by_max, worked_by_max = await log(), await log(who=MAX)
         await tx.execute("update time_entry set entered_by_id = $1 where id = $2", MAX.id, typed_by_max.id)
@@ -180,7 +183,7 @@ async def test_time_entered_for_somebody_is_the_workers_own() -> None:
 
 
 async def test_the_database_refuses_that_somebody_approves_own_time() -> None:
-    """The database refuses an approval by the agent who worked (R32)."""
+    """The database refuses an approval by the agent whose time it is (R32)."""
     async with transaction(SYSTEM):
         entry = await log(who=MAX)
     with pytest.raises(asyncpg.CheckViolationError):
@@ -205,7 +208,7 @@ async def test_an_agent_decides_on_nothing() -> None:
 
 
 async def test_general_and_not_billable_time_is_approved_without_a_price() -> None:
-    """General and not billable time is approved without a price, and is never on a document (S1.5)."""
+    """General time and time that is not billable are approved without a price, and are never on a document (S1.5)."""
     async with transaction(MAX) as tx:
         general = await log(service=None, billing="not_billable")
         internal = await log(billing="not_billable")
@@ -220,7 +223,7 @@ async def test_general_and_not_billable_time_is_approved_without_a_price() -> No
 
 
 async def test_two_managers_at_once_one_gets_a_conflict() -> None:
-    """When two managers approve an entry at once, on two connections, one of them gets a conflict."""
+    """If two managers approve an entry at the same time on two connections, one of them gets a conflict."""
     async with transaction(SYSTEM):
         entries = [await log(), await log(service=None, billing="not_billable")]
 
@@ -239,7 +242,7 @@ async def test_two_managers_at_once_one_gets_a_conflict() -> None:
 
 
 async def test_approving_twice_is_a_conflict_and_names_the_manager() -> None:
-    """Approving an entry again is a conflict that names the manager who approved it, and changes nothing."""
+    """Approving an approved entry is a conflict that names the manager who approved it, and changes nothing."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -288,7 +291,7 @@ async def test_a_withdrawal_makes_it_submitted_and_frees_its_allocations() -> No
 
 
 async def test_what_a_document_settled_can_neither_be_withdrawn_nor_changed_nor_deleted() -> None:
-    """An entry that a document has settled can be neither withdrawn nor changed nor deleted (C2)."""
+    """The approval of a settled entry cannot be withdrawn, and the entry can be neither changed nor deleted (C2)."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -304,7 +307,7 @@ async def test_what_a_document_settled_can_neither_be_withdrawn_nor_changed_nor_
 
 
 async def test_a_managers_change_drops_the_approval() -> None:
-    """When a manager changes an approved entry, it needs approval again in its new version (D34, S2.25)."""
+    """If a manager changes an approved entry, the new version needs another approval (D34, S2.25)."""
     async with transaction(MAX) as tx:
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -319,7 +322,7 @@ async def test_a_managers_change_drops_the_approval() -> None:
 
 
 async def test_a_manager_deletes_approved_time_with_its_approval() -> None:
-    """When a manager deletes an approved entry, its approval and allocations go with it (S2.25, D34)."""
+    """If a manager deletes an approved entry, its approval and its allocations are deleted too (S2.25, D34)."""
     async with transaction(MAX) as tx:
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -332,13 +335,13 @@ async def test_a_manager_deletes_approved_time_with_its_approval() -> None:
 
 @pytest.mark.parametrize("text", ["", "1", "1:", ":1", "x:1", "1:2:3", "1:-1", "99999999999:1"])
 async def test_a_choice_that_no_tick_box_sends_is_refused(text: str) -> None:
-    """Text that is not a tick box's `id:version` is refused (R30)."""
+    """A choice that is not written as a tick box's `id:version` is refused (R30)."""
     with pytest.raises(Invalid):
         Choice.parse(text)
 
 
 async def test_time_that_is_gone_is_reported() -> None:
-    """An entry that was deleted meanwhile is reported, and the others are approved (D35)."""
+    """An entry that was deleted meanwhile is reported as refused, and the other entries are approved (D35)."""
     async with transaction(MAX):
         outcome = await billing.approve([Choice(4711, 1)], by=MAX, at=NOW)
         assert (outcome.status, outcome.refused[0].sentence) == (409, "It was deleted meanwhile.")

@@ -1,4 +1,4 @@
-"""Test that a bad document prints the path of its first error on one line of standard error, and nothing else."""
+"""Test that `portal simulate` reports the first error of a bad document by its path, in one line on standard error."""
 
 import json
 import subprocess
@@ -211,7 +211,7 @@ def test_the_order_is_that_of_the_file_and_not_of_the_specification() -> None:
 
 
 def test_a_service_that_cannot_be_read_is_still_defined() -> None:
-    """A reference to a service that could not be read is not reported as an error before the service's own."""
+    """If a service cannot be read, its own error is reported, not one at a reference to the service."""
     assert first_error(changed((f"{S0}.due", 1), (f"{S2}.settlement", "x"))) == f"{P0}.due"
 
 

@@ -1,4 +1,4 @@
-"""Test that whatever is approved fits on a document, and that what does not fit blocks nobody else's billing."""
+"""Test that what is approved fits on one document, and that a document that is too large blocks no other document."""
 
 from decimal import Decimal
 
@@ -14,14 +14,14 @@ from tests.billing.work import NOVEMBER, OCTOBER, log, states
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, MAX, NOW
 
 MOST = Decimal("99999999.9999")
-"""The largest hourly rate; 24 hours of it cost 2,399,999,999.9976."""
+"""The largest hourly rate; 24 hours at this rate cost 2,399,999,999.9976."""
 
 pytestmark = pytest.mark.usefixtures("dsn")
 
 
 @pytest.mark.slow
 async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_and_the_rest_is_billed() -> None:
-    """Of 430 days of 24 h at the largest rate 350 are approved: with tax, that is the most an amount can hold."""
+    """Of 430 days of 24 h at the largest rate, 350 are approved, which is all that one document can hold with tax."""
     async with transaction(MAX):
         entries = [await log(1440, hourly_rate=MOST) for _ in range(430)]
         other = await log(60, service=GLOBEX_HELPDESK)
@@ -44,7 +44,7 @@ async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_
 
 
 async def test_a_tax_that_rises_after_the_approval_leaves_one_document_out_and_bills_all_others() -> None:
-    """Where a tax that rose after the approval makes a document too large, the run skips it, as its preview says."""
+    """If a VAT rate raised after the approval makes a document too large, preview and run skip that document."""
     async with transaction(MAX) as tx:
         entries = [await log(1440, hourly_rate=MOST, counted=2880) for _ in range(170)]
         other = await log(60, service=GLOBEX_HELPDESK)
@@ -78,7 +78,7 @@ async def test_a_draft_whose_rest_became_too_large_is_kept_as_it_is() -> None:
 
 
 async def test_the_room_of_a_contract_counts_tax_and_every_approved_entry() -> None:
-    """The room of a contract counts tax and every approved entry; time without a charge takes none."""
+    """The total to bill of a contract counts tax and every approved entry; time at no charge adds nothing."""
     price = Price(Decimal("500000000000"), RateSource.ENTRY)
     one, two = (entry(id, billable_minutes=60) for id in (1, 2))
     free: Entry = entry(3, billing=EntryBilling.NO_CHARGE)
@@ -92,7 +92,7 @@ async def test_the_room_of_a_contract_counts_tax_and_every_approved_entry() -> N
 
 
 async def test_a_document_may_have_more_lines_than_a_small_integer_counts() -> None:
-    """The positions of lines are integers, so an invoice with a line for each entry may exceed 32,767 lines."""
+    """An invoice can have more than 32,767 lines: the positions of lines are stored as integers, not smallints."""
     async with transaction(MAX) as tx:
         rows = await tx.fetch(
             "select table_name, data_type from information_schema.columns where (table_name, column_name) in"

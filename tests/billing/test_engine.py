@@ -1,4 +1,4 @@
-"""Test how the engine is built: its registries, its purity, and each way to find a price."""
+"""Test how the engine is built: its registries, its imports, and each way to find a price."""
 
 import ast
 from dataclasses import replace
@@ -55,7 +55,7 @@ def entry(id: int = 1, **more: object) -> Entry:
 
 
 def test_every_settlement_and_every_rollup_has_its_module() -> None:
-    """Each settlement and each rollup has a module, and the registry names it."""
+    """Each settlement and each rollup has a module of its own in the registry."""
     assert set(SETTLEMENTS) == set(Settlement)
     assert set(ROLLUPS) == set(Rollup)
     for folder, members in (("settlements", Settlement), ("rollups", Rollup)):
@@ -75,7 +75,7 @@ def trees(paths: list[Path]) -> list[tuple[Path, ast.AST]]:
 
 
 def test_no_float_is_near_money_or_minutes() -> None:
-    """The engine uses no float literal, no conversion to float and no true division (D1, D41)."""
+    """The engine has no float literal, no conversion to float and no true division (D1, D41)."""
     found = [
         f"{path.name}:{getattr(node, 'lineno', 0)}"
         for path, node in trees([*BILLING.rglob("*.py"), *MONEY])
@@ -117,7 +117,7 @@ SCOPED = {
 
 @pytest.mark.parametrize("winner", SCOPED)
 def test_the_most_specific_rate_wins_and_is_named(winner: RateSource) -> None:
-    """Of all rates that fit an entry, the most specific scope wins, and the price names it (D17, D18)."""
+    """Of all rates that apply to an entry, the most specific scope wins, and the price names it (D17, D18)."""
     left = list(SCOPED)[list(SCOPED).index(winner) :]
     price = price_for(entry(), SERVICE, RateTable(SCOPED[source] for source in reversed(left)))
     assert price is not None
@@ -147,9 +147,9 @@ def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: Rate) -> N
 
 
 def test_who_has_no_role_is_refused_where_lines_are_by_role() -> None:
-    """An entry without a role is refused under the rollup by role, even with a rate of its own (D19).
+    """An entry without a role is refused under the rollup by role, even if it has a rate of its own (D19).
 
-    An entry at no charge needs no role. Where the rate is missing as well, the refusal names the rate.
+    An entry at no charge needs no role. If the rate is missing too, the refusal names the rate.
     """
     by_role = replace(SERVICE, rollup=Rollup.ROLE)
     state = State(
@@ -196,11 +196,14 @@ def test_agents_of_one_name_are_two_lines_and_a_line_has_what_storage_needs() ->
 
 
 def test_what_was_settled_may_be_left_out_where_its_draws_are_told() -> None:
-    """A state may omit settled entries where `drawn` has what they drew; the database loads open entries only."""
+    """A state may omit settled entries if `drawn` has the minutes that they drew.
+
+    The database loads open entries only.
+    """
     plan = Service(1, "Plan", Settlement.SUBSCRIPTION, Rollup.NONE, SERVICE.vat, DAY, included_minutes=100)
     contract = Contract(7, "Support", date(2026, 1, 1), None, Cycle.MONTHLY, date(2026, 1, 1), (plan,))
     rates = RateTable([SCOPED[RateSource.ROLE]])
-    # Of the 31 days of the period 27 are active, so 87 minutes are included.
+    # Of the 31 days of the period, 27 are active, so 87 minutes are included.
     state, _ = approve(State((contract,), entries=(entry(1), entry(2))), [1, 2], rates)
     assert [piece.minutes for piece in allocate(state)[2]] == [37, 13]
     drawn = {(1, date(2026, 1, 1)): 50}

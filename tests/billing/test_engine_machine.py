@@ -1,4 +1,4 @@
-"""Test the engine under any sequence of steps."""
+"""Test the engine under any sequence of approvals, withdrawals, releases and billing runs."""
 
 from collections import Counter
 from datetime import date
@@ -29,7 +29,7 @@ numbers = st.sets(st.integers(0, 7), min_size=1, max_size=4)
 
 
 class Desk(RuleBasedStateMachine):
-    """Approve, withdraw, release and bill in any order, as a manager could."""
+    """A state machine that approves, withdraws, releases and bills in any order, as managers may."""
 
     state: State
     rates: RateTable

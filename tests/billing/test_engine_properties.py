@@ -68,7 +68,7 @@ def test_no_voucher_is_overdrawn_or_used_outside_its_days(state: State, rates: R
 @given(books.states(), books.rates, books.days, st.permutations(range(8)))
 @books.quick
 def test_the_order_of_approval_does_not_matter(state: State, rates: RateTable, until: date, order: list[int]) -> None:
-    """Allocation follows the day worked, whatever the order of the approvals (D21, D22)."""
+    """The allocations do not depend on the order of the approvals, only on the days worked (D21, D22)."""
     shuffled = [state.entries[number].id for number in order if number < len(state.entries)]
     one, refused = approve(state, [entry.id for entry in state.entries], rates)
     other, refused_too = approve(state, shuffled, rates)
@@ -112,7 +112,7 @@ def test_sums_are_sums_and_every_old_entry_is_settled_or_skipped(state: State, r
 @given(books.states(), books.rates, books.days)
 @books.quick
 def test_a_repeated_run_finds_nothing(state: State, rates: RateTable, until: date) -> None:
-    """A run that is repeated settles nothing and makes no document (D47)."""
+    """A billing run that is repeated settles nothing and makes no document (D47)."""
     first = bill(approved(state, rates), until)
     again = bill(first.state, until)
     assert again == Billing((), first.skipped, first.state)

@@ -75,7 +75,7 @@ async def test_a_company_with_mistakes_is_refused_field_by_field() -> None:
 
 
 async def test_numbers_are_dense_and_one_that_was_rolled_back_is_taken_again() -> None:
-    """Invoice numbers have no gaps: a number whose transaction rolled back is taken again (D36)."""
+    """Invoice numbers have no gaps: if a transaction rolls back, the next invoice takes its number (D36)."""
     with pytest.raises(RuntimeError):
         async with transaction(NOOR):
             assert (await NumberSeries.take()).printed == "2026-0147"
@@ -165,7 +165,10 @@ async def test_an_ended_customer_gets_no_contract() -> None:
 
 
 async def test_contracts_and_services_are_their_customers_only() -> None:
-    """Contracts and services of another customer cannot be found (R23, R24, R28)."""
+    """A contact cannot find contracts and services of another customer (R23, R24, R28).
+
+    An agent who asks for them as those of another customer cannot find them either.
+    """
     async with transaction(GIL):
         assert (await Service.find(GLOBEX_HELPDESK, GIL)).name == "Globex helpdesk"
         for looked_up in (Contract.find(ACME_CONTRACT, GIL), Service.find(HELPDESK, GIL)):
@@ -209,7 +212,10 @@ async def test_a_service_with_a_mistake_is_refused(field: str, typed: str) -> No
 
 
 async def test_a_service_without_tax_needs_a_reason() -> None:
-    """A service that is not taxable needs a reason, which is deleted when the service becomes taxable (S4.12, D42)."""
+    """A service that is not taxable needs a reason (S4.12, D42).
+
+    The reason is deleted when the service becomes taxable.
+    """
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         await refused(Service.create(contract, but(ON_SITE, taxable="no"), NOW), "exemption_reason")
@@ -244,7 +250,7 @@ async def test_a_case_type_may_have_a_default_service_of_its_own() -> None:
 
 
 async def test_a_service_of_another_customer_is_no_default() -> None:
-    """A service of another customer is refused as a default service (R29)."""
+    """A service of another customer is refused as the default service (R29)."""
     async with transaction(NOOR):
         with pytest.raises(NotFound):
             await DefaultService.choose(ACME, GLOBEX_HELPDESK)
@@ -263,7 +269,7 @@ async def test_a_service_of_another_customer_is_no_default() -> None:
     ],
 )  # fmt: skip
 async def test_a_rate_of_each_scope_is_kept_once_for_a_day(scope: dict[str, str]) -> None:
-    """A rate of each of the six scopes is kept, and a second one of the same scope and day is refused (D18)."""
+    """A rate of each of the six scopes is stored, and a second one of the same scope and day is refused (D18)."""
     async with transaction(NOOR):
         facts = (
             but(ROLE_RATE, role_id="", hourly_rate="98,5", **scope)

@@ -1,4 +1,4 @@
-"""Tasks of services and projects, and the projects themselves."""
+"""Test the tasks of services and projects, and the projects themselves."""
 
 from datetime import date
 
@@ -33,7 +33,7 @@ async def a_project(facts: ProjectFacts = MOVE) -> Project:
 
 
 async def test_a_service_has_tasks_by_name() -> None:
-    """S0.8: each says whether its time is billable; those that have ended come last and are offered no more."""
+    """S0.8: tasks are listed by name, each with its billing default; a task that has ended can no longer be chosen."""
     async with transaction(MAX):
         travel = await Task.create(await helpdesk(), TaskFacts(name="Travel", billable="no"))
         await Task.create(await helpdesk(), TaskFacts(name="Installation"))
@@ -55,7 +55,7 @@ async def test_a_service_has_tasks_by_name() -> None:
 
 
 async def test_a_task_of_a_project_is_offered_in_that_project_only() -> None:
-    """Its name may be one that the service has as well."""
+    """A task of a project may have the same name as a task of the service."""
     async with transaction(MAX):
         project, other = await a_project(), await a_project(but(MOVE, name="New telephones"))
         await Task.create(await helpdesk(), TaskFacts(name="Travel"))
@@ -105,7 +105,7 @@ async def test_a_project_is_read_field_by_field() -> None:
 
 
 async def test_the_service_of_a_project_stays_once_time_is_logged_on_it() -> None:
-    """Until then its tasks go with it; a refusal changes nothing."""
+    """The service of a project can change, together with the project's tasks, until time is logged on it."""
     async with transaction(MAX):
         other = await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), ServiceFacts(name="On site"), NOW)
         project = await a_project()
@@ -128,7 +128,7 @@ async def test_a_project_has_exactly_the_members_that_were_chosen() -> None:
 
 
 async def test_a_contact_reads_the_name_of_a_project_only_on_a_case_of_it() -> None:
-    """R23: neither its budget nor its tasks, and nothing of a project that no case of the customer is connected to."""
+    """R23: a contact reads only the name of a project, and only if a case of the customer belongs to it."""
     async with transaction(MAX):
         project = await a_project()
         await Task.create(project, TaskFacts(name="Cabling"))
@@ -155,7 +155,7 @@ async def test_a_contact_reads_the_name_of_a_project_only_on_a_case_of_it() -> N
 
 
 async def test_a_task_of_another_service_cannot_be_stored_whatever_the_code_says() -> None:
-    """The database is the last guard."""
+    """The database refuses a time entry whose task belongs to another service, even if the code has not checked it."""
     async with transaction(MAX):
         task = await Task.create(await helpdesk(), TaskFacts(name="Travel"))
     with pytest.raises(asyncpg.ForeignKeyViolationError):

@@ -1,4 +1,4 @@
-"""Provide a portal whose mail goes to a test server."""
+"""Fixtures for the tests of mail: a portal that sends its mail to a test SMTP server."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,5 +22,5 @@ def sink() -> Iterator[tuple[Sink, Server]]:
 
 @pytest.fixture
 def settings(settings: Settings, sink: tuple[Sink, Server]) -> Settings:
-    """Return settings with which the portal sends its mail through the sink."""
+    """Return settings with the test SMTP server as the mail server."""
     return replace(settings, smtp_url=f"smtp://127.0.0.1:{sink[1].port}")

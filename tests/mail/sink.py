@@ -1,4 +1,4 @@
-"""Provide a real SMTP server that keeps what it receives, or refuses it as servers do."""
+"""A real SMTP server for tests that keeps the mails that it receives, or refuses them as real servers do."""
 
 import asyncio
 from email import message_from_bytes, policy
@@ -9,9 +9,11 @@ from aiosmtpd.controller import Controller
 
 
 class Sink:
-    """Keep the mails that arrive in `messages`.
+    """The handler of the test SMTP server: it keeps the received mails in `messages`.
 
-    While there are `answers`, such as "451 Later", refuse each next mail with one of them.
+    Each string in `answers`, such as "451 Later", refuses one mail. `hangs` names the moment at which the server stops
+    answering ("at the greeting" or any other text: in the middle of the mail), "" for never. With `drops`, the server
+    keeps the mail and then breaks the connection. `commands` holds the SMTP commands received.
     """
 
     def __init__(self) -> None:
@@ -49,7 +51,7 @@ class Sink:
 
 
 class Server(Controller):
-    """Serve the sink on a port of its own; it can be stopped, and started again on the same port."""
+    """The test SMTP server on a port of its own; it can be stopped, and started again on the same port."""
 
     def __init__(self, sink: Sink, port: int) -> None:
         super().__init__(sink, hostname="127.0.0.1", port=port)

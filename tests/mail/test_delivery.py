@@ -1,4 +1,4 @@
-"""Test delivery to a mail server that refuses, is absent, hangs, disconnects, or offers no encryption."""
+"""Test delivery to a mail server that refuses, is absent, hangs, disconnects or offers no encryption."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ def now() -> datetime:
 
 
 class Job:
-    """Hold what `deliver` reads of a job."""
+    """A job of the queue, with only the attributes that `deliver` reads."""
 
     def __init__(self, age: timedelta, attempts: int = 0) -> None:
         self.id, self.entrypoint, self.created, self.attempts = 1, "mail_password_changed", now() - age, attempts
@@ -31,7 +31,7 @@ class Job:
 async def test_a_mail_that_is_not_taken_is_tried_again_ever_more_rarely_and_given_up(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """A mail that is refused, or that no server takes, is tried again after growing pauses, then given up (R76).
+    """A mail that no server accepts is tried again after growing pauses, and given up in the end (R76).
 
     The logged error contains no mail address.
     """
@@ -57,7 +57,7 @@ async def test_a_mail_that_is_not_taken_is_tried_again_ever_more_rarely_and_give
 async def test_a_server_whose_answer_has_no_end_is_not_waited_for_for_ever(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that sends a line every 20 ms without end is not waited for, though each single wait is short (R76)."""
+    """Sending to a server that sends a line every 20 ms without end is stopped by the timeout for the mail (R76)."""
     monkeypatch.setattr(sending, "SECONDS_IN_ALL", 0.3)
     hung_up = asyncio.Event()
 
@@ -83,7 +83,7 @@ async def test_a_server_whose_answer_has_no_end_is_not_waited_for_for_ever(
 async def test_a_server_that_hangs_is_not_waited_for_for_ever(
     settings: Settings, sink: tuple[Sink, Server], monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """A server that hangs is not waited for beyond the timeout (R76)."""
+    """Sending to a server that stops answering is aborted by the timeout for one answer (R76)."""
     monkeypatch.setattr(sending, "SECONDS", 0.5)
     sink[0].hangs = moment
     with pytest.raises(mail.NotSent):
@@ -94,7 +94,7 @@ async def test_a_server_that_hangs_is_not_waited_for_for_ever(
 async def test_a_server_that_goes_away_after_it_had_the_mail_gets_it_again_under_the_same_id(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """A mail whose connection broke after the server had it is sent again under the same Message-ID (R76)."""
+    """A mail whose connection broke after the server had taken it is sent again with the same Message-ID (R76)."""
     sink[0].drops = True
     with pytest.raises(mail.NotSent):
         await mail.send(await changed(settings), str(settings.smtp_url))
@@ -107,7 +107,7 @@ async def test_a_server_that_goes_away_after_it_had_the_mail_gets_it_again_under
 async def test_a_server_elsewhere_that_speaks_in_the_clear_gets_nothing(
     settings: Settings, sink: tuple[Sink, Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server on another machine that offers no STARTTLS receives neither the mail nor a password."""
+    """A server on another machine that offers no STARTTLS receives neither the mail nor the password."""
     monkeypatch.setattr(sending, "LOOPBACK", frozenset())
     with pytest.raises(mail.NotSent):
         await mail.send(await changed(settings), str(settings.smtp_url).replace("://", "://user:secret@"))

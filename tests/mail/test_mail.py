@@ -1,4 +1,4 @@
-"""Test mail as a server receives it: its text, where its links lead, and when none is sent."""
+"""Test the portal's mails as a mail server receives them: their text, their links, and when no mail is sent."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def now() -> datetime:
 
 
 async def letter(settings: Settings, credential: int = ADA.credential_id) -> tuple[str, str]:
-    """Send a mail for a password reset, and return its text and its token."""
+    """Create the mail for a password reset, and return its plain text and the token of its link."""
     message = await mail.password_reset(credential, settings, now())
     assert message is not None
     text = message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
@@ -47,7 +47,7 @@ async def letter(settings: Settings, credential: int = ADA.credential_id) -> tup
 async def test_a_reset_arrives_with_a_link_to_the_configured_address(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """The reset mail has the link to the configured base URL once in each of its two forms (R7, R8)."""
+    """R7, R8: the reset mail has the same link below the configured base URL in its plain-text and HTML parts."""
     message = await mail.password_reset(ADA.credential_id, settings, now())
     assert message is not None
     await mail.send(message, str(settings.smtp_url))
@@ -62,7 +62,7 @@ async def test_a_reset_arrives_with_a_link_to_the_configured_address(
 
 
 async def test_mail_goes_out_with_domains_in_ascii(settings: Settings, sink: tuple[Sink, Server]) -> None:
-    """The domains of receiver and sender are written in ASCII, because a mail server may accept nothing else."""
+    """The domains of the receiver and the sender are in ASCII (Punycode), which every mail server accepts."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update credential set email = 'uwe@gr\u00fcn.example' where id = $1", ADA.credential_id)
     message = await mail.password_reset(
@@ -77,7 +77,7 @@ async def test_mail_goes_out_with_domains_in_ascii(settings: Settings, sink: tup
 
 
 async def test_nobody_who_has_ended_or_does_not_exist_gets_a_mail(settings: Settings) -> None:
-    """Nobody gets mail for an account that has ended or does not exist (R5, R12)."""
+    """No mail is made for an account that has ended or does not exist (R5, R12)."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", now(), GIL.id)
     for credential in (0, 999_999, GIL.credential_id):
@@ -86,7 +86,7 @@ async def test_nobody_who_has_ended_or_does_not_exist_gets_a_mail(settings: Sett
 
 
 async def test_a_hostile_name_stays_text_and_cannot_add_a_header(settings: Settings) -> None:
-    """Markup in a name stays text, and a line break in it cannot add a header (R46, R75)."""
+    """Markup in a contact's name stays text, and a line break in the name cannot add a mail header (R46, R75)."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set name = $1 where id = $2", "<img src=x>\r\nBcc: x@evil.example", ADA.id)
     message = await mail.password_reset(ADA.credential_id, settings, now())
@@ -97,7 +97,10 @@ async def test_a_hostile_name_stays_text_and_cannot_add_a_header(settings: Setti
 
 
 async def test_the_link_sets_a_password_once_and_ends_everything_else(app: Gate, settings: Settings) -> None:
-    """The link sets a password once, and ends all sessions, older links and an open invitation (R7, R17)."""
+    """A reset link sets a password once (R7, R17).
+
+    That ends the account's sessions, its older reset links and its open invitation.
+    """
     _, older = await letter(settings)
     async with transaction(SYSTEM):
         invitation = await invitations.invite(ADA.credential_id, now())
@@ -125,7 +128,7 @@ async def test_the_link_sets_a_password_once_and_ends_everything_else(app: Gate,
 
 
 async def test_a_reset_does_not_pass_the_second_factor_by(app: Gate, settings: Settings) -> None:
-    """A password reset does not bypass the second factor (R9)."""
+    """After a password reset, sign-in still asks for the second factor (R9)."""
     await with_factor(app, ADA)
     _, token = await letter(settings)
     async with Browser(app) as browser:
@@ -135,9 +138,9 @@ async def test_a_reset_does_not_pass_the_second_factor_by(app: Gate, settings: S
 
 
 async def test_a_link_is_good_for_one_hour_and_for_its_own_page(app: Gate, settings: Settings) -> None:
-    """A link works for one hour, and only on its own page (R7).
+    """A password-reset link works for one hour and only as a password reset, not as an invitation (R7).
 
-    Empty and wrong tokens match nothing; an invitation is no reset, and a reset no invitation.
+    The page of password resets does not accept the token of an invitation, nor an empty or wrong token.
     """
     _, token = await letter(settings)
     async with transaction(SYSTEM):
@@ -154,9 +157,9 @@ async def test_a_link_is_good_for_one_hour_and_for_its_own_page(app: Gate, setti
 
 
 async def test_whoever_asks_gets_the_same_answer(app: Gate) -> None:
-    """The answer is the same for a known, an unknown and an ended account, and each request enqueues one job (R5).
+    """A password-reset request gets the same answer for a known, an unknown and an ended account (R5).
 
-    Only the worker finds out whether a mail is sent.
+    Each request enqueues one job; only the worker finds out whether a mail is sent.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", now(), GIL.id)
@@ -175,7 +178,10 @@ async def test_whoever_asks_gets_the_same_answer(app: Gate) -> None:
 
 
 async def test_a_fourth_wish_within_an_hour_has_to_wait_and_others_need_not(app: Gate) -> None:
-    """A fourth request within an hour is refused, whether the account exists or not; others are not affected (R83)."""
+    """A fourth reset request within an hour for an email address is refused, whether the account exists or not (R83).
+
+    Requests for other email addresses are not affected.
+    """
     async with Browser(app) as browser:
         for who in (ADA.email, "nobody@acme.example"):
             answers = [await browser.send_form("/password-resets", {"email": who}) for _ in range(4)]
@@ -185,7 +191,7 @@ async def test_a_fourth_wish_within_an_hour_has_to_wait_and_others_need_not(app:
 
 
 def test_a_household_of_ipv6_counts_as_one_address() -> None:
-    """All addresses of an IPv6 /64 network count as one, because one household has 2 ** 64 of them (R6, R83)."""
+    """All IP addresses of an IPv6 /64 network share one limit, because one household has 2 ** 64 of them (R6, R83)."""
     from portal.web.door.password_resets import _limits
 
     assert set(_limits("a@b.example", "2001:db8::1")) == set(_limits("a@b.example", "2001:db8::ffff:7"))
@@ -202,7 +208,7 @@ async def test_without_a_mail_server_nothing_is_offered(settings: Settings, app:
 
 @dataclass
 class Worker:
-    """Run a real worker and keep what it logged."""
+    """A running worker process, and the path of its log file."""
 
     log: Path
 
@@ -232,7 +238,7 @@ async def worker(settings: Settings, tmp_path: Path, has_mail_server: bool) -> A
 @pytest.mark.slow
 @pytest.mark.parametrize("has_mail_server", [False])
 async def test_a_worker_without_a_mail_server_says_so_and_makes_no_link(worker: Worker) -> None:
-    """A worker without a mail server logs that, makes no link, and finishes the job (R7)."""
+    """A worker without a mail server logs that, creates no reset link, and finishes the job (R7)."""
     async with transaction(SYSTEM):
         await jobs.enqueue("mail_password_reset", credential=ADA.credential_id)
     for _ in range(300):
@@ -262,7 +268,7 @@ async def test_the_time_does_not_tell_whether_somebody_gets_a_reset(app: Gate) -
                 times.append(time.perf_counter() - begun)
     quickest = [
         min(times) for times in spent.values()
-    ]  # Only the quickest ones are compared: what else the machine did shows in the slower ones.
+    ]  # Only the fastest responses are compared, because the slower ones include other load of the machine.
     assert max(quickest) - min(quickest) < 0.005
 
 
@@ -270,16 +276,16 @@ async def test_the_time_does_not_tell_whether_somebody_gets_a_reset(app: Gate) -
 async def test_from_the_forgotten_password_to_the_mail(
     app: Gate, settings: Settings, sink: tuple[Sink, Server], worker: Worker
 ) -> None:
-    """A forgotten password leads to a mail by a real worker, through a server that refuses at first (R7, R8, R76).
+    """A reset request leads to a mail, by a worker process through a server that refuses at first (R7, R8, R76).
 
-    A forged Host header does not reach the link, and the token is stored nowhere.
+    A forged Host header does not change the link. The token is neither stored nor logged.
     """
     sink[0].answers.append("451 Later")
     async with Browser(app) as browser:
         answer = await browser.send_form("/password-resets", {"email": INES.email}, x_forwarded_host="evil.example")
         assert answer.status_code == 200
     for _ in range(600):
-        async with transaction(SYSTEM) as tx:  # The pause after the refusal is cut short.
+        async with transaction(SYSTEM) as tx:  # End the pause after the refusal.
             await tx.execute("update pgqueuer set execute_after = now() where status = 'queued'")
         if sink[0].messages:
             break
@@ -304,7 +310,7 @@ async def test_from_the_forgotten_password_to_the_mail(
 
 
 async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, settings: Settings) -> None:
-    """The owner gets a mail about each change of the second factor; sent again, it is the same mail (R17)."""
+    """The owner gets a mail about each change of the second factor; a repeated mail has the same Message-ID (R17)."""
     await with_factor(app, ADA)
     for path, status in (("recovery-codes", 200), ("authenticator/removal", 303), ("authenticator/removal", 303)):
         async with await Browser.of(app, ADA) as browser:
@@ -325,7 +331,7 @@ async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, setting
 
 
 async def test_who_chose_a_new_password_by_mail_does_not_wait_at_the_door(app: Gate, settings: Settings) -> None:
-    """Whoever sets a password by mail can sign in at once, even after ten wrong passwords (R6)."""
+    """R6: who sets a new password by a reset link can sign in at once, even after ten wrong passwords."""
     async with Browser(app) as browser:
         for n in range(10):
             await sign_in(browser, ADA, f"wrong {n}")
