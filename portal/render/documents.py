@@ -81,6 +81,7 @@ class _Press:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,
+                env={"LC_ALL": "C.UTF-8"},  # It needs none of our secrets.
             )
         return self._child
 

@@ -34,11 +34,7 @@ async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> 
     Entries that are submitted already are left alone and not reported.
     """
     ids = sorted(set(entry_ids))
-    rows = await current().fetch(
-        "update time_entry set state = 'submitted', submitted_at = $2"
-        " where id = any($1) and state = any($3) and ($4 or agent_id = $5) returning id, case_id, customer_id",
-        ids, at, sorted(OPEN), by.is_manager, by.id,
-    )  # fmt: skip
+    rows = await current().fetch(_SUBMIT, ids, at, sorted(OPEN), by.is_manager, by.id)
     submitted = [row["id"] for row in rows]
     for subject_id, customer_id in sorted({(row["case_id"] or row["id"], row["customer_id"]) for row in rows}, key=str):
         await outbox.tell(
@@ -50,6 +46,17 @@ async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> 
             at=at,
         )
     return Submission(submitted, await _why_not(by, set(ids) - set(submitted)))
+
+
+# Rows are locked in the order of their ids, as approving locks them, so that the two never deadlock.
+_SUBMIT = """
+with held as (
+  select id from time_entry where id = any($1) and state = any($3) and ($4 or agent_id = $5)
+  order by id for no key update
+)
+update time_entry e set state = 'submitted', submitted_at = $2 from held
+where e.id = held.id and e.state = any($3) returning e.id, e.case_id, e.customer_id
+"""
 
 
 async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
