@@ -46,7 +46,7 @@ STRICT = {
     "email": "somebody@initech.example", "phone": "", "vat_id": "DE136695976", "iban": "DE02120300000000202051", "bic": "",
     "first_number": "", "payment_days": "14", "vat_rate": "19", "rounding_increment": "15", "rounding_minimum": "0",
     "time_zone": "UTC", "hourly_rate": "100", "duration": "35m", "counts": "1h", "on_typed": "Meeting",
-    "began": "", "ended": "", "code": "123456", "ending": "iso",
+    "began": "", "ended": "", "code": "123456", "ending": "iso", "budget_minutes": "", "budget_amount": "",
 }  # fmt: skip
 """Fields that accept only one pattern, each with a valid value; any other text must be refused at the field."""
 
