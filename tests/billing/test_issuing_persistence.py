@@ -1,4 +1,4 @@
-"""Test issuing: invoices are numbered without gaps, frozen, stored with their files, and read by those who may."""
+"""Test issuing: numbers have no gaps, issued invoices and their files never change, and who may see them."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ HOSTILE = (
 
 
 async def draft(*minutes: int, **options: Any) -> int:
-    """Make a draft of approved time of Acme's, one entry for each number of minutes, and return its id."""
+    """Create a draft for Acme from approved time, one entry for each number of minutes, and return the draft's id."""
     entries = [await log(each, **options) for each in minutes or (90,)]
     assert not (await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)).refused
     run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -39,7 +39,7 @@ async def draft(*minutes: int, **options: Any) -> int:
 
 
 async def issued(*minutes: int, **options: Any) -> billing.Invoice:
-    """Make such a draft and issue it on `NOW`."""
+    """Create a draft as `draft` does, issue it on `NOW`, and return the invoice."""
     return await billing.issue(await draft(*minutes, **options), by=MAX, at=NOW)
 
 
@@ -48,12 +48,12 @@ async def pdf_of(invoice: billing.Invoice) -> PdfReader:
 
 
 def text_of(pdf: PdfReader) -> str:
-    """Return the text of a PDF with each run of white space as one blank."""
+    """Return the text of a PDF with white space collapsed."""
     return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pdf.pages))
 
 
 async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
-    """An issued invoice has a number, its dates, copies of both parties, and its files (D36, D43)."""
+    """An issued invoice has a number, its dates, copies of the data of seller and buyer, and its files (D36, D43)."""
     async with transaction(MAX) as tx:
         invoice = await issued(90, 45)
         assert (invoice.number, invoice.issued_at) == ("2026-0147", NOW)
@@ -74,7 +74,7 @@ async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
 
 
 async def test_the_date_is_the_companys() -> None:
-    """The date of an invoice is the company's: half past midnight in Berlin is still yesterday in UTC (D13)."""
+    """The date of an invoice is the company's date: half past midnight in Berlin, still the day before in UTC (D13)."""
     async with transaction(MAX):
         late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
         invoice = await billing.issue(await draft(), by=MAX, at=late)
@@ -82,7 +82,7 @@ async def test_the_date_is_the_companys() -> None:
 
 
 async def test_the_pdf_says_all_that_an_invoice_has_to_say() -> None:
-    """The PDF shows seller, buyer, VAT ids, supply period, due date, bank, and quantity times price (D42, D6)."""
+    """The PDF shows seller, buyer, VAT ids, period of supply, due date, bank, and quantity times price (D42, D6)."""
     async with transaction(MAX):
         training = await a_service(
             ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG"
@@ -110,7 +110,7 @@ async def test_the_pdf_prints_a_quantity_that_reproduces_the_amount() -> None:
 
 
 async def test_the_pdf_is_set_in_inter() -> None:
-    """The PDF embeds the font Inter; typst would silently replace a font it does not know."""
+    """The PDF embeds the font Inter; typst would silently use another font if Inter were missing."""
     async with transaction(MAX):
         pdf = await pdf_of(await issued())
         named = [font.get_object()["/BaseFont"] for page in pdf.pages for font in page["/Resources"]["/Font"].values()]
@@ -120,7 +120,7 @@ async def test_the_pdf_is_set_in_inter() -> None:
 
 
 async def test_hostile_text_stays_text() -> None:
-    """Markup that somebody typed into any field stays text in the PDF (R64, T11)."""
+    """Markup that somebody typed into any field is shown as text in the PDF (R64, T11)."""
     async with transaction(MAX) as tx:
         await tx.execute("update customer set legal_name = $1, street = $1 where id = $2", HOSTILE, ACME)
         await tx.execute("update company set legal_name = $1, bank_name = $1", HOSTILE)
@@ -144,7 +144,7 @@ TYPED = {
     "agent": ("name",),
     "role": ("name",),
 }
-"""The texts of a document that people type, by table; the external comment comes with the time."""
+"""The columns, by table, with text that people type and that a document prints, apart from the external comment."""
 
 
 @pytest.mark.parametrize("rollup", ["none", "resource", "role", "service"])
@@ -161,7 +161,7 @@ TYPED = {
     ids=["japanese", "emoji", "skin", "scripts", "long", "odd"],
 )
 async def test_whatever_is_typed_an_invoice_is_issued(text: str, rollup: str, dsn: str) -> None:
-    """An invoice can be issued whatever is typed and however its lines are rolled up."""
+    """An invoice can be issued whatever text people have typed into any field, under every rollup."""
     async with transaction(MAX):
         service = await a_service(ACME, ACME_CONTRACT, text, rollup=rollup, taxable=False, exemption_reason=text)
         draft_id = await draft(60, service=service, comment=text)
@@ -182,7 +182,7 @@ async def test_whatever_is_typed_an_invoice_is_issued(text: str, rollup: str, ds
 async def test_the_csv_has_a_row_per_allocation_and_sums_to_the_net() -> None:
     """The CSV has a row for each allocation, and its amounts sum to the net (S0.19, D55, D57).
 
-    It shows counted minutes and the external comment, never worked minutes or internal descriptions.
+    It has billable minutes and the external comment, but no worked minutes and no internal description.
     """
     async with transaction(MAX):
         case = await a_case()
@@ -213,7 +213,7 @@ async def test_the_csv_has_a_row_per_allocation_and_sums_to_the_net() -> None:
 
 
 async def test_files_stay_byte_for_byte_whatever_changes_later() -> None:
-    """The files of an invoice stay byte for byte the same, whatever changes later (R65, D37)."""
+    """The files of an issued invoice stay byte for byte the same, whatever data change later (R65, D37)."""
     async with transaction(MAX) as tx:
         invoice = await issued()
         before = [await billing.hand_out(kind, invoice) for kind in ("pdf", "csv")]
@@ -250,7 +250,7 @@ async def test_what_is_issued_cannot_change(sql: str, dsn: str) -> None:
 
 
 async def test_issuing_twice_is_a_conflict_that_names_the_number() -> None:
-    """Issuing a draft a second time is a conflict that names its number."""
+    """Issuing a draft a second time is a conflict that names the number of the invoice."""
     async with transaction(MAX):
         draft_id = await draft()
         await billing.issue(draft_id, by=MAX, at=NOW)
@@ -265,7 +265,7 @@ async def test_issuing_twice_is_a_conflict_that_names_the_number() -> None:
 
 
 async def test_two_managers_issue_at_once_and_one_gets_a_conflict() -> None:
-    """When two managers issue a draft at once, on two connections, one of them gets a conflict (R94)."""
+    """If two managers issue a draft at the same time on two connections, one of them gets a conflict (R94)."""
     async with transaction(MAX):
         draft_id = await draft()
 
@@ -280,7 +280,7 @@ async def test_two_managers_issue_at_once_and_one_gets_a_conflict() -> None:
 
 
 async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -> None:
-    """Ten invoices that are issued at once get numbers without a gap that rise in time (D36).
+    """Ten invoices that are issued at once get numbers without gaps, in the order of their instants of issue (D36).
 
     Some of the transactions roll back, and their clocks differ.
     """
@@ -306,7 +306,7 @@ async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -
     async with transaction(SYSTEM) as tx:
         assert await tx.fetchval("select next_number from number_series") == 153
         assert await billing.violations() == {}
-        # The PDF shows the number that was taken, not the likely one that it was first typeset with.
+        # The PDF shows the number that was taken, even if it was first typeset with another one.
         rows = await tx.fetch(
             "select i.number, d.content from invoice i join document d on d.invoice_id = i.id and d.kind = 'pdf'"
         )
@@ -314,7 +314,7 @@ async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -
 
 
 async def test_without_company_or_numbers_nothing_is_issued(dsn: str) -> None:
-    """Without a company or a number series nothing is issued, and the sentence leads to the page where it is set up."""
+    """Without a company or a number series no invoice can be issued; the refusal names what is missing."""
     async with transaction(MAX):
         draft_id = await draft()
         assert await billing.missing() == []
@@ -332,9 +332,9 @@ async def test_without_company_or_numbers_nothing_is_issued(dsn: str) -> None:
 
 
 async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts() -> None:
-    """A contact sees issued invoices of their own customer and no drafts (R24, R25, R26).
+    """A contact sees the issued invoices of their own customer, but no drafts (R24, R25, R26).
 
-    `visible_to` sees to that, and row-level security where a query forgets `visible_to`.
+    `visible_to` ensures that, and row-level security does if a query does not use `visible_to`.
     """
     async with transaction(MAX):
         invoice = await issued()
@@ -374,7 +374,7 @@ async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts(
     "table", ["allocation", "approval", "rejection", "rate", "billing_run", "skipped_entry", "number_series"]
 )
 async def test_a_contact_cannot_even_ask_for_what_is_ours(table: str) -> None:
-    """A contact has no right to read allocations, approvals, rates or runs at all (R27)."""
+    """The database lets no contact read allocations, approvals, rates or billing runs (R27)."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(ADA) as tx:
             await tx.fetch(f"select * from {table}")
@@ -391,14 +391,14 @@ async def test_a_contact_learns_of_no_draft_through_what_hangs_on_it(table: str)
 
 
 async def test_actual_minutes_are_out_of_reach_for_a_contact() -> None:
-    """A contact has no right to read the column of worked minutes (D57)."""
+    """The database lets no contact read the column of worked minutes (D57)."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(ADA) as tx:
             await tx.fetch("select actual_minutes from time_entry")
 
 
 async def test_the_first_reading_is_recorded_once() -> None:
-    """The first time that a contact opens an invoice is recorded once."""
+    """Only the first time that a contact opens an invoice is recorded."""
     async with transaction(MAX):
         invoice = await issued()
     async with transaction(ADA):
@@ -412,7 +412,7 @@ async def test_the_first_reading_is_recorded_once() -> None:
 
 
 async def test_lists_go_on_page_by_page() -> None:
-    """The lists of invoices have cursors and show the newest first."""
+    """The list of issued invoices shows the newest first and continues page by page by its cursors."""
     async with transaction(MAX):
         for minutes in range(1, 6):
             await issued(minutes)

@@ -34,7 +34,7 @@ async def _lines(invoice_id: int) -> list[tuple[Any, ...]]:
 
 
 async def test_a_run_makes_a_draft_per_contract_and_settles_its_time() -> None:
-    """A run makes a draft for each contract and settles its time."""
+    """A billing run makes a draft for each contract and settles its time."""
     async with transaction(MAX) as tx:
         entries = await _approved(90, 45)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -55,7 +55,7 @@ async def test_a_run_makes_a_draft_per_contract_and_settles_its_time() -> None:
 
 
 async def test_a_repeated_run_finds_nothing_and_writes_nothing() -> None:
-    """A run that is repeated finds nothing to bill and writes nothing (D47)."""
+    """A billing run that is repeated finds nothing to bill and stores nothing (D47)."""
     async with transaction(MAX) as tx:
         await _approved(90)
         await log(30)
@@ -65,7 +65,7 @@ async def test_a_repeated_run_finds_nothing_and_writes_nothing() -> None:
 
 
 async def test_a_second_run_takes_what_was_approved_since() -> None:
-    """A second run bills what was approved since the first, with its own date (D32)."""
+    """A second billing run up to a later date bills what was approved since the first (D32)."""
     async with transaction(MAX):
         await _approved(90)
         await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -77,7 +77,7 @@ async def test_a_second_run_takes_what_was_approved_since() -> None:
 
 
 async def test_the_day_of_the_date_itself_is_not_billed() -> None:
-    """Time of the very date that a run goes up to is not billed, because periods are half-open (D13)."""
+    """A billing run does not bill time of its own end date, because periods are half-open (D13)."""
     async with transaction(MAX):
         (last,) = await _approved(60, on=date(2026, 10, 31))
         (first,) = await _approved(60, on=NOVEMBER)
@@ -88,7 +88,7 @@ async def test_the_day_of_the_date_itself_is_not_billed() -> None:
 
 
 async def test_what_is_skipped_is_kept_with_its_reason() -> None:
-    """A run records entries not approved, and those of customers not ticked, with the reason (D47, S0.27, S0.31)."""
+    """A run records the entries not approved and those of customers not ticked, with the reason (D47, S0.27, S0.31)."""
     async with transaction(MAX) as tx:
         await _approved(60)
         open_entry, draft_entry, rejected = await log(30), await log(15, state="draft"), await log(20)
@@ -109,7 +109,7 @@ async def test_what_is_skipped_is_kept_with_its_reason() -> None:
 
 
 async def test_a_preview_is_what_the_run_then_does_and_writes_nothing() -> None:
-    """A preview shows exactly what the run then does, and writes nothing (R94)."""
+    """A preview shows exactly what the billing run makes afterwards, and stores nothing (R94)."""
     async with transaction(MAX) as tx:
         await _approved(90, 45)
         await _approved(60, service=GLOBEX_HELPDESK)
@@ -138,7 +138,7 @@ async def test_a_preview_is_what_the_run_then_does_and_writes_nothing() -> None:
 
 
 async def test_a_date_inside_a_period_is_told() -> None:
-    """A preview warns of a date inside a billing period."""
+    """A preview warns if its date is inside a billing period."""
     async with transaction(MAX):
         await _approved(60)
         assert not (await billing.preview_run(NOVEMBER)).cuts_a_period
@@ -146,7 +146,7 @@ async def test_a_date_inside_a_period_is_told() -> None:
 
 
 async def test_the_offered_date_and_the_latest_one_are_the_companys() -> None:
-    """The offered date is the first of this month, the latest one tomorrow, both in the company's zone (D13)."""
+    """The default date is the first of this month, the latest date tomorrow, in the company's time zone (D13)."""
     async with transaction(MAX):
         before_midnight_utc = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
         assert await billing.offered(before_midnight_utc) == date(2026, 12, 1)
@@ -161,9 +161,9 @@ async def test_the_offered_date_and_the_latest_one_are_the_companys() -> None:
 
 
 async def test_the_four_rollups() -> None:
-    """Each rollup groups the lines as it says, and various rates stay one line (S4.15-S4.18, C11, D7).
+    """Each rollup makes its own lines; different rates stay on one line (S4.15-S4.18, C11, D7).
 
-    Without grouping, the external comment is on the line; with grouping it is not (S0.17, S0.18).
+    With the rollup `none`, a line has the external comment; with the other rollups it has not (S0.17, S0.18).
     """
     async with transaction(MAX):
         for rollup in ("none", "resource", "role", "service"):
@@ -190,7 +190,7 @@ async def test_the_four_rollups() -> None:
 
 
 async def test_two_agents_of_one_name_are_two_lines() -> None:
-    """Two agents with the same name get two lines under the rollup by resource (S4.16)."""
+    """Under the rollup by resource, two agents of the same name get one line each (S4.16)."""
     async with transaction(MAX) as tx:
         await tx.execute("update agent set name = 'Ines Okafor' where id = $1", NOOR.id)
         service = await a_service(ACME, ACME_CONTRACT, "By resource", rollup="resource")
@@ -202,7 +202,7 @@ async def test_two_agents_of_one_name_are_two_lines() -> None:
 
 
 async def test_a_service_without_tax_is_exempt_with_its_reason() -> None:
-    """A service without tax is exempt, with its reason, and tax is computed on the sum of each rate (D42, D41)."""
+    """A service that is not taxable is exempt, with its reason; tax is computed on the sum of each rate (D42, D41)."""
     async with transaction(MAX) as tx:
         service = await a_service(
             ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG"
@@ -219,9 +219,9 @@ async def test_a_service_without_tax_is_exempt_with_its_reason() -> None:
 
 
 async def test_only_no_charge_time_becomes_a_statement() -> None:
-    """Where only no-charge time was approved, the run makes a statement (D30, D9).
+    """If only no-charge time was approved, the billing run makes a statement (D30, D9).
 
-    It has no number and no amount but the same detail, and it is final at once.
+    The statement has no number and no amount, but a time detail, and it is final at once.
     """
     async with transaction(MAX) as tx:
         case = await a_case()
@@ -255,12 +255,12 @@ async def test_only_no_charge_time_becomes_a_statement() -> None:
 
 
 async def test_an_entry_is_taken_off_and_the_draft_is_right_again() -> None:
-    """An entry that is taken off a draft is free for the next run, and the draft's amounts are right again."""
+    """If an entry is taken off a draft, the draft is computed anew, and the next billing run bills the entry."""
     async with transaction(MAX) as tx:
         keep, off = await _approved(90, 20)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
         assert run is not None
-        # What is settled keeps its price, whatever happens to the rates (C12).
+        # Settled entries keep their approved price, whatever rates are added (C12).
         await tx.execute("update rate set hourly_rate = 500")
         draft = await billing.take_off(run.draft_ids[0], off.id, by=MAX, at=NOW)
         assert draft is not None
@@ -273,7 +273,7 @@ async def test_an_entry_is_taken_off_and_the_draft_is_right_again() -> None:
 
 
 async def test_when_nothing_is_left_to_charge_the_draft_goes_and_all_is_free() -> None:
-    """When the last charged entry is taken off, the draft is deleted; the next run makes a statement of the rest."""
+    """If the last charged entry is taken off, the draft is deleted; the next run makes a statement of the rest."""
     async with transaction(MAX) as tx:
         (charged,) = await _approved(90)
         await _approved(30, billing="no_charge")
@@ -290,7 +290,7 @@ async def test_when_nothing_is_left_to_charge_the_draft_goes_and_all_is_free() -
 
 
 async def test_a_deleted_draft_frees_its_time_for_the_next_run() -> None:
-    """When a draft is deleted, the next run bills its time (D40)."""
+    """If a draft is deleted, the next billing run bills its time (D40)."""
     async with transaction(MAX) as tx:
         await _approved(90, 45)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -306,7 +306,7 @@ async def test_a_deleted_draft_frees_its_time_for_the_next_run() -> None:
 
 
 async def test_an_agent_bills_nothing() -> None:
-    """An agent who is no manager can neither run billing nor change drafts (S2.28)."""
+    """An agent who is no manager can neither start a billing run nor change drafts (S2.28)."""
     async with transaction(MAX):
         await _approved(60)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -323,7 +323,7 @@ async def test_an_agent_bills_nothing() -> None:
 
 
 async def test_two_runs_at_once_bill_nothing_twice() -> None:
-    """Two runs at once, on two connections, bill nothing twice (R94, D47)."""
+    """Two billing runs at the same time, on two connections, bill no entry twice (R94, D47)."""
     async with transaction(MAX):
         await _approved(60, 30, 15)
         await _approved(60, service=GLOBEX_HELPDESK)
@@ -342,7 +342,7 @@ async def test_two_runs_at_once_bill_nothing_twice() -> None:
 
 
 async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
-    """An approval waits until a run that has locked the same customer is over."""
+    """An approval waits for the end of a billing run that has locked the same customer."""
     async with transaction(MAX):
         await _approved(60)
     async with transaction(SYSTEM):
@@ -365,7 +365,7 @@ async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
 
 
 async def test_each_amount_is_rounded_by_itself_and_the_line_is_their_sum() -> None:
-    """Three times 20 min at 100.00 are billed as 99.99, with a printed quantity that reproduces the amount (D6, D7)."""
+    """Three entries of 20 min at 100.00 are billed as 99.99, with a quantity that reproduces the amount (D6, D7)."""
     async with transaction(MAX):
         await _approved(20, 20, 20, hourly_rate=Decimal(100))
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -376,7 +376,7 @@ async def test_each_amount_is_rounded_by_itself_and_the_line_is_their_sum() -> N
 
 
 async def test_skipped_time_of_another_day_is_not_named() -> None:
-    """A run does not record open entries of days after its date."""
+    """A billing run does not record open entries of days after its end date as skipped."""
     async with transaction(MAX) as tx:
         await _approved(60)
         await log(30, on=NOVEMBER + timedelta(days=3))
@@ -386,7 +386,7 @@ async def test_skipped_time_of_another_day_is_not_named() -> None:
 
 
 async def test_what_happened_is_told() -> None:
-    """The outbox has a row for the approval and one for the draft, of which contacts may not know."""
+    """The outbox has a row for the approval and one for the draft; contacts may see neither."""
     async with transaction(MAX) as tx:
         await _approved(60)
         await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)

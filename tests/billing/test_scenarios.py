@@ -1,4 +1,4 @@
-"""Test whole documents against their whole output: our own, checked by hand, and those of the specification."""
+"""Test whole input documents against their whole output: our own, checked by hand, and those of the specification."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def output_of(path: Path) -> Any:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name.removesuffix(".in.json"))
 def test_a_document_gives_its_output(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A document gives exactly the expected output."""
+    """Each input document gives exactly its expected output."""
     assert main([str(path)]) == 0
     written = capsys.readouterr()
     assert json.loads(written.out) == output_of(path)
@@ -31,7 +31,7 @@ def test_our_documents_are_there() -> None:
 
 
 def covered() -> set[object]:
-    """Return every word of an output that occurs in the expected outputs."""
+    """Return every kind, rate source, reason, settlement and rollup that occurs in our documents."""
     found: set[object] = set()
     for path in OURS.glob("*.out.json"):
         out = output_of(path)

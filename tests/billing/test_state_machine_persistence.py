@@ -1,4 +1,4 @@
-"""Test that all invariants hold after every step of managers and agents, whatever they do in whatever order (R94)."""
+"""Test that all invariants hold after every step of managers and agents, in any order of steps (R94)."""
 
 import asyncio
 import os
@@ -36,12 +36,12 @@ DAYS = st.sampled_from(
     ]
 )
 PLACES = st.integers(0, 19)
-"""Choose one of the existing entries: the number counts on from the first again after the last."""
+"""A strategy for a number that chooses one of the existing entries or drafts, counted modulo their count."""
 MANAGERS = st.sampled_from([MAX, NOOR])
 
 
 class Desk(RuleBasedStateMachine):
-    """Run each rule as one transaction that commits or is refused as a whole, as a request does."""
+    """A state machine whose rules each run as one transaction, which commits or is refused as a whole."""
 
     loop: ClassVar[asyncio.AbstractEventLoop]
     services: ClassVar[list[int]]
@@ -53,12 +53,12 @@ class Desk(RuleBasedStateMachine):
         self.do(_empty())
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run the coroutine as the only task of the event loop."""
+        """Run the coroutine on the event loop until it ends, one second later than the one before."""
         self.at += timedelta(seconds=1)
         return self.loop.run_until_complete(work)
 
     def tried(self, by: Any, verb: Any) -> Any:
-        """Run the verb in its own transaction; a refusal is fine and must change nothing."""
+        """Run the function in a transaction of its own; if it is refused, check that nothing has changed."""
 
         async def attempt() -> Any:
             try:
@@ -83,7 +83,7 @@ class Desk(RuleBasedStateMachine):
         self.log(**values)
 
     def log(self, who: Any, service: int, minutes: int, on: date, billing_: str, state: str, hourly_rate: Any) -> None:
-        """Log an entry; other rules call this."""
+        """Log an entry, for the rules."""
         service_id = self.services[service]
 
         async def verb() -> None:
@@ -98,7 +98,7 @@ class Desk(RuleBasedStateMachine):
         services=st.lists(st.integers(0, 5), min_size=4, max_size=8), days=st.lists(DAYS, min_size=8, max_size=8)
     )
     def a_day_of_work(self, services: list[int], days: list[date]) -> None:
-        """Log a day of entries, so that there is something to decide on from the start."""
+        """Log a day of entries, so that there are entries to decide on from the start."""
         for service, on in zip(services, days, strict=False):
             self.log(INES, service, 50 + 7 * service, on, "billable", "submitted", None)
 
@@ -113,7 +113,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(chosen=st.lists(PLACES, max_size=3), everything=st.booleans(), by=MANAGERS)
     def approve(self, chosen: list[int], everything: bool, by: Any) -> None:
-        """Approve some entries; the others are reported."""
+        """Approve some entries, as a manager; those that must not be approved are refused."""
 
         async def verb() -> None:
             await billing.approve(await _seen(chosen, everything), by=by, at=self.at)
@@ -122,7 +122,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(chosen=st.lists(PLACES, max_size=3), by=MANAGERS)
     def reject(self, chosen: list[int], by: Any) -> None:
-        """Reject some entries."""
+        """Reject some entries, as a manager."""
 
         async def verb() -> None:
             await billing.reject(await _seen(chosen), reason="Which site?", by=by, at=self.at)
@@ -131,7 +131,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(entry=PLACES, by=MANAGERS)
     def withdraw(self, entry: int, by: Any) -> None:
-        """Withdraw an approval."""
+        """Withdraw the approval of an entry, as a manager."""
 
         async def verb() -> None:
             for choice in await _seen([entry]):
@@ -141,7 +141,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(entry=PLACES, by=MANAGERS, minutes=st.integers(1, 300), service=st.integers(0, 4))
     def change(self, entry: int, by: Any, minutes: int, service: int) -> None:
-        """Change an entry in whatever state it is, as a manager."""
+        """Change an entry in any state, as a manager."""
 
         async def verb() -> None:
             work = Work(minutes=minutes, work_date=date(2026, 10, 5), service_id=self.services[service])
@@ -152,7 +152,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(entry=PLACES, by=MANAGERS)
     def delete_entry(self, entry: int, by: Any) -> None:
-        """Delete an entry, as a manager."""
+        """Delete an entry in any state, as a manager."""
 
         async def verb() -> None:
             for choice in await _seen([entry]):
@@ -166,7 +166,7 @@ class Desk(RuleBasedStateMachine):
         by=MANAGERS,
     )
     def bill(self, until: date, customers: set[int], by: Any) -> None:
-        """Run billing: it does what its preview says, and a repeat does nothing."""
+        """Start a billing run; check that it makes what its preview shows, and that a repeated run makes nothing."""
 
         async def verb() -> None:
             expected = [d for d in (await billing.preview_run(until)).documents if d.customer_id in customers]
@@ -206,7 +206,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 9), by=MANAGERS, late=st.booleans())
     def issue(self, place: int, by: Any, late: bool) -> None:
-        """Issue a draft, sometimes by a clock that is late."""
+        """Issue a draft, sometimes with a clock that is slow."""
 
         async def verb() -> None:
             row = await _one("select id from invoice where state = 'draft'", place)
@@ -231,7 +231,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(rate=st.sampled_from([Decimal("120"), Decimal("77.7777"), Decimal("0.01")]))
     def change_rates(self, rate: Decimal) -> None:
-        """Change the rates while everything else goes on (C12)."""
+        """Set all rates to `rate` while everything else goes on (C12)."""
         self.tried(SYSTEM, lambda: current().execute("update rate set hourly_rate = $1", rate))
 
     @invariant()
@@ -257,7 +257,7 @@ async def _one(sql: str, place: int) -> Any:
 
 
 async def _empty() -> None:
-    """Delete all time and documents between two examples."""
+    """Delete all time and documents before the next example."""
     owner = await asyncpg.connect(Desk.dsn)
     await owner.execute(
         "set client_min_messages = error; truncate invoice, statement, billing_run, time_entry, approval, outbox cascade;"
@@ -268,7 +268,7 @@ async def _empty() -> None:
 
 @pytest.mark.slow
 def test_all_invariants_hold_whatever_is_done(workbench: str) -> None:
-    """All invariants hold after every step (R94). PORTAL_TEST_ALL=1 runs many more examples."""
+    """All invariants hold after every step (R94). With PORTAL_TEST_ALL=1, many more examples run."""
     loop = Desk.loop = asyncio.new_event_loop()
 
     async def begin() -> None:

@@ -1,4 +1,4 @@
-"""Make time to bill in one line: rows as `TimeEntry.log` and `submit` would leave them."""
+"""Insert time entries to bill in one line: the rows that `TimeEntry.log` and `submit` would store."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -12,19 +12,19 @@ from tests.world import ACME, GLOBEX, GLOBEX_HELPDESK, HELPDESK, INES, NOW
 CUSTOMER_OF = {HELPDESK: ACME, GLOBEX_HELPDESK: GLOBEX}
 OCTOBER = date(2026, 10, 6)
 NOVEMBER = date(2026, 11, 1)
-"""The first of the month after the work; on `NOW`, billing is offered up to this day."""
+"""The first day of the month after the work; on `NOW`, this is the default date of the billing-run form."""
 
 
 @dataclass(frozen=True)
 class Logged:
-    """Hold an entry as it was just logged."""
+    """A time entry that a test has just inserted."""
 
     id: int
     version: int = 1
 
     @property
     def choice(self) -> Choice:
-        """Return the choice that the entry's tick box sends."""
+        """Return the choice that the tick box of the entry sends."""
         return Choice(self.id, self.version)
 
 
@@ -44,9 +44,9 @@ async def log(
     hourly_rate: Any = None,
     at: datetime | None = None,
 ) -> Logged:
-    """Insert an entry of `who`.
+    """Insert a time entry of `who` and return it.
 
-    By default it counts as many minutes as were worked, and 0 where it is not billable.
+    If `counted` is None, the billable minutes are the worked minutes, or 0 if the entry is not billable.
     """
     customer = customer or (None if service is None else CUSTOMER_OF.get(service, ACME))
     counted = 0 if billing == "not_billable" else minutes if counted is None else counted
@@ -62,7 +62,7 @@ async def log(
 
 
 async def a_case(customer: int = ACME, contact: int = 1, subject: str = "VPN drops") -> Any:
-    """Insert a case, and return a record with `id` and `number`."""
+    """Insert a case, and return a record with its `id` and `number`."""
     return await current().fetchrow(
         "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, opened_at, updated_at)"
         " values ($1, $2, $3, 1, 3, 'open', $4, $4) returning id, number",
@@ -71,7 +71,10 @@ async def a_case(customer: int = ACME, contact: int = 1, subject: str = "VPN dro
 
 
 async def a_service(customer: int, contract: int, name: str, **columns: Any) -> int:
-    """Insert a service and return its id; by default it is paid by time spent, rolled up by service and taxable."""
+    """Insert a service and return its id.
+
+    Unless `columns` says otherwise, the service is paid by time spent, rolled up by service and taxable.
+    """
     values = {
         "settlement": "time_spent", "rollup": "service", "taxable": True, "exemption_reason": None, "effective_start": date(2026, 1, 1),
         "rounding_minimum": 0, "rounding_increment": 15, "rounding_mode": "up", "created_at": NOW,
@@ -86,7 +89,7 @@ async def a_service(customer: int, contract: int, name: str, **columns: Any) -> 
 
 
 async def states(*entries: Logged) -> list[str]:
-    """Return the states of the entries, in their order."""
+    """Return the states of the entries, in the order of the arguments."""
     rows = await current().fetch("select id, state from time_entry where id = any($1)", [entry.id for entry in entries])
     by_id = {row["id"]: row["state"] for row in rows}
     return [by_id[entry.id] for entry in entries]

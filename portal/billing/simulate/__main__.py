@@ -1,4 +1,4 @@
-"""Run `python -m portal.billing.simulate FILE`."""
+"""Run `portal simulate` as `python -m portal.billing.simulate FILE`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Read the VAT rate, the contracts and their services of an input document."""
+"""Read the VAT rate, the contracts and their services from an input document."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -31,12 +31,12 @@ TAKEN: dict[Settlement, tuple[str, ...]] = {
     Settlement.VOUCHER: ("overflow", "overage_rate"),
     Settlement.SUBSCRIPTION: tuple(OF_SETTLEMENT),
 }
-"""Which of `OF_SETTLEMENT` a settlement takes; all of these are required except `overage_rate`."""
+"""The keys of `OF_SETTLEMENT` that each settlement takes; all of them are required, except `overage_rate`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Hold a service as the rest of the document may refer to it; None stands for what could not be read."""
+    """A service that other parts of the document may refer to; None stands for a value that could not be read."""
 
     settlement: Settlement | None
     taxable: bool | None
@@ -45,7 +45,7 @@ class Offer:
 
 @dataclass(slots=True)
 class Offers:
-    """Hold all contracts, and the services by name; the names are unique over all contracts."""
+    """All contracts of the document, and its services by name; a name is unique over all contracts."""
 
     contracts: list[Contract] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
@@ -105,9 +105,10 @@ def _service(fields: Fields, contract_start: date | None, vat: VatRate, offers: 
 
 
 def _of_settlement(fields: Fields, settlement: Settlement | None) -> dict[str, Any]:
-    """Return the values that only this settlement takes; note an error for a key that it does not take.
+    """Return the values of the keys that only some settlements take.
 
-    Where the settlement itself could not be read, no such key is an error.
+    Note an error for a key that `settlement` does not take. If the settlement could not be read (None), no such key is
+    an error.
     """
     found = {}
     for name, scalar in OF_SETTLEMENT.items():

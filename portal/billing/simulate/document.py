@@ -1,4 +1,4 @@
-"""Read an input document as values of the engine, or find its first error in document order."""
+"""Read an input document as values of the engine, or report its first error in document order."""
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ ENTRY = (
 
 
 class Verb(StrEnum):
-    """Name what a step of the document does."""
+    """What a step of the document does."""
 
     APPROVE = "approve"
     WITHDRAW = "withdraw"
@@ -31,7 +31,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Hold a verb with the entries it is for, or with a date for `bill`."""
+    """A step: a verb with the entries that it is for or, for `bill`, a date."""
 
     verb: Verb
     entries: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Hold a whole input document."""
+    """The values of a whole input document."""
 
     state: State
     rates: RateTable
@@ -49,9 +49,9 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """Hold an entry before its service's rounding.
+    """A time entry before its minutes are rounded by the rule of its service.
 
-    `actual_minutes` is None where the document gives the billable minutes themselves.
+    `actual_minutes` is None if the document gives the billable minutes themselves.
     """
 
     entry: Entry
@@ -59,17 +59,17 @@ class Logged:
     actual_minutes: int | None
 
     def counted(self, services: dict[str, Offer]) -> Entry:
-        """Return the entry with the minutes that count."""
+        """Return the entry with its billable minutes."""
         if self.actual_minutes is None:
             return self.entry
         return replace(self.entry, billable_minutes=services[self.service].rounding.apply(self.actual_minutes))
 
 
 def read(document: object) -> Input:
-    """Return the meaning of a document. Raise `BadDocument` for its first error in document order.
+    """Return the values of a document. Raise `BadDocument` for its first error in document order.
 
-    A reference is read after what it refers to, wherever the two stand in the document; the errors are put in order at
-    the end.
+    What is referred to is read before the references to it, wherever both stand in the document; the errors are put in
+    document order at the end.
     """
     errors = Errors()
     top = Fields.of(errors, Location(), document, TOP)
@@ -104,7 +104,7 @@ def _rates(top: Fields, services: dict[str, Offer]) -> tuple[Rate, ...]:
 
 
 def _check_scope(fields: Fields, one: Rate, seen: set[tuple[object, ...]]) -> None:
-    """Note an error for a rate whose fields are not one of the scopes, or whose scope and day occurred before (D18)."""
+    """Note an error if the fields of a rate make no known scope, or if its scope and day occurred before (D18)."""
     named = frozenset(name for name in ("service", "agent", "role", "customer") if fields.has(name))
     if named not in SCOPES or ("customer" in named and one.customer is False):
         fields.errors.add(fields.place, "not exactly one of the scopes of rates")
@@ -135,7 +135,7 @@ def _vouchers(top: Fields, services: dict[str, Offer]) -> tuple[Voucher, ...]:
 
 
 def _usable_for(fields: Fields, services: dict[str, Offer]) -> tuple[str, ...]:
-    """Return the services of a voucher: at least one, none of time spent, and all with the same VAT."""
+    """Return the services of a voucher: at least one, none settled by time spent, and all with the same VAT."""
     usable = _references(fields, "services", services)
     if fields.is_empty_list("services"):
         fields.wrong("services", "a voucher needs a service")
@@ -202,7 +202,7 @@ def _reference(fields: Fields, name: str, known: Container[object]) -> str:
 
 
 def _references(fields: Fields, name: str, known: Container[object]) -> list[tuple[Location, str]]:
-    """Return the known ids of a required list, each with its place; note an error for unknown and repeated ones."""
+    """Return the known ids of a required list, each with its location; note an error for unknown and repeated ids."""
     found: dict[str, Location] = {}
     for place, value in fields.items(name):
         id = take(fields.errors, place, value, text)

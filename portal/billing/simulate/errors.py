@@ -1,11 +1,14 @@
-"""Locate errors in a document: of several errors, the first in document order is reported."""
+"""Locate errors in a document, so that the first error in document order can be reported."""
 
 import json
 from dataclasses import dataclass, field
 
 
 class BadDocument(Exception):
-    """Report the path of the bad value, such as `entries[3].date`, and `what` is wrong; `$` is the whole document."""
+    """An error in a document: the path of the bad value, such as `entries[3].date`, and `what` is wrong.
+
+    The path `$` stands for the whole document.
+    """
 
     def __init__(self, path: str, what: str) -> None:
         self.path, self.what = path, what
@@ -14,7 +17,7 @@ class BadDocument(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Hold the path of a value and its position: the numbers of the keys and items on the way to it, as in the file.
+    """The path of a value, and its position: the indices of the keys and items on the way to the value, as in the file.
 
     Positions compare in document order; an object comes before its content.
     """
@@ -23,18 +26,18 @@ class Location:
     position: tuple[int, ...] = ()
 
     def key(self, name: str, number: int) -> "Location":
-        """Return the place of the value of the key `name`, which is the `number`th key of this object."""
+        """Return the location of the value of the key `name`, which is key number `number` of this object."""
         shown = name if name.isprintable() and name else json.dumps(name)
         return Location(f"{self.path}.{shown}" if self.path else shown, (*self.position, number))
 
     def item(self, number: int) -> "Location":
-        """Return the place of an item of this list."""
+        """Return the location of item `number` of this list."""
         return Location(f"{self.path}[{number}]", (*self.position, number))
 
 
 @dataclass(slots=True)
 class Errors:
-    """Collect errors in any order, and find the first in document order."""
+    """Errors that are collected in any order, of which the first in document order is reported."""
 
     found: list[tuple[Location, str]] = field(default_factory=list)
 
@@ -43,7 +46,7 @@ class Errors:
         self.found.append((place, what))
 
     def raise_first(self) -> None:
-        """Raise `BadDocument` for the first error in document order, if there is one."""
+        """Raise `BadDocument` for the first error in document order, if there is an error."""
         if self.found:
             place, what = min(self.found, key=lambda error: error[0].position)
             raise BadDocument(place.path or "$", what)

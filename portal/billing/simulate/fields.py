@@ -1,4 +1,4 @@
-"""Read JSON values with the place of every error: objects, lists, and each kind of scalar that a document has."""
+"""Read JSON values and note the location of every error: objects, lists, and each kind of scalar."""
 
 import re
 from collections.abc import Callable, Container, Iterator
@@ -14,7 +14,7 @@ from portal.billing.simulate.json_text import MOST_DIGITS, Fraction, Pairs, TooL
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
 Scalar = Callable[[object], T]
-"""A function that returns what a value means, or raises ValueError with what is wrong."""
+"""A function that returns the meaning of a JSON value, or raises `ValueError` with what is wrong."""
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -29,7 +29,7 @@ TOO_LONG = f"more than {MOST_DIGITS} digits"
 
 
 class Written(Decimal):
-    """Hold a number and its spelling in the document, so that the output spells rates alike."""
+    """A number with its spelling in the document, so that the output can spell rates as the input does."""
 
     text: str
 
@@ -40,21 +40,21 @@ class Written(Decimal):
 
 
 def text(value: object) -> str:
-    """Return a string. Raise ValueError for another value."""
+    """Return a string. Raise `ValueError` for another value."""
     if not isinstance(value, str) or isinstance(value, Fraction):
         raise ValueError("not a string")
     return value
 
 
 def boolean(value: object) -> bool:
-    """Return `true` or `false`. Raise ValueError for another value."""
+    """Return `true` or `false`. Raise `ValueError` for another value."""
     if not isinstance(value, bool):
         raise ValueError("not true or false")
     return value
 
 
 def integer(least: int) -> Scalar[int]:
-    """Return a reader of integers without point and exponent that are `least` or more."""
+    """Return a function that reads integers of at least `least`, written without decimal point and exponent."""
 
     def read(value: object) -> int:
         if isinstance(value, TooLong):
@@ -71,7 +71,7 @@ def integer(least: int) -> Scalar[int]:
 
 
 def number(decimals: int) -> Scalar[Decimal]:
-    """Return a reader of strings that hold a number of 0 or more with at most `decimals` decimals."""
+    """Return a function that reads strings with a number of at least 0 and at most `decimals` decimals."""
 
     def read(value: object) -> Decimal:
         match = _NUMBER.fullmatch(text(value))
@@ -94,7 +94,7 @@ rate = number(4)
 
 
 def day(value: object) -> date:
-    """Return a date written as `YYYY-MM-DD`. Raise ValueError for another value."""
+    """Return a date written as `YYYY-MM-DD`. Raise `ValueError` for another value."""
     written = text(value)
     if _DATE.fullmatch(written):
         try:
@@ -105,7 +105,7 @@ def day(value: object) -> date:
 
 
 def instant(value: object) -> datetime:
-    """Return an instant written in ISO 8601 with a zone. Raise ValueError for another value."""
+    """Return an instant written in ISO 8601 with a time zone. Raise `ValueError` for another value."""
     written = text(value)
     if _INSTANT.fullmatch(written):
         try:
@@ -116,7 +116,7 @@ def instant(value: object) -> datetime:
 
 
 def choice(words: type[Choice]) -> Scalar[Choice]:
-    """Return a reader of the words of an enum."""
+    """Return a function that reads the values of an enum."""
 
     def read(value: object) -> Choice:
         try:
@@ -129,7 +129,10 @@ def choice(words: type[Choice]) -> Scalar[Choice]:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Hold a JSON object while it is read. What cannot be read is noted in `errors` and comes back as None."""
+    """A JSON object that is being read.
+
+    An error is noted in `errors`, and the value that could not be read is returned as None.
+    """
 
     errors: Errors
     place: Location
@@ -141,7 +144,7 @@ class Fields:
     def of(cls, errors: Errors, place: Location, value: object, known: tuple[str, ...]) -> "Fields":
         """Return the fields of `value`; `known` are the keys that such an object may have.
 
-        For a value that is no object, note one error and return fields without values.
+        If `value` is no object, note one error and return an object without fields.
         """
         if not isinstance(value, dict):
             errors.add(place, "not an object")
@@ -163,7 +166,7 @@ class Fields:
         return name in self.values and self.values[name][1] is not None
 
     def count(self) -> int:
-        """Return how many keys have a value that is not null, unknown keys included."""
+        """Return how many keys have a value that is not null, including unknown keys."""
         return sum(self.has(name) for name in self.values)
 
     def is_empty_list(self, name: str) -> bool:
@@ -171,47 +174,60 @@ class Fields:
         return self.has(name) and self.values[name][1] == []
 
     def at(self, name: str) -> Location:
-        """Return where the value stands, for errors.
+        """Return the location of the value of the key `name`, for errors.
 
-        A missing key stands at the end of the object; several missing ones stand there in the order of `known`.
+        A missing key is located at the end of the object; several missing keys are located there in the order of
+        `known`.
         """
         if self.has(name):
             return self.values[name][0]
         return self.place.key(name, self.size + self.known.index(name))
 
     def value(self, name: str) -> object:
-        """Return the value as it is; for a missing key, note an error and return None."""
+        """Return the value as it is in the document; if the key is missing, note an error and return None."""
         if not self.has(name):
             self.errors.add(self.at(name), "missing")
             return None
         return self.values[name][1]
 
     def take(self, name: str, scalar: Scalar[Any]) -> Any:
-        """Return what the value of a required key means; where it is missing or wrong, note it and return None."""
+        """Return the meaning of the value of a required key; if it is missing or wrong, note that and return None."""
         content = self.value(name)
         return None if content is None else take(self.errors, self.at(name), content, scalar)
 
     def get(self, name: str, scalar: Scalar[Any], default: Any = None) -> Any:
-        """Return what the value of an optional key means; where it is wrong, note an error and return None."""
+        """Return the meaning of the value of an optional key.
+
+        Return `default` if the key is missing or null. If the value is wrong, note an error and return None.
+        """
         return self.take(name, scalar) if self.has(name) else default
 
     def inner(self, name: str, known: tuple[str, ...]) -> "Fields":
-        """Return the object under a required key; where there is none, note an error and return an empty one."""
+        """Return the object under a required key.
+
+        If there is none, note an error and return an object without fields.
+        """
         content = self.value(name)
         return Fields.of(Errors() if content is None else self.errors, self.at(name), content, known)
 
     def wrong(self, name: str, what: str) -> None:
-        """Note that the value of `name` is wrong."""
+        """Note that the value of the key `name` is wrong."""
         self.errors.add(self.at(name), what)
 
     def unique(self, name: str, value: str | None, seen: Container[str]) -> bool:
-        """Return whether `value`, of the key `name`, was read and is not among `seen`; note an error where it is."""
+        """Return whether `value`, of the key `name`, was read (is not None) and is not among `seen`.
+
+        Note an error if it is among `seen`.
+        """
         if value is not None and value in seen:
             self.wrong(name, "defined twice")
         return value is not None and value not in seen
 
     def items(self, name: str, *, required: bool = True) -> Iterator[tuple[Location, object]]:
-        """Yield the items of a list with their places; where it is no list or a required one is missing, note it."""
+        """Yield the items of a list with their locations.
+
+        Note an error if the value is no list, or if it is missing although `required`.
+        """
         if not required and not self.has(name):
             return
         content = self.value(name)
@@ -223,7 +239,7 @@ class Fields:
 
 
 def take(errors: Errors, place: Location, content: object, scalar: Scalar[Any]) -> Any:
-    """Return what `content` means; where it is wrong, note an error and return None."""
+    """Return the meaning of `content`; if it is wrong, note an error and return None."""
     try:
         return scalar(content)
     except ValueError as error:

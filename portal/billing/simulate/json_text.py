@@ -1,4 +1,4 @@
-"""Read JSON without losing what `json` loses (repeated keys, the spelling of numbers), and write JSON."""
+"""Read JSON with what the module `json` drops (repeated keys, the spelling of numbers), and write JSON."""
 
 import codecs
 import json
@@ -8,7 +8,7 @@ from portal.billing.simulate.errors import BadDocument
 
 
 class Pairs(dict[str, object]):
-    """Hold a JSON object with its keys as they stand in the file, repeated ones included."""
+    """A JSON object that also keeps the pairs of the file in their order, including repeated keys."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
@@ -16,33 +16,39 @@ class Pairs(dict[str, object]):
 
 
 MOST_DIGITS = 30
-"""The most digits of one number. No amount or duration needs more, and arithmetic on longer ones becomes slow."""
+"""The most digits of one number. No amount or duration needs more, and arithmetic with many digits is slow."""
 
 
 class Fraction(str):
-    """Stand for a number that is written with a point or an exponent, which no document may contain."""
+    """A number that is written with a decimal point or an exponent, which no document may contain."""
 
     __slots__ = ()
 
 
 class TooLong(Fraction):
-    """Stand for a number of more than `MOST_DIGITS` digits."""
+    """A number of more than `MOST_DIGITS` digits."""
 
     __slots__ = ()
 
 
 def _integer(literal: str) -> int | TooLong:
-    """Return the integer that `literal` spells. A longer one is not converted: that takes quadratic time."""
+    """Return the integer that `literal` spells.
+
+    A literal of more than `MOST_DIGITS` digits is not converted, because that takes quadratic time.
+    """
     return int(literal) if is_short(literal) else TooLong(literal)
 
 
 def is_short(number: str) -> bool:
-    """Return whether `number`, as it is written, has at most `MOST_DIGITS` digits altogether."""
+    """Return whether `number`, as it is written, has at most `MOST_DIGITS` digits in all."""
     return sum(sign.isdigit() for sign in number[: MOST_DIGITS + 3]) <= MOST_DIGITS
 
 
 def parse(content: bytes) -> object:
-    """Return the value of a JSON text in UTF-8; a byte order mark is skipped. Raise `BadDocument` at `$`."""
+    """Return the value of a JSON text in UTF-8; a byte order mark is skipped.
+
+    Raise `BadDocument` with the path `$` if the text is no JSON.
+    """
     try:
         text = content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
@@ -62,5 +68,5 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def written(value: object) -> str:
-    """Return the value as JSON with a line feed at its end, in ASCII so that any terminal can show it."""
+    """Return the value as JSON in ASCII, which every terminal can show, with a line feed at the end."""
     return json.dumps(value, indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""Run the steps of a document in their order, and give the engine's results as JSON values."""
+"""Run the steps of a document in their order, and return the engine's results as JSON values."""
 
 from datetime import date
 from decimal import Decimal
@@ -26,7 +26,10 @@ Json = dict[str, object]
 
 
 def run(document: Input) -> Json:
-    """Return the output document. Its allocations are those after the last step, frozen ones included."""
+    """Return the output document.
+
+    Its allocations are those after the last step, including the frozen allocations of settled entries.
+    """
     state = document.state
     billings: list[tuple[date, Billing]] = []
     refused: list[Json] = []
@@ -104,7 +107,7 @@ def _allocation(piece: Allocation) -> Json:
 
 
 def _number(value: Decimal | None) -> str | None:
-    """Return a rate spelt as in the input, an amount with its decimals, and None for None."""
+    """Return a rate as it is spelt in the input, an amount with its decimals, and None for None."""
     if value is None:
         return None
     return value.text if isinstance(value, Written) else f"{value:f}"
