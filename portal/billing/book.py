@@ -71,7 +71,8 @@ select id, currency, hourly_rate, effective_from, role_id, agent_id, customer_id
 from rate where customer_id is null or customer_id = any($1)
 """
 
-# An approved entry keeps the role that it was approved with; any other has its own role, or else its agent's present one.
+# The role of an approved entry is the role stored by its approval; of any other, the entry's own role or else the
+# agent's present role.
 _ENTRIES = """
 select e.id, e.customer_id, s.contract_id, e.service_id, e.agent_id, g.name as agent_name, r.id as role_id, e.work_date, e.created_at, e.billing,
        e.billable_minutes, e.hourly_rate, e.external_comment, p.id as approval_id, p.hourly_rate as approved_rate,

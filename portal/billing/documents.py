@@ -155,7 +155,7 @@ def _line(line: PrintedLine, currency: str) -> dict[str, str]:
 
 
 def _price(price: Decimal, currency: str) -> str:
-    """Return a price with the decimals of its currency, or with four decimals if it has more than the currency."""
+    """Return a price with the decimals of its currency, or with four decimals if the price has more."""
     is_exact = price == round_half_up(price, digits_of(currency))
     return formats.amount(price, currency) if is_exact else formats.number(price, 4)
 

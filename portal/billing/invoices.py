@@ -1,4 +1,4 @@
-"""Define invoices: drafts at first, then issued, which means numbered and frozen by the database (D37)."""
+"""Invoices: drafts at first, then issued, which means that they are numbered and can no longer change (D37)."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Define case types: kinds of cases, each with whether time on it is billable by default (S2.13)."""
+"""Case types: kinds of cases, each with whether time on such a case is billable by default (S2.13)."""
 
 from datetime import datetime
 

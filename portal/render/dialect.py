@@ -38,7 +38,7 @@ _fence = make_fence_rule(markers=("`",))
 
 class _Markdown(MarkdownIt):
     def validateLink(self, url: str) -> bool:
-        """Return whether `[words](url)` becomes a link; `row[i](x)` does not and stays as typed."""
+        """Return whether `[text](url)` becomes a link, which needs an allowed scheme; `row[i](x)` stays as typed."""
         scheme, colon, _ = url.partition(":")
         return bool(colon) and scheme.lower() in SCHEMES
 
@@ -85,7 +85,7 @@ def _text_of(state: StateBlock, line: int) -> str:
 
 
 def _bold(state: StateInline, silent: bool) -> bool:
-    """Parse a run of `*`: two around words mean bold, all others are text, as in `2**3**4`, `src/**/x` and `5*6*7`."""
+    """Parse adjacent asterisks: two around words mean bold; others stay, as in `2**3**4`, `src/**/x` and `5*6*7`."""
     if silent or state.src[state.pos] != "*":
         return False
     length = state.scanDelims(state.pos, True).length

@@ -58,7 +58,7 @@ class Desk(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def tried(self, by: Any, verb: Any) -> Any:
-        """Run the function in a transaction of its own; if it is refused, check that nothing has changed."""
+        """Run `verb` in a transaction of its own and return its result, or None if it is refused and rolled back."""
 
         async def attempt() -> Any:
             try:

@@ -69,5 +69,5 @@ def withdraw(state: State, ids: Iterable[Key]) -> tuple[State, Refused]:
 
 
 def release(state: State, ids: Iterable[Key]) -> State:
-    """Charge the minutes of these held entries from now on. Settled entries do not change."""
+    """Charge the held minutes of these entries from now on, and return the new state. Settled entries do not change."""
     return replace(state, released=state.released | (set(ids) - set(state.settled)))

@@ -68,11 +68,7 @@ class RateTable:
 
 
 def price_for(entry: Entry, service: Service, rates: RateTable) -> Price | None:
-    """Return the price of a charged hour of `entry`, or None if no rate applies, so that it cannot be approved.
-
-    Time that is charged under a voucher or subscription service always exceeds the prepaid minutes, so the overage
-    rate of the service has precedence over the rates.
-    """
+    """Return the price of a charged hour of `entry`, or None if no rate applies; without a price it is not approved."""
     if entry.hourly_rate is not None:
         return Price(entry.hourly_rate, RateSource.ENTRY)
     if service.overage_rate is not None and service.settlement is not Settlement.TIME_SPENT:

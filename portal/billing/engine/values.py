@@ -148,7 +148,7 @@ class Entry:
 
     @property
     def is_documented(self) -> bool:
-        """Return whether the entry may stand on a document: every entry may unless it is not billable."""
+        """Return whether the entry may stand on a document, which is so unless it is not billable."""
         return self.billing is not EntryBilling.NOT_BILLABLE
 
 

@@ -25,14 +25,14 @@ def simulate(document: object) -> dict[str, object]:
 
 
 LARGEST = 100_000_000
-"""The largest document in bytes, about 300,000 entries. A larger one would exhaust the memory before it is refused."""
+"""The largest input document in bytes, about 300,000 entries. A larger one is refused without reading it whole."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the one file named and write the result to standard output.
+    """Run the input document in the file that `arguments` names, and write the result to standard output.
 
-    Return the exit status: 0, 1 where the result cannot be written, 2 for a bad document or wrong arguments. For a bad
-    document nothing goes to standard output, and one line, `path: what`, to standard error.
+    Return the exit status: 0 for success, 1 if the result cannot be written, 2 for a bad document or wrong arguments.
+    For a bad document, nothing is written to standard output, and one line, `path: what`, to standard error.
     """
     if len(arguments) != 1:
         return _refuse("usage: portal simulate FILE")

@@ -68,5 +68,5 @@ def grouped(
 
 
 def _shared(rates: list[Decimal]) -> Decimal | None:
-    """Return the rate that all `rates` equal, as the first of them is spelt; None if they differ or there are none."""
+    """Return the rate if all `rates` are equal, spelt as the first; None if they differ or there is no rate."""
     return rates[0] if rates and all(rate == rates[0] for rate in rates) else None

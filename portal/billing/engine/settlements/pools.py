@@ -13,7 +13,7 @@ from portal.periods import Period
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A quantity of prepaid minutes that entries draw from: a voucher, or the included minutes of one period."""
+    """Prepaid minutes that entries draw from: a voucher, or the included minutes of one billing period."""
 
     kind: AllocationKind
     key: PoolKey
