@@ -56,7 +56,6 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
 
     # The PDF shows the number. It is made with the expected number before the counter is locked, so that the lock is
     # short; only if the number taken differs is it made again.
-    # moment.
     likely = _numbering(await _next_number(), at, payment_days, zone)
     picture = await logo.find()
     pdf = await documents.pdf(invoice, contents, parties, likely, picture)

@@ -173,7 +173,6 @@ join agent g on g.id = w.agent_id order by folded(g.name), g.id
 
 # For each agent in turn, this query reads a range of an index; other columns are read only for the entries on the
 # page.
-# joined.
 _ROWS = """
 select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, e.customer_id,
        coalesce(u.name, 'General') as customer_name, coalesce({service}, '') as service_name, e.external_comment, e.description,

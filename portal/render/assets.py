@@ -16,7 +16,6 @@ BUNDLES = {
     "style.css": ("css/tokens.css", "css/base.css", "css/layout.css", "css/components.css", "css/pages.css"),
     # htmx and its extension for server-sent events are in one file, because deferred scripts run one after another and
     # the extension must be loaded when htmx starts.
-    # by then.
     "script.js": (
         "vendor/htmx.min.js",
         "vendor/hx-sse.min.js",

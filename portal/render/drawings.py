@@ -72,7 +72,6 @@ PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 
 # A page of a list has a hundred status signs and avatars, so each is an empty element that the style sheet draws;
 # screen readers skip it.
-# skip.
 
 
 def ring(status: str) -> str:

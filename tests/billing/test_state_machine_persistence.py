@@ -36,7 +36,7 @@ DAYS = st.sampled_from(
     ]
 )
 PLACES = st.integers(0, 19)
-"""A strategy for a number that chooses one of the existing entries or drafts, counted modulo their count."""
+"""A strategy for a number that chooses one of the existing entries: the entry at that place, modulo their count."""
 MANAGERS = st.sampled_from([MAX, NOOR])
 
 
