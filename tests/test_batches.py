@@ -22,7 +22,7 @@ FAILED = Failed.default
 
 
 async def drafts_of_two() -> tuple[int, int]:
-    """Return the ids of one draft of Acme's and one of Globex'."""
+    """Create a draft invoice for Acme and one for Globex; return their ids."""
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
@@ -33,7 +33,7 @@ async def drafts_of_two() -> tuple[int, int]:
 
 
 async def test_a_member_that_fails_is_undone_and_reported_and_the_others_stay(dsn: str) -> None:
-    """A member that fails by a refusal or by an unexpected error is rolled back to its own savepoint and reported."""
+    """A member of a batch that is refused or fails is rolled back to its savepoint and reported; the others commit."""
 
     async def step(number: int) -> int:
         await tx.execute("update customer set street = street || $1 where id = $2", str(number), ACME)
@@ -55,7 +55,10 @@ async def test_a_member_that_fails_is_undone_and_reported_and_the_others_stay(ds
 
 
 async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issued(app: Gate, dsn: str) -> None:
-    """The failing draft is reported with a sentence, the number series has no gap, and the log holds the trace."""
+    """If issuing one draft invoice fails, the others are issued without a gap in their numbers.
+
+    The failed draft is reported in a sentence, and the log holds the traceback.
+    """
     first, second = await drafts_of_two()
     async with await Browser.of(app, MAX, at=NOW) as browser:
         async with refusing(dsn, "document", f"new.invoice_id = {first}"):
@@ -74,7 +77,10 @@ async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issue
 
 
 async def test_a_member_that_is_gone_is_told_as_such_and_leads_nowhere(app: Gate) -> None:
-    """Another manager deleted a draft after the list was shown: what is said of an unknown address says nothing here."""
+    """A draft invoice or case that is gone is reported as gone by its number, without a link to its page.
+
+    Another manager deleted the draft after the list was shown; the general 404 sentence would not fit here.
+    """
     first, second = await drafts_of_two()
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.send_form(f"/agent/drafts/{first}/deletion")
@@ -99,7 +105,7 @@ async def test_of_several_cases_one_that_breaks_keeps_no_other_from_being_taken(
 
 
 async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_approved(dsn: str) -> None:
-    """D35: where a customer's time cannot be allocated, none of it is approved, but that of all others is."""
+    """D35: if one customer's time cannot be allocated, none of it is approved, but other customers' time is."""
     async with transaction(MAX):
         first, second, other = await log(60), await log(30), await log(15, service=GLOBEX_HELPDESK)
     choices = [first.choice, second.choice, other.choice]
@@ -118,7 +124,7 @@ async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_appr
 
 
 async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed(app: Gate, dsn: str) -> None:
-    """The run stores what it could not bill with a sentence that says why, and the next run bills it."""
+    """A billing run stores a sentence for the customer whose documents failed, and the next run bills that customer."""
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)

@@ -1,4 +1,4 @@
-"""Test lines of the mission as a customer, an agent and a manager meet them: over HTTP, through the pages' own forms."""
+"""Test sentences of the mission as customers, agents and managers experience them: over HTTP, mostly by real forms."""
 
 import csv
 import io
@@ -41,12 +41,12 @@ from tests.world import (
 pytestmark = pytest.mark.usefixtures("clock")
 
 PROJECTS = "Migration"
-"""A second service of Acme."""
+"""The name of Acme's second service, which `second_service` creates."""
 
 
 @pytest.fixture
 async def browsers(app: Gate) -> AsyncIterator[dict[str, Browser]]:
-    """One browser for each of the cast."""
+    """Yield a browser for each of Ada, Alan, Ines, Max and Noor by first name, signed in as that person."""
     opened = {reader.name.split()[0]: await Browser.of(app, reader, at=NOW) for reader in (ADA, ALAN, INES, MAX, NOOR)}
     yield opened
     for browser in opened.values():
@@ -54,19 +54,19 @@ async def browsers(app: Gate) -> AsyncIterator[dict[str, Browser]]:
 
 
 async def case_of(reader: Reader, subject: str = "VPN drops") -> Case:
-    """Open a case as a contact."""
+    """Open a case as the contact `reader` and return it."""
     async with transaction(reader):
         return await Case.open(by=reader, subject=subject, text="Since Monday.", case_type_id=INCIDENT, at=NOW)
 
 
 async def second_service(rollup: str = "service") -> int:
-    """Add a service to Acme's contract."""
+    """Add the service *Migration* with this rollup to Acme's contract, and return its id."""
     async with transaction(SYSTEM):
         return await a_service(ACME, ACME_CONTRACT, PROJECTS, rollup=rollup)
 
 
 async def rows(sql: str, *values: Any) -> list[Any]:
-    """Return rows as the portal's own process sees them."""
+    """Return the rows that a query gives to the system reader, who sees every customer's rows."""
     async with transaction(SYSTEM) as tx:
         return [dict(row) for row in await tx.fetch(sql, *values)]
 
@@ -75,7 +75,11 @@ async def rows(sql: str, *values: Any) -> list[Any]:
 
 
 async def test_an_entry_keeps_what_the_form_said(browsers: dict[str, Browser]) -> None:
-    """S0.1, S0.9, S0.12, S0.14, S1.17, S1.20, S2.1, S2.11, S2.12, S3.1: yesterday's work on a case is stored field by field."""
+    """S0.1, S0.9, S0.12, S0.14, S1.17, S1.20, S2.1, S2.11, S2.12, S3.1: each field of the time form is stored.
+
+    An agent logs yesterday's work on a case, and the time entry holds the case, service, agent, date, minutes,
+    external comment and internal description as typed.
+    """
     case, yesterday = await case_of(ADA), date(2026, 11, 19)
     fields = {
         "duration": "1h 30m", "work_date": yesterday.isoformat(), "service": str(HELPDESK), "billing": "billable",
@@ -89,7 +93,7 @@ async def test_an_entry_keeps_what_the_form_said(browsers: dict[str, Browser]) -
 
 
 async def test_billable_time_may_differ_from_actual_time(browsers: dict[str, Browser]) -> None:
-    """S0.13, D3, D8: rounding and a manager's reason change what counts, and never what was worked."""
+    """S0.13, D3, D8: rounding or an agent's override changes the billable minutes, never the actual minutes."""
     case = await case_of(ADA)
     async with transaction(INES):
         work = Work(minutes=50, work_date=date(2026, 11, 19), service_id=HELPDESK)
@@ -102,7 +106,7 @@ async def test_billable_time_may_differ_from_actual_time(browsers: dict[str, Bro
 
 
 async def test_only_agents_submit_time(browsers: dict[str, Browser]) -> None:
-    """S0.4: the server refuses a contact, whatever buttons a page shows."""
+    """S0.4: a contact who posts the form that submits time gets 404 and submits nothing; the agent's post succeeds."""
     case = await case_of(ADA)
     async with transaction(INES):
         work = Work(minutes=30, work_date=date(2026, 11, 19), service_id=HELPDESK)
@@ -114,7 +118,7 @@ async def test_only_agents_submit_time(browsers: dict[str, Browser]) -> None:
 
 
 async def test_a_case_carries_time_on_several_services(browsers: dict[str, Browser]) -> None:
-    """S1.19: each entry names its service, and both belong to the customer of the case."""
+    """S1.19: one case can carry time entries on two services, both services of the case's customer."""
     case, service = await case_of(ADA), await second_service()
     for chosen in (HELPDESK, service):
         fields = {"duration": "30m", "work_date": "2026-11-20", "service": str(chosen), "billing": "billable"}
@@ -127,7 +131,11 @@ async def test_a_case_carries_time_on_several_services(browsers: dict[str, Brows
 
 
 async def test_only_approved_billable_time_is_invoiced(browsers: dict[str, Browser]) -> None:
-    """S0.27, S0.32, S1.2, S1.4, S1.5, S1.22, S4.1, S4.19, C1: drafts, submitted and non-billable time are on no document."""
+    """S0.27, S0.32, S1.2, S1.4, S1.5, S1.22, S4.1, S4.19, C1: only approved billable time gets on an invoice.
+
+    Draft and submitted time entries are skipped as not approved, and an approved non-billable entry is on no invoice
+    line.
+    """
     async with transaction(MAX):
         draft, submitted = await log(30, state="draft"), await log(45)
         unbilled, billed = await log(60, billing="not_billable"), await log(90)
@@ -142,7 +150,10 @@ async def test_only_approved_billable_time_is_invoiced(browsers: dict[str, Brows
 
 
 async def test_a_run_makes_one_invoice_for_each_customer_and_contract(browsers: dict[str, Browser]) -> None:
-    """S2.42, S3.21, S3.24, S4.3, S4.4, C9: services of one contract are lines of one invoice."""
+    """S2.42, S3.21, S3.24, S4.3, S4.4, C9: a billing run drafts one invoice for each customer and contract.
+
+    Two services of the same contract are two lines of one invoice.
+    """
     service = await second_service()
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=service, customer=ACME), await log(120, service=2)]
@@ -166,7 +177,11 @@ async def test_a_run_makes_one_invoice_for_each_customer_and_contract(browsers: 
 async def test_the_rollup_decides_where_the_comment_is_shown(
     browsers: dict[str, Browser], rollup: str, label: str
 ) -> None:
-    """S0.16 to S0.20, S0.22, S4.14 to S4.18: on the line with *none*, else only in the CSV, which the contact downloads."""
+    """S0.16 to S0.20, S0.22, S4.14 to S4.18: a service's rollup decides what the label of an invoice line says.
+
+    With the rollup *none* the label is the external comment; otherwise it is the agent, the billing role or the
+    service. The CSV that a contact downloads shows the external comment with every rollup.
+    """
     service = await second_service(rollup)
     async with transaction(MAX):
         entry = await log(60, service=service, customer=ACME, comment="Moved the mailboxes")
@@ -184,7 +199,7 @@ async def test_the_rollup_decides_where_the_comment_is_shown(
 
 @pytest.mark.usefixtures("dsn")
 async def test_time_from_before_the_service_began_is_not_approved() -> None:
-    """S4.11."""
+    """S4.11: time from before its service's start date is refused at approval; time on that date is approved."""
     async with transaction(MAX):
         await current().execute("update service set effective_start = $1 where id = $2", OCTOBER, HELPDESK)
         early, first = await log(60, on=OCTOBER - timedelta(days=1)), await log(60, on=OCTOBER)
@@ -194,7 +209,10 @@ async def test_time_from_before_the_service_began_is_not_approved() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_a_service_has_a_name_and_the_customer_of_its_contract() -> None:
-    """S4.5, S4.6, S4.8, S4.9, S4.10: the database refuses a service under another customer's contract."""
+    """S4.5, S4.6, S4.8, S4.9, S4.10: a service has a name, a contract and the customer of that contract.
+
+    The database refuses a service that belongs to another customer than its contract does.
+    """
     (service,) = await rows("select id, name, contract_id, customer_id from service where id = $1", HELPDESK)
     assert service == {"id": HELPDESK, "name": "Helpdesk", "contract_id": ACME_CONTRACT, "customer_id": ACME}
     with pytest.raises(asyncpg.ForeignKeyViolationError):
@@ -203,7 +221,7 @@ async def test_a_service_has_a_name_and_the_customer_of_its_contract() -> None:
 
 
 async def test_a_month_is_invoiced_by_three_forms(browsers: dict[str, Browser]) -> None:
-    """S3.31: tick and approve, make the drafts, issue all of them."""
+    """S3.31: a manager invoices a month by three forms: approve the entries, draft the invoices, issue the drafts."""
     async with transaction(MAX):
         entries = [await log(60), await log(30), await log(120, service=2)]
     manager = browsers["Max"]
@@ -221,7 +239,10 @@ async def test_a_month_is_invoiced_by_three_forms(browsers: dict[str, Browser]) 
 
 
 async def test_both_sides_and_colleagues_read_the_whole_dialogue(browsers: dict[str, Browser]) -> None:
-    """S3.5, S3.6, S3.15: a colleague who sees all cases reads what Alan wrote and what was answered, and no note."""
+    """S3.5, S3.6, S3.15: contacts and agents read every message of a case; internal notes are shown to agents only.
+
+    The case is Alan's; his colleague Ada may see all cases of their company.
+    """
     case = await case_of(ALAN)
     async with transaction(INES):
         await case.reply(by=INES, text="The gateway is replaced.", at=NOW)
@@ -235,7 +256,7 @@ async def test_both_sides_and_colleagues_read_the_whole_dialogue(browsers: dict[
 
 @pytest.mark.usefixtures("dsn")
 async def test_everything_that_happens_to_a_case_is_in_its_log() -> None:
-    """S3.2, S3.10: each verb leaves its event, in order, and nobody can take one away."""
+    """S3.2, S3.10: everything done to a case adds an event to its log, and no event can be deleted."""
     case = await case_of(ADA)
     async with transaction(INES):
         await case.take(by=INES, at=NOW)
@@ -254,7 +275,7 @@ async def test_everything_that_happens_to_a_case_is_in_its_log() -> None:
 
 
 async def test_customers_attach_files_to_their_case_only(browsers: dict[str, Browser]) -> None:
-    """S3.12, S3.17: the file belongs to one case, and its URL below another one finds nothing."""
+    """S3.12, S3.17: a contact attaches a file to a reply; below another case's number, the file's URL answers 404."""
     first, second = await case_of(ADA, "First"), await case_of(ADA, "Second")
     files = [("files", ("screen.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "image/png"))]
     answer = await browsers["Ada"].send_form(f"/cases/{first.number}/replies", {"body": "See it."}, files=files)
@@ -267,7 +288,7 @@ async def test_customers_attach_files_to_their_case_only(browsers: dict[str, Bro
 
 
 async def test_customers_follow_open_cases_and_find_closed_ones(browsers: dict[str, Browser]) -> None:
-    """S3.13, S3.14: the list says where each case stands; closed ones are one link away."""
+    """S3.13, S3.14: a contact's list shows open cases with their status; `show=all` shows the closed ones too."""
     case, over = await case_of(ADA, "Printer jams"), await case_of(ADA, "Screen is dark")
     async with transaction(INES):
         await case.reply(by=INES, text="Which one?", then=Status.WAITING_FOR_CUSTOMER, at=NOW)
@@ -283,7 +304,7 @@ async def test_customers_follow_open_cases_and_find_closed_ones(browsers: dict[s
 
 
 async def test_a_case_has_a_priority_that_agents_change(browsers: dict[str, Browser]) -> None:
-    """S3.19."""
+    """S3.19: an agent changes the priority of a case, the page shows it, and an unknown priority is refused."""
     case = await case_of(ADA)
     async with transaction(INES):
         await case.change_facts(by=INES, at=NOW, priority=4)
@@ -297,7 +318,7 @@ async def test_a_case_has_a_priority_that_agents_change(browsers: dict[str, Brow
 
 
 def test_production_speaks_https_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.44: a base URL without TLS refuses to start."""
+    """S3.44: in production, a base URL with http instead of https raises `CannotStart`."""
     given = {
         "PORTAL_ENVIRONMENT": "production", "PORTAL_BASE_URL": "http://support.company.example",
         "PORTAL_SECRET": "0123456789abcdefghijklmnopqrstuvwxyz",
@@ -307,7 +328,7 @@ def test_production_speaks_https_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_accounts_are_protected_by_passwords(app: Gate) -> None:
-    """S3.45: a wrong password opens nothing, the right one a session."""
+    """S3.45: signing in with a wrong password is refused and opens no session; the right password opens one."""
     for typed, status in (("not it at all", 422), (PASSWORD, 303)):
         async with Browser(app) as browser:
             answer = await browser.send_form("/sign-in", {"email": ADA.email, "password": typed})

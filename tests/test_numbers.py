@@ -1,4 +1,4 @@
-"""Test how whole numbers are read that stand in URLs."""
+"""Test how whole numbers in URLs are read."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from portal.timekeeping import lists
 
 @pytest.mark.parametrize("text", ["", None, "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "one", "²", "٣", "9" * 19])
 def test_anything_but_plain_digits_that_fit_a_bigint_is_no_number(text: str | None) -> None:
-    """R50: PostgreSQL never gets a number that it refuses with an error."""
+    """R50: anything but digits that fit a bigint is read as None, so PostgreSQL never gets a number it refuses."""
     assert number_in(text) is None
 
 
@@ -25,11 +25,11 @@ def test_a_number_is_no_longer_than_its_column_takes() -> None:
 
 @pytest.mark.parametrize("since", ["9" * 10, "9" * 12, "9" * 40])
 def test_no_instant_in_a_url_is_beyond_the_calendar(since: str) -> None:
-    """R50: an instant that Python cannot represent is read as a page that is opened now."""
+    """R50: a `since` in a URL that no date can represent is dropped; the page counts as opened now."""
     assert Seen.read({"since": since}).since is None or len(since) == 10
 
 
 def test_a_cursor_of_time_with_a_number_too_large_leads_to_the_first_page() -> None:
-    """R50."""
+    """R50: a keyset cursor whose id exceeds bigint is ignored, so the list shows its first page."""
     assert lists.key("2026-11-29." + "9" * 40) is None
     assert lists.key("2026-11-29.17") is not None

@@ -1,4 +1,4 @@
-"""Test every route with every actor by one matrix, which must have a row for exactly the app's routes (R22)."""
+"""Test the answer of every route to every actor against one matrix, which lists exactly the app's routes (R22)."""
 
 import re
 from dataclasses import dataclass
@@ -23,16 +23,19 @@ ACTORS: dict[str, Reader | None] = {
 }  # fmt: skip
 
 IN = 303
-"""The actor is redirected to sign in."""
+"""Expected answer: the actor is redirected to the sign-in page."""
 LED = 1
-"""The actor is redirected to the page of the same case, invoice or statement in their own area."""
+"""Expected answer: the actor is redirected to the page of the same case, invoice or statement in their own area."""
 OK = 0
-"""The actor is allowed: a GET answers 200; a POST, sent empty here, succeeds or refuses the form but not the person."""
+"""Expected answer: the actor may use the route.
+
+A GET answers 200. A POST, sent without fields here, succeeds or is refused for its fields, never for the actor.
+"""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Hold the expected answers in the order of ACTORS: nobody, Alan, Ada, Gil, Ines, Max, Noor."""
+    """The expected answers of one route to each of ACTORS: an HTTP status, or one of IN, LED and OK."""
 
     nobody: int
     alan: int
@@ -48,30 +51,30 @@ class Row:
 
 
 NOBODY = Row(404, 404, 404, 404, 404, 404, 404)
-"""Without the token these routes answer 404; tests/web/test_metrics.py tests them with it."""
+"""For the metrics routes, which answer 404 without their token; tests/web/test_metrics.py tests them with it."""
 NO_LOGO = Row(404, 404, 404, 404, 404, 404, 404)
-"""The company of these tests has no logo; tests/agent/test_logo.py shows that everybody can load one."""
+"""For the logo, which the company of these tests lacks; tests/agent/test_logo.py shows that everybody can load one."""
 EVERYBODY = Row(OK, OK, OK, OK, OK, OK, OK)
 NO_PASSWORD_YET = Row(IN, IN, IN, IN, IN, IN, IN)
-"""The second step of signing in redirects everybody who has not typed a password."""
+"""For the second step of signing in, which redirects everybody who has not typed a password to the first step."""
 SIGNED_IN = Row(IN, OK, OK, OK, OK, OK, OK)
 INVITED = Row(OK, 409, 409, 409, 409, 409, 409)
-"""An invitation opened while somebody is signed in is refused, so that one browser never acts as two people."""
+"""For invitation links: answered 409 to whoever is signed in, so that one browser never acts as two people."""
 CONTACTS = Row(IN, OK, OK, OK, 404, 404, 404)
 INVOICE_READERS = Row(IN, 404, OK, OK, 404, 404, 404)
-"""Alan has not been given the right to see invoices."""
+"""For the pages of invoices, which Alan may not see because he has not been given the right to."""
 ADAS = Row(IN, 404, OK, 404, 404, 404, 404)
-"""Ada's case and Acme's invoice: Alan sees only his own cases and no invoices, Gil belongs to another customer."""
+"""For Ada's case and Acme's invoice: Alan sees only his own cases and no invoices; Gil is Globex' contact."""
 ADAS_CASE = Row(IN, 404, OK, 404, LED, LED, LED)
 ADAS_DOCUMENT = Row(IN, 404, OK, 404, 404, LED, LED)
-"""A GET of Ada's documents: agents who may see them are redirected to the agents' page."""
+"""For a GET of Acme's documents: agents who may see the document are redirected to its page in the agents' area."""
 AGENTS = Row(IN, 404, 404, 404, OK, OK, OK)
 AGENTS_CASE = Row(IN, 404, LED, 404, OK, OK, OK)
 MANAGERS = Row(IN, 404, 404, 404, 403, OK, OK)
 MANAGERS_DOCUMENT = Row(IN, 404, LED, 404, 403, OK, OK)
 ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
-"""Max gave the approvals, and only he may undo them together."""
+"""For undoing approvals decided together: Max gave these approvals, and only who gave them may undo them."""
 
 MATRIX: dict[str, Row] = {
     "GET /health": EVERYBODY,
@@ -274,27 +277,27 @@ MATRIX: dict[str, Row] = {
 }
 
 STREAMS = ("GET /live", "GET /agent/live")
-"""The streams never end by themselves; tests/web/test_live.py tests them where they are allowed."""
+"""Routes that answer a server-sent event stream, which never ends; tests/web/test_live.py tests allowed readers."""
 _ALL = ("Alan", "Ada", "Gil", "Ines", "Max", "Noor")
 LED_ON = {
     "GET /": ("Ines", "Max", "Noor"),
     "GET /sign-in": _ALL,
     "GET /account/confirmation": _ALL,
 }
-"""GETs that redirect, with the actors concerned.
+"""GET routes that redirect although the actor is allowed, each with the actors who are redirected.
 
-Agents are redirected from the customers' home to their cases; signed-in people from the sign-in form and, if they have
-just typed their password, from the page that asks for it again.
+Agents are redirected from the customers' home to their cases, signed-in people from the sign-in page, and those who
+have just typed their password from the page that asks for it again.
 """
 SIGNING_OUT = ("/sign-out", "/account/sessions/ending")
 READING = ("session.last_used_at", "invoice_seen", "attempt")
-"""What a GET may write: the record of the reading itself (design manner 3) and its count (R83)."""
+"""What a GET may write: when the session was last used, that an invoice was seen (design manner 3), a count (R83)."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
-"""Forms that need a field, without which they are not recognised as a form."""
+"""Fields of POSTs that are not recognised as a form without them."""
 QUERIES = dict.fromkeys(
     ("POST /drafts/files", "POST /drafts/files/{file}/removal", "POST /drafts/removal"), "?form=/cases/new"
 )
-"""Routes that need a query, which names the form that a draft belongs to."""
+"""Query strings of routes that need one: `form` names the form that a draft belongs to."""
 
 
 async def browser_of(app: Gate, actor: str) -> Browser:
@@ -313,19 +316,22 @@ def routes_of(app: Gate) -> set[str]:
 
 
 def rows(method: str = "") -> list[tuple[str, str, str, Row]]:
-    """Return name, method, path and expected answers of each row."""
+    """Return the name, HTTP method, path and expected answers of each row of the matrix, or of one method's rows."""
     return [(name, *name.split(" "), row) for name, row in MATRIX.items() if name.startswith(method)]  # type: ignore[misc]
 
 
 async def test_every_route_is_in_the_matrix(app: Gate) -> None:
-    """R22: the matrix has exactly the routes of the app."""
+    """R22: the matrix lists every route of the app and no other."""
     assert routes_of(app) == set(MATRIX)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ACTORS)
 async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: str) -> None:
-    """R22: each actor gets the expected answer from each route; routes that refuse come first and change nothing."""
+    """R22: each actor gets the answer that the matrix expects from each route.
+
+    The routes that refuse the actor are requested first, and must change nothing in the database.
+    """
     places = await furnished(app.storage)
     async with await browser_of(app, actor) as browser:
         token = await browser.csrf()
@@ -346,7 +352,7 @@ async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: 
 
 
 async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, str, str, Row], actor: str) -> Any:
-    """Return a description of an answer that differs from its row, or None."""
+    """Request one route as the actor; return a description of the answer if the matrix expects another, else None."""
     name, method, path, expected = row
     address = places.address(path)
     if method == "POST":
@@ -377,7 +383,7 @@ def own_page(address: str, actor: str) -> str:
 
 
 def variants(path: str) -> list[str]:
-    """Return other spellings of a path that some servers would treat as equal."""
+    """Return other spellings of a path, which some servers treat as the same path."""
     head, _, last = path.rpartition("/")
     return [
         path + "/", "/" + path, f"{head}//{last}", f"{head}/%2f{last}",
@@ -389,7 +395,10 @@ def variants(path: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Alan", "Ines"])
 async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor: str) -> None:
-    """R34: a refused GET is refused in every spelling of its path; HEAD answers like GET, OPTIONS says nothing."""
+    """R34: a GET that is refused is refused in every spelling of its path and with every other HTTP method.
+
+    OPTIONS may succeed if its answer is empty.
+    """
     places, wrong = await furnished(app.storage), []
     async with await browser_of(app, actor) as browser:
         for name, _, path, row in rows("GET"):
@@ -421,7 +430,7 @@ ALIKE = ("content-type", "content-disposition", "location", "cache-control", "re
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Ada", "Noor"])
 async def test_head_is_get_without_its_body(app: Gate, actor: str) -> None:
-    """R34: HEAD on every page and file answers as GET does, without a body, for every actor. Streams have no HEAD."""
+    """R34: for every actor, HEAD answers as GET does but without a body. Event streams answer no HEAD."""
     places, wrong = await furnished(app.storage), []
     async with await browser_of(app, actor) as browser:
         for name, _, path, row in rows("GET"):
@@ -441,7 +450,7 @@ async def test_head_is_get_without_its_body(app: Gate, actor: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["Ada", "Noor"])
 async def test_reading_changes_nothing(app: Gate, dsn: str, actor: str) -> None:
-    """R36: no GET of the actors with the most rights changes the database, apart from the record of the reading."""
+    """R36: no GET of the actors with the most rights changes the database, except the tables in `READING`."""
     places = await furnished(app.storage)
     async with await browser_of(app, actor) as browser:
         before, audited = await checksums(dsn, (*READING, "audit")), await not_of_exports(dsn)
@@ -455,7 +464,7 @@ async def test_reading_changes_nothing(app: Gate, dsn: str, actor: str) -> None:
 
 
 async def not_of_exports(dsn: str) -> int:
-    """Return the number of audit lines other than those of exported files (R89)."""
+    """Return the number of audit lines, not counting those of downloaded documents (R89)."""
     owner = await asyncpg.connect(dsn)
     try:
         count: int = await owner.fetchval("select count(*) from audit where what not like '%.export'")
@@ -467,7 +476,7 @@ async def not_of_exports(dsn: str) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["Ada", "Noor"])
 async def test_no_form_counts_without_the_token_of_its_session(app: Gate, dsn: str, actor: str) -> None:
-    """R37: a form is refused without a token, with a stranger's token, from another site, or as no form at all."""
+    """R37: every form is refused without a CSRF token, with another session's, from another site, or as text/plain."""
     places = await furnished(app.storage)
     async with await browser_of(app, actor) as browser, await browser_of(app, "Gil") as gil:
         token, gils = await browser.csrf(), await gil.csrf()
@@ -487,17 +496,17 @@ async def test_no_form_counts_without_the_token_of_its_session(app: Gate, dsn: s
 
 
 DIFFERENT = ("content-security-policy", "x-request-id", "content-length")
-"""Headers that differ on every answer. The body is compared without the snapshot, whose length varies."""
+"""Headers that differ on every answer; `content-length` does because the live-update snapshot varies in length."""
 
 
 def stripped(answer: httpx.Response, address: str) -> str:
-    """Return the text of an answer without its tokens, request id, snapshot and the requested URL."""
+    """Return the body without what differs each time: tokens, request id, live-update snapshot and requested URL."""
     text = re.sub(r"[0-9a-f]{16}\.[0-9a-f]{64}|nonce=\"[^\"]+\"|[0-9a-f]{16}|snapshot=[0-9:,]*", "", answer.text)
     return text.replace(address, "")
 
 
 def missing(path: str, places: Places) -> str:
-    """Return the same route with ids that do not exist."""
+    """Return the URL of the route `path` with the ids of objects that do not exist."""
     values = places.values[places.beginning(path)]
     return path.format(**{name: _other_than(value) for name, value in values.items()})
 
@@ -512,7 +521,7 @@ def _other_than(value: Any) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["Alan", "Gil", "Ada"])
 async def test_what_is_foreign_looks_as_if_it_were_missing(app: Gate, actor: str) -> None:
-    """R25: the answers for a foreign object and for a missing one are equal, apart from the request's id."""
+    """R25: an object that the actor may not see is answered as one that does not exist, but for the request id."""
     places, compared = await furnished(app.storage), 0
     async with await browser_of(app, actor) as browser:
         token = await browser.csrf()
@@ -536,7 +545,7 @@ async def test_what_is_foreign_looks_as_if_it_were_missing(app: Gate, actor: str
 
 @pytest.mark.slow
 async def test_an_id_counts_only_below_what_it_belongs_to(app: Gate, dsn: str) -> None:
-    """R28: an id in a path is found only below the object to which it belongs."""
+    """R28: an object's id is found only under its parent: below another parent's URL it answers 404."""
     places = await furnished(app.storage)
     case, alans = places.case.number, places.alans_case.number
     reply, note = places.values["/cases/"]["file_id"], places.values["/agent/cases/"]["file"]

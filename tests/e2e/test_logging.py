@@ -1,4 +1,4 @@
-"""Logging time by keyboard: the panel over the page, what it finds and understands, and the keys that are the same everywhere."""
+"""Test logging time by keyboard in a real browser: the panel that opens over a page, its finder, and the shortcuts."""
 
 import re
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 class Typist:
-    """Somebody who works without a mouse. `strokes` counts what they pressed."""
+    """A person who uses only the keyboard. `strokes` counts the keys pressed."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.strokes = page, 0
@@ -32,7 +32,7 @@ class Typist:
 
 
 async def at(visitors: Visitors, address: str, **options: bool | int) -> tuple[Page, Typist, Locator]:
-    """A window of Ines on a page, its keyboard, and the panel."""
+    """Sign in Ines and open the URL; return the page, its keyboard and the locator of the time panel."""
     page = await visitors.signed_in(INES.email, **options)
     await page.goto(address)
     if options.get("javascript", True):
@@ -55,7 +55,10 @@ async def violations(page: Page) -> list[str]:
 
 
 async def test_time_on_the_case_that_is_open_takes_six_keys_and_no_navigation(visitors: Visitors) -> None:
-    """S1.13, S2.7, S2.8, S2.10: `L`, `45m` and Ctrl Enter: the page stays where it is, with what is being written on it."""
+    """S1.13, S2.7, S2.8, S2.10: on a case's page, `L`, `45m` and Ctrl+Enter log time on that case.
+
+    That takes five key presses and no navigation, and the reply that is being written stays in its field.
+    """
     case = await open_case("VPN drops")
     page, keys, panel = await at(visitors, f"/agent/cases/{case.number}")
     for place in ("#details", ".after-feed"):
@@ -91,7 +94,11 @@ async def test_what_was_just_logged_is_undone_by_one_key(visitors: Visitors) -> 
 
 
 async def test_a_case_is_found_by_its_customer_from_any_page(visitors: Visitors) -> None:
-    """S0.2, S0.6, S2.16: its service, task and charge follow the choice, and afterwards one is where one was."""
+    """S0.2, S0.6, S2.16: from any page, typing a customer's name in the time panel finds the customer's case.
+
+    Choosing the case fills in its service and shows the fields of that service; after saving, the page is the one from
+    before.
+    """
     case = await open_case("Only this one", by=GIL)
     page, keys, panel = await at(visitors, "/agent/customers?q=glo")
     await keys.press("l")
@@ -113,7 +120,7 @@ async def test_a_case_is_found_by_its_customer_from_any_page(visitors: Visitors)
 
 
 async def test_a_bare_number_is_minutes_and_one_key_makes_it_hours(visitors: Visitors) -> None:
-    """S2.9: `2` is 2 minutes, and asks; `H` accepts."""
+    """S2.9: the duration `2` is read as 2 minutes with the question *Did you mean 2 h?*, and `H` answers yes."""
     await open_case("VPN drops")
     _, keys, panel = await at(visitors, "/agent/time/new?on=service-1")
     understood = panel.page.locator("#understood")
@@ -135,7 +142,7 @@ async def test_a_bare_number_is_minutes_and_one_key_makes_it_hours(visitors: Vis
 
 
 async def test_a_refusal_stays_in_the_panel_with_what_was_typed(visitors: Visitors) -> None:
-    """S2.38: general time without a description; the panel that is closed meanwhile goes on where it was."""
+    """S2.38: general time without a description is refused inside the panel, which keeps the typed duration."""
     page, keys, panel = await at(visitors, "/agent/cases")
     await keys.press("l")
     await expect(panel.get_by_label("Case, project or service")).to_be_focused()
@@ -178,7 +185,11 @@ async def test_without_script_the_same_form_is_a_page_that_leads_back(visitors: 
 
 
 async def test_the_keys_are_the_same_on_every_page(visitors: Visitors) -> None:
-    """`G` and a letter goes somewhere, `?` shows the table, and on a case `S`, `V`, `P`, `M`, `R` and `N` do what it says."""
+    """On every page `G` with a letter opens an area and `?` shows the table of keys; a case has keys of its own.
+
+    On a case `S` opens the status menu, `N` puts the cursor into the note, `M` takes the case, `P` and `V` open the
+    forms of its priority and its assignment.
+    """
     case = await open_case("VPN drops")
     page = await visitors.signed_in(MAX.email)
     for letter, place in {
