@@ -1,4 +1,4 @@
-"""Projects: the list, one with its budget, tasks, cases and time, and the form of one. Agents look, managers plan."""
+"""Serve the pages of projects: the list, one project, and the forms. All agents may read; only managers may change."""
 
 from datetime import datetime
 from typing import Any
@@ -33,20 +33,24 @@ from portal.words import ProjectState
 
 
 class ProjectForm(ProjectFacts, kw_only=True):
-    """The form of a project: its facts and the ids of its members."""
+    """Fields of the form that changes a project: the fields of `ProjectFacts` and the ids of the member agents."""
 
     members: list[int] = field(default_factory=list)
 
 
 class NewProject(ProjectForm, kw_only=True):
-    """The form of a new project, which names its customer."""
+    """Fields of the form that creates a project: also the id of the customer, None if none is chosen yet."""
 
     customer: int | None = None
 
 
 @get("/projects")
 async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the projects by customer, in pages: the open ones, or those of `?state=`, of one customer where `?customer=` names one."""
+    """Show one page of the list of projects, ordered by customer.
+
+    Without `?state=`, only open projects are listed; any value that is not a state lists projects in every
+    state. `?customer=` limits the list to one customer's projects.
+    """
     query = request.query_params
     asked_for = query.get("state", ProjectState.OPEN.value)
     state = ProjectState(asked_for) if asked_for in list(ProjectState) else None
@@ -60,7 +64,7 @@ async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Respon
 
 @get("/projects/new", guards=[manager_only])
 async def new(request: Web) -> Response[str]:
-    """Show the form of a new project; it asks for the customer first."""
+    """Show the form for creating a project. It offers the customer's services once the customer is chosen."""
     return await _new(request)
 
 
@@ -78,7 +82,7 @@ async def _new(request: Web, *, typed: dict[str, Any] | None = None, **again: An
 async def add(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Add a project with its members."""
+    """Create a project with its members and redirect to its page. Raise `Invalid` if no customer is chosen."""
     fields = form.into(NewProject)
     async with transaction(reader):
         if fields.customer is None:
@@ -90,14 +94,18 @@ async def add(
 
 @get("/projects/{project:int}")
 async def show(request: Web, reader: NamedDependency[AgentReader], project: FromPath[int]) -> Response[str]:
-    """Show a project: budget and what is used of it, members, tasks, connected cases, and its entries by state, in pages."""
+    """Show a project: its budget, members, tasks, connected cases, and one page of its time entries."""
     return await show_project(request, reader=reader, project=project)
 
 
 async def show_project(
     request: Web, *, reader: AgentReader, project: int, outcome: Any = None, **again: Any
 ) -> Response[str]:
-    """The page of a project. `again`: what was typed into a form of it that was refused, and why; `outcome`: what was submitted."""
+    """Return the page of a project.
+
+    `outcome` is the result of submitting time entries, None if none were submitted. `again` holds, after a refused
+    form on this page, the values that were typed and the error messages.
+    """
     found = await shown_project(project)
     cases = await agents_list(reader, Question(project_id=found.id))
     return await form_page(
@@ -110,7 +118,7 @@ async def show_project(
 
 @get("/projects/{project:int}/edit", guards=[manager_only])
 async def edit(request: Web, project: FromPath[int]) -> Response[str]:
-    """The form of a project."""
+    """Show the form for changing a project."""
     return await _edit(request, project=project)
 
 
@@ -137,7 +145,7 @@ async def _form_of(project: Project) -> ProjectForm:
 async def change(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]
 ) -> Response[Any]:
-    """Change a project and its members."""
+    """Save the fields and the members of a project, and redirect to the page of the project."""
     async with transaction(reader):
         found = await Project.find(project, hold=True)
         fields = edited(form, ProjectForm, await _form_of(found))
@@ -151,7 +159,7 @@ async def change(
 async def add_task(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]
 ) -> Response[Any]:
-    """Add a task that is offered in this project only."""
+    """Create a task that can be chosen only for time on this project, and redirect to the project's list of tasks."""
     async with transaction(reader):
         await Task.create(await Project.find(project), form.into(TaskFacts))
     return see_other(f"/agent/projects/{project}#tasks")
@@ -162,7 +170,10 @@ async def add_task(
 async def submit(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]
 ) -> Response[Any]:
-    """Submit the ticked entries; what cannot be submitted is reported, the rest goes."""
+    """Submit the ticked time entries for approval.
+
+    If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
+    """
     here = f"/agent/projects/{project}"
     return await submit_here(request, form, show_project, here, reader=reader, project=project)
 

@@ -1,4 +1,4 @@
-"""Serve the page of one service: what it is, its tasks, and its time, which is submitted here too (S0.24)."""
+"""Serve the page of one service: its facts, its tasks, and its time entries, which can be submitted there (S0.24)."""
 
 from typing import Any
 
@@ -20,14 +20,18 @@ from portal.web.visit import Web
 
 @get("/services/{service:int}")
 async def show(request: Web, reader: NamedDependency[AgentReader], service: FromPath[int]) -> Response[str]:
-    """Show what the service is, its tasks, and its entries by state, in pages."""
+    """Show the page of a service: its facts, its tasks, and one page of its time entries."""
     return await show_service(request, reader=reader, service=service)
 
 
 async def show_service(
     request: Web, *, reader: AgentReader, service: int, outcome: Any = None, **again: Any
 ) -> Response[str]:
-    """Return the page of a service. `again`: what was typed into a refused form of it, and why; `outcome`: what was submitted."""
+    """Return the page of a service.
+
+    `outcome` is the result of submitting time entries, None if none were submitted. `again` holds, after a refused
+    form on this page, the values that were typed and the error messages.
+    """
     found = await Service.find(service, reader)
     return await form_page(
         request, "agent/services/show.html", service=found, tasks=await Task.of_service(found.id),
@@ -41,7 +45,10 @@ async def show_service(
 async def submit(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
 ) -> Response[Any]:
-    """Submit the ticked entries; what cannot be submitted is reported, the rest goes."""
+    """Submit the ticked time entries for approval.
+
+    If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
+    """
     return await submit_here(request, form, show_service, f"/agent/services/{service}", reader=reader, service=service)
 
 

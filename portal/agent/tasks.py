@@ -1,4 +1,4 @@
-"""Serve the forms for tasks of services and projects. Only managers may open them."""
+"""Serve the forms for the tasks of services and projects. Only managers may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ from portal.web.visit import Web
 async def add_to_service(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
 ) -> Response[Any]:
-    """Create a task of a service."""
+    """Create a task of a service and redirect to the page of the service."""
     async with transaction(reader):
         await Task.create(await Service.find(service, reader), form.into(TaskFacts))
     return see_other(f"/agent/services/{service}#tasks")
@@ -33,7 +33,7 @@ async def add_to_service(
 
 @get("/tasks/{task:int}", guards=[manager_only])
 async def show(request: Web, task: FromPath[int]) -> Response[str]:
-    """Show the form that changes a task."""
+    """Show the form for changing a task."""
     return await _task(request, task=task)
 
 
@@ -49,7 +49,7 @@ async def _task(request: Web, *, task: int, **again: Any) -> Response[str]:
 async def change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], task: FromPath[int]
 ) -> Response[Any]:
-    """Save the name of a task, and whether new time entries on it start as billable."""
+    """Save the name of a task and its billing default for new time entries."""
     async with transaction(reader):
         found = await Task.find(task, hold=True)
         await found.change(edited(form, TaskFacts, found.facts))
@@ -60,7 +60,7 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], task: FromPath[int]
 ) -> Response[Any]:
-    """End a task: forms no longer offer it, and its time entries keep it."""
+    """End a task: it can no longer be chosen for new time entries, and existing entries keep it."""
     async with transaction(reader):
         found = await Task.find(task)
         await found.end(at)
@@ -69,7 +69,7 @@ async def end(
 
 @post("/tasks/{task:int}/resumption", guards=[manager_only])
 async def resume(reader: NamedDependency[AgentReader], task: FromPath[int]) -> Response[Any]:
-    """Resume a task that was ended, so that forms offer it again."""
+    """Resume an ended task, so that it can be chosen again for new time entries."""
     async with transaction(reader):
         found = await Task.find(task)
         await found.resume()

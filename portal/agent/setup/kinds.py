@@ -1,4 +1,4 @@
-"""Set-up: kinds of general time. Admins only."""
+"""Serve the set-up pages for kinds of general time (time worked for no customer). Only admins may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ HERE = "/agent/setup/general-kinds"
 
 @get("/setup/general-kinds", guards=[admin_only])
 async def general_kinds(request: Web) -> Response[str]:
-    """Show all kinds, and a form for one more."""
+    """Show all kinds of general time, and the form for adding a kind."""
     return await _general_kinds(request)
 
 
@@ -33,7 +33,7 @@ async def _general_kinds(request: Web, **again: Any) -> Response[str]:
 @post("/setup/general-kinds", guards=[admin_only])
 @on_refusal(_general_kinds)
 async def add_general_kind(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Add a kind."""
+    """Create a kind of general time and redirect to the list of kinds."""
     async with transaction(reader):
         await GeneralKind.create(form.into(KindName))
     return see_other(HERE)
@@ -41,7 +41,7 @@ async def add_general_kind(reader: NamedDependency[AgentReader], form: NamedDepe
 
 @get("/setup/general-kinds/{kind:int}", guards=[admin_only])
 async def general_kind(request: Web, kind: FromPath[int]) -> Response[str]:
-    """Show the form of one kind."""
+    """Show the form for renaming one kind of general time."""
     return await _general_kind(request, kind=kind)
 
 
@@ -55,7 +55,7 @@ async def _general_kind(request: Web, *, kind: int, **again: Any) -> Response[st
 async def rename_general_kind(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], kind: FromPath[int]
 ) -> Response[Any]:
-    """Rename a kind."""
+    """Save the new name of a kind of general time and redirect to the list of kinds."""
     async with transaction(reader):
         found = await GeneralKind.find(kind, hold=True)
         await found.rename(edited(form, KindName, found.facts))
@@ -66,7 +66,7 @@ async def rename_general_kind(
 async def end_general_kind(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], kind: FromPath[int]
 ) -> Response[Any]:
-    """Offer a kind no more."""
+    """End a kind of general time, so that it can no longer be chosen, and redirect to the list of kinds."""
     async with transaction(reader):
         await (await GeneralKind.find(kind)).end(at)
     return see_other(HERE)
@@ -74,7 +74,7 @@ async def end_general_kind(
 
 @post("/setup/general-kinds/{kind:int}/resumption", guards=[admin_only])
 async def resume_general_kind(reader: NamedDependency[AgentReader], kind: FromPath[int]) -> Response[Any]:
-    """Offer a kind again."""
+    """Resume an ended kind of general time, so that it can be chosen again, and redirect to the list of kinds."""
     async with transaction(reader):
         await (await GeneralKind.find(kind)).resume()
     return see_other(HERE)

@@ -1,4 +1,4 @@
-"""The agents' pages for time: one's own list, one case's, and single entries."""
+"""Serve the agents' pages for time: the agent's own entries, the entries of a case, and the forms for one entry."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""One time entry: changing it and deleting it."""
+"""Serve the page for changing or deleting one time entry."""
 
 from datetime import datetime
 from functools import partial
@@ -32,7 +32,7 @@ from portal.web.visit import Web, page_of, safe_path, visit_of
 
 
 class Said(Struct, kw_only=True):
-    """An entry as its form shows it."""
+    """Values of a stored time entry, in the form in which the fields of the entry's form show them."""
 
     duration: str
     work_date: str
@@ -50,7 +50,7 @@ class Said(Struct, kw_only=True):
 
     @classmethod
     def by(cls, line: lists.ListedEntry) -> "Said":
-        """What the entry says now."""
+        """Return the stored values of the entry `line`."""
         began, ended = line.span.clock_times() if line.span else (None, None)
         return cls(
             duration=spoken(line.minutes), work_date=line.work_date.isoformat(),
@@ -62,7 +62,10 @@ class Said(Struct, kw_only=True):
 
 
 class Deletion(Struct, kw_only=True):
-    """`version`: the one that was seen; `back`: the page to go back to."""
+    """Fields of the form that deletes a time entry.
+
+    `version` is the version of the entry that the agent saw; `back` is the URL path to redirect to afterwards.
+    """
 
     version: int
     back: str = ""
@@ -70,7 +73,7 @@ class Deletion(Struct, kw_only=True):
 
 @get("/time/{entry:int}")
 async def show_entry(request: Web, entry: FromPath[int]) -> Response[str]:
-    """One entry as a form, or as it stands with the sentence that says why it cannot be changed."""
+    """Show the form for changing a time entry, or, if the entry cannot be changed, its values and the reason."""
     return await _entry(request, entry=entry)
 
 
@@ -96,20 +99,20 @@ async def _entry(
 
 
 def _kept(line: lists.ListedEntry, offered: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Return the entry's own service where it is not offered any more."""
+    """Return the entry's service as a one-item list if `offered` lacks it (its contract has ended), else []."""
     if line.service_id is None or line.project_id or any(id == line.service_id for id, _ in offered):
         return []
     return [(line.service_id, line.service or "")]
 
 
 async def _tasks_of(line: lists.ListedEntry) -> list[TaskChoice]:
-    """Return the tasks that the entry may have."""
+    """Return the tasks that the form offers for the entry, including the task that the entry already has."""
     service = line.service_id if line.project_id else None
     return await Task.offered(customer=line.customer_id, service=service, project=line.project_id, known=line.task_id)
 
 
 async def _understood(reader: AgentReader, line: lists.ListedEntry, typed: dict[str, str]) -> Understood:
-    """What the form says at the moment, with a warning where it could not be approved."""
+    """Return the preview of the entry for the typed values, or for the stored values of fields that were not typed."""
     said = Said.by(line)
     return await understood(
         reader, line.customer_id, duration=typed.get("duration", said.duration), work_date=typed.get("work_date", said.work_date),
@@ -119,14 +122,17 @@ async def _understood(reader: AgentReader, line: lists.ListedEntry, typed: dict[
 
 
 @post("/time/{entry:int}")
-@on_refusal(_entry, Conflict, Forbidden)  # It may be approved, or its window may close, while it is changed.
+@on_refusal(_entry, Conflict, Forbidden)  # Another agent may approve the entry, or its window may end.
 async def change(
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Say it anew (S2.21, S2.25); one that was submitted or approved is billing's to change."""
+    """Save the changes to a time entry (S2.21, S2.25) and redirect.
+
+    `TimeEntry.change` changes drafts and rejected entries; billing changes submitted and approved entries.
+    """
     async with transaction(reader):
         line, found = await find_entry(reader, entry), await TimeEntry.find(entry, reader)
         fields = _as_meant(edited(form, Logged, Said.by(line)), Said.by(line))
@@ -138,7 +144,10 @@ async def change(
 
 
 def _as_meant(fields: Logged, said: Said) -> Logged:
-    """Let the time between the clock times count where only these were changed."""
+    """Return `fields` with an empty duration if the agent changed the clock times but not the duration.
+
+    The duration is then computed from the new clock times.
+    """
     is_moved = (fields.began, fields.ended) != (said.began, said.ended) and fields.began and fields.ended
     return replace(fields, duration="") if is_moved and fields.duration == said.duration else fields
 
@@ -150,7 +159,7 @@ async def delete(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Remove it (S2.22); on a case its log keeps that it was there."""
+    """Delete a time entry (S2.22) and redirect. The log of the entry's case keeps a line about the deletion."""
     sent = form.into(Deletion)
     async with transaction(reader):
         line, found = await find_entry(reader, entry), await TimeEntry.find(entry, reader)
@@ -160,7 +169,11 @@ async def delete(
 
 
 def _page_of(line: lists.ListedEntry, back: str) -> str:
-    """Return the page to go on with after a change: where one came from, else the entry's case or project, else the own list."""
+    """Return the URL path to redirect to after a change.
+
+    This is `back` if it is another page of the portal, else the page of the entry's case or project, else the agent's
+    own list of time.
+    """
     if safe_path(back) not in ("/", f"/agent/time/{line.id}"):
         return safe_path(back)
     if line.case_number:

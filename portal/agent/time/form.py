@@ -1,4 +1,4 @@
-"""The form for time: what it sends, and what it offers for the thing that time is logged on."""
+"""Define the form for logging or changing time: its fields, and the choices that it offers."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +19,12 @@ from portal.words import EntryBilling, EntryState
 
 
 class Logged(Struct, kw_only=True):
-    """The form for time. `on`: what it is logged on (`timekeeping.logged_on`), beside it what was typed; `agent`: who worked it, where a manager
-    writes for somebody else; `kind`: of general time that is changed; `back`: the page to go back to."""
+    """Fields of the form for logging or changing time, as typed.
+
+    `on` is the id of what the time is logged on (see `timekeeping.logged_on`), `on_typed` the text in the search field
+    beside it. `agent` is the id of the agent who worked, if a manager logs time for somebody else. `kind` is the id of
+    the kind of general time, used only when an entry is changed. `back` is the URL path to redirect to afterwards.
+    """
 
     on: str = ""
     on_typed: str = ""
@@ -42,7 +46,10 @@ class Logged(Struct, kw_only=True):
     back: str = ""
 
     def work(self, service_id: int | None, *, kind_id: int | None = None, held: int = 0) -> Work:
-        """Return what it says. `held`: the minutes that a plus sign adds to. Raises `Invalid` by field."""
+        """Return the work that the fields describe. Raise `Invalid` with a sentence for each wrong field.
+
+        `held` is the number of minutes that the entry already has: a duration such as `+15m` is added to them.
+        """
         return Work.typed(
             duration=self.duration, work_date=self.work_date, began=self.began, ended=self.ended, held=held,
             service_id=service_id, task_id=self.task, general_kind_id=kind_id, role_id=self.role, billing=self.billing,
@@ -52,7 +59,11 @@ class Logged(Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the form offers. `usual`: the charge unless somebody says otherwise; `people`: who may have worked, for managers."""
+    """Choices that the form for time offers.
+
+    `usual` is the default of the field "billing". `people` are the agents for whom the reader may log time; empty
+    unless the reader is a manager.
+    """
 
     services: list[tuple[int, str]] = field(default_factory=list)
     tasks: list[TaskChoice] = field(default_factory=list)
@@ -62,7 +73,7 @@ class Choices:
 
     @classmethod
     async def of(cls, request: Web, on: On | None) -> "Choices":
-        """Return what can be chosen for new time on `on`."""
+        """Return the choices for a new time entry on `on`; None if it is not chosen yet what the time is logged on."""
         visit = visit_of(request)
         reader: Any = visit.reader
         return cls(
@@ -75,14 +86,14 @@ class Choices:
 
 
 async def services_of(request: Web, customer_id: int | None) -> list[tuple[int, str]]:
-    """Return the services of a customer whose contract has not ended."""
+    """Return the id and name of each service that the customer can use: services whose contract has not ended."""
     visit = visit_of(request)
     reader: Any = visit.reader
     return await Service.offered(customer_id, today(reader.time_zone, visit.at)) if customer_id else []
 
 
 async def people_of(reader: AgentReader) -> list[Offered]:
-    """Return whose time the reader may write; nobody where only their own."""
+    """Return the agents for whom the reader may log time; an empty list if the reader may log only their own."""
     return await Agent.offered() if reader.is_manager else []
 
 
@@ -95,11 +106,11 @@ async def _tasks_of(on: On | None) -> list[TaskChoice]:
 
 
 class Chosen(Struct, kw_only=True):
-    """The entries that are ticked."""
+    """Fields of a form that submits time entries: the ids of the ticked entries."""
 
     entry: list[int]
 
 
 def state_of(text: str | None) -> EntryState | None:
-    """Return the state that an address asks for; one that makes no sense is not asked for."""
+    """Return the entry state that a URL asks for, or None if the text is missing or is not a state."""
     return EntryState(text) if text in list(EntryState) else None

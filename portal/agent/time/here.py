@@ -1,4 +1,4 @@
-"""List and submit the time of one service or project on its page."""
+"""List and submit the time entries of one service or project on the page of that service or project."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
@@ -22,7 +22,7 @@ Show = Callable[..., Awaitable[Response[str]]]
 
 
 async def time_here(request: Web, reader: AgentReader, scope: Literal["service", "project"], id: int) -> dict[str, Any]:
-    """Return what `agent/time/_here.html` needs for the time of one service or project."""
+    """Return the variables of the template `agent/time/_here.html`: one page of entries of a service or project."""
     query = request.query_params
     which = lists.Filter(
         scope, id, state=state_of(query.get("state")), agent_id=number_in(query.get("agent")), after=lists.key(query.get("after", ""))
@@ -35,7 +35,11 @@ async def time_here(request: Web, reader: AgentReader, scope: Literal["service",
 
 
 async def submit_here(request: Web, form: Form, show: Show, where: str, **values: Any) -> Response[Any]:
-    """Submit the ticked entries and lead back to `where`; where some cannot be submitted, show the page with the reasons (S0.24)."""
+    """Submit the ticked time entries, then redirect to their list at the path `where` (S0.24).
+
+    If some entries cannot be submitted, call `show` with `values` instead, which shows the page with the reason for
+    each refused entry. Raise `Invalid` if no entry is ticked.
+    """
     chosen = form.into(Chosen).entry
     if not chosen:
         raise Invalid({"": "Tick the entries that you want to submit."})

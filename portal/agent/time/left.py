@@ -1,4 +1,7 @@
-"""Time that agents who have ended never submitted: a manager submits it for them, and another decides on it as on anybody's."""
+"""Let a manager submit the time entries that agents who have ended never submitted.
+
+Another manager then approves or rejects these entries like any others.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +27,7 @@ HERE = "/agent/time/left"
 
 @get("/time/left", guards=[manager_only])
 async def left_time(request: Web) -> Response[str]:
-    """Show drafts and rejected entries of agents who have ended, in pages."""
+    """Show one page of the draft and rejected time entries of agents who have ended."""
     return await _left_time(request)
 
 
@@ -48,7 +51,10 @@ async def _left_time(
 async def submit_left_time(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Submit the ticked entries for their authors; what cannot be submitted is reported, the rest goes."""
+    """Submit the ticked time entries on behalf of their authors.
+
+    If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
+    """
     chosen = form.into(Chosen).entry
     if not chosen:
         raise Invalid({"": "Tick the entries that you want to submit."})

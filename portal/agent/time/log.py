@@ -1,4 +1,4 @@
-"""Logging time: one form, as a panel over the page and as a page of its own; what it understood so far; and what it is logged on."""
+"""Serve the form for logging time, as a panel over the current page and as a page of its own, with a live preview."""
 
 import uuid
 from datetime import datetime
@@ -32,7 +32,7 @@ HERE = "/agent/time/new"
 
 @get("/finders/work")
 async def suggest_work(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Suggest cases, projects, services and kinds of general time."""
+    """Return suggestions for what time can be logged on: cases, projects, services and kinds of general time."""
     typed = request.query_params.get("text", "")
     async with searching(request, typed):
         found = await logged_on.suggest(reader, typed, number_in(request.query_params.get("after")) or 0)
@@ -41,7 +41,7 @@ async def suggest_work(request: Web, reader: NamedDependency[AgentReader]) -> Re
 
 @get("/time/new")
 async def new_time(request: Web) -> Response[str]:
-    """Show the form; the address may fill its fields in, such as `?on=case-1042&duration=45m`."""
+    """Show the form for logging time. The query string may fill fields in, such as `?on=case-1042&duration=45m`."""
     return await _new_time(request)
 
 
@@ -63,7 +63,11 @@ async def _new_time(
 
 
 async def _begun(request: Web, reader: AgentReader) -> dict[str, str]:
-    """Return what the address fills in, over the draft of a form that was begun on the same thing."""
+    """Return the values that the form shows at first: the saved draft, overridden by the query string.
+
+    The draft of the form is left out if it was begun for another case, project, service or kind than the query string
+    names.
+    """
     asked = {name: value for name, value in request.query_params.items() if name in Logged.__struct_fields__}
     kept = (await drafts.kept(reader, HERE))[HERE]
     return kept | asked if asked.get("on") in (None, kept.get("on")) else asked
@@ -71,7 +75,10 @@ async def _begun(request: Web, reader: AgentReader) -> dict[str, str]:
 
 @get("/time/preview")
 async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show what the form understood so far; `entry` is one that is changed."""
+    """Show the preview of what was typed so far.
+
+    The parameter `entry` is the id of the entry that is changed; it is missing for a new entry.
+    """
     typed, entry = request.query_params, number_in(request.query_params.get("entry"))
     line = await find_entry(reader, entry) if entry else None
     on = None if line else (await logged_on.find(reader, typed.get("on", ""), typed.get("on_typed"))).on
@@ -82,7 +89,11 @@ async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Respons
 async def _understood(
     reader: AgentReader, typed: dict[str, Any], on: logged_on.On | None, line: lists.ListedEntry | None = None
 ) -> Any:
-    """Return what is read of the form, under the service that is chosen, else the usual one of what it is logged on."""
+    """Return the preview of the typed values.
+
+    If the form did not send a service for a case, the preview uses the default service of the case. `line` is the
+    entry that is changed, None for a new entry.
+    """
     usual = "not_billable" if on and on.billable is False else ""
     usual_service = on.service_id if on and ("service" not in typed or on.kind != "case") else None
     return await understood(
@@ -102,7 +113,7 @@ async def log_time(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Log time (S1.20, S2.18), and go back to where one was."""
+    """Create a time entry (S1.20, S2.18) and return to the page on which the form was opened."""
     fields = form.into(Logged)
     async with transaction(reader):
         entry = await _log(fields, reader, at, form)
@@ -110,7 +121,11 @@ async def log_time(
 
 
 async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) -> TimeEntry:
-    """Log it on what was chosen; under the usual service of a case where the form asked for none."""
+    """Create the entry on the chosen case, project, service or kind of general time.
+
+    If the form did not send a service for a case, the entry gets the default service of the case. Raise `Invalid` if
+    nothing is chosen to log the time on.
+    """
     sought = await logged_on.find(reader, fields.on, fields.on_typed if "on_typed" in form.fields else None)
     on = sought.on
     if on is None:
@@ -124,7 +139,7 @@ async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) ->
 
 
 async def _logged(request: Web, reader: AgentReader, entry_id: int, back: str) -> Response[Any]:
-    """Answer the panel with a toast that can undo it, and a plain form with the page on which it stood."""
+    """Return the response after time was logged: a toast with Undo for the panel, else a redirect."""
     async with transaction(reader, readonly=True):
         line = await find_entry(reader, entry_id)
     if not wants_fragment(request):

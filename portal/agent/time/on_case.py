@@ -1,4 +1,4 @@
-"""Time on one case: the list of all its entries."""
+"""Serve the list of all time entries of one case."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from portal.words import EntryState
 
 @get("/cases/{number:str}/time")
 async def case_time(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Show all time on a case, in pages (S1.12)."""
+    """Show one page of the time entries of a case (S1.12)."""
     details, query = await Details.find(number, reader), request.query_params
     which = lists.Filter(
         "case", details.case.id, state=state_of(query.get("state")), agent_id=number_in(query.get("agent")),

@@ -1,4 +1,4 @@
-"""One's own time: the list by day, and submitting it."""
+"""Serve an agent's own time entries: the list by day, and the form that submits entries."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from portal.words import EntryState
 
 @get("/time")
 async def own_time(request: Web) -> Response[str]:
-    """One's own entries by day, with what can be submitted."""
+    """Show one page of the agent's own time entries, grouped by day, with a tick box for each that can be submitted."""
     return await _own_time(request)
 
 
@@ -54,7 +54,10 @@ async def submit_time(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Hand the ticked entries over; what cannot be submitted is reported, the rest goes (S0.24 to S0.26)."""
+    """Submit the ticked time entries for approval (S0.24 to S0.26).
+
+    If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
+    """
     chosen = form.into(Chosen).entry
     if not chosen:
         raise Invalid({"": "Tick the entries that you want to submit."})
