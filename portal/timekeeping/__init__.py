@@ -1,1 +1,1 @@
-"""Timekeeping: time entries, who may write them, and until when. This room does not know what time costs."""
+"""Time entries: who may write them, and until when. What time costs is decided in `portal.billing`."""

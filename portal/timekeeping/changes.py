@@ -31,12 +31,15 @@ LABELS = {
     "external_comment": "External comment",
     "description": "Internal description",
 }
-"""The columns that somebody else can change, with their labels in the form, in the form's order."""
+"""Labels, by column, of the fields of a time entry that a manager can change, in the order of the form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Hold one change by somebody else. `columns` maps the name of each changed column to its old and its new value."""
+    """One change to a time entry by somebody other than its author.
+
+    `columns` maps the name of each changed column to its old and its new value.
+    """
 
     by_id: int
     by: str
@@ -76,7 +79,7 @@ CHANGES = """
 (select coalesce(json_agg(json_build_object('by_id', h.id, 'by', h.name, 'at', t.changed_at, 'columns', t.columns) order by t.id), '[]')
  from time_change t join agent h on h.id = t.changed_by_id where t.entry_id = e.id)
 """
-"""An SQL expression for the changes of the entry `e` as JSON, for the raw SQL of lists."""
+"""SQL expression that returns the changes of the time entry `e` as JSON, for use in the raw SQL of lists."""
 
 _NAMES = {
     "service_id": f"select s.id, {shown_service('s.id')} as name from service s where s.id = any($1)",  # noqa: S608
@@ -84,11 +87,14 @@ _NAMES = {
     "general_kind_id": "select id, name from general_kind where id = any($1)",
     "role_id": "select id, name from role where id = any($1)",
 }
-"""How the columns that hold an id are named: by the names of then."""
+"""SQL to look up the name for each column that holds an id, so that the record keeps the name of that moment."""
 
 
 async def keep(entry: "TimeEntry", told: Mapping[str, list[Any]], by: AgentReader, at: datetime) -> None:
-    """Record a change by somebody else than the author. `told` maps each changed column to its old and new value."""
+    """Record that `by` changed the entry. Do nothing if `by` is the author.
+
+    `told` maps each changed column to its old and its new value.
+    """
     columns = {name: [_stored(value) for value in pair] for name, pair in told.items() if name in LABELS}
     if by.id == entry.agent_id or not columns:
         return

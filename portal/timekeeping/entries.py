@@ -1,8 +1,8 @@
-"""Define `TimeEntry`, the minutes of one agent on one day, and what its author and managers may do with it.
+"""Time entries: the class `TimeEntry`, and what authors and managers may do with an entry.
 
-The methods run in the caller's transaction. Submitted and approved entries are changed and deleted through billing,
-which withdraws the approval first. The steps that billing needs for that (`revise`, `mark_submitted`, ...) are here
-and in `states.py`.
+The methods run in the caller's transaction. Submitted and approved entries are changed and deleted through
+`portal.billing`, which withdraws the approval first. The steps that billing needs for that (`revise`, `mark_submitted`
+and others) are here and in `states.py`.
 """
 
 import uuid
@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 PROJECT_SERVICE = "Time on a project is logged under the project's service."
 
 VISIBLE = {"portal_agent": "true"}
-"""The condition of `visible_to` for lists in raw SQL, by the database role of the reader."""
+"""SQL condition for the entries that a reader may see, by the database role of the reader; for lists in raw SQL."""
 
 
 class TimeEntry(Table, tablename="time_entry"):
-    """Describe the minutes of one agent on one day.
+    """The minutes that one agent worked on one day.
 
-    `version` counts the changes of the entry's content, so that an approval names exactly what it approved (D34).
+    `version` counts the changes of the entry's content, so that an approval names exactly the content that was
+    approved (D34).
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -90,7 +91,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @classmethod
     async def find(cls, entry_id: int, reader: Reader | System) -> Self:
-        """Return the entry with this id. Raise `NotFound` if there is none."""
+        """Return the entry with the id `entry_id`. Raise `NotFound` if `reader` can see no such entry."""
         entry = await cls.visible_to(reader).where(cls.id == entry_id).first()
         if entry is None:
             raise NotFound
@@ -98,7 +99,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """Return the entry of a complete row that raw SQL has read."""
+        """Create the object for a complete row of the table that raw SQL has read."""
         entry = cls(**dict(row))
         entry._exists_in_db = True
         return entry
@@ -115,13 +116,13 @@ class TimeEntry(Table, tablename="time_entry"):
         agent_id: int | None = None,
         form_key: uuid.UUID | None = None,
     ) -> Self:
-        """Insert an entry for work on `case`, on `project`, under a service, or general; its state is draft (S0.23).
+        """Create a draft entry for work on `case`, on `project`, under a service, or as general time (S0.23).
 
-        `agent_id` is who worked, if that is not `by` (S1.15). Work on a project is logged under the project's service.
-        Sending the same `form_key` again returns the existing entry, or raises `Invalid` if the content differs. Raise
-        `Forbidden` if an agent who is no manager writes for somebody else (S1.16), and `Invalid` by field: `duration`,
-        `work_date`, `project`, `service`, `task`, `agent`, `external_comment`, `description`, `counts`,
-        `override_reason`.
+        `agent_id` is the id of the agent who worked, if that is not `by` (S1.15). Work on a project is logged under
+        the project's service. Sending the same `form_key` again returns the existing entry, or raises `Invalid` if the
+        content differs. Raise `Forbidden` if an agent who is not a manager logs time for somebody else (S1.16), and
+        `Invalid` with a sentence for each wrong field: `duration`, `work_date`, `project`, `service`, `task`, `agent`,
+        `external_comment`, `description`, `counts`, `override_reason`.
         """
         if agent_id not in (None, by.id) and not by.is_manager:
             raise Forbidden("Only a manager may enter time for somebody else.")
@@ -161,14 +162,17 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @classmethod
     async def _of_form(cls, by: AgentReader, form_key: uuid.UUID) -> Self | None:
-        """Return the entry that this form made before, or None. A concurrent second sender waits here for the first."""
+        """Return the entry that `by` already created with the form `form_key`, or None.
+
+        If another request is creating that entry at the same moment, wait until it has finished.
+        """
         await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
         return await cls.visible_to(by).where((cls.form_key == form_key) & (cls.entered_by_id == by.id)).first()
 
     def _check_repeated(self, work: Work, case: "Case | None", project: Project | None) -> None:
-        """Raise `Invalid` if the form was sent before with other content.
+        """Raise `Invalid` if the entry's form is sent a second time with different content.
 
-        The new content is not stored yet and must not be dropped silently.
+        The different content is not stored anywhere yet, so that it must not be dropped without a message.
         """
         before = (
             self.case_id,
@@ -190,32 +194,35 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @property
     def span(self) -> Span | None:
-        """Return when it was worked, None where only the day is known (D10)."""
+        """Return the instants between which the work was done, or None if only the day is known (D10)."""
         return Span(self.started_at, self.ended_at, self.time_zone) if self.started_at else None
 
     @property
     def is_open(self) -> bool:
-        """Return whether the author still has the entry and may submit it."""
+        """Return whether the entry is a draft or rejected, so that its author may submit it."""
         return EntryState(self.state) in OPEN
 
     def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
-        """Return why `by` may not change or delete this entry; None if they may, unless a document has settled it."""
+        """Return the reason why `by` may not change or delete this entry at `at`; None if `by` may.
+
+        This does not consider invoices and statements that have settled the entry.
+        """
         return why_fixed(by, self.agent_id, EntryState(self.state), self.window_from, at)
 
     async def change(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
-        """Replace the content of an entry that is not submitted, within the author's window. Its state stays the same.
+        """Replace the content of a draft or rejected entry; its state stays the same.
 
-        `version` is the version that `by` has seen. Raise `Forbidden` if the entry is somebody else's or the window is
-        over, `Conflict` if somebody changed it meanwhile or it is submitted already (then billing changes it), and
-        `Invalid` as `log` does.
+        `version` is the version that `by` has seen. Raise `Forbidden` if `by` is neither the author nor a manager, or
+        if the 24 hours of the author are over. Raise `Conflict` if somebody changed the entry in the meantime or if it
+        is submitted already (then billing changes it), and `Invalid` as `log` does.
         """
         self._refuse_fixed(by, at)
         return await self.revise(by, work, version=version, at=at)
 
     async def revise(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
-        """Replace the content of the entry.
+        """Replace the content of the entry without checking whether `by` may do that.
 
-        For `change`, and for billing, which has checked the right and withdrawn any approval (D34).
+        The callers check it: `change`, and billing, which also withdraws any approval (D34).
         """
         if self.project_id and work.service_id != self.service_id:
             raise Invalid({"service": PROJECT_SERVICE})
@@ -237,9 +244,9 @@ class TimeEntry(Table, tablename="time_entry"):
         return entry
 
     async def discard(self, by: AgentReader, *, version: int, at: datetime) -> None:
-        """Delete an entry that is not submitted, within the author's window (S2.22).
+        """Delete a draft or rejected entry (S2.22).
 
-        The case's log keeps a line about it. Raise as `change` does.
+        The log of the entry's case keeps a line about the deletion. Raise `Forbidden` and `Conflict` as `change` does.
         """
         self._refuse_fixed(by, at)
         if version != self.version:
@@ -247,9 +254,10 @@ class TimeEntry(Table, tablename="time_entry"):
         await self.erase(by, at=at)
 
     async def erase(self, by: AgentReader, *, at: datetime) -> None:
-        """Delete the entry, for `discard` and for billing, which has withdrawn any approval.
+        """Delete the entry without checking whether `by` may do that.
 
-        Raise `Conflict` if somebody else changed the entry meanwhile.
+        The callers check it: `discard`, and billing, which also withdraws any approval. Raise `Conflict` if somebody
+        else changed the entry in the meantime.
         """
         condition = (TimeEntry.id == self.id) & (TimeEntry.version == self.version) & (TimeEntry.state == self.state)
         self._refuse_approved()
@@ -268,7 +276,7 @@ class TimeEntry(Table, tablename="time_entry"):
             raise Conflict("This time is approved: the approval has to be withdrawn first.")
 
     async def _set(self, values: dict[str, Any], version: int) -> Self:
-        """Update the entry if its version and state are still those that were read; otherwise raise `Conflict`."""
+        """Update the row if its version and state in the database are those of this object; else raise `Conflict`."""
         self._refuse_approved()
         rows = await (
             TimeEntry.update(
@@ -283,7 +291,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
 
 def _on_project(work: Work, project: Project, case: "Case | None") -> Work:
-    """Return `work` under the project's service. Raises `Invalid` where it cannot be logged on the project."""
+    """Return `work` with the project's service. Raise `Invalid` if time cannot be logged on the project."""
     if case:
         raise Invalid({"project": "Choose a case or a project, not both."})
     if project.state != ProjectState.OPEN:

@@ -1,4 +1,4 @@
-"""Add time entries to the feed of a case, and sum up the case's time; one query, however many entries there are."""
+"""Add time entries to the feed of a case, and sum up the case's time, by one query for any number of entries."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,15 +10,15 @@ from portal.timekeeping.entries import VISIBLE
 from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
 
 RANK = 3
-"""The rank of entries among the items of one instant: after messages and events (see `portal.desk.feed.Cursor`)."""
+"""Rank of time entries among feed items of one instant: after messages and events (see `portal.desk.feed.Cursor`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseTime:
-    """Hold the sums of one case in minutes.
+    """Sums of the time on one case, in minutes.
 
-    `worked` is everything, `counts` what is billable (without rejected time), and `draft`, `submitted` and `rejected`
-    are the worked minutes of entries in these states.
+    `worked` are the minutes worked in all entries, `counts` the billable minutes (without rejected entries). `draft`,
+    `submitted` and `rejected` are the minutes worked in entries of that state.
     """
 
     entries: int
@@ -38,7 +38,7 @@ select count(*) as sum_entries, coalesce(sum(actual_minutes), 0) as sum_worked,
 from time_entry where case_id = $1
 """
 
-# Find the ids of the window in the index first, so that names are looked up for those rows only.
+# Find the ids of the window in the index first, so that the names are looked up for these rows only.
 WINDOW_OF = """
 select id from time_entry where case_id = $1
 and ($2::timestamptz is null or (created_at <= $2 and (created_at, 3, id) < ($2, $3::int, $4::bigint)))
@@ -47,7 +47,7 @@ order by created_at desc, id desc limit $5
 
 
 async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """Return the feed with the time entries of its window, and the sums of the case's time.
+    """Return the feed with the time entries of its window, and the sums of all time on the case.
 
     `before` is the cursor that the feed was read with. If the window contains more than `WINDOW` entries, the returned
     feed begins with the oldest entry that fits.

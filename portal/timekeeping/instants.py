@@ -1,4 +1,4 @@
-"""When time was worked: from the clock times of a day to instants, across changes of the clock (D10, D11, D12)."""
+"""Convert the clock times of a day into instants, also on days when daylight saving begins or ends (D10, D11, D12)."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from portal.errors import Invalid
 
 
 class Span(NamedTuple):
-    """Two instants in UTC, and the zone in which their clock times were read."""
+    """The instants (UTC) at which work began and ended, and the time zone in which the clock times were entered."""
 
     started_at: datetime
     ended_at: datetime
@@ -16,26 +16,27 @@ class Span(NamedTuple):
 
     @property
     def minutes(self) -> int:
-        """Return the minutes that passed between them, whatever the clock did."""
+        """Return the elapsed minutes between the two instants, also if daylight saving begins or ends between them."""
         return int((self.ended_at - self.started_at).total_seconds()) // 60
 
     def clock_times(self) -> tuple[time, time]:
-        """Return what the clock of the zone showed, to the minute."""
+        """Return the local times of the beginning and the end in the span's time zone, to the minute."""
         began, ended = (_wall(instant, ZoneInfo(self.time_zone)) for instant in self[:2])
         return began.time(), ended.time()
 
     def words(self) -> str:
-        """Return `9:00 to 10:45`."""
+        """Return the local times of the beginning and the end as words, such as `9:00 to 10:45`."""
         began, ended = self.clock_times()
         return f"{began.hour}:{began:%M} to {ended.hour}:{ended:%M}"
 
 
 def span_of(day: date, began: time, ended: time, zone: str, known: Span | None = None) -> Span:
-    """Return the instants of work that began at `began` on `day`, and ended when the clock next showed `ended`.
+    """Return the instants of work from the local time `began` on `day` to the next local time `ended`.
 
-    An end past midnight still counts on `day`. Of a clock time that comes twice, the first is taken, and for the end the first after the
-    beginning. `known` are the instants that the entry has: where a clock time is as it was, its instant stays.
-    Raises `Invalid` (`duration`) for a clock time that the day does not have.
+    `ended` may be on the day after. If daylight saving makes a local time occur twice, the first occurrence is taken,
+    and for the end the first occurrence after the beginning. `known` is the span that the entry has already: the
+    instant of a local time that did not change is kept. Raise `Invalid` (`duration`) for a local time that daylight
+    saving skips on that day.
     """
     where = ZoneInfo(zone)
     start = _kept(known and known.started_at, day, began, where) or _first(day, began, where)
@@ -48,7 +49,7 @@ def span_of(day: date, began: time, ended: time, zone: str, known: Span | None =
 
 
 def _kept(instant: datetime | None, day: date, clock: time, zone: ZoneInfo) -> datetime | None:
-    """Return the stored instant where the clock showed just this."""
+    """Return the stored `instant` if it is the local time `clock` on `day` in `zone`, else None."""
     if instant is None or _wall(instant, zone) != datetime.combine(day, clock):
         return None
     return instant
@@ -62,7 +63,10 @@ def _first(day: date, clock: time, zone: ZoneInfo) -> datetime:
 
 
 def _instant(day: date, clock: time, zone: ZoneInfo, fold: int) -> datetime | None:
-    """Return the instant at which the clock of the zone shows this; None for a time that it leaps over."""
+    """Return the instant of the local time `clock` on `day`, or None if daylight saving skips that time.
+
+    If the local time occurs twice, `fold` chooses the first (0) or the second (1) occurrence.
+    """
     instant = datetime.combine(day, clock, zone).replace(fold=fold).astimezone(UTC)
     return instant if _wall(instant, zone) == datetime.combine(day, clock) else None
 

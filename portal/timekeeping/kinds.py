@@ -1,4 +1,4 @@
-"""Kinds of general time, such as meeting or training: what is worked for no customer (S2.38)."""
+"""Kinds of general time, such as meeting or training: work for no customer (S2.38)."""
 
 from datetime import datetime
 
@@ -13,13 +13,16 @@ from portal.fields import Checked, in_range, line
 
 
 class KindName(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The name of a kind as typed."""
+    """Form field with the name of a kind of general time, as it was typed."""
 
     name: str
 
 
 class GeneralKind(Table, tablename="general_kind"):
-    """A kind of general time. One that has ended stays on the entries that have it."""
+    """A kind of general time.
+
+    Entries keep a kind that has ended. `ended_at` is None while the kind can be chosen.
+    """
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -28,12 +31,15 @@ class GeneralKind(Table, tablename="general_kind"):
 
     @classmethod
     async def listed(cls) -> list["GeneralKind"]:
-        """Return all kinds in their order, the ended ones too."""
+        """Return all kinds of general time in the order of the set-up page, including those that have ended."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def find(cls, kind: int, *, hold: bool = False) -> "GeneralKind":
-        """Return the kind; with `hold` nobody else can change it until the transaction ends. Raises `NotFound`."""
+        """Return the kind with the id `kind`, or raise `NotFound`.
+
+        With `hold`, lock the row until the transaction ends, so that no other transaction can change the kind.
+        """
         query = cls.objects().where(cls.id == in_range(kind))
         found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
         if found is None:
@@ -42,7 +48,7 @@ class GeneralKind(Table, tablename="general_kind"):
 
     @classmethod
     async def create(cls, facts: KindName) -> "GeneralKind":
-        """Add a kind at the end. Raises `Invalid` for a name that is used."""
+        """Add a kind at the end of the list. Raise `Invalid` if another kind has the same name."""
         name = _read(facts)
         async with unless_taken("name", _taken(name)) as tx:
             kind = await tx.fetchval(
@@ -53,22 +59,22 @@ class GeneralKind(Table, tablename="general_kind"):
         return await cls.find(kind)
 
     async def rename(self, facts: KindName) -> None:
-        """Change the name, also on the entries that are there. Raises `Invalid` for a name that is used."""
+        """Rename the kind. Existing entries show the new name. Raise `Invalid` if another kind has the same name."""
         name = _read(facts)
         async with unless_taken("name", _taken(name)) as tx:
             await tx.execute("update general_kind set name = $2 where id = $1", self.id, name)
 
     async def end(self, at: datetime) -> None:
-        """Offer it no more. Repeating it changes nothing."""
+        """End the kind at `at`, so that it can no longer be chosen. If it has ended already, its `ended_at` stays."""
         await current().execute("update general_kind set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
 
     async def resume(self) -> None:
-        """Offer it again."""
+        """Set `ended_at` to None, so that the kind can be chosen again."""
         await current().execute("update general_kind set ended_at = null where id = $1", self.id)
 
     @property
     def facts(self) -> KindName:
-        """Return the kind as its form shows it."""
+        """Return the values that the form for renaming the kind shows at first."""
         return KindName(name=self.name)
 
 

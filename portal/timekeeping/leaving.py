@@ -1,4 +1,4 @@
-"""End an agent: find what waits for them, and hand over their cases, their time and their designations."""
+"""End an agent: find the agent's open cases, time and approver duties, and hand them over."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +15,12 @@ from portal.timekeeping.states import submit
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Hold what waits for an agent.
+    """Work that an agent must hand over before being ended.
 
-    `unsubmitted` are the ids of draft and rejected entries, and `submitted` is the number of entries that wait for a
-    manager. `departments` are the names of those that the agent is designated for, where `waiting` submitted entries
-    wait for the agent's decision. `unapproved` are the names of agents whose time nobody could approve any more.
+    `unsubmitted` are the ids of the agent's draft and rejected time entries; `submitted` is the number of the agent's
+    entries that a manager has yet to approve. `departments` are the names of the departments whose approver the agent
+    is, and `waiting` is the number of submitted entries there that the agent must decide on. `unapproved` are the
+    names of agents whose time nobody could approve after this agent has ended.
     """
 
     cases: list[Case]
@@ -43,7 +44,7 @@ select
 
 
 async def open_of(agent: Agent) -> Open:
-    """Return what waits for an agent."""
+    """Return the work that `agent` must hand over before being ended."""
     row = await current().fetchrow(_TIME, agent.id)
     before = await without_approver()
     return Open(
@@ -59,16 +60,17 @@ async def open_of(agent: Agent) -> Open:
 async def end_agent(
     agent: Agent, *, successor_id: int | None, approver_id: int | None, submits: bool, by: AgentReader, at: datetime
 ) -> None:
-    """End an agent and hand over what waits for them.
+    """End an agent and hand over the agent's open cases, time and approver duties.
 
-    Open cases go to `successor_id`, or to nobody if it is None. Designations go to `approver_id`; if it is None, they
-    stay and have no effect. With `submits`, the agent's drafts and rejected entries are submitted. Raise `Conflict`
-    for the last admin, and `Invalid` (`agent`, `approver`) if the successor or the approver has ended.
+    Open cases are assigned to `successor_id`, or to nobody if it is None. `approver_id` becomes the approver in place
+    of the agent; if it is None, the agent stays named as approver without effect. With `submits`, the agent's draft
+    and rejected entries are submitted. Raise `Conflict` for the last admin, and `Invalid` (`agent`, `approver`) if the
+    successor or the approver has ended.
     """
     await open_cases_of_agent(
         agent.id, hold=True
-    )  # Lock the cases before the agent: whoever else opens one of these cases locks it first and then waits for the agent.
-    await agent.end(at)  # End the agent before reading the cases, so that nobody can assign a new one to them.
+    )  # Lock the cases before the agent: a method that opens a case again locks the case first and then the agent.
+    await agent.end(at)  # End the agent before reading the cases, so that nobody can assign a new case to the agent.
     if successor_id is not None:
         await agent_name(successor_id, who_works=True)
     for case in await open_cases_of_agent(agent.id):

@@ -17,17 +17,17 @@ from portal.timekeeping.rules import why_fixed, why_settled
 from portal.words import EntryBilling, EntryState
 
 PAGE = 50
-"""The number of entries on one page of a list."""
+"""Number of time entries on one page of a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedEntry:
-    """Hold an entry with the names around it, as lists and feeds show it.
+    """A time entry with the names that lists and feeds show beside it.
 
-    `at` is the instant at which the entry was logged, `changes` what somebody else than its author changed. What managers and documents did
-    with the entry is known to billing, and `portal.billing.decided` fills it in: `reason` (why a manager rejected it), `approved_by`, `implied`
-    (approved without having been submitted, C4), and `settled`. A settled entry is on the draft `draft_id`, on the invoice `invoice`, or on a
-    statement.
+    `at` is the instant at which the entry was created; `changes` are the changes by somebody other than the author.
+    `portal.billing.decided` fills in what managers and documents did with the entry: `reason` (why a manager rejected
+    it), `approved_by`, `implied` (approved as a draft, without having been submitted, C4), and `settled`. A settled
+    entry is on the draft invoice `draft_id`, on the issued invoice `invoice`, or on a statement.
     """
 
     id: int
@@ -73,43 +73,43 @@ class ListedEntry:
 
     @property
     def place(self) -> str:
-        """Return what it was logged on, in few words."""
+        """Return what the time was logged on, such as the case or the project, in few words."""
         if self.case_number:
             return f"#{self.case_number}"
         return self.project or self.service or self.kind or "general time"
 
     @property
     def span(self) -> Span | None:
-        """Return when it was worked, None where only the day is known (D10)."""
+        """Return the instants between which the work was done, or None if only the day is known (D10)."""
         if self.started_at is None or self.ended_at is None or self.time_zone is None:
             return None
         return Span(self.started_at, self.ended_at, self.time_zone)
 
     @property
     def state_word(self) -> str:
-        """Return the word for the state of the entry: "Billed" or "On a draft" if a document has settled it."""
+        """Return the word for the state: "Billed" or "On a draft" if an invoice or statement has settled the entry."""
         if self.settled:
             return "On a draft" if self.draft_id else "Billed"
         return self.state.word
 
     def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
-        """Return why `by` may not change the entry now; None if they may."""
+        """Return the reason why `by` may not change the entry at the instant `at`, or None if `by` may."""
         if self.settled:
             return why_settled(by, self.draft_id, self.invoice)
         return why_fixed(by, self.agent_id, self.state, self.window_from, at)
 
     def may_be_changed(self, by: AgentReader, at: datetime) -> bool:
-        """Return whether a link to the form of the entry makes sense."""
+        """Return whether a list should link to the form that changes the entry."""
         return self.why_fixed(by, at) is None
 
     @property
     def is_open(self) -> bool:
-        """Return whether the entry can be submitted."""
+        """Return whether the entry is a draft or rejected, so that it can be submitted."""
         return self.state in (EntryState.DRAFT, EntryState.REJECTED)
 
     @classmethod
     def of_row(cls, row: Any) -> "ListedEntry":
-        """Return the entry of a row that has the columns `COLUMNS`."""
+        """Create the object for a row that has the columns `COLUMNS`."""
         read = {
             "state": EntryState(row["state"]),
             "billing": EntryBilling(row["billing"]),
@@ -148,11 +148,12 @@ SCOPES = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Hold which entries a list shows.
+    """Choice of the time entries that a list shows.
 
-    `scope` and `id` mean the entries of one case, agent, service or project, perhaps of one state or one agent only. The
-    scope `left` means what agents who have ended did not submit; `id` is then the agent who asks. `after` is the key of the
-    last row of the page before (keyset pagination, D56).
+    `scope` is `case`, `agent`, `service` or `project`, and `id` the id of that row. With the scope `left`, the list
+    shows the draft and rejected entries of agents who have ended, and `id` is the agent who reads the list. `state`
+    and `agent_id` limit the list to one state or one agent; None does not limit it. `after` is the keyset cursor: the
+    key of the last row on the page before (D56).
     """
 
     scope: Literal["case", "agent", "service", "project", "left"]
@@ -164,19 +165,19 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Hold entries, newest day first, and whether there are older ones."""
+    """One page of time entries, newest day first. `more` is whether older entries follow."""
 
     lines: list[ListedEntry]
     more: bool
 
     @property
     def last(self) -> str:
-        """Return the key of the last row, for the link to the next page."""
+        """Return the keyset cursor for the link to the next page: the key of the last row on this page."""
         return f"{self.lines[-1].work_date.isoformat()}.{self.lines[-1].id}"
 
     @property
     def days(self) -> list[tuple[date, list[ListedEntry]]]:
-        """Return the entries grouped by work date."""
+        """Return the entries of the page grouped by work date."""
         found: dict[date, list[ListedEntry]] = {}
         for line in self.lines:
             found.setdefault(line.work_date, []).append(line)
@@ -184,7 +185,7 @@ class Page:
 
 
 def key(text: str) -> tuple[date, int] | None:
-    """Return the key that `Page.last` wrote; None if the text is not a key."""
+    """Return the work date and entry id of a keyset cursor that `Page.last` wrote; None if `text` is not a cursor."""
     day, _, typed = text.partition(".")
     try:
         return (date.fromisoformat(day), entry_id) if (entry_id := number_in(typed)) is not None else None
@@ -193,9 +194,10 @@ def key(text: str) -> tuple[date, int] | None:
 
 
 async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
-    """Return one page of entries.
+    """Return one page of the time entries that `which` chooses.
 
-    It is found by the keyset of work date and id, so that its cost does not grow with the number of entries (S1.12).
+    The page is found by a keyset cursor of work date and id, so that its cost does not grow with the number of entries
+    (S1.12).
     """
     after = which.after or (date.max, 2**63 - 1)
     rows = await current().fetch(
@@ -208,7 +210,7 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
 
 
 async def find(reader: AgentReader, entry_id: int) -> ListedEntry:
-    """Return one entry. Raise `NotFound` if there is none."""
+    """Return the time entry with the id `entry_id`. Raise `NotFound` if there is no such entry."""
     row = await current().fetchrow(
         f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and e.id = $1", entry_id
     )
@@ -218,7 +220,7 @@ async def find(reader: AgentReader, entry_id: int) -> ListedEntry:
 
 
 async def left_count(reader: AgentReader) -> int:
-    """Return how many entries agents who have ended did not submit."""
+    """Return the number of draft and rejected time entries of agents who have ended."""
     count: int = await current().fetchval(
         f"select count(*) from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]} and {LEFT}",  # noqa: S608
         reader.id,
@@ -227,7 +229,7 @@ async def left_count(reader: AgentReader) -> int:
 
 
 async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
-    """Return how many entries of an agent are in each state, for the views of the agent's own list."""
+    """Return the number of an agent's entries in each state, which the links of the agent's own list show."""
     rows = await current().fetch(
         f"select state, count(*) as n from time_entry e where {VISIBLE[reader.database_role]} and agent_id = $1 group by state",  # noqa: S608
         agent_id,
@@ -236,7 +238,7 @@ async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
 
 
 async def worked_on(case_ids: Sequence[int]) -> dict[int, int]:
-    """Return the minutes that were worked on each of these cases; cases without time are left out."""
+    """Return the minutes worked on each case, by case id. Cases without time are left out."""
     rows = await current().fetch(
         "select case_id, sum(actual_minutes)::int as minutes from time_entry where case_id = any($1) group by case_id",
         case_ids,

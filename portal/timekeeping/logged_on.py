@@ -1,4 +1,4 @@
-"""What time is logged on: a case, a project, a service or a kind of general time; found by typing a number, a subject or a customer."""
+"""Find what time can be logged on: a case, project, service or kind of general time, by the words that are typed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ NOTHING = "Choose a case, a project, a service or a kind of general time."
 
 
 class On(NamedTuple):
-    """One thing that time can be logged on. `id` names it in forms and addresses: `case-1042` by its number, `service-7` by its id.
+    """A case, project, service or kind of general time on which time can be logged.
 
-    `about` tells it from others: customer, service and contract. `service_id` is what its time is logged under unless somebody chooses another;
-    `billable` what its time is unless somebody says otherwise, None where its service or task decides.
+    `id` identifies it in forms and URLs: `case-1042` has the case's number, `service-7` the service's row id. `about`
+    distinguishes things of the same name by customer, service and contract. `service_id` is the default service of the
+    time entry. `billable` is the entry's billing default; None if the service or the task decides.
     """
 
     id: str
@@ -32,12 +33,12 @@ class On(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Return `case`, `project`, `service` or `general`."""
+        """Return the first part of `id`: `case`, `project`, `service` or `general`."""
         return self.id.partition("-")[0]
 
     @property
     def address(self) -> str:
-        """Return the page of it, or of one's own time."""
+        """Return the URL path of the case, project or service; for general time, of the agent's own time."""
         return {
             "case": f"/agent/cases/{self.id.removeprefix('case-')}", "project": f"/agent/projects/{self.row_id}",
             "service": f"/agent/services/{self.row_id}",
@@ -46,7 +47,11 @@ class On(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What was chosen or typed. Without `on`, `problem` says why in a sentence; `choices` are what a typed name may mean."""
+    """Result of resolving what an agent chose or typed in the form for time.
+
+    `on` is what was found. If it is None, `problem` is a sentence that says why, and `choices` are all the things that
+    the typed text may mean.
+    """
 
     on: On | None = None
     name: str = ""
@@ -55,12 +60,15 @@ class Sought:
 
     @property
     def id(self) -> str:
-        """Return the id of what was found, else ""."""
+        """Return the id of what was found, or "" if nothing was found."""
         return self.on.id if self.on else ""
 
 
 class Suggestions(NamedTuple):
-    """At most `SUGGESTED` rows; `after` is how many were shown before the next ones, None where these are the last."""
+    """At most `SUGGESTED` suggestions.
+
+    `after` is the number of suggestions to skip for the next ones; None if these are the last.
+    """
 
     rows: list[On]
     after: int | None
@@ -101,7 +109,7 @@ _NAMED = {
 
 
 async def named(id: str) -> On | None:
-    """Return what an id such as `case-1042` names; None where there is nothing to log time on."""
+    """Return what an id such as `case-1042` stands for, or None if time cannot be logged on it."""
     kind, _, number = id.partition("-")
     if kind not in _NAMED or not (number.isascii() and number.isdigit() and len(number) < 16):
         return None
@@ -110,9 +118,11 @@ async def named(id: str) -> On | None:
 
 
 async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestions:
-    """Return what has every word of `typed` in its number, subject, name, customer or contract; of cases the open ones come first.
+    """Return the cases, projects, services and kinds of general time that contain every word of `typed`.
 
-    Where nothing is typed these are the reader's own open cases and the kinds of general time.
+    The words are searched in the number, subject, name, customer and contract; open cases come before closed ones. If
+    nothing is typed, return the reader's own open cases and all kinds of general time. `after` is the number of
+    suggestions to skip.
     """
     text = " ".join(typed.replace("\x00", "").split())[:LONGEST]
     views = (View.ALL, View.CLOSED) if text else (View.MINE,)
@@ -125,10 +135,11 @@ async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestion
 
 
 def _suggesting(conditions: list[str], count: int, *, with_names: bool) -> str:
-    """Return the query for what fits: the cases of each condition, and in front of the second what is found by its name.
+    """Return the SQL query for suggestions: first the cases of the first of `conditions`, then names, then other cases.
 
-    The conditions have `count` parameters; after these come the limit of cases, the words, and how many rows to skip. Without words
-    (`with_names` False) there are the kinds of general time instead.
+    `conditions` are SQL conditions on cases with `count` parameters; further parameters are the limit of cases, the
+    words, and the number of rows to skip. Without `with_names`, the query returns all kinds of general time instead of
+    the projects, services and kinds whose names contain the words.
     """
     limit, words, skipped = (f"${count + place}" for place in (1, 2, 3))
     is_in = "strpos(folded(x.name || ' ' || x.about), folded(word)) > 0"
@@ -147,16 +158,17 @@ def _suggesting(conditions: list[str], count: int, *, with_names: bool) -> str:
 
 
 def _cases(condition: str, limit: str) -> str:
-    """Return the newest cases that fit, as SQL; the names around them are looked up for these only."""
+    """Return the SQL query for the latest cases that fulfil `condition`. It looks up names for these cases only."""
     newest = f"select c.id from cases c where {condition} order by c.updated_at desc, c.id desc limit {limit}"  # noqa: S608
     return f"{_CASE} where c.id in ({newest}) order by c.updated_at desc, c.id desc"
 
 
 async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
-    """Return what a form means by an id and the text beside it.
+    """Return what the form means by the id of an earlier choice and the text in the search field.
 
-    Without script only the text changes, so an id counts only while its name contains what is typed. A text means the case of that number, the
-    thing of that name, or the only one that has its words. `typed` None: only the id was sent, as in a link.
+    Without JavaScript, only the text changes, so the id is ignored if the name that it stands for does not contain the
+    text. The text then means the case with that number, the thing with exactly that name, or the only thing that
+    contains all words of the text. `typed` is None if only the id was sent, as in a link.
     """
     chosen = await named(id) if id else None
     text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]

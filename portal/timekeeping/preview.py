@@ -1,4 +1,4 @@
-"""Explain a time entry while its form is being filled in: what was read, what counts, and what the customer sees."""
+"""Explain a time entry while its form is being filled in: the time read, the minutes billed, what the customer sees."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -16,12 +16,13 @@ GENERAL = "General time: nothing of it counts."
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """Hold what the form shows about the entry so far.
+    """Preview of a time entry whose form is being filled in.
 
-    `wrong` is a sentence if the duration cannot be read, `warning` one if a manager could not approve the entry;
-    otherwise they are "". `text` and `rounding` say how many minutes count, and why; `used` what that does to the
-    hours of the service. `instead` is what a bare number may have meant, else "". `seen` are the parts of the row
-    that the customer will see (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing.
+    `wrong` is a sentence if the duration cannot be read, `warning` is a sentence if a manager could not approve the
+    entry; otherwise they are "". `text` and `rounding` say how many minutes are billable, and why; `used` says how
+    many of the service's included hours that takes. `instead` is another meaning that a bare number may have had, else
+    "". `seen` are the parts of the invoice row that the customer will see (comment, role, minutes as h:min, "no
+    charge"); empty if the customer will see nothing.
     """
 
     wrong: str = ""
@@ -35,7 +36,7 @@ class Understood:
 
     @property
     def instead_words(self) -> str:
-        """Return `2 h` for `2h`."""
+        """Return the duration `instead` with a space before its unit: `2 h` for `2h`."""
         return spoken(parse_duration(self.instead))
 
 
@@ -62,10 +63,10 @@ async def understood(
     is_general: bool = False,
     held: int = 0,
 ) -> Understood:
-    """Return what the form shows about the text typed so far, by one query. Invalid text never raises.
+    """Return the preview of the values typed so far, by one query. Values that cannot be read never raise an exception.
 
-    With `customer_id` None, the service may be any customer's. `held` are the minutes of an entry that is changed:
-    a plus sign adds to them.
+    With `customer_id` None, the service may belong to any customer. `held` is the number of minutes of an entry that
+    is being changed: a duration such as `+15m` is added to them.
     """
     if not duration.strip():
         return Understood()
@@ -105,7 +106,7 @@ async def understood(
 
 
 def _spoken(read: Duration) -> str:
-    """Return `1 h 45 min`, or `9:00 to 10:45, 1 h 45 min`."""
+    """Return the duration in words: `1 h 45 min`, or `9:00 to 10:45, 1 h 45 min` if clock times were typed."""
     if read.began is None or read.ended is None:
         return spoken(read.minutes)
     times = f"{read.began.hour}:{read.began:%M} to {read.ended.hour}:{read.ended:%M}"
@@ -113,7 +114,7 @@ def _spoken(read: Duration) -> str:
 
 
 def words_of(rounding: Rounding) -> str:
-    """Return the rounding of a service as sentences for the agent who logs time."""
+    """Return sentences that explain the rounding rule of a service to the agent who logs time."""
     step = f"Rounded {rounding.mode.phrase} {spoken(rounding.increment)}." if rounding.increment > 1 else ""
     least = f"At least {spoken(rounding.minimum)}." if rounding.minimum else ""
     return " ".join(filter(None, (step, least))) or "Counts as it was worked."

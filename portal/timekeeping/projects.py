@@ -1,4 +1,4 @@
-"""Projects with the time that was logged on them, beside what was planned."""
+"""List projects with their budgets and the time that was logged on them."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,14 +11,18 @@ from portal.fields import in_range
 from portal.words import ProjectState
 
 PAGE = 50
-"""Projects on one page of the list."""
+"""Number of projects on one page of the list."""
 CASES_SHOWN = 10
-"""Cases on a project's page; the list of cases has all of them."""
+"""Number of connected cases that the page of a project shows; the list of cases shows all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedProject:
-    """A project in the list. Minutes are what was worked on it; the budget's amount is in `currency`; `members` are names."""
+    """A project with its budget and the time worked on it, as the list and the page of the project show it.
+
+    `worked` are the minutes worked, without rejected entries. `budget_amount` is in `currency`. Both budgets are None
+    if there is none. `cases` is the number of connected cases; `members` are the names of agents.
+    """
 
     id: int
     name: str
@@ -36,13 +40,18 @@ class ListedProject:
 
     @property
     def left(self) -> int | None:
-        """Return the minutes that the budget has left, below 0 where more was worked; None without a budget."""
+        """Return the minutes left in the budget; negative if more was worked, None if there is no budget of time."""
         return None if self.budget_minutes is None else self.budget_minutes - self.worked
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectTime:
-    """The sums of one project's time in minutes: worked in each state, and what of it counts; and worked on the connected cases."""
+    """Sums of one project's time, in minutes.
+
+    `worked` are the minutes worked and `counts` the billable minutes, both without rejected entries. `draft`,
+    `submitted`, `approved` and `rejected` are the minutes worked in entries of that state. `on_cases` are the minutes
+    worked on the connected cases.
+    """
 
     worked: int
     counts: int
@@ -74,9 +83,10 @@ order by {_KEY} limit {PAGE + 1}
 async def list_projects(
     *, state: ProjectState | None, customer_id: int | None = None, after: int | None = None
 ) -> tuple[list[ListedProject], int | None]:
-    """Return one page of projects by customer and name, and the id that the next page begins after; None where there is no more.
+    """Return one page of projects by customer and name, and the cursor of the next page.
 
-    `state` None: of any state.
+    The cursor is the id of the last project on the page, for `after` of the next call; None if no projects follow.
+    With `state` None, projects in every state are listed.
     """
     rows = await current().fetch(_LIST, state and state.value, customer_id, after)
     found = [_listed(row) for row in rows[:PAGE]]
@@ -84,7 +94,7 @@ async def list_projects(
 
 
 async def shown_project(project_id: int) -> ListedProject:
-    """Return one project as the list shows it. Raises `NotFound`."""
+    """Return the project with its budget and time. Raise `NotFound` if there is no such project."""
     row = await current().fetchrow(f"{_COLUMNS} where p.id = $1", in_range(project_id))
     if row is None:
         raise NotFound
@@ -109,5 +119,5 @@ from time_entry where project_id = $1
 
 
 async def time_of_project(project_id: int) -> ProjectTime:
-    """Return the sums of one project's time, by one query."""
+    """Return the sums of the time of one project, by one query."""
     return ProjectTime(**await current().fetchrow(_SUMS, project_id))

@@ -1,4 +1,4 @@
-"""Define the rules that hold for every time entry, as functions of values without a database."""
+"""Rules that hold for every time entry, as functions of values that do not use the database."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,15 +11,15 @@ from portal.visible import visible
 from portal.words import EntryBilling, EntryState
 
 WINDOW = timedelta(hours=24)
-"""How long authors may change or delete their own entry, in elapsed hours (S2.21, D15)."""
+"""Elapsed time for which authors may change or delete their own entry (S2.21, D15)."""
 
 MOST_COUNTED = 2 * LONGEST
-"""The most minutes that one entry may count. Rounding and overrides may exceed the minutes worked, up to this."""
+"""Maximum of billable minutes of one entry. Rounding and overrides may exceed the minutes worked up to this number."""
 TOO_MUCH = f"An entry counts at most {spoken(MOST_COUNTED)}."
 
 
 OPEN = frozenset({EntryState.DRAFT, EntryState.REJECTED})
-"""The states in which the author has the entry and may submit it."""
+"""States in which the author may change and submit the entry."""
 
 PENDING = frozenset({EntryState.DRAFT, EntryState.SUBMITTED})
 """The states in which no manager has decided on the entry. "Pending" has this meaning everywhere."""
@@ -27,7 +27,10 @@ PENDING = frozenset({EntryState.DRAFT, EntryState.SUBMITTED})
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """Hold how many minutes of an entry count: by the service's rule, or by an override with its reason (D8)."""
+    """Number of billable minutes of an entry: the result of the service's rounding rule, or an override.
+
+    An override has a reason (D8).
+    """
 
     minutes: int
     override_reason: str | None = None
@@ -36,10 +39,11 @@ class Counting:
 def counted(
     minutes: int, billing: EntryBilling, rounding: Rounding | None, override: int | None = None, reason: str = ""
 ) -> Counting:
-    """Return how many of the `minutes` worked count.
+    """Return how many of the `minutes` worked are billable.
 
-    They are 0 if the entry is not billable, else `override` if it is given, else the minutes rounded by the service's
-    rule. An override that equals the rule's result is ignored. Raise `Invalid` (`counts`, `override_reason`).
+    None are if the entry is not billable. Otherwise they are `override` if it is given, else the minutes rounded by
+    the service's rule. An override that equals the result of the rule is ignored. Raise `Invalid` (`counts`,
+    `override_reason`) if the override is too large or has no reason.
     """
     if billing is EntryBilling.NOT_BILLABLE or rounding is None:
         return Counting(0)
@@ -55,12 +59,15 @@ def counted(
 
 
 def latest_work_date(at: datetime, *zones: str) -> date:
-    """Return the latest of today's dates in `zones` (the agent's and the company's). Later days are the future."""
+    """Return the last day on which time may be logged at the instant `at`.
+
+    This is the latest of the current dates in the time zones `zones`: the agent's and the company's.
+    """
     return max(at.astimezone(ZoneInfo(zone)).date() for zone in zones)
 
 
 def why_not_on(work_date: date, latest: date) -> str | None:
-    """Return the sentence that refuses a day after `latest` or more than a year before it; None if it is allowed."""
+    """Return a sentence if `work_date` is after `latest` or more than a year before it; None if the date is allowed."""
     if work_date > latest:
         return "This day is still to come: time is logged once it was worked."
     if work_date < _year_before(latest):
@@ -69,9 +76,9 @@ def why_not_on(work_date: date, latest: date) -> str | None:
 
 
 def why_not_billable_on(work_date: date, service: str, begins: date, contract: str, ends: date | None) -> str:
-    """Return the sentence that refuses a day before the service begins or after its contract ends, else "".
+    """Return a sentence if `work_date` is before the service begins or after its contract ends, else "".
 
-    `ends` is the first day without the contract. Approvals refuse the same days.
+    `ends` is the first day after the contract; None if the contract has no end. Approvals refuse the same days.
     """
     if work_date < begins:
         return f"“{service}” begins on {begins:%-d %b %Y}: time before that day cannot be approved."
@@ -87,9 +94,10 @@ def _year_before(day: date) -> date:
 
 
 def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> str:
-    """Return the sentence that refuses to change time which a document has settled.
+    """Return a sentence if `by` may not change time because an invoice or statement has settled it.
 
-    The document is the draft `draft_id`, the issued invoice with the number `invoice`, or else a statement.
+    The time is on the draft invoice `draft_id`, on the issued invoice with the number `invoice`, or, if both are None,
+    on a statement.
     """
     if draft_id is not None:
         who = "Take it off the draft" if by.is_manager else "A manager can take it off the draft"
@@ -100,10 +108,10 @@ def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> s
 
 
 def why_fixed(by: AgentReader, agent_id: int, state: EntryState, window_from: datetime, at: datetime) -> str | None:
-    """Return why `by` may not change or delete an entry at the instant `at`; None if they may (S2.21-S2.25, C5).
+    """Return why `by` may not change or delete an entry at the instant `at`; None if `by` may (S2.21-S2.25, C5).
 
-    This covers entries that no document has settled. Billing changes submitted and approved entries, and withdraws the
-    approval first.
+    This does not consider invoices and statements that have settled the entry. Billing changes submitted and approved
+    entries, and withdraws the approval first.
     """
     if by.is_manager:
         return None

@@ -1,7 +1,8 @@
-"""Move entries between draft, submitted, approved and rejected.
+"""Move time entries between the states draft, submitted, approved and rejected.
 
 Each step updates a row only if its state and version are as expected; otherwise it raises `Conflict`. Agents call
-`submit`. The `mark_*` steps are for billing, which checks who may decide and writes the approval or the rejection.
+`submit`. The `mark_*` steps are for billing, which checks who may approve or reject, and writes the approval or the
+rejection.
 """
 
 from collections.abc import Collection, Iterable
@@ -19,9 +20,9 @@ from portal.words import EntryState
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Hold the result of submitting several entries (D35).
+    """Result of submitting several time entries (D35).
 
-    `refused` maps the id of an entry to the sentence that says why.
+    `refused` maps the id of each entry that could not be submitted to a sentence that says why.
     """
 
     submitted: list[int]
@@ -29,9 +30,10 @@ class Submission:
 
 
 async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> Submission:
-    """Submit drafts and rejected entries for approval: one's own, or anybody's for a manager (S0.24-S0.26, C5).
+    """Submit draft and rejected entries for approval (S0.24-S0.26, C5).
 
-    Entries that are submitted already are left alone and not reported.
+    Agents may submit their own entries, managers anybody's. Entries that are submitted already stay as they are and
+    are not reported as refused.
     """
     ids = sorted(set(entry_ids))
     rows = await current().fetch(_SUBMIT, ids, at, sorted(OPEN), by.is_manager, by.id)
@@ -48,7 +50,7 @@ async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> 
     return Submission(submitted, await _why_not(by, set(ids) - set(submitted)))
 
 
-# Rows are locked in the order of their ids, as approving locks them, so that the two never deadlock.
+# Rows are locked in the order of their ids, as in approving, so that submitting and approving never deadlock.
 _SUBMIT = """
 with held as (
   select id from time_entry where id = any($1) and state = any($3) and ($4 or agent_id = $5)
@@ -79,19 +81,19 @@ async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
 
 
 async def mark_approved(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Approve an entry that is submitted, or a draft, whose submission is then implied at the instant `at` (C4)."""
+    """Approve a submitted entry or a draft. A draft counts as submitted at the instant `at` (C4)."""
     return await _step(
         entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.APPROVED, submitted_at=at
     )
 
 
 async def mark_rejected(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Return a submitted or draft entry to its author, who may change it for 24 hours from `at` (C5)."""
+    """Reject a submitted or draft entry. Its author may then change it for 24 hours from `at` (C5)."""
     return await _step(entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.REJECTED, window_from=at)
 
 
 async def mark_submitted(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Return an entry whose approval was withdrawn to the managers who decide on it."""
+    """Set an entry whose approval was withdrawn back to submitted, so that a manager decides on it again."""
     return await _step(entry_id, version, {EntryState.APPROVED}, EntryState.SUBMITTED, submitted_at=at)
 
 
@@ -117,7 +119,7 @@ async def _step(
 
 
 async def _what_happened(entry_id: int, version: int, target: EntryState) -> str:
-    """Return the sentence for somebody whose step came too late."""
+    """Return a sentence about why the step to the state `target` failed: somebody else changed the entry first."""
     row = await current().fetchrow("select state, version from time_entry where id = $1", entry_id)
     if row is None:
         return "This time was deleted meanwhile."

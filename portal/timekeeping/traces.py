@@ -1,4 +1,7 @@
-"""Record what happens to a time entry: a line in the case's log, for agents only, and a row for the live updates."""
+"""Record changes to time entries: a line in the log of the case, for agents only, and a row in the outbox.
+
+The outbox row makes open pages update.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,9 +20,9 @@ _TOLD_AS = {"time.deleted": "time.changed"}
 async def leave(
     entry: "TimeEntry", kind: str, by: AgentReader, at: datetime, changes: Mapping[str, list[object]] | None = None
 ) -> None:
-    """Record that an entry was logged, changed or deleted (`kind`).
+    """Record that `by` logged, changed or deleted an entry; `kind` says which.
 
-    `changes` maps each changed column to its old and new value (D34).
+    `changes` maps each changed column to its old and its new value (D34).
     """
     if entry.case_id is not None and entry.customer_id is not None:
         details = {
@@ -35,7 +38,7 @@ async def leave(
 
 
 async def notify(entry: "TimeEntry", kind: str, by: AgentReader, at: datetime) -> None:
-    """Tell the live updates that an entry changed, for the page of its case or the lists of time."""
+    """Write an outbox row, so that open pages that show the entry (its case, the lists of time) update."""
     await outbox.tell(
         kind=kind,
         subject_id=entry.case_id or entry.id,

@@ -1,4 +1,4 @@
-"""Read what an agent says about a piece of work, and derive the columns of its time entry."""
+"""Describe work as an agent enters it in the form for time, and compute the columns of its time entry."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ NO_SERVICE = "Billable time needs a service: choose one, or set the service of t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Hold what an agent says about a piece of work; the rest of the entry follows from it.
+    """Work as an agent describes it in the form for time; the other columns of the entry are computed from it.
 
-    `minutes` are the minutes actually worked (1 to 1440), which no rule changes. With `minutes` None, they are what
-    passed between the clock times `began` and `ended`, plus `added`. `general_kind_id` is for general time only. With
-    `role_id` None, the billing role is the agent's. With `billing` None, the task decides (S0.10), or without a task
-    the type of the case (S2.13). `counts` overrides the rounding of the service, in minutes, and needs an
-    `override_reason`. The customer reads `external_comment`, never `description`.
+    `minutes` are the minutes actually worked (1 to 1440), which no rule changes. With `minutes` None, they are the
+    minutes elapsed between the clock times `began` and `ended`, plus `added`. `general_kind_id` is for general time
+    only. With `role_id` None, the billing role is the agent's. With `billing` None, the default is that of the task
+    (S0.10), or without a task that of the case's type (S2.13). `counts`, in minutes, overrides the service's rounding
+    rule and needs an `override_reason`. The customer reads `external_comment`, never `description`.
     """
 
     minutes: int | None
@@ -113,7 +113,7 @@ class Work:
 
 
 def parse_counted(text: str) -> int:
-    """Return the minutes of an override: a duration, or 0. Raise ValueError with a sentence for the user."""
+    """Return the minutes of an override: a duration, or 0. For other text raise ValueError with a sentence."""
     return (
         0 if text.strip() in ("0", "0m", "0h", "0:00") else parse_duration(text, most=MOST_COUNTED, too_long=TOO_MUCH)
     )
@@ -121,7 +121,7 @@ def parse_counted(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Hold what the rules need to know about the agent, the service and the case of an entry."""
+    """Facts about the agent, the service and the case of an entry that the rules for time entries need."""
 
     agent_has_left: bool
     customer_id: int | None
@@ -152,11 +152,12 @@ async def ground_of(
     project_id: int | None = None,
     known_task_id: int | None = None,
 ) -> Ground:
-    """Return what the rules need to know of `work`.
+    """Return the facts about agent, service and case that the rules need to check `work`.
 
-    `customer_id` is the one of its case or project. Raises `Invalid` (`agent`, `role`, `kind`, `service`, `task`) for an agent, role or kind
-    that is none, for a service of another customer, and for a task that the service or project does not have, or that has ended and is not
-    the `known_task_id`.
+    `customer_id` is the customer of the entry's case or project. `known_task_id` is the task that the entry has
+    already; it may have ended. Raise `Invalid` (`agent`, `role`, `kind`, `service`, `task`) if an agent, role or kind
+    does not exist, if the service belongs to another customer, or if the task has ended or does not belong to the
+    service or project.
     """
     row = await current().fetchrow(
         _GROUND, agent_id, work.service_id, case_type_id, work.task_id, work.role_id, work.general_kind_id
@@ -190,9 +191,10 @@ async def ground_of(
 def content_of(
     work: Work, ground: Ground, *, known_date: date | None = None, known_span: Span | None = None
 ) -> dict[str, Any]:
-    """Return the columns that follow from the work. Raise `Invalid` with every field that needs a correction.
+    """Return the columns of the time entry that are computed from `work`.
 
-    `known_date` and `known_span` are what the entry has already.
+    `known_date` and `known_span` are the stored values of an entry that is changed, None for a new entry. Raise
+    `Invalid` with a sentence for each wrong field.
     """
     wrong: dict[str, str] = {}
     span = None
