@@ -1,6 +1,6 @@
 """Fill a database with the demo: a named cast, twelve customers and five months of work up to yesterday.
 
-All of it is invented, and written by the product's own verbs.
+Everything in the demo is invented. It is written by the functions that the product itself uses.
 """
 
 from collections.abc import Callable
@@ -30,14 +30,14 @@ CAST = (
     "alan@acme.example",
     "gil@globex.example",
 )
-"""The people who can sign in; nobody else has a password."""
+"""The mail addresses of the people in the demo who have a password and can sign in."""
 
 
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
-    """Fill a migrated database, and return False if it already has a company: then only set the password of the cast.
+    """Fill a migrated database with the demo. If it has a company already, only set the cast's password; return False.
 
-    All of it is one transaction: a fill that is killed leaves an empty database, and the next start begins again.
-    `say` receives progress messages. The same `now` makes the same demo.
+    The whole fill is one transaction: if it is killed, the database stays empty and the next start begins again. `say`
+    is called with progress messages. The same `now` always makes the same demo.
     """
     async with transaction(SYSTEM):
         is_empty = await Company.find() is None
@@ -75,7 +75,7 @@ async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
 
 
 async def _let_in(password: str) -> None:
-    """Set one password for the whole cast. Whoever starts the demo has chosen it, so it is not checked for weakness."""
+    """Give the whole cast this password. Its strength is not checked, because whoever starts the demo has chosen it."""
     await current().execute(
         "select set_first_password(id, $1) from credential where email = any($2)",
         await passwords.hashed(password),
@@ -84,7 +84,7 @@ async def _let_in(password: str) -> None:
 
 
 async def _keep_in(password: str) -> None:
-    """Make the password that is printed at this start the cast's, also where the start before printed another one."""
+    """Set the cast's password to the one printed at this start, which may differ from that of an earlier start."""
     async with transaction(None) as tx:
         known = await tx.fetchval("select password_hash from credential where email = $1", CAST[0])
         if not passwords.matches(known, password):

@@ -8,36 +8,36 @@ from zoneinfo import ZoneInfo
 ZONE = "Europe/Berlin"
 MONTHS = 5
 OPENS, CLOSES = 8 * 60, 17 * 60 + 30
-"""Minutes after midnight."""
+"""When the working day of the demo opens and closes, in minutes after local midnight."""
 _SATURDAY, _FRIDAY, _TUESDAY = 5, 4, 1
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """Compute days and instants around `now`. The calendar has no holidays."""
+    """Calendar of the demo around the instant `now`, in Hamburg's time zone. The calendar has no public holidays."""
 
     now: datetime
 
     @cached_property
     def today(self) -> date:
-        """Return the date in Hamburg."""
+        """Return today's date in Hamburg."""
         return self.now.astimezone(ZoneInfo(ZONE)).date()
 
     @cached_property
     def yesterday(self) -> date:
-        """Return the last day on which somebody worked."""
+        """Return the day before today, the last day of the demo on which agents worked."""
         return self.today - _DAY
 
     @cached_property
     def first(self) -> date:
-        """Return the first day of the demo."""
+        """Return the first day of the demo's history."""
         year, month = divmod(self.today.year * 12 + self.today.month - 1 - MONTHS, 12)
         return date(year, month + 1, min(self.today.day, 28))
 
     @cached_property
     def workdays(self) -> list[date]:
-        """Return Mondays to Fridays from the first day to yesterday."""
+        """Return every Monday to Friday from the first day of the demo to yesterday."""
         days = ((self.first + n * _DAY) for n in range((self.today - self.first).days))
         return [day for day in days if day.weekday() < _SATURDAY]
 
@@ -61,16 +61,16 @@ class Calendar:
         return firsts[::-1]
 
     def instant(self, day: date, minutes: int) -> datetime:
-        """Return the UTC instant that is `minutes` after local midnight."""
+        """Return the UTC instant that lies `minutes` after midnight of `day` in Hamburg."""
         local = datetime.combine(day, time(minutes // 60, minutes % 60), ZoneInfo(ZONE))
         return local.astimezone(UTC)
 
     def date_of(self, at: datetime) -> date:
-        """Return the local date of an instant."""
+        """Return the date of an instant in Hamburg."""
         return at.astimezone(ZoneInfo(ZONE)).date()
 
     def later(self, at: datetime, minutes: int) -> datetime:
-        """Return the instant that is `minutes` of working time after `at`."""
+        """Return the instant that is `minutes` of working time after `at`; nights and weekends do not count."""
         local = at.astimezone(ZoneInfo(ZONE))
         day, minute = local.date(), local.hour * 60 + local.minute
         left = minutes
@@ -83,24 +83,28 @@ class Calendar:
             day, minute = day + _DAY, OPENS
 
     def workday_from(self, day: date) -> date:
-        """Return this day, or the Monday after it where it is on a weekend."""
+        """Return `day`, or the following Monday if `day` is on a weekend."""
         return day + _DAY * (7 - day.weekday()) if day.weekday() >= _SATURDAY else day
 
     @cached_property
     def submissions(self) -> list[datetime]:
-        """Return when everybody submits time: Fridays, month ends, and the evening before the last working day."""
+        """Return when agents submit their time: Fridays, month ends, and the evening before the last working day."""
         days = [self.instant(day, 16 * 60 + 40) for day in self.workdays if day.weekday() == _FRIDAY]
         months = [self.instant(self.workday_from(day), 8 * 60 + 20) for day in (*self.billed_until, self.this_month)]
         return sorted([*days, *months, self.instant(self.workdays[-2], 17 * 60 + 45)])
 
     @cached_property
     def approvals(self) -> list[datetime]:
-        """Return when managers decide on time: Tuesdays, month ends, and the last working day."""
+        """Return when managers approve or reject time: Tuesdays, month ends, and the last working day."""
         days = [self.instant(day, 10 * 60 + 5) for day in self.workdays if day.weekday() == _TUESDAY]
         months = [self.instant(self.workday_from(day), 10 * 60 + 40) for day in (*self.billed_until, self.this_month)]
         return sorted([*days, *months, self.instant(self.workdays[-1], 9 * 60 + 10)])
 
     @property
     def approved_to(self) -> date:
-        """The last day of which everything is decided; four working days follow, of which the last is not handed in."""
+        """Return the last day whose submitted time has all been approved or rejected.
+
+        Time of the four working days after that day is still undecided, and time of the last of the four is not
+        submitted.
+        """
         return self.workdays[-5]

@@ -1,4 +1,4 @@
-"""Plan the cases of the demo: who opens which story when, how far it gets, and each step as an act on the timeline."""
+"""Plan the demo's cases: who opens which story when, and each message, note and piece of work on the timeline."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 CASES = 400
 JUST_IN = 5
-"""The number of cases from the last day that nobody has looked at, besides those of the cast."""
+"""The number of cases from the last day that no agent has looked at yet, not counting the cases of the cast."""
 
 ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (3, {"open": 58, "waiting_for_customer": 20, "waiting_for_others": 8, "resolved": 14}),
@@ -24,7 +24,7 @@ ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (25, {"open": 11, "waiting_for_customer": 9, "waiting_for_others": 6, "resolved": 9, "closed": 65}),
     (999, {"open": 1, "waiting_for_others": 1, "closed": 98}),
 )
-"""Working days since the opening, and how many of a hundred cases of that age end in which status."""
+"""Pairs of an age in working days and, for cases up to that age, the percentage that ends in each status."""
 
 WAITING = (
     "The manufacturer has our request and the log. I write as soon as there is an answer, on Thursday at the latest.",
@@ -35,7 +35,10 @@ WAITING = (
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Describe a planned case: who opens it, when, about what, and where it ends."""
+    """A planned case: who opens it and when, which story it follows, and the status it reaches.
+
+    `agent` is the agent who takes the case; None if nobody has taken it yet.
+    """
 
     at: datetime
     house: House
@@ -46,7 +49,7 @@ class Opening:
 
 
 def plan(stage: Stage) -> None:
-    """Plan all cases in the order in which they are opened, so that their numbers rise with time."""
+    """Plan all cases in the order in which they are opened, so that case numbers rise with time."""
     for opening in sorted([*_of_the_cast(stage), *_ordinary(stage)], key=lambda opening: opening.at):
         _Telling(stage, opening).plan()
 
@@ -68,7 +71,7 @@ def _of_the_cast(stage: Stage) -> list[Opening]:
 def _ordinary(stage: Stage) -> list[Opening]:
     rng, calendar, days = stage.rng, stage.calendar, stage.calendar.workdays
     count = CASES - len(PARTS) - JUST_IN
-    # Spread the cases evenly over the days, with a few more on Mondays, so that it looks like a help desk.
+    # Spread the cases evenly over the days, with a few more on Mondays, as at a real help desk.
     spread = [days[place * len(days) // count] for place in range(count)]
     openings, told = [], Counter[tuple[str, str]]()
     for day, ending in zip(spread, _endings(stage, [len(days) - days.index(day) for day in spread]), strict=True):
@@ -84,7 +87,7 @@ def _ordinary_one(stage: Stage, at: datetime, ending: Ending, told: "Counter[tup
     rng, houses = stage.rng, list(stage.houses.values())
     house = rng.choices(houses, [house.organisation.share for house in houses])[0]
     contact = rng.choices(house.contacts, [3, *[2] * (len(house.contacts) - 1)])[0]
-    # Repeat no matter before all others have come; among those, prefer the one that this contact wrote about least.
+    # Use each story once before repeating any; then prefer the story that this contact has used least.
     stories = [story for story in ordinary() if ending != "waiting_for_customer" or any(map(_asks, story.turns))]
     times = {story: (told[house.name, story.subject], told["", story.subject]) for story in stories}
     story = rng.choice([story for story in stories if times[story] == min(times.values())])
@@ -94,7 +97,10 @@ def _ordinary_one(stage: Stage, at: datetime, ending: Ending, told: "Counter[tup
 
 
 def _endings(stage: Stage, ages: Sequence[int]) -> list[Ending]:
-    """Return where each case ends, by its age in working days. The shares are exact; only their order is random."""
+    """Return the final status of each case, by its age in working days.
+
+    The shares of `ENDINGS` are met exactly; only the order of the statuses is random.
+    """
     left: dict[int, list[Ending]] = {}
     for days, chances in ENDINGS:
         count = sum(age <= days for age in ages) - sum(map(len, left.values()))
@@ -105,7 +111,10 @@ def _endings(stage: Stage, ages: Sequence[int]) -> list[Ending]:
 
 
 def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) -> list[Turn]:
-    """Return the turns of a story up to its ending; all of them where `is_whole`, as for the cast."""
+    """Return the turns of a story up to the point at which its case has the status `ending`.
+
+    If `is_whole`, as for stories of the cast, all turns are returned; a new case has only the first turn even then.
+    """
     if ending == "new":
         return list(turns[:1])
     if ending in ("resolved", "closed") or is_whole:
@@ -122,12 +131,12 @@ def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) ->
 
 
 def _asks(turn: Turn) -> bool:
-    """Return whether an agent asks the contact for something."""
+    """Return whether this turn is an agent's message that asks the contact for something."""
     return turn.who == "agent" and re.search(r"\?|please|tell me|send me|I need", turn.text, re.IGNORECASE) is not None
 
 
 class _Telling:
-    """Plan one case on the timeline."""
+    """Plans the steps of one case on the timeline."""
 
     def __init__(self, stage: Stage, opening: Opening) -> None:
         self.stage, self.opening = stage, opening
@@ -138,7 +147,7 @@ class _Telling:
         self.turns = _cut(opening.story.turns, opening.ending, stage, is_whole)
 
     def plan(self) -> None:
-        """Plan the opening, each turn of the dialogue, and the end."""
+        """Plan the opening of the case, each turn of its story, and its final status."""
         self.stage.timeline.plan(self.at, self._open)
         if self.opening.agent is None:
             return
@@ -154,7 +163,7 @@ class _Telling:
         self.at = self.stage.calendar.later(self.at, self.stage.rng.randrange(least, most))
 
     def _then(self, turn: Turn, following: str | None, is_last: bool) -> Status | None:
-        """Return the status that the agent sets with a reply."""
+        """Return the status that an agent's reply sets; None if the turn is no reply or leaves the status unchanged."""
         if turn.who != "agent":
             return None
         if is_last:

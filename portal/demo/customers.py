@@ -1,4 +1,4 @@
-"""List the customers of the demo, all invented, with contacts, contracts and services as they would be typed in."""
+"""Define the demo's invented customers, with contacts, contracts and services, as an agent would type them."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ EVERYTHING, CASES, OWN = "all cases, invoices, contacts", "all cases", ""
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Describe a contact; `may` names those of the three rights that they have."""
+    """A contact of a customer. `may` names the rights of the contact, out of the three that the portal has."""
 
     name: str
     may: str = OWN
@@ -23,13 +23,16 @@ class Person:
 
     @property
     def mailbox(self) -> str:
-        """Return the local part of the mail address."""
+        """Return the part of the contact's mail address before the @."""
         return self.name.split()[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Describe a contract. `{year}` in its name is the year of its start. Its first service is the default."""
+    """A contract of a customer.
+
+    `{year}` in its name stands for the year in which the contract starts. Its first service is the default.
+    """
 
     name: str
     services: tuple[ServiceFacts, ...]
@@ -41,7 +44,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """Describe a customer. `share` is their part of a hundred cases; the time of one with `is_trial` is not charged."""
+    """A customer. Of every hundred cases, `share` are this customer's. If `is_trial`, their time is not charged."""
 
     facts: CustomerFacts
     people: tuple[Person, ...]
@@ -51,7 +54,7 @@ class Organisation:
 
     @property
     def domain(self) -> str:
-        """Return the domain of the customer's mail addresses."""
+        """Return the part of the customer's mail addresses after the @."""
         return f"{self.facts.name.split()[0].lower()}.example"
 
 
@@ -210,4 +213,4 @@ CUSTOMERS = (
         share=4,
     ),
 )
-"""Shares add up to a hundred."""
+"""The customers; their values of `share` add up to a hundred."""

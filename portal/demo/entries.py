@@ -1,4 +1,4 @@
-"""Plan what happens to each piece of work: logged, submitted, approved or rejected, and which of it still waits."""
+"""Plan the demo's time entries: when each is logged, submitted and decided, and which are still undecided."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,11 +12,11 @@ from portal.timekeeping.entries import TimeEntry, Work
 from portal.words import EntryBilling
 
 BLOCKERS, FORGOTTEN = 6, 2
-"""Entries of last month: submitted but undecided, and never submitted."""
+"""How many entries of last month are submitted but undecided, and how many were never submitted."""
 LATE = 6
-"""Entries that were approved after their month had been billed."""
+"""How many entries were approved only after their month had been billed."""
 HEALED = 8
-"""Entries that were rejected once, corrected and then approved."""
+"""How many entries were rejected once, corrected and then approved."""
 
 REASONS = (
     "This looks long for what the case shows. Was a part of it for another case?",
@@ -24,11 +24,11 @@ REASONS = (
     "I think this belongs under the other service. If not, tell me why.",
     "The day does not fit the dialogue on the case. Was it the day before?",
 )
-"""Reasons of rejections that wait for their author now."""
+"""Reasons that managers gave for rejecting entries which their authors have not corrected yet."""
 
 
 def plan(stage: Stage) -> None:
-    """Decide how far each piece gets, and plan it on the timeline."""
+    """Decide which state each piece of work reaches, and plan the steps to that state on the timeline."""
     _decide(stage)
     for piece in stage.pieces:
         stage.timeline.plan(piece.at, partial(_log, stage, piece))
@@ -75,7 +75,7 @@ def _decide(stage: Stage) -> None:
 
 
 async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
-    """Log one piece. Time for a trial, and now and then another entry, is shown at no charge."""
+    """Log one piece of work as a time entry. Time for trial customers, and some other time, is shown at no charge."""
     rng, house = stage.rng, piece.house
     case = piece.held.opened if piece.held else None
     billing_choice, counts, reason = None, None, ""
@@ -116,7 +116,10 @@ async def _submit(stage: Stage, at: datetime) -> None:
 
 
 async def _approve(stage: Stage, at: datetime) -> None:
-    """Let Max decide on all time but his own, and Noor on his. Rejected time is corrected at once and decided again."""
+    """Let Max decide on everybody's submitted time except his own, and Noor on Max's.
+
+    Some entries are rejected; they are corrected at once and decided again.
+    """
     for by in (stage.agent("Max Herrmann"), stage.agent("Noor Haddad")):
         is_others = by.name == "Max Herrmann"
         ready = [

@@ -1,4 +1,4 @@
-"""Make the files of the demo's messages, small pictures of windows and logs, in the portal's own storage."""
+"""Make the attachments of the demo, small screenshots and log files, and put them into the portal's storage."""
 
 import hashlib
 import struct
@@ -15,7 +15,7 @@ from portal.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Hold a stored file that belongs to no message yet."""
+    """A stored file that is not attached to a message yet."""
 
     name: str
     media_type: str
@@ -31,7 +31,7 @@ class Cabinet:
         self._storage, self._rng, self._count = storage, rng, 0
 
     async def put(self, name: str, by: Reader, at: datetime) -> File:
-        """Make and store a file of this name for a message that `by` is about to write."""
+        """Create and store a file with this name for a message that `by` is about to write."""
         content = _picture(self._rng) if name.endswith(".png") else _text(name, at, self._rng)
         self._count += 1
         key = hashlib.sha256(b"portal demo %d" % self._count).hexdigest()[:32]
@@ -49,7 +49,7 @@ WIDTH, HEIGHT = 480, 270
 
 
 def _picture(rng: Random) -> bytes:
-    """Return a PNG (8-bit RGB) of a window with a title bar, a few lines of grey text and a button."""
+    """Return a PNG image (8-bit RGB) that looks like a window with a title bar, lines of grey text and a button."""
     ground, paper, bar, ink = (208, 216, 222), (250, 251, 252), (38, 70, 83), (150, 158, 166)
     accent = rng.choice(((180, 60, 50), (20, 110, 120), (200, 140, 40)))
     rows = [bytearray(bytes(ground) * WIDTH) for _ in range(HEIGHT)]
@@ -83,7 +83,7 @@ TEXTS = {
     "columns.txt": "Number; date; customer; net; VAT rate; VAT; gross; due on\n",
     "bounce.txt": "Your message was not delivered.\nReason given by the other side: 550 5.7.1 rejected by policy\n",
 }
-"""Texts of files that are no log."""
+"""The content of those text files that are not logs."""
 
 LINES = (
     "INFO  session started",

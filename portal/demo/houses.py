@@ -1,4 +1,4 @@
-"""Add the customers of the demo to the database, with contacts, contracts, services and their own prices."""
+"""Create the demo's customers in the database, with contacts, contracts, services and special hourly rates."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Hold an added customer. Its first service is the default of its cases."""
+    """A customer created in the database. Cases use the first of its services by default."""
 
     id: int
     organisation: Organisation
@@ -23,16 +23,16 @@ class House:
 
     @property
     def name(self) -> str:
-        """Return the name that agents use."""
+        """Return the name of the customer that agents see."""
         return self.organisation.facts.name
 
     def service(self, name: str) -> Service:
-        """Return the service of this name."""
+        """Return the customer's service with this name."""
         return next(service for service in self.services if service.name == name)
 
 
 async def move_in(start: date, at: datetime) -> dict[str, House]:
-    """Add all customers, their contracts starting on `start`, and return them by name."""
+    """Create all customers, with contracts that start on `start`, and return them by name."""
     return {organisation.facts.name: await _house(organisation, start, at) for organisation in CUSTOMERS}
 
 
@@ -84,7 +84,7 @@ async def _contact(customer: Customer, organisation: Organisation, place: int, a
 async def agree_prices(
     houses: dict[str, House], agents: dict[str, AgentReader], roles: dict[str, str], start: date, at: datetime
 ) -> None:
-    """Add rates of every scope, so that each kind of price is on some invoice."""
+    """Create hourly rates of every scope (service, customer, agent, role), so that invoices show each kind of price."""
     care = str(houses["Acme"].service("Network care").id)
     await price_of("130", start, at, service_id=care, role_id=roles["Senior consultant"])
     await price_of("126", start, at, service_id=care, agent_id=str(agents["Ines Okafor"].id))

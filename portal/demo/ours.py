@@ -1,4 +1,4 @@
-"""Add the company of the demo with departments, roles, agents and rates."""
+"""Create the demo's own company with its departments, roles, agents and hourly rates."""
 
 from datetime import date, datetime
 
@@ -35,10 +35,10 @@ DEPARTMENTS = (
     ("Networks", "Delivery"),
     ("Servers", "Delivery"),
 )
-"""Name, and the department above it."""
+"""The name of each department and of its parent department."""
 
 ROLES = {"Senior consultant": ("118", "122"), "Consultant": ("94", "98"), "Technician": ("72", "75")}
-"""Euros an hour: at the start, and from the third month of the demo."""
+"""Hourly rates in euros of each role: from the start of the demo, and from its third month."""
 FRANCS = {"Senior consultant": "135", "Consultant": "112", "Technician": "88"}
 
 AGENTS = (
@@ -50,11 +50,14 @@ AGENTS = (
     ("Tomasz Wilk", "agent", "Senior consultant", "Servers", ()),
     ("Petra Lindahl", "agent", "Technician", "Service desk", ()),
 )
-"""Name, grade, role, department, and the departments that they are designated for."""
+"""Name, grade, role and department of each agent, and the departments whose time the agent may approve."""
 
 
 async def found(start: date, third_month: date, at: datetime) -> tuple[dict[str, AgentReader], dict[str, str]]:
-    """Add the company with its people and prices; return agents by name, and role ids as forms send them."""
+    """Create the company, its departments, roles and agents. Return the agents, and the role ids, by name.
+
+    The role ids are strings, as forms send them. The hourly rates rise on the day `third_month`.
+    """
     await Company.set_up(COMPANY)
     departments: dict[str, str] = {}
     for name, above in DEPARTMENTS:

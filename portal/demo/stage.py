@@ -1,4 +1,4 @@
-"""Hold what every part of the demo needs while it is planned and played."""
+"""Hold the state that all parts of the demo share while actions are planned and run."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,14 +15,14 @@ from portal.timekeeping.entries import TimeEntry
 
 @dataclass(slots=True)
 class Held:
-    """Hold a case of the plan; None until it has been opened."""
+    """A planned case. `case` is None until the case has been opened."""
 
     house: House
     case: Case | None = None
 
     @property
     def opened(self) -> Case:
-        """Return the case; acts on it come after its opening."""
+        """Return the opened case. Raise RuntimeError if the case has not been opened yet."""
         if self.case is None:
             raise RuntimeError("this case has not been opened yet")
         return self.case
@@ -30,11 +30,12 @@ class Held:
 
 @dataclass(slots=True)
 class Piece:
-    """Describe a piece of work of the plan; `entry` is set once it is logged, and `agent` did the work.
+    """A planned piece of work. `agent` did the work; `entry` is None until the work is logged as a time entry.
 
-    Without `held` it is logged under the service of that name; without a house it is general. `fate` says how far it
-    gets: draft, forgotten, submitted, blocker, rejected, approved, healed (after a correction) or late (after its
-    month was billed).
+    `held` is its case. Without a case, the time is logged under the service named `service` of the customer `house`;
+    without `house` it is internal time. `fate` is what becomes of the entry: draft, forgotten (never submitted),
+    submitted, blocker (submitted for last month and undecided), rejected, approved, healed (approved after a
+    correction) or late (approved after its month was billed).
     """
 
     at: datetime
@@ -54,7 +55,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Hold calendar, people, places and the plan. `rng` makes every choice, so the same `now` makes the same demo."""
+    """The calendar, agents, customers and planned work of one demo.
+
+    `rng` makes every random choice, so that the same `now` always makes the same demo.
+    """
 
     calendar: Calendar
     timeline: Timeline
@@ -63,19 +67,19 @@ class Stage:
     agents: dict[str, AgentReader]
     houses: dict[str, House]
     types: dict[str, int]
-    """Ids of case types by name."""
+    """Case type name -> id."""
     pieces: list[Piece]
 
     def agent(self, name: str) -> AgentReader:
-        """Return the agent of this name."""
+        """Return the agent with this name."""
         return self.agents[name]
 
     def any_agent(self) -> AgentReader:
-        """Return a random agent, weighted by `SHARES`."""
+        """Return a random agent; an agent with a larger share in `SHARES` is chosen more often."""
         return self.agents[self.rng.choices(list(SHARES), list(SHARES.values()))[0]]
 
 
 SHARES = {
     "Ines Okafor": 24, "Jonas Brandt": 22, "Lena Vogt": 20, "Tomasz Wilk": 16, "Petra Lindahl": 11, "Max Herrmann": 4, "Noor Haddad": 3,
 }  # fmt: skip
-"""How many of a hundred cases each agent takes."""
+"""Agent name -> how many of every hundred cases are assigned to that agent."""

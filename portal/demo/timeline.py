@@ -1,4 +1,4 @@
-"""Play the acts of the demo in the order of their instants, in whatever order they were planned."""
+"""Run the demo's planned actions in the order of their instants, whatever the order they were planned in."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
@@ -9,7 +9,7 @@ Act = Callable[[datetime], Awaitable[object]]
 
 
 class Timeline:
-    """Collect acts by instant. Acts after `now` are dropped."""
+    """The planned actions with their instants. Actions that lie after `now` are dropped."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
@@ -23,7 +23,7 @@ class Timeline:
         return True
 
     async def play(self, say: Callable[[str], None]) -> None:
-        """Play all acts in order; `say` receives the name of each month."""
+        """Run all planned actions in order; call `say` with the name of each month."""
         month: date | None = None
         for at, _, act in sorted(self._acts, key=lambda planned: planned[:2]):
             day = self._calendar.date_of(at)

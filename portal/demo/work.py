@@ -1,4 +1,4 @@
-"""Plan work besides cases: the weekly check of backups, work under a service, and general time."""
+"""Plan the demo's work outside of cases: weekly checks of backups, work logged under a service, and internal time."""
 
 from datetime import date
 
@@ -15,7 +15,7 @@ PROJECTS = {
     ("Birkholm Foods", "Helpdesk"): ("Jonas Brandt", "Petra Lindahl"),
     ("Larkmoor Clinic", "Support"): ("Tomasz Wilk", "Lena Vogt"),
 }
-"""Who works under which service of a customer without a case."""
+"""Customer and service -> the names of the agents who log time under that service without a case."""
 
 STEPS = (
     "planned",
@@ -63,7 +63,7 @@ MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planni
 
 
 def plan(stage: Stage) -> None:
-    """Plan such work until there are `ENTRIES` entries in all."""
+    """Plan work outside of cases until the demo has `ENTRIES` time entries in total."""
     stage.pieces[:] = [
         piece for piece in stage.pieces if piece.at < stage.calendar.now and piece.work_date < stage.calendar.today
     ]

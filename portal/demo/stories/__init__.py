@@ -1,8 +1,9 @@
-"""Parse the stories of the demo: invented matters with dialogue, notes, files and work, written as short scripts.
+"""Parse the stories of the demo: invented support cases, written as short scripts.
 
-A story begins with `# subject | type priority`. Each further line is one turn: `c:` the contact writes, `a:` the agent
-replies, `n:` a note, `w 45:` 45 minutes of work with the external comment, `f:` a file on the message before it. An
-indented line continues the one above. `{names}` are filled in, the same throughout one case.
+A story begins with `# subject | type priority`. Each further line is one turn: `c:` is a message of the contact, `a:`
+the agent's reply, `n:` an internal note, `w 45:` 45 minutes of work with the comment that the customer reads, `f:` a
+file attached to the message before it. An indented line continues the line above. A placeholder such as `{server}` is
+replaced by a random name, the same one throughout a case.
 """
 
 import re
@@ -14,14 +15,14 @@ from typing import Literal
 from portal.demo.stories import accounts, heroes, network, servers, workplace
 
 TYPES = {"incident": "Incident", "question": "Question", "change": "Change request", "mistake": "Our mistake"}
-"""The words that stories use for case types, and the names of those."""
+"""The word for a case type in a story's first line -> the name of that case type in the portal."""
 
 PRIORITIES = {"low": 1, "normal": 2, "high": 3, "urgent": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Hold one turn. `minutes` is set for work only."""
+    """One line of a story: a message, a note or a piece of work. `minutes` is set for work only."""
 
     who: Literal["contact", "agent", "note", "work"]
     text: str
@@ -31,7 +32,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Hold a story. `type_name` is the name of a case type; `priority` goes from 1 to 4."""
+    """One invented support case. `type_name` is the name of a case type; `priority` goes from 1 to 4."""
 
     subject: str
     type_name: str
@@ -39,13 +40,14 @@ class Story:
     turns: tuple[Turn, ...]
 
     def told(self, rng: Random) -> "Story":
-        """Return the same story with all names filled in."""
+        """Return a copy of the story in which each placeholder such as `{server}` is replaced by a random name."""
         chosen = {name: rng.choice(values) for name, values in NAMES.items()}
 
         def fill(text: str) -> str:
             def name(match: re.Match[str]) -> str:
                 value = chosen[match[1]]
-                # Names such as “the ERP” and “accounts” may start a sentence.
+                # A placeholder at the start of a sentence may become “the ERP” or “accounts”, which then needs a
+                # capital letter.
                 begins = text[: match.start()].endswith((". ", "? ")) or match.start() == 0
                 return value[0].upper() + value[1:] if begins else value
 
@@ -78,11 +80,11 @@ _LISTS = {
     "n": "4,5,6,7,8,9,12,14,18,20",
 }  # fmt: skip
 NAMES = {name: values.split(",") for name, values in _LISTS.items()}
-"""The choices for each name in braces."""
+"""The names that may replace each placeholder."""
 
 
 def parse(script: str) -> list[Story]:
-    """Return the stories of a script."""
+    """Return the stories that a script contains."""
     return [_story(block) for block in re.split(r"^# ", script.strip(), flags=re.MULTILINE) if block]
 
 
@@ -107,11 +109,11 @@ _SPEAKERS: dict[str, Literal["contact", "agent", "note"]] = {"c": "contact", "a"
 
 @cache
 def ordinary() -> tuple[Story, ...]:
-    """Return the stories that happen again and again, each time with other names."""
+    """Return the stories that are used for several cases, each time with other names for the placeholders."""
     return tuple(parse("\n".join((network.STORIES, servers.STORIES, workplace.STORIES, accounts.STORIES))))
 
 
 @cache
 def of_the_cast() -> tuple[Story, ...]:
-    """Return the stories that happen once: what Ada, Alan and Gil wait for today."""
+    """Return the stories that happen only once, in cases that Ada, Alan and Gil have when the demo begins."""
     return tuple(parse(heroes.STORIES))

@@ -1,4 +1,4 @@
-"""Invented matters of accounts, mail and programs: passwords, rights, mailing, licences, questions."""
+"""Invented support cases about accounts, mail and programs: passwords, permissions, mailing lists, licences."""
 
 STORIES = """
 # {person} cannot sign in | incident high

@@ -1,15 +1,18 @@
-"""Stories that the cast waits for today: they happen once, to Ada and Alan of Acme and to Gil of Globex."""
+"""Stories that happen only once in the demo, to people of the cast: Ada and Alan of Acme, and Gil of Globex."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Ending = Literal["new", "open", "waiting_for_customer", "waiting_for_others", "resolved", "closed"]
-"""Where a case stands when the demo begins."""
+"""The status that a case has reached when somebody first opens the demo."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Describe who plays a story of the cast, and when it began: `days_ago` in working days, or `minutes_ago`."""
+    """Who plays one story of the cast, and when the case was opened.
+
+    The case was opened `days_ago` working days ago or `minutes_ago` minutes ago; one of the two is set.
+    """
 
     contact: str
     agent: str | None
@@ -31,7 +34,7 @@ PARTS = (
     Part("Gil Moreau", None, "new", minutes_ago=14),
     Part("Alan Weber", None, "new", minutes_ago=52),
 )
-"""In the order of the stories."""
+"""The parts, one for each story of `STORIES`, in the same order."""
 
 STORIES = """
 # VPN drops every 20 minutes since the Windows update | incident high

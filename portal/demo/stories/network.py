@@ -1,4 +1,4 @@
-"""Invented matters of networks: lines, wireless, VPN, telephones."""
+"""Invented support cases about networks: internet lines, wireless networks, VPN, telephones."""
 
 STORIES = """
 # VPN drops every {n} minutes for {person} | incident high

@@ -1,4 +1,4 @@
-"""Invented matters of servers: backups, storage, certificates, updates, databases."""
+"""Invented support cases about servers: backups, storage, certificates, updates, databases."""
 
 STORIES = """
 # Backup job failed twice on {server} | incident high

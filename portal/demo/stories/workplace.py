@@ -1,4 +1,4 @@
-"""Invented matters of workplaces: computers, printers, programs on the desk, equipment."""
+"""Invented support cases about workplaces: computers, printers, desktop programs, equipment."""
 
 STORIES = """
 # Printer queue stuck in {room} | incident low
