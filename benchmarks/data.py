@@ -1,4 +1,4 @@
-"""Generate the data set: 200 customers, 20 agents, cases with 5 messages each, and one case with 10,000."""
+"""Generate the benchmark's data: 200 customers, 20 agents, cases with 5 messages each, and one with 10,000."""
 
 import asyncpg
 
@@ -47,13 +47,13 @@ insert into message (customer_id, case_id, kind, contact_id, agent_id, author_na
 
 
 async def fill(owner_url: str, cases: int) -> dict[str, list[str]]:
-    """Fill a migrated, empty database; return the numbers of a hundred ordinary open cases and of the long one."""
+    """Fill a migrated, empty database with `cases` cases; return the numbers of 100 open cases and of the long case."""
     connection = await asyncpg.connect(owner_url)
     try:
         await connection.execute(GROUND)
         await connection.execute(CASES, cases)
         await connection.execute(DIALOGUE, MESSAGES, None)
-        # Keep the long case out of every measured list: customer 2 is the one whose list is read.
+        # Take the long case from another customer than customer 2, so that no measured list contains it.
         long, *ordinary = await connection.fetch(
             "select id, number from cases where status = 'open' order by customer_id = 2, id limit 101"
         )

@@ -1,4 +1,4 @@
-"""Serve the floor: a bare Litestar handler with one raw SQL query and a plain Jinja page of the same size."""
+"""Serve the floor that pages are compared with: a bare Litestar handler, one raw SQL query and a plain Jinja page."""
 
 import os
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ PAGE = Environment(autoescape=True).from_string(
 
 @get("/floor/{rows:int}/{octets:int}")
 async def floor(rows: int, octets: int) -> Response[str]:
-    """Render the floor page; `rows` 0 runs no query."""
+    """Show a page of `octets` bytes with `rows` database rows; if `rows` is 0, no query is run."""
     found = [dict(row) for row in await _Pool.pool.fetch(ROWS, rows)] if rows else []
     bare = PAGE.render(rows=found)
     html = bare + "x" * (octets - len(bare))
@@ -30,7 +30,7 @@ async def floor(rows: int, octets: int) -> Response[str]:
 
 @get("/health")
 async def health() -> str:
-    """Answer while the server is up."""
+    """Show "ok", so that the benchmark knows when the server is up."""
     return "ok"
 
 
@@ -46,5 +46,5 @@ async def _connected(_: Litestar) -> AsyncIterator[None]:
 
 
 def create_app() -> Litestar:
-    """Return the app that the floor's server runs."""
+    """Return the ASGI app of the floor."""
     return Litestar([floor, health], lifespan=[_connected], openapi_config=None)

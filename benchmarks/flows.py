@@ -1,4 +1,4 @@
-"""Define what is measured: pages that are read, and forms that are opened and sent."""
+"""Define the pages that the benchmark loads, and the forms that it opens and sends."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,12 @@ MEBIBYTE = b"a line of a log file, as somebody attaches it\n" * 22_796
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Describe a page: `path` may name a case, `rows` is the floor's query, `sends` the fields posted to `action`."""
+    """A page to load, or a form to open and send.
+
+    `who` is the kind of person, "" for nobody signed in. `path` may contain a placeholder for a case. `rows` is the
+    number of rows that the floor's query fetches. A form is posted to `action` with the fields `sends` and the
+    attachment `file`.
+    """
 
     name: str
     who: str
@@ -41,7 +46,7 @@ PAGES = (
 
 
 class _Form(HTMLParser):
-    """Collect the fields of the form with this action, as a browser would send them untouched."""
+    """Collects the fields of the form with this action, as a browser would send them untouched."""
 
     def __init__(self, action: str) -> None:
         super().__init__()
@@ -74,13 +79,14 @@ class _Form(HTMLParser):
 
 
 Flow = Callable[[Connection], Awaitable[None]]
-"""What one connection does once."""
+"""A function that sends one request over a connection or, for a form, opens and sends the form once."""
 
 
 def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[tuple[int, int]]) -> Flow:
-    """Return what one connection does once, each time on the next case; append the bytes of the page and those on the wire to `sizes`.
+    """Return the flow of a page or form; each call uses the next case of `numbers`.
 
-    Anything but the expected answer ends the benchmark.
+    Each call appends the size of the page and its size on the wire, in bytes, to `sizes`. Any answer but the expected
+    one ends the benchmark.
     """
     turns = {name: cycle(given) for name, given in numbers.items()}
 

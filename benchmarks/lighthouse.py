@@ -1,7 +1,8 @@
-"""`python -m benchmarks.lighthouse`: what Lighthouse says of the demo's pages, on a phone and on a desktop, as a table.
+"""`python -m benchmarks.lighthouse`: print Lighthouse's scores of the demo's pages, on a phone and on a desktop.
 
-It builds the static files as a wheel has them, serves a demo, and drives Debian's Chromium. Performance is simulated from what the page
-loads, so it depends little on the machine; anything else that runs meanwhile makes it worse.
+The module builds the static files as they are in a wheel, serves a demo, and drives Debian's Chromium. Lighthouse
+simulates the performance from what a page loads, so the score depends little on the machine; other programs that run
+at the same time lower it.
 """
 
 import argparse
@@ -29,15 +30,15 @@ PROGRAM = HERE / "node_modules" / "lighthouse" / "cli" / "index.js"
 PASSWORD = "a password of the demo"  # noqa: S105 (of a demo that lives for minutes)
 CATEGORIES = ("performance", "accessibility", "best-practices")
 GOALS = {"desktop": 100, "mobile": 98}
-"""What performance has to be; the other two categories have to be 100."""
+"""The performance score that is required on each device; the other two categories must reach 100."""
 TRIES = 3
-"""Lighthouse sometimes misses the beginning of a page on a busy machine (NO_NAVSTART)."""
+"""How often Lighthouse is started: on a busy machine it sometimes fails with NO_NAVSTART."""
 FLAGS = "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
 AGENT, CONTACT = "ines@desk.example", "ada@acme.example"
 
 
 def install() -> None:
-    """Fetch Lighthouse by its lock, once."""
+    """Install the version of Lighthouse that the lock file names, unless it is installed already."""
     if PROGRAM.is_file():
         return
     command = [*hatch_build._npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
@@ -46,7 +47,7 @@ def install() -> None:
 
 @contextlib.contextmanager
 def demo() -> Iterator[str]:
-    """Serve a demo of its own, and give its address."""
+    """Serve a newly filled demo for the duration of the block, and yield its base URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -71,7 +72,7 @@ def demo() -> Iterator[str]:
 
 
 def signed_in(url: str, email: str) -> httpx.Client:
-    """A client that has signed in by the form."""
+    """Return an HTTP client that has signed in with the sign-in form."""
     client = httpx.Client(base_url=url, follow_redirects=True)
     token = re.search(r'name="csrf" value="([^"]+)"', client.get("/sign-in").text)
     assert token
@@ -81,7 +82,7 @@ def signed_in(url: str, email: str) -> httpx.Client:
 
 
 def pages(url: str) -> list[tuple[str, str, str]]:
-    """Name, path and cookies of each page that is looked at."""
+    """Return the name, the path and the Cookie header of each page to measure."""
     agent, contact = signed_in(url, AGENT), signed_in(url, CONTACT)
     ours, theirs = (f"sid={client.cookies['sid']}" for client in (agent, contact))
 
@@ -101,7 +102,7 @@ def pages(url: str) -> list[tuple[str, str, str]]:
 
 
 def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
-    """Lighthouse's report on one page, for a `desktop` or a `mobile` phone on a slow line."""
+    """Return Lighthouse's report on one page. `form` is `desktop`, or `mobile` for a phone on a slow line."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "There is no Chromium: on Debian, apt-get install chromium"
     command = [
@@ -126,7 +127,7 @@ def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
 
 
 def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
-    """The scores of a report in per cent, and the figures that performance is made of."""
+    """Return a row of the table: the scores in per cent, and the figures that make up the performance score."""
     scores = [str(round((report["categories"][category]["score"] or 0) * 100)) for category in CATEGORIES]
     audits = report["audits"]
     figures = (
@@ -145,7 +146,7 @@ def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
 
 
 def faults(report: dict[str, Any]) -> list[str]:
-    """The audits that cost a score."""
+    """Return the audits that lowered a score, one text each."""
     counted = {
         audit["id"] for category in report["categories"].values() for audit in category["auditRefs"] if audit["weight"]
     }
@@ -157,7 +158,7 @@ def faults(report: dict[str, Any]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Look at every page and print the table; status 1 where a goal is missed."""
+    """Measure every page and print the table; exit with status 1 if a score is below its goal."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lighthouse", description=__doc__)
     parser.add_argument("--runs", type=int, default=1, help="of each page, of which the best counts (1)")
     parser.add_argument("--only", default="", help="pages whose name has this in it")

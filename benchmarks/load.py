@@ -1,4 +1,4 @@
-"""Send requests: HTTP/1.1 over persistent connections, cheap enough to leave the processor to the server."""
+"""Send HTTP/1.1 requests over persistent connections, using little processor time so that the server has the rest."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ import brotli
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold an answer; `wire` is the length of its body as sent."""
+    """An HTTP response; `wire` is the length in bytes of its body as sent, before decompression."""
 
     status: int
     headers: dict[str, str]
@@ -19,7 +19,7 @@ class Answer:
 
 
 class Connection:
-    """Hold one connection with the cookies of one person."""
+    """One connection to the server, which sends the cookies of one person."""
 
     def __init__(self, port: int, cookie: str = "") -> None:
         self.port, self.cookie = port, cookie
@@ -27,7 +27,7 @@ class Connection:
         self.writer: asyncio.StreamWriter | None = None
 
     async def send(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> Answer:
-        """Send one request. Answers have a length or are chunked."""
+        """Send one request and return the response, whose body must have a Content-Length or be chunked."""
         if self.writer is None:
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
         assert self.reader is not None
@@ -60,7 +60,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Hold latencies in seconds in rising order, and the total time."""
+    """The result of a measurement: all latencies in seconds, sorted, and the total time in seconds."""
 
     latencies: list[float]
     seconds: float
@@ -76,7 +76,10 @@ class Measured:
 async def measure(
     flow: Callable[[Connection], Awaitable[None]], connections: list[Connection], *, seconds: float, most: int
 ) -> Measured:
-    """Run `flow` over all connections for `seconds`, or `most` times, whichever comes first, after one warm-up each."""
+    """Run `flow` on all connections at the same time for `seconds`, or `most` times if that is reached first.
+
+    Before, each connection runs `flow` once as a warm-up that is not measured.
+    """
     latencies: list[float] = []
     left = most
 

@@ -1,4 +1,4 @@
-"""Start the servers to measure, with as many workers as production has, and read their processor time."""
+"""Start the servers to measure, with as many workers as in production, and read their processor time and memory."""
 
 import contextlib
 import os
@@ -22,22 +22,22 @@ _STATEMENT = re.compile(
 
 
 class Site:
-    """Hold a running server; `database` is the one behind it."""
+    """A running web server and its database server."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, database: EmbeddedPostgres, log: Path) -> None:
         self.process, self.port, self.database, self.log = process, port, database, log
 
     def cpu(self) -> tuple[float, float]:
-        """Return the processor seconds that the web processes and the database have used."""
+        """Return the processor time in seconds that the web processes and that the database have used so far."""
         return _used(self.process.pid), _used(self.database.pid or 0)
 
     def memory_mb(self) -> float:
-        """Return the PSS of the web processes together, in MB."""
+        """Return the memory of all web processes together in MB (proportional set size, PSS)."""
         web = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
         return sum(process.memory_full_info().pss for process in web) / 1e6
 
     def statements_since(self, position: int) -> int:
-        """Count SQL statements in the server's log from `position`, without transaction control."""
+        """Return the number of SQL statements logged after byte `position`, without BEGIN, COMMIT and the like."""
         return len(_STATEMENT.findall(self.log.read_bytes()[position:].decode(errors="replace")))
 
 
@@ -52,7 +52,7 @@ def _used(pid: int) -> float:
 
 @contextlib.contextmanager
 def served(app: str, database: EmbeddedPostgres, data: Path, *, workers: int = 2) -> Iterator[Site]:
-    """Serve `app` on the database until the block ends."""
+    """Serve the ASGI app named `app`, using this database, for the duration of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -64,7 +64,7 @@ def served(app: str, database: EmbeddedPostgres, data: Path, *, workers: int = 2
         "FLOOR_DATABASE_URL": database.url(),
     }
     command = [sys.executable, "-m", "portal.serving", app, "127.0.0.1", str(port), str(workers)]
-    with (data / "log").open("wb") as said:  # A log line for each request, as in production.
+    with (data / "log").open("wb") as said:  # Write a log line for each request, as in production.
         process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=said)
     try:
         for _ in range(300):

@@ -53,7 +53,7 @@ class Calendar:
 
     @cached_property
     def billed_until(self) -> list[date]:
-        """Return the first days of months up to which everything has been billed, one run after the other."""
+        """Return, for each billing run, the first of the month up to which it billed (excluded), oldest first."""
         firsts, day = [], self.last_month
         while day > self.first:
             firsts.append(day)

@@ -25,7 +25,7 @@ class File:
 
 
 class Cabinet:
-    """Store files under keys that follow from their order, so that a restarted fill overwrites the same files."""
+    """Stores files under numbered keys, so that a fill that is started again overwrites the same files."""
 
     def __init__(self, storage: Storage, rng: Random) -> None:
         self._storage, self._rng, self._count = storage, rng, 0

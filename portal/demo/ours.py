@@ -85,7 +85,7 @@ async def found(start: date, third_month: date, at: datetime) -> tuple[dict[str,
 
 
 async def price_of(hourly_rate: str, since: date, at: datetime, currency: str = "EUR", **scope: str) -> None:
-    """Add a rate. `scope` holds fields of `RateFacts`."""
+    """Create an hourly rate that is valid from `since`. `scope` holds fields of `RateFacts`, such as `role_id`."""
     facts = RateFacts(hourly_rate=hourly_rate, currency=currency, effective_from=since.isoformat(), **scope)
     await Rate.create(facts, at)
 

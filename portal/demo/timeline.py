@@ -16,7 +16,7 @@ class Timeline:
         self._acts: list[tuple[datetime, int, Act]] = []
 
     def plan(self, at: datetime, act: Act) -> bool:
-        """Plan `act` for this instant; return False where the instant is still to come."""
+        """Plan the action `act` for the instant `at`. If `at` is in the future, drop the action and return False."""
         if at >= self._calendar.now:
             return False
         self._acts.append((at, len(self._acts), act))
