@@ -1,4 +1,4 @@
-"""Test that authors learn what managers changed in their time, and what can be done about settled time."""
+"""Test the record of managers' changes to time entries, and entries on an invoice or a statement."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -62,7 +62,7 @@ async def test_the_record_cannot_be_altered() -> None:
 
 
 async def test_settled_time_says_what_can_be_done_about_it() -> None:
-    """Time can be taken off a draft, but not off an issued invoice (C2)."""
+    """C2: time on a draft invoice can be changed once it is taken off the draft; time on an issued invoice cannot."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -95,7 +95,7 @@ async def test_time_on_a_statement_says_so() -> None:
     ("text", "minutes"), [("24h", 1440), ("24h 1m", 1441), ("30:00", 1800), ("48h", 2880), ("0", 0), ("0m", 0)]
 )
 async def test_what_counts_may_be_twice_a_day(text: str, minutes: int) -> None:
-    """The form accepts every override that the rule allows (D8)."""
+    """D8: an override of the billable minutes may be up to 48 hours, twice the longest entry."""
     assert parse_counted(text) == minutes
 
 
@@ -122,7 +122,7 @@ async def test_an_entry_that_counts_for_more_than_a_day_can_be_stored() -> None:
 
 @pytest.mark.parametrize("days", [-1, 0, 30, 59, 60, 61])
 async def test_the_warning_and_the_approval_agree_on_every_day(days: int) -> None:
-    """The form warns exactly on the days that an approval refuses, around the first and the last day of a service."""
+    """The form warns on exactly the days before the service or after its contract that an approval refuses."""
     begins, ends = date(2026, 8, 1), date(2026, 9, 30)
     day = begins + timedelta(days=days)
     async with transaction(MAX):

@@ -1,4 +1,4 @@
-"""Test logging, changing and deleting time."""
+"""Test creating, changing and deleting time entries."""
 
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +22,7 @@ WORK = Work(minutes=50, work_date=TODAY, service_id=HELPDESK, external_comment="
 
 
 async def test_time_is_logged_on_a_case(case: Any) -> None:
-    """A new entry is a draft with the minutes worked and the minutes that count (S1.1, S0.23)."""
+    """S1.1, S0.23: a new entry is a draft with the minutes worked and the billable minutes."""
     async with transaction(INES) as tx:
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         stored = await TimeEntry.find(entry.id, INES)
@@ -44,7 +44,7 @@ async def test_time_is_logged_on_a_case(case: Any) -> None:
 async def test_the_case_type_says_whether_time_is_billable(
     case: Any, case_type: int, billing: str, counts: int
 ) -> None:
-    """Without a choice, the type of the case decides (S2.13, S2.14)."""
+    """S2.13, S2.14: if the form sends no choice, the case type decides whether the entry is billable."""
     case.case_type_id = case_type
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
@@ -52,7 +52,7 @@ async def test_the_case_type_says_whether_time_is_billable(
 
 
 async def test_each_entry_can_say_otherwise(case: Any) -> None:
-    """The choice of an entry overrides the type of its case (S0.11, S2.15, D9)."""
+    """S0.11, S2.15, D9: the choice that is made in an entry overrides the default of the case type."""
     async with transaction(INES):
         unbilled = await TimeEntry.log(INES, _with(WORK, billing=EntryBilling.NOT_BILLABLE), at=NOW, case=case)
         goodwill = await TimeEntry.log(INES, _with(WORK, billing=EntryBilling.NO_CHARGE), at=NOW, case=case)
@@ -61,7 +61,7 @@ async def test_each_entry_can_say_otherwise(case: Any) -> None:
 
 
 async def test_general_time_has_no_customer_and_is_not_billable() -> None:
-    """General time belongs to no customer and counts nothing (S2.38)."""
+    """S2.38: general time belongs to no customer, is not billable, and cannot be made billable."""
     async with transaction(INES):
         entry = await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, description="Team meeting"), at=NOW)
         assert (entry.kind, entry.customer_id, entry.billing) == ("general", None, "not_billable")
@@ -71,7 +71,7 @@ async def test_general_time_has_no_customer_and_is_not_billable() -> None:
 
 
 async def test_general_time_says_what_it_was_for() -> None:
-    """S2.38: the form refuses it with a sentence, and the database too."""
+    """S2.38: general time without a description is refused by the form, and by a check constraint of the database."""
     async with transaction(INES):
         with pytest.raises(Invalid) as refusal:
             await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, description=" "), at=NOW)
@@ -83,7 +83,7 @@ async def test_general_time_says_what_it_was_for() -> None:
 
 
 async def test_time_can_be_logged_under_a_service_without_a_case() -> None:
-    """Time under a service belongs to the service's customer (S0.6)."""
+    """S0.6: time that is logged under a service without a case belongs to the service's customer."""
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW)
     assert (entry.kind, entry.customer_id, entry.billing, entry.billable_minutes) == ("service", ACME, "billable", 60)
@@ -100,7 +100,7 @@ async def test_billable_time_without_a_service_is_refused(case: Any) -> None:
 
 @pytest.mark.parametrize("service", [GLOBEX_HELPDESK, 999])
 async def test_the_service_is_one_of_the_cases_customer(case: Any, service: int) -> None:
-    """A service of another customer is refused (D31)."""
+    """D31: time on a case cannot be logged under the service of another customer."""
     async with transaction(INES):
         with pytest.raises(Invalid) as refusal:
             await TimeEntry.log(INES, _with(WORK, service_id=service), at=NOW, case=case)
@@ -133,7 +133,7 @@ async def test_a_wrong_entry_is_refused_at_its_field_and_nothing_is_stored(
 
 
 async def test_it_may_be_tomorrow_already_where_the_agent_is(case: Any) -> None:
-    """Time may be logged up to the later of the agent's and the company's current date."""
+    """The last day for which time may be logged is the later of the current dates of the agent and the company."""
     night = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
     async with transaction(INES) as tx:
         await tx.execute("update agent set time_zone = 'America/New_York' where id = 1")
@@ -144,7 +144,7 @@ async def test_it_may_be_tomorrow_already_where_the_agent_is(case: Any) -> None:
 
 
 async def test_only_managers_and_admins_enter_time_for_others(case: Any) -> None:
-    """Agents enter their own time only (S0.7, S1.15, S1.16, S1.18)."""
+    """S0.7, S1.15, S1.16, S1.18: an agent cannot log time for another agent; managers and admins can."""
     async with transaction(INES):
         with pytest.raises(Forbidden):
             await TimeEntry.log(INES, WORK, at=NOW, case=case, agent_id=MAX.id)
@@ -174,7 +174,10 @@ async def test_one_form_makes_one_entry_however_often_it_is_sent(case: Any) -> N
 
 
 async def test_a_form_that_was_sent_before_with_something_else_is_refused(case: Any) -> None:
-    """A form sent again with other content is refused; an entry corrected since its form was sent is returned."""
+    """A form that is sent again with other content is refused.
+
+    If it is sent again unchanged after its entry was corrected, the corrected entry is returned.
+    """
     key = uuid.uuid4()
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case, form_key=key)
@@ -188,7 +191,7 @@ async def test_a_form_that_was_sent_before_with_something_else_is_refused(case: 
 
 
 async def test_contacts_see_no_entry(entry: TimeEntry) -> None:
-    """Contacts find no time entry, not even of their own case (D57)."""
+    """D57: a contact finds no time entry, not even on the contact's own case."""
     for contact in (ADA, ALAN, GIL):
         async with transaction(contact):
             with pytest.raises(NotFound):
@@ -196,7 +199,7 @@ async def test_contacts_see_no_entry(entry: TimeEntry) -> None:
 
 
 async def test_authors_change_their_entry_and_the_log_says_how(entry: TimeEntry) -> None:
-    """A change raises the version and is logged; the customer and the case stay (S2.21, D34)."""
+    """S2.21, D34: a change raises the version and is recorded in the log of the case, which stays the same."""
     async with transaction(INES) as tx:
         changed = await entry.change(
             INES, _with(WORK, minutes=95), version=1, at=NOW + timedelta(hours=23, minutes=59, seconds=59)
@@ -217,7 +220,7 @@ async def test_a_change_that_changes_nothing_leaves_no_trace(entry: TimeEntry) -
 
 
 async def test_the_window_is_over_after_24_hours(entry: TimeEntry) -> None:
-    """Authors may change their entry for 24 hours, and not longer (S2.23)."""
+    """S2.23: an author cannot change or delete an entry more than 24 hours after creating it."""
     late = NOW + timedelta(hours=24, seconds=1)
     async with transaction(INES):
         with pytest.raises(Forbidden, match="24 hours"):
@@ -228,7 +231,7 @@ async def test_the_window_is_over_after_24_hours(entry: TimeEntry) -> None:
 
 
 async def test_a_colleague_changes_nothing_and_a_manager_anything(entry: TimeEntry) -> None:
-    """Agents change their own time only, managers anybody's at any time (S2.24, S2.25)."""
+    """S2.24, S2.25: an agent cannot change or delete another agent's time; a manager can, at any time."""
     stranger = _agent(MAX, grade="agent")
     async with transaction(stranger):
         with pytest.raises(Forbidden):
@@ -261,7 +264,7 @@ async def test_an_old_day_stays_when_something_else_is_changed(case: Any) -> Non
 
 
 async def test_authors_delete_their_entry_and_the_log_keeps_that_it_was_there(entry: TimeEntry) -> None:
-    """The case's log keeps a line about deleted time, and deleting it again is refused (S2.22)."""
+    """S2.22: an author can delete an entry once; the log of the case keeps a line about the deletion."""
     async with transaction(INES) as tx:
         await entry.discard(INES, version=1, at=NOW)
         assert await tx.fetchval("select kind from case_event order by id desc limit 1") == "time.deleted"
@@ -273,7 +276,10 @@ async def test_authors_delete_their_entry_and_the_log_keeps_that_it_was_there(en
 
 @pytest.mark.parametrize("state", [EntryState.SUBMITTED, EntryState.APPROVED])
 async def test_submitted_and_approved_time_is_not_changed_here(entry: TimeEntry, state: EntryState) -> None:
-    """Only billing changes such time, because it must withdraw the approval first."""
+    """`change` and `discard` refuse submitted and approved entries, which only billing may change or delete.
+
+    Billing withdraws the approval first: `revise` refuses an entry that is still approved.
+    """
     async with transaction(INES):
         await states.submit(INES, [entry.id], at=NOW)
     if state is EntryState.APPROVED:
@@ -319,7 +325,7 @@ async def entry(case: SimpleNamespace) -> TimeEntry:
 
 
 async def test_marks_that_nobody_sees_are_not_stored(case: Any) -> None:
-    """Invisible characters are removed from the comment that invoices show (R54)."""
+    """R54: invisible characters are removed from the comments and the override reason before an entry is stored."""
     work = _with(
         WORK,
         external_comment="VPN\u202e restored\nand\u200b tested",

@@ -1,4 +1,4 @@
-"""When time was worked: clock times become instants, also where the clock is set forward or back, and an edit moves only what was changed."""
+"""Test how clock times become instants, also when daylight saving begins or ends, and what an edit leaves unchanged."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from tests.world import HELPDESK, INES, NOW
 
 BERLIN = "Europe/Berlin"
 BACK, FORWARD = date(2026, 10, 25), date(2026, 3, 29)
-"""The clock goes from 3:00 to 2:00, and from 2:00 to 3:00."""
+"""Dates on which daylight saving ends (3:00 becomes 2:00) and begins (2:00 becomes 3:00) in Berlin."""
 
 
 def utc(day: date, hour: int, minute: int = 0) -> datetime:
@@ -38,7 +38,7 @@ def utc(day: date, hour: int, minute: int = 0) -> datetime:
 def test_minutes_are_what_passed_and_not_what_the_clocks_differ_by(
     day: date, began: time, ended: time, minutes: int
 ) -> None:
-    """D11, D12: past midnight, over the hour that comes twice, and over the one that is left out."""
+    """D11, D12: elapsed minutes count past midnight and in the nights when daylight saving begins or ends."""
     assert span_of(day, began, ended, BERLIN).minutes == minutes
 
 
@@ -48,12 +48,12 @@ def test_a_clock_time_that_the_day_does_not_have_is_refused(began: time, ended: 
         with pytest.raises(Invalid) as refusal:
             span_of(FORWARD, began, ended, BERLIN)
         assert "never showed 2:30" in refusal.value.fields["duration"]
-    else:  # the next day has it
+    else:  # The local time 2:30 exists again on the next day.
         assert span_of(FORWARD, began, ended, BERLIN).minutes == 24 * 60 + 30
 
 
 def test_another_end_leaves_the_beginning_in_its_own_half_past_two() -> None:
-    """D11: it began at the second 2:30 of the night."""
+    """D11: if only the end is edited, a beginning at the second occurrence of 2:30 keeps its instant."""
     known = Span(utc(BACK, 1, 30), utc(BACK, 2, 30), BERLIN)
     assert known.clock_times() == (time(2, 30), time(3, 30))
     assert span_of(BACK, time(2, 30), time(3, 45), BERLIN, known) == Span(utc(BACK, 1, 30), utc(BACK, 2, 45), BERLIN)
@@ -61,7 +61,7 @@ def test_another_end_leaves_the_beginning_in_its_own_half_past_two() -> None:
 
 
 def test_another_beginning_leaves_the_end() -> None:
-    """D11: it ended at the second 2:30."""
+    """D11: if only the beginning is edited, an end at the second occurrence of 2:30 keeps its instant."""
     known = Span(utc(BACK, 0), utc(BACK, 1, 30), BERLIN)
     assert span_of(BACK, time(1, 30), time(2, 30), BERLIN, known).ended_at == utc(BACK, 1, 30)
 
@@ -72,7 +72,7 @@ def test_another_beginning_leaves_the_end() -> None:
 )  # fmt: skip
 @settings(deadline=None)
 def test_an_edit_that_changes_nothing_moves_nothing(day: date, began: time, ended: time, zone: str) -> None:
-    """D10, D11: whatever the zone, what is shown leads to the same instants again."""
+    """D10, D11: in every time zone, saving the clock times that the form shows leaves the stored instants unchanged."""
     began, ended = (at.replace(second=0, microsecond=0) for at in (began, ended))
     try:
         span = span_of(day, began, ended, zone)
@@ -91,7 +91,10 @@ def worked(**values: Any) -> Work:
 
 @pytest.mark.usefixtures("dsn")
 async def test_an_entry_keeps_its_instants_its_zone_and_its_day() -> None:
-    """D10, D12: over midnight it counts on the day on which it started; without clock times none are invented."""
+    """D10, D12: time past midnight counts on the day on which it began.
+
+    An entry without clock times has no instants and no time zone.
+    """
     async with transaction(INES):
         night = await TimeEntry.log(INES, worked(began=time(23), ended=time(0, 30)), at=NOW)
         plain = await TimeEntry.log(INES, worked(minutes=30), at=NOW)
@@ -103,7 +106,10 @@ async def test_an_entry_keeps_its_instants_its_zone_and_its_day() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_editing_the_end_moves_neither_the_start_nor_what_was_worked_otherwise() -> None:
-    """D11: minutes that are written beside the clock times stay, such as without the pause."""
+    """D11: editing the end keeps the instant of the beginning.
+
+    If the form sends minutes besides the clock times (such as time without a break), these minutes are stored.
+    """
     async with transaction(INES):
         entry = await TimeEntry.log(INES, worked(began=time(9), ended=time(10, 45)), at=NOW)
         longer = await entry.change(INES, worked(began=time(9), ended=time(11)), version=1, at=NOW)
@@ -118,7 +124,7 @@ def typed(**fields: str) -> Work:
 
 
 def test_clock_times_are_read_from_the_duration_or_from_fields_of_their_own() -> None:
-    """S1.17: the duration may be left out where both times are there."""
+    """S1.17: the duration may be empty if both clock times are given; clock times may also stand in the duration."""
     assert (typed(duration="9-10:45").began, typed(duration="9-10:45").minutes) == (time(9), None)
     assert (typed(began="09:00", ended="10:45").ended, typed(began="09:00", ended="10:45").minutes) == (
         time(10, 45),

@@ -1,4 +1,4 @@
-"""Test the lists and sums of time, and that their cost does not grow with the number of entries (S1.12)."""
+"""Test the lists and sums of time entries, and that their cost does not grow with the number of entries (S1.12)."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -48,7 +48,7 @@ async def test_a_case_without_time_has_sums_of_nought(case: Any) -> None:
 
 
 async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
-    """Of several rejections the list shows the latest reason (S0.31)."""
+    """S0.31: the author's own list shows the manager's reason for the latest rejection of an entry."""
     async with transaction(INES) as tx:
         entry = await TimeEntry.log(INES, _work(20), at=NOW, case=case)
         await TimeEntry.log(INES, _work(25), at=NOW, case=case)
@@ -79,7 +79,7 @@ async def test_general_time_stands_in_the_list_without_a_customer() -> None:
 
 @pytest.mark.slow
 async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
-    """Pages follow each other by key, in order and without repetition (S1.12, D56)."""
+    """S1.12, D56: on a case with 10,000 entries, consecutive pages contain each entry once and in order."""
     async with transaction(INES) as tx:
         await tx.execute(
             """insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing,
@@ -107,7 +107,7 @@ async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
 
 
 async def test_entries_of_one_instant_stand_on_one_page_each(case: Any) -> None:
-    """The feed continues exactly where it stopped, even between entries of the same instant."""
+    """Each of 60 entries logged at the same instant appears exactly once in the two windows of the case's feed."""
     async with transaction(INES):
         ids = [(await TimeEntry.log(INES, _work(5), at=NOW, case=case)).id for _ in range(60)]
         newest, _ = await with_time(_empty(), case.id, INES)

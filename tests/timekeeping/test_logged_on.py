@@ -1,4 +1,4 @@
-"""What time is logged on is found by a number, a subject, a customer, a contract or a name, and is told apart by what stands beside it."""
+"""Test the search for what time can be logged on: by number, subject, name, customer or contract."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ async def found(text: str) -> list[str]:
 
 
 async def test_everything_is_found_by_its_words_in_any_order(case: Any) -> None:
-    """S0.5, S0.6, S2.39, S2.40: cases, services and kinds of general time."""
+    """S0.5, S0.6, S2.39, S2.40: cases, services and kinds of general time are found by words in any order."""
     one = f"case-{case.number}"
     for text in (str(case.number), f"#{case.number}", "vpn", "DROPS vpn", "acme drops"):
         assert await found(text) == [one], text

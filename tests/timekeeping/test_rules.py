@@ -1,4 +1,4 @@
-"""Test the rules of time entries, which are functions of values."""
+"""Test the rules for time entries, which are functions that do not use the database."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -22,7 +22,7 @@ roundings = st.builds(Rounding, st.integers(0, 120), st.integers(1, 90), st.samp
 def test_what_counts_follows_from_the_rounding_of_the_service(
     minutes: int, rounding: Rounding, billing: EntryBilling
 ) -> None:
-    """The minutes that count are the minutes worked, rounded by the service's rule (D4)."""
+    """D4: the billable minutes are the minutes worked, rounded by the service's rule."""
     assert counted(minutes, billing, rounding).minutes == rounding.apply(minutes)
     assert counted(minutes, billing, rounding).override_reason is None
 
@@ -34,7 +34,7 @@ def test_nothing_of_not_billable_time_counts(minutes: int, rounding: Rounding) -
 
 @given(minutes_of_a_day, roundings, st.integers(0, 2880))
 def test_a_figure_of_its_own_needs_a_reason(minutes: int, rounding: Rounding, override: int) -> None:
-    """An override that differs from the rule is refused without a reason (D8)."""
+    """D8: an override of the billable minutes that differs from the result of the rule is refused without a reason."""
     if override == rounding.apply(minutes):
         assert counted(minutes, EntryBilling.BILLABLE, rounding, override).override_reason is None
         return
@@ -60,13 +60,13 @@ def test_a_figure_of_its_own_stays_within_two_days(override: int) -> None:
     ],
 )
 def test_authors_have_24_real_hours(passed: timedelta, refused: bool) -> None:
-    """The window is counted in elapsed hours (S2.21-S2.23, D15)."""
+    """S2.21-S2.23, D15: authors may change their entry for 24 elapsed hours and no longer."""
     for state in (EntryState.DRAFT, EntryState.REJECTED):
         assert (why_fixed(INES, INES.id, state, CREATED, CREATED + passed) is not None) is refused
 
 
 def test_daylight_saving_does_not_move_the_window() -> None:
-    """The window is 24 elapsed hours even on 2026-10-25, which has 25 hours in Berlin (D15)."""
+    """D15: the 24 hours are elapsed hours even on 2026-10-25, a day of 25 hours in Berlin."""
     created = datetime(2026, 10, 24, 12, 0, tzinfo=UTC)
     assert why_fixed(INES, INES.id, EntryState.DRAFT, created, created + timedelta(hours=24)) is None
     assert why_fixed(INES, INES.id, EntryState.DRAFT, created, created + timedelta(hours=24, seconds=1)) is not None
@@ -74,20 +74,20 @@ def test_daylight_saving_does_not_move_the_window() -> None:
 
 @pytest.mark.parametrize("state", [EntryState.SUBMITTED, EntryState.APPROVED])
 def test_submission_and_approval_end_the_authors_window(state: EntryState) -> None:
-    """Authors may not change submitted or approved time (C5)."""
+    """C5: authors cannot change their entry once it is submitted or approved."""
     assert state.value in str(why_fixed(INES, INES.id, state, CREATED, CREATED))
 
 
 @pytest.mark.parametrize("state", EntryState)
 def test_an_agent_never_changes_a_colleagues_time(state: EntryState) -> None:
-    """Agents may not change a colleague's time in any state (S2.24)."""
+    """S2.24: an agent cannot change another agent's entry in any state."""
     assert why_fixed(INES, MAX.id, state, CREATED, CREATED) == "Only a manager may change a colleague's time."
 
 
 @pytest.mark.parametrize("state", EntryState)
 @pytest.mark.parametrize("manager", [MAX, NOOR])
 def test_managers_and_admins_may_change_any_time_at_any_time(manager: object, state: EntryState) -> None:
-    """Managers and admins may change time in every state (S2.25)."""
+    """S2.25: managers and admins may change another agent's entry in every state and after any time."""
     assert why_fixed(manager, INES.id, state, CREATED, CREATED + timedelta(days=300)) is None  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Test submitting time, and the steps that billing takes: the second of two people gets a `Conflict`."""
+"""Test submitting time entries, and the `mark_*` steps that billing calls to approve or reject them."""
 
 import asyncio
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 async def test_several_entries_are_submitted_at_once(case: Any) -> None:
-    """Several entries are submitted together, with one outbox row for each case (S0.24-S0.26)."""
+    """S0.24-S0.26: several entries are submitted together, and one outbox row is written for each case."""
     async with transaction(INES) as tx:
         ids = [(await TimeEntry.log(INES, WORK, at=NOW, case=case)).id for _ in range(3)]
         result = await states.submit(INES, ids, at=LATER)
@@ -44,7 +44,7 @@ async def test_submitting_again_is_harmless(case: Any) -> None:
 
 
 async def test_what_cannot_be_submitted_is_reported_and_the_rest_goes_through(case: Any) -> None:
-    """Entries that cannot be submitted are reported with a sentence and stop no others (D35)."""
+    """D35: each entry that cannot be submitted is reported with a sentence; the other entries are submitted."""
     async with transaction(MAX):
         foreign = await TimeEntry.log(MAX, WORK, at=NOW, case=case)
     async with transaction(INES):
@@ -63,7 +63,7 @@ async def test_what_cannot_be_submitted_is_reported_and_the_rest_goes_through(ca
 
 
 async def test_a_rejected_entry_opens_for_24_hours_and_is_submitted_again(case: Any) -> None:
-    """The window counts from the rejection, not from the creation of the entry (C5, S0.31)."""
+    """C5, S0.31: the author may change a rejected entry for 24 hours from the rejection, and submit it again."""
     rejected_at = NOW + timedelta(days=3)
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
@@ -79,7 +79,7 @@ async def test_a_rejected_entry_opens_for_24_hours_and_is_submitted_again(case: 
 
 
 async def test_a_manager_may_approve_a_draft(case: Any) -> None:
-    """Approving a draft implies its submission, and keeps its version (C4)."""
+    """C4: if a manager approves a draft, it counts as submitted at the same instant and keeps its version."""
     async with transaction(MAX):
         entry = await TimeEntry.log(MAX, WORK, at=NOW, case=case, agent_id=INES.id)
         entry = await states.mark_approved(entry.id, 1, at=LATER)
@@ -87,7 +87,7 @@ async def test_a_manager_may_approve_a_draft(case: Any) -> None:
 
 
 async def test_an_old_version_is_not_approved(case: Any) -> None:
-    """An approval of a version that is not the latest is refused (D34)."""
+    """D34: the approval of an entry is refused if the manager saw an earlier version of the entry."""
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         await entry.change(INES, Work(minutes=5, work_date=WORK.work_date, service_id=HELPDESK), version=1, at=NOW)

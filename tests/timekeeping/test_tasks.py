@@ -1,4 +1,4 @@
-"""Time on tasks and projects."""
+"""Test time entries with tasks, and time entries on projects."""
 
 from dataclasses import replace
 from datetime import date
@@ -37,7 +37,7 @@ async def a_project(**facts: str) -> Project:
 async def test_a_task_says_whether_time_is_billable_and_not_the_case_type(
     case: Any, task: str, case_type: int, billing: str
 ) -> None:
-    """S0.8, S0.10: what the case's type says counts only where there is no task."""
+    """S0.8, S0.10: if an entry has a task, the task and not the case type decides whether the entry is billable."""
     case.case_type_id = case_type
     async with transaction(INES):
         work = replace(WORK, task_id=(await a_task(billable=task)).id)
@@ -47,14 +47,14 @@ async def test_a_task_says_whether_time_is_billable_and_not_the_case_type(
 
 
 async def test_an_entry_can_say_otherwise_than_its_task(case: Any) -> None:
-    """S0.11."""
+    """S0.11: the choice that is made in an entry overrides the default of its task."""
     async with transaction(INES):
         work = replace(WORK, task_id=(await a_task()).id, billing=Billing.BILLABLE)
         assert (await TimeEntry.log(INES, work, at=NOW, case=case)).billing == "billable"
 
 
 async def test_a_task_must_be_one_of_the_service(case: Any) -> None:
-    """Neither another service's, nor a project's on a case, nor one that has ended, nor one that is none."""
+    """A task is refused if it is of another service or of a project, has ended, or does not exist."""
     async with transaction(INES):
         project = await a_project()
         travel, own, ended = await a_task(), await a_task("Cabling", of=project), await a_task("Old")
@@ -94,7 +94,7 @@ async def test_a_manager_who_changes_the_task_is_told_of_by_name(case: Any) -> N
 
 
 async def test_time_is_logged_on_a_project_under_its_service() -> None:
-    """S2.2, S2.40, S3.30: in the same table and by the same rules as time on a case."""
+    """S2.2, S2.40, S3.30: time on a project is a time entry with the customer and service of the project."""
     async with transaction(INES):
         project = await a_project()
         task = await a_task("Cabling", of=project)
@@ -105,7 +105,7 @@ async def test_time_is_logged_on_a_project_under_its_service() -> None:
 
 
 async def test_each_entry_has_a_kind(case: Any) -> None:
-    """S2.40: by what it is logged on."""
+    """S2.40: the kind of an entry (case, project, service, general) follows from what the entry is logged on."""
     async with transaction(INES):
         made = [
             await TimeEntry.log(INES, WORK, at=NOW, case=case),
