@@ -49,31 +49,34 @@ async def _answers(url: str, process: asyncio.subprocess.Process) -> None:
 
 @pytest.fixture
 def served_with() -> dict[str, str]:
-    """Return the environment variables that a test's portal gets in addition to the usual ones; tests override it."""
+    """Return environment variables to add to those of the served portal; a test module overrides this fixture."""
     return {}
 
 
 @pytest.fixture(scope="package")
 def anyio_backend() -> str:
-    """Run the tests of this folder in one event loop, because they share a browser and a portal."""
+    """Run all tests of this folder in one event loop, because they share a browser and a portal."""
     return "asyncio"
 
 
 @pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the data folder of every portal here. Files have random keys, so those of an earlier test do no harm."""
+    """Return the one data folder of all portals here.
+
+    Tests may share it: files have random keys, so the files of an earlier test do no harm.
+    """
     return tmp_path_factory.mktemp("site") / "data"
 
 
 @pytest.fixture
 def settings(settings: Settings, data: Path) -> Settings:
-    """Return settings that store files where the served portal reads them."""
+    """Return settings whose file storage is the one that the served portal reads."""
     return Settings.from_environment(settings.as_environment() | {"PORTAL_DATA": str(data), "PORTAL_STORAGE_URL": ""})
 
 
 @asynccontextmanager
 async def portal(dsn: str, data: Path, more: dict[str, str]) -> AsyncIterator[str]:
-    """Yield the URL of a portal that a separate process serves on the database."""
+    """Serve a portal on this database in a process of its own until the block ends; yield the portal's URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
@@ -104,21 +107,21 @@ async def portal(dsn: str, data: Path, more: dict[str, str]) -> AsyncIterator[st
 
 @pytest.fixture(scope="package")
 async def shared_site(workbench: str, data: Path) -> AsyncIterator[str]:
-    """Serve one portal for all tests here; between two tests `tidy` spares its idle connections."""
+    """Serve one portal that the tests here share; `tidy` empties its database between two tests."""
     async with portal(workbench, data, {}) as url:
         yield url
 
 
 @pytest.fixture
 async def own_site(dsn: str, data: Path, served_with: dict[str, str]) -> AsyncIterator[str]:
-    """Serve a portal for one test, with the variables that it needs."""
+    """Serve a portal for one test only, with the environment variables of the fixture `served_with`."""
     async with portal(dsn, data, served_with) as url:
         yield url
 
 
 @pytest.fixture
 def site(dsn: str, workbench: str, served_with: dict[str, str], request: pytest.FixtureRequest) -> str:
-    """Return the URL of the shared portal, or of one for this test where it has its own database or variables."""
+    """Return the portal's URL: the shared one, or one of its own for a test with its own database or variables."""
     shared = dsn == workbench and not served_with
     url: str = request.getfixturevalue("shared_site" if shared else "own_site")
     return url
@@ -126,7 +129,10 @@ def site(dsn: str, workbench: str, served_with: dict[str, str], request: pytest.
 
 @dataclass
 class Visitors:
-    """Open browser windows, each with cookies of its own; `complaints` collects the errors of their pages."""
+    """Browser windows of a test, each with its own cookies.
+
+    `complaints` collects the script errors and console errors of their pages, except failed requests.
+    """
 
     browser: Browser
     url: str
@@ -149,12 +155,12 @@ class Visitors:
         return page
 
     def _hear(self, url: str, kind: str, text: str) -> None:
-        # A refused form or a missing page is a proper answer, although Chromium reports it as a failed resource.
+        # Ignore failed resources: Chromium reports so each page that answers 4xx or 5xx, which some tests expect.
         if kind == "error" and "Failed to load resource" not in text:
             self.complaints.append(f"{url}: {text}")
 
     async def signed_in(self, email: str, **options: bool | int) -> Page:
-        """Open a window and sign in by the form as this person."""
+        """Open a window and sign in with this mail address through the sign-in page."""
         page = await self.page(**options)  # type: ignore[arg-type]
         await page.goto("/sign-in")
         await page.locator("[name=email]").fill(email)
@@ -175,7 +181,7 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def visitors(site: str, browser: Browser) -> AsyncIterator[Visitors]:
-    """Yield the windows of a test; afterwards, fail if any page has reported an error."""
+    """Yield the browser windows of a test; afterwards, fail the test if any page has reported an error."""
     people = Visitors(browser, site)
     yield people
     for context in people.contexts:
@@ -185,7 +191,7 @@ async def visitors(site: str, browser: Browser) -> AsyncIterator[Visitors]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Return the path of Chromium, which `./dev test` installs; without it the tests fail instead of being skipped."""
+    """Return the path of Chromium, which `./dev test` installs; raise an error if it is missing."""
     found: Callable[[str], str | None] = shutil.which
     path = next(filter(None, map(found, BROWSERS)), None)
     assert path, "There is no Chromium: on Debian, apt-get install chromium"

@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def code(secret: str, *, steps: int = 0) -> str:
-    """Return the app's code of now, or of some 30-second steps later, because no code is accepted twice."""
+    """Return the authenticator app's code of now, or of `steps` 30-second steps later; no code is accepted twice."""
     return pyotp.TOTP(secret).at(datetime.now(UTC) + timedelta(seconds=30 * steps))
 
 
 async def looked_at(page: Page, name: str) -> None:
-    """Check the page with axe and for its width on a phone; where PORTAL_PICTURES is set, save a picture of it."""
+    """Check the page with axe and for its width on a phone; save pictures of it if PORTAL_PICTURES is set."""
     if folder := os.environ.get("PORTAL_PICTURES"):
         for width in (1440, 390):
             await page.set_viewport_size({"width": width, "height": 900})
@@ -49,7 +49,7 @@ async def sign_out(page: Page) -> None:
 
 
 async def set_up_app(page: Page) -> str:
-    """Set up an app from the page that shows the QR code; return the key that the page shows."""
+    """Set up an authenticator app on the page that shows the QR code; return the secret that the page shows."""
     await page.get_by_text("No camera?").click()
     secret = "".join((await page.locator(".key-text").inner_text()).split())
     await page.locator("[name=code]").fill("123")
@@ -61,7 +61,11 @@ async def set_up_app(page: Page) -> str:
 
 
 async def test_an_authenticator_app_is_asked_for_from_then_on(visitors: Visitors) -> None:
-    """R9, R17: the QR code's key gives valid codes, recovery codes are shown once, other windows are signed out."""
+    """R9, R17: after an authenticator app is set up, signing in asks for its code or a recovery code.
+
+    The secret beside the QR code gives valid codes, ten recovery codes are shown once, and the person's other sessions
+    end.
+    """
     elsewhere = await visitors.signed_in(ADA.email)
     page = await visitors.signed_in(ADA.email)
     await page.goto("/account")
@@ -101,7 +105,7 @@ async def test_an_authenticator_app_is_asked_for_from_then_on(visitors: Visitors
 
 @pytest.fixture
 async def by_name(visitors: Visitors) -> AsyncIterator[Visitors]:
-    """Yield windows on the same portal under a host name, because passkeys need one."""
+    """Yield windows on the same portal under a host name, because browsers allow passkeys only on a host name."""
     visitors.url = visitors.url.replace("127.0.0.1", "localhost")
     return visitors
 
@@ -118,7 +122,7 @@ async def with_authenticator(page: Page) -> None:
 
 
 async def test_a_passkey_signs_in_and_its_answer_counts_once(by_name: Visitors) -> None:
-    """R10: a passkey of Chromium's virtual authenticator signs in, and the same answer sent again is refused."""
+    """R10: a passkey in Chromium's virtual authenticator signs in; sending its response a second time is refused."""
     page = await by_name.signed_in(INES.email)
     await with_authenticator(page)
     await page.goto("/account/passkeys/new")
@@ -154,7 +158,10 @@ async def test_a_passkey_signs_in_and_its_answer_counts_once(by_name: Visitors) 
 
 @pytest.mark.parametrize("served_with", [{"PORTAL_REQUIRE_SECOND_FACTOR": "yes"}])
 async def test_an_agent_who_needs_a_second_factor_gets_nowhere_without(visitors: Visitors) -> None:
-    """R9: the agent sees no other pages and no navigation until a factor is set up; contacts need none."""
+    """R9: an agent who must have a second factor sees only the set-up page, without navigation, until one is set up.
+
+    A contact needs no second factor and sees the cases at once.
+    """
     contact = await visitors.signed_in(ADA.email)
     await expect(contact.get_by_role("heading", name="for you")).to_be_visible()
     page = await visitors.signed_in(INES.email)
@@ -173,7 +180,7 @@ async def test_an_agent_who_needs_a_second_factor_gets_nowhere_without(visitors:
 
 
 async def test_somebody_sees_where_they_are_signed_in_and_ends_it(visitors: Visitors) -> None:
-    """R17: people see the list of their sessions and can end each of them."""
+    """R17: people see the list of their sessions in their account and can end each session."""
     page, other = await visitors.signed_in(ADA.email), await visitors.signed_in(ADA.email, width=390)
     await page.goto("/account")
     await expect(page.locator("#sessions li")).to_have_count(2)
@@ -184,7 +191,7 @@ async def test_somebody_sees_where_they_are_signed_in_and_ends_it(visitors: Visi
 
 
 async def test_the_password_is_asked_for_again_before_what_could_lock_out(visitors: Visitors) -> None:
-    """R20: a change that could lock the owner out asks for the password again."""
+    """R20: changing the second factor asks for the password again, because it could lock the owner out."""
     page = await visitors.signed_in(ADA.email)
     async with transaction(None) as tx:
         await tx.execute("update session set confirmed_at = confirmed_at - interval '11 minutes'")
@@ -199,7 +206,7 @@ async def test_the_password_is_asked_for_again_before_what_could_lock_out(visito
 
 
 async def test_a_password_is_changed(visitors: Visitors) -> None:
-    """R17: a wrong current password is reported at its field, and the right one allows the change."""
+    """R17: a wrong current password is refused at its field; with the right one, the password changes."""
     page = await visitors.signed_in(ADA.email)
     await page.goto("/account/password")
     await looked_at(page, "password")

@@ -1,4 +1,4 @@
-"""Test small aids in forms: copying, time zones, boxes that depend on the grade, toasts above the bottom bar."""
+"""Test small aids in forms: copying, time zones, departments that depend on the grade, toasts above the bottom bar."""
 
 import pytest
 from playwright.async_api import expect
@@ -46,7 +46,10 @@ async def test_an_address_pasted_with_an_invisible_character_is_taken_without_it
 
 
 async def test_only_a_manager_has_departments_to_approve(visitors: Visitors) -> None:
-    """The style sheet hides the departments for other grades, so that this works without scripts too."""
+    """The agent form shows the departments to approve only for the grade *manager*.
+
+    The style sheet hides them for other grades, so that this works without JavaScript too.
+    """
     page = await visitors.signed_in(NOOR.email)
     await page.goto("/agent/setup/agents/1")
     await expect(page.get_by_role("group", name="Approves the time of")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""Test finding by typing in a real browser: by keyboard, by mouse, and as screen readers announce it."""
+"""Test the finder field, which suggests matches while one types, by keyboard, by mouse and for screen readers."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ async def customers(count: int) -> None:
 
 
 async def opened(visitors: Visitors, **options: bool | int) -> tuple[Page, Locator]:
-    """Open the list of all cases; return the page and its customer field."""
+    """Open the list of all cases; return the page and the locator of its customer field."""
     page = await visitors.signed_in("ines@desk.example", **options)
     await page.goto("/agent/cases?view=all")
     return page, page.get_by_label("Customer", exact=True)

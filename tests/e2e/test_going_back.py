@@ -1,4 +1,4 @@
-"""Test the browser's Back button: it restores neither ticks of other rows nor the text of a form that was sent."""
+"""Test the browser's Back button: it restores no ticked boxes in a list and no text of a form that was sent."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow]
 
 
 async def test_going_back_ticks_no_row(visitors: Visitors, settings: Settings) -> None:
-    """The list may have changed meanwhile, so a restored tick could stand at another row."""
+    """Going back to a list shows its boxes as first loaded, because a restored tick could now be on another row."""
     await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     page = await visitors.signed_in(MAX.email)
     for address in ("/agent/approvals", "/agent/cases?view=all", "/agent/invoices"):
@@ -31,7 +31,7 @@ async def test_going_back_ticks_no_row(visitors: Visitors, settings: Settings) -
 
 
 async def test_going_back_to_a_form_that_was_sent_finds_it_empty(visitors: Visitors) -> None:
-    """Going back shows an empty form, so that pressing the button again does not create a second case."""
+    """Going back to the form of a new case shows it empty, so that sending it again creates no second case."""
     page = await visitors.signed_in(ADA.email)
     await page.goto("/cases/new")
     await page.get_by_label("Subject").fill("Printer")

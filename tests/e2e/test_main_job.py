@@ -1,7 +1,7 @@
-"""Test the way from a case to an invoice, by several people in several windows, on a database with only one admin.
+"""Test the main job, from a case to an invoice, by several people in several windows, from an empty database on.
 
 Everything is done through the pages, as people do it. Changes made in one window appear in the others without a
-reload. Where PORTAL_PICTURES names a folder, each step saves a picture.
+reload. If PORTAL_PICTURES names a folder, each step saves a picture there.
 """
 
 import csv
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ZONE = "Europe/Berlin"
 SECRET = "internal-marker"
-"""Text that stands in everything that no contact may ever read."""
+"""Text that is part of every internal text, which no contact may ever read."""
 COMMENT = "Certificate of the gateway renewed"
 REASON = f"{SECRET}: say which site it was"
 LOG = b"08:12 started\n08:32 no route to host\n"
@@ -38,7 +38,7 @@ PDF_TEXTS = [
 
 @pytest.fixture
 async def dsn(empty_dsn: str) -> str:
-    """Return the database with nobody in it; the test adds the admin with `portal admin create`."""
+    """Return the owner's URL of a database without people; the test adds the admin with `portal admin create`."""
     async with transaction(SYSTEM):
         await create_admin(
             name="Noor Haddad", address="noor@desk.example", password=PASSWORD, zone=ZONE, at=datetime.now(UTC)
@@ -54,7 +54,7 @@ async def picture(page: Page, name: str) -> None:
 
 
 async def fill(page: Page, form: str = "main form", **fields: str | bool) -> None:
-    """Fill in fields by their names: texts, choices by value or label, boxes by True or False."""
+    """Fill in form fields by name: text, the value or label of a choice, or True or False for a checkbox."""
     for name, value in fields.items():
         field = page.locator(f"{form} [name={name}]")
         kind = await field.first.evaluate("field => field.type")
@@ -69,13 +69,13 @@ async def fill(page: Page, form: str = "main form", **fields: str | bool) -> Non
 
 
 async def press(page: Page, button: str, within: str = "main") -> None:
-    """Press a button or follow a link by its label."""
+    """Click the button or link with this label."""
     place = page.locator(within)
     await place.get_by_role("button", name=button).or_(place.get_by_role("link", name=button)).first.click()
 
 
 async def sign_in(page: Page, email: str) -> None:
-    """Sign in by the form."""
+    """Sign in through the sign-in page with this mail address."""
     await page.goto("/sign-in")
     await fill(page, email=email, password=PASSWORD)
     await press(page, "Sign in")
@@ -83,14 +83,14 @@ async def sign_in(page: Page, email: str) -> None:
 
 
 async def invitation(page: Page) -> str:
-    """Return the invitation link, which the page shows only this once."""
+    """Return the invitation link that the page shows only this once."""
     link = await page.locator("#link").input_value()
     assert "/invitations/" in link
     return link
 
 
 async def accept(page: Page, link: str) -> None:
-    """Choose a password on the page of the invitation link, which also signs the person in."""
+    """Open an invitation link and choose a password there, which also signs the person in."""
     await page.goto(link)
     await fill(page, password=PASSWORD, again=PASSWORD)
     await press(page, "Save password and sign in")
@@ -227,7 +227,7 @@ async def work_on_it(page: Page, number: str) -> None:
 
 
 async def submit(page: Page) -> None:
-    """Submit both time entries as the agent."""
+    """Step 2, continued: the agent submits both time entries."""
     await page.goto("/agent/time")
     await page.get_by_label("Tick all").check()
     await picture(page, "2-time")
@@ -255,7 +255,7 @@ async def decide(page: Page) -> None:
 
 
 async def bill(page: Page) -> str:
-    """Step 4: preview the billing up to tomorrow, make a draft and issue it; return the number of the invoice."""
+    """Step 4: the manager previews billing up to tomorrow, drafts the invoice and issues it; return its number."""
     await page.goto("/agent/billing")
     latest = await page.locator("#until").get_attribute("max")
     assert latest == (datetime.now(ZoneInfo(ZONE)).date() + timedelta(days=1)).isoformat()
@@ -277,7 +277,7 @@ async def bill(page: Page) -> str:
 
 
 async def read_the_invoice(page: Page, number: str) -> None:
-    """Step 5: the contact sees the invoice appear in the open window, reads it and downloads both files."""
+    """Step 5: the invoice appears in the contact's open window; the contact reads it and downloads its PDF and CSV."""
     await page.get_by_role("link", name=number).click()
     main = page.locator("main")
     for words in (f"Invoice {number}", "€169.58", "Helpdesk", "19\xa0%", "27.08", "DE02 1203 0000 0000 2020 51"):
@@ -302,7 +302,7 @@ async def read_the_invoice(page: Page, number: str) -> None:
 
 
 async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
-    """Follow every link that the contact is shown and check that no internal text appears; return the URLs."""
+    """Follow every link that the contact is shown, check that no page shows internal text, and return the URLs."""
     todo, seen = list(start), set(start)
     while todo:
         answer = await page.context.request.get(todo[0])
@@ -322,7 +322,7 @@ async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
 
 
 async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
-    """The main job works from an empty installation to an issued invoice, and the contact sees nothing internal."""
+    """The main job works from an empty database to an issued invoice; no page shows the contact internal text."""
     noor, ines, max_, ada, gil = [await visitors.page() for _ in range(5)]
     await sign_in(noor, "noor@desk.example")
     links = await set_up_the_house(noor)
@@ -374,7 +374,7 @@ async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
     for address in agents:
         for page in (ada, gil):
             answer = await page.context.request.get(f"/agent/{address}")
-            if page is ada and re.search(r"\d", address):  # Ada is redirected to her own page of it.
+            if page is ada and re.search(r"\d", address):  # Ada is redirected to the customers' page.
                 assert answer.url.endswith(f"/{address}"), address
                 assert "/agent/" not in answer.url, address
             else:

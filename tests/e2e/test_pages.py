@@ -32,11 +32,11 @@ LOOKS: dict[str, tuple[int, Literal["light", "dark"]]] = {
     "/agent/cases/{number}": (390, "dark"),
     "/invoices/{number}": (390, "light"),
 }
-"""Pages that axe checks a second time, at another width or in the other colour scheme: a list, a case and a document."""
+"""Pages that axe checks again at this width and in this colour scheme: a list, a case and a document."""
 
 
 def test_every_page_is_looked_at() -> None:
-    """Together, Ada, Noor and nobody may open every page of the matrix."""
+    """Ada, Noor and a visitor who is not signed in may together open every page of the permission matrix."""
     seen = {*pages_of("nobody"), *pages_of("Ada"), *pages_of("Noor")}
     assert {f"GET {path}" for path in seen} | {*NO_PAGES, *STEPS} == {
         name for name in MATRIX if name.startswith("GET ")
@@ -44,14 +44,14 @@ def test_every_page_is_looked_at() -> None:
 
 
 async def violations(page: Page) -> list[str]:
-    """Return what axe finds on the open page: each broken rule with the elements that break it."""
+    """Return the violations that axe finds on the open page: each broken rule with the elements that break it."""
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate(RULES)
     return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found["violations"]]
 
 
 async def violations_in(page: Page, width: int, scheme: Literal["light", "dark"]) -> list[str]:
-    """Return what axe finds on the open page once it is loaded at this width and in this colour scheme."""
+    """Return the accessibility violations after reloading the open page at this width and in this colour scheme."""
     await page.set_viewport_size({"width": width, "height": 900})
     await page.emulate_media(color_scheme=scheme)
     await page.reload()
@@ -62,7 +62,7 @@ async def violations_in(page: Page, width: int, scheme: Literal["light", "dark"]
 
 
 async def faults_of(page: Page, address: str) -> list[str]:
-    """Return what is wrong with the page that is open."""
+    """Return the open page's faults in accessibility, headings, title, primary buttons and width at 390 px."""
     faults = []
     faults += await violations(page)
     if await page.locator("h1").count() != 1:
@@ -94,7 +94,7 @@ async def dead_links(page: Page, links: dict[str, str]) -> list[str]:
 async def test_every_page_is_accessible_fits_and_leads_somewhere(
     visitors: Visitors, settings: Settings, actor: str, part: int
 ) -> None:
-    """R39, D14: each page meets WCAG 2.2 AA as far as axe can tell, and fits into 1440 and 390 px."""
+    """R39, D14: each page meets WCAG 2.2 AA as far as axe can tell, fits 1440 and 390 px, and has no dead link."""
     places = await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     emails = {"Ada": "ada@acme.example", "Noor": "noor@desk.example"}
     page = await (visitors.signed_in(emails[actor]) if actor in emails else visitors.page())

@@ -1,4 +1,4 @@
-"""Test the print style: what needs a click is left out, what a click would open is printed."""
+"""Test the print style sheet: buttons are not printed, and folded details are printed open."""
 
 import pytest
 from playwright.async_api import expect
@@ -12,7 +12,7 @@ from tests.world import ACME, ADA, MAX, NOW
 
 @pytest.mark.slow
 async def test_an_invoice_is_printed_with_its_reasons_and_a_case_without_its_verbs(visitors: Visitors) -> None:
-    """look.md: an invoice is printed with its reasons, a case without its buttons."""
+    """look.md: a printed invoice shows the folded work behind its lines, and a printed case has no buttons."""
     async with transaction(MAX):
         case = await a_case()
         await billing.approve([(await log(60, comment="Gateway renewed")).choice], by=MAX, at=NOW)

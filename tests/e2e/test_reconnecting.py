@@ -1,4 +1,4 @@
-"""Test live pages across a lost connection: they reconnect by themselves and show what changed meanwhile."""
+"""Test live pages after a lost connection: they reconnect to the event stream and show what changed meanwhile."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -32,12 +32,12 @@ def refused_stream(page: Page) -> object:
 
 
 def forgive_refused(visitors: Visitors) -> None:
-    """Remove Chromium's complaints about the requests that the test itself refused."""
+    """Remove the errors that Chromium reported for requests that the test itself blocked."""
     visitors.complaints[:] = [said for said in visitors.complaints if "Failed to fetch" not in said]
 
 
 async def test_what_happens_before_the_stream_is_open_is_shown(visitors: Visitors) -> None:
-    """A case that is opened between the page's rendering and the start of its stream appears."""
+    """A list shows a case that was opened after the list was rendered and before its event stream began."""
     page = await visitors.signed_in("ines@desk.example")
 
     async def late(route: Route) -> None:
@@ -50,7 +50,7 @@ async def test_what_happens_before_the_stream_is_open_is_shown(visitors: Visitor
 
 
 async def test_a_page_is_live_however_slowly_its_scripts_arrive(visitors: Visitors) -> None:
-    """The stream opens even if the script arrives late; htmx and its stream extension come in the same file."""
+    """A page opens its event stream even if its script arrives late; htmx and the stream extension are in one file."""
     page = await visitors.signed_in("ines@desk.example")
 
     async def slowly(route: Route) -> None:
@@ -74,7 +74,7 @@ async def test_a_stream_that_was_refused_at_first_is_tried_again(visitors: Visit
 
 
 async def test_a_stream_that_opens_slowly_is_opened_once(visitors: Visitors) -> None:
-    """No second attempt starts while the first is still being answered."""
+    """A page whose event stream is slow to open starts no second attempt meanwhile."""
     page = await visitors.signed_in("ines@desk.example")
     asked: list[str] = []
 
@@ -91,12 +91,12 @@ async def test_a_stream_that_opens_slowly_is_opened_once(visitors: Visitors) -> 
 
 
 async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: Visitors) -> None:
-    """After a loss the stream reconnects, and the list is fetched again."""
+    """After a list lost its event stream, it reconnects and fetches its rows again."""
     page = await visitors.signed_in("ines@desk.example")
     await page.goto("/agent/cases?view=all")
     await open_case("Before the loss")
     await expect(page.get_by_text("Before the loss")).to_be_visible()
-    # The test closes the connection and blocks it for a while, as a restarting server would.
+    # Close the connection and block it for a while, as a restarting server would.
     await page.route(STREAM, lambda route: route.abort())
     async with refused_stream(page):
         await page.evaluate("document.querySelector('#live')._htmx.sse.reader.cancel()")
@@ -112,7 +112,7 @@ async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: V
 async def test_a_list_that_cannot_fetch_itself_for_a_moment_keeps_its_rows(
     visitors: Visitors, settings: Settings, dsn: str
 ) -> None:
-    """While a table is locked, the fetch answers 503; the list keeps its rows and is fetched again later."""
+    """A list whose fetch is answered 503 because a table is locked keeps its rows and fetches them again later."""
     await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     page = await visitors.signed_in("ada@acme.example")
     await page.goto("/invoices")

@@ -1,4 +1,4 @@
-"""Test bad input over HTTP and in a browser: each refusal is a clear sentence at the form and changes nothing.
+"""Test bad input over HTTP and in a browser: each refusal shows a clear sentence at the form and changes nothing.
 
 Other refusals are tested elsewhere: two managers who approve at once (tests/agent/test_approvals.py), 413 during an
 upload (tests/e2e/test_served.py), changes made meanwhile (tests/agent/test_time.py), refused passwords
@@ -29,14 +29,14 @@ from tests.places import PNG, Places, furnished
 from tests.world import ADA, HELPDESK, INES, MAX, NOOR, NOW, PASSWORD
 
 NOT_LOOKED_AT = ("session.last_used_at", "attempt", "draft", "upload")
-"""Tables that a refusal may change: tries to sign in, drafts, and files of no message, which are deleted later."""
+"""Tables that a refusal may change: sign-in attempts, drafts, and uploaded files that belong to no message yet."""
 LIMIT = 25 * 1024 * 1024
 NEW_TIME = "/agent/time/new"
 PROGRAM = b"MZ\x90\x00" + b"\x00" * 60
 
 
 async def of_max(service: int | None = HELPDESK) -> TimeEntry:
-    """Create a submitted entry of Max's."""
+    """Create and return a submitted time entry of Max's."""
     async with transaction(MAX):
         entry = await TimeEntry.log(MAX, Work(minutes=30, work_date=NOW.date(), service_id=service), at=NOW)
         await submit(MAX, [entry.id], at=NOW)
@@ -46,9 +46,9 @@ async def of_max(service: int | None = HELPDESK) -> TimeEntry:
 def refused(
     places: Places, own: TimeEntry, draft: int
 ) -> list[tuple[Reader | None, str, str, dict[str, Any], int, str]]:
-    """Return the forms to send: reader, page, target, typed values, expected status and sentence.
+    """Return forms that must be refused: reader, page, target, typed values, expected status and expected sentence.
 
-    The page "" stands for one that was loaded long before.
+    An empty page means that the form is sent without loading its page, as from a page that was loaded long before.
     """
     here, waits = f"/agent/cases/{places.case.number}", places.entries["submitted"]
     log = f"{NEW_TIME}?on=case-{places.case.number}"
@@ -131,9 +131,9 @@ FORMS = [
 @pytest.mark.slow
 @pytest.mark.usefixtures("clock")
 async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate, dsn: str) -> None:
-    """The text is kept as that person's draft; files must be chosen again.
+    """A form sent after its session ended is kept as that person's draft and shown after they sign in.
 
-    Nothing else is written, and a colleague who signs in does not see the draft.
+    Its files must be chosen again, and nothing else is written.
     """
     places = await furnished(app.storage)
     before = await checksums(dsn, (*NOT_LOOKED_AT, "session", "audit"))
@@ -163,7 +163,7 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
 async def test_a_browser_shows_each_kind_of_refusal_and_loses_no_word(
     visitors: Visitors, settings: Settings, tmp_path: Path
 ) -> None:
-    """Nothing typed is lost when a renamed program is refused, a file is left out, or the session has ended."""
+    """A browser keeps all typed text if a renamed program is refused, a file is left out, or the session has ended."""
     big, empty, program = tmp_path / "big.log", tmp_path / "empty.log", tmp_path / "screen.png"
     empty.touch()
     big.write_bytes(b"a" * (LIMIT + 1024 * 1024))

@@ -1,4 +1,4 @@
-"""Test the reset of a forgotten password: browser, real worker, mail server, and the link in the mail."""
+"""Test resetting a forgotten password with a browser, a real worker and a mail server, through the link in the mail."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def served_with(sink: tuple[Sink, int]) -> dict[str, str]:
 
 @pytest.fixture
 async def worker(settings: Settings, served_with: dict[str, str], site: str) -> AsyncIterator[None]:
-    """Run the worker beside the portal, on the same database."""
+    """Run the worker beside the portal, on the same database, until the test ends."""
     environment = settings.as_environment() | served_with | {"PORTAL_BASE_URL": site}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal", "worker"), env=os.environ | environment
@@ -48,7 +48,7 @@ async def worker(settings: Settings, served_with: dict[str, str], site: str) -> 
 
 
 async def mails(sink: Sink, count: int) -> list[str]:
-    """Wait for `count` mails and return their texts."""
+    """Wait until the mail server has received `count` mails; return their texts."""
     for _ in range(300):
         if len(sink.messages) >= count:
             break
@@ -59,7 +59,7 @@ async def mails(sink: Sink, count: int) -> list[str]:
 async def test_somebody_who_forgot_their_password_gets_in_again(
     visitors: Visitors, sink: tuple[Sink, int], worker: None
 ) -> None:
-    """R7, R17: the link sets a new password once, the person signs in with it, and gets a mail about the change."""
+    """R7, R17: the link in the mail sets a new password once, the person signs in with it and is mailed about it."""
     page = await visitors.page()
     await page.goto("/sign-in")
     await page.get_by_role("link", name="Forgot your password?").click()

@@ -1,4 +1,4 @@
-"""Test that a second visit to a page transfers only the page and its stream; the rest comes from the cache."""
+"""Test that reloading a page transfers only the HTML page and its event stream; all else comes from the cache."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from tests.places import furnished
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 MOST = 12_000
-"""The most bytes of the agents' list with its headers; tests/agent/test_cases.py fills that list."""
+"""The most bytes that the agents' list of cases may take with its headers; tests/agent/test_cases.py fills the list."""
 
 
 @dataclass
 class Wire:
-    """Record the bytes that a window fetched from the server, by URL; what came from the cache does not count."""
+    """Bytes that a browser window received from the server, by URL, without what came from the browser's cache."""
 
     paths: dict[str, str] = field(default_factory=dict)
     cached: set[str] = field(default_factory=set)
@@ -53,7 +53,7 @@ class Wire:
             kept.clear()
 
     async def fetched(self) -> dict[str, int]:
-        """Return the bytes by path once everything has arrived, without the streams, which never end."""
+        """Wait until everything has arrived; return the bytes by path, without event streams, which never end."""
         for _ in range(100):
             asked = {id: urlsplit(url).path for id, url in self.paths.items() if url.startswith("http")}
             asked = {id: path for id, path in asked.items() if f"GET {path}" not in STREAMS}

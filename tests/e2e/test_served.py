@@ -1,4 +1,4 @@
-"""Test what only a served portal can show: an answer during an upload."""
+"""Test what needs a served portal: an answer that comes while the upload is still being sent."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Test deciding on time by keyboard: sums and the list of rejected entries follow the ticks, and undo restores all."""
+"""Test approving time by keyboard: sums and the list of rejected entries follow the ticks, and undo restores all."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Test the main job by plain forms, exactly as the pages contain them: no step needs JavaScript (design manner 8)."""
+"""Test the main job by plain HTML forms, as the pages contain them: no step needs JavaScript (design manner 8)."""
 
 import re
 from datetime import timedelta
@@ -20,7 +20,7 @@ LOG = ("client.log", b"08:12 started\n", "text/plain")
 
 
 async def after(browser: Browser, answer: httpx.Response) -> httpx.Response:
-    """Return the page that an accepted form redirects to."""
+    """Follow the redirect of an accepted form and return the page."""
     assert answer.status_code == 303, answer.text
     return await browser.get(answer.headers["location"].partition("#")[0])
 
@@ -28,7 +28,7 @@ async def after(browser: Browser, answer: httpx.Response) -> httpx.Response:
 @pytest.mark.slow
 @pytest.mark.usefixtures("clock")
 async def test_the_main_job_is_done_by_plain_forms(app: Gate) -> None:
-    """Every step of the main job works without JavaScript."""
+    """Without JavaScript, every step of the main job can be done by the pages' forms."""
     ines, max_ = await Browser.of(app, INES, at=NOW), await Browser.of(app, MAX, at=NOW)
     async with Browser(app) as ada, ines, max_:
         typed = {"email": ADA.email, "password": PASSWORD}
@@ -92,7 +92,7 @@ async def test_the_main_job_is_done_by_plain_forms(app: Gate) -> None:
 @pytest.mark.slow
 @pytest.mark.browser
 async def test_what_opens_by_script_stands_in_the_page_without_one(visitors: Visitors, settings: Settings) -> None:
-    """Without JavaScript, menus and the forms of dialogs are visible in the page."""
+    """Without JavaScript, menus and the forms of dialogs, which scripts open otherwise, are visible in the page."""
     places = await furnished(open_storage(settings.storage_url))
     page = await visitors.signed_in("max@desk.example", javascript=False)
     await page.goto(places.address("/agent/drafts/{draft_id}"))

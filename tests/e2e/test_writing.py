@@ -25,7 +25,7 @@ COPY = """async (kinds) => {
   };
   await navigator.clipboard.write([new ClipboardItem(Object.fromEntries(kinds.map((kind) => [kind, all[kind]])))]);
 }"""
-"""Puts what Excel copies on the clipboard: a cell as text, as HTML and as a picture."""
+"""Script that puts on the clipboard what Excel copies: a cell as text, as HTML and as a picture, or some of these."""
 
 
 async def opened() -> None:
@@ -111,7 +111,7 @@ async def test_the_eleventh_and_twelfth_file_are_left_out_with_a_sentence(visito
 
 
 async def test_letters_are_drawn_as_they_were_typed(visitors: Visitors) -> None:
-    """Inter would draw an arrow for `->`, and a list's number has the bracket or the dot that was typed."""
+    """Typed text is shown unchanged: `->` is not drawn as an arrow by the font Inter, and `1)` keeps its bracket."""
     await opened()
     async with transaction(INES):
         await (await Case.find(1001, INES)).note(by=INES, text="`->` and -> and =>\n\n1) first", at=NOW)
