@@ -1,4 +1,4 @@
-"""Store and announce files for messages, as the web layer does."""
+"""Helper that stores files and records them as uploads, as the web layer does before a message takes them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class StoredUpload:
 async def upload(
     storage: Storage, reader: Any, name: str = "client.log", content: bytes = b"08:12 started", at: datetime = NOW
 ) -> StoredUpload:
-    """Return a stored and announced file of this reader that no message has taken yet."""
+    """Store a file that `reader` has chosen but not sent with a message yet, and return it."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield content

@@ -1,4 +1,4 @@
-"""Test what may happen to a case, who may do it, and what it writes to the log and the outbox."""
+"""Test what may happen to a case, who may do it, and which rows it writes to the case's log and the outbox."""
 
 import asyncio
 import dataclasses
@@ -37,7 +37,7 @@ async def reread(case: Case) -> Case:
 
 
 async def log(case: Case) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return the events of the case: kind, name of the actor, and details."""
+    """Return each event of the case: its kind, the name of the actor, and its details."""
     async with transaction(INES) as tx:
         rows = await tx.fetch(
             "select kind, actor_name, details from case_event where case_id = $1 order by id", case.id
@@ -46,7 +46,7 @@ async def log(case: Case) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 async def told(case: Case) -> list[tuple[str, bool]]:
-    """Return the outbox rows of the case: kind, and whether contacts may know."""
+    """Return each outbox row of the case: its kind, and whether contacts may know of it."""
     async with transaction(INES) as tx:
         rows = await tx.fetch("select kind, contact_may_know from outbox where subject_id = $1 order by id", case.id)
     return [tuple(row) for row in rows]
@@ -62,7 +62,10 @@ async def everything() -> list[Any]:
 
 
 async def test_a_contact_opens_a_case_and_gets_a_number() -> None:
-    """A new case has a number, the customer's default service, its message as HTML, one event and one outbox row."""
+    """A case that a contact opens gets a number, the customer's default service, an event and an outbox row.
+
+    The Markdown of its first message is stored as text and as HTML.
+    """
     case = await opened()
     async with transaction(ADA) as tx:
         found = await Details.find(str(case.number), ADA)
@@ -88,7 +91,7 @@ async def test_a_contact_opens_a_case_and_gets_a_number() -> None:
 
 
 async def test_the_service_follows_the_type_then_the_customer_then_there_is_none() -> None:
-    """domain.md, Case: the customer's default for its type, else the customer's default."""
+    """domain.md, Case: the service is the customer's default for the type, else the customer's, else none."""
     async with transaction(INES) as tx:
         await tx.execute("insert into service select 3, 1, 1, 'Projects', settlement, rollup, taxable, exemption_reason, effective_start,"
                          " rounding_minimum, rounding_increment, rounding_mode, created_at from service where id = 1")  # fmt: skip
@@ -132,7 +135,7 @@ async def test_every_field_that_needs_a_correction_is_named_at_once() -> None:
 
 
 async def test_a_subject_is_one_line_without_invisible_letters() -> None:
-    """Line breaks, tabs and direction marks are removed from subjects (R51)."""
+    """R51: line breaks, tabs and direction marks are removed from the subject of a case."""
     assert (await opened(subject="  VPN\r\n drops\t\u202etoday ")).subject == "VPN drops today"
 
 
@@ -157,7 +160,10 @@ async def test_the_same_form_sent_twice_makes_one_case_and_one_reply() -> None:
 
 
 async def test_a_form_that_was_sent_before_with_other_words_drops_none_of_them() -> None:
-    """After the browser's Back button a changed text is sent with the same form key: it is refused, not dropped."""
+    """A form key is refused if it is sent again with another text, for another kind of message or on another case.
+
+    This happens after the browser's Back button. The new text must not be dropped without a message.
+    """
     key = uuid.uuid4()
     case, another = await opened(), await opened()
     async with transaction(INES):
@@ -182,7 +188,7 @@ async def test_somebody_elses_form_key_is_of_no_use() -> None:
 
 
 async def test_an_unknown_number_and_a_strangers_case_look_the_same() -> None:
-    """Numbers that do not exist, are no numbers or are another customer's get the same answer (R25, R29)."""
+    """R25, R29: a case number that does not exist, is malformed or is another customer's raises the same `NotFound`."""
     await opened(GIL)
     async with transaction(ADA):
         for number in ("1001", "1002", "0", "", "x", "1001'--", "9" * 30, "-1", "１００１"):
@@ -207,7 +213,10 @@ async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
 
 
 async def test_a_change_is_told_with_the_contact_whose_case_it_is_by_then() -> None:
-    """R26: live updates decide by the contact in the outbox row whether a contact without the right hears of a case."""
+    """R26: each outbox row names the contact of the case at that moment.
+
+    Live updates use this contact to decide whether a contact who may not see colleagues' cases hears of the change.
+    """
     case = await opened(ALAN)
     async with transaction(ADA):
         await (await Case.find(case.number, ADA)).reply(by=ADA, text="Me too", at=NOW)
@@ -219,7 +228,10 @@ async def test_a_change_is_told_with_the_contact_whose_case_it_is_by_then() -> N
 
 
 async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_made() -> None:
-    """Row-level security holds without the conditions of our queries (R24)."""
+    """R24: row-level security hides another customer's cases, and refuses to insert a message on them, in raw SQL.
+
+    A transaction without a reader cannot read cases at all.
+    """
     case = await opened()
     async with transaction(GIL) as tx:
         assert await tx.fetch("select * from cases") == []
@@ -233,7 +245,7 @@ async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_mad
 
 
 async def test_a_reply_of_an_agent_opens_a_new_case_and_counts_as_the_first() -> None:
-    """Only a reply, which the customer can read, counts as the first reply; a note does not (D49)."""
+    """D49: an agent's first reply sets a new case to Open and sets `first_replied_at`; an agent's note does neither."""
     case = await opened()
     async with transaction(INES):
         await case.note(by=INES, text="Same as last week.", at=NOW)
@@ -334,7 +346,7 @@ async def test_what_somebody_has_is_not_taken_from_them() -> None:
 
 
 async def test_two_agents_take_a_case_at_once_and_one_is_told_who_was_faster() -> None:
-    """Of two real transactions one gets the case and the other a `Conflict` with the name."""
+    """If two agents take a case at the same time, one gets it and the other a `Conflict` that names the first."""
     case = await opened()
 
     async def take(agent: Any) -> str:
@@ -396,7 +408,7 @@ async def test_agents_change_the_facts_and_each_change_is_in_the_log() -> None:
 
 
 async def test_wrong_facts_and_another_customers_service_are_refused() -> None:
-    """Ids in the body of a request are checked like ids in a URL (R29)."""
+    """R29: a change of a case with a bad value, or with another customer's service, is refused and changes nothing."""
     case = await opened()
     before = await everything()
     wrongs: list[tuple[Any, str]] = [
@@ -456,7 +468,7 @@ async def test_an_empty_text_is_refused_and_changes_nothing() -> None:
 
 
 async def test_nobody_can_alter_the_log_or_the_dialogue() -> None:
-    """The database refuses to update or delete events and messages."""
+    """The database refuses to update or delete the events and the messages of a case."""
     await opened()
     for sql in (
         "update case_event set kind = 'x'",

@@ -1,4 +1,4 @@
-"""Test the feed of a case: its order, its words for each reader, and its windows."""
+"""Test the feed of a case: the order of its items, its wording for agents and contacts, and its windows (pages)."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -103,7 +103,7 @@ async def test_a_long_case_is_read_window_by_window_without_loss_or_repeat() -> 
 
 
 async def test_a_window_costs_two_queries_however_much_there_is() -> None:
-    """The number of queries does not grow with the number of items."""
+    """Reading one window of a feed costs two queries, however many items the case has."""
     case = await opened()
     async with transaction(ADA):
         for number in range(5):
@@ -128,7 +128,7 @@ async def test_other_rooms_items_come_in_where_they_belong() -> None:
 
 
 async def test_a_place_that_makes_no_sense_is_the_newest_page() -> None:
-    """A cursor that cannot be read is ignored (R48, R51)."""
+    """R48, R51: a cursor in the URL that cannot be read is ignored, and the newest window is returned."""
     case = await opened()
     for text in ("", "x", "1.2", "1.2.3.4", "-1.1.1", "1.1.'", "9" * 30 + ".1.1", "１.1.1"):
         assert Cursor.read(text) is None

@@ -1,4 +1,4 @@
-"""Test which files are accepted, and under which clean names. What the sender claims about a file does not count."""
+"""Test which uploaded files are accepted, and how their names are cleaned. The claimed media type is ignored."""
 
 import unicodedata
 
@@ -21,7 +21,7 @@ FAT_MACH_O = b"\xca\xfe\xba\xbe\0\0\0\2" + b"\0" * 60
 
 
 def brand(name: bytes, *compatible: bytes) -> bytes:
-    """Return the first bytes of a file in the ISO base media format (MP4, QuickTime, HEIC, AVIF) with these brands."""
+    """Return the first bytes of an ISO base media file (MP4, QuickTime, HEIC, AVIF) with these brand codes."""
     return b"\0\0\0\x20ftyp" + name + b"\0\0\2\0" + b"".join(compatible) + b"\0" * 40
 
 
@@ -41,7 +41,10 @@ ENDINGS = (
 @pytest.mark.parametrize("name", [*(f"a.{ending}" for ending in ENDINGS), "syslog", "core.4711", "Makefile", "README"])
 @pytest.mark.parametrize("content", [b"08:12 started", bytes(range(256)), OLE], ids=["text", "bytes", "office"])
 def test_every_ending_is_taken_whatever_the_content(name: str, content: bytes) -> None:
-    """Content and ending need not match, because encrypted xlsx and docx files are OLE files inside (R56)."""
+    """R56: a file that is no executable is accepted whether or not its content matches its name's extension.
+
+    Encrypted xlsx and docx files, for example, have the content of OLE files.
+    """
     assert check_file(name, content) == (name, "application/octet-stream")
 
 
@@ -88,13 +91,16 @@ def test_a_picture_is_taken_under_an_ending_of_its_kind(name: str, content: byte
 @pytest.mark.parametrize("content", [PE, ELF, MACH_O, FAT_MACH_O], ids=["PE", "ELF", "Mach-O", "fat Mach-O"])
 @pytest.mark.parametrize("name", ["setup.exe", "printer.png", "report.pdf", "a.log", "syslog"])
 def test_executables_are_refused_under_every_name(name: str, content: bytes) -> None:
-    """The content of an executable is refused under every ending (R56)."""
+    """R56: a file with the content of an executable is refused under every name."""
     assert refusal(name, content) == f"“{name}” is a program, and programs are not taken. Remove it."
 
 
 @pytest.mark.parametrize("ending", "exe dll com scr msi msix lnk hta jar bat cmd vbs js wsf cpl pif reg".split())
 def test_the_endings_of_executables_are_refused_whatever_they_hold(ending: str) -> None:
-    """An invisible character, a capital letter, a blank or a dot does not hide such an ending (R55, R56)."""
+    """R55, R56: a file name with the extension of an executable is refused.
+
+    An invisible character, a capital letter, a blank or a dot in the name does not hide the extension.
+    """
     assert ending in EXECUTABLE
     for name in (f"a.{ending}", f"a.pdf.{ending.upper()}", f"a.{ending}. ", f"a.\u200b{ending[0]}\u00ad{ending[1:]}"):
         assert "is a program" in refusal(name, b"08:12 started")
@@ -134,13 +140,13 @@ def test_an_empty_file_is_refused_and_nothing_is_renamed_to_nothing() -> None:
     ],
 )
 def test_a_name_loses_what_could_mislead(given: str, clean: str) -> None:
-    """Folders, direction marks, reserved names and characters that file systems refuse are removed (R54, R55)."""
+    """R54, R55: folders, direction marks, reserved names and forbidden characters are removed from a file name."""
     assert clean_name(given) == clean
 
 
 @given(st.text(max_size=400))
 def test_a_clean_name_stays_as_it_is_and_can_be_stored(name: str) -> None:
-    """Cleaning a clean name changes nothing, so the name that was checked is the name that is stored (R55)."""
+    """R55: cleaning a cleaned file name changes nothing, so that the name checked is the name stored."""
     clean = clean_name(name)
     assert clean_name(clean) == clean
     assert len(clean.encode()) <= MAX_NAME
@@ -150,7 +156,7 @@ def test_a_clean_name_stays_as_it_is_and_can_be_stored(name: str) -> None:
 
 @given(st.text(max_size=60), st.binary(max_size=100))
 def test_any_name_and_any_content_are_taken_or_refused_with_a_sentence(name: str, head: bytes) -> None:
-    """Random names and contents never raise anything but a refusal (R51)."""
+    """R51: random names and contents either give a clean name or raise `Invalid` with a sentence."""
     try:
         clean, media_type = check_file(name, head)
     except Invalid as refused:

@@ -1,4 +1,4 @@
-"""Test the lists of cases: what each view and filter shows, to whom, in which order, and by how many queries."""
+"""Test the lists of cases: what each view and filter shows to each reader, in which order, and by how many queries."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,11 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 @pytest.fixture
 async def five(dsn: str) -> None:
-    """Open five cases, oldest first: new, Ines', waiting with Max, Gil's urgent one, closed."""
+    """Open five cases with the numbers 1001 to 1005.
+
+    1001 is new and has no agent, 1002 is assigned to Ines, 1003 waits for the customer and is assigned to Max, 1004 is
+    an urgent case of Gil's (customer Globex), and 1005 is closed.
+    """
     await opened(ADA, subject="VPN drops")
     taken = await opened(ALAN, subject="Printer 100% jammed", at=NOW + timedelta(minutes=1))
     waiting = await opened(
@@ -104,7 +108,7 @@ async def test_filters_and_text_narrow_a_view(five: None) -> None:
 
 
 async def test_accents_and_capital_letters_do_not_matter_to_a_search(dsn: str) -> None:
-    """Composed (NFC) and decomposed (NFD) letters are equal, for agents and for contacts."""
+    """A search ignores case and accents, and treats composed (NFC) and decomposed (NFD) letters as equal."""
     await opened(ADA, subject="Drucker im Büro, Hafenstraße")
     await opened(ADA, subject="Cafe\u0301 in Łódź")
     for text, found in (
@@ -178,7 +182,7 @@ async def many(count: int) -> None:
 
 
 async def test_a_list_is_one_query_a_page_and_says_how_many_there_are() -> None:
-    """A page costs one query and knows the number of all cases."""
+    """One page of a list costs one query, which also counts all cases of the list."""
     await many(60)
     async with transaction(INES):
         with counted() as statements:
@@ -201,7 +205,7 @@ async def test_beyond_a_thousand_a_list_says_more_than() -> None:
 
 
 async def test_an_address_asks_and_a_nonsense_one_breaks_nothing() -> None:
-    """Values of a URL that make no sense are ignored (R48)."""
+    """R48: a URL sets the filters of a list, and values in the URL that are not allowed are ignored."""
     question = Question.read(
         {
             "view": "mine",
@@ -231,7 +235,7 @@ async def test_an_address_asks_and_a_nonsense_one_breaks_nothing() -> None:
 
 
 async def test_a_contact_lists_the_customers_cases_or_only_own_ones(five: None) -> None:
-    """Nothing of another customer is in the list, its count or the first page (R26)."""
+    """R26: a contact's list and its count contain only cases that the contact may see."""
 
     async def listed(reader: Any, everything: bool) -> list[int]:
         async with transaction(reader):
@@ -261,7 +265,7 @@ async def test_a_contact_lists_the_customers_cases_or_only_own_ones(five: None) 
     ],
 )
 async def test_a_contact_searches_what_they_may_see_and_nothing_else(five: None, text: str, found: list[int]) -> None:
-    """A search finds no case that the contact may not see (R26)."""
+    """R26: a contact's search finds no case that the contact may not see."""
     async with transaction(ADA):
         assert [row.number for row in (await customers_list(ADA, everything=True, text=text)).rows] == found
     async with transaction(ALAN):

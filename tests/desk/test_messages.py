@@ -1,4 +1,4 @@
-"""Test that notes stay among agents, and that files belong to their sender and are read through their case only."""
+"""Test that only agents read notes, and that files are attached by their sender and read only through their case."""
 
 import uuid
 from datetime import timedelta
@@ -28,7 +28,10 @@ def storage(files: Path) -> Storage:
 
 
 async def test_a_note_and_its_files_do_not_exist_for_contacts(storage: Storage) -> None:
-    """Neither the feed nor raw SQL shows a note or its file, and the case's own row does not change (R27, D51)."""
+    """R27, D51: neither the feed nor raw SQL shows a contact an agent's note or its file.
+
+    The note does not change `updated_at` of the case, which the contact can read.
+    """
     case = await opened()
     file = await upload(storage, INES, f"{SECRET}.log")
     async with transaction(INES):
@@ -57,7 +60,7 @@ async def test_a_note_and_its_files_do_not_exist_for_contacts(storage: Storage) 
 
 
 async def test_a_contact_cannot_write_a_note_even_by_raw_sql() -> None:
-    """The database refuses a note that a contact inserts (R24)."""
+    """R24: the database refuses a note that a contact inserts by raw SQL."""
     case = await opened()
     with pytest.raises(asyncpg.PostgresError):
         async with transaction(ADA) as tx:
@@ -66,7 +69,7 @@ async def test_a_contact_cannot_write_a_note_even_by_raw_sql() -> None:
 
 
 async def test_files_come_with_their_message_and_are_read_back(storage: Storage) -> None:
-    """When a message takes files, they leave the table `upload` (R60)."""
+    """R60: a message takes the uploaded files; their rows leave the table `upload`, and their content can be read."""
     sent = [await upload(storage, ADA, name) for name in ("vpn-error.png", "client.log")]
     case = await opened(files=sent)
     async with transaction(ADA) as tx:
@@ -80,7 +83,7 @@ async def test_files_come_with_their_message_and_are_read_back(storage: Storage)
 
 
 async def test_each_link_of_the_chain_from_a_file_to_its_case_is_checked(storage: Storage) -> None:
-    """A file is found only through its own message, case and customer; each of the three is swapped (R28)."""
+    """R28: a file is found neither through another case nor by a contact of another customer."""
     hers = await opened(ADA, files=[await upload(storage, ADA)])
     his = await opened(GIL, files=[await upload(storage, GIL)])
     other = await opened(ADA)
@@ -95,7 +98,7 @@ async def test_each_link_of_the_chain_from_a_file_to_its_case_is_checked(storage
 
 
 async def test_a_file_of_somebody_else_or_on_another_message_is_refused_and_changes_nothing(storage: Storage) -> None:
-    """An upload belongs to the person who sent it, and one message can take it once (R29, R60)."""
+    """R29, R60: a message with another person's upload or an already attached file is refused."""
     foreign, used = await upload(storage, GIL), await upload(storage, ADA)
     case = await opened(files=[used])
     before = await everything()
@@ -113,7 +116,7 @@ async def test_a_file_of_somebody_else_or_on_another_message_is_refused_and_chan
 
 
 async def test_ten_files_are_taken_and_eleven_are_refused(storage: Storage) -> None:
-    """A message takes at most ten files (R58)."""
+    """R58: a message takes ten files; a message with eleven files is refused."""
     files = [await upload(storage, ADA, f"{number}.log") for number in range(MAX_FILES + 1)]
     case = await opened()
     with pytest.raises(Invalid, match="at most 10 files"):
@@ -127,7 +130,7 @@ async def test_ten_files_are_taken_and_eleven_are_refused(storage: Storage) -> N
 
 
 async def test_files_whose_message_never_came_are_swept_and_the_others_stay(storage: Storage) -> None:
-    """Old uploads are deleted whether their bytes arrived or not; recent and attached files stay (R60)."""
+    """R60: uploads that no message took are deleted after a time, even if no bytes arrived; other files stay."""
     old, young = NOW - timedelta(hours=2), NOW
     kept = await upload(storage, ADA, at=old)
     await opened(files=[kept])
@@ -148,7 +151,7 @@ async def test_a_contact_sees_no_upload_of_others(storage: Storage) -> None:
 
 
 async def test_a_message_may_be_long_and_not_longer() -> None:
-    """A text over the limit is refused; a long text that a thread renders gets the same HTML (R52)."""
+    """R52: a message of 30,000 characters is stored and rendered; a longer one is refused."""
     case = await opened()
     text = "**word** " * ((messages.LONGEST - 1) // 9)
     async with transaction(ADA):

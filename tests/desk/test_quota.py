@@ -1,4 +1,4 @@
-"""Test how much one customer and one person may store."""
+"""Test the limits on how much one customer and one person may store in files."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.world import ADA, GIL, NOW
 async def test_files_beyond_the_customers_share_are_refused_and_the_text_is_not_sent(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The files of a customer never exceed the quota, and a refused file stores no message (R58)."""
+    """R58: a reply whose files would exceed the customer's quota is refused, and neither text nor files are stored."""
     storage = open_storage(f"file://{files}")
     monkeypatch.setattr(attachments, "QUOTA", 20)
     case = await opened(files=[await upload(storage, ADA, content=b"fourteen bytes")])
@@ -36,7 +36,7 @@ async def test_files_beyond_the_customers_share_are_refused_and_the_text_is_not_
 
 @pytest.mark.usefixtures("dsn")
 async def test_one_person_leaves_only_so_many_files_without_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody can fill the storage with files that no message ever takes (R58)."""
+    """R58: a person who uploaded too many files that no message took within an hour must wait."""
     monkeypatch.setattr(attachments, "MAX_PENDING", 2)
 
     async def announce(reader: ContactReader, minutes: int) -> None:

@@ -1,4 +1,4 @@
-"""Test that uploaded files are never unpacked, decoded or run: they are stored and downloaded unchanged (R59)."""
+"""Test that uploaded files are stored and downloaded unchanged, and never unpacked, decoded or run (R59)."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ from tests.world import ADA, INCIDENT
 
 
 def bomb() -> bytes:
-    """Return 10 GB of zero bytes, compressed three times."""
+    """Return a decompression bomb: 10 GB of zero bytes, compressed three times."""
     inner = b"\0" * 10_000_000
     for _ in range(2):
         packed = io.BytesIO()
@@ -27,7 +27,7 @@ def bomb() -> bytes:
 
 
 def endless_picture() -> bytes:
-    """Return a PNG whose header claims 50,000 by 50,000 pixels."""
+    """Return a PNG file whose header claims 50,000 by 50,000 pixels."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -45,7 +45,7 @@ def endless_picture() -> bytes:
     ("name", "content"), [("bomb.zip", bomb()), ("huge.png", endless_picture())], ids=["zip", "png"]
 )
 async def test_what_would_burst_is_kept_as_it_came(app: Gate, name: str, content: bytes) -> None:
-    """A file that would exhaust memory when it is unpacked or decoded is stored like any other (R56, R59)."""
+    """R56, R59: a file that would exhaust memory if it were unpacked or decoded is stored and downloaded unchanged."""
     async with await Browser.of(app, ADA) as ada:
         page = await ada.get("/cases/new")
         made = await send(
