@@ -1,4 +1,4 @@
-"""Test the account over HTTP: what each form changes, what it refuses, and which sessions it ends."""
+"""Test the account pages over HTTP: what each form changes, what it refuses, and which sessions it ends."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ def code(steps: int = 0) -> str:
 
 
 def token_of(browser: Browser) -> str:
-    """Return the session token that the browser received last."""
+    """Return the session token of the last cookie that the browser received."""
     return [cookie.value or "" for cookie in browser.cookies.jar if cookie.name == "sid"][-1]
 
 
@@ -48,7 +48,7 @@ async def live(browser: Browser) -> bool:
 
 
 async def with_factor(app: Gate, reader: Reader) -> list[str]:
-    """Set up an authenticator for somebody; return their recovery codes."""
+    """Set up an authenticator app for the reader; return their recovery codes."""
     async with transaction(None):
         return await authenticator.set_up(reader.credential_id, SECRET, code(-1), app.settings.sealer, now())
 
@@ -58,7 +58,7 @@ async def sign_in(browser: Browser, reader: Reader, password: str = PASSWORD) ->
 
 
 async def test_a_changed_password_ends_every_other_session_and_renews_this_one(app: Gate) -> None:
-    """R14, R17: a new password ends every other session and gives this one a new token."""
+    """R14, R17: a changed password ends the person's other sessions and gives the present session a new token."""
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, ADA) as other:
         before = token_of(browser)
         page = await browser.get("/account/password")
@@ -87,7 +87,7 @@ async def test_a_changed_password_ends_every_other_session_and_renews_this_one(a
 async def test_a_password_that_is_refused_changes_nothing(
     app: Gate, dsn: str, typed: dict[str, str], sentence: str
 ) -> None:
-    """R3, R4: a refused password changes nothing, and no password stands in the page that comes back."""
+    """R3, R4: a refused new password changes nothing, and the page that shows the refusal contains no password."""
     async with await Browser.of(app, ADA) as browser:
         page = await browser.get("/account/password")
         before = await checksums(dsn, READING)
@@ -102,7 +102,7 @@ async def test_a_password_that_is_refused_changes_nothing(
 
 
 async def test_guessing_the_password_of_an_open_session_is_slowed_down(app: Gate) -> None:
-    """R6, R20: the tries of a password within an open session are limited."""
+    """R6, R20: within an open session, wrong guesses of the current password are limited."""
     async with await Browser.of(app, ADA) as browser:
         answers = [
             await browser.send_form(
@@ -115,7 +115,7 @@ async def test_guessing_the_password_of_an_open_session_is_slowed_down(app: Gate
 
 
 async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> None:
-    """R17: people end only their own sessions; a stranger's answers 404, and a repeat changes nothing."""
+    """R17: people can end their own sessions; another person's session answers 404, and a repeat changes nothing."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -131,7 +131,7 @@ async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> N
 
 
 async def test_all_other_sessions_end_or_all_of_them(app: Gate) -> None:
-    """R17, R42: all other sessions can be ended, or all of them."""
+    """R17, R42: the account page can end all sessions but the present one, or all sessions."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -145,7 +145,10 @@ async def test_all_other_sessions_end_or_all_of_them(app: Gate) -> None:
 
 
 async def test_the_second_step_comes_before_any_session(app: Gate) -> None:
-    """R9, R14: the right password alone opens no session; the second step leads to the page that was asked for."""
+    """R9, R14: with a second factor, the right password alone opens no session.
+
+    After the second factor, the person is redirected to the page that they had requested.
+    """
     await with_factor(app, ADA)
     async with Browser(app) as browser:
         answer = await sign_in(browser, ADA)
@@ -163,7 +166,10 @@ async def test_the_second_step_comes_before_any_session(app: Gate) -> None:
 
 
 async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(app: Gate) -> None:
-    """R9: Gil's code is not accepted for Ada, and a forged cookie of the first step is ignored."""
+    """R9: the second step of signing in is bound to the person who typed the password, and expires after ten minutes.
+
+    Gil's code is not accepted for Ada, and a forged cookie of the first step is ignored.
+    """
     await with_factor(app, GIL)
     async with transaction(None):
         await authenticator.set_up(
@@ -180,7 +186,10 @@ async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(app: Ga
 
 
 async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
-    """R9, R17: changing a stolen password shuts the thief out even before the second step."""
+    """R9, R17: after the password was changed, a second step that began with the old password is refused.
+
+    So whoever stole the password cannot finish signing in.
+    """
     await with_factor(app, ADA)
     async with Browser(app) as browser:
         assert (await sign_in(browser, ADA)).headers["location"] == "/sign-in/second-factor"
@@ -194,7 +203,7 @@ async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
 async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R17: a password that is changed between its check and the new session opens no session."""
+    """R17: if the password is changed after its check and before the session begins, no session begins."""
     verify = credentials.verify
 
     async def overtaken(*given: Any, **also: Any) -> credentials.Proven:
@@ -212,7 +221,7 @@ async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
 
 
 async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> None:
-    """R9: accepting an invitation still requires the second factor, because a new password is only a password."""
+    """R9: whoever accepts an invitation is still asked for their second factor; the link only sets a password."""
     from portal.people import invitations
 
     await with_factor(app, INES)
@@ -226,7 +235,10 @@ async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> No
 
 
 async def test_an_authenticator_is_set_up_with_the_secret_that_the_page_showed(app: Gate) -> None:
-    """R9: the sealed secret of another person's page, or an old one, is refused with a new QR code."""
+    """R9: an authenticator app is set up only with the secret of the person's own, recent page.
+
+    The sealed secret of another person's page, or an expired one, is refused, and the page shows a new QR code.
+    """
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, GIL) as gil:
         page, gils = await browser.get("/account/authenticator"), await gil.get("/account/authenticator")
         stolen = form_of(gils.text, "/account/authenticator").fields["sealed"][-1]
@@ -238,7 +250,7 @@ async def test_an_authenticator_is_set_up_with_the_secret_that_the_page_showed(a
 
 
 async def test_reading_the_set_up_page_changes_nothing_and_each_has_its_own_secret(app: Gate, dsn: str) -> None:
-    """R36: each load of the set-up page shows a new secret and writes nothing."""
+    """R36: each load of the page that sets up an authenticator app shows a new secret and writes nothing."""
     async with await Browser.of(app, ADA) as browser:
         before = await checksums(dsn, READING)
         pages = [await browser.get("/account/authenticator") for _ in range(2)]
@@ -247,7 +259,7 @@ async def test_reading_the_set_up_page_changes_nothing_and_each_has_its_own_secr
 
 
 async def test_what_proves_a_person_is_never_kept_as_a_draft(app: Gate) -> None:
-    """A form whose session has ended is kept as a draft without its passwords, codes and sealed values."""
+    """If the session of a form has ended, the kept draft contains no passwords, codes or sealed values."""
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         async with transaction(None):
@@ -263,7 +275,10 @@ async def test_what_proves_a_person_is_never_kept_as_a_draft(app: Gate) -> None:
 
 
 async def test_a_step_up_gives_a_new_token_and_the_page_after_it_works(app: Gate) -> None:
-    """R14, R17: setting up a factor renews the session; the page with the recovery codes has a token of the new one."""
+    """R14, R17: setting up a second factor gives the session a new token.
+
+    The page that shows the recovery codes has the CSRF token of the renewed session, so its form works.
+    """
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, ADA) as other:
         before = token_of(browser)
         page = await browser.get("/account/authenticator")
@@ -289,7 +304,7 @@ async def test_a_step_up_gives_a_new_token_and_the_page_after_it_works(app: Gate
 async def test_what_concerns_the_second_factor_asks_for_the_password_again(
     app: Gate, dsn: str, path: str, fields: dict[str, str]
 ) -> None:
-    """R20: changes of the second factor ask for the password again ten minutes after it was typed."""
+    """R20: ten minutes after signing in, changing the second factor asks for the password again."""
     await with_factor(app, ADA)
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
         before = await checksums(dsn, READING)
@@ -299,7 +314,7 @@ async def test_what_concerns_the_second_factor_asks_for_the_password_again(
 
 
 async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(app: Gate) -> None:
-    """R20, R44: the password typed again is valid for ten minutes, and the form leads back to the page."""
+    """R20, R44: a password typed again is valid for ten minutes, and the form redirects to the page before."""
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
         away = (await browser.get("/account/authenticator")).headers["location"]
         page = await browser.get(away)
@@ -317,7 +332,7 @@ async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(ap
     "answer", ["{}", "x", "[]", '{"id": 1}', '{"id":"AA","rawId":"AA","response":{},"type":"public-key"}']
 )
 async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, path: str, answer: str) -> None:
-    """R10, R51: an answer that no device gives is refused with a sentence and never fails with 500."""
+    """R10, R51: a malformed passkey response is refused with a sentence, and never with 500."""
     host = {"host": "localhost:8000", "origin": "http://localhost:8000"}
     await with_factor(app, GIL)
     async with await Browser.of(app, ADA) as browser:
@@ -334,7 +349,10 @@ async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, 
 
 
 async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(settings: Settings, app: Gate) -> None:
-    """R9: pages, forms and streams all lead the agent to setting up a factor; contacts are not asked."""
+    """R9: an agent who lacks the required second factor is redirected to set it up from every page, form and stream.
+
+    Contacts need no second factor.
+    """
     from dataclasses import replace
 
     strict = Gate(app.inner, replace(settings, require_second_factor=True), open_storage(settings.storage_url))
@@ -353,7 +371,7 @@ async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(s
 
 
 async def test_an_admin_signs_somebody_out_everywhere(app: Gate) -> None:
-    """R18: an admin can end all sessions of agents and contacts; a repeat changes nothing."""
+    """R18: an admin can end all sessions of an agent or a contact, and repeating that changes nothing."""
     async with (
         await Browser.of(app, NOOR) as noor,
         await Browser.of(app, INES) as ines,
@@ -372,7 +390,7 @@ async def test_an_admin_signs_somebody_out_everywhere(app: Gate) -> None:
 
 
 async def test_an_admin_removes_a_lost_second_factor_after_typing_their_own_password(app: Gate) -> None:
-    """R9, R20: an admin removes another person's lost factor after typing their own password."""
+    """R9, R20: an admin can remove another person's lost second factor after typing their own password again."""
     await with_factor(app, INES)
     path = f"/agent/setup/agents/{INES.id}/second-factor/removal"
     async with (
@@ -391,7 +409,7 @@ async def test_an_admin_removes_a_lost_second_factor_after_typing_their_own_pass
 
 
 async def test_an_admins_own_second_factor_is_no_lost_one(app: Gate) -> None:
-    """R9: admins cannot remove their own factor as lost; the agent's page links to their account instead."""
+    """R9: admins cannot remove their own second factor as lost; the agent's page links to their account instead."""
     await with_factor(app, NOOR)
     path = f"/agent/setup/agents/{NOOR.id}"
     async with await Browser.of(app, NOOR) as noor:
@@ -404,7 +422,7 @@ async def test_an_admins_own_second_factor_is_no_lost_one(app: Gate) -> None:
 
 
 async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate, dsn: str) -> None:
-    """R89: the audit names who did it, also for changes by the sign-in role; a new session belongs to its owner."""
+    """R89: the audit names who changed access, also if the sign-in role wrote it; a new session names its owner."""
     await with_factor(app, INES)
     async with await Browser.of(app, NOOR) as noor, await Browser.of(app, ADA) as ada:
         page = await ada.get("/account/password")
@@ -421,7 +439,10 @@ async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate
 
 
 async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password(app: Gate) -> None:
-    """R20: changing another person's mail address or grade needs the admin's password; other changes do not."""
+    """R20: to change another person's mail address or grade, an admin must type their own password again.
+
+    Other changes of a person do not ask for it.
+    """
     path = f"/agent/setup/agents/{INES.id}"
     async with await Browser.of(app, NOOR, at=now() - timedelta(minutes=11)) as noor:
         page = await noor.get(path)
@@ -439,7 +460,7 @@ async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password
 
 
 async def test_who_signs_in_as_somebody_else_is_nobody_until_their_factor_is_shown(app: Gate) -> None:
-    """R9, R14: signing in as somebody else ends the present session before the second factor is shown."""
+    """R9, R14: signing in as another person ends the present session before the second factor is asked."""
     await with_factor(app, GIL)
     async with await Browser.of(app, ADA) as browser:
         assert (await sign_in(browser, GIL)).headers["location"] == "/sign-in/second-factor"
@@ -455,7 +476,10 @@ async def test_who_signs_in_as_somebody_else_is_nobody_until_their_factor_is_sho
 
 
 async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(app: Gate) -> None:
-    """R9, R17: after the password was changed, no recovery code is used up, and the person is told to begin again."""
+    """R9, R17: after the password was changed, the second step uses up no recovery code.
+
+    The person is told to begin signing in again.
+    """
     codes = await with_factor(app, ADA)
     async with Browser(app) as browser:
         await sign_in(browser, ADA)
@@ -468,7 +492,7 @@ async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(
 
 
 async def test_a_new_person_is_added_by_an_admin_who_typed_their_password_lately(app: Gate) -> None:
-    """R20: adding a person needs the admin's password, because the answer is a link that lets somebody in."""
+    """R20: adding a person asks for the admin's password again, because the result is an invitation link."""
     agent = {"name": "Tom", "email": "tom@desk.example", "grade": "admin", "department_id": "1"}
     contact = {"name": "Tim", "email": "tim@acme.example"}
     for path, fields in (
@@ -486,7 +510,7 @@ async def test_a_new_person_is_added_by_an_admin_who_typed_their_password_lately
 
 
 async def test_guessing_the_password_that_is_asked_again_is_slowed_down(app: Gate) -> None:
-    """R6, R20: the tries of the password that is asked for again are limited."""
+    """R6, R20: wrong guesses on the page that asks for the password again are limited."""
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
         answers = [
             await browser.send_form("/account/confirmation", {"password": f"wrong {n}", "next": "/account"})
@@ -497,7 +521,7 @@ async def test_guessing_the_password_that_is_asked_again_is_slowed_down(app: Gat
 
 
 async def test_the_contacts_of_an_ended_customer_begin_anew_when_it_is_taken_back(app: Gate) -> None:
-    """R12: when an ended customer is restored, its contacts must sign in anew, like restored contacts."""
+    """R12: the contacts of an ended customer that is restored must sign in again: their old sessions stay ended."""
     async with await Browser.of(app, ADA) as browser:
         async with transaction(NOOR):
             link = await invitations.invite(ADA.credential_id, now())

@@ -1,4 +1,4 @@
-"""Test which headers are trusted to find a client's IP address."""
+"""Test which `X-Forwarded-For` headers are trusted to find a client's IP address."""
 
 from ipaddress import ip_network
 
@@ -39,12 +39,15 @@ def asked(peer: str, *forwarded: str, trusted: tuple[object, ...] = OURS) -> str
     ],
 )
 def test_only_our_proxies_are_believed_and_only_of_their_own_peer(peer: str, forwarded: list[str], client: str) -> None:
-    """R6, T5: only trusted proxies are believed, and only about their own peer."""
+    """R6, T5: the header is read from the right, as long as each entry was added by a trusted proxy.
+
+    The first entry that is no trusted proxy is the client; a header that an untrusted peer sends is ignored.
+    """
     assert asked(peer, *forwarded) == client
 
 
 def test_nobody_is_believed_by_default() -> None:
-    """R6, T5: by default no proxy is trusted, not even one on this machine."""
+    """R6, T5: by default no proxy is trusted, not even one on the same machine."""
     assert asked("127.0.0.1", "198.51.100.7", trusted=()) == "127.0.0.1"
 
 

@@ -1,4 +1,4 @@
-"""Test bodies that arrive slowly, announce too much, or of which one sender sends many at once (T10, R83)."""
+"""Test request bodies that arrive slowly, are announced too large, or come many at once from one sender (T10, R83)."""
 
 import asyncio
 import uuid
@@ -25,7 +25,7 @@ def paced(monkeypatch: pytest.MonkeyPatch, name: str, **how: float) -> None:
 
 
 async def dripping(first: bytes = b"", *, every: float = 0.02) -> AsyncIterator[bytes]:
-    """Yield an endless body, one byte at a time, so that no single wait is long."""
+    """Yield an endless request body, one byte every `every` seconds, so that no single wait is long."""
     yield first or b"a"
     while True:
         await asyncio.sleep(every)
@@ -33,7 +33,7 @@ async def dripping(first: bytes = b"", *, every: float = 0.02) -> AsyncIterator[
 
 
 async def never() -> AsyncIterator[bytes]:
-    """Return a body that must not be read: asking for its first byte fails the test."""
+    """Return a request body that must not be read: reading its first byte fails the test."""
     raise AssertionError("The body was read.")
     yield b""
 
@@ -44,7 +44,10 @@ async def never() -> AsyncIterator[bytes]:
 async def test_a_strangers_body_is_bounded_in_total(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """T10: a byte every 20 ms makes no single wait long, but total time and rate are limited."""
+    """T10: the body of a sender who is not signed in is limited in total time and in its least rate.
+
+    A byte every 20 ms makes no single wait long, and is stopped all the same.
+    """
     paced(monkeypatch, "STRANGER", **how)
     async with Browser(app) as browser:
         await browser.get("/sign-in")
@@ -60,7 +63,7 @@ async def test_a_strangers_body_is_bounded_in_total(
 async def test_what_somebody_typed_is_kept_where_its_form_is_too_slow(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """When a file is too slow, the text that came before it is kept as a draft."""
+    """If a signed-in person's form arrives too slowly, it is answered 408, and the text received is kept as a draft."""
     paced(monkeypatch, "KNOWN", **how)
     async with await Browser.of(app, ADA) as browser:
         first = f"csrf={await browser.csrf()}&subject=Printer&body=It+is+silent&more=".encode()
@@ -88,7 +91,7 @@ async def test_a_body_at_a_fair_rate_is_taken_however_long_it_is(app: Gate, monk
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/sign-in", 403),  # Without the cookie, no token is right.
+        ("/sign-in", 403),  # Without the visitor's cookie no CSRF token is valid.
         ("/invitations/x", 404),
         (f"/invitations/{'x' * 43}", 404),
         (f"/password-resets/{'x' * 43}", 404),
@@ -101,7 +104,7 @@ async def test_a_body_at_a_fair_rate_is_taken_however_long_it_is(app: Gate, monk
     ],
 )
 async def test_a_strangers_body_is_not_read_where_no_body_changes_the_answer(app: Gate, path: str, status: int) -> None:
-    """T10: where no body could change the answer, a stranger's body is not read."""
+    """T10: the body of a sender who is not signed in is not read if the answer is the same whatever it says."""
     async with Browser(app) as browser:
         assert (await browser.post(path, content=never(), headers=FORM)).status_code == status
         if path not in ("/sign-in", "/health"):  # The answer is the same with the cookie that every visitor has.
@@ -129,7 +132,10 @@ async def test_a_strangers_body_that_announces_too_much_is_not_read(app: Gate, a
 async def test_one_sender_has_few_bodies_on_their_way_and_others_go_on(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R83: bodies are counted by IP address for strangers and by person otherwise, until they have arrived."""
+    """R83: the number of bodies that one sender has in transit is limited, and other senders are still served.
+
+    They are counted by person, or by IP address if nobody is signed in, until each body has arrived.
+    """
     paced(monkeypatch, "STRANGER", seconds=0.6, at_once=5)
     slow, ada = Browser(app), await Browser.of(app, ADA)
     await slow.get("/sign-in")
@@ -153,7 +159,7 @@ async def test_one_sender_has_few_bodies_on_their_way_and_others_go_on(
 
 
 async def test_an_answer_that_nobody_reads_is_not_kept_for_ever(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """T10: a client that does not read its answer loses the connection."""
+    """T10: a client that does not read the answer is disconnected after a while."""
     monkeypatch.setattr(gate, "TAKEN_SECONDS", 0.1)
     scope = {
         "type": "http", "method": "GET", "path": "/sign-in", "raw_path": b"/sign-in", "query_string": b"", "scheme": "http",

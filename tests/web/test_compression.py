@@ -1,4 +1,4 @@
-"""Test that pages are compressed, and that streams, files and short answers are not."""
+"""Test that pages are compressed, and that event streams, files and short answers are not."""
 
 import asyncio
 import re
@@ -58,7 +58,10 @@ async def test_head_answers_the_headers_of_get(app: Gate) -> None:
 
 
 async def test_nothing_that_must_not_be_guessed_repeats_on_the_next_page(app: Gate) -> None:
-    """R37: each page has new tokens and nonces; a compressed length would reveal constant secrets (BREACH)."""
+    """R37: no secret repeats from page to page, because compressed lengths would reveal it (the attack BREACH).
+
+    Each page has new tokens and a new nonce.
+    """
     async with await Browser.of(app, ADA) as browser:
         pages = [(await browser.get("/cases/new")).text for _ in range(3)]
     tokens = [re.findall(r'name="csrf" value="([0-9a-f]{16})\.([0-9a-f]{64})"', page) for page in pages]

@@ -25,12 +25,12 @@ def settings(folder: Path, url: str) -> Settings:
     ],
 )
 def test_a_malformed_cookie_hides_none_of_ours(tmp_path: Path, header: str, found: dict[str, str]) -> None:
-    """R19: another application on a sibling host can set cookies that come before ours."""
+    """R19: malformed cookies, or cookies set by another application on a sibling host, do not hide ours."""
     assert cookies.read(header, settings(tmp_path, "http://127.0.0.1:8000")) == found
 
 
 def test_over_https_only_the_bound_names_count(tmp_path: Path) -> None:
-    """R19: over https only the cookies with the prefix `__Host-` are accepted."""
+    """R19: over HTTPS only cookies with the prefix `__Host-` are accepted."""
     secure = settings(tmp_path, "https://portal.example")
     assert secure.secure_cookies
     assert cookies.read("sid=planted; __Host-sid=abc", secure) == {"sid": "abc"}

@@ -1,4 +1,4 @@
-"""Test that drafts survive a refusal, a reload and a second tab, and do not come back once the form was sent."""
+"""Test that drafts survive a refused form, a reload and a second tab, and are gone once the form was accepted."""
 
 import re
 import uuid
@@ -58,7 +58,10 @@ PLACES = [
     (INES, "/agent/cases/1001", "/agent/cases/1001/replies", {"body": " "}, {"body": "See the files."}),
     (INES, "/agent/cases/1001", "/agent/cases/1001/notes", {"body": " "}, {"body": "See the files."}),
 ]  # fmt: skip
-"""Reader, page of the form, target ("" for the draft's address), values that are refused, values that are accepted."""
+"""Each form that keeps files: reader, page, form target, values that are refused, values that are accepted.
+
+An empty target stands for the URL of the draft.
+"""
 
 
 @pytest.mark.parametrize(("reader", "page", "action", "wrong", "right"), PLACES)
@@ -103,7 +106,7 @@ async def test_twelve_files_are_ten_and_a_sentence_for_each_of_the_others(app: G
 
 
 async def test_a_file_is_kept_as_it_is_chosen_and_can_be_taken_off(app: Gate, settings: Settings) -> None:
-    """R60: a removed file leaves nothing in the database or on the disk."""
+    """R60: a file is stored with the draft as soon as it is chosen; removing it deletes its row and its file."""
     form = {"form_key": str(uuid.uuid4())}
     async with await Browser.of(app, ADA) as browser:
         for name in ("one.log", "two.log"):
@@ -141,7 +144,7 @@ async def test_without_a_script_a_file_is_taken_off_and_the_text_stays(app: Gate
 
 
 async def test_somebody_elses_files_are_of_no_use_to_whoever_knows_their_keys(app: Gate, settings: Settings) -> None:
-    """R29: a colleague who knows the key of a file can neither see, send nor remove it."""
+    """R29: a colleague who knows the key of a draft's file can neither see, send nor remove that file."""
     await opened()
     form = {"form_key": str(uuid.uuid4())}
     async with await Browser.of(app, ADA) as ada, await Browser.of(app, ALAN) as alan:
@@ -209,7 +212,7 @@ async def test_a_form_that_was_sent_with_other_words_goes_on_as_another_one_with
 
 
 async def test_kept_files_count_against_the_customers_share(app: Gate, settings: Settings, monkeypatch: Any) -> None:
-    """R58: kept files count towards the customer's share before a message takes them."""
+    """R58: files of drafts count towards the customer's storage quota before any message takes them."""
     monkeypatch.setattr(attachments, "QUOTA", 10)
     form = {"form_key": str(uuid.uuid4())}
     async with await Browser.of(app, ADA) as browser:
@@ -220,7 +223,7 @@ async def test_kept_files_count_against_the_customers_share(app: Gate, settings:
 
 
 async def test_one_person_keeps_a_gigabyte_at_most(app: Gate, monkeypatch: Any) -> None:
-    """R58: the kept files of one person are limited to a gigabyte."""
+    """R58: the draft files of one person are limited to one gigabyte."""
     monkeypatch.setattr(attachments, "MAX_WAITING", attachments.MAX_SIZE + 10)
     form = {"form_key": str(uuid.uuid4())}
     async with await Browser.of(app, ADA) as browser:
@@ -232,7 +235,7 @@ async def test_one_person_keeps_a_gigabyte_at_most(app: Gate, monkeypatch: Any) 
 
 @pytest.mark.usefixtures("app")
 async def test_files_that_no_message_took_are_swept_after_a_day(app: Gate, settings: Settings) -> None:
-    """R60: files that no message took are deleted after a day."""
+    """R60: draft files that no message has taken are deleted after a day."""
     form = {"form_key": str(uuid.uuid4())}
     async with await Browser.of(app, ADA) as browser:
         await browser.send_form("/drafts/files?form=/cases/new", form, files=logs("one.log"))

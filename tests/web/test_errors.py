@@ -48,13 +48,13 @@ REFUSALS: dict[int, Refusal] = {
 
 @get("/broken/{status:int}")
 async def broken(status: FromPath[int]) -> None:
-    """Answer with the status that the URL names, or fail."""
+    """Raise the error with the HTTP status that the URL names; 500 is an unexpected error."""
     raise REFUSALS.get(status) or RuntimeError(SECRET)
 
 
 @pytest.fixture
 def breaking(settings: Settings) -> Gate:
-    """Return the app with an additional route that fails."""
+    """Return the app with one more route, whose handler `broken` fails."""
     app = create_app(settings)
     app.inner.register(broken)
     return app
@@ -62,7 +62,7 @@ def breaking(settings: Settings) -> Gate:
 
 @pytest.mark.parametrize("reader", [None, ADA, INES], ids=["nobody", "contact", "agent"])
 async def test_every_error_has_a_page_of_its_own_in_the_look(breaking: Gate, reader: Reader | None) -> None:
-    """R92: each status has a page in the app's look with a title of its own, for contacts, agents and nobody."""
+    """R92: each error status has a page with its own title in the app's look, for contacts, agents and visitors."""
     titles = set()
     async with await Browser.of(breaking, reader) if reader else Browser(breaking) as browser:
         for status in (*REFUSALS, 500):
@@ -80,7 +80,10 @@ async def test_every_error_has_a_page_of_its_own_in_the_look(breaking: Gate, rea
 
 
 async def test_the_address_of_a_form_leads_to_the_page_that_it_stands_on(app: Gate) -> None:
-    """A GET of a form's target redirects to the form's page, because a refusal leaves the target in the address bar."""
+    """A GET of a form's target URL redirects to the form's page.
+
+    The target stays in the browser's address bar after a refusal, where a reload requests it.
+    """
     async with await Browser.of(app, ADA) as browser:
         answer = await browser.get("/cases/1001/replies")
     assert (answer.status_code, answer.headers["location"]) == (303, "/cases/1001")
@@ -98,7 +101,7 @@ async def test_htmx_gets_the_sentence_and_no_page(breaking: Gate, status: int) -
 
 @pytest.mark.slow
 async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_well(tmp_path: Path) -> None:
-    """R84: without the database /health and pages answer 503, and after its return everything works again."""
+    """R84: while the database is down, pages and /health answer 503; once it is back, all of them work again."""
     with TemporaryDirectory(prefix="portal-") as folder:
         server = EmbeddedPostgres(Path(folder) / "data")
         try:
@@ -134,7 +137,7 @@ async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_
     ],
 )
 async def test_the_page_of_a_refusal_leads_to_no_other_site(app: Gate, referer: str) -> None:
-    """R44: the page of a refusal links only to our own paths, even if another site sent the form."""
+    """R44: the page that shows a refusal links back only to paths of the portal, even if another site sent the form."""
     async with await Browser.of(app, ADA) as browser:
         answer = await browser.post("/cases/new", headers={"referer": referer})
         assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""Test that the target of every form can be loaded with GET and redirects to the page of the form."""
+"""Test that the target URL of every form can be requested with GET and redirects to the page of the form."""
 
 import re
 from typing import Any
@@ -23,15 +23,15 @@ WITHOUT_FORM = {
     "POST /agent/setup/files/{ending}/removal", "POST /agent/time/left/submission", "POST /agent/setup/company/logo/removal",
     "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/tasks/{task}/resumption",
 }  # fmt: skip
-"""Forms without a page of their own: sent while typing, or from a menu.
+"""Forms whose page does not show them in this test.
 
-The other forms are shown only where there is something to resume, remove, end, submit or bill, which the places of
-this test lack.
+Some are sent while typing or from a menu. The others are shown only if there is something to resume, remove, end,
+submit or bill, which the data of this test lack.
 """
 
 
 def actor_of(row: Any) -> str:
-    """Return an actor who may send the form, beginning with the one with the most rights."""
+    """Return an actor who may send the form, preferring the one with the most rights."""
     return next((name for name in ("nobody", "Noor", "Ada", *ACTORS) if row.of(name) == OK), "nobody")
 
 
@@ -58,7 +58,10 @@ def _has_form(page: str, address: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Gil", "Ines"])
 async def test_an_address_that_takes_a_form_says_no_more_than_its_page(app: Gate, actor: str) -> None:
-    """R25: the redirect does not depend on whether the object exists, and the page refuses whoever may not see it."""
+    """R25: a GET of a form's target redirects to its page whether or not the object exists and may be seen.
+
+    The redirect therefore reveals nothing; the page then refuses whoever may not see the object.
+    """
     places, led = await furnished(app.storage), 0
     async with await browser_of(app, actor) as browser:
         gets = {path for _, _, path, _ in rows("GET")}

@@ -1,4 +1,4 @@
-"""Test which answers are fragments: htmx needs a whole page where it replaces the page."""
+"""Test which answers are HTML fragments and which are whole pages, as htmx needs them."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ BOOSTED = {"HX-Request": "true", "HX-Boosted": "true"}
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "reader"), [("Ada", ADA), ("Noor", NOOR)])
 async def test_who_goes_back_gets_a_whole_page_from_every_address(app: Gate, name: str, reader: Reader) -> None:
-    """htmx 4 keeps no copies of pages, so going back fetches the URL again and replaces the whole page."""
+    """When somebody goes back, every URL answers a whole page, because htmx 4 replaces the whole page."""
     places = await furnished(app.storage)
     async with await Browser.of(app, reader) as browser:
         for path in [*map(places.address, pages_of(name)), "/no-such-page"]:
@@ -37,7 +37,7 @@ async def test_a_list_that_fetches_itself_again_gets_a_fragment(app: Gate, reade
 
 
 def test_only_one_function_decides_what_is_a_fragment() -> None:
-    """Only `web/visit.py` reads the header, and `web/errors.py`, whose redirects differ where htmx asked."""
+    """Only `web/visit.py` and `web/errors.py` read the header `HX-Request`; redirects of errors depend on it."""
     folder = Path(portal.__file__).parent
     reading = {
         path.relative_to(folder).as_posix()

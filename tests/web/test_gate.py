@@ -1,4 +1,4 @@
-"""Test the gate: host check, headers, forms of other sites, sessions that ended while somebody typed."""
+"""Test the gate in front of the app: hosts, headers, forms of other sites, sessions that end while one types."""
 
 import re
 from dataclasses import replace
@@ -28,7 +28,7 @@ async def test_every_answer_has_the_headers(app: Gate) -> None:
 
 
 async def test_each_page_has_a_nonce_of_its_own(app: Gate) -> None:
-    """R39: each page has a nonce of its own."""
+    """R39: the content security policy of each page has a new nonce."""
     async with Browser(app) as browser:
         nonces = set()
         for _ in range(2):
@@ -41,7 +41,7 @@ async def test_each_page_has_a_nonce_of_its_own(app: Gate) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "", "127.0.0.1:8000.evil.example", "127.0.0.1"])
 async def test_another_host_is_refused(app: Gate, host: str) -> None:
-    """R43: a request for another host is refused."""
+    """R43: a request with another host than the portal's is refused."""
     async with Browser(app) as browser:
         assert (await browser.get("/sign-in", headers={"host": host})).status_code == 400
         assert (await browser.get("/sign-in", headers={"x-forwarded-host": "evil.example"})).status_code == 200
@@ -49,7 +49,10 @@ async def test_another_host_is_refused(app: Gate, host: str) -> None:
 
 @pytest.mark.parametrize("name", ["host", "origin", "sec-fetch-site", "content-type", "x-csrf-token"])
 async def test_a_header_that_decides_stands_once(app: Gate, name: str) -> None:
-    """R37, R43: a deciding header that comes twice is refused: a proxy and the portal might read different ones."""
+    """R37, R43: a request that repeats a header which decides about security is refused.
+
+    Otherwise a proxy and the portal might each read a different one.
+    """
     value = {"host": HOST, "origin": f"http://{HOST}", "sec-fetch-site": "same-origin"}.get(name, "x")
     async with Browser(app) as browser:
         for values in ((value, "evil.example"), ("evil.example", value), (value, value)):
@@ -59,7 +62,7 @@ async def test_a_header_that_decides_stands_once(app: Gate, name: str) -> None:
 
 
 async def test_a_long_address_is_not_handed_back(app: Gate) -> None:
-    """R44: a path longer than 1,000 characters is replaced by the start page, wherever it comes from."""
+    """R44: a path longer than 1,000 characters is replaced by `/`, whether it is a target, a referrer or typed."""
     for length, kept in ((1_000, True), (1_001, False), (60_000, False)):
         path = "/" + "a" * (length - 1)
         async with Browser(app) as browser:
@@ -76,7 +79,7 @@ async def test_a_long_address_is_not_handed_back(app: Gate) -> None:
 
 
 async def test_nobody_gets_a_session_row_by_looking(app: Gate) -> None:
-    """T2: loading pages without a session writes no row to the database."""
+    """T2: loading pages without being signed in writes no session to the database."""
     async with Browser(app) as browser:
         await browser.get("/sign-in")
     async with transaction(None) as tx:
@@ -84,7 +87,7 @@ async def test_nobody_gets_a_session_row_by_looking(app: Gate) -> None:
 
 
 async def test_cookies_are_http_only_and_bound_to_the_site(app: Gate) -> None:
-    """R19: cookies are HttpOnly and SameSite; over plain http they have no Secure and no prefix."""
+    """R19: cookies are HttpOnly and SameSite; over plain HTTP they lack Secure and the prefix `__Host-`."""
     async with Browser(app) as browser:
         cookie = (await browser.get("/sign-in")).headers["set-cookie"]
         assert re.fullmatch(r"csrf=[\w-]+; Path=/; HttpOnly; SameSite=Strict", cookie)
@@ -104,7 +107,7 @@ async def test_cookies_are_http_only_and_bound_to_the_site(app: Gate) -> None:
     ],
 )
 async def test_a_form_of_another_site_is_refused(app: Gate, headers: dict[str, str]) -> None:
-    """R37: a form that another site sent is refused."""
+    """R37: a form that a page of another site sent is refused."""
     async with await Browser.of(app, ADA) as browser:
         data = {"csrf": await browser.csrf(), "address": "/cases/new", "text": "hello"}
         assert (await browser.post("/drafts", data=data, headers=headers)).status_code == 403
@@ -112,7 +115,7 @@ async def test_a_form_of_another_site_is_refused(app: Gate, headers: dict[str, s
 
 
 async def test_a_form_of_a_page_that_hides_its_address_is_taken(app: Gate) -> None:
-    """R41: without a referrer, browsers send the origin `null`; such a form of ours is still accepted."""
+    """R41: a form of our own pages with the header `Origin: null`, which `no-referrer` causes, is accepted."""
     async with await Browser.of(app, ADA) as browser:
         data = {"csrf": await browser.csrf(), "address": "/cases/new", "text": "hello"}
         hidden = {"origin": "null", "sec-fetch-site": "same-origin"}
@@ -120,7 +123,7 @@ async def test_a_form_of_a_page_that_hides_its_address_is_taken(app: Gate) -> No
 
 
 async def test_a_page_that_was_open_while_the_secret_was_replaced_sends_its_form(app: Gate) -> None:
-    """R87: during a rotation, forms signed with the former secret are accepted; any other secret is refused."""
+    """R87: during a rotation of PORTAL_SECRET, forms signed with the former secret are accepted, others refused."""
     async with await Browser.of(app, ADA) as browser:
         data = {"csrf": await browser.csrf(), "address": "/cases/new", "text": "hello"}
         before = app.settings.secret
@@ -130,7 +133,7 @@ async def test_a_page_that_was_open_while_the_secret_was_replaced_sends_its_form
 
 
 async def test_a_form_without_a_token_of_its_session_is_refused(app: Gate) -> None:
-    """R37: a form without a token of its session is refused."""
+    """R37: a form without a CSRF token of its own session is refused."""
     async with await Browser.of(app, ADA) as ada, await Browser.of(app, GIL) as gil:
         for token in ("", "x", await gil.csrf(), (await ada.csrf())[:-1] + "0x"):
             answer = await ada.post("/drafts", data={"csrf": token, "address": "/cases/new", "text": "hello"})
@@ -142,7 +145,7 @@ async def test_a_form_without_a_token_of_its_session_is_refused(app: Gate) -> No
 
 
 async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate) -> None:
-    """The text is kept as that person's draft and shown after signing in."""
+    """A form sent after its session ended is kept as the person's draft and shown after signing in."""
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         async with transaction(None) as tx:
@@ -162,7 +165,7 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
 
 
 async def test_a_strangers_form_cannot_leave_a_draft_for_an_ended_session(app: Gate) -> None:
-    """R37: a form without the right token leaves no draft."""
+    """R37: a form without the CSRF token of an ended session leaves no draft for that session's owner."""
     async with await Browser.of(app, ADA) as browser:
         async with transaction(None) as tx:
             await tx.execute("update session set ended_at = now()")
@@ -182,7 +185,7 @@ async def test_a_form_that_was_sent_leaves_no_draft(app: Gate) -> None:
 
 @pytest.mark.parametrize("path", ["/static/%00", "/static/" + "a" * 5000])
 async def test_a_name_that_no_file_can_have_is_not_there(app: Gate, path: str) -> None:
-    """R51: a path that no file can have answers 404."""
+    """R51: a path that no file can have, such as one with a NUL character or an overlong one, answers 404."""
     async with Browser(app) as browser:
         assert (await browser.get(path)).status_code == 404
 
@@ -197,7 +200,7 @@ async def test_a_name_that_no_file_can_have_is_not_there(app: Gate, path: str) -
     ids=["a boundary without end", "a name without end", "nothing but separators"],
 )
 async def test_a_form_that_only_costs_time_is_refused(app: Gate, content_type: str, body: str, status: int) -> None:
-    """R51: bodies that only cost time are refused before anybody is signed in."""
+    """R51: bodies that are expensive to parse are refused with 400 or 413 before anybody is signed in."""
     async with Browser(app) as browser:
         await browser.get("/sign-in")
         answer = await browser.post("/sign-in", content=body, headers={"content-type": content_type})
@@ -206,7 +209,7 @@ async def test_a_form_that_only_costs_time_is_refused(app: Gate, content_type: s
 
 @pytest.mark.parametrize("cut", [10, 60, 100, 160])
 async def test_a_form_that_was_cut_off_on_its_way_is_refused(app: Gate, cut: int) -> None:
-    """A body that is cut off is refused, whatever its Content-Length says: half a file must not pass for a whole."""
+    """A multipart body that is cut off is refused with 400, so that half a file never counts as a whole one."""
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         parts = {"csrf": (None, token), "address": (None, "/cases/new"), "text": (None, "hello " * 20)}
@@ -221,7 +224,7 @@ async def test_a_form_that_was_cut_off_on_its_way_is_refused(app: Gate, cut: int
 @pytest.mark.parametrize("part", ["name", "value"])
 @pytest.mark.parametrize("multipart", [False, True])
 async def test_a_nul_in_a_field_is_refused(app: Gate, part: str, multipart: bool) -> None:
-    """R54: no text column and no draft can store it."""
+    """R54: a NUL character in the name or value of a field is refused, because no text column can store it."""
     name, value = ("sub\0ject", "VPN") if part == "name" else ("subject", "V\0PN")
     async with await Browser.of(app, ADA) as browser:
         data = {"csrf": await browser.csrf(), "address": "/cases/new"}
@@ -242,7 +245,7 @@ async def test_a_nul_in_a_field_is_refused(app: Gate, part: str, multipart: bool
     "fields", [{"text": "\u20ac" * 199_000}, {f"{n}{'x' * 3000}": "1" for n in range(300)}], ids=["text", "names"]
 )
 async def test_a_draft_that_is_too_large_is_not_kept(app: Gate, fields: dict[str, str]) -> None:
-    """R51: a draft over the limit is not kept."""
+    """R51: a draft larger than the limit is not stored."""
     async with await Browser.of(app, ADA) as browser:
         answer = await browser.send_form("/drafts", {"address": "/cases/new"} | fields)
         assert answer.status_code == 204
@@ -251,7 +254,7 @@ async def test_a_draft_that_is_too_large_is_not_kept(app: Gate, fields: dict[str
 
 
 async def test_one_person_keeps_fifty_drafts_and_the_oldest_go(app: Gate) -> None:
-    """R83: one person keeps at most fifty drafts, and the oldest are deleted first, so that nobody fills the disk."""
+    """R83: a person has at most fifty drafts; the oldest is deleted first, so that nobody can fill the disk."""
     for minute in range(52):
         await drafts.keep(ADA.credential_id, f"/flood/{minute}", {"text": ["typed"]}, NOW + timedelta(minutes=minute))
     await drafts.keep(GIL.credential_id, "/cases/new", {"text": ["typed"]}, NOW)
@@ -268,13 +271,19 @@ async def test_one_person_keeps_fifty_drafts_and_the_oldest_go(app: Gate) -> Non
     ],
 )  # fmt: skip
 async def test_a_form_takes_no_field_that_its_page_does_not_have(app: Gate, reader: Reader, path: str) -> None:
-    """R30: an unknown field is refused, even in a form that is only a button, before anything is looked up."""
+    """R30: a form with a field that its page does not have is refused before anything is looked up.
+
+    This includes forms that are only a button.
+    """
     async with await Browser.of(app, reader) as browser:
         assert (await browser.send_form(path, {"approved_by": "3"})).status_code == 400
 
 
 async def test_what_is_sent_after_a_sign_out_in_another_window_is_kept(app: Gate) -> None:
-    """The ended session's cookie still identifies whose draft the text becomes, and signs nobody in."""
+    """After signing out in another window, a form's text is kept as a draft of the person who was signed in.
+
+    The cookie of the ended session identifies the person, but signs nobody in.
+    """
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         await browser.send_form("/sign-out")
@@ -291,7 +300,7 @@ async def test_what_is_sent_after_a_sign_out_in_another_window_is_kept(app: Gate
 
 
 async def test_a_page_from_before_the_last_sign_in_gives_its_text_back_and_sends_nothing(app: Gate) -> None:
-    """R37: a page loaded before the last sign-in keeps its text as a draft; its form is not carried out."""
+    """R37: a form of a page loaded before the last sign-in is kept as a draft and not carried out."""
     async with await Browser.of(app, ADA) as old, await Browser.of(app, ADA) as new, await Browser.of(app, GIL) as gil:
         form = {"csrf": await old.csrf(), "subject": "VPN", "description": "It drops."}
         files = {"files": ("a.log", b"not kept", "text/plain")}

@@ -1,4 +1,4 @@
-"""Test the link by which an invited person chooses a password."""
+"""Test the invitation link, by which a new person chooses a password."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ async def link(age: timedelta = timedelta()) -> str:
 
 
 async def test_the_link_asks_for_a_password_and_signs_in(app: Gate) -> None:
-    """R7: the link asks for a password and signs the person in."""
+    """R7: an invitation link asks for a new password and then signs the person in."""
     path = await link()
     async with Browser(app) as browser:
         shown = await browser.get(path)
@@ -33,7 +33,7 @@ async def test_the_link_asks_for_a_password_and_signs_in(app: Gate) -> None:
 
 
 async def test_a_used_an_old_and_an_unknown_link_are_the_same_404(app: Gate) -> None:
-    """R7: a used, an expired and an unknown link answer the same 404."""
+    """R7: an invitation link that is used, expired or unknown answers the same 404."""
     used, old = await link(), await link(timedelta(hours=72))
     async with Browser(app) as browser:
         said = set()
@@ -47,7 +47,7 @@ async def test_a_used_an_old_and_an_unknown_link_are_the_same_404(app: Gate) -> 
 
 
 async def test_a_refused_password_comes_back_and_the_link_stays(app: Gate) -> None:
-    """R3, R4: a weak password is refused with a sentence, and the link stays valid."""
+    """R3, R4: a weak password is refused with a sentence, and the invitation link stays valid."""
     path = await link()
     async with Browser(app) as browser:
         short = await browser.send_form(path, {"password": "short", "again": "short"})

@@ -1,4 +1,4 @@
-"""Test that searches and downloads are limited per person, over all processes, and that downloads are audited."""
+"""Test that searches and downloads are limited per person over all processes, and that downloads are audited."""
 
 import json
 from datetime import timedelta
@@ -26,7 +26,10 @@ async def places(app: Gate) -> Places:
 
 @pytest.mark.parametrize("path", LISTS)
 async def test_the_61st_search_of_a_minute_waits_in_every_process(app: Gate, path: str) -> None:
-    """R83, T6: the 61st search is refused; lists without a search and the searches of others still work."""
+    """R83, T6: a person's 61st search within a minute is refused by every process.
+
+    Lists without a search and other people's searches still work.
+    """
     async with await Browser.of(app, INES, at=NOW) as ines, await Browser.of(app, MAX, at=NOW) as max_:
         other = create_app(app.settings)
         other.clock = app.clock
@@ -45,7 +48,7 @@ async def test_the_61st_search_of_a_minute_waits_in_every_process(app: Gate, pat
 
 
 async def test_a_contacts_searches_are_counted_too(app: Gate) -> None:
-    """R83: the searches of contacts are limited too."""
+    """R83: the searches of contacts are limited as those of agents are."""
     async with await Browser.of(app, ADA, at=NOW) as ada:
         for _ in range(limits.SEARCHES.free):
             assert (await ada.get("/cases?show=all&text=vpn")).status_code == 200
@@ -54,7 +57,10 @@ async def test_a_contacts_searches_are_counted_too(app: Gate) -> None:
 
 
 async def test_a_list_that_fetches_itself_stays_as_it_is_when_it_is_refused(app: Gate) -> None:
-    """R83: a refusal does not replace the list's rows (tests/e2e/test_reconnecting.py shows it in a browser)."""
+    """R83: if a list's own refresh is refused with 429, htmx leaves the rows as they are (`HX-Reswap: none`).
+
+    tests/e2e/test_reconnecting.py shows that in a browser.
+    """
     async with await Browser.of(app, INES, at=NOW) as ines:
         for _ in range(limits.SEARCHES.free):
             await ines.get(LISTS[0])
@@ -63,7 +69,7 @@ async def test_a_list_that_fetches_itself_stays_as_it_is_when_it_is_refused(app:
 
 
 async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places) -> None:
-    """R83: downloads of PDF, CSV and statements count together, for each person separately."""
+    """R83: a person's 61st download within ten minutes is refused; PDF, CSV and statements count together."""
     files = [
         places.address(path)
         for path in (
@@ -98,7 +104,7 @@ async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places) -> 
 async def test_who_got_a_document_as_a_file_is_recorded(
     app: Gate, dsn: str, places: Places, reader: Any, prefix: str, path: str, what: str, kind: str
 ) -> None:
-    """R89: the audit records who downloaded which document; a stranger gets 404 and leaves no line."""
+    """R89: the audit records who downloaded which document; whoever may not see it gets 404 and leaves no line."""
     async with await Browser.of(app, reader, at=NOW) as browser, await Browser.of(app, GIL, at=NOW) as gil:
         assert (await gil.get(places.address(path))).status_code == 404
         assert await exports(dsn) == []
@@ -109,7 +115,7 @@ async def test_who_got_a_document_as_a_file_is_recorded(
 
 
 async def test_a_file_that_cannot_be_recorded_is_not_handed_out(app: Gate, dsn: str, places: Places) -> None:
-    """R89: a download whose audit line cannot be written fails."""
+    """R89: if the audit line of a download cannot be written, the file is not sent."""
     owner = await asyncpg.connect(dsn)
     await owner.execute("alter table audit add constraint full_up check (what <> 'invoice.export') not valid")
     try:
@@ -124,7 +130,7 @@ async def test_a_file_that_cannot_be_recorded_is_not_handed_out(app: Gate, dsn: 
 
 @pytest.mark.parametrize(("subject", "kind"), [("rate", "pdf"), ("invoice", "sql"), (None, "pdf")])
 async def test_nothing_else_can_be_recorded_by_the_app(dsn: str, subject: str | None, kind: str) -> None:
-    """R90: the one function by which the app may write the audit accepts nothing but downloads."""
+    """R90: the database function by which the app writes audit lines accepts only downloads."""
     owner = await asyncpg.connect(dsn)
     try:
         with pytest.raises(asyncpg.CheckViolationError):

@@ -1,4 +1,4 @@
-"""Test live updates: everybody hears only what they may know, and nothing is lost while the database is away."""
+"""Test live updates: readers get only events they may know of, and none is lost while the database is away."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 class Stream:
-    """Collect the events that one page hears."""
+    """Collects the events of one page's server-sent event stream in the background."""
 
     def __init__(self, events: AsyncIterator[bytes]) -> None:
         self.events = events
@@ -38,7 +38,7 @@ class Stream:
             self.heard += [line[7:] for line in chunk.decode().splitlines() if line.startswith("event: ")]
 
     async def hears(self, *names: str) -> None:
-        """Wait until exactly these events were heard."""
+        """Wait until the names of all events sent so far are exactly these; fail after five seconds."""
         for _ in range(100):
             if self.heard == list(names):
                 return
@@ -48,7 +48,7 @@ class Stream:
 
 @contextlib.contextmanager
 def probe(listener: Listener) -> Iterator[asyncio.Queue[Any]]:
-    """Yield a queue that receives every notification of this process."""
+    """Yield a queue that receives every notification that this process gets from the database."""
     queue: asyncio.Queue[Any] = asyncio.Queue()
     listener.streams[queue] = 0
     try:
@@ -58,9 +58,9 @@ def probe(listener: Listener) -> Iterator[asyncio.Queue[Any]]:
 
 
 async def caught_up(listener: Listener) -> None:
-    """Wait until the process has received everything notified so far, however busy the machine is."""
+    """Wait until this process has received every notification sent so far, however busy the machine is."""
     with probe(listener) as heard:
-        for _ in range(15):  # Repeat, because notifications are lost while the listener opens its connection again.
+        for _ in range(15):  # Send again, because notifications are lost while the listener reconnects.
             async with transaction(SYSTEM) as tx:
                 await tx.execute("select pg_notify('portal', '{\"kind\": \"probe\"}')")
             with contextlib.suppress(TimeoutError):
@@ -98,7 +98,7 @@ async def visit_of(reader: Reader, settings: Settings) -> Visit:
 
 
 async def tell(kind: str, subject_id: int, *, contact_may_know: bool, contact: Reader = ADA) -> None:
-    """Record a change in the outbox; where it is one of a case, the case is `contact`'s own."""
+    """Write a change to the outbox; if its kind is a case's, the case belongs to `contact`."""
     async with transaction(SYSTEM):
         await outbox.tell(
             kind=kind,
@@ -112,7 +112,7 @@ async def tell(kind: str, subject_id: int, *, contact_may_know: bool, contact: R
 
 
 async def snapshot() -> str:
-    """Return the snapshot from which a page would be rendered now."""
+    """Return the database snapshot that a page rendered now would carry."""
     async with transaction(SYSTEM, readonly=True) as tx:
         text: str = await tx.fetchval("select pg_current_snapshot()::text")
     return text
@@ -130,7 +130,7 @@ async def open_case(contact: Reader) -> int:
 
 
 async def test_each_hears_only_what_they_may_know(listener: Listener, settings: Settings) -> None:
-    """R26, R27: contacts hear nothing of notes, of other customers and of what they have no right to see."""
+    """R26, R27: contacts get no events about internal notes, other customers or what they have no right to see."""
     case, his = await open_case(ADA), await open_case(ALAN)
     streams = {
         reader.name: Stream(listener.events(await visit_of(reader, settings), snapshot=await snapshot()))
@@ -174,7 +174,7 @@ class TestBetweenThePageAndItsStream:
     """Test that no change is lost between a page's rendering and the opening of its stream."""
 
     async def test_the_stream_begins_with_what_happened_meanwhile(self, listener: Listener, settings: Settings) -> None:
-        """R26, R27: a stream begins with the changes since the snapshot that its reader may know of, each once."""
+        """R26, R27: a stream begins with each change since the page's snapshot that its reader may know of."""
         case, then = await open_case(ADA), await snapshot()
         for _ in range(2):
             await tell("case.replied", case, contact_may_know=True)
@@ -200,7 +200,10 @@ class TestBetweenThePageAndItsStream:
     async def test_what_began_before_the_page_and_was_saved_after_it_is_told(
         self, listener: Listener, settings: Settings, dsn: str
     ) -> None:
-        """Instants and ids cannot decide this, because both are taken before the commit."""
+        """A change that began before the page was rendered and committed after it is sent on the stream.
+
+        Times and ids cannot tell this, because both are taken before the commit; the snapshot can.
+        """
         case = await open_case(ADA)
         slow = await asyncpg.connect(dsn)
         running = slow.transaction()
@@ -224,7 +227,10 @@ class TestBetweenThePageAndItsStream:
     async def test_a_snapshot_from_far_away_has_everything_fetched_again(
         self, listener: Listener, settings: Settings, far: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A distant snapshot must neither miss changes nor make the database scan the whole outbox."""
+        """A stream opened with a very old or impossible snapshot tells the page to fetch everything again.
+
+        So no change is missed, and the database does not scan the whole outbox.
+        """
         monkeypatch.setattr(outbox, "MOST_TRANSACTIONS", 10)
         stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=far))
         await stream.hears("refetch")
@@ -247,7 +253,10 @@ class TestBetweenThePageAndItsStream:
     async def test_what_somebody_may_not_know_is_not_counted_either(
         self, listener: Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """R26, R27: changes that a reader may not know of are not counted, since a refetch would reveal them."""
+        """R26, R27: changes that the reader may not know of do not count towards the limit of events to catch up on.
+
+        Otherwise the order to fetch everything again would reveal that such changes exist.
+        """
         monkeypatch.setattr(outbox, "MOST_TOLD", 3)
         case, then = await open_case(ALAN), await snapshot()
         for _ in range(5):
@@ -268,7 +277,7 @@ class TestBetweenThePageAndItsStream:
     async def test_a_process_that_begins_to_listen_tells_the_pages_that_wait_for_it(
         self, dsn: str, settings: Settings
     ) -> None:
-        """A stream that was opened before its process listened has heard nothing, so it is told to fetch everything."""
+        """A process that begins to listen tells the streams opened before that to fetch everything again."""
         late = Listener()
         stream = Stream(late.events(await visit_of(ADA, settings), snapshot=await snapshot()))
         await asyncio.sleep(0.2)
@@ -295,7 +304,10 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
 
 
 async def begun(stream: Stream) -> None:
-    """Wait until the stream has sent an event. It may send it twice: as missed before its start and as it happens."""
+    """Wait until the stream has sent an event.
+
+    It may send the event twice: as missed before its start and as it happens.
+    """
     await tell("case.replied", 1, contact_may_know=True)
     for _ in range(100):
         if "cases" in stream.heard:
@@ -307,7 +319,7 @@ async def begun(stream: Stream) -> None:
 async def test_a_stream_that_is_never_silent_ends_with_its_session_all_the_same(
     listener: Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12, R17: a stream that always has events to send still ends with its session."""
+    """R12, R17: a stream that always has events to send still ends when its session ends."""
     monkeypatch.setattr("portal.web.live.LOOK_AGAIN", 0.0)
     stream = Stream(listener.events(await visit_of(INES, settings), snapshot=await snapshot()))
     await begun(stream)
@@ -321,7 +333,7 @@ async def test_a_stream_that_is_never_silent_ends_with_its_session_all_the_same(
 async def test_a_stream_follows_what_its_reader_may_know(
     listener: Listener, settings: Settings, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12, R33: an open stream follows a change of its reader's rights."""
+    """R12, R33: if the rights of its reader change, an open stream sends only what the reader may know from then on."""
     monkeypatch.setattr("portal.web.live.LOOK_AGAIN", 0.0)
     stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
     await begun(stream)
@@ -339,7 +351,10 @@ async def test_a_stream_follows_what_its_reader_may_know(
 
 
 async def test_a_page_that_does_not_read_is_told_so_and_no_other(listener: Listener) -> None:
-    """R26: only the page that does not read is told to fetch again; others might not even know of the change."""
+    """R26: if one page does not read its stream, only that page is told to fetch everything again.
+
+    Other readers might not even know of the changes that it missed.
+    """
     slow, quick = asyncio.Queue[Any](), asyncio.Queue[Any]()
     for _ in range(UNREAD + 1):
         slow.put_nowait({"kind": "case.replied"})
@@ -349,7 +364,10 @@ async def test_a_page_that_does_not_read_is_told_so_and_no_other(listener: Liste
 
 
 async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gate) -> None:
-    """The page stops reconnecting, and htmx does not redirect it, so what is being typed is not lost."""
+    """A stream requested with an ended session answers the event `ended` and no redirect.
+
+    The page stops reconnecting, and what is being typed is not lost.
+    """
     async with Browser(app) as browser:
         for path in ("/live?snapshot=1:1:", "/agent/live?snapshot=1:1:"):
             answer = await browser.get(path, headers={"HX-Request": "true"})
@@ -359,7 +377,10 @@ async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gat
 
 
 async def test_a_page_of_somebody_who_signed_in_here_before_is_told_that_it_is_over(app: Gate) -> None:
-    """If a contact signs in on a browser with an agent's page open, that page stops reconnecting."""
+    """If another person has signed in since a page was loaded, the page's event stream answers `ended`.
+
+    So an agent's page stops reconnecting after a contact has signed in on the same browser, and the other way round.
+    """
     for reader, path in ((ADA, "/agent/live?snapshot=1:1:"), (INES, "/live?snapshot=1:1:")):
         async with await Browser.of(app, reader) as browser:
             answer = await browser.get(path, headers={"HX-Request": "true"})
@@ -368,7 +389,7 @@ async def test_a_page_of_somebody_who_signed_in_here_before_is_told_that_it_is_o
 
 
 async def test_asking_for_a_stream_in_vain_does_not_keep_a_session_alive(app: Gate) -> None:
-    """R16: attempts to open a stream do not prolong the session, because an open page repeats them."""
+    """R16: a refused request for an event stream does not prolong the session, because open pages repeat it."""
     at = datetime.now(UTC) - timedelta(minutes=20)
     async with await Browser.of(app, ADA, at=at) as browser:
         await browser.get("/agent/live?snapshot=1:1:", headers={"HX-Request": "true"})
@@ -388,7 +409,7 @@ async def test_streams_end_when_the_portal_stops(listener: Listener, settings: S
 
 
 async def test_nobody_takes_the_connections_of_all(listener: Listener, settings: Settings) -> None:
-    """The streams of one person are limited, and closing one makes room again."""
+    """The number of event streams that one person has open is limited; closing one makes room for another."""
     visit = await visit_of(ADA, settings)
     open_ones = [listener.events(visit, snapshot=await snapshot()) for _ in range(MOST_STREAMS)]
     for stream in open_ones:

@@ -1,4 +1,4 @@
-"""Test the figures for Prometheus: who may read them, what they count, and that one process reports for all."""
+"""Test the Prometheus metrics: who may read them, what they count, and that one process reports for all."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,12 +22,12 @@ TOKEN = "a-token-of-the-tests-that-nobody-guesses"
 
 @pytest.fixture
 def watched(app: Gate, settings: Settings) -> Gate:
-    """Return the app with a token for its figures."""
+    """Return the app with a token that lets Prometheus read the metrics."""
     return Gate(app.inner, replace(settings, metrics_token=TOKEN), open_storage(settings.storage_url))
 
 
 def value(text: str, name: str) -> float:
-    """Return the sum of all series whose name and labels match."""
+    """Return the sum of all time series in the metrics text whose name and labels match `name`."""
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
 
@@ -51,7 +51,7 @@ async def test_without_a_configured_token_no_token_opens_it(app: Gate) -> None:
 
 
 async def test_requests_are_counted_by_route_never_by_address(watched: Gate) -> None:
-    """R21: requests are counted by route, because a path may hold a token and unknown paths would create new series."""
+    """R21: metrics count requests by route and never by path, as paths may hold tokens or be invented by anybody."""
     async with Browser(watched) as browser:
         before = await figures(browser, host="10.0.0.7:8000")
         for _ in range(3):
@@ -80,7 +80,10 @@ async def test_refused_sign_ins_and_the_queue_are_told(watched: Gate) -> None:
 @pytest.mark.slow
 @pytest.mark.long
 async def test_whichever_process_is_asked_tells_of_all_and_of_none_that_is_gone(dsn: str, tmp_path: Path) -> None:
-    """Counts of a killed process are kept, its open streams are not, and no file is left at the end."""
+    """Every process reports the metrics of all processes.
+
+    The counts of a killed process are kept, its open streams are not, and no file is left when the portal has stopped.
+    """
     name = 'portal_request_seconds_count{method="GET",route="/sign-in",status="2xx"}'
     async with served(dsn, tmp_path, PORTAL_WORKERS="2", PORTAL_METRICS_TOKEN=TOKEN) as portal:
 

@@ -29,12 +29,12 @@ NONE = (
     "1/2",
     "½",
 )
-"""Texts that no number field accepts."""
+"""Texts that every number field refuses."""
 
 
 @pytest.mark.parametrize("typed", NONE)
 async def test_no_rate_is_made_of_what_is_no_amount(app: Gate, dsn: str, typed: str) -> None:
-    """R50: a malformed rate is refused, and the field shows what was typed."""
+    """R50: a malformed rate is refused, and the field shows it again as typed."""
     async with await Browser.of(app, NOOR) as noor:
         page = await noor.get("/agent/setup/rates")
         before = await checksums(dsn, READING)
@@ -48,7 +48,7 @@ async def test_no_rate_is_made_of_what_is_no_amount(app: Gate, dsn: str, typed: 
 
 @pytest.mark.parametrize("typed", [*NONE[:-1], "0", "25h", "1441", "99999999999999999999h", "1h 99999m"])
 async def test_no_time_is_logged_of_what_is_no_duration(app: Gate, dsn: str, typed: str) -> None:
-    """R50: a duration must be more than nothing and at most a day."""
+    """R50: a duration must be more than zero and at most 24 hours."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
     path = "/agent/time/new"
@@ -64,7 +64,7 @@ async def test_no_time_is_logged_of_what_is_no_duration(app: Gate, dsn: str, typ
 @pytest.mark.parametrize("typed", ["NaN", "1e309", "-1", "１e９", "101"])
 @pytest.mark.parametrize("field", ["vat_rate", "payment_days"])
 async def test_no_contract_is_changed_by_what_is_no_number(app: Gate, dsn: str, field: str, typed: str) -> None:
-    """R50: a malformed number changes no contract."""
+    """R50: a malformed number in a contract's form changes nothing."""
     if field == "payment_days" and typed == "101":
         return
     path = f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}"
@@ -77,7 +77,7 @@ async def test_no_contract_is_changed_by_what_is_no_number(app: Gate, dsn: str, 
 
 
 async def test_a_search_is_cut_to_what_can_be_searched_and_every_query_has_its_time(dsn: str) -> None:
-    """R52: long texts and large page numbers are cut, and every query has the server's statement timeout."""
+    """R52: long search texts and large page numbers are cut, and queries have the server's statement timeout."""
     asked = Question.read({"text": "%_\\ " * 10_000, "page": "9" * 9})
     assert len(asked.text) <= LONGEST_TEXT
     conditions, values = Question.read({"text": " ".join("abcdefghijklmnopqrstuvwxyz")}).conditions(INES)
@@ -94,7 +94,7 @@ async def test_a_search_is_cut_to_what_can_be_searched_and_every_query_has_its_t
     "text", ["(a+)+$" * 30, "a" * 5_000 + "!", "\\" * 199, "%" * 199, "_" * 199, "((((((((((" * 19]
 )
 async def test_a_search_for_what_would_hang_a_pattern_is_answered(app: Gate, text: str) -> None:
-    """R48, R52: characters of patterns in a search are taken literally, so no search can hang."""
+    """R48, R52: the wildcard characters of SQL patterns are literal in a search, so that no search can hang."""
     async with await Browser.of(app, INES) as ines:
         assert (await ines.get("/agent/cases", params={"view": "all", "text": text})).status_code == 200
         assert (await ines.get("/agent/customers", params={"text": text})).status_code == 200

@@ -1,4 +1,4 @@
-"""Test the URL of a case or document in the other area; tests/test_permissions.py tests who may follow it."""
+"""Test the URL of a case or document in the other area; tests/test_permissions.py tests who is redirected to it."""
 
 from uuid import UUID
 

@@ -16,7 +16,7 @@ from tests.world import ADA, GIL, INES, PASSWORD
 
 
 async def test_the_right_password_signs_in_with_a_new_token(app: Gate) -> None:
-    """R14: signing in gives a new token; a token that was planted is never adopted."""
+    """R14: signing in sets a new session token; a token that somebody planted in the browser is never adopted."""
     async with Browser(app, cookies={"sid": "planted"}) as browser:
         answer = await browser.send_form(
             "/sign-in", {"email": "Ada@ACME.example", "password": PASSWORD, "next": "/cases"}
@@ -26,7 +26,7 @@ async def test_the_right_password_signs_in_with_a_new_token(app: Gate) -> None:
 
 
 async def test_the_database_holds_no_usable_token(app: Gate) -> None:
-    """R15: the database holds only hashes of tokens."""
+    """R15: the database holds only hashes of session tokens."""
     browser = await Browser.of(app, ADA)
     async with transaction(None) as tx:
         stored = await tx.fetchval("select token_hash from session")
@@ -52,7 +52,7 @@ async def test_a_wrong_password_says_so_and_keeps_the_address(app: Gate) -> None
 
 @pytest.mark.parametrize(("reader", "idle"), [(INES, timedelta(minutes=30)), (ADA, timedelta(minutes=60))])
 async def test_an_idle_session_ends(app: Gate, reader: object, idle: timedelta) -> None:
-    """R16: a session ends after the idle time of its kind of reader."""
+    """R16: a session ends after the idle time that its kind of reader has."""
     for age, live in ((idle - timedelta(seconds=1), True), (idle, False)):
         began = datetime.now(UTC)
         browser = await Browser.of(app, reader, at=began)
@@ -81,7 +81,7 @@ async def test_a_session_ends_after_twelve_hours_however_much_it_is_used(app: Ga
 
 
 async def test_signing_in_takes_no_field_that_its_page_does_not_have(app: Gate) -> None:
-    """R30: a field that the sign-in page does not have is refused."""
+    """R30: a sign-in form with a field that its page does not have is refused."""
     async with Browser(app) as browser:
         fields = {"email": ADA.email, "password": PASSWORD, "role": "admin"}
         assert (await browser.send_form("/sign-in", fields)).status_code == 400
@@ -91,7 +91,7 @@ async def test_signing_in_takes_no_field_that_its_page_does_not_have(app: Gate) 
 async def test_a_session_that_could_not_be_begun_takes_no_place(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R14: where the database fails before the commit, the browser keeps its former cookie, which is still valid."""
+    """R14: if the database fails before a new session commits, the browser keeps its former cookie, still valid."""
     begin = sessions.begin
 
     async def begin_and_lose(*given: Any, **also: Any) -> str:
@@ -119,7 +119,7 @@ async def test_signing_in_works_after_an_idle_session_and_keeps_no_password(app:
 
 
 async def test_signing_out_ends_the_session_on_the_server(app: Gate) -> None:
-    """R17, R42: signing out ends the session on the server, and the browser is told to forget the pages."""
+    """R17, R42: signing out ends the session on the server and makes the browser clear its stored pages."""
     async with await Browser.of(app, ADA) as browser:
         token = browser.cookies["sid"]
         answer = await browser.send_form("/sign-out")
@@ -140,11 +140,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize("path", HOSTILE)
 def test_after_signing_in_nobody_is_led_away(path: str) -> None:
-    """R44: a path that a browser could read as another site's is not followed after signing in."""
+    """R44: after signing in, a `next` path that a browser could read as another site's URL is not followed."""
     where = safe_path(path)
     assert where == "/" or (where.startswith("/%"))
 
 
 def test_a_path_of_ours_is_kept() -> None:
-    """R44: a path of ours is kept as the page to go to after signing in."""
+    """R44: after signing in, a `next` path of the portal itself is followed."""
     assert safe_path("/cases/1042?page=2#reply") == "/cases/1042?page=2#reply"

@@ -27,7 +27,7 @@ CASE = {"subject": "Printed on nothing", "body": "Since this morning.", "case_ty
 async def send_slowly(
     browser: Browser, path: str, fields: dict[str, str], meanwhile: Callable[[], Awaitable[None]]
 ) -> httpx.Response:
-    """Send the first bytes of a form, run `meanwhile`, then send the rest."""
+    """Send the first bytes of a form, await `meanwhile`, send the rest, and return the answer."""
     whole = urlencode({"csrf": await browser.csrf(), **fields}).encode()
 
     async def body() -> AsyncIterator[bytes]:
@@ -54,7 +54,7 @@ async def count(dsn: str, table: str) -> int:
 async def test_a_form_that_arrives_after_its_session_was_ended_is_kept_and_not_carried_out(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12, R17: the form is kept as a draft instead, although it was begun while the session was valid."""
+    """R12, R17: a form whose session ends while its body arrives is kept as a draft and not carried out."""
     monkeypatch.setattr(receiving, "SLOW", timedelta(0))
     async with await Browser.of(app, ADA) as browser:
         answer = await send_slowly(browser, NEW_CASE, CASE, sign_out_everywhere)
@@ -68,7 +68,7 @@ async def test_a_form_that_arrives_after_its_session_was_ended_is_kept_and_not_c
 async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12: a form that arrives after its sender was ended is not carried out."""
+    """R12: a form whose sender is ended as a user while its body arrives is not carried out."""
     monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 
     async def end_ines() -> None:
@@ -86,7 +86,10 @@ async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out
 async def test_a_form_that_arrives_after_its_senders_rights_changed_is_not_carried_out_with_the_ones_of_before(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12: the form is kept as a draft; sent again, it is judged by the new rights."""
+    """R12: a form whose sender's rights change while its body arrives is kept as a draft, not carried out.
+
+    Sent again, it is judged by the new rights.
+    """
     monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 
     async def narrow() -> None:
@@ -105,7 +108,7 @@ async def test_a_form_that_arrives_after_its_senders_rights_changed_is_not_carri
 async def test_a_slow_form_of_a_session_that_still_counts_is_carried_out(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A slow form is carried out if its session is still valid, so people on slow connections lose nothing."""
+    """A slow form is carried out if its session is still valid, so that people on slow connections lose nothing."""
     monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 
     async def nothing() -> None: ...
@@ -116,7 +119,10 @@ async def test_a_slow_form_of_a_session_that_still_counts_is_carried_out(
 
 
 async def test_no_factor_is_set_up_and_no_session_begun_by_a_session_that_has_just_ended(app: Gate) -> None:
-    """R12, R17: otherwise a thief's session could outlive its end and lock the owner out."""
+    """R12, R17: a session that ended while the form arrived can set up no second factor and begin no new session.
+
+    Otherwise a thief's session could outlive its end and lock the owner out.
+    """
     async with await Browser.of(app, ADA) as thief:
         sealed = form_of((await thief.get("/account/authenticator")).text, "/account/authenticator").fields["sealed"][0]
         answer = await send_slowly(
@@ -129,7 +135,7 @@ async def test_no_factor_is_set_up_and_no_session_begun_by_a_session_that_has_ju
 
 
 async def test_a_factor_is_not_removed_by_a_session_that_has_just_ended(app: Gate) -> None:
-    """R12, R17: a session that has just ended cannot remove a factor."""
+    """R12, R17: a session that ended while the form arrived cannot remove a second factor."""
     async with await Browser.of(app, ADA) as thief:
         async with transaction(None):
             await authenticator.set_up(ADA.credential_id, SECRET, code(-1), app.settings.sealer, now())
@@ -141,7 +147,10 @@ async def test_a_factor_is_not_removed_by_a_session_that_has_just_ended(app: Gat
 
 
 async def test_of_two_changes_of_a_password_at_once_one_is_made(app: Gate) -> None:
-    """R17: the second change is told that its current password is wrong, and its session has ended."""
+    """R17: of two password changes sent at once, one succeeds.
+
+    The other is told that its current password is wrong, and its session has ended.
+    """
     others = ("seven walnut kites over Rugby", FRESH)
     async with await Browser.of(app, ADA) as one, await Browser.of(app, ADA) as two:
         forms_of_both = [{"current_password": PASSWORD, "password": fresh, "again": fresh} for fresh in others]

@@ -1,4 +1,4 @@
-"""Test static files: URLs with a hash, cached for good, and compressed where there is a build."""
+"""Test static files: URLs with a hash, cached without expiry, and compressed if there is a build."""
 
 import gzip
 import re
@@ -19,7 +19,7 @@ NAMED = re.compile(r"""/static/([^"'?)\s]+)""")
 
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
-    """Return a static folder with a build, which differs from its sources by what the minifier left out."""
+    """Return a static folder with a build, whose minified files differ from their sources."""
     root = tmp_path / "static"
     shutil.copytree(STATIC, root, ignore=shutil.ignore_patterns("built", "ttf"))
     (root / "built").mkdir()
@@ -51,7 +51,10 @@ def test_a_style_sheet_names_files_by_addresses_with_the_right_hash() -> None:
 
 
 async def test_a_file_is_kept_for_good_under_the_right_hash_only(app: Gate) -> None:
-    """During an upgrade an old process may be asked for a new file, so only the right hash allows caching."""
+    """A static file is cached for ever only if the hash in its URL is the file's own.
+
+    During an upgrade, an old process may be asked for a file of the new version.
+    """
     async with Browser(app) as browser:
         for name in ("style.css", "script.js", "favicon.svg", "js/passkeys.js", "vendor/fonts/inter-latin.woff2"):
             kept = await browser.get(static(name))
