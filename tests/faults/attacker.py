@@ -1,7 +1,7 @@
-"""Send slow posts from a process of its own, so that the attack's CPU time slows down no one who measures.
+"""Attack a portal with slow POST requests from a process of its own, which leaves the measured process its CPU time.
 
-Usage: `python -m tests.faults.attacker PORT COUNT CERTIFICATE ADDRESS...`. The head of the request is read from
-standard input. The end of the input ends the attack, and the number of opened connections is printed.
+Usage: `python -m tests.faults.attacker PORT COUNT CERTIFICATE ADDRESS...`. The head of the HTTP request is read from
+standard input. The attack lasts until standard input is closed; the number of connections opened is then printed.
 """
 
 import asyncio
@@ -10,15 +10,16 @@ import ssl
 import sys
 
 EVERY = 5.0
-"""Seconds between two bytes, so that no single wait is long."""
+"""Seconds between two bytes of a body, so that no single wait is long."""
 AGAIN = 10.0
-"""Seconds until a closed connection is opened again: the attack holds connections and is no flood of requests."""
+"""Seconds, on average, until a closed connection is opened again: the attack holds connections and floods no one."""
 
 
 class Attacker:
-    """Hold `count` connections from each of the local `addresses`.
+    """An attack with `count` connections from each of the local IP addresses `addresses`.
 
-    Each connection sends the head of a request, and then a byte every `EVERY` seconds.
+    Each connection sends the head of a request, and then one byte of the body every `EVERY` seconds. `trusts` is the
+    TLS context, None for plain HTTP.
     """
 
     def __init__(self, port: int, count: int, trusts: ssl.SSLContext | None, addresses: list[str], head: bytes) -> None:
@@ -26,13 +27,13 @@ class Attacker:
         self.opened = 0
 
     async def attack(self) -> None:
-        """Attack until cancelled."""
+        """Keep all connections open until this coroutine is cancelled."""
         await asyncio.gather(
             *(self._hold(address, number / self.count) for address in self.addresses for number in range(self.count))
         )
 
     async def _hold(self, address: str, share: float) -> None:
-        """Open the connection again and again; `share`, from 0 to 1, spreads the connections over time."""
+        """Open a connection, and again whenever it is closed; `share` (0 to 1) spreads the connections over time."""
         await asyncio.sleep(3 * share)
         while True:
             with contextlib.suppress(OSError, ssl.SSLError):

@@ -1,4 +1,4 @@
-"""Run a portal in a child process that sends one form to itself and may be killed before the answer."""
+"""Run the app in a child process that sends one form to it and may be killed before the answer."""
 
 import asyncio
 import json
@@ -22,12 +22,15 @@ from tests.forms import form_of, forms_of
 
 with tempfile.TemporaryDirectory(prefix="portal-faults-") as _data:
     ROUTES = create_app(Settings.from_environment({"PORTAL_ENVIRONMENT": "test", "PORTAL_DATA": _data})).inner
-"""The routes, built once in the process that the children are forked from."""
+"""The app with its routes, built once in the parent process from which the children are forked."""
 
 
 @dataclass(frozen=True)
 class Deed:
-    """Describe one form of a page with the typed values; `token` is the sender's session, "" for nobody."""
+    """A form to send: the page that shows it, its target `action`, the typed values and the files.
+
+    `token` is the session token of the sender, "" for nobody.
+    """
 
     token: str
     page: str
@@ -38,7 +41,11 @@ class Deed:
 
 @dataclass(frozen=True)
 class Order:
-    """Tell the child what to do and which fault to suffer; it writes its intent and the answer to `history`."""
+    """What a child does and which fault strikes it; the child writes its intent and the answer to the file `history`.
+
+    `at` is the time by the child's clock. The fault `mode` strikes at the step with the number `step`; 0 means no
+    fault.
+    """
 
     environment: dict[str, str]
     deed: Deed
@@ -47,11 +54,11 @@ class Order:
     mode: Mode = "killed before"
     step: int = 0
     largest_file: int = 0
-    """The most bytes of a file that this process may write, as on a full disk; 0 for no limit."""
+    """The most bytes that the child may write to one file, as on a full disk; 0 means no limit."""
 
 
 def note(history: Path, **said: Any) -> None:
-    """Append a line to the history and fsync it, so that it survives a kill."""
+    """Append a JSON line to the history and fsync it, so that it survives SIGKILL."""
     with history.open("a") as file:
         file.write(json.dumps(said) + "\n")
         file.flush()
@@ -59,7 +66,7 @@ def note(history: Path, **said: Any) -> None:
 
 
 def run(order: Order) -> None:
-    """Run the child from start to end."""
+    """Send the form of this order to an app in this process, which the order's fault may kill on the way."""
     os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
     install()
     if order.largest_file:
@@ -75,7 +82,8 @@ async def _run(order: Order) -> None:
     deed = order.deed
     async with Browser(app, cookies={"sid": deed.token} if deed.token else {}) as browser:
         page = await browser.get(deed.page)
-        # The form may be gone from the page after the first try; then the same values are sent again without it.
+        # The page may not show the form any more after the first try; then the same values are sent without loading
+        # it.
         offered = any(deed.action in form.targets for form in forms_of(page.text))
         fields = (form_of(page.text, deed.action).fields if offered else {"csrf": await browser.csrf()}) | deed.typed
         files = [("files", (name, content)) for name, content in deed.files] or None

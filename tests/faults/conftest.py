@@ -1,4 +1,4 @@
-"""Provide the fixtures that the tests of faults share."""
+"""Provide the fixture that the tests of faults share."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""Kill this process, or cut its database connection, at a chosen step; each statement and each file move is a step.
+"""Kill this process, or cut its database connection, at a chosen step: a statement or the moving of a file.
 
-The product has no code for this: the steps are wrapped around the database driver and the storage of a test process.
+The product has no code for this: the test process wraps the database driver and the file storage.
 """
 
 import os
@@ -17,7 +17,10 @@ Mode = Literal["killed before", "killed after", "connection lost before", "conne
 
 @dataclass
 class Fault:
-    """Define what happens at which step; steps are counted from 1 once the fault is armed."""
+    """A fault that strikes at step number `at`, before or after the step as `mode` says; `at` 0 means no fault.
+
+    Steps are counted in `seen`, from 1, while the fault is armed.
+    """
 
     mode: Mode
     at: int
@@ -25,19 +28,19 @@ class Fault:
     seen: int = 0
 
     def before(self, connection: Any = None) -> None:
-        """Count a step that begins, and strike if the fault is due before it."""
+        """Count a step that begins, and strike if the fault is due before this step."""
         if self.armed:
             self.seen += 1
             if self.seen == self.at and self.mode.endswith("before"):
                 self.strike(connection)
 
     def after(self, connection: Any = None) -> None:
-        """Strike if the fault is due after the present step, whose result nobody has seen yet."""
+        """Strike if the fault is due after the step that has just ended, before the caller gets its result."""
         if self.armed and self.seen == self.at and self.mode.endswith("after"):
             self.strike(connection)
 
     def strike(self, connection: Any) -> None:
-        """Kill this process with SIGKILL, or terminate its connection."""
+        """As `mode` says, kill this process with SIGKILL, or cut the connection and raise the driver's error."""
         if self.mode.startswith("killed"):
             os.kill(os.getpid(), signal.SIGKILL)
         if connection is not None:
@@ -50,7 +53,7 @@ FAULT = Fault("killed before", 0)
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]
-    """Count each statement of a connection as a step."""
+    """A database connection on which each statement counts as a step at which the fault can strike."""
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         FAULT.before(self)
@@ -84,7 +87,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Wrap the connection pool and the storage of this process."""
+    """Replace the driver's connection class and wrap the file storage, so that the fault can strike in this process."""
     create_pool, settle = asyncpg.create_pool, storage._settle
 
     def counted_pool(*args: Any, **options: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Test that each write, killed or cut off at any of its steps, is saved completely or not at all.
+"""Test that a write that is killed or loses its connection at any step is saved completely or not at all.
 
-Sent again, it is there once. The steps are counted first; then a process is forked for each of them and dies there
-(the loop over every n of security.md).
+Sending the form again then saves it exactly once. The steps are counted first; then a child process is forked for each
+step and struck there (the loop over every n of security.md).
 """
 
 import pytest
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 async def steps_of(yard: Yard, verb: str) -> int:
-    """Return the number of steps of the verb."""
+    """Send the form without a fault and return the number of steps that it took."""
     told = yard.send(await VERBS[verb]())
     assert told["status"] == 303, told
     assert told["steps"] > 5
@@ -23,7 +23,7 @@ async def steps_of(yard: Yard, verb: str) -> int:
 
 @pytest.mark.parametrize("verb", ["reply with files", "approve", "issue"])
 async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(yard: Yard, verb: str) -> None:
-    """R60, R93, R94: each write is killed in its middle, and before and after its commit."""
+    """R60, R93, R94: a write that is killed halfway, before its commit or after it is saved wholly or not at all."""
     last = await steps_of(yard, verb)
     for step in sorted({last // 2, last}):
         await yard.strike(await VERBS[verb](), "killed before", step)
@@ -35,7 +35,7 @@ async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(yard: Yard, 
 @pytest.mark.parametrize("mode", ["killed before", "killed after", "connection lost before", "connection lost after"])
 @pytest.mark.parametrize("verb", VERBS)
 async def test_every_step_of_every_write(yard: Yard, verb: str, mode: Mode) -> None:
-    """R60, R84, R93, R94: each write is struck at every step, in every mode."""
+    """R60, R84, R93, R94: a write that is struck at any step, in any mode, is saved wholly or not at all."""
     for step in range(1, await steps_of(yard, verb) + 1):
         await yard.strike(await VERBS[verb](), mode, step)
     await yard.all_is_well()
@@ -43,7 +43,10 @@ async def test_every_step_of_every_write(yard: Yard, verb: str, mode: Mode) -> N
 
 @pytest.mark.parametrize("verb", ["approve"])
 async def test_a_connection_that_is_lost_at_the_commit_is_answered_and_done_once(yard: Yard, verb: str) -> None:
-    """R84: nobody knows whether the commit succeeded; sending the form again completes it exactly once."""
+    """R84: if the connection is lost at the commit, the sender gets an answer, and sending again saves exactly once.
+
+    Nobody can know then whether the commit succeeded.
+    """
     last = await steps_of(yard, verb)
     for mode in ("connection lost before", "connection lost after"):
         await yard.strike(await VERBS[verb](), mode, last)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Test SIGKILL on every process of a served portal while people work: acknowledged writes exist exactly once.
+"""Test SIGKILL on every process of a served portal while people work: each acknowledged write exists exactly once.
 
-Each client writes its intent to disk before it sends a form, and the answer afterwards (`history`). A form without an
-answer is sent again until there is one, as a person would do.
+Each client appends its intent to the file `history` before it sends a form, and the answer afterwards. A form without
+an answer is sent again until there is one, as a person would do.
 """
 
 import asyncio
@@ -41,21 +41,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 @dataclass
 class Site:
-    """A portal with an embedded database, which is started again after its parent was killed."""
+    """A served portal with an embedded database; `over` tells the people who work on it to stop."""
 
     portal: Portal
     folder: Path
     history: Path
     counted: dict[str, str] = field(default_factory=dict)
-    """The query that counts each deed, by the deed's marker."""
+    """For the marker of each form sent, the query that counts the rows with this marker."""
     over: bool = False
 
     async def again(self) -> None:
-        """Start the portal again after all of it was killed."""
+        """Start the portal again on the same port after its parent process was killed."""
         self.portal = await start(self.portal.environment, self.portal.log, port=self.portal.port)
 
     def processes(self, *words: str) -> list[psutil.Process]:
-        """Return the living processes of the tree whose command line has one of these words."""
+        """Return the running child processes of the portal whose command line contains one of these words."""
         found = []
         for process in psutil.Process(self.portal.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
@@ -84,7 +84,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Return the result of `work`, which is repeated until the portal is there to give it."""
+    """Repeat `work` until the portal answers, and return its result."""
     for _ in range(400):
         with contextlib.suppress(httpx.HTTPError, Unavailable):
             answer = await work()
@@ -96,7 +96,7 @@ async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
 
 @dataclass
 class Person:
-    """Act as somebody at work."""
+    """A signed-in person who works on the portal and sends each form until it is answered."""
 
     site: Site
     reader: Reader
@@ -121,7 +121,10 @@ class Person:
     async def do(
         self, page: str, action: str, marker: str, count: str, typed: dict[str, Any], files: Any = None
     ) -> httpx.Response:
-        """Send the page's form until it is answered; the query `count` counts what it created."""
+        """Load the page and send its form until the portal answers; write intent and outcome to the history.
+
+        `marker` identifies what the form creates, and the query `count` counts it.
+        """
         shown = (await self.get(page)).text
         fields = form_of(shown, action).fields | typed
         self.site.counted[marker] = count
@@ -135,7 +138,7 @@ class Person:
                 return await client.post(action, data=fields, files=files)
 
         answer: httpx.Response = await patiently(once)
-        # A repeated form may be answered that it is done already.
+        # The answer 409 to a repeated form means that an earlier try succeeded.
         told = "ack" if answer.status_code == 303 or (tries > 1 and answer.status_code == 409) else "err"
         note(self.site.history, told=told, of=marker, status=answer.status_code, tries=tries)
         return answer
@@ -159,7 +162,7 @@ async def logs_time(site: Site, person: Person, number: int) -> None:
 
 
 async def bills(site: Site, person: Person) -> None:
-    """Approve what there is, make a draft, issue it, and begin again."""
+    """Approve all submitted time, draft an invoice and issue it, again and again until the site is over."""
     while not site.over:
         await patiently(submit_all)
         page = (await person.get("/agent/approvals")).text
@@ -203,11 +206,11 @@ def victims(site: Site, name: str) -> list[psutil.Process]:
 
 
 DEEDS = 4
-"""The number of deeds acknowledged between two strikes, however fast the machine is."""
+"""The number of forms acknowledged between two kills, however fast the machine is."""
 
 
 async def worked(site: Site, deeds: int) -> None:
-    """Wait until the portal has acknowledged `deeds` more deeds."""
+    """Wait until the portal has acknowledged `deeds` more forms; fail after two minutes."""
 
     def acknowledged() -> int:
         return site.history.read_text().count('"told": "ack"') if site.history.exists() else 0
@@ -221,7 +224,7 @@ async def worked(site: Site, deeds: int) -> None:
 
 
 async def strikes(site: Site, rounds: int) -> None:
-    """Kill one kind of process after the other in the middle of work; wait each time until the portal is healthy."""
+    """Kill one kind of process after another while people work; wait each time until the portal is healthy again."""
     names = ["web worker", "database", "everything", "web server", "worker"]
     for number in range(rounds):
         await worked(site, DEEDS)
@@ -238,7 +241,10 @@ async def strikes(site: Site, rounds: int) -> None:
 
 
 async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
-    """Let people work during the strikes; return how many deeds were acknowledged, refused and tried more than once."""
+    """Let three people work while processes are killed, then check that each acknowledged form was saved exactly once.
+
+    Return how many forms were acknowledged, refused and tried more than once.
+    """
     ada, ines, max_ = [await Person(site, reader).sign_in() for reader in (ADA, INES, MAX)]
     number = await a_case()
     people = [
@@ -265,7 +271,7 @@ async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
 
 
 async def test_nothing_acknowledged_is_lost_whoever_is_killed(site: Site) -> None:
-    """R60, R93, R94: nothing is lost when a web worker, the database or all processes are killed."""
+    """R60, R93, R94: no acknowledged write is lost if a web worker, the database or all processes are killed."""
     seen = await work_and_strike(site, 3)
     assert seen["acknowledged"] >= 3 * DEEDS, seen
     assert seen["tried again"] > 0, seen
@@ -273,7 +279,7 @@ async def test_nothing_acknowledged_is_lost_whoever_is_killed(site: Site) -> Non
 
 @pytest.mark.long
 async def test_nothing_acknowledged_is_lost_in_the_long_run(site: Site) -> None:
-    """R60, R93, R94: nothing is lost in 30 rounds over all kinds of process."""
+    """R60, R93, R94: no acknowledged write is lost in 30 rounds of kills over all kinds of process."""
     seen = await work_and_strike(site, 30)
     assert seen["acknowledged"] >= 30 * DEEDS, seen
     assert seen["tried again"] > 10, seen

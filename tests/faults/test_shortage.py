@@ -1,4 +1,4 @@
-"""Test shortages: no free connection, a full disk, stalled clients. Each gets a sentence and loses nothing."""
+"""Test shortages: no free database connection, a full disk, stalled clients. Each is answered, and no data are lost."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 
 async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_hangs(app: Gate, dsn: str) -> None:
-    """R84: while no connection is free, everybody is answered 503 soon instead of hanging."""
+    """R84: while no database connection is free, every request is answered 503 soon instead of hanging."""
     await database.stop()
     await database.start(dsn, role="portal_app", size=2)
     async with await Browser.of(app, INES) as browser:
@@ -53,13 +53,16 @@ async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_ha
 
 
 async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_back(yard: Yard) -> None:
-    """R58, R60: a disk that takes 20 kB keeps nothing of a larger file; the text is kept and can be sent without it."""
+    """R58, R60: if the disk is full, a reply with a file is answered 507; its text is kept as a draft.
+
+    Nothing of the file stays on the disk, and sending the form again saves the reply.
+    """
     prepared = await reply_with_files()
     told = yard.send(prepared, largest_file=20_000)
     assert told["status"] == 507, told
     assert await prepared.done() == 0
     assert [path for path in (yard.folder / "data" / "files").rglob("*") if path.is_file()] == []
-    async with transaction(ADA) as tx:  # The text waits as a draft.
+    async with transaction(ADA) as tx:  # The text is kept as a draft.
         assert prepared.about in await tx.fetchval("select fields::text from draft")
     assert yard.send(prepared)["status"] == 303
     assert await prepared.done() == 1
@@ -68,7 +71,7 @@ async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
 
 @pytest.mark.long
 async def test_who_stops_in_the_middle_of_a_form_holds_no_connection(dsn: str, tmp_path: Path) -> None:
-    """T10: with a pool of one connection, many half-sent forms and files leave that connection to others."""
+    """T10: half-sent forms and files hold no database connection: with a pool of one, other requests are answered."""
     async with served(dsn, tmp_path, PORTAL_POOL_SIZE="1") as portal, portal.client() as client:
         await sign_in(client, ADA.email, PASSWORD)
         token, cookie = await csrf(client, "/cases/new"), client.cookies["sid"]
@@ -93,7 +96,7 @@ async def test_who_stops_in_the_middle_of_a_form_holds_no_connection(dsn: str, t
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """Mount and yield a disk of 150 MB; skip the test unless it runs as root and may mount."""
+    """Mount and yield a file system of 150 MB; skip the test unless it runs as root and may mount."""
     folder = Path(tempfile.mkdtemp(prefix="portal-small-", dir="/tmp"))
     folder.chmod(0o755)
     command = ["mount", "-t", "tmpfs", "-o", "size=150m,mode=0755", "tmpfs", str(folder)]
@@ -109,7 +112,7 @@ def small_disk() -> Iterator[Path]:
 
 @pytest.fixture
 async def on_a_small_disk(small_disk: Path, tmp_path: Path) -> AsyncIterator[Site]:
-    """Yield a portal whose database lies on the small disk and its files elsewhere."""
+    """Yield a served portal whose database lies on the small file system and its stored files elsewhere."""
     (tmp_path / "files").mkdir(mode=0o700)
     environment = {
         "PORTAL_DATA": str(small_disk), "PORTAL_STORAGE_URL": f"file://{tmp_path}/files", "PORTAL_WORKERS": "1",
@@ -134,7 +137,7 @@ async def on_a_small_disk(small_disk: Path, tmp_path: Path) -> AsyncIterator[Sit
 async def test_a_full_disk_of_the_database_loses_nothing_that_was_acknowledged(
     on_a_small_disk: Site, small_disk: Path
 ) -> None:
-    """R94: replies are sent until the disk is full, each is answered, and all acknowledged ones exist afterwards."""
+    """R94: if the database's disk becomes full, every reply is answered, and all acknowledged replies exist."""
     site = on_a_small_disk
     ada = await Person(site, ADA).sign_in()
     number = await a_case()

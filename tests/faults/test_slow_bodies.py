@@ -1,4 +1,4 @@
-"""Test an attack with endless bodies on a served portal, directly and behind the nginx configuration of docs/ (T10)."""
+"""Test an attack with endless request bodies on a served portal, alone and behind the nginx of docs/ (T10)."""
 
 import asyncio
 import contextlib
@@ -20,14 +20,18 @@ from tests.world import ADA, GIL, PASSWORD
 pytestmark = pytest.mark.long
 
 SECONDS = 40
-"""The duration of an attack: longer than any single timeout of the portal or of nginx."""
+"""The duration of an attack in seconds: longer than any single timeout of the portal or of nginx."""
 
 
 @asynccontextmanager
 async def attack(
     path: str, host: str, port: int, count: int, *addresses: str, cookie: str = "", certificate: str = ""
 ) -> AsyncIterator[None]:
-    """Run `count` slow posts to `path` from each of `addresses`; on entering, all of them have begun."""
+    """Run `count` slow POST requests to `path` from each IP address until the block ends.
+
+    The block begins five seconds after the attack has started; at its end, that many connections must have been
+    opened. With a `certificate`, they use TLS.
+    """
     head = f"POST {path} HTTP/1.1\\r\\nHost: {host}\\r\\nContent-Type: application/x-www-form-urlencoded\\r\\nContent-Length: 900\\r\\n"
     head += (f"Cookie: {cookie}\\r\\n" if cookie else "") + "\\r\\nemail=\n"
     process = await asyncio.create_subprocess_exec(
@@ -46,7 +50,7 @@ async def attack(
 
 
 async def assert_pages_are_quick(client: httpx.AsyncClient) -> None:
-    """Check that pages requested meanwhile on new connections are answered within 500 ms."""
+    """Check that pages requested during the attack, on new connections, are answered within 500 ms."""
     slowest, seen, until = 0.0, 0, monotonic() + SECONDS
     while monotonic() < until:
         for path in ("/", "/cases", "/cases/new"):
@@ -60,7 +64,7 @@ async def assert_pages_are_quick(client: httpx.AsyncClient) -> None:
 
 @asynccontextmanager
 async def behind_nginx(folder: Path, port: int, upstream: int) -> AsyncIterator[str]:
-    """Run nginx before the portal; yield the path of its certificate."""
+    """Run nginx in front of the portal with the configuration of docs/; yield the path of its certificate."""
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     assert nginx, "There is no nginx: on Debian, apt-get install nginx-light"
     configuration = nginx_configuration(folder, port, [upstream])
@@ -74,7 +78,7 @@ async def behind_nginx(folder: Path, port: int, upstream: int) -> AsyncIterator[
 
 
 async def test_eleven_hundred_half_sent_sign_ins_stop_nobody(dsn: str, tmp_path: Path) -> None:
-    """T10: eleven hundred half-sent sign-ins, with the cookie that makes the portal read their bodies, stop nobody."""
+    """T10: 1,100 half-sent sign-in forms, with the cookie that makes the portal read their bodies, slow nobody down."""
     async with served(dsn, tmp_path) as portal, portal.client() as ada, portal.client() as visitor:
         assert (await sign_in(ada, ADA.email, PASSWORD)).status_code == 303
         await csrf(visitor, "/sign-in")
@@ -87,7 +91,7 @@ async def test_eleven_hundred_half_sent_sign_ins_stop_nobody(dsn: str, tmp_path:
 
 @pytest.mark.parametrize("path", ["/invitations/x", "/sign-in", "/cases/new"])
 async def test_slow_posts_from_seven_addresses_stop_nobody_behind_nginx(dsn: str, tmp_path: Path, path: str) -> None:
-    """T10: 190 slow posts from each of 7 IP addresses, through the nginx configuration of docs/, stop nobody."""
+    """T10: 190 slow POST requests from each of 7 IP addresses, through nginx, slow nobody down."""
     port, folder = free_port(), tmp_path / "nginx"
     base = f"https://localhost:{port}"
     folder.mkdir()

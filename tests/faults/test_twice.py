@@ -1,4 +1,4 @@
-"""Test forms that are sent many times at once, and clocks that jump."""
+"""Test forms that are sent many times at once, and server clocks that jump."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ MANY = 20
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.usefixtures("clock")
 async def test_a_form_that_is_sent_twenty_times_at_once_counts_once(app: Gate, verb: str) -> None:
-    """R94: the form counts once; all other senders are refused or redirected to the result."""
+    """R94: a form sent twenty times at once is carried out once; the others are refused or redirected to the result."""
     prepared = await VERBS[verb]()
     deed = prepared.deed
     async with Browser(app, cookies={"sid": deed.token} if deed.token else {}) as browser:
@@ -34,7 +34,7 @@ async def test_a_form_that_is_sent_twenty_times_at_once_counts_once(app: Gate, v
         answers = await asyncio.gather(*(browser.post(deed.action, data=fields, files=files) for _ in range(MANY)))
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses[0] == 303
-    # The pool of the tests has four connections, and whoever waits too long for one gets 503.
+    # The tests' connection pool has four connections; a request that waits too long for one is answered 503.
     assert set(statuses) <= {303, 404, 409, 503}, statuses
     assert await prepared.done() == 1
     async with transaction(SYSTEM):
@@ -42,14 +42,14 @@ async def test_a_form_that_is_sent_twenty_times_at_once_counts_once(app: Gate, v
 
 
 async def everybody_came(at: datetime) -> None:
-    """Set the beginning of all sessions to `at`, so that they are valid by a clock that jumps there."""
+    """Set the beginning of all sessions to `at`, so that they are valid when the clock jumps there."""
     async with transaction(None) as tx:
         await tx.execute("update session set created_at = $1, last_used_at = $1, confirmed_at = $1", at)
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(days=400)])
 async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_says(yard: Yard, jump: timedelta) -> None:
-    """R94: what is issued by a clock that was set back gets the instant of the invoice before it."""
+    """R94: invoice numbers and issue times rise together; if the clock is set back, the last issue time is reused."""
     assert yard.send(await issue())["status"] == 303
     second = await issue()
     await everybody_came(NOW + jump)
@@ -81,7 +81,10 @@ async def test_time_is_logged_once_and_on_its_own_day_whatever_the_clock_says(ya
 
 
 async def test_a_clock_that_is_set_back_keeps_people_in_and_one_set_forward_lets_nobody_stay(dsn: str) -> None:
-    """R16: a session that began in the future, by a clock set back, is valid for twelve hours from its beginning."""
+    """R16: a session stays valid if the clock is set back, and ends if it is set forward past the idle time.
+
+    By a clock that was set back, the session began in the future.
+    """
     token = await token_of(ADA)
     for at, live in (
         (NOW - timedelta(days=1), True), (NOW, True), (NOW + timedelta(minutes=59), True), (NOW + timedelta(hours=1), False),
@@ -94,7 +97,7 @@ async def test_a_clock_that_is_set_back_keeps_people_in_and_one_set_forward_lets
 
 
 async def test_a_billing_run_by_a_clock_of_last_month_takes_nothing_of_this_one(yard: Yard) -> None:
-    """R94: entries after the day of the run stay for the next run."""
+    """R94: a billing run whose clock is a month behind leaves time dated after its day to the next run."""
     entry = await approved()
     prepared = await VERBS["run the billing"]()
     early = NOW - timedelta(days=40)

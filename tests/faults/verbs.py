@@ -1,4 +1,4 @@
-"""Define the writes that must not be half done: how each is prepared, sent by its form, and counted afterwards."""
+"""Define the writes that must never be half done: how each is prepared, sent by its form, and counted afterwards."""
 
 import hashlib
 import uuid
@@ -22,26 +22,29 @@ FRESH = "violet kettle under seven bridges"
 
 @dataclass(frozen=True)
 class Prepared:
-    """Hold a deed and the query that counts its result: 0 before, 1 after."""
+    """A prepared form and the query that counts what it creates: 0 before it is carried out, 1 after.
+
+    `about` is the parameter of the query.
+    """
 
     deed: Deed
     count: str
     about: Any
 
     async def done(self) -> int:
-        """Return how often the result exists."""
+        """Return how many rows the form has created."""
         async with transaction(SYSTEM) as tx:
             return int(await tx.fetchval(self.count, self.about))
 
 
 async def token_of(reader: Reader, at: datetime = NOW) -> str:
-    """Return the token of a new session of this person."""
+    """Begin a session of the reader and return its token."""
     async with transaction(None):
         return await sessions.begin(reader.credential_id, address="-", browser="-", at=at)
 
 
 async def a_case() -> int:
-    """Open a case of Ada's and return its number."""
+    """Open a case as Ada and return its number."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
     return case.number
@@ -145,7 +148,7 @@ VERBS: dict[str, Callable[[], Awaitable[Prepared]]] = {
 
 
 async def missing_files(storage: Any) -> list[str]:
-    """Return the keys of attachments whose file is missing or incomplete."""
+    """Return the storage keys of attachments whose file is missing or incomplete."""
     async with transaction(SYSTEM):
         rows = await current().fetch("select key, sha256 from attachment")
     missing = []

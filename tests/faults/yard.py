@@ -1,4 +1,4 @@
-"""Start children that may be killed, and check afterwards that all invariants hold."""
+"""Run child processes that may be killed, and check afterwards that all invariants of the database hold."""
 
 import json
 import multiprocessing
@@ -21,7 +21,7 @@ CONTEXT.set_forkserver_preload(["tests.faults.child"])
 
 
 class Yard:
-    """Start children and read their histories."""
+    """Runs child processes on the test's database and reads their history files."""
 
     def __init__(self, dsn: str, folder: Path) -> None:
         self.folder, self.number = folder, 0
@@ -38,7 +38,10 @@ class Yard:
         at: datetime = NOW,
         largest_file: int = 0,
     ) -> dict[str, Any]:
-        """Run a child; return the last line of its history: the answer, or only the intent where it was killed."""
+        """Send the form from a child process; return the last line of its history.
+
+        That line is the answer, or only the intent if the child was killed first.
+        """
         self.number += 1
         history = self.folder / f"history-{self.number}"
         order = child.Order(self.environment, prepared.deed, at, history, mode, step, largest_file)
@@ -52,7 +55,7 @@ class Yard:
         return dict(lines[-1])
 
     async def strike(self, prepared: Prepared, mode: Mode, step: int) -> None:
-        """Send the form once with the fault and once without; check that it is done at most once, then exactly once."""
+        """Send the form with the fault, then without; check that the first saves at most once, both exactly once."""
         told = self.send(prepared, mode, step)
         status, done = told.get("status"), await prepared.done()
         if status is None or status >= 500:
@@ -60,18 +63,18 @@ class Yard:
         else:
             assert done == (1 if status < 400 else 0), (mode, step, told)
         again = self.send(prepared)
-        # The second sender is told that it is done already, or that the link has been used.
+        # The second answer says that the form is done already, or that the link has been used.
         assert again["status"] in ({303, 409, 404} if done else {303}), (mode, step, told, again)
         assert await prepared.done() == 1, (mode, step, told, again)
-        await self.sweep()  # So many uploads within one hour would be refused (R58).
+        await self.sweep()  # Delete the uploads, because so many within one hour would be refused (R58).
 
     async def sweep(self) -> None:
-        """Delete the files whose message never came, as the worker does."""
+        """Delete uploaded files that no message took, as the worker does after a while."""
         async with transaction(SYSTEM):
             await attachments.sweep_uploads(self.storage, NOW + timedelta(hours=2))
 
     async def all_is_well(self) -> None:
-        """Check that invariants hold, that each attachment has its file, and that no other file is left."""
+        """Check that all invariants hold, each attachment has its file, and no other file is stored."""
         async with transaction(SYSTEM):
             assert await violations() == {}
         assert await missing_files(self.storage) == []

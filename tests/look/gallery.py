@@ -1,8 +1,10 @@
-"""Render every component, and the pages outside of the rooms: `python -m tests.look.gallery FOLDER [name ...]`.
+"""Take pictures of every component and of the pages outside of the rooms.
 
-Renders the templates of `tests/look/pages/` with the invented cast of `tests/look/mock.py`, serves them under the
-product's own content security policy, and takes pictures at 1440 and 390 px, light and dark. Reports the browser's
-complaints.
+Usage: `python -m tests.look.gallery FOLDER [name ...]`.
+
+This renders the templates of `tests/look/pages/` with the invented readers of `tests/look/mock.py`, serves them with
+the product's content security policy, and takes pictures at widths of 1440 and 390 px, light and dark. It prints the
+errors that the browser reports.
 """
 
 import shutil
@@ -40,18 +42,18 @@ FLAGS = [
 
 
 class Answers(SimpleHTTPRequestHandler):
-    """Serve static files and rendered pages, each with the content security policy."""
+    """An HTTP handler that serves static files and rendered pages with the product's content security policy."""
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", POLICY)
         super().end_headers()
 
     def log_message(self, format: str, *values: object) -> None:
-        """Log nothing, because only the browser's complaints matter."""
+        """Log no requests, because only the errors that the browser reports matter."""
 
 
 def written(target: Path) -> list[str]:
-    """Write all pages as `target/<name>.html`, beside the static files; return their names."""
+    """Render all pages to `target/<name>.html`, put the static files beside them, and return the pages' names."""
     environment = ENVIRONMENT.overlay(
         loader=ChoiceLoader([FileSystemLoader(PAGES), FileSystemLoader(folder("templates"))])
     )
@@ -73,7 +75,7 @@ def written(target: Path) -> list[str]:
 
 @contextmanager
 def served() -> Iterator[tuple[str, list[str]]]:
-    """Serve the gallery while the block runs; yield its URL and the names of its pages."""
+    """Serve the gallery until the block ends; yield its URL and the names of its pages."""
     with tempfile.TemporaryDirectory() as place:
         names = written(Path(place))
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Answers, directory=place))
@@ -86,14 +88,14 @@ def served() -> Iterator[tuple[str, list[str]]]:
 
 
 def executable() -> str:
-    """Return the path of Chromium: Debian's, or another one on the PATH."""
+    """Return the path of Chromium: Debian's, or the first on the PATH."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert found, "no Chromium: apt-get install chromium"
     return found
 
 
 def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
-    """Take four pictures of one page; return the browser's complaints and what scrolls sideways."""
+    """Take four pictures of one page; return the browser's errors and warnings, and where it scrolls sideways."""
     complaints = []
     for size, (width, height) in SIZES.items():
         for scheme in ("light", "dark"):
@@ -112,7 +114,7 @@ def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
 
 
 def main() -> None:
-    """Save pictures of all pages, or of the named ones, in a folder."""
+    """Save pictures of all pages, or of those named on the command line, in the folder."""
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     with served() as (address, names), sync_playwright() as playwright:

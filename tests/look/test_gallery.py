@@ -1,4 +1,4 @@
-"""Test the gallery in a real browser: accessible, within the content security policy, never wider than the screen."""
+"""Test the gallery in Chromium: accessible, within the content security policy, never wider than the screen."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def gallery() -> Iterator[tuple[Browser, str]]:
-    """Yield a browser and the gallery's URL."""
+    """Yield a running Chromium and the URL of the served gallery."""
     with served() as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         yield browser, address
@@ -25,7 +25,7 @@ def gallery() -> Iterator[tuple[Browser, str]]:
 
 
 def opened(browser: Browser, address: str, name: str, size: str = "1440", scheme: Any = "light") -> Page:
-    """Open one page of the gallery."""
+    """Open one page of the gallery at this screen size and in this colour scheme."""
     width, height = SIZES[size]
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
     page.goto(f"{address}/{name}.html")
@@ -40,7 +40,7 @@ SOME = [("pieces", "1440", "light"), ("pieces", "390", "dark")]
     ("name", "size", "scheme"), [one if one in SOME else pytest.param(*one, marks=pytest.mark.long) for one in ALL]
 )
 def test_a_page_fits_and_axe_finds_nothing(gallery: tuple[Browser, str], name: str, size: str, scheme: str) -> None:
-    """R39: a page meets WCAG 2.2 AA as far as axe can tell, and does not scroll sideways."""
+    """R39: each page of the gallery meets WCAG 2.2 AA as far as axe can tell, and does not scroll sideways."""
     browser, address = gallery
     page = opened(browser, address, name, size, scheme)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
