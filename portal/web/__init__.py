@@ -1,1 +1,1 @@
-"""Provide the HTTP parts that both areas share: visits, sessions, forms, pages, errors, live updates and headers."""
+"""The HTTP layer that both areas share: visits, sessions, forms, pages, errors, live updates and response headers."""

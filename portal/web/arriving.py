@@ -1,7 +1,7 @@
-"""Limit the body of a request while it arrives: its size, its duration and its rate.
+"""Limit the size, the duration and the rate of a request body while it arrives.
 
-Each body has a maximum size, a deadline and a minimum rate, and one sender may send only a few at once. Without these
-limits, bodies sent one byte at a time could hold every connection of the server (T10, R83).
+Each body has a maximum size, a deadline and a minimum rate, and one sender may send only a few bodies at the same
+time. Without these limits, bodies sent one byte at a time could occupy every connection of the server (T10, R83).
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from portal.people import attempts
 from portal.web.visit import Visit
 
 READ_PAST, READ_PAST_SECONDS = 25 * 1024 * 1024, 5.0
-"""How many more bytes are read of a refused body, and for how many seconds."""
+"""How many more bytes of a refused body are read, and for at most how many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Define the limits of a body: at most `most` bytes within `seconds`, and on average `rate` bytes a second.
+    """Limits of a request body: at most `most` bytes within `seconds`, at an average of at least `rate` bytes a second.
 
     The rate is enforced after `grace` seconds. `at_once` is the number of bodies that one sender may be sending to one
     process at the same time.
@@ -36,18 +36,21 @@ class Pace:
 
 
 STRANGER = Pace(most=64 * 1024, seconds=10.0, grace=3.0, rate=1024, at_once=20)
-"""The limits for people who are not signed in: the largest form that they can send has a few hundred bytes."""
+"""The limits for senders who are not signed in: the largest form that they can send has a few hundred bytes."""
 KNOWN = Pace(most=300 * 1024 * 1024, seconds=20 * 60.0, grace=15.0, rate=8 * 1024, at_once=20)
-"""The limits for people with a session, live or ended: ten files of 25 MB with text, at 64 kbit/s or more."""
+"""The limits for senders with a session, active or ended: ten files of 25 MB and text, at 64 kbit/s or more."""
 MOST_STRANGERS = 200
-"""The most bodies that all strangers together may be sending to one process: fewer than half of its connections."""
+"""The most bodies that all senders without a session may be sending to one process at the same time.
+
+The number is less than half of the process's connections.
+"""
 
 _on_their_way: Counter[str] = Counter()
 _STRANGERS = "strangers"
 
 
 class Arriving:
-    """Read the body of one request within the limits of `pace`."""
+    """The body of one request, read within the limits of `pace`."""
 
     def __init__(self, receive: Any, pace: Pace) -> None:
         self._receive, self._more, self._pace = receive, True, pace
@@ -56,11 +59,14 @@ class Arriving:
         self._waited = 0.0
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives. Raises `TooSlow`, `TooLarge`, and `BadRequest` where the sender disconnects."""
+        """Yield the body as it arrives.
+
+        Raise `TooSlow` or `TooLarge` at a limit, and `BadRequest` if the sender disconnects.
+        """
         while self._more:
             began = monotonic()
             # The rate counts only the time spent waiting for the sender; while a file is being stored, the sender
-            # waits for us.
+            # waits for the server.
             allowed = self._pace.grace + self._received / self._pace.rate - self._waited
             try:
                 async with asyncio.timeout(max(0.0, min(allowed, self._ends - began))):
@@ -78,10 +84,10 @@ class Arriving:
             yield body
 
     async def read_past(self) -> None:
-        """Read and drop the rest of a refused body, because clients read no answer before they have sent all of theirs.
+        """Read and discard the rest of a refused body: most clients read no response before they have sent it all.
 
-        At most `READ_PAST` bytes within `READ_PAST_SECONDS` are read; a longer or slower body is answered while it
-        arrives.
+        At most `READ_PAST` bytes within `READ_PAST_SECONDS` are read. A longer or slower body is answered before it
+        has arrived completely.
         """
         left = READ_PAST
         with contextlib.suppress(TimeoutError, BadRequest, TooSlow, TooLarge):
@@ -94,10 +100,10 @@ class Arriving:
 
 @contextlib.contextmanager
 def arriving(visit: Visit, receive: Any, announced: str) -> Iterator[Arriving]:
-    """Give the request's body to be read inside the block. `announced` is its `Content-Length`, or "".
+    """Yield an `Arriving` that reads the body of the request. `announced` is the Content-Length header, or "".
 
-    Raises `TooMany` before anything is read where this sender, or all strangers together, are sending as many bodies
-    as they may; `TooLarge` where the announced size is over the limit.
+    Raise `TooMany` before anything is read if this sender, or all senders without a session together, are already
+    sending the largest allowed number of bodies. Raise `TooLarge` if `announced` is over the limit.
     """
     stranger = visit.session is None
     pace = STRANGER if stranger else KNOWN

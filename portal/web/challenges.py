@@ -1,4 +1,4 @@
-"""Make the random challenges that passkeys sign.
+"""Create the random challenges that passkeys sign.
 
 A challenge is sealed into the form that asks for the passkey, so that showing the page writes nothing to the database
 (R10).
@@ -19,25 +19,25 @@ TOO_OLD = "This took longer than five minutes. Try again."
 
 
 def relying_party_of(request: Web) -> RelyingParty | None:
-    """Return the relying party that passkeys are bound to here, or None at an IP address, where browsers allow none."""
+    """Return the relying party that passkeys are bound to; None if the host is an IP address (no passkeys)."""
     base = visit_of(request).settings.base_url
     url = urlsplit(base)
     if url.hostname not in LOOPBACK:
         return RelyingParty(str(url.hostname), base)
-    host = request.headers.get("host", "")  # The gate has checked that it is an allowed host.
+    host = request.headers.get("host", "")  # The gate has checked that this is an allowed host.
     is_local = urlsplit(f"//{host}").hostname == "localhost"
     return RelyingParty("localhost", f"{url.scheme}://{host}") if is_local else None
 
 
 def new_challenge(request: Web, purpose: str, credential_id: int) -> tuple[bytes, str]:
-    """Return a new challenge and the same sealed for the form; it is valid for one person and one purpose."""
+    """Return a new challenge and its sealed text for the form; it is valid for one credential and one purpose."""
     visit, value = visit_of(request), secrets.token_bytes(32)
     text = f"{value.hex()} {visit.at.timestamp()}"
     return value, visit.settings.sealer.seal(_name(purpose, credential_id), text, visit.at)
 
 
 def challenge_of(request: Web, purpose: str, credential_id: int, sealed: str) -> Challenge:
-    """Return the challenge that was sealed into the form. Raises `Invalid` where it is forged or too old."""
+    """Return the challenge that was sealed into the form. Raise `Invalid` if it is forged or too old."""
     visit = visit_of(request)
     try:
         text = visit.settings.sealer.open(_name(purpose, credential_id), sealed, visit.at, within=GOOD_FOR)

@@ -1,7 +1,7 @@
-"""Compress pages on their way out, so that no proxy has to.
+"""Compress pages before they are sent, so that no proxy has to.
 
-The secrets in a page (its CSRF token and its nonce) are drawn anew for each answer, so its compressed length reveals
-nothing about them (BREACH).
+The secrets in a page (its CSRF token and its nonce) differ in each response, so the compressed length reveals nothing
+about them (BREACH).
 """
 
 import zlib
@@ -11,14 +11,14 @@ from typing import Any
 import brotli
 
 LEAST = 1000
-"""The size in bytes below which compression is not worth its time."""
+"""Responses of fewer bytes are not compressed."""
 MEDIA_TYPES = (b"text/html", b"text/csv", b"application/json", b"application/problem+json")
 CODINGS = ("br", "gzip")
-"""The content codings that we produce, the preferred one first."""
+"""The content codings that this module produces, the preferred one first."""
 
 
 def accepted(header: str, offered: Iterable[str] = CODINGS) -> str | None:
-    """Return the first of the `offered` codings that an Accept-Encoding header accepts; None means no compression."""
+    """Return the first of the `offered` codings that the Accept-Encoding header accepts; None for no compression."""
     weights: dict[str, float] = {}
     for part in header.lower().split(","):
         name, _, parameter = part.partition(";")
@@ -27,7 +27,7 @@ def accepted(header: str, offered: Iterable[str] = CODINGS) -> str | None:
 
 
 def _weight(parameter: str) -> float:
-    """Return the weight of a parameter such as `q=0.5`; 0 where it cannot be read, so that the coding is not used."""
+    """Return the weight of a parameter such as `q=0.5`; 0 if it is malformed, so that the coding is not used."""
     name, _, value = parameter.partition("=")
     try:
         return float(value) if name.strip() == "q" else 1.0 if not parameter.strip() else 0.0
@@ -36,9 +36,9 @@ def _weight(parameter: str) -> float:
 
 
 class Compressor:
-    """Compress an answer whose body comes in one piece; pass streams, files and short answers through unchanged.
+    """Compresses a response whose body comes in one piece; streams, files and short responses pass unchanged.
 
-    A compressor would hold back server-sent events until it has enough of them, and most files are compressed already.
+    Server-sent events would wait in a compressor until it has enough data, and most files are already compressed.
     """
 
     def __init__(self, accept_encoding: str, send: Any) -> None:
@@ -48,7 +48,7 @@ class Compressor:
         self._start: Any = None
 
     async def send(self, message: Any) -> None:
-        """Send an ASGI message; hold back the start of an answer that may be compressed until its body is known."""
+        """Send an ASGI message. The start of a response that may be compressed is held back until its body is known."""
         if self._encode and message["type"] == "http.response.start" and _is_text(message):
             self._start = message
             return
@@ -60,7 +60,7 @@ class Compressor:
 
 
 def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes], bytes]) -> Any:
-    """Compress a complete body that is long enough and set the headers of `start`; return the message to send."""
+    """Compress the body of `message` if it is long enough, set the headers of `start`; return what to send."""
     body = message.get("body", b"")
     whole = message["type"] == "http.response.body" and not message.get("more_body", False)
     if not whole or len(body) < LEAST:
@@ -72,7 +72,7 @@ def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes],
 
 
 def _is_text(start: Any) -> bool:
-    """Return whether an answer may be compressed, judging by its headers."""
+    """Return whether the headers of a response allow compression: it must be text."""
     headers = {name.lower(): value for name, value in start.get("headers", [])}
     return b"content-encoding" not in headers and headers.get(b"content-type", b"").startswith(MEDIA_TYPES)
 

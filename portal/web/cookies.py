@@ -9,28 +9,34 @@ ANONYMOUS = "csrf"
 STEP = "step"
 
 _VALUE = re.compile(r"[A-Za-z0-9_-]+")
-"""The characters of our cookie values: URL-safe base64."""
+"""The characters that the portal's cookie values consist of: URL-safe base64."""
 
 
 def name_of(cookie: str, settings: Settings) -> str:
-    """Return the cookie's full name; over https with the prefix `__Host-`, which binds the cookie to this host."""
+    """Return the full name of a cookie; on https it has the prefix `__Host-`, which binds the cookie to this host."""
     return f"__Host-{cookie}" if settings.secure_cookies else cookie
 
 
 def read(header: str, settings: Settings) -> dict[str, str]:
-    """Return our cookies in a Cookie header by short name. Of two with one name the last counts; others are ignored."""
+    """Return the portal's cookies in a Cookie header, by short name.
+
+    Other cookies are ignored. If two cookies have the same name, the last one counts.
+    """
     names = {name_of(cookie, settings): cookie for cookie in (SESSION, ANONYMOUS, STEP)}
     pairs = (pair.strip().partition("=") for pair in header.split(";"))
     return {names[name]: value for name, _, value in pairs if name in names and _VALUE.fullmatch(value)}
 
 
 def write(cookie: str, value: str, settings: Settings) -> str:
-    """Return a Set-Cookie header. All cookies end with the browser; the server decides how long a session lasts."""
+    """Return a Set-Cookie header for a cookie that lasts until the browser is closed.
+
+    The server decides how long a session lasts.
+    """
     same_site = "Lax" if cookie == SESSION else "Strict"
     secure = "; Secure" if settings.secure_cookies else ""
     return f"{name_of(cookie, settings)}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}"
 
 
 def clear(cookie: str, settings: Settings) -> str:
-    """Return a Set-Cookie header that removes the cookie."""
+    """Return a Set-Cookie header that deletes the cookie."""
     return write(cookie, "", settings) + "; Max-Age=0"

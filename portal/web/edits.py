@@ -1,7 +1,7 @@
-"""Merge edit forms that two people have open at once: only changed fields are written (design manner 20).
+"""Merge edit forms that two people have open at the same time: only changed fields are written (design manner 20).
 
-The page puts the values that it showed into the hidden field `seen`. When the form arrives, `edited` compares three
-values of each field: the one seen, the one typed and the one stored now.
+The page puts the values that it showed into the hidden field `seen`. When the form is sent, `edited` compares three
+values of each field: the value in `seen`, the typed value and the stored value.
 """
 
 from typing import Any, TypeVar
@@ -18,11 +18,11 @@ SENTENCE = "Somebody else changed this meanwhile."
 
 
 class Overtaken(Invalid):
-    """Refuse a form that changes a field which somebody else has changed meanwhile.
+    """Raised if a form changes a field that another person has changed since the page was shown.
 
-    The page then shows both values, and sending the form again saves its own. `typed` holds the values for the form:
-    its own changes on top of the stored values. `seen` becomes the stored values, `theirs` holds the stored value of
-    each disputed field, and `news` lists the fields that only somebody else changed.
+    The page then shows both values, and sending the form again saves the typed ones. `typed` holds the values for the
+    form: the typed changes on top of the stored values. `seen` becomes the stored values, `theirs` holds the stored
+    value of each field that both people changed, and `news` lists the fields that only the other person changed.
     """
 
     status = Conflict.status
@@ -35,12 +35,15 @@ class Overtaken(Invalid):
 
 
 def as_seen(facts: msgspec.Struct) -> str:
-    """Return the value of the hidden field `seen` for a page that shows `facts`."""
+    """Return the value of the hidden field `seen` for a page that shows the values `facts`."""
     return msgspec.json.encode(facts).decode()
 
 
 def seen_in(form: Form, shape: type[Stored]) -> Stored | None:
-    """Return the values that this form's page showed; None where it has no `seen`. Raises `BadRequest`."""
+    """Return the values that the form's page showed; None if the form has no `seen`.
+
+    Raise `BadRequest` if `seen` is malformed.
+    """
     if not (text := form.get(SEEN)):
         return None
     try:
@@ -50,11 +53,11 @@ def seen_in(form: Form, shape: type[Stored]) -> Stored | None:
 
 
 def edited(form: Form, shape: type[Fields], stored: msgspec.Struct, *, seen: msgspec.Struct | None = None) -> Fields:
-    """Return the form as `shape`, taking the stored value for each field that the user left as the page showed it.
+    """Return the form as `shape`, with the stored value for each field that the user did not change.
 
-    `stored` has the form's editable fields as they are now; hold its row lock until the change is written. `seen` is
-    read from the form unless it is given. A form without `seen` is taken as it is. Raises `Invalid` as `Form.into`
-    does, and `Overtaken`.
+    `stored` has the current values of the form's fields; keep its row locked until the change is written. `seen` is
+    read from the form if it is None. The fields of a form without `seen` are all taken as typed. Raise `Invalid` as
+    `Form.into` does, and `Overtaken` if another person has changed a field that this form changes.
     """
     typed = form.into(shape)
     seen = seen or seen_in(form, type(stored))

@@ -1,4 +1,4 @@
-"""Turn every refusal and failure into a page in the app's look, or into a fragment for htmx (R92)."""
+"""Turn every refusal and unexpected error into a page with the portal's layout, or into a fragment for htmx (R92)."""
 
 from typing import Any
 from urllib.parse import quote
@@ -30,9 +30,10 @@ STREAMS = ("/live", "/agent/live")
 
 
 class SignInNeeded(Exception):
-    """Signal that nobody is signed in.
+    """Raised if the request needs a session and nobody is signed in.
 
-    `next_path` is where to go after signing in; `kept` says that the form was kept as a draft there.
+    `next_path` is where to go after signing in; `kept` says that the form's text was saved as a draft for the page at
+    that path.
     """
 
     def __init__(self, next_path: str, *, kept: bool = False) -> None:
@@ -42,7 +43,7 @@ class SignInNeeded(Exception):
 
 
 class Detour(Exception):
-    """Redirect to the page `where`, which has to come first."""
+    """Raised to redirect to the page `where`, which the reader must complete first."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -50,9 +51,9 @@ class Detour(Exception):
 
 
 def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path: str, back: str = "") -> str:
-    """Return the HTML of an error page, or of the sentence alone as a fragment.
+    """Return the HTML of an error page or, if `fragment`, of the sentence alone.
 
-    `back` is a page to link to beside the usual ones.
+    `back` is the URL of a page to link to in addition to the usual ones.
     """
     context: dict[str, Any] = {
         "status": status, "sentence": sentence, "request_id": visit.id, "reader": visit.reader, "company": visit.company, "csrf": visit.csrf,
@@ -62,9 +63,9 @@ def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path
 
 
 def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
-    """Return the response to a refusal: its status and its sentence."""
+    """Return the response to a refusal, with its status and its sentence."""
     if request.scope["path"] in STREAMS and "hx-request" in request.headers and refusal.status in (403, 404):
-        return _stream_is_over()  # This page belongs to somebody who was signed in here before.
+        return _stream_is_over()  # The page was opened by somebody who was signed in here before.
     extra = {"Retry-After": str(refusal.retry_after)} if isinstance(refusal, TooMany) else {}
     if refusal.status == 503:
         extra["Retry-After"] = "5"
@@ -72,10 +73,10 @@ def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
 
 
 def http_response(request: Web, error: HTTPException) -> Response[str]:
-    """Return the response to an error of the framework: an unknown path, a wrong method or a body that it cannot read.
+    """Return the response to an error of Litestar: an unknown path, a wrong method or an unreadable body.
 
-    A GET of a path that only takes forms is redirected to the page of the form. That path is percent-encoded again: the decoded one may
-    contain line breaks, which would add headers to the response.
+    A GET of a path that only accepts forms is redirected to the page of the form. That page's path is percent-encoded
+    again: the decoded path may contain line breaks, which would add headers to the response.
     """
     if error.status_code == 405 and request.method == "GET" and (page := form_page(request.app, request.scope["path"])):
         return Response("", status_code=303, headers={"Location": quote(page)})
@@ -89,10 +90,10 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
 
 
 def failure_response(request: Web, error: Exception) -> Response[str]:
-    """Log an unexpected error with its trace and the request's id, and return a 500 page without them.
+    """Log an unexpected error with its traceback and the request id, and return a 500 page that shows neither.
 
-    Reads whose database is away or busy end here too, because they fail inside their transaction; they get 503 and are
-    not logged as our mistake.
+    If the database is down or busy, the response is 503 instead and no error is logged; such errors of read-only
+    requests arrive here because they fail inside their transaction.
     """
     if refusal := refusal_of(error):
         return refusal_response(request, refusal)
@@ -101,9 +102,9 @@ def failure_response(request: Web, error: Exception) -> Response[str]:
 
 
 def unreadable_response(request: Web, error: asyncpg.DataError) -> Response[str]:
-    """Return 404 for an id in the path that is out of range or holds a NUL; nothing can exist under it.
+    """Return 404 if an id in the path is out of range or contains a NUL, because nothing can exist under it.
 
-    Any other value that the database cannot take is a mistake of ours.
+    For any other value that the database rejects, return the 500 page: the portal should have checked it.
     """
     if "out of int" in str(error) or isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return _response(request, 404, SENTENCES[404], {})
@@ -111,9 +112,10 @@ def unreadable_response(request: Web, error: asyncpg.DataError) -> Response[str]
 
 
 def conflict_response(request: Web, error: asyncpg.IntegrityConstraintViolationError) -> Response[str]:
-    """Return 409 where a constraint of the database refused what a verb should have refused first.
+    """Return 409 if a database constraint refused a change that the portal's code should have refused before.
 
-    The transaction has rolled back, so nothing was saved. The error is logged, because the verb lacks a check.
+    The transaction has been rolled back, so nothing was saved. The error is logged, because a check is missing in the
+    code.
     """
     log.error(
         "a constraint refused a write", exc_info=error, request=visit_of(request).id, constraint=error.constraint_name
@@ -132,7 +134,7 @@ def _conflict_sentence(error: asyncpg.IntegrityConstraintViolationError) -> str:
 
 
 def sign_in_response(request: Web, needed: SignInNeeded) -> Response[Any]:
-    """Redirect to the sign-in page, which leads back afterwards."""
+    """Redirect to the sign-in page, which redirects back afterwards."""
     next_path = safe_path(needed.next_path or "/")
     where = "/sign-in" if next_path == "/" else f"/sign-in?next={quote(next_path, safe='')}"
     if needed.kept:
@@ -145,15 +147,15 @@ def _stream_is_over() -> Response[Any]:
 
 
 def detour_response(request: Web, detour: Detour) -> Response[Any]:
-    """Redirect to the page that has to come first."""
+    """Redirect to the page that the reader must complete first."""
     return _led_to(request, detour.where)
 
 
 def _led_to(request: Web, where: str) -> Response[Any]:
     if "hx-request" in request.headers:
-        if request.scope["path"] in STREAMS:  # The page stays although its session is over: somebody may be typing.
+        if request.scope["path"] in STREAMS:  # Somebody may still be typing there.
             return _stream_is_over()
-        # htmx loads the new page instead of inserting it into the present one.
+        # htmx loads the new page instead of inserting it into the current page.
         return Response("", status_code=200, headers={"HX-Redirect": where})
     return Response("", status_code=303, headers={"Location": where})
 

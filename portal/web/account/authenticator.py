@@ -26,7 +26,7 @@ SCANNED_WITHIN = timedelta(minutes=30)
 
 
 class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the app's secret, sealed by the page that showed it, and the code that the app shows."""
+    """Form fields of the set-up: the authenticator's secret, sealed by the page that showed it, and the app's code."""
 
     sealed: str
     code: str
@@ -34,7 +34,7 @@ class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/account/authenticator", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """Show the set-up page with a new secret, which is stored only once a valid code is sent."""
+    """Show the page with the QR code of a new secret. The secret is stored only once a valid code is sent."""
     ask_for_password(request)
     return await _page(request, reader=reader, secret=authenticator.new_secret())
 
@@ -56,7 +56,7 @@ async def set_up(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Store the authenticator if the code is right; from then on sign-in asks for its codes."""
+    """Save the authenticator if the code is valid; from then on, signing in requires a code of it."""
     ask_for_password(request)
     visit, given, secret = visit_of(request), form.into(SetUp), authenticator.new_secret()
     lacked_one = visit.lacks_factor
@@ -85,7 +85,7 @@ def _purpose(reader: Reader) -> str:
 
 @post("/account/authenticator/removal", guards=[signed_in], opt={FORM_PAGE: "/account"})
 async def remove(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Remove the reader's authenticator."""
+    """Remove the reader's authenticator and redirect to the page of second factors."""
     return await removed(request, reader, at, passkey=None)
 
 

@@ -20,26 +20,26 @@ from portal.web.pages import refused_at_the_door, see_other
 from portal.web.visit import Web, page_of, safe_path, visit_of
 
 CONFIRMED_FOR = timedelta(minutes=10)
-"""How long after the password was typed it is not asked for again."""
+"""How long after typing the password the reader is not asked for it again."""
 
 
 class Confirmation(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the typed password and the path of the page to return to."""
+    """Form fields of the confirmation: the password, and the path to return to."""
 
     password: str
     next: str = "/"
 
 
 def needs_password(request: Web) -> bool:
-    """Return whether the password was typed longer ago than `CONFIRMED_FOR`."""
+    """Return whether the reader last typed the password longer ago than `CONFIRMED_FOR`."""
     visit = visit_of(request)
     return visit.session is None or visit.at - visit.session.confirmed_at > CONFIRMED_FOR
 
 
 def ask_for_password(request: Web) -> None:
-    """Raise `Detour` to the page that asks for the password and then leads back, unless it was typed recently.
+    """Raise `Detour` to the page that asks for the password, unless the reader typed it within `CONFIRMED_FOR`.
 
-    For pages and for forms that are only a button.
+    That page leads back here. Use this for pages, and for forms that consist of a button only.
     """
     if needs_password(request):
         back = request.scope["path"] if request.method == "GET" else page_of(request)
@@ -47,9 +47,9 @@ def ask_for_password(request: Web) -> None:
 
 
 async def confirm_person(request: Web, password: str, at: datetime) -> None:
-    """Raise `Invalid` at `password` unless it was typed recently or `password` is correct.
+    """Raise `Invalid` at the field `password` if it is wrong, unless the reader typed it within `CONFIRMED_FOR`.
 
-    For forms that have a password field of their own.
+    Use this for forms that have a password field of their own.
     """
     try:
         await _confirm(request, password, at)
@@ -72,7 +72,7 @@ async def _confirm(request: Web, password: str, at: datetime) -> None:
 
 @get("/account/confirmation", guards=[recognised])
 async def show(request: Web, next: FromQuery[str] = "/account") -> Response[Any]:
-    """Show the form that asks for the password, or redirect to `next` if it was typed recently."""
+    """Show the form that asks for the password, or redirect to `next` if the reader typed it recently."""
     if not needs_password(request):
         return see_other(safe_path(next))
     return await _page(request, next=safe_path(next))
@@ -84,7 +84,7 @@ async def _page(request: Web, **context: Any) -> Response[str]:
 
 @post("/account/confirmation", guards=[recognised])
 async def confirm(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Check the password and redirect to the page that needed it."""
+    """Check the password and redirect to the page that required it."""
     given = form.into(Confirmation)
     try:
         await _confirm(request, given.password, at)

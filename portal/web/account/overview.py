@@ -25,7 +25,7 @@ async def show(
     at: NamedDependency[datetime],
     done: FromQuery[str] = "",
 ) -> Response[str]:
-    """Show the account page. `done` names the change that was just made, which the page confirms."""
+    """Show the account page. `done` names the change that was just made, which the page then confirms."""
     own = await sessions.live_ones(reader.credential_id, is_agent=reader.is_agent, at=at)
     visit = visit_of(request)
     return await account_page(

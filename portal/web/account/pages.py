@@ -14,9 +14,9 @@ from portal.web.visit import Web, page_of, visit_of
 
 
 async def account_page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """Return a page in the layout of the reader's area.
+    """Return a page in the layout of the reader's area (contacts or agents).
 
-    A reader who must first set up a second factor gets it without navigation.
+    For a reader who must first set up a second factor, the layout has no navigation.
     """
     visit = visit_of(request)
     bare = visit.lacks_factor
@@ -25,10 +25,11 @@ async def account_page(request: Web, template: str, *, status: int = 200, **cont
 
 
 async def hold_session(request: Web) -> None:
-    """Lock this browser's session for the rest of the caller's transaction. Raises `SignInNeeded` where it has ended.
+    """Lock this browser's session for the rest of the caller's transaction. Raise `SignInNeeded` if it has ended.
 
-    For changes that outlive the session: otherwise a form that is sent slowly would be carried out after its owner
-    signed out everywhere (R12, R17). Call it first in the transaction, because it locks the row of the person.
+    Call this before a change that stays in effect after the session: otherwise a form that arrives slowly could make
+    the change after the reader has ended all sessions (R12, R17). Make it the first call in the transaction, because
+    it locks the person's row.
     """
     session = visit_of(request).session
     if session is None or not await sessions.hold(session):
@@ -36,10 +37,10 @@ async def hold_session(request: Web) -> None:
 
 
 async def renew_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> None:
-    """End every session of this person and begin a new one in this browser (R14, R17).
+    """End all sessions of this person and begin a new one in this browser (R14, R17).
 
     Runs in the caller's transaction, which must have the sign-in role. `factor` is the second factor that was just
-    proved; without one, the new session keeps the factor of the old one.
+    proved; None keeps the factor of the ended session.
     """
     visit = visit_of(request)
     before = visit.session.factor if visit.session else None
@@ -48,7 +49,7 @@ async def renew_session(request: Web, credential_id: int, at: datetime, *, facto
     found = await sessions.find(token, at)
 
     async def go_on() -> None:
-        if found is not None:  # The answer's forms must be signed for the new session.
+        if found is not None:  # Forms in the response must be signed for the new session.
             visit.session = found[0]
 
     current().on_commit(go_on)

@@ -23,7 +23,7 @@ from portal.web.visit import Web, visit_of
 
 
 class Added(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the name of the new passkey and the browser's answer (JSON) to the challenge in `sealed`."""
+    """Form fields of a new passkey: its name, the browser's JSON answer, and the challenge in `sealed`."""
 
     name: str
     answer: str
@@ -32,7 +32,7 @@ class Added(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/account/passkeys/new", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """Show the form whose button asks the device to create a passkey."""
+    """Show the form whose button makes the browser create a passkey."""
     ask_for_password(request)
     return await _page(request, reader=reader)
 
@@ -55,7 +55,7 @@ async def add(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Store the new passkey; from then on it is accepted at sign-in."""
+    """Save the new passkey; from then on, it can be used to sign in."""
     ask_for_password(request)
     given, relying_party = form.into(Added), relying_party_of(request)
     lacked_one = visit_of(request).lacks_factor
@@ -81,7 +81,7 @@ async def remove(
     at: NamedDependency[datetime],
     passkey: FromPath[int],
 ) -> Response[Any]:
-    """Remove one of the reader's passkeys."""
+    """Remove one of the reader's passkeys and redirect to the page of second factors."""
     return await removed(request, reader, at, passkey=passkey)
 
 

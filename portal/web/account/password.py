@@ -1,4 +1,4 @@
-"""Change one's password (R3, R4, R17)."""
+"""Let people change their own password (R3, R4, R17)."""
 
 from datetime import datetime
 from typing import Any
@@ -22,14 +22,14 @@ NOT_CURRENT = "This is not your current password."
 
 
 class Changed(Chosen, kw_only=True):
-    """Hold the new password, typed twice, and the current one."""
+    """Form fields of a password change: the new password, typed twice, and the current password."""
 
     current_password: str
 
 
 @get("/account/password", guards=[signed_in])
 async def show(request: Web) -> Response[str]:
-    """Show the form."""
+    """Show the form for changing the password."""
     return await _page(request)
 
 
@@ -44,7 +44,7 @@ async def change(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Set the new password, end all sessions of the person and begin a new one in this browser."""
+    """Save the new password, end all sessions of the reader and begin a new one in this browser."""
     visit, given = visit_of(request), form.into(Changed)
     known = [reader.email, reader.name, visit.company.name]
     if isinstance(reader, ContactReader):
@@ -71,9 +71,9 @@ async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) 
 
 
 async def _is_still_theirs(proven: Proven) -> None:
-    """Raise `Invalid` where another change has replaced the password that `proven` was checked against.
+    """Raise `Invalid` if the password has been changed since `proven` was checked against it.
 
-    Otherwise the second of two simultaneous changes would undo the first.
+    Otherwise the second of two simultaneous password changes would overwrite the first.
     """
     try:
         await credentials.hold(proven)

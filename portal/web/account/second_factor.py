@@ -1,4 +1,4 @@
-"""Show the second factors that somebody has set up, and make recovery codes in case they are lost (R9, R10)."""
+"""Show a person's second factors, and make recovery codes for when the factors are lost (R9, R10)."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/account/second-factor", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """Show the factors that are set up and those that can be added."""
+    """Show the second factors that the reader has set up and those that can be added."""
     found = await factors.of(reader.credential_id)
     visit = visit_of(request)
     return await account_page(
@@ -31,27 +31,31 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 def must_keep_one(request: Web) -> bool:
-    """Return whether this person must keep at least one second factor."""
+    """Return whether the settings require this person to keep at least one second factor."""
     visit = visit_of(request)
     return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent
 
 
 async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: bool) -> Response[Any]:
-    """Answer after a factor was set up: show its new recovery codes, only this once, or redirect if there are none."""
+    """Show the new recovery codes, or redirect to the page of second factors if `codes` is empty.
+
+    Called after a second factor was set up. Recovery codes are shown only this once. `lacked_one` says that the reader
+    had no factor before.
+    """
     if codes:
         return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")
     return see_other("/account/second-factor")
 
 
 async def codes_page(request: Web, reader: Reader, codes: list[str], *, then: str) -> Response[str]:
-    """Return the page that shows the recovery codes; its link leads to `then`."""
+    """Return the page that shows the recovery codes; its link leads to the path `then`."""
     async with transaction(reader, readonly=True):
         return await account_page(request, "account/recovery_codes.html", codes=codes, then=then)
 
 
 @post("/account/recovery-codes", guards=[signed_in])
 async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Replace the recovery codes by ten new ones; the previous ones are no longer accepted."""
+    """Create ten new recovery codes and show them; the previous codes are no longer accepted."""
     ask_for_password(request)
     async with transaction(None):
         await hold_session(request)

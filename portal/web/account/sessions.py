@@ -1,4 +1,4 @@
-"""End one's own sessions: a single one, all others, or all (R17)."""
+"""Let people end their own sessions: one of them, all except the current one, or all (R17)."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from portal.web.visit import Web, visit_of
 
 @post("/account/sessions/{session:int}/ending", guards=[signed_in])
 async def end(reader: NamedDependency[Any], at: NamedDependency[datetime], session: FromPath[int]) -> Response[Any]:
-    """End one of the reader's sessions."""
+    """End one of the reader's sessions and redirect to the account page."""
     async with transaction(None):
         await sessions.end_own(reader.credential_id, session, at)
     return see_other("/account")
@@ -24,7 +24,7 @@ async def end(reader: NamedDependency[Any], at: NamedDependency[datetime], sessi
 
 @post("/account/other-sessions/ending", guards=[signed_in])
 async def end_others(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """End all of the reader's sessions except this one."""
+    """End all of the reader's sessions except the current one."""
     here = visit_of(request).session
     async with transaction(None):
         await sessions.end_all(reader.credential_id, at, but=here.id if here else None)
@@ -33,7 +33,7 @@ async def end_others(request: Web, reader: NamedDependency[Any], at: NamedDepend
 
 @post("/account/sessions/ending", guards=[signed_in])
 async def end_all(reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """End all of the reader's sessions, this one included, and tell the browser to forget the pages (R42)."""
+    """End all of the reader's sessions, including the current one, and make the browser clear its cache (R42)."""
     async with transaction(None):
         await sessions.end_all(reader.credential_id, at)
     answer = see_other("/sign-in")

@@ -1,4 +1,4 @@
-"""Serve the link of an invitation: choosing a password signs the person in."""
+"""Serve invitation links: the invited person chooses a password and is then signed in."""
 
 from datetime import datetime
 from typing import Any
@@ -19,14 +19,17 @@ from portal.web.visit import Web, visit_of
 
 
 class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold a password, typed twice. The mail address is in the form for password managers only; it is not read."""
+    """Form fields of a new password, typed twice.
+
+    The mail address is in the form only for password managers; the server ignores it.
+    """
 
     password: str
     again: str
     email: str = ""
 
     def checked(self) -> str:
-        """Return the password. Raises `Invalid` where the two differ."""
+        """Return the password. Raise `Invalid` if the two typed passwords differ."""
         if self.password != self.again:
             raise Invalid({"again": "The two passwords are not the same. Type both again."})
         return self.password
@@ -34,7 +37,7 @@ class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/invitations/{token:str}")
 async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
-    """Show the form to the invited person."""
+    """Show the invited person the form for choosing a password."""
     refuse_signed_in(request)
     try:
         return await _page(request, at=at, token=token)
@@ -43,7 +46,7 @@ async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]
 
 
 async def _find_first(request: Web) -> Response[str] | None:
-    """Answer a link that is not valid before the form's body is read, because nothing in it could change the answer."""
+    """Return the error page of an invalid invitation link before the form's body is read; None if the link is valid."""
     refuse_signed_in(request)
     visit = visit_of(request)
     try:
@@ -59,7 +62,7 @@ async def _find_first(request: Web) -> Response[str] | None:
 async def accept(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Set the password, use up the link and sign the person in."""
+    """Save the password, use up the invitation link and sign the person in."""
     try:
         password = form.into(Chosen).checked()
         proven = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
@@ -69,7 +72,7 @@ async def accept(
         return await refused(request, _page, refusal, form, at=at, token=token)
     try:
         return await let_in(request, proven, "/", at)
-    except Invalid:  # The password was changed, or the access ended, in the meantime.
+    except Invalid:  # The password was changed, or the person's access ended, while this request was processed.
         return see_other("/sign-in?changed=yes")
 
 
@@ -83,7 +86,7 @@ async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Resp
 
 
 def refuse_signed_in(request: Web) -> None:
-    """Raise `Conflict` while somebody is signed in, so that one browser never acts as two people."""
+    """Raise `Conflict` if somebody is signed in, so that one browser never acts as two people."""
     reader = visit_of(request).reader
     if reader is not None:
         raise Conflict(f"You are signed in as {reader.name}. Sign out, then open this link again.")

@@ -1,4 +1,4 @@
-"""Let people reset a forgotten password by a link in a mail. No answer reveals who has an account (R5, R7, R83)."""
+"""Let people reset a forgotten password with a link in a mail. No response reveals who has an account (R5, R7, R83)."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ PER_ADDRESS = attempts.Limit(free=20, first_wait=attempts.HOUR, longest_wait=att
 
 
 class Forgotten(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold the mail address whose password was forgotten."""
+    """Form field of a password reset: the mail address of the account."""
 
     email: str
 
@@ -36,7 +36,7 @@ def _needs_mail(request: Web) -> None:
 
 @get("/password-resets")
 async def ask(request: Web) -> Response[str]:
-    """Show the form that asks for a mail address."""
+    """Show the form that asks for the mail address of the account."""
     _needs_mail(request)
     return await _ask_page(request)
 
@@ -52,7 +52,7 @@ async def _needs_mail_first(request: Web) -> None:
 
 @post("/password-resets", before_request=_needs_mail_first)
 async def send(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Enqueue a job and show the same page for every mail address, whether or not it has an account (R5).
+    """Enqueue the reset mail and show the same page for every mail address, whether or not it has an account (R5).
 
     Only the worker finds out whether a mail is sent.
     """
@@ -84,7 +84,7 @@ async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]
 
 
 async def _find_first(request: Web) -> Response[str] | None:
-    """Answer a link that is not valid before the form's body is read, because nothing in it could change the answer."""
+    """Return the error page of an invalid reset link before the form's body is read; None if the link is valid."""
     refuse_signed_in(request)
     try:
         async with transaction(None, readonly=True):
@@ -99,7 +99,7 @@ async def _find_first(request: Web) -> Response[str] | None:
 async def choose(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Set the new password and redirect to sign-in, where a second factor is asked for as usual (R9)."""
+    """Save the new password and redirect to the sign-in page, which asks for the second factor as usual (R9)."""
     try:
         async with transaction(None, readonly=True):
             invited = await invitations.find(token, at, "reset")
@@ -109,7 +109,7 @@ async def choose(
         return _ended(request)
     except Invalid as refusal:
         return await refused(request, _page, refusal, form, at=at, token=token)
-    # Whoever has the link need not wait for the back-off that their failed tries have earned.
+    # A person with a valid reset link need not wait for the delay caused by their earlier failed sign-ins.
     async with transaction(None):
         await credentials.forget_tries(invited.email, visit_of(request).address)
     return see_other("/sign-in?changed=yes")

@@ -22,7 +22,7 @@ from portal.web.visit import Web, safe_path, visit_of
 
 
 class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold a typed code, or a passkey's answer (the browser's JSON) to the challenge in `sealed`."""
+    """Form fields of the second step: a typed code, or the browser's JSON answer to the challenge in `sealed`."""
 
     code: str = ""
     answer: str = ""
@@ -31,7 +31,7 @@ class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/sign-in/second-factor")
 async def show(request: Web) -> Response[Any]:
-    """Show the factors that the person can use; redirect to sign-in where no password was typed before."""
+    """Show the second factors that the person can use; redirect to the sign-in page if no password was typed before."""
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
@@ -48,7 +48,7 @@ async def _page(request: Web, *, credential_id: int, **again: Any) -> Response[s
 
 
 async def _needs_step_first(request: Web) -> Response[Any] | None:
-    """Redirect to sign-in where no password was typed, before reading the body, which could not change that."""
+    """Redirect to the sign-in page if no password was typed before. Runs before the form's body is read."""
     if remembered_step(request) is None or visit_of(request).reader:
         return see_other("/sign-in")
     await read(request)
@@ -57,7 +57,7 @@ async def _needs_step_first(request: Web) -> Response[Any] | None:
 
 @post("/sign-in/second-factor", before_request=_needs_step_first)
 async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Check the second factor and, if it is right, begin the session."""
+    """Check the second factor and, if it is valid, begin the session and redirect."""
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
@@ -83,7 +83,7 @@ async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[d
 
 
 def _overtaken(request: Web) -> Response[Any]:
-    """Redirect to sign-in because the password has been changed since it was typed."""
+    """Redirect to the sign-in page because the password was changed after the person typed it."""
     forget_step(request)
     return see_other("/sign-in?changed=yes")
 

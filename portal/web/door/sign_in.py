@@ -24,7 +24,7 @@ CHANGED = "Your password is changed. Sign in with it."
 
 
 class SignIn(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold a mail address, a password and the path to go to after signing in."""
+    """Form fields of the sign-in page: mail address, password, and the path to redirect to afterwards."""
 
     email: str = ""
     password: str = ""
@@ -35,7 +35,7 @@ class SignIn(Struct, forbid_unknown_fields=True, kw_only=True):
 async def show(
     request: Web, next: FromQuery[str] = "/", kept: FromQuery[str] = "", changed: FromQuery[str] = ""
 ) -> Response[Any]:
-    """Show the sign-in form, or redirect to `next` if the reader is signed in already."""
+    """Show the sign-in form, or redirect to `next` if the reader is already signed in."""
     if visit_of(request).reader:
         return see_other(safe_path(next))
     return await _page(request, next=safe_path(next), notice=KEPT if kept else CHANGED if changed else "")
@@ -59,10 +59,10 @@ async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency
 
 
 async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> Response[Any]:
-    """Sign in somebody who has typed or chosen their password, or ask for their second factor first (R9).
+    """Begin a session for a person whose password is proved, or redirect to the second step if they have a factor (R9).
 
-    Redirects to `next_path` in the end. Raises `Invalid` where the password was changed at the same moment, because
-    that change has ended all sessions (R17).
+    In the end the person is redirected to `next_path`. Raise `Invalid` if the password was changed at the same moment,
+    because that change has ended all sessions (R17).
     """
     async with transaction(None):
         await credentials.hold(proven)
@@ -71,16 +71,16 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
             return see_other(next_path)
         if session := visit_of(
             request
-        ).session:  # The cookie may belong to somebody else; one browser never acts as two people.
+        ).session:  # The cookie may belong to another person; one browser never acts as two people.
             await sessions.end(session.id, at)
     remember_step(request, proven, next_path, at)
     return see_other("/sign-in/second-factor")
 
 
 async def open_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> str:
-    """Begin a session of this person in this browser, end the one that the browser had (R14), and return the new token.
+    """Begin a session of this person in this browser and return its token. The browser's old session ends (R14).
 
-    Runs in the caller's transaction, which must have the sign-in role. The cookie is sent only once that transaction
+    Runs in the caller's transaction, which must have the sign-in role. The cookie is set only after that transaction
     has committed.
     """
     visit = visit_of(request)
@@ -96,16 +96,16 @@ async def open_session(request: Web, credential_id: int, at: datetime, *, factor
             cookies.clear(cookies.ANONYMOUS, visit.settings),
         ]
 
-    current().on_commit(hand_over)  # A session that is rolled back must not replace the cookie of one that is valid.
+    current().on_commit(hand_over)  # If the transaction is rolled back, the cookie of the existing session must stay.
     return token
 
 
 @post("/sign-out")
 async def sign_out(request: Web, at: NamedDependency[datetime]) -> Response[Any]:
-    """End this session and tell the browser to forget the pages (R42).
+    """End this session, make the browser clear its cache (R42), and redirect to the sign-in page.
 
-    The cookie stays although it no longer signs anybody in: it identifies whose draft a form from another window of
-    this browser becomes.
+    The cookie of the ended session stays, although it signs nobody in: if another window of this browser still sends a
+    form, the cookie shows whose draft the form's text becomes.
     """
     visit = visit_of(request)
     if visit.session:

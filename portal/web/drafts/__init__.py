@@ -1,7 +1,7 @@
-"""Keep unsent forms as drafts: while somebody types, after a refusal, and when the session ends before sending.
+"""Keep the text of unsent forms as drafts: while it is typed, after a refusal, and if the session ends before sending.
 
-A draft is kept under the URL path of its form. A form with `?draft=<key>` in its URL has a draft of its own, so that
-two tabs with a new case do not share one; all other forms have one draft per path.
+A draft is stored under its key in column `address`: the URL path of its form. A form with `?draft=<key>` in its URL
+has a draft of its own, so that two tabs with a new case do not share one; all other forms have one draft per path.
 """
 
 import json
@@ -18,19 +18,23 @@ from portal.web.visit import Web, page_of
 MOST = 50
 """The most drafts that are kept for one person; the oldest are deleted first."""
 LARGEST = 350_000
-"""The most bytes of one draft, including the names of its fields; the table enforces the same limit."""
+"""The most bytes of one draft, including its field names; the database table enforces the same limit."""
 LATE = timedelta(hours=1)
-"""How long after a form was sent a draft of it may still arrive late."""
+"""How long after a form was sent a delayed request to keep its draft may still arrive."""
 
 NEVER = ("csrf", "password", "again", "current_password", "code", "answer", "sealed")
-"""Fields that are never kept: passwords, and values that prove or create a second factor."""
+"""Fields that no draft contains: passwords, and values that prove or create a second factor."""
 FILES_AGAIN = "files_again"
-"""The message beside the text of a form whose session had ended: its files were not kept and must be chosen again."""
+"""The message on a restored draft whose files were lost, because the session had ended, and must be chosen again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Hold what a form begins with: `at` is its address, `key` identifies the form, `files` are kept for it."""
+    """What a form is filled with when it is shown.
+
+    `at` is the path under which its draft is stored, `key` identifies the form, `typed` has its texts, and `files` are
+    the files already uploaded for it.
+    """
 
     at: str
     key: uuid.UUID
@@ -40,7 +44,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """Describe a draft that the reader may continue; `at` is the address of its page."""
+    """A draft that the reader may continue; `at` is the path and query of the page with its form."""
 
     at: str
     title: str
@@ -48,13 +52,13 @@ class Unsent:
 
 
 def address_of(request: Web, form_key: uuid.UUID | None = None) -> str:
-    """Return the address of this request's draft: its path, and its key where the form has a draft of its own."""
+    """Return where the draft of this request is stored: the path, with `?draft=<key>` if the form has its own draft."""
     path, key = request.scope["path"], _key(request.query_params.get("draft", ""))
     return f"{path}?draft={form_key or key}" if key else path
 
 
 def page_to_go_on(request: Web) -> str:
-    """Return the address of the page that shows the form of this request again."""
+    """Return the path and query of the page that shows the form of this request again."""
     address = address_of(request)
     return address if "?" in address else page_of(request)
 
@@ -62,9 +66,10 @@ def page_to_go_on(request: Web) -> str:
 async def keep(
     credential_id: int, address: str, fields: dict[str, list[str]], at: datetime, *, had_files: bool = False
 ) -> bool:
-    """Replace the draft at an address by these fields. A form without text is not kept.
+    """Save these fields as the draft stored under `address`, replacing any older one.
 
-    Returns False where this form has been sent already: the draft came late and must not reappear.
+    A form without text is not kept. Return False, and save nothing, if this form has been sent already: the request
+    came late, and the draft must not reappear.
     """
     texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
     content = json.dumps(texts | ({FILES_AGAIN: "yes"} if had_files else {}), ensure_ascii=False)
@@ -86,7 +91,7 @@ async def keep(
 
 
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
-    """Return the reader's drafts at these addresses, by address, as `typed` values; {} where there is none."""
+    """Return the texts of the reader's drafts: address -> field -> text; {} if an address has no draft."""
     rows = await current().fetch(
         "select address, fields from draft where credential_id = $1 and address = any($2)",
         reader.credential_id,
@@ -97,16 +102,16 @@ async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
 
 
 async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
-    """Return what the form at an address begins with: `typed` (just refused, or kept before) and its files."""
+    """Return what the form is filled with: the texts `typed` (just refused, or from a draft) and its uploaded files."""
     key = _key(typed.get("form_key", ""))
     files = await draft_files.of_form(key, reader) if key else []
     return Draft(address, key or uuid.uuid4(), typed, files)
 
 
 async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None) -> Draft:
-    """Return what a form with a draft of its own begins with: the draft that the URL names, or a new one.
+    """Return what a form with its own draft is filled with: the draft named by `?draft=`, or an empty new one.
 
-    `typed` is the text that was just refused; None when the page is only loaded.
+    `typed` is the text of a form that was just refused; None if the page is only loaded.
     """
     path, asked = request.scope["path"], _key(request.query_params.get("draft", ""))
     if typed is None and asked is None:
@@ -120,7 +125,7 @@ async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None)
 
 
 async def unsent(reader: Reader, path: str) -> list[Unsent]:
-    """Return the unsent drafts of the forms at this path that have a subject or a text, newest first."""
+    """Return the drafts for forms at this path that have a subject or a text, newest first."""
     rows = await current().fetch(
         "select address, fields, kept_at from draft where credential_id = $1 and starts_with(address, $2)"
         " and btrim(coalesce(fields->>'subject', '') || coalesce(fields->>'body', '')) <> '' order by kept_at desc, address",
@@ -136,7 +141,11 @@ async def unsent(reader: Reader, path: str) -> list[Unsent]:
 
 
 async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: datetime) -> None:
-    """Delete the draft of a form that was sent, and remember the form's key for as long as a draft may arrive late."""
+    """Delete the draft of a form that was sent.
+
+    The form's key is remembered for `LATE`, so that a delayed request cannot restore the draft. `form_key` is None for
+    forms without a key.
+    """
     async with transaction(None) as tx:
         if form_key is None:
             await forget(reader, address)
@@ -154,7 +163,7 @@ async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: dat
 
 
 async def forget(reader: Reader, address: str) -> None:
-    """Delete the draft at an address."""
+    """Delete the reader's draft stored under this address."""
     async with transaction(None) as tx:
         await tx.execute(
             "update draft set fields = '{}' where credential_id = $1 and address = $2", reader.credential_id, address

@@ -1,4 +1,4 @@
-"""Take what pages send while a form is unsent: its text, its files, and which files to remove."""
+"""Handle what pages send while a form is not sent yet: its text, its files, and which files to remove."""
 
 import uuid
 from datetime import datetime
@@ -23,7 +23,7 @@ from portal.web.visit import Web, safe_path, wants_fragment
 async def keep_typed(
     reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[None]:
-    """Store the current text of a page's form as a draft; delete the draft where the form is empty."""
+    """Save the current text of a form as a draft; delete the draft if the form is empty."""
     fields = dict(form.fields)
     address = _checked(fields.pop("address", [""])[-1])
     if not any(values[-1].strip() for name, values in fields.items() if name != "form_key"):
@@ -35,7 +35,7 @@ async def keep_typed(
 
 @post("/drafts/files")
 async def keep_files(request: Web, form: NamedDependency[Form]) -> Response[str]:
-    """Store a file that was just chosen for the form of `?form=`, and return the list of all its files."""
+    """Save a file that was just chosen for the form with the key `?form=`; return the HTML list of its files."""
     if form.problems:
         raise Invalid(form.problems)
     return page(request, "shared/_draft_files.html", files=form.files, draft_at=_asked(request))
@@ -50,9 +50,9 @@ async def take_off(
     storage: NamedDependency[Storage],
     file: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """Remove a kept file from the form of `?form=`.
+    """Remove an uploaded file from the form with the key `?form=`.
 
-    Without JavaScript the form's text is sent along and kept as a draft.
+    Without JavaScript, the form's text is sent too and is saved as a draft.
     """
     address = _asked(request)
     await draft_files.take_off(file, storage, by=reader)
@@ -66,7 +66,7 @@ async def take_off(
 
 @post("/drafts/removal")
 async def discard(request: Web, reader: NamedDependency[Any]) -> Response[Any]:
-    """Delete the draft of `?form=`; the worker deletes its files later."""
+    """Delete the draft with the key `?form=`; the worker deletes its files later."""
     address = _asked(request)
     await drafts.forget(reader, address)
     return see_other(address.partition("?")[0])
