@@ -23,12 +23,12 @@ from portal.people.readers import SYSTEM
 from portal.words import ProjectState
 
 LONGEST_BUDGET = 100_000 * 60
-"""The largest budget of time, in minutes (100,000 hours)."""
+"""Maximum of a time budget, in minutes (100,000 hours)."""
 SERVICE_STAYS = "Time is logged on this project, so its service stays. Make a new project for another one."
 
 
 class ProjectFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The form fields of a project, as they were typed.
+    """Form fields of a project, as they were typed.
 
     Both budgets are optional: `budget_minutes` is a duration such as `120h`, `budget_amount` is in the contract's
     currency.
@@ -73,7 +73,7 @@ class Project(Table, tablename="project"):
 
     @classmethod
     async def offered(cls, customer: int) -> list[tuple[int, str]]:
-        """Return the id and name of each project of the customer that is not done, by name, for connecting a case."""
+        """Return the id and name of each of the customer's projects that is not done, by name, as choices for a case."""
         query = cls.select(cls.id, cls.name).where(
             (cls.customer_id == customer) & (cls.state != ProjectState.DONE.value)
         )
@@ -81,10 +81,10 @@ class Project(Table, tablename="project"):
 
     @classmethod
     async def create(cls, customer: Customer, facts: ProjectFacts, at: datetime) -> "Project":
-        """Add a project and return it.
+        """Create a project of the customer and return it.
 
-        Raise `Invalid`, with a sentence for each bad field, for a bad value or if the customer has another project of
-        that name.
+        Raise `Invalid`, with a sentence for each wrong field, if a value is not allowed or the customer has another
+        project of that name.
         """
         project = cls(**await _read(facts, customer.id), customer_id=customer.id, created_at=at)
         async with unless_taken("name", _taken(project.name)):
@@ -94,14 +94,14 @@ class Project(Table, tablename="project"):
     async def change(self, facts: ProjectFacts) -> None:
         """Set every field of the project.
 
-        Raise `Invalid` as `create` does, or if the service changes although time is logged on the project.
+        Raise `Invalid` as `create` does, and also if the service changes although time is logged on the project.
         """
         values = await _read(facts, self.customer_id)
         try:
             async with unless_taken("name", _taken(values["name"])):
                 columns = {getattr(Project, name): value for name, value in values.items()}
                 await Project.update(columns).where(Project.id == self.id)
-        except asyncpg.ForeignKeyViolationError as error:  # The foreign key of time_entry has both columns.
+        except asyncpg.ForeignKeyViolationError as error:  # A time entry refers to project and service together.
             raise Invalid({"service_id": SERVICE_STAYS}) from error
 
     async def members(self) -> list[int]:

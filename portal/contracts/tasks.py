@@ -1,4 +1,4 @@
-"""Tasks: pieces of work inside a service or inside one project, with a billing default for time (S0.8, S0.10)."""
+"""Tasks: kinds of work within a service or within one project, each with a billing default for time (S0.8, S0.10)."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -29,8 +29,8 @@ class TaskFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class TaskChoice(NamedTuple):
     """A task that can be chosen for a time entry.
 
-    `service` is the name of the task's service; `billable` is the value that the entry's form takes over from the
-    task.
+    `service` is the name of the task's service; `billable` is the billing default that the form shows when the task is
+    chosen.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""The desk: cases, their messages and files, the log of what happened to them, and the rules for what may happen."""
+"""The desk: cases, their messages and files, the log of each case, and the rules for what may happen to a case."""
 
 from portal.contracts.case_types import CaseType
 from portal.desk.cases import Case
@@ -14,7 +14,7 @@ from portal.desk.overview import Overview, overview
 from portal.desk.workflow import SETTABLE, Priority, Status
 
 case_types = CaseType.offered
-"""Return the types of case that a form offers, in the order that an admin gave them."""
+"""The types of case that forms offer, in the order that an admin set."""
 
 __all__ = [
     "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "EndingFacts", "Feed", "Listed", "Message", "Overview",

@@ -5,7 +5,7 @@ from piccolo.table import Table
 
 
 class Appointment(Table, tablename="appointment"):
-    """When an agent visits, calls or connects to a customer about a case."""
+    """An appointment at which an agent visits, calls or connects to a customer about a case."""
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)

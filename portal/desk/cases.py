@@ -1,4 +1,4 @@
-"""Define `Case`, a customer's matter with a number that people quote: who may see it, and what may happen to it.
+"""Cases: the class `Case`, who may see a case, and what agents and contacts may do with it.
 
 The methods run in the caller's transaction. Each locks the row, then writes the change, a line in the case's log and a
 row in the outbox. If somebody else has changed the same thing since the case was loaded, a method raises `Conflict`.
@@ -32,7 +32,10 @@ LogLine = tuple[str, dict[str, object]]
 
 
 class Case(Table, tablename="cases"):
-    """Describe one case. Rows change only by the methods below; `updated_at` is the instant of the latest change."""
+    """A customer's request or problem, with a number that people quote.
+
+    Rows change only by the methods below; `updated_at` is the instant of the latest change.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     number = BigInt(default=None)
@@ -56,17 +59,17 @@ class Case(Table, tablename="cases"):
 
     @property
     def stands(self) -> Status:
-        """Return the status as a member of `Status`."""
+        """Return the column `status` as a member of `Status`."""
         return Status(self.status)
 
     @property
     def urgency(self) -> Priority:
-        """Return the priority as a member of `Priority`."""
+        """Return the column `priority` as a member of `Priority`."""
         return Priority(self.priority)
 
     @staticmethod
     def visible_sql(reader: Reader | System, alias: str = "cases") -> str:
-        """Return the cases that `reader` may see as an SQL condition on `alias` (R23).
+        """Return an SQL condition on the table alias `alias` for the cases that `reader` may see (R23).
 
         Agents see all cases. Contacts see those of their customer, or only their own if they may not see their
         colleagues' cases.
@@ -83,7 +86,7 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     async def find(cls, number: str | int, reader: Reader | System, *, hold: bool = False) -> Self:
-        """Return the case with this number; with `hold`, lock it until the transaction ends.
+        """Return the case with the number `number`; with `hold`, lock its row until the transaction ends.
 
         Raise `NotFound` if there is no such case or the reader may not see it.
         """
@@ -95,7 +98,7 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     def of_row(cls, values: dict[str, Any]) -> Self:
-        """Return the case of a complete row that raw SQL has read."""
+        """Create the object for a complete row of the table that raw SQL has read."""
         case = cls(**values)
         case._exists_in_db = True
         return case
@@ -118,9 +121,9 @@ class Case(Table, tablename="cases"):
         """Open a case with its first message, for the contact `by` or, if an agent opens it, for `contact_id`.
 
         With `customer_id`, the contact must belong to that customer. The service of the case follows from
-        `opening.origin_of`. Sending the same form again returns the case that it made. Raise `Invalid` by field
-        (`subject`, `body`, `case_type`, `priority`, `contact`, `files`), and `TooMany` if a contact opens more than 30
-        cases in an hour.
+        `opening.origin_of`. Sending the same `form_key` again returns the case that was opened with it. Raise
+        `Invalid` with a sentence for each wrong field (`subject`, `body`, `case_type`, `priority`, `contact`,
+        `files`), and `TooMany` if a contact opens more than 30 cases in an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
@@ -155,7 +158,8 @@ class Case(Table, tablename="cases"):
     ) -> None:
         """Write a reply, which both sides read, and set the status that follows from it (see `workflow.after_reply`).
 
-        Raise `Invalid` (`body`, `files`), and `NotFound` if the case or a file is not theirs.
+        `then` is the status that an agent chose for after the reply. Raise `Invalid` (`body`, `files`), and `NotFound`
+        if `by` may not see the case or did not upload one of the files.
         """
         if not await self._write("reply", Writing(text, files, form_key), by, at):
             return
@@ -172,20 +176,21 @@ class Case(Table, tablename="cases"):
         at: datetime,
         form_key: uuid.UUID | None = None,
     ) -> None:
-        """Write a note, which only agents read. Raise as `reply` does."""
+        """Write a note, which only agents read. Raise `Invalid` and `NotFound` as `reply` does."""
         if await self._write("note", Writing(text, files, form_key), by, at):
             await self._tell("case.noted", by, at, contact_may_know=False)
 
     async def take(self, *, by: AgentReader, at: datetime) -> None:
-        """Assign the case to `by`. Raise `Conflict` if an agent who works here has it already."""
+        """Assign the case to `by`. Raise `Conflict` if it is assigned to another agent who has not ended."""
         if self.agent_id not in (None, by.id) and await works(self.agent_id):
             raise Conflict(f"{await agent_name(self.agent_id)} has this case already.")
         await self.assign(by.id, by=by, at=at)
 
     async def assign(self, agent_id: int | None, *, by: AgentReader, at: datetime) -> None:
-        """Assign the case to an agent, or to nobody (None).
+        """Assign the case to an agent, or to nobody if `agent_id` is None.
 
-        Raise `Invalid` (`agent`), or `Conflict` after another assignment.
+        Raise `Invalid` (`agent`) if the agent has ended or does not exist, and `Conflict` if the case was assigned to
+        somebody else in the meantime.
         """
         _agents_only(by)
         seen = self.agent_id
@@ -199,9 +204,10 @@ class Case(Table, tablename="cases"):
         await self._change({"agent_id": agent_id}, [("assigned", {"to": name})], by, at)
 
     async def change_status(self, status: Status, *, by: AgentReader, at: datetime, seen: Status | None = None) -> None:
-        """Set the status. `seen` is the status that `by` saw; None means the one of this object.
+        """Set the status. `seen` is the status that `by` saw; if it is None, the status of this object.
 
-        Raise `Conflict` if somebody else changed the status meanwhile, and `Invalid` (`status`) for New.
+        Raise `Conflict` if somebody else changed the status in the meantime, and `Invalid` (`status`) if `status` is
+        New.
         """
         _agents_only(by)
         if status not in SETTABLE:
@@ -209,18 +215,19 @@ class Case(Table, tablename="cases"):
         await self._change_status(status, by, at, seen)
 
     async def close(self, *, by: Reader, at: datetime) -> None:
-        """Close the case. Contacts may do this too."""
+        """Close the case. Contacts may close a case too."""
         await self._change_status(Status.CLOSED, by, at)
 
     async def reopen(self, *, by: Reader, at: datetime) -> None:
-        """Open a case that is resolved or closed; leave any other as it is."""
+        """Set a resolved or closed case to Open; do nothing for a case in another status."""
         if self.stands.is_done:
             await self._change_status(Status.OPEN, by, at)
 
     async def change_facts(self, *, by: AgentReader, at: datetime, **facts: Unpack[Facts]) -> None:
-        """Change subject, type, priority, service, project or contact.
+        """Change the subject, type, priority, service, project or contact of the case.
 
-        Raise `Invalid` by field, and `Conflict` if somebody else changed one of the same values meanwhile.
+        Raise `Invalid` with a sentence for each wrong field, and `Conflict` if somebody else changed one of the same
+        values in the meantime.
         """
         _agents_only(by)
         checked = await checked_facts(facts, self.customer_id)
@@ -250,13 +257,13 @@ class Case(Table, tablename="cases"):
         await self._change(*self._moved(status, at), by, at)
 
     def _moved(self, status: Status, at: datetime) -> tuple[dict[str, Any], list[LogLine]]:
-        """Return the columns and the line of the log that change with the status; both empty if it stays the same."""
+        """Return the columns to update and the log lines to write for a new status; both are empty for the same one."""
         if status is self.stands:
             return {}, []
         return columns_of(status, self.resolved_at, at), [("status", {"from": self.status, "to": status.value})]
 
     async def _write(self, kind: str, writing: Writing, by: Reader, at: datetime) -> bool:
-        """Lock the case and write a message. Return False, and write nothing, if this form was sent before."""
+        """Lock the case and write a message. Return False and write nothing if the same form was sent before."""
         writing.check()
         if await messages.written_before(writing, by, kind, self.id):
             return False
@@ -276,7 +283,7 @@ class Case(Table, tablename="cases"):
     async def _change(
         self, columns: dict[Any, Any], lines: list[LogLine], by: Reader, at: datetime, *, told_as: str = "case.changed"
     ) -> None:
-        """Update the locked row, add lines to the case's log, and tell the live updates."""
+        """Update the locked row, add lines to the case's log, and write an outbox row so that open pages update."""
         columns = {"updated_at": at} | columns
         await Case.update(columns).where(Case.id == self.id)
         self._take_over(columns)
@@ -303,13 +310,13 @@ class Case(Table, tablename="cases"):
 
 
 def _agents_only(by: Reader) -> None:
-    # The guards of the areas refuse contacts first. This check holds whoever calls the method.
+    # The route guards refuse contacts first. This check protects the methods whatever code calls them.
     if not by.is_agent:
         raise NotFound
 
 
 def number_of(number: str | int) -> int:
-    """Return the case number that a URL contains. Raise `NotFound` if the text cannot be one."""
+    """Return the case number that a URL contains. Raise `NotFound` if the text is not a number."""
     if (found := number_in(number)) is None:
         raise NotFound
     return found

@@ -13,11 +13,12 @@ SERVICE_NAME = shown_service("c.service_id")
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """Hold a case and the names that its page shows.
+    """A case with the names of the people and things that its page shows.
 
-    `colleagues` are the customer's other contacts who may read the case because they see every case of the customer;
-    the contact who reads the page is left out. Agents and contacts who have ended still have a name here:
-    `agent_works` and `contact_reads` say whether messages still reach them.
+    `colleagues` are the names of the customer's other contacts who may read the case because they see every case of
+    the customer; the contact who reads the page is left out. The names of agents and contacts who have ended are given
+    too: `agent_works` is False if the case has no agent or its agent has ended, and `contact_reads` is False if the
+    case's contact or customer has ended.
     """
 
     case: Case
@@ -35,9 +36,9 @@ class Details:
 
     @classmethod
     async def find(cls, number: str | int, reader: Reader) -> "Details":
-        """Return the case with this number and its names, by one query.
+        """Return the case with the number `number` and the names that its page shows, by one query.
 
-        Raise `NotFound` if the reader may not see it.
+        Raise `NotFound` if there is no such case or the reader may not see it.
         """
         row = await current().fetchrow(
             f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
@@ -60,15 +61,15 @@ class Details:
         return cls(case=Case.of_row(values), **names)
 
     def others(self, reader: ContactReader) -> list[str]:
-        """Return the names of the customer's contacts who read the case, without `reader`. Names may repeat."""
+        """Return the names of the customer's contacts who can read the case, without `reader`. Names may repeat."""
         return self.colleagues if self.case.contact_id == reader.id else self.readers
 
     @property
     def readers(self) -> list[str]:
-        """Return the names of the customer's contacts who read the agents' replies."""
+        """Return the names of all contacts of the customer who can read the case."""
         return ([self.contact_name] if self.contact_reads else []) + self.colleagues
 
     @property
     def writes_with(self) -> str | None:
-        """Return the name of the agent whom a contact's reply reaches; None if no agent who works here has the case."""
+        """Return the name of the agent whom a contact's reply reaches; None if there is none or the agent has ended."""
         return self.agent_name if self.agent_works else None

@@ -1,6 +1,7 @@
-"""Keep the log of each case: what happened, who did it and when.
+"""The log of each case: what happened, who did it and when.
 
-An event is inserted in the transaction of the change itself. The database refuses to update or delete one.
+An event is inserted in the transaction of the change that it records. The database refuses to update or delete an
+event.
 """
 
 import json
@@ -17,10 +18,10 @@ from portal.people.readers import Reader, System
 
 
 class CaseEvent(Table, tablename="case_event"):
-    """Describe one line of a case's log.
+    """One line of a case's log.
 
-    `details` holds names and values as they were at that time. Contacts may read the line only if `contact_may_know`
-    is true.
+    `details` holds names and values as they were at the time of the event. Contacts may read the line only if
+    `contact_may_know` is true.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -55,7 +56,7 @@ async def record(
 
 
 def author_of(by: Reader | System) -> tuple[int | None, int | None]:
-    """Return the contact id and the agent id of `by`: one of them is None, and both for the portal itself."""
+    """Return the contact id and the agent id of `by`; one of them is None, or both if `by` is the portal itself."""
     if isinstance(by, System):
         return None, None
     return (by.id, None) if by.is_contact else (None, by.id)
@@ -82,18 +83,18 @@ _STATUS_SIGNS = {
 }
 
 NOT_SHOWN = ("time.logged",)
-"""Kinds of events that the feed leaves out, because it shows the time entry itself instead."""
+"""Kinds of events that the feed leaves out, because it shows the time entry itself."""
 
 
 def sign_of(kind: str, details: Mapping[str, Any]) -> str:
-    """Return the name of the icon that stands before an event."""
+    """Return the name of the icon for an event of the kind `kind`."""
     if kind == "status":
         return _STATUS_SIGNS.get(Status(details["to"]), "circle-dot")
     return _SIGNS.get(kind, "info")
 
 
 def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: bool) -> str:
-    """Return an event as one sentence without its full stop, in the words of a contact or of an agent."""
+    """Return an event as a sentence without its full stop, worded for a contact or for an agent."""
     to = details.get("to")
     if kind == "status":
         return _status_words(actor, Status(details["from"]), Status(details["to"]), for_contact)

@@ -1,4 +1,4 @@
-"""Check what agents say about a case beside its dialogue: subject, type, priority, service, project and contact."""
+"""Check the values of a case that agents change: subject, type, priority, service, project and contact."""
 
 from dataclasses import dataclass
 from typing import TypedDict
@@ -18,9 +18,9 @@ _PROJECT = "select name from project where id = $1 and customer_id = $2"
 
 
 class Facts(TypedDict, total=False):
-    """Describe the values that an agent may change together.
+    """Values of a case that an agent changes in one step.
 
-    A key that is missing stays as it is; None removes the service or the project.
+    A value whose key is missing stays as it is; None removes the service or the project.
     """
 
     subject: str
@@ -33,7 +33,10 @@ class Facts(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Hold one checked value: the kind of event that records its change, the value, and its name for the log."""
+    """A checked new value of a case.
+
+    `kind` is the kind of the log event that records the change, `word` is the value as the log shows it.
+    """
 
     kind: str
     value: object
@@ -41,10 +44,10 @@ class Fact:
 
 
 async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
-    """Check new values against the database and return them by column.
+    """Check new values of a case and return them by column.
 
-    Raise `Invalid` by field: `subject`, `case_type`, `priority`, `service`, `project` and `contact`. The last three must
-    be the customer's own (R29).
+    Raise `Invalid` with a sentence for each wrong field: `subject`, `case_type`, `priority`, `service`, `project` and
+    `contact`. The last three must belong to the customer `customer_id` (R29).
     """
     tx, checked, problems = current(), dict[str, Fact](), dict[str, str]()
     if "subject" in facts:
@@ -83,7 +86,7 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
 
 
 def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
-    """Return the subject on one line and without invisible characters, and its problems by field."""
+    """Return the subject without line breaks and invisible characters, and its error message by field."""
     subject = one_line(subject)
     if not subject:
         return subject, {"subject": "Write a few words, so that everybody recognises the case in a list."}

@@ -1,7 +1,7 @@
-"""Read the feed of a case: messages with their files, and events, in the order of their instants.
+"""Read the feed of a case: its messages with their files, and its events, in order of time.
 
-A page shows a window of the feed and costs two queries, however long the case is. Rooms above the desk add their own
-items (time entries) by `Feed.with_items`; each item has `at`, its instant, and `shape`, which names its template.
+A page shows one window of the feed and costs two queries, however long the case is. `portal.timekeeping` adds time
+entries by `Feed.with_items`; each item has `at`, its instant, and `shape`, which names its template.
 """
 
 import json
@@ -18,13 +18,13 @@ from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader
 
 WINDOW = 50
-"""The number of items on one page of a feed."""
+"""Maximum number of items in one window of a feed."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Item(Protocol):
-    """Describe what every item of a feed has. `shape` names the template fragment that shows it."""
+    """Attributes that every item of a feed has. `shape` names the template fragment that shows the item."""
 
     @property
     def at(self) -> datetime: ...
@@ -34,7 +34,7 @@ class Item(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Hold the name, the size in bytes and the URL of a file."""
+    """A file of a message: its name, its size in bytes, and its URL."""
 
     name: str
     size: int
@@ -43,7 +43,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Hold a reply or a note. `side` names, for the reader, the company or customer of its author."""
+    """A message in a feed: a reply, or a note if `is_note`.
+
+    `side` says whose side the author is on: the name of the company or of the customer, or "You" for the reader's own
+    message. `ours` is whether an agent wrote the message.
+    """
 
     id: int
     at: datetime
@@ -58,7 +62,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """Hold an event: the name of its icon, and its sentence."""
+    """An event in a feed. `sign` is the name of its icon, `words` is its sentence."""
 
     id: int
     at: datetime
@@ -69,11 +73,11 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Hold one window of a feed, oldest item first.
+    """One window of a case's feed, oldest item first.
 
-    `earlier` is the cursor of the page before this one, or "" if this window begins with the first item of the case.
-    Items that other rooms add belong into the window if they happened at or after `since` (None: no lower bound) and
-    before `until` (None: no upper bound).
+    `earlier` is the cursor of the window before this one, or "" if this window begins with the first item of the case.
+    Time entries that are added belong into the window if they were created at or after `since` (None: no lower bound)
+    and before `until` (None: no upper bound).
     """
 
     items: list[Any]
@@ -82,13 +86,13 @@ class Feed:
     until: datetime | None
 
     def with_items(self, items: Iterable[Item]) -> "Feed":
-        """Return the same window with more items, sorted by instant; at the same instant the added items come last."""
+        """Return the window with `items` added, sorted by instant; at the same instant the added items come last."""
         return replace(self, items=sorted([*self.items, *items], key=lambda item: item.at))
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Hold a position in a feed: an instant, then a rank and an id that order the items of that instant.
+    """Keyset cursor of a feed: an instant, then a rank and an id that order the items of that instant.
 
     Its text in a URL is `<microseconds>.<rank>.<id>`.
     """
@@ -102,7 +106,7 @@ class Cursor:
 
     @classmethod
     def read(cls, text: str) -> "Cursor | None":
-        """Return the cursor that a URL contains; None, which means the newest page, if the text is not a cursor."""
+        """Return the cursor that a URL contains; None, for the newest window, if the text is not a cursor."""
         numbers = [number for part in text.split(".") if (number := number_in(part, digits=16)) is not None]
         if len(numbers) != 3 or text.count(".") != 2:
             return None
@@ -127,10 +131,10 @@ select * from (
 
 
 async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, customer: str, before: str = "") -> Feed:
-    """Return the newest window of the items that `reader` may see, or the window before the cursor `before`.
+    """Return the window of the feed before the cursor `before`, or the newest window if there is no cursor.
 
-    `files_at` is the URL of the case's files and ends in a slash. `house` and `customer` are the names of both sides,
-    which are shown beside their messages. Contacts never get notes.
+    `files_at` is the URL of the case's files and ends in a slash. `house` and `customer` are the names of the company
+    and the customer, which are shown beside messages. A contact never gets notes.
     """
     place = Cursor.read(before)
     rows = await current().fetch(
@@ -162,7 +166,7 @@ async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, cust
 
 
 def _not_shown(reader: Reader) -> tuple[str, ...]:
-    # Contacts see the first message of a case, which says by itself that the case was opened.
+    # The event "opened" is left out for contacts, because the first message already shows that the case was opened.
     return events.NOT_SHOWN if reader.is_agent else (*events.NOT_SHOWN, "opened")
 
 
@@ -195,7 +199,7 @@ def _happened(row: Any, reader: Reader) -> Happened:
 
 
 async def files_of(case: Case, *, files_at: str, most: int = 30) -> list[tuple[File, datetime]]:
-    """Return the newest files of a case that the reader may see, oldest first, each with the instant of its message."""
+    """Return the newest `most` files that the reader may see, oldest first, each with the instant of its message."""
     rows = await current().fetch(
         "select a.id, a.name, a.size, m.at from message m join attachment a on a.message_id = m.id where m.case_id = $1"
         " order by m.at desc, m.id desc, a.position desc limit $2",

@@ -1,4 +1,4 @@
-"""Find the open cases of an agent or a contact who leaves, and hand over those of a contact."""
+"""Find the open cases of an agent or contact who is being ended, and hand over those of a contact."""
 
 from datetime import datetime
 
@@ -14,7 +14,10 @@ select * from cases where status not in ('resolved', 'closed') and ($1::bigint i
 
 
 async def open_cases_of_agent(agent_id: int, *, hold: bool = False) -> list[Case]:
-    """Return the open cases of an agent, by number. With `hold`, lock them until the transaction ends."""
+    """Return the open cases that are assigned to an agent, by number.
+
+    With `hold`, lock their rows until the transaction ends.
+    """
     held = f"{_OPEN} for update"
     return [Case.of_row(dict(row)) for row in await current().fetch(held if hold else _OPEN, agent_id, None)]
 
@@ -25,9 +28,10 @@ async def open_cases_of_contact(contact_id: int) -> list[Case]:
 
 
 async def end_contact(contact: Contact, *, successor_id: int | None, by: AgentReader, at: datetime) -> None:
-    """End a contact, and make `successor_id` the contact of their open cases; with None the cases keep their contact.
+    """End a contact, and make `successor_id` the contact of the contact's open cases.
 
-    Raise `Invalid` (`contact`) if the successor has ended or belongs to another customer.
+    If `successor_id` is None, the cases keep their contact. Raise `Invalid` (`contact`) if the successor has ended or
+    belongs to another customer.
     """
     await contact.end(at)
     if successor_id is not None:

@@ -22,19 +22,22 @@ from portal.render import markdown
 from portal.visible import visible
 
 LONGEST = 30_000
-"""The most characters of one message.
+"""Maximum length of one message, in characters.
 
 Markdown with many unclosed marks takes longest to render: 0.3 s for this many characters, and 1.5 s for three times as
 many.
 """
 SHORT = 2_000
-"""Messages of up to this many characters are rendered at once, longer ones in a thread so that nobody waits."""
+"""Messages of up to this many characters are rendered at once, longer ones in a worker thread.
+
+The worker thread keeps a long message from blocking the event loop.
+"""
 
 
 class Message(Table, tablename="message"):
-    """Describe a message: its Markdown as typed (`text`), and the sanitized HTML (`html`).
+    """A reply or a note on a case.
 
-    A message is never changed.
+    `text` is its Markdown as typed, `html` the sanitized HTML. A message is never changed.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -51,17 +54,17 @@ class Message(Table, tablename="message"):
 
 
 class SentBefore(Invalid):
-    """Refuse a form that was sent before with other content.
+    """Error: the same form was sent before with other content.
 
-    The page that reports the refusal gives the form a new key.
+    The page that shows the error gives the form a new key.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Hold what somebody sends: Markdown and stored files.
+    """A message that somebody sends: its Markdown and its stored files.
 
-    With the same `form_key` again, no second message is written.
+    If the same `form_key` is sent again, no second message is written.
     """
 
     text: str
@@ -69,11 +72,11 @@ class Writing:
     form_key: uuid.UUID | None = None
 
     def __post_init__(self) -> None:
-        """Remove invisible characters once, so that the same text is checked, compared, stored and rendered."""
+        """Remove invisible characters from the text before it is checked, compared, stored and rendered."""
         object.__setattr__(self, "text", visible(self.text))
 
     def problems(self) -> dict[str, str]:
-        """Return what is wrong with the text, under the field `body`; empty if nothing is."""
+        """Return the error message for the text under the field `body`; an empty dict if the text is valid."""
         if not self.text.strip():
             return {
                 "body": "Write something: a file alone does not say what to do with it."
@@ -85,25 +88,25 @@ class Writing:
         return {}
 
     def check(self) -> None:
-        """Raise `Invalid` if something is wrong with the text."""
+        """Raise `Invalid` (`body`) if the text is not valid."""
         if problems := self.problems():
             raise Invalid(problems)
 
 
 def problems_of(subject: str, text: str) -> dict[str, str]:
-    """Return what is wrong with the subject and the text of a new case, by field.
+    """Return an error message for each wrong field (`subject`, `body`) of the form for a new case.
 
-    Forms that are refused for another reason show these problems as well.
+    A form that is refused for another reason shows these error messages as well.
     """
     return checked_subject(subject)[1] | Writing(text).problems()
 
 
 async def written_before(writing: Writing, by: Reader, kind: str = "reply", case_id: int | None = None) -> int | None:
-    """Return the id of the case on which this form was already sent, or None.
+    """Return the id of the case on which the form `writing.form_key` was already sent, or None.
 
-    A concurrent second sender waits for the first. Raise `SentBefore` (`body`) if the form was sent with another text,
-    of another kind or on another case. That happens after the browser's Back button: the new text is not stored yet
-    and must not be dropped.
+    If another request is sending the same form at the same moment, wait until it has finished. Raise `SentBefore`
+    (`body`) if the form was sent with another text, as another kind of message or on another case. That happens after
+    the browser's Back button: the new text is not stored yet and must not be dropped without a message.
     """
     if writing.form_key is None:
         return None
@@ -122,7 +125,7 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
 
 
 async def html_of(writing: Writing) -> str:
-    """Return the text as sanitized HTML. Call this before locking the case, as rendering may take a while."""
+    """Return the text as sanitized HTML. Call this before locking the case, because rendering may be slow."""
     writing.check()
     if len(writing.text) <= SHORT:
         return markdown(writing.text)

@@ -1,4 +1,4 @@
-"""Look up the names of people for a case's log and for refusals."""
+"""Look up the names of people, for a case's log and for error messages."""
 
 from portal.errors import Invalid
 from portal.people.agents import Agent
@@ -6,7 +6,7 @@ from portal.people.contacts import Contact
 
 
 async def contact_name(contact_id: int) -> str:
-    """Return a contact's name."""
+    """Return the name of the contact with the id `contact_id`."""
     (row,) = await Contact.select(Contact.name).where(Contact.id == contact_id)
     return str(row["name"])
 
@@ -21,5 +21,5 @@ async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
 
 
 async def works(agent_id: int) -> bool:
-    """Return whether an agent has not ended."""
+    """Return whether the agent with the id `agent_id` exists and has not ended."""
     return bool(await Agent.exists().where((Agent.id == agent_id) & Agent.ended_at.is_null()))

@@ -1,4 +1,4 @@
-"""Check a new case: find out whose it is and under which service, and limit how many cases one contact opens (R83)."""
+"""Check a new case, find its customer and service, and limit how many cases one contact may open in an hour (R83)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,10 @@ MOST, WITHIN = 30, timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Hold what follows from the contact and the type of a new case; `problems` says by field why it cannot be opened."""
+    """Customer, contact and service of a new case.
+
+    `problems` maps each wrong field to an error message that says why the case cannot be opened.
+    """
 
     customer_id: int | None
     contact_id: int | None
@@ -25,12 +28,13 @@ class Origin:
 
 
 async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int | None = None) -> Origin:
-    """Return the contact's customer and the case's service.
+    """Return the customer and the service of a new case by its contact and its type.
 
-    The service is the customer's default for the type, else the customer's default for all types, else none.
+    The service is the customer's default for the type, else the customer's default for all types, else None. With
+    `customer_id`, the contact must belong to that customer.
     """
-    # Row-level security shows a contact only their own customer, so the contact of another customer is not found
-    # (R29).
+    # Row-level security shows a contact only the contact's own customer, so that a contact of another customer is not
+    # found (R29).
     row = await current().fetchrow(
         """select o.customer_id, t.id is not null as type_is_offered,
              (select d.service_id from default_service d where d.customer_id = o.customer_id and (d.case_type_id = $2 or d.case_type_id is null)
@@ -47,7 +51,7 @@ async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int 
 
 
 def checked(origin: Origin, subject: str, writing: Writing, priority: int) -> str:
-    """Return the subject on one line. Raise `Invalid` with everything that keeps the case from being opened."""
+    """Return the subject without line breaks. Raise `Invalid` with an error message for each wrong field."""
     checked, problems = checked_subject(subject)
     problems |= writing.problems() | origin.problems
     if priority not in list(Priority):
@@ -58,9 +62,10 @@ def checked(origin: Origin, subject: str, writing: Writing, priority: int) -> st
 
 
 async def refuse_too_many(by: ContactReader, at: datetime) -> None:
-    """Raise `TooMany` if `by` has opened `MOST` cases in the hour before `at`, without those that agents opened.
+    """Raise `TooMany` if `by` has opened `MOST` cases in the hour before `at`; cases that agents opened do not count.
 
-    An advisory lock makes two simultaneous forms take turns, so that not both of them count as the last one allowed.
+    An advisory lock makes simultaneous requests of one contact wait for each other, so that they cannot exceed the
+    limit together.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('opens a case', $1))", by.id)

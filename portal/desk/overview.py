@@ -1,4 +1,4 @@
-"""Read what the first page of a contact shows of cases: those that wait for the contact, and those in work."""
+"""Read the cases that a contact's home page shows: those that wait for the customer, and those in work."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,17 +11,18 @@ from portal.people.readers import ContactReader
 from portal.render import plain
 
 MOST = 5
-"""The most cases of each kind that the first page shows."""
+"""Maximum number of cases of each kind that the home page shows."""
 RECENTLY = timedelta(days=7)
-"""How long a resolved case stays on the first page."""
+"""Time for which a resolved case stays on the home page."""
 LONGEST_QUOTE = 140
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """Hold what the first page shows of a case.
+    """A case as a contact's home page shows it.
 
-    `said`, `said_by` and `said_at` are the agents' latest reply, shortened.
+    `said`, `said_by` and `said_at` are the shortened text, the author and the instant of the agents' latest reply;
+    None if there is none.
     """
 
     number: int
@@ -37,7 +38,11 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Hold at most `MOST` cases of each kind and how many there are of each; `total` is counted up to `COUNTED`."""
+    """Cases on a contact's home page, at most `MOST` in each list.
+
+    `waiting` are the cases that wait for the customer; `waiting_count` is the number of all such cases. `total` is the
+    number of all cases that the contact may see; `COUNTED` + 1 stands for more.
+    """
 
     waiting: list[Brief]
     waiting_count: int
@@ -46,7 +51,7 @@ class Overview:
 
 
 async def overview(reader: ContactReader, at: datetime) -> Overview:
-    """Return what the first page of `reader` shows at the instant `at`, by one query."""
+    """Return the cases for the home page of `reader` at the instant `at`, by one query."""
     rows = await current().fetch(
         f"""
         with mine as (

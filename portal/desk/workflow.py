@@ -1,4 +1,4 @@
-"""Define the statuses and priorities of cases, the words for them, and which status follows which."""
+"""The statuses and priorities of cases, their names, and the status that follows from a reply."""
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """List the statuses of a case. `word` is the name that agents read, `customer_word` the one that contacts read."""
+    """The statuses of a case. `word` is the name that agents read, `customer_word` the name that contacts read."""
 
     NEW = "new"
     OPEN = "open"
@@ -21,17 +21,17 @@ class Status(StrEnum):
 
     @property
     def customer_word(self) -> str:
-        """Return the status in words that address the customer."""
+        """Return the name of the status for contacts, which addresses the reader as the customer."""
         return "Waiting for you" if self is Status.WAITING_FOR_CUSTOMER else self.word
 
     @property
     def is_done(self) -> bool:
-        """Return whether the case is resolved or closed, so that nobody has to do anything."""
+        """Return whether the case is resolved or closed."""
         return self in (Status.RESOLVED, Status.CLOSED)
 
 
 class Priority(IntEnum):
-    """List the priorities of a case. The database sorts by the number."""
+    """The priorities of a case. The database sorts by the number."""
 
     LOW = 1
     NORMAL = 2
@@ -44,14 +44,14 @@ class Priority(IntEnum):
 
 
 SETTABLE = tuple(status for status in Status if status is not Status.NEW)
-"""The statuses that an agent may set. A case is new only until somebody does something about it."""
+"""Statuses that an agent may set. New is not among them: a case is new only until somebody does something about it."""
 
 
 def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Status:
     """Return the status of a case after a reply.
 
-    An agent's reply opens a new case, unless `then` names the status that the agent has chosen. A contact's reply
-    opens a case that waited for the customer, was resolved or was closed; a case that waits for others keeps its
+    An agent's reply sets the status `then`, if it is given, and else sets a new case to Open. A contact's reply sets a
+    case to Open that waited for the customer, was resolved or was closed; a case that waits for others keeps its
     status.
     """
     if by_agent:
@@ -62,9 +62,9 @@ def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Statu
 
 
 def columns_of(status: Status, resolved_at: datetime | None, at: datetime) -> dict[str, Any]:
-    """Return the columns to update when a case gets `status` at the instant `at`.
+    """Return the values of the columns that change when a case gets `status` at the instant `at`.
 
-    Closing a resolved case keeps the instant at which it was resolved.
+    A resolved case that is closed keeps its `resolved_at`.
     """
     return {
         "status": status.value,

@@ -1,7 +1,7 @@
 """Attach stored files to messages, and limit how much one person and one customer may store.
 
-A file is announced (a row in `upload`) before its first byte is stored. The message takes it by turning that row into
-an attachment; files that no message takes are deleted after a day.
+A file is recorded as a row in the table `upload` before its first byte is stored. When its message is sent, the row is
+replaced by an attachment; files that no message takes are deleted after a day.
 """
 
 import uuid
@@ -22,11 +22,11 @@ from portal.storage import Storage
 
 MAX_FILES = 10
 MAX_SIZE = 25 * 1024 * 1024
-"""The most bytes of one file (R58)."""
+"""Maximum size of one file, in bytes (R58)."""
 
 
 class Upload(Protocol):
-    """Describe a file that is stored under its announced key and not yet attached to a message."""
+    """A file that is stored and recorded in the table `upload`, but not attached to a message yet."""
 
     @property
     def name(self) -> str: ...
@@ -41,7 +41,7 @@ class Upload(Protocol):
 
 
 class Attachment(Table, tablename="attachment"):
-    """Describe a file of a message. `name` is for people; `key` is where the storage keeps the file."""
+    """A file of a message. `name` is shown to people; `key` identifies the file in the storage."""
 
     id = UUID(primary_key=True, null=False, default=None)
     customer_id = BigInt(null=False, default=None)
@@ -57,7 +57,7 @@ class Attachment(Table, tablename="attachment"):
     async def of(cls, message_ids: Sequence[int]) -> dict[int, list["Attachment"]]:
         """Return the files of each message in their order, by message id.
 
-        Pass only messages that the reader may see.
+        The reader's rights are not checked: pass only ids of messages that the reader may see.
         """
         found: dict[int, list[Attachment]] = {}
         if message_ids:
@@ -71,7 +71,7 @@ class Attachment(Table, tablename="attachment"):
 
     @classmethod
     async def find(cls, attachment_id: uuid.UUID, case_id: int) -> "Attachment":
-        """Return the file if it belongs to a message of this case that the reader may see.
+        """Return the file if it belongs to a message of the case `case_id` that the reader may see.
 
         Raise `NotFound` otherwise (R28).
         """
@@ -86,24 +86,25 @@ class Attachment(Table, tablename="attachment"):
 
 
 QUOTA = 20 * 1024**3
-"""The most bytes that all files of one customer may take (R58)."""
+"""Maximum size of all files of one customer together, in bytes (R58)."""
 NO_ROOM = "The files of this customer fill the 20 GB that there are for them. Remove your files and send the text without them."
 
 
 MAX_PENDING = 40
-"""The most files that one person may send within `PENDING_FOR` without a message that takes them (R58)."""
+"""Maximum number of files that one person may upload within `PENDING_FOR` without sending them in a message (R58)."""
 PENDING_FOR = timedelta(hours=1)
 MAX_WAITING = 1024**3
-"""The most bytes of one person's files in unsent forms. A file that is still arriving counts as `MAX_SIZE`."""
+"""Maximum size of one person's unsent files, in bytes. A file whose upload has not finished counts as `MAX_SIZE`."""
 KEPT_FOR = timedelta(days=1)
-"""How long a file may wait for a message before it is deleted."""
+"""Time for which an uploaded file is kept without being sent in a message."""
 
 
 async def announce(key: str, credential_id: int, at: datetime) -> None:
-    """Record that a file is about to be stored under `key`.
+    """Record in the table `upload` that a file is about to be stored under `key`.
 
-    Call it in its own transaction, before the first byte (R60). Raise `TooMany` if this person has `MAX_PENDING` files
-    of the last hour that no message took, or if their waiting files would exceed `MAX_WAITING` bytes (R58).
+    Call this function in its own transaction, before the first byte is stored (R60). Raise `TooMany` if the person
+    with the credential `credential_id` has uploaded `MAX_PENDING` files within the last hour that no message took, or
+    if this person's unsent files could exceed `MAX_WAITING` bytes (R58).
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('upload', $1))", credential_id)
@@ -125,10 +126,10 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 
 
 async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, by: Reader) -> None:
-    """Attach stored files to a message of the running transaction. Delete their rows in `upload`.
+    """Attach stored files to the message `message_id`, and delete their rows in the table `upload`.
 
-    Raise `NotFound` if a file is not this person's or is attached already (R29), and `Invalid` (`files`) if there are
-    too many files or the customer's quota is used up (R58).
+    Raise `NotFound` if a file was uploaded by somebody else or is attached already (R29), and `Invalid` (`files`) if
+    there are too many files or the customer's quota is used up (R58).
     """
     if len(files) > MAX_FILES:
         raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})
@@ -153,7 +154,7 @@ async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, 
 
 
 async def used_by(customer_id: int) -> int:
-    """Return how many bytes the files of a customer take."""
+    """Return the total size of a customer's files, in bytes."""
     used: int = await current().fetchval(
         "select coalesce(sum(size), 0)::bigint from attachment where customer_id = $1", customer_id
     )
@@ -161,13 +162,13 @@ async def used_by(customer_id: int) -> int:
 
 
 async def sweep_uploads(storage: Storage, before: datetime) -> int:
-    """Delete files that were announced before this instant and that no message took. Return how many were deleted.
+    """Delete files whose upload began before `before` and that no message took. Return how many were deleted.
 
     The file is deleted before its row, so that a failed deletion is repeated next time. A file that cannot be deleted
-    does not stop the others.
+    does not stop the deletion of the others.
     """
     tx = current()
-    # Skip locked rows, because a message is taking those files at this moment. Choose rows at random, so that files
+    # Skip locked rows, because a message is attaching these files at the moment. Choose rows at random, so that files
     # which cannot be deleted never fill the whole batch.
     rows = await tx.fetch(
         "select key from upload where started_at < $1 order by random() limit 500 for update skip locked", before

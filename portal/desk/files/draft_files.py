@@ -1,7 +1,8 @@
-"""Keep the files of a form that has not been sent yet, for the person who chose them.
+"""Keep the files that a person has chosen in a form that has not been sent yet.
 
-The files are already stored. They are found by the form's key, so that they survive a refused form and a reloaded
-page. The message that the form makes takes them (`attach`); files that no message takes are deleted after a day.
+The files are stored already. They are found by the form's key, so that they are still there after the form is refused
+or the page is reloaded. When the form is sent, its message takes the files (`attach`); files that no message takes are
+deleted after a day.
 """
 
 import uuid
@@ -17,7 +18,7 @@ from portal.storage import Storage, Stored
 
 @dataclass(frozen=True, slots=True)
 class DraftFile:
-    """Hold a kept file. Pages use its `id`, the storage uses its `key`."""
+    """A file chosen in a form that has not been sent. Pages use its `id`, the storage uses its `key`."""
 
     id: uuid.UUID
     name: str
@@ -28,12 +29,12 @@ class DraftFile:
 
 
 def left_out(name: str) -> str:
-    """Return the sentence that says why a file beyond `MAX_FILES` is not kept."""
+    """Return the sentence for a file that is not kept because the form has `MAX_FILES` files already."""
     return f"“{name}” is left out: a message has at most {attachments.MAX_FILES} files."
 
 
 async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
-    """Return the files that this person has chosen in this form, in the order of their arrival."""
+    """Return the files that `by` has chosen in the form `form_key`, in the order in which they were uploaded."""
     rows = await current().fetch(
         "select id, name, media_type, size, sha256, key from upload where credential_id = $1 and form_key = $2 order by kept_at, id",
         by.credential_id, form_key,
@@ -42,10 +43,11 @@ async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
 
 
 async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUID, by: Reader, at: datetime) -> None:
-    """Keep a stored file for a form. If the same form arrives twice at once, each file is kept once.
+    """Add a stored file to the form `form_key`.
 
-    The second copy of a file stays in `upload` and is deleted later. Raise `Invalid` (`files`) if the form has
-    `MAX_FILES` files already, and `Full` if the customer's quota is used up.
+    If the same form is sent twice at once, each file is added once; the second copy stays in the table `upload` and is
+    deleted later. Raise `Invalid` (`files`) if the form has `MAX_FILES` files already, and `Full` if the customer's
+    quota is used up.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
@@ -72,9 +74,9 @@ async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
 
 
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
-    """Delete a kept file of this person; do nothing if it does not exist.
+    """Delete a file that `by` has chosen in a form; do nothing if there is no such file.
 
-    A deletion that fails halfway is finished by the sweep.
+    If deleting the stored file fails, `sweep_uploads` deletes it later.
     """
     async with transaction(by) as tx:
         key = await tx.fetchval(

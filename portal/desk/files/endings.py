@@ -1,4 +1,4 @@
-"""Keep the list of file name endings that an admin refuses in addition to those of executables."""
+"""File name extensions that an admin refuses, in addition to the extensions of executables."""
 
 import re
 
@@ -11,24 +11,27 @@ from portal.fields import Checked
 
 
 class EndingFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Hold an ending as it was typed, with or without its dot."""
+    """Form field with a file name extension, as it was typed, with or without its dot."""
 
     ending: str
 
 
 class RefusedEnding(Table, tablename="refused_ending"):
-    """Describe one refused ending, in lower case and without its dot."""
+    """A file name extension that is refused, in lower case and without its dot."""
 
     ending = Text(primary_key=True, null=False, default=None)
 
     @classmethod
     async def all(cls) -> list[str]:
-        """Return every ending that was added, in alphabetical order."""
+        """Return the extensions that an admin has added, in alphabetical order."""
         return [row["ending"] for row in await cls.select(cls.ending).order_by(cls.ending)]
 
     @classmethod
     async def refuse(cls, facts: EndingFacts) -> None:
-        """Refuse files with this ending from now on. Adding it again changes nothing. Raise `Invalid` (`ending`)."""
+        """Refuse files with this extension from now on.
+
+        Do nothing if the extension is refused already. Raise `Invalid` (`ending`) if the text is not an extension.
+        """
         checked = Checked()
         ending = checked("ending", _ending, facts.ending)
         checked.done()
@@ -36,7 +39,7 @@ class RefusedEnding(Table, tablename="refused_ending"):
 
     @classmethod
     async def take_again(cls, ending: str) -> None:
-        """Accept files with this ending again. Removing it again changes nothing."""
+        """Accept files with this extension again. Do nothing if the extension is not refused."""
         await cls.delete().where(cls.ending == ending)
 
 

@@ -1,8 +1,8 @@
 """Decide which files are accepted, and under which name.
 
-A help desk must accept nearly every file, so only executables are refused: by their content, by the endings that
-Windows runs, and by the endings that an admin adds. That is safe because browsers only ever download the files (R56).
-The media type that the browser claims is ignored.
+A help desk must accept nearly every file, so only executables are refused: by their content, by the file name
+extensions that Windows runs, and by the extensions that an admin adds. That is safe because browsers only ever
+download the files (R56). The media type that the browser sends is ignored.
 """
 
 import re
@@ -13,9 +13,9 @@ from portal.errors import Invalid
 from portal.visible import visible
 
 EXECUTABLE = frozenset("exe dll com scr msi msix lnk hta jar bat cmd vbs js wsf cpl pif reg".split())
-"""The endings that are always refused (R56)."""
+"""File name extensions that are always refused (R56)."""
 MAX_NAME = 255
-"""The most bytes of a name in UTF-8."""
+"""Maximum length of a file name, in bytes of UTF-8."""
 UNKNOWN = "application/octet-stream"
 
 # ELF, then Mach-O in both byte orders for 32 and 64 bits, then Mach-O for several processors. A Java class file begins
@@ -30,7 +30,7 @@ _EXECUTABLE_STARTS = (
     b"\xca\xfe\xba\xbf",
 )
 
-# Map each media type to the endings that its pictures may have, the usual ending first.
+# Map each media type to the extensions of its pictures, the usual extension first.
 _PICTURES = {
     "image/png": ("png",),
     "image/jpeg": ("jpg", "jpeg"),
@@ -60,9 +60,9 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECA
 def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[str, str]:
     """Return the name under which to keep a file, and its media type, which is `UNKNOWN` for all but pictures.
 
-    `head` holds the first bytes of the file (4096 are enough), `refused` the endings that an admin has added, in lower
-    case. If a picture has the ending of another kind of picture, the ending is replaced. Raise `Invalid` (`files`)
-    with a sentence for the sender.
+    `head` holds the first bytes of the file (4096 are enough), `refused` the extensions that an admin has added, in
+    lower case. If a picture has the extension of another kind of picture, the extension is replaced. Raise `Invalid`
+    (`files`) with a sentence for the sender if the file is refused.
     """
     name = clean_name(name) or "file"
     ending = ending_of(name)
@@ -73,32 +73,32 @@ def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[s
     if ending in refused:
         raise Invalid({"files": f"Files ending in “.{ending}” are not taken here. Remove “{name}”."})
     picture = picture_of(head)
-    # Replace an ending only if it belongs to another kind of picture: raw photographs begin like TIFF and have many
-    # different endings.
+    # Replace an extension only if it belongs to another kind of picture: raw photographs begin like TIFF files and
+    # have many different extensions.
     if picture and ending in _PICTURE_ENDINGS and ending not in _PICTURES[picture]:
         name = f"{name.rpartition('.')[0]}.{_PICTURES[picture][0]}"
     return name, picture or UNKNOWN
 
 
 def ending_of(name: str) -> str:
-    """Return the part of a clean name after its last dot, in lower case; "" if there is no dot or nothing before it."""
+    """Return the extension of a clean file name in lower case; "" if there is no dot or nothing before it."""
     stem, _, ending = name.rpartition(".")
     return ending.lower() if stem else ""
 
 
 def is_executable(head: bytes) -> bool:
-    """Return whether the content is a program of Windows (PE), Linux (ELF) or macOS (Mach-O)."""
+    """Return whether the content is an executable of Windows (PE), Linux (ELF) or macOS (Mach-O)."""
     # The header of a PE file contains zero bytes. A text that begins with the letters MZ does not.
     return head.startswith(_EXECUTABLE_STARTS) or (head.startswith(b"MZ") and b"\0" in head[:64])
 
 
 def picture_of(head: bytes) -> str | None:
-    """Return the media type of a picture by its first bytes; None if it is no known picture."""
+    """Return the media type of a picture by its first bytes; None if the file is no known kind of picture."""
     return next((kind for kind, start in _PICTURE_STARTS.items() if re.match(start, head[:64], re.DOTALL)), None)
 
 
 def clean_name(name: str) -> str:
-    """Return the name without folders, invisible characters and characters that cannot be stored (R54, R55).
+    """Return the file name without folders, invisible characters and characters that cannot be stored (R54, R55).
 
     The result may be "". Cleaning a clean name changes nothing.
     """

@@ -13,12 +13,12 @@ from portal.people.readers import AgentReader, ContactReader
 
 PAGE = 25
 COUNTED = 1000
-"""The most cases that a list counts. If there are more, it says "more than"."""
+"""Largest number of cases that a list counts. If there are more, the list says "more than 1,000"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Hold what a list shows of one case."""
+    """A case as one row of a list shows it."""
 
     id: int
     number: int
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Hold one page of a list, and how many cases there are altogether, counted up to `COUNTED`."""
+    """One page of a list of cases. `total` is the number of all cases of the list; `COUNTED` + 1 stands for more."""
 
     rows: list[Row]
     total: int
@@ -66,12 +66,12 @@ class Listed:
 
     @property
     def next_count(self) -> int:
-        """Return the number of cases on the next page."""
+        """Return the number of cases on the next page; 0 or less if this is the last page."""
         return min(PAGE, self.total - self.page * PAGE)
 
 
-# Join the tables that the order needs, by their alias. "offset 0" makes the planner fold each name once and not once
-# for each case.
+# Joined tables, by alias, that sorting by a name needs. "offset 0" makes PostgreSQL call folded() once for each name
+# and not once for each case.
 _JOINS = {
     "u.": " join (select id, folded(name) as folded from customer offset 0) u on u.id = c.customer_id",
     "a.": " left join (select id, folded(name) as folded from agent offset 0) a on a.id = c.agent_id",
@@ -100,7 +100,8 @@ order by p.place
 async def agents_list(reader: AgentReader, question: Question, counted: Mapping[str, int] | None = None) -> Listed:
     """Return one page of the cases that `question` asks for, by one query.
 
-    `counted` is the result of `counts`, if the caller has it; then the cases of a whole view are not counted again.
+    `counted` is the result of `counts`, if the caller has it already; then the cases of an unfiltered view are not
+    counted again.
     """
     condition, values = question.conditions(reader)
     way = "desc" if question.is_falling else "asc"
@@ -125,18 +126,18 @@ _COUNTS = "select " + ", ".join(  # noqa: S608 (conditions of ours)
 
 
 async def counts(reader: AgentReader) -> dict[str, int]:
-    """Return how many open cases each view has, by one query.
+    """Return the number of open cases in each view, by one query.
 
-    `COUNTED` + 1 means "more"; counting costs no more than that.
+    Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that its cost is limited.
     """
     return dict(await current().fetchrow(_COUNTS, reader.id))
 
 
 async def customers_list(reader: ContactReader, *, everything: bool, text: str = "", page: int = 1) -> Listed:
-    """Return one page of the contact's cases, latest change first, by one query.
+    """Return one page of the cases that the contact may see, latest change first, by one query.
 
-    Show open cases only, unless `everything`. With `text`, show the cases whose number, subject or contact's name
-    contains all of its words.
+    Only open cases are listed unless `everything` is True. With `text`, only cases whose number, subject or contact's
+    name contains all words of the text are listed.
     """
     sql, values = [Case.visible_sql(reader, "c")], list[Any]()
     if not everything:
@@ -151,9 +152,9 @@ async def customers_list(reader: ContactReader, *, everything: bool, text: str =
 
 
 async def named_elsewhere(text: str, listed: Listed, reader: AgentReader) -> Case | None:
-    """Return the case whose number is the whole search text (`#1393`) if it is not in the list, else None.
+    """Return the case whose number is the whole search text (`#1393`) if the list lacks it, else None.
 
-    The case may be in another view.
+    Such a case is in another view, or is left out by a filter.
     """
     number = quoted_number(text)
     if number is None or any(row.number == number for row in listed.rows):
@@ -162,7 +163,7 @@ async def named_elsewhere(text: str, listed: Listed, reader: AgentReader) -> Cas
 
 
 def _offset(page: int, places: int) -> tuple[str, list[int]]:
-    """Return the SQL and the parameter that skip earlier pages; nothing for the first page."""
+    """Return the SQL clause and parameter that skip the rows of earlier pages; both empty for the first page."""
     return (f" offset ${places + 1}", [(page - 1) * PAGE]) if page > 1 else ("", [])
 
 

@@ -1,6 +1,6 @@
-"""Read what an agent's list of cases is asked for, and turn the question into SQL conditions.
+"""Read the view, filters and order of an agent's list of cases from the URL, and turn them into SQL conditions.
 
-The names of columns come from enums only (R48).
+Column names in the SQL come from enums only, never from the URL (R48).
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ OPEN = "c.status not in ('resolved', 'closed')"
 
 
 class View(StrEnum):
-    """List the views that the agents' rail offers."""
+    """The views of the list of cases that the agents' navigation offers."""
 
     MINE = "mine"
     UNASSIGNED = "unassigned"
@@ -31,7 +31,7 @@ class View(StrEnum):
 
 
 class Sort(StrEnum):
-    """List what a list can be sorted by. Choosing the same column again reverses the order."""
+    """The columns by which a list of cases can be sorted. Choosing the same column again reverses the order."""
 
     UPDATED = "updated"
     NUMBER = "number"
@@ -56,7 +56,10 @@ _DOWN_FIRST = (Sort.UPDATED, Sort.NUMBER, Sort.PRIORITY)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Hold what an agent's list shows. `turned` reverses the usual direction of the sort."""
+    """View, filters, order and page of an agent's list of cases.
+
+    `turned` reverses the default direction of the sort. A filter that is None does not limit the list.
+    """
 
     view: View = View.ALL
     text: str = ""
@@ -71,7 +74,7 @@ class Question:
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Question":
-        """Return the question that a URL asks. Values that make no sense are ignored, so that no URL fails."""
+        """Return the view, filters, order and page that a URL asks for. Values that are not allowed are ignored."""
         return cls(
             view=_chosen(View, query.get("view")) or View.ALL,
             text=searched(query),
@@ -87,11 +90,11 @@ class Question:
 
     @property
     def is_filtered(self) -> bool:
-        """Return whether the question shows only a part of its view."""
+        """Return whether the list is limited to a part of its view by a search or a filter."""
         return bool(self.text or self.status or self.priority or self.customer_id or self.agent_id or self.project_id)
 
     def address(self, **changes: Any) -> str:
-        """Return the question, with some changes, as the query string of a URL.
+        """Return the query string of the URL for this list with some `changes`.
 
         Unless `page` is among the changes, the URL asks for the first page.
         """
@@ -112,20 +115,20 @@ class Question:
 
     @property
     def among_closed(self) -> str:
-        """Return the query string that asks the same of cases that are resolved or closed."""
+        """Return the query string of the URL that applies the same search and filters to resolved and closed cases."""
         return self.address(view=View.CLOSED)
 
     def sorted_by(self, sort: Sort) -> str:
-        """Return the query string that sorts by this column, or reverses the order if it is the current one."""
+        """Return the query string that sorts by `sort`, or reverses the order if `sort` is the current column."""
         return self.address(sort=sort, turned=not self.turned if sort is self.sort else False)
 
     @property
     def is_falling(self) -> bool:
-        """Return whether the largest or newest row comes first."""
+        """Return whether the list is sorted in descending order: the largest or newest row comes first."""
         return (self.sort in _DOWN_FIRST) is not self.turned
 
     def conditions(self, reader: AgentReader) -> tuple[str, list[Any]]:
-        """Return the SQL condition on `c` and its parameters, from `$1`."""
+        """Return the SQL condition on the table alias `c`, and its parameters, which are numbered from `$1`."""
         sql, values = [Case.visible_sql(reader, "c")], list[Any]()
 
         def ask(condition: str, value: Any) -> None:
@@ -157,20 +160,20 @@ class Question:
 
 
 def searched(query: Mapping[str, str]) -> str:
-    """Return the words that a URL searches for."""
+    """Return the search text that a URL contains, without superfluous blanks."""
     return " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
 
 
 _PUNCTUATION = ".,;:!?()[]\"'„“”‚‘’«»"
-"""Characters that may surround a word in a sentence."""
+"""Punctuation marks that are ignored around a case number in a search text."""
 
 
 def quoted_number(word: str) -> int | None:
-    """Return the number of a case as people quote it (`#1403`, `1403,`); None for any other word."""
+    """Return the case number if the word is one as people quote it (`#1403`, `1403,`), else None."""
     return number_in(word.strip(_PUNCTUATION).removeprefix("#"))
 
 
-# PostgreSQL folds the word once, and the names of people once for all cases.
+# PostgreSQL folds the search word once for the query, and each person's name once and not once for each case.
 _IN_SUBJECT = "strpos(c.subject_folded, (select folded(?))) > 0"
 _OF_CONTACT = "c.contact_id in (select id from contact where strpos(folded(name), (select folded(?))) > 0)"
 _OF_CUSTOMER = "c.customer_id in (select id from customer where strpos(folded(name), (select folded(?))) > 0)"
@@ -178,10 +181,10 @@ _NUMBERED = "(c.number = ?::bigint or strpos(c.subject, (?::bigint)::text) > 0)"
 
 
 def conditions_of(text: str, *, customers: bool = False) -> Iterator[tuple[str, Any]]:
-    """Yield an SQL condition with `?` and its value for each word.
+    """Yield an SQL condition, with `?` for its parameter, and the parameter's value for each word of the search text.
 
-    A number is the number of a case or a part of its subject. Any other word is a part of the subject, of the
-    contact's name or, with `customers`, of the customer's name.
+    A number matches the case with that number, or any subject that contains it. Any other word matches a part of the
+    subject, of the contact's name or, with `customers`, of the customer's name.
     """
     for word in text.split()[:MOST_WORDS]:
         if (number := quoted_number(word)) is not None:
