@@ -1,4 +1,4 @@
-"""Provide a browser without JavaScript for HTTP tests: it keeps cookies and sends the page's CSRF token."""
+"""Provide an HTTP client that acts as a browser without JavaScript: it keeps cookies and sends CSRF tokens."""
 
 import re
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ HOST = "127.0.0.1:8000"
 
 
 class Browser(httpx.AsyncClient):
-    """Send requests as a browser does; `await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` is not."""
+    """A browser without JavaScript: `await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` as nobody."""
 
     def __init__(self, app: Gate, **options: Any) -> None:
         self.app = app
@@ -25,7 +25,10 @@ class Browser(httpx.AsyncClient):
 
     @classmethod
     async def of(cls, app: Gate, reader: Reader, *, at: datetime | None = None) -> "Browser":
-        """Return a browser with a session of `reader`, without the sign-in form; `at` is when the session began."""
+        """Begin a session of `reader` without the sign-in page and return a browser with its cookie.
+
+        `at` is when the session begins, by default now.
+        """
         async with transaction(None):
             token = await sessions.begin(
                 reader.credential_id, address="127.0.0.1", browser="test", at=at or datetime.now(UTC)
@@ -33,7 +36,7 @@ class Browser(httpx.AsyncClient):
         return cls(app, cookies={"sid": token})
 
     async def csrf(self) -> str:
-        """Return the CSRF token of a page that everybody may open."""
+        """Load a page that everybody may open, and return its CSRF token."""
         answer = await self.get("/no-such-page" if "sid" in self.cookies else "/sign-in")
         found = re.search(
             r"X-CSRF-Token&#34;: &#34;([^&]+)&#34;|X-CSRF-Token\": \"([^\"]+)\"|name=\"csrf\" value=\"([^\"]+)\"",
@@ -45,7 +48,7 @@ class Browser(httpx.AsyncClient):
     async def send_form(
         self, path: str, fields: dict[str, Any] | None = None, *, files: Any = None, **headers: str
     ) -> httpx.Response:
-        """POST a form as a page does: its token first, then the fields, then the files."""
+        """POST a form as a browser does: first the CSRF token, then the fields, then the files; `headers` are added."""
         data = {"csrf": await self.csrf()} | (fields or {})
         return await self.post(
             path, data=data, files=files, headers={name.replace("_", "-"): value for name, value in headers.items()}

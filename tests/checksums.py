@@ -1,4 +1,4 @@
-"""Find out whether anything in the database has changed."""
+"""Provide checksums of the tables, which show whether anything in the database has changed."""
 
 import re
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ import asyncpg
 
 
 async def checksums(dsn: str, leave_out: Sequence[str] = ()) -> dict[str, str]:
-    """Return a checksum of each table by name.
+    """Return a checksum of the rows of each table, by the table's name.
 
-    `dsn` is the owner's URL, because the owner sees every row. `leave_out` names tables, or columns as `table.column`.
+    `dsn` is the owner's URL, because the owner sees every row. `leave_out` names tables, or columns as `table.column`,
+    that the checksums ignore.
     """
     assert all(re.fullmatch(r"\w+(\.\w+)?", one) for one in leave_out)
     found = {}

@@ -1,4 +1,4 @@
-"""Provide what tests run on: a real PostgreSQL server, and for each test a database that holds only the cast."""
+"""Provide the fixtures of all tests: a real PostgreSQL server, and per test a database that holds only the cast."""
 
 import asyncio
 import itertools
@@ -24,14 +24,14 @@ _numbers = itertools.count(1)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Record that the infrastructure tests passed on the present files, so that `./dev test` may skip them."""
+    """Record that the infrastructure tests passed with the present files, so that `./dev test` may skip them."""
     stamp, _, digest = os.environ.get("PORTAL_INFRASTRUCTURE_STAMP", "").partition("=")
     if stamp and exitstatus == 0 and not hasattr(session.config, "workerinput"):
         Path(stamp).write_text(digest)
 
 
 def _of(dsn: str, name: str) -> str:
-    """Return the URL of the database `name` on the same server."""
+    """Return the URL of the database `name` on the same server as `dsn`."""
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
 
 
@@ -56,14 +56,14 @@ async def _drop(server: str, name: str) -> None:
 
 
 async def _migrated(dsn: str) -> None:
-    """Migrate the database, and let its owner switch to the app's role as the tests do (a superuser may anyway)."""
+    """Migrate the database, and let its owner switch to the app's role as the tests do; a superuser may anyway."""
     await schema.migrate(dsn)
     await _run(dsn, "grant portal_app to current_user")
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the owner's URL of a server: PORTAL_TEST_DATABASE_URL, or else an embedded server of this process."""
+    """Yield the owner's URL of a PostgreSQL server: PORTAL_TEST_DATABASE_URL, or an embedded one of this process."""
     given = os.environ.get("PORTAL_TEST_DATABASE_URL")
     if given:
         yield given
@@ -100,14 +100,15 @@ async def dsn(workbench: str) -> AsyncIterator[str]:
 
 
 async def tidy(dsn: str) -> None:
-    """Empty every table, restart every sequence and write the cast: 20 times as fast as another copy of the database.
+    """Empty every table, restart every sequence and write the cast, 20 times as fast as copying a database.
 
     The triggers that protect issued invoices and logs must not fire. A superuser turns them off for the session and
-    uses DELETE, which is three times as fast. A mere owner of the tables uses TRUNCATE, which fires no row triggers.
+    uses DELETE, which is three times as fast. An owner without that right uses TRUNCATE, which fires no row triggers.
     """
     connection = await asyncpg.connect(dsn)
     try:
-        # Whoever is at work may hold a lock. An idle connection holds none, and may belong to a portal that several tests share.
+        # End the connections that are in a transaction, because they may hold locks. An idle connection holds none,
+        # and may belong to a portal that several tests share.
         await connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"

@@ -1,4 +1,4 @@
-"""Cause an error that no code expects in the real database: a row that cannot be written."""
+"""Provoke an unexpected database error: rows that a trigger refuses to write."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -8,9 +8,9 @@ import asyncpg
 
 @contextlib.asynccontextmanager
 async def refusing(dsn: str, table: str, when: str) -> AsyncIterator[None]:
-    """Make the database refuse to write the rows of `table` for which `when` (SQL over `new`) holds.
+    """Make the database refuse rows of `table` that match the SQL condition `when` over `new`, until the block ends.
 
-    The error has a code that no code of the portal handles.
+    The error has an SQLSTATE that no code of the portal handles.
     """
     connection = await asyncpg.connect(dsn)
     try:

@@ -1,4 +1,4 @@
-"""Read the forms of a page and send them as a browser without JavaScript would."""
+"""Read the forms of an HTML page and send them as a browser without JavaScript would."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -11,7 +11,7 @@ from tests.browser import Browser
 
 @dataclass
 class PageForm:
-    """Describe a form: the values that it would send as it stands, the choices it offers, and its targets."""
+    """A form of a page: the values that it sends if nothing is changed, the choices that it offers, and its targets."""
 
     method: str
     action: str
@@ -83,21 +83,21 @@ class _Reader(HTMLParser):
 
 
 def forms_of(html: str) -> list[PageForm]:
-    """Return all forms of a page that are sent by POST."""
+    """Return all forms of an HTML page whose method is POST."""
     reader = _Reader()
     reader.feed(html)
     return [form for form in reader.forms if form.method == "post"]
 
 
 def form_of(html: str, action: str) -> PageForm:
-    """Return the form that can be sent to the path `action`, whatever query string it adds."""
+    """Return the form of the page that can be sent to the path `action`, with or without a query string."""
     return next(form for form in forms_of(html) if action in {target.partition("?")[0] for target in form.targets})
 
 
 async def send(
     browser: Browser, page: httpx.Response, action: str, *, files: Any = None, **typed: Any
 ) -> httpx.Response:
-    """Send the page's form to `action` with the `typed` values, whose fields it must have."""
+    """Send the page's form to `action` with the `typed` values; each must belong to a field of the form."""
     form = form_of(page.text, action)
     assert set(typed) <= form.names, (set(typed) - form.names, action)
     to = form.action if form.action.startswith(f"{action}?draft=") else action

@@ -1,4 +1,4 @@
-"""List every page from the permission matrix: who may open it, and the URLs that show more than the bare one."""
+"""List every page of the permission matrix: who may open it, and the query strings that make it show more."""
 
 from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
 
@@ -8,9 +8,9 @@ NO_PAGES = (
     "GET /agent/prints/{field}",
     *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf", ".png")))),
 )  # fmt: skip
-"""GET routes that answer a file, a stream or a fragment."""
+"""GET routes that answer a file, an event stream or an HTML fragment instead of a page."""
 STEPS = ("GET /sign-in/second-factor", "GET /account/confirmation")
-"""Pages that appear only in the middle of a flow; tests/e2e/test_account.py checks them."""
+"""Pages that are shown only in the middle of a flow; tests/e2e/test_account.py checks them."""
 MORE = {
     "Ada": ["/cases?show=all", "/no-such-page"],
     "Noor": [
@@ -24,11 +24,11 @@ MORE = {
         "/no-such-page",
     ],
 }
-"""Pages that appear only with a query string."""
+"""URLs with a query string that show a page different from the one without."""
 
 
 def pages_of(actor: str) -> list[str]:
-    """Return the routes of all pages that this actor may open."""
+    """Return the routes of all pages that the actor may open."""
     names = [name for name in MATRIX if name.startswith("GET ") and name not in NO_PAGES]
     return [
         name.removeprefix("GET ")

@@ -1,7 +1,7 @@
-"""Count the statements that something sends to the database; transaction control is left out.
+"""Count the SQL statements that a block sends to the database, without BEGIN, COMMIT and savepoints.
 
-What asyncpg asks once for each connection, when it first reads or writes an array of a type, is left out too: which request that is depends
-on the pool.
+The queries about array types that asyncpg sends once for each connection are left out too: which request sends them
+depends on the pool.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _OF_ASYNCPG = re.compile(
 
 @contextlib.contextmanager
 def counted() -> Iterator[list[str]]:
-    """Collect the statements sent inside the block, in transactions that begin in it or in the one that already runs."""
+    """Yield a list that collects the SQL statements of the block, in new transactions and in the one that is open."""
     statements: list[str] = []
 
     def note(query: Any) -> None:

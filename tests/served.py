@@ -1,4 +1,4 @@
-"""Run `portal serve` as people do: a parent with its web processes and its worker, on an existing database."""
+"""Run `portal serve` as in operation: a parent with its web processes and its worker, on an existing database."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens at the moment."""
+    """Return a TCP port on which nothing listens at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -26,7 +26,7 @@ def free_port() -> int:
 
 @dataclass
 class Portal:
-    """Hold a running portal; `log` has what it wrote so far on both outputs."""
+    """A running portal; the file `log` has what it has written to standard output and standard error so far."""
 
     url: str
     environment: dict[str, str]
@@ -41,11 +41,11 @@ class Portal:
         return self.log.read_text()
 
     def client(self) -> httpx.AsyncClient:
-        """Return an HTTP client, which acts like a browser without scripts."""
+        """Return an HTTP client for the portal's URL that keeps cookies."""
         return httpx.AsyncClient(base_url=self.url, timeout=30)
 
     async def answers(self, *, seconds: float = 30) -> bool:
-        """Wait until the portal is healthy; return False where its process exits or the time is over."""
+        """Wait until /health answers 200; return False if the process exits or `seconds` have passed."""
         async with self.client() as client:
             for _ in range(int(seconds * 10)):
                 if self.process.returncode is not None:
@@ -57,7 +57,7 @@ class Portal:
         return False
 
     async def stop(self) -> None:
-        """Send SIGTERM, and wait until the process exits."""
+        """Send SIGTERM to the parent, and wait until it exits."""
         if self.process.returncode is None:
             self.process.terminate()
             await asyncio.wait_for(self.process.wait(), 15)
@@ -69,9 +69,9 @@ class Portal:
 
 
 async def start(environment: dict[str, str], log: Path, *command: str, port: int | None = None) -> Portal:
-    """Start `portal serve` (or another `command`) without waiting for it.
+    """Start `portal serve`, or another `command`, without waiting until it answers.
 
-    `environment` is added to the variables of the tests.
+    `environment` is added to the environment variables of the tests.
     """
     port = port or free_port()
     given = {"PORTAL_ENVIRONMENT": "test", "PORTAL_BASE_URL": f"http://127.0.0.1:{port}"} | environment
@@ -85,7 +85,7 @@ async def start(environment: dict[str, str], log: Path, *command: str, port: int
 
 @asynccontextmanager
 async def served(dsn: str, folder: Path, **more: str) -> AsyncIterator[Portal]:
-    """Yield a healthy portal on the database of a test, with its files in `folder`."""
+    """Yield a healthy portal on the test's database, with its files in `folder`; `more` are environment variables."""
     environment = {"DATABASE_URL": dsn, "PORTAL_DATA": str(folder / "data"), "PORTAL_WORKERS": "1"} | more
     portal = await start(environment, folder / "portal.log")
     try:
@@ -96,12 +96,12 @@ async def served(dsn: str, folder: Path, **more: str) -> AsyncIterator[Portal]:
 
 
 async def csrf(client: httpx.AsyncClient, path: str) -> str:
-    """Return the CSRF token of the first form of a page."""
+    """Load the page `path` and return the CSRF token of its first form."""
     return (await client.get(path)).text.split('name="csrf" value="')[1].split('"')[0]
 
 
 async def sign_in(client: httpx.AsyncClient, email: str, password: str) -> httpx.Response:
-    """Sign in by the form, and return the answer."""
+    """Sign in through the sign-in page and return the response."""
     return await client.post(
         "/sign-in", data={"email": email, "password": password, "csrf": await csrf(client, "/sign-in")}
     )

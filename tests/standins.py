@@ -1,4 +1,4 @@
-"""Provide small apps and workers that stand in for the real ones in tests of the process tree."""
+"""Provide small replacements for the app and the worker in tests of the process tree."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def create_app() -> Any:
-    """Return an ASGI app that serves `/pid`, `/environment`, `/peer`, and `/stream`, which never ends by itself."""
+    """Return an ASGI app that serves `/pid`, `/environment`, `/peer` and `/stream`, an event stream without end."""
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -36,7 +36,7 @@ def broken_app() -> Any:
 
 
 def steady_worker(notes: str) -> None:
-    """Write the process id to `notes` and keep running; ignore SIGTERM."""
+    """Append the process id to the file `notes` and keep running; ignore SIGTERM."""
     import signal
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -45,7 +45,7 @@ def steady_worker(notes: str) -> None:
 
 
 def short_worker(notes: str) -> None:
-    """Write to `notes` that the worker ran, and exit with an error."""
+    """Append the process id to the file `notes`, and exit with status 3."""
     _note(notes)
     raise SystemExit(3)
 

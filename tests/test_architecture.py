@@ -25,7 +25,7 @@ def name_of(path: Path) -> str:
 
 
 def calls(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
-    """Yield every call in a module as its line, the dotted name of the callee and the call itself."""
+    """Yield each call in a module: its line, the dotted name of the called function, and the AST node."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             yield node.lineno, ast.unparse(node.func), node
@@ -33,7 +33,7 @@ def calls(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
 
 @pytest.mark.slow
 def test_every_part_imports_downward_only() -> None:
-    """Modules import only from lower layers. The contract is exhaustive, so a module that is in no layer fails."""
+    """Modules import only from lower layers; a module that belongs to no layer fails this test."""
     result = subprocess.run(
         [Path(sys.executable).parent / "lint-imports", "--no-cache"],
         cwd=ROOT,
@@ -46,7 +46,7 @@ def test_every_part_imports_downward_only() -> None:
 
 @pytest.mark.parametrize("path", AREAS, ids=name_of)
 def test_the_areas_query_no_table_themselves(path: Path) -> None:
-    """R23, manner 4: the areas send no queries; every look-up starts from the reader, in the noun's module."""
+    """R23, manner 4: the modules of the areas send no SQL; queries are in the modules of the nouns, by reader."""
     queries = (
         r"(^|\.)(select|objects|raw|fetch|fetchrow|fetchval|execute|executemany|insert|update|delete|exists|count)$"
     )
@@ -59,7 +59,7 @@ def test_the_areas_query_no_table_themselves(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOMAIN, ids=name_of)
 def test_the_domain_does_not_look_at_the_clock(path: Path) -> None:
-    """Design manner 1: the rooms never read the clock; the time is passed in as an argument."""
+    """Design manner 1: modules of the rooms never read the clock; the present time is passed to them."""
     clock = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetime.today"}
     assert [f"{line}: {name}" for line, name, _ in calls(path) if name in clock] == []
     sql_clock = re.compile(r"\b(now\(\)|current_timestamp|current_date|clock_timestamp)", re.I)
@@ -70,7 +70,7 @@ def test_the_domain_does_not_look_at_the_clock(path: Path) -> None:
     "path", [p for p in MODULES if "billing" in p.parts or p.name in ("money.py", "durations.py")], ids=name_of
 )
 def test_money_and_minutes_never_pass_through_floats(path: Path) -> None:
-    """D1: the modules of billing, money and durations use no floats, so amounts and minutes stay exact."""
+    """D1: the modules of billing, money and durations use no floats, so that amounts and minutes stay exact."""
     tree = ast.parse(path.read_text())
     floats = [
         node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, float)
@@ -80,12 +80,12 @@ def test_money_and_minutes_never_pass_through_floats(path: Path) -> None:
 
 
 SAFE_PARTS = r"_?[A-Z][A-Z_]*(\[\w+(\.\w+)*\])?|(cls|\w+)\.visible\w*\(reader, '\w+'\)|_as\(reader\)|name|'READ.*"
-"""Matches upper-case constants, a reader's row conditions, `visible_to`, and names of savepoints and roles."""
+"""Matches what may be interpolated into SQL: upper-case constants, a reader's row conditions, names of roles."""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_sql_is_put_together_from_values(path: Path) -> None:
-    """R48: whatever is interpolated into SQL is an upper-case constant of the module or an allow-listed fragment."""
+    """R48: only constants of the module and the fragments of `SAFE_PARTS` are interpolated into SQL."""
     methods = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "raw")
     for line, name, call in calls(path):
         if name.split(".")[-1] in methods and call.args and isinstance(call.args[0], ast.JoinedStr):
@@ -99,7 +99,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictCo
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_loop_of_transactions_is_a_batch(path: Path) -> None:
-    """Design manner 21: only `batches` opens transactions in a loop, so no member stops or hides the others."""
+    """Design manner 21: only `batches` opens transactions in a loop, so that each member is handled and reported."""
     loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, LOOPS)]
     opened = {
         inner.lineno
@@ -121,7 +121,7 @@ def test_only_render_marks_text_as_safe() -> None:
 
 
 def test_cookies_are_written_in_one_module() -> None:
-    """R19: only one module writes cookies."""
+    """R19: only one module sets cookies."""
     for path in MODULES:
         if path.name != "cookies.py":
             assert "set_cookie" not in path.read_text().replace("new_cookies", ""), name_of(path)
@@ -143,7 +143,7 @@ def test_no_folder_is_a_dumping_ground() -> None:
 
 
 def test_no_committed_file_names_a_registry() -> None:
-    """Stack: no committed file names the host of a package registry."""
+    """No committed file contains the host name of a package registry."""
     hosts = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com"]
     files = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True

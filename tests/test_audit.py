@@ -1,4 +1,4 @@
-"""Test the audit: each important change adds a line in its own transaction; nobody can omit, forge or change it."""
+"""Test the audit: important changes add a line in their own transaction, which nobody can omit, forge or change."""
 
 import json
 import re
@@ -29,7 +29,7 @@ RATE = RateFacts(hourly_rate="99.50", currency="EUR", effective_from="2030-01-01
 
 
 async def lines(dsn: str, after: int = 0) -> list[asyncpg.Record]:
-    """Return the lines of the audit with an id greater than `after`, read as the owner."""
+    """Return the audit lines with an id greater than `after`, read with the owner's rights."""
     owner = await asyncpg.connect(dsn)
     try:
         rows: list[asyncpg.Record] = await owner.fetch("select * from audit where id > $1 order by id", after)
@@ -137,9 +137,9 @@ ACTIONS: list[tuple[Callable[[], Awaitable[None]], str, dict[str, Any], Reader |
 async def test_what_matters_is_recorded_with_who_and_what(
     dsn: str, act: Any, what: str, changes: dict[str, Any], who: Reader | None
 ) -> None:
-    """R89, D58: the audit holds who changed what, with the values before and after.
+    """R89, D58: each important change adds an audit line with who made it and the values before and after.
 
-    Of names, mail addresses and secrets it holds only that they changed.
+    Of names, mail addresses and secrets the line says only that they changed.
     """
     before = await lines(dsn)
     await act()
@@ -153,7 +153,7 @@ async def test_what_matters_is_recorded_with_who_and_what(
 
 
 async def test_an_action_that_cannot_be_recorded_does_not_happen(dsn: str) -> None:
-    """R89: where the audit line cannot be written, the action is rolled back."""
+    """R89: if the audit line of an action cannot be written, the action is rolled back."""
     owner = await asyncpg.connect(dsn)
     await owner.execute("alter table audit add constraint full_up check (what <> 'rate.insert') not valid")
     try:
@@ -176,14 +176,14 @@ async def test_an_action_that_cannot_be_recorded_does_not_happen(dsn: str) -> No
     ],
 )
 async def test_no_role_of_the_app_can_write_it(dsn: str, reader: Any, statement: str) -> None:
-    """R88, R90: no role of the app can insert, change or delete audit lines directly."""
+    """R88, R90: no database role of the app can insert, change or delete audit lines directly."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(reader) as tx:
             await tx.execute(statement)
 
 
 async def test_not_even_the_owner_changes_it_by_mistake(dsn: str) -> None:
-    """R90: a trigger keeps even the owner from changing the audit by mistake."""
+    """R90: a trigger prevents even the tables' owner from changing or deleting audit lines."""
     await add_a_rate()
     owner = await asyncpg.connect(dsn)
     for statement in ("update audit set what = 'nothing'", "delete from audit"):
@@ -194,7 +194,7 @@ async def test_not_even_the_owner_changes_it_by_mistake(dsn: str) -> None:
 
 @pytest.mark.parametrize("table", ["message", "attachment", "case_event", "statement"])
 async def test_what_was_said_and_stated_is_append_only(dsn: str, table: str) -> None:
-    """R90: no role of the app may change or delete messages, attachments, case events or statements."""
+    """R90: no database role of the app can change or delete messages, attachments, case events or statements."""
     owner = await asyncpg.connect(dsn)
     triggers = await owner.fetch("select tgname from pg_trigger where tgrelid = to_regclass($1)", table)
     may = {
@@ -209,7 +209,7 @@ async def test_what_was_said_and_stated_is_append_only(dsn: str, table: str) -> 
 
 
 async def test_a_change_over_the_web_says_from_where_and_in_which_request(app: Gate, dsn: str) -> None:
-    """R89: a change over HTTP records the IP address and the request id, which also stands in the log."""
+    """R89: the audit line of a change over HTTP has the IP address and the request id that the log has too."""
     async with Browser(app) as browser:
         answer = await browser.send_form("/sign-in", {"email": ADA.email, "password": PASSWORD})
         assert answer.status_code == 303
@@ -219,7 +219,7 @@ async def test_a_change_over_the_web_says_from_where_and_in_which_request(app: G
 
 
 async def test_a_factor_leaves_no_secret(app: Gate, dsn: str) -> None:
-    """R9, R89: setting up and removing a second factor is recorded without any secret."""
+    """R9, R89: setting up and removing a second factor adds audit lines that contain no secret."""
     import pyotp
 
     secret = authenticator.new_secret()
@@ -233,7 +233,7 @@ async def test_a_factor_leaves_no_secret(app: Gate, dsn: str) -> None:
 
 
 async def test_each_use_of_a_factor_is_no_change_and_another_one_is(app: Gate, dsn: str) -> None:
-    """R89: using a second factor is not recorded, so that its replacement does not get lost among sign-ins."""
+    """R89: using a second factor adds no audit line, but replacing it does."""
     import pyotp
 
     secrets = [authenticator.new_secret() for _ in range(2)]
@@ -247,7 +247,7 @@ async def test_each_use_of_a_factor_is_no_change_and_another_one_is(app: Gate, d
 
 
 async def test_new_recovery_codes_are_one_line_that_names_none(app: Gate, dsn: str) -> None:
-    """R89: new recovery codes are recorded in one line without the codes, because they let somebody in as well."""
+    """R89: new recovery codes add one audit line, which contains none of the codes."""
     async with transaction(None):
         codes = await recovery.renew(ADA.credential_id)
     (row,) = [row for row in await lines(dsn) if row["what"].startswith("recovery_code")]
@@ -257,7 +257,7 @@ async def test_new_recovery_codes_are_one_line_that_names_none(app: Gate, dsn: s
 
 
 async def test_admins_read_it_page_by_page(app: Gate) -> None:
-    """Admins read the audit page by page, beginning with the latest change."""
+    """Admins can read the audit in pages, latest change first."""
     for _ in range(audit.PAGE + 5):
         await token_of(ADA)
     await raise_ines()

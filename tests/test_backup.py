@@ -1,4 +1,4 @@
-"""Test `portal backup` and `portal restore`: all data of one point in time, byte for byte, on another server (R95)."""
+"""Test `portal backup` and `portal restore`: all data of one moment, byte for byte, on another server (R95)."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ select (select array_agg(sha256(content) order by sha256(content)) from document
 
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
-    """Yield a folder that the embedded server's own user can reach."""
+    """Yield a folder that the system user of the embedded server can read."""
     folder = Path(tempfile.mkdtemp(prefix="portal-backup-"))
     folder.chmod(0o755)
     yield folder
@@ -41,7 +41,7 @@ def elsewhere() -> Iterator[Path]:
 
 
 async def portal(*command: str | Path, **environment: str) -> tuple[int, str]:
-    """Run a command and return its exit status and the last line that it wrote."""
+    """Run a `portal` command; return its exit status and the last line of its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal", *map(str, command)),
         env=os.environ | {"PORTAL_ENVIRONMENT": "test"} | environment,
@@ -72,7 +72,7 @@ async def content(dsn: str) -> asyncpg.Record:
 
 
 async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
-    """A backup restored into another server is complete, the invariants hold, and people can sign in (R95)."""
+    """R95: a backup restored on another server is complete, satisfies the invariants, and people can sign in."""
     here, backup, data = elsewhere / "here", elsewhere / "backup", elsewhere / "data"
     storage = open_storage(f"file://{here}/files")
     await furnished(storage, NOW)
@@ -92,7 +92,7 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
         restored = server.start()
         assert await counts(restored) == before | {
             "audit": before["audit"] + 3
-        }  # The audit log records that a restore ends the session and the two open invitations.
+        }  # The audit records that the restore has ended the session and the two open invitation links.
         assert await content(restored) == documents
         copies = open_storage(f"file://{data}/files")
         for key in json.loads((backup / "manifest.json").read_text())["files"]:
@@ -114,7 +114,7 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
 async def test_a_backup_that_is_not_whole_is_refused_and_changes_nothing(
     dsn: str, server: str, elsewhere: Path
 ) -> None:
-    """An incomplete backup is refused, and the restore changes nothing (R95)."""
+    """R95: restoring a damaged or incomplete backup is refused and changes nothing."""
     here, backup = elsewhere / "here", elsewhere / "backup"
     await furnished(open_storage(f"file://{here}/files"), NOW)
     source = {"DATABASE_OWNER_URL": dsn, "PORTAL_DATA": str(here)}
@@ -145,7 +145,7 @@ async def test_a_backup_that_is_not_whole_is_refused_and_changes_nothing(
 
 
 async def test_a_backup_is_not_made_of_files_that_are_lost_or_damaged(dsn: str, elsewhere: Path) -> None:
-    """No backup is made where a file that the database names is missing or damaged (R95)."""
+    """R95: if a stored file is missing or damaged, no backup is made."""
     here, backup = elsewhere / "here", elsewhere / "backup"
     await furnished(open_storage(f"file://{here}/files"), NOW)
     source = {"DATABASE_OWNER_URL": dsn, "PORTAL_DATA": str(here)}

@@ -1,4 +1,4 @@
-"""Test that `./dev bench` measures what it claims to; no test depends on how fast anything is."""
+"""Test that `./dev bench` measures every page and flow; no test depends on how fast anything is."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ def test_quick_is_one_size_at_sixteen_at_once() -> None:
 @pytest.mark.slow
 @pytest.mark.infra
 def test_every_page_and_flow_is_measured_with_all_its_figures() -> None:
-    """Every page and flow answers as expected and reports all its figures; otherwise the run would have failed."""
+    """The benchmark measures every page and flow with all its figures; it fails if a page answers unexpectedly."""
     rows, memory = bench.benchmark(1_000, [2], 0.2, runs=2, pages=flows.PAGES, fill=partial(data.fill, cases=1_000))
     assert [row["page"] for row in rows] == [page.name for page in flows.PAGES]
     assert all(list(row) == bench.COLUMNS for row in rows)

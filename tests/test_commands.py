@@ -1,4 +1,4 @@
-"""Test the commands on a data folder of their own; only a command can make the first administrator (R11)."""
+"""Test the `portal` commands on a data folder of their own; only a command can create the first admin (R11)."""
 
 import os
 import shutil
@@ -44,7 +44,10 @@ def portal(data: Path, *command: str, typed: str = "") -> subprocess.CompletedPr
 
 
 def test_an_administrator_is_made_with_a_password_from_standard_input(data: Path) -> None:
-    """A weak password and a mail address in use are each refused in one sentence, and nothing changes."""
+    """R11: `portal admin create` reads the password from standard input.
+
+    A weak password or a mail address that is in use is refused with one sentence, and nothing changes.
+    """
     refused = portal(data, *CREATE, typed="short\n")
     assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, "Use at least 12 characters.")
     made = portal(data, *CREATE, typed="quite-a-Long9-phrase\n")

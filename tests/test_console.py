@@ -1,4 +1,4 @@
-"""Test that each command survives a full disk, closed streams and oversized arguments: one line, no trace."""
+"""Test that each command survives a full disk, closed streams and oversized arguments: one line, no traceback."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ ADMIN = ("admin", "create", "--name", "Nora Falk", "--email")
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
-    """Yield a data folder whose server is running, so that no command has to start one."""
+    """Yield a data folder whose embedded server is running, so that no command has to start one."""
     folder = Path(tempfile.mkdtemp(prefix="portal-test-"))
     folder.chmod(0o711)
     server = EmbeddedPostgres(folder, options={"fsync": "off"})
@@ -68,7 +68,7 @@ def run(
 
 
 def closed(data: Path, streams: str, *command: str, typed: str = "") -> int:
-    """Return the exit status of a command that a shell starts with `streams` closed, such as `>&- 2>&-`."""
+    """Run a command from a shell that closes or redirects `streams`, such as `>&- 2>&-`; return the exit status."""
     line = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "portal", *command]
     return subprocess.run(line, env=environment(data), input=typed, text=True, timeout=60).returncode
 
@@ -87,7 +87,7 @@ def simulated(folder: Path, content: Any) -> str:
 
 
 def printing(data: Path, folder: Path) -> dict[str, tuple[tuple[str, ...], str, int]]:
-    """Return for each command that ends by itself its arguments, its input, and its status where its output is lost."""
+    """Return the arguments, the input and the exit status if output is lost, for each command that ends by itself."""
     number = len(list(folder.glob("backup*")))
     return {
         "migrate": (("migrate",), "", 0),
@@ -119,7 +119,7 @@ def test_a_full_disk_is_told_in_one_line(name: str, data: Path, tmp_path: Path) 
 @pytest.mark.parametrize("name", sorted(names() - {"serve", "demo", "worker"}))
 @pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-", "2>/dev/full", ">/dev/full 2>/dev/full"])
 def test_closed_and_full_streams_change_no_other_status(name: str, streams: str, data: Path, tmp_path: Path) -> None:
-    """Closed or full streams do not change a command's exit status; without standard error only its message is lost."""
+    """Closed or full streams do not change a command's exit status; only messages on closed streams are lost."""
     command, typed, status = printing(data, tmp_path)[name]
     expected = status if streams.startswith(">") or name == "restore" else 0
     assert closed(data, streams, *command, typed=typed) == expected
@@ -127,7 +127,7 @@ def test_closed_and_full_streams_change_no_other_status(name: str, streams: str,
 
 @pytest.mark.parametrize("streams", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full", ">/dev/full 2>/dev/full"])
 def test_a_bad_document_has_its_status_whatever_streams_there_are(streams: str, data: Path, tmp_path: Path) -> None:
-    """simulate.md: a bad document ends with exit status 2, whatever streams are open."""
+    """simulate.md: a malformed document ends `simulate` with exit status 2, whatever streams are closed."""
     assert closed(data, streams, "simulate", simulated(tmp_path, changed(("vat.rate", "x")))) == 2
 
 
@@ -192,7 +192,7 @@ def test_a_password_that_is_none_is_refused(typed: bytes, data: Path) -> None:
 
 @pytest.mark.parametrize("streams", [">/dev/full 2>/dev/full", "<&- >&- 2>&-"])
 def test_a_server_runs_where_nobody_hears_it(streams: str, data: Path) -> None:
-    """Web processes and worker inherit closed streams, and keep running although they log failed requests to them."""
+    """`portal serve` keeps running if its output streams are closed or full, although it logs failed requests."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

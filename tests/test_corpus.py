@@ -1,7 +1,7 @@
-"""Test that a text accepted in one place is accepted in all later ones, by one corpus typed into every field.
+"""Test that a text accepted by one form is accepted everywhere later: each corpus text is typed into every field.
 
-No form is listed here: every form of every page is found and filled. The database says which of its columns the text
-reached; a column that holds text and is neither reached nor exempted below fails the test.
+No form is listed here: every form of every page is found and filled. The database tells which of its columns the text
+reached. A text column that is neither reached nor in `EXEMPT` fails the test.
 """
 
 import csv
@@ -40,7 +40,7 @@ CAST = (
     "/agent/setup/agents/1", "/agent/setup/roles/1", "/agent/setup/departments/1", "/agent/setup/general-kinds/1", "/agent/customers/1/edit",
     "/agent/customers/1/contacts/1", "/agent/customers/1/contracts/1", "/agent/customers/1/contracts/1/services/1",
 )  # fmt: skip
-"""Forms of the people and things that documents name, so that the copies of their names are tested too."""
+"""Forms that rename the people and things named in documents, so that copies of their names are tested too."""
 
 STRICT = {
     "email": "somebody@initech.example", "phone": "", "vat_id": "DE136695976", "iban": "DE02120300000000202051", "bic": "",
@@ -48,7 +48,7 @@ STRICT = {
     "time_zone": "UTC", "hourly_rate": "100", "duration": "35m", "counts": "1h", "on_typed": "Meeting",
     "began": "", "ended": "", "code": "123456", "ending": "iso", "budget_minutes": "", "budget_amount": "",
 }  # fmt: skip
-"""Fields that accept only one pattern, each with a valid value; any other text must be refused at the field."""
+"""Fields that accept only one pattern, each with a valid value; any other text must be refused at that field."""
 
 KINDS = "one of a closed set of words, which a check constraint lists"
 CODE = "read by a pattern that lets nothing else through"
@@ -87,7 +87,7 @@ EXEMPT = {
     "passkey.name": "read by `line` as a department's name is; a browser with a passkey stands in tests/e2e/test_account.py",
     "session.browser": "a header that no form sends; pages show only the known names that are found in it",
 }  # fmt: skip
-"""Columns that no form can bring such a text into, each with the reason."""
+"""Text columns that no form can fill with a corpus text, each with the reason."""
 
 TEXT_COLUMNS = """
 select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_type t on t.oid = a.atttypid
@@ -96,7 +96,7 @@ where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and a.
 order by 1, 2
 """
 AS_TYPED = ("draft.fields",)
-"""Columns that keep a text exactly as it was typed, because somebody continues to type in it."""
+"""Columns that keep a text exactly as typed, because it is a draft that its author goes on writing."""
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that a person cannot see, or that reverse the order of letters (R54)."""
 
@@ -106,7 +106,7 @@ TYPED = re.compile(r"<textarea.*?</textarea>|<input[^>]*>", re.DOTALL)
 
 
 async def texts_of(dsn: str) -> dict[str, list[str]]:
-    """Return every stored value that contains the mark, by column; a column without one has an empty list."""
+    """Return, for each text column, the stored values that contain the mark; an empty list if there are none."""
     owner = await asyncpg.connect(dsn)
     try:
         found = {}
@@ -121,14 +121,14 @@ async def texts_of(dsn: str) -> dict[str, list[str]]:
 
 
 def filled(form: PageForm, text: str) -> dict[str, Any]:
-    """Return what the form sends with `text` in every text field; other fields keep their value or get a valid one."""
+    """Return the form's values with `text` in every text field; other fields keep their value or get a valid one."""
     strict = {name: form.fields[name] if any(form.fields.get(name, ())) else STRICT[name] for name in STRICT}
     ticked = {name: offered[:1] for name, offered in form.offered.items() if name == "entry"}
     return form.fields | ticked | {name: strict.get(name, text) for name in form.texts}
 
 
 async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[str, str, int]]:
-    """Fill every form of every page with `text`; return those that neither succeeded nor gave a sentence."""
+    """Fill every form of every page with `text`; return those neither accepted nor refused with a sentence."""
     wrong: list[tuple[str, str, int]] = []
     done: set[str] = set()
     for actor in ACTORS:
@@ -137,7 +137,7 @@ async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[st
             for address in [*(CAST if actor == "Noor" else ()), *addresses]:
                 page = await browser.get(address)
                 for form in forms_of(page.text):
-                    # In reverse order, rejections come before approvals.
+                    # Reverse the order, so that rejections are sent before approvals.
                     for target in sorted(form.targets if form.texts else (), reverse=True):
                         if target not in done and target != "/account/authenticator":
                             done.add(target)
@@ -164,7 +164,7 @@ async def _fill(
 
 
 async def billed(text: str) -> tuple[billing.Invoice, Any]:
-    """Return an issued invoice and a statement whose names and time comments are all `text`."""
+    """Return an issued invoice and a statement in which all names and comments are `text`."""
     made = []
     for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):
         work = Work(
@@ -199,7 +199,7 @@ def cells_of(content: bytes) -> Iterable[str]:
 async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
     name: str, app: Gate, dsn: str, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """R54, R62, R64, R75, R91, manner 24: every field stores or refuses each text, and each page shows it intact."""
+    """R54, R62, R64, R75, R91, manner 24: each field stores or refuses each corpus text; pages show it unchanged."""
     text, places = CORPUS[name], await furnished(app.storage)
     assert await fill_every_form(app, places, text) == []
     invoice, statement = await billed(text)
@@ -265,7 +265,7 @@ async def test_every_exempted_column_exists(dsn: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"zq\x00z", b"zq\xffz", b"zq\xed\xa0\x80z"], ids=["NUL", "no UTF-8", "surrogate"])
 async def test_what_is_no_text_is_refused_by_every_form(raw: bytes, app: Gate) -> None:
-    """Bytes that are not valid text are refused by every form with 400: nothing is stored and nothing answers 500."""
+    """Bytes that are not valid UTF-8 text are refused by every form with 400 and store nothing."""
     places, wrong = await furnished(app.storage), []
     for actor in ACTORS:
         async with await browser_of(app, actor) as browser:
