@@ -173,19 +173,19 @@ def _response(request: Web, status: int, sentence: str, headers: dict[str, str])
 
 
 async def answer_refusal(refusal: Refusal, scope: Any, receive: Any, send: Any) -> None:
-    """Send the response to a refusal that was raised before any handler runs."""
+    """Send the response to a refusal that was raised before any route handler ran."""
     request: Web = Request(scope, receive, send)
     await answer(refusal_response(request, refusal), send)
 
 
 async def answer_failure(error: Exception, scope: Any, receive: Any, send: Any) -> None:
-    """Send the response to an unexpected error outside the framework."""
+    """Send the response to an unexpected error that was raised outside of Litestar."""
     request: Web = Request(scope, receive, send)
     await answer(failure_response(request, error), send)
 
 
 async def answer(response: Response[Any], send: Any) -> None:
-    """Send a text response without the framework, which the gate does not reach in these cases."""
+    """Send a text response directly over ASGI, for errors that are raised outside of Litestar."""
     body = (response.content or "").encode()
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers.items()]
     headers += [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]

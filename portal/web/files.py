@@ -1,4 +1,4 @@
-"""Serve styles, scripts and fonts, which browsers cache for a year: each URL contains the hash of the content."""
+"""Serve style sheets, scripts and fonts, which browsers cache for a year: each URL contains the content's hash."""
 
 import mimetypes
 from pathlib import Path
@@ -20,7 +20,7 @@ mimetypes.add_type("text/javascript", ".js")
 
 @get("/logo.png")
 async def show_logo(request: Web) -> Response[bytes]:
-    """Serve the company's logo to everybody, because it stands on the sign-in page."""
+    """Serve the company's logo to everybody, because the sign-in page shows it."""
     async with transaction(visit_of(request).reader, readonly=True):
         png, digest = await logo.find(), await logo.digest()
     if png is None:
@@ -33,10 +33,10 @@ async def show_logo(request: Web) -> Response[bytes]:
 
 @get("/static/{path:path}", sync_to_thread=False)
 def static_file(request: Web, path: FromPath[Path]) -> Response[bytes]:
-    """Serve a file of `static/`, compressed by the build where the browser accepts that.
+    """Serve a file of `static/`, in the compressed copy made by the build if the browser accepts it.
 
-    Only the URL with the right hash may be cached: during an upgrade, a process of the old release may be asked for a
-    file of the new one.
+    Only a URL with the right hash may be cached: during an upgrade, a process of the previous release may be asked for
+    a file of the new release.
     """
     name = str(path).lstrip("/")
     try:

@@ -1,4 +1,4 @@
-"""Serve the suggestions of search fields, and read which of them a URL names."""
+"""Serve the suggestions of search fields, and read from a URL which suggestion was chosen."""
 
 from litestar import Response
 
@@ -9,13 +9,13 @@ from portal.web.visit import Web
 
 
 async def suggested(request: Web, finder: Finder) -> Response[str]:
-    """Return the suggestions for `?text=` as options of a list box; `after` continues behind the last one shown."""
+    """Show the rows that match `?text=` as options of a list box; `?after=` continues after an earlier response."""
     typed = request.query_params.get("text", "")
     found = await finder.suggest(typed, number_in(request.query_params.get("after")))
     return page(request, "shared/suggestions.html", what=finder.what, typed=typed, suggestions=found)
 
 
 async def asked(request: Web, name: str, finder: Finder) -> Found:
-    """Return what a URL asks for by `?NAME=` (an id) and `?NAME_typed=` (the text in the field)."""
+    """Return what was chosen in the search field `name`: `?NAME=` is the id, `?NAME_typed=` the text in the field."""
     query = request.query_params
     return await finder.find(number_in(query.get(name)), query.get(f"{name}_typed"))

@@ -1,6 +1,7 @@
-"""Find the page of a form from the path that the form is sent to.
+"""Find the page that contains a form, given the path that the form is sent to.
 
-A refused form leaves its path in the address bar, and pressing Enter there loads it with GET.
+After a refusal the address bar shows the path that the form was sent to, and pressing Enter there requests that path
+with GET.
 """
 
 import re
@@ -11,11 +12,11 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 FORM_PAGE = "form_page"
-"""The key in a handler's `opt` that names the page of its form, where that is not at a parent path."""
+"""The key in a route handler's `opt` that names the page of its form, if that page is not at a parent path."""
 
 
 def form_page(app: Litestar, path: str) -> str | None:
-    """Return the page to load instead of `path`: its nearest readable parent; None where `path` takes no form."""
+    """Return the page to show for a GET of `path`: its nearest parent page; None if no form is sent to `path`."""
     routes = _routes(app)
     sent_to = next((route for pattern, route in routes if pattern.fullmatch(path) and "POST" in route.methods), None)
     if sent_to is None:
@@ -31,7 +32,7 @@ def form_page(app: Litestar, path: str) -> str | None:
 
 @lru_cache(maxsize=4)
 def _routes(app: Litestar) -> list[tuple[re.Pattern[str], Any]]:
-    """Return each route with a pattern of its paths; fixed paths come before those with parameters, as in routing."""
+    """Return each route and a regular expression for its paths, fixed paths before paths with parameters."""
     routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
     routes.sort(key=lambda route: "{" in route.path_format)
     return [(re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(route.path_format))), route) for route in routes]

@@ -1,4 +1,4 @@
-"""Hold a form that was sent: its fields and files, and their conversion into a typed struct."""
+"""Represent a form that was sent: its fields and files, and their conversion into a typed struct."""
 
 import uuid
 from collections.abc import Callable
@@ -15,42 +15,42 @@ from portal.numbers import number_in
 from portal.people.readers import Reader
 
 SEEN = "seen"
-"""The hidden field in which an edit form says what its page showed (`portal.web.edits`)."""
+"""The hidden field of an edit form with the values that its page showed (`portal.web.edits`)."""
 
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
 @dataclass(slots=True)
 class Form:
-    """Hold what was sent: text fields in their order, and files."""
+    """A form that was sent: its text fields, in the order in which they arrived, and its files."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     files: list[DraftFile] = field(default_factory=list)
-    """The files sent with the form and those kept for it before, at most `attachments.MAX_FILES`."""
+    """The files sent with the form and those uploaded for it earlier, at most `attachments.MAX_FILES`."""
     loaded: bool = False
-    """Whether `files` includes those that were kept before."""
+    """Whether `files` includes the files that were uploaded earlier."""
     problems: dict[str, str] = field(default_factory=dict)
-    """What is wrong with the form's files, by field; a verb that takes files refuses while there is any."""
+    """Field name -> what is wrong with its files. Functions that take files refuse the form if there is any entry."""
 
     def get(self, name: str) -> str:
-        """Return the field's last value, or "" where it was not sent."""
+        """Return the last value of the field, or "" if the field was not sent."""
         return self.fields.get(name, [""])[-1]
 
     def all(self, name: str) -> list[str]:
-        """Return every value of a field that may be sent several times, such as ticked rows."""
+        """Return all values of a field that may occur several times, such as ticked rows."""
         return self.fields.get(name, [])
 
     @property
     def typed(self) -> dict[str, str]:
-        """Return the last value of each field, for the page to show again after a refusal."""
+        """Return the last value of each field, so that the page can show it again after a refusal."""
         return {name: values[-1] for name, values in self.fields.items()}
 
     def refuse_file(self, field: str, sentence: str) -> None:
-        """Add the sentence that says why a file was refused; each file has its own."""
+        """Add the sentence that says why a file in `field` was refused; a field may have several such sentences."""
         self.problems[field] = f"{self.problems[field]} {sentence}" if field in self.problems else sentence
 
     async def begin_anew(self, by: Reader) -> None:
-        """Give the form and its files a new key, because a form with the present key has been sent already."""
+        """Give the form and its uploaded files a new key, because a form with the current key has been sent already."""
         former, anew = self.key, uuid.uuid4()
         self.fields["form_key"] = [str(anew)]
         if former:
@@ -59,12 +59,12 @@ class Form:
 
     @property
     def had_files(self) -> bool:
-        """Return whether files were sent that could not be kept, because the session had ended."""
+        """Return whether the form had files that were not stored because the session had ended."""
         return bool(self.files or self.problems)
 
     @property
     def key(self) -> uuid.UUID | None:
-        """Return the key that makes a form sent twice count once (`form_key`); None where it is no UUID."""
+        """Return the `form_key`, by which a form sent twice takes effect only once; None if it is no UUID."""
         try:
             return uuid.UUID(self.get("form_key"))
         except ValueError:
@@ -74,8 +74,8 @@ class Form:
         """Return the fields as a struct whose members are str, int, bool, list[str] or list[int].
 
         A field that the struct does not have is refused (R30), so that a request cannot set a column that the form
-        does not show. Raises `Invalid` where a number is none. A member that was not sent takes its default: False for
-        a bool, "" for a str.
+        does not show. Raise `Invalid` if the value of an integer member is not a whole number. A member that was not
+        sent has its default: False for a bool, "" for a str.
         """
         known = {member.name: member for member in msgspec.structs.fields(shape)}
         if unknown := set(self.fields) - set(known) - {SEEN}:
@@ -93,7 +93,7 @@ class Form:
 
 
 class Nothing(msgspec.Struct):
-    """Describe a form that is only a button; the default for handlers that take no `form`."""
+    """The fields of a form that consists of a button only; the default for handlers without a `form` parameter."""
 
 
 def _converted(name: str, member: Any, given: list[str] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Wrap the app in its outermost layer: host check, session lookup, a transaction for reads, response headers."""
+"""The outermost layer of the app: host check, session look-up, transactions of read-only requests, headers."""
 
 import asyncio
 import contextlib
@@ -30,22 +30,28 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 BY_MACHINES = ("/health", "/metrics")
 """Paths that load balancers and monitoring request by IP address and without a session."""
 AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/", "/password-resets")
-"""Paths whose forms need no session: an ended one does not stop them, and none of their fields is kept as a draft."""
+"""Paths whose forms need no session. They also work with an ended session, and their text is never saved as a draft."""
 SAID_ONCE = (b"host", b"origin", b"sec-fetch-site", b"content-type", b"x-csrf-token")
-"""Headers that decide what a request may do. If one came twice, a proxy might obey the first and the app the last."""
+"""Headers that decide what a request may do and may occur only once.
+
+If one occurred twice, a proxy might use the first and the app the last.
+"""
 
 
 TAKEN_SECONDS, TAKEN_RATE = 60.0, 8 * 1024
-"""A client must take each piece of an answer within so many seconds, plus one per so many bytes; else it is cut off."""
+"""A client must take each piece of a response within this many seconds, plus one second per this many bytes.
+
+Otherwise the connection is closed.
+"""
 
 
 log = structlog.get_logger("portal.web")
 
 
 class Gate:
-    """Run the checks that come before the app; this is the ASGI app that is served.
+    """The ASGI app that is served; it runs the checks that come before Litestar.
 
-    `inner` is the Litestar app. Each request gets its instant from `clock`.
+    `inner` is the Litestar app. `clock` returns the instant of each request.
     """
 
     def __init__(self, inner: Any, settings: Settings, storage: Storage, clock: Callable[[], datetime] = now) -> None:
@@ -73,7 +79,7 @@ class Gate:
         public = scope["path"].startswith("/static/") or asked_by_machines
         began, status, answered = time.perf_counter(), 0, scope
         bodiless = scope["method"] == "HEAD" and scope["path"] not in STREAMS
-        if bodiless:  # HEAD passes the same guards and gets the same headers as GET (R34).
+        if bodiless:  # HEAD passes the same guards and has the same headers as GET (R34).
             answered = {**scope, "method": "GET"}
 
         async def leave(message: Any) -> None:
@@ -96,7 +102,7 @@ class Gate:
         try:
             await self._answer(visit, given, answered, receive, finish, public=public, known=asked_by_machines)
         except Exception as error:
-            # The error was raised before or after the app, which answers its own errors.
+            # The error was raised outside of the Litestar app, which handles its own errors.
             if status:
                 raise
             await answer_failure(error, answered, receive, finish)
@@ -117,8 +123,8 @@ class Gate:
     ) -> None:
         """Check the headers and the host, then serve the request.
 
-        `public` marks paths whose answer is the same for everybody. `known` marks those that may be requested by IP
-        address and skip the host check (R43).
+        `public` says that the response to this path is the same for everybody. `known` says that the path may be
+        requested by IP address, without the host check (R43).
         """
         names = [name for name, _ in scope["headers"] if name in SAID_ONCE]
         if len(names) != len(set(names)):
@@ -134,9 +140,9 @@ class Gate:
                 await answer_refusal(refusal, scope, receive, finish)
 
     async def _visit(self, visit: Visit, given: dict[bytes, str], scope: Any, receive: Any, send: Any) -> None:
-        """Look up the session, then let the app answer.
+        """Look up the session, then call the Litestar app.
 
-        A read runs in one transaction, which ends before the first byte of the answer is sent.
+        A read-only request runs in one transaction, which ends before the first byte of the response is sent.
         """
         found = cookies.read(given.get(b"cookie", ""), self.settings)
         visit.anonymous, visit.step = found.get(cookies.ANONYMOUS, ""), found.get(cookies.STEP, "")
@@ -146,7 +152,7 @@ class Gate:
             if token:
                 tx = await stack.enter_async_context(transaction(None, readonly=True))
                 await self._recognise(visit, token)
-                # A live stream, or the attempt to open one, does not keep its session alive (R16).
+                # A live stream, or the attempt to open one, does not prolong its session (R16).
                 used = scope["path"] not in STREAMS
                 if used and visit.session and visit.session.to_be_touched and visit.session.live:
                     await stack.aclose()
@@ -193,10 +199,10 @@ class Gate:
             )
 
     def _refuse_foreign(self, given: dict[bytes, str]) -> None:
-        """Raise `Forbidden` for a form that another site sent, even if it carries our cookie (R37)."""
+        """Raise `Forbidden` for a form that another site sent, even if the request has a valid session cookie (R37)."""
         site, origin = given.get(b"sec-fetch-site"), given.get(b"origin")
-        # Pages that hide their URL, such as an invitation, send the origin `null`; Sec-Fetch-Site then proves that the
-        # form is ours.
+        # Pages that hide their URL, such as an invitation, send the Origin `null`; then Sec-Fetch-Site proves that
+        # the form was sent from this site.
         hidden = origin == "null" and site == "same-origin"
         foreign = site not in (None, "same-origin", "none") or (
             origin is not None and not hidden and not self._is_ours(origin)
@@ -207,13 +213,13 @@ class Gate:
     def _is_ours(self, origin: str) -> bool:
         try:
             said = urlsplit(origin)
-        except ValueError:  # The origin holds brackets without an IP address.
+        except ValueError:  # The origin contains brackets without an IP address.
             return False
         return said.netloc in self.settings.allowed_hosts and said.scheme == urlsplit(self.settings.base_url).scheme
 
 
 async def _taken(send: Any, message: Any) -> None:
-    """Send one piece of an answer. Raises `ConnectionAbortedError` where the client does not read it in time (T10)."""
+    """Send one piece of a response. Raise `ConnectionAbortedError` if the client does not take it in time (T10)."""
     try:
         async with asyncio.timeout(TAKEN_SECONDS + len(message.get("body", b"")) / TAKEN_RATE):
             await send(message)
@@ -222,7 +228,7 @@ async def _taken(send: Any, message: Any) -> None:
 
 
 def _record(scope: Any, visit: Visit, status: int, seconds: float) -> None:
-    """Log the request and count it. A status of 0 means that the client disconnected before there was an answer."""
+    """Log and count the request. A `status` of 0 means that the client disconnected before the response began."""
     metrics.observe(scope, status, seconds)
     reader = visit.reader
     log.log(

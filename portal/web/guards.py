@@ -1,7 +1,7 @@
-"""Define the guards of the routes: who may make a request.
+"""The guards of the routes, which decide who may make a request.
 
-What belongs to somebody else answers 404, an agent without the grade of manager or admin gets 403, and whoever is not
-signed in is asked to sign in.
+What belongs to another customer is answered with 404, an agent without the grade manager or admin gets 403, and people
+who are not signed in are redirected to the sign-in page.
 """
 
 from typing import Any
@@ -38,31 +38,31 @@ def _recognised(connection: Connection) -> Any:
 
 
 def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let contacts and agents pass."""
+    """Allow contacts and agents who are signed in."""
     _signed_in(connection)
 
 
 def recognised(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let everybody pass who has typed their password, even if they must still set up a second factor."""
+    """Allow everybody with a session, even if they must still set up a second factor."""
     _recognised(connection)
 
 
 async def contact_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let contacts pass. Agents are redirected to their own page of a case or document, and get 404 elsewhere."""
+    """Allow contacts only. Agents are redirected to the agents' page of a case or document, and get 404 elsewhere."""
     reader = _signed_in(connection)
     if not reader.is_contact:
         await lead_to_own_room(connection, reader)
 
 
 async def agent_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let agents pass. Contacts are redirected to their own page of a case or document, and get 404 elsewhere."""
+    """Allow agents only. Contacts are redirected to the contacts' page of a case or document, and get 404 elsewhere."""
     reader = _signed_in(connection)
     if not reader.is_agent:
         await lead_to_own_room(connection, reader)
 
 
 def manager_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let managers and admins pass: approval and billing."""
+    """Allow managers and admins only; used for approval and billing."""
     reader = _signed_in(connection)
     if not reader.is_agent:
         raise NotFound
@@ -71,7 +71,7 @@ def manager_only(connection: Connection, _: BaseRouteHandler) -> None:
 
 
 def admin_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let admins pass: set-up."""
+    """Allow admins only; used for the set-up pages."""
     reader = _signed_in(connection)
     if not reader.is_agent:
         raise NotFound

@@ -1,10 +1,10 @@
-"""Define the headers of every answer (R39, R41, R42)."""
+"""The security headers of every response (R39, R41, R42)."""
 
 from portal.web.visit import Visit
 
 
 def content_security_policy(nonce: str) -> str:
-    """Return a policy that allows scripts by nonce only, everything else from this origin, and no framing."""
+    """Return a content security policy: scripts by nonce only, everything else from this origin only, no framing."""
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; manifest-src 'self'"
@@ -12,13 +12,14 @@ def content_security_policy(nonce: str) -> str:
 
 
 SANDBOX = "sandbox; default-src 'none'"
-"""The policy for uploaded files: the browser runs nothing in them, whatever they hold."""
+"""The content security policy of uploaded files: the browser runs no script in them."""
 
 
 def for_every_answer(visit: Visit, given: dict[bytes, bytes], *, public: bool) -> list[tuple[bytes, bytes]]:
-    """Return the headers to add to those that the answer has already (`given`, by lower-case name).
+    """Return the headers to add to a response that has the headers `given` (lower-case names) already.
 
-    `public` is for files that are the same for all. An answer that shared caches may keep sets no cookie: everybody would get the same one.
+    `public` is True for files that are the same for everybody. A response that shared caches may keep sets no cookie,
+    because everybody would get the same cookie.
     """
     headers = {
         b"x-content-type-options": b"nosniff",

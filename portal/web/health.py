@@ -1,4 +1,4 @@
-"""Check the health of the portal: in one word for load balancers, in detail for the system page of admins."""
+"""Check the health of the portal: one word for load balancers, details for the admins' system page."""
 
 import asyncio
 import os
@@ -15,14 +15,14 @@ from portal.errors import Unavailable
 from portal.storage import LEAST_FREE, Storage
 
 WORKER_AWAY = 180
-"""Seconds of silence after which the worker, which runs a job each minute, is reported as missing."""
+"""The worker is reported as missing after this many seconds without a heartbeat; it sends one each minute."""
 CLOCKS_APART = 2
-"""The seconds by which the clocks of app and database may differ; sessions and deadlines depend on both."""
+"""How many seconds the clocks of app and database may differ; sessions and deadlines depend on both."""
 
 
 @get("/health")
 async def show() -> Response[str]:
-    """Answer 200 where the database is reachable, 503 otherwise."""
+    """Show HTTP status 200 if the database is reachable, and 503 otherwise."""
     try:
         async with transaction(None, readonly=True) as tx:
             await tx.fetchval("select 1")
@@ -33,7 +33,7 @@ async def show() -> Response[str]:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Hold the name of one part, whether it is well, and what to know or do about it."""
+    """The result of checking one part: its name, whether it works, and a sentence with details or what to do."""
 
     name: str
     well: bool
@@ -41,7 +41,7 @@ class Check:
 
 
 async def checks(storage: Storage, state: jobs.State, at: datetime) -> list[Check]:
-    """Check every part of the installation, in the transaction of an agent."""
+    """Check every part of the installation; the caller's transaction must be that of an agent."""
     return [await _database(), await _schema(), await _files(storage), _worker(state), await _clock(at)]
 
 

@@ -12,13 +12,13 @@ from portal.web.visit import Web, visit_of
 _MINUTE = timedelta(minutes=1)
 SEARCHES = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=_MINUTE, what="searches")
 EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="downloads")
-"""Enough for all files of a month or of a customer's year; a script that takes more is slowed to one file a minute."""
+"""The limit for downloads: 60 are free, enough for all files of a month, after that one file a minute."""
 
 
 async def _admit(request: Web, limit: attempts.Limit) -> Any:
-    """Count one read for the reader and return them, or raise `TooMany`.
+    """Count one search or download of the reader and return the reader; raise `TooMany` if the limit is reached.
 
-    It first ends the read's own transaction, because a request never holds two connections (R84).
+    The read-only transaction of the request is ended first, because a request never holds two connections (R84).
     """
     visit = visit_of(request)
     reader: Any = visit.reader
@@ -30,7 +30,7 @@ async def _admit(request: Web, limit: attempts.Limit) -> Any:
 
 @contextlib.asynccontextmanager
 async def searching(request: Web, text: str) -> AsyncIterator[None]:
-    """Open the transaction of a list and count the search; where `text` is empty, do neither. Raises `TooMany`."""
+    """Count the search and open the transaction for its list; do neither if `text` is empty. Raise `TooMany`."""
     if not text.strip():
         yield
         return
@@ -40,6 +40,6 @@ async def searching(request: Web, text: str) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def exporting(request: Web) -> AsyncIterator[None]:
-    """Open the transaction of a document download, which may write the audit (R89), and count it. Raises `TooMany`."""
+    """Count a document download and open its transaction, which may write to the audit (R89). Raise `TooMany`."""
     async with transaction(await _admit(request, EXPORTS)):
         yield

@@ -1,8 +1,8 @@
-"""Send live updates: the database notifies changes as ids, and each open page fetches what has changed for it.
+"""Send live updates: the database notifies the ids of what changed, and each open page fetches what has changed for it.
 
-One connection per process listens; it reconnects by itself after the database was away. Whenever it begins to listen,
-every open page is told to fetch everything again, and a stream begins with the changes since the page was rendered
-(`snapshot`). So no change is lost between a page's rendering and its stream.
+One connection per process listens to the database, and reconnects after the database was down. Whenever it starts to
+listen, every open page is told to fetch everything again. The event stream of a page begins with the changes since the
+page was rendered (`snapshot`), so that no change between rendering and opening the stream is lost.
 """
 
 import asyncio
@@ -29,19 +29,19 @@ from portal.web.visit import Visit, Web, now, visit_of
 log = structlog.get_logger("portal.live")
 
 HEARTBEAT = 20.0
-"""Seconds after which a silent stream sends a heartbeat and checks that its session is still valid."""
+"""After this many seconds without an event, a stream sends a heartbeat and checks that its session is still valid."""
 LOOK_AGAIN = 5.0
-"""Seconds after which a stream rechecks its session and its reader's rights before it sends an event (R12)."""
+"""If the last check is longer ago than this many seconds, a stream checks session and rights before an event (R12)."""
 UNREAD = 100
-"""The most notices that wait for a stream that is not read; beyond that, they are replaced by one `REFRESH`."""
+"""The most notifications that wait for a client which does not read; more are replaced by one `REFRESH`."""
 MOST_STREAMS = 30
-"""The most streams of one person in one process, so that nobody takes up the connections that all share."""
+"""The most streams of one person in one process, so that nobody uses up the connections that all people share."""
 REFRESH = "refetch"
 """The event that tells a page to fetch all its live regions again, because it may have missed changes."""
 
 
 class Listener:
-    """Hand each notification to every open stream of this process.
+    """Passes each database notification to every open stream of this process.
 
     `streams` maps the queue of each stream to the credential id of its reader.
     """
@@ -52,7 +52,7 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start listening in the background."""
+        """Start listening to the database in a background task."""
         self._task = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
@@ -96,15 +96,15 @@ class Listener:
             queue.put_nowait(told)
 
     def refuse_more(self, reader: Reader | None) -> None:
-        """Raise `TooMany` where this person already has `MOST_STREAMS` streams."""
+        """Raise `TooMany` if this person already has `MOST_STREAMS` streams in this process."""
         if reader and list(self.streams.values()).count(reader.credential_id) >= MOST_STREAMS:
             raise TooMany("You have too many pages open. Close some of them.", retry_after=60)
 
     async def events(self, visit: Visit, *, snapshot: str | None) -> AsyncGenerator[bytes, None]:
-        """Yield the events of one page's stream that its reader may know of, until the session ends.
+        """Yield the server-sent events that the reader may know of, until the session ends.
 
-        `snapshot` is the database snapshot that the page was rendered from; None where the page reconnects and may
-        have missed anything.
+        `snapshot` is the database snapshot that the page was rendered from; None if the page reconnects and may have
+        missed any number of changes.
         """
         reader, session = visit.reader, visit.session
         if reader is None or session is None:
@@ -140,9 +140,9 @@ class Listener:
 
 
 async def _as_it_is(session: Session) -> Session | None:
-    """Return the session as it is now without prolonging it, or None where it has ended.
+    """Return the current state of the session without prolonging it, or None if it has ended.
 
-    Returns `session` unchanged while the database does not answer; the stream asks again soon.
+    If the database does not respond, `session` is returned unchanged; the stream checks again soon.
     """
     try:
         async with database.transaction(None, readonly=True):
@@ -172,7 +172,7 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
 
 
 def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
-    """Return the events that a notification means for this reader; none where they may not know of it."""
+    """Return the events that a notification causes for this reader; none if the reader may not know of it."""
     kind = notice["kind"]
     if kind == REFRESH:
         return [REFRESH]
@@ -188,7 +188,7 @@ def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
 
 
 def _events_of(notice: dict[str, Any]) -> list[str]:
-    """Return the events of a notification that the reader may know of."""
+    """Return the names of the events that a notification causes."""
     about, subject = notice["kind"].split(".")[0], notice["subject"]
     if about in ("invoice", "statement"):
         return ["invoices"]
@@ -208,11 +208,11 @@ def _stream(request: Web) -> Stream:
 
 @get("/live", guards=[contact_only])
 async def contact_stream(request: Web) -> Stream:
-    """Open a contact's stream."""
+    """Serve the server-sent event stream of a contact's page."""
     return _stream(request)
 
 
 @get("/agent/live", guards=[agent_only])
 async def agent_stream(request: Web) -> Stream:
-    """Open an agent's stream."""
+    """Serve the server-sent event stream of an agent's page."""
     return _stream(request)

@@ -1,7 +1,8 @@
-"""Serve figures for Prometheus: what the web processes of this machine did, and what waits in the database.
+"""Serve metrics for Prometheus: counts of this machine's web processes, and what is queued in the database.
 
 The processes of one `portal serve` share a folder (`PROMETHEUS_MULTIPROC_DIR`, set by the parent), so that any of them
-can report for all. Several machines are scraped one by one, behind the proxy.
+can report the metrics of all. If there are several machines, Prometheus scrapes each one directly, not through the
+proxy.
 """
 
 import contextlib
@@ -36,19 +37,22 @@ _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST"))
 
 
 def observe(scope: Any, status: int, seconds: float) -> None:
-    """Count one request. Only known routes become labels, so that a stranger cannot create new series."""
+    """Count one request. Only known routes become labels, so that unknown paths cannot create new time series."""
     method = scope["method"] if scope["method"] in _METHODS else "other"
     REQUESTS.labels(method, route_of(scope), f"{status // 100}xx").observe(seconds)
 
 
 def route_of(scope: Any) -> str:
-    """Return the route's template, such as `/cases/{number}`, since paths may hold tokens; `-` for no route."""
+    """Return the template of the route, such as `/cases/{number}`, or `-` if no route matches.
+
+    The path itself is not used because it may contain a secret token.
+    """
     return str(scope.get("path_template") or "-")
 
 
 @get("/metrics")
 async def show(request: Web) -> Response[bytes]:
-    """Serve the figures to a request with the configured token; 404 where none is configured."""
+    """Serve the metrics if the request has the configured token; respond with 404 if no token is configured."""
     token = visit_of(request).settings.metrics_token
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
     if not token or not hmac.compare_digest(given.encode(), token.encode()):
@@ -63,7 +67,7 @@ def _of_the_processes() -> bytes:
     for file in Path(folder).glob("gauge_live*_*.db"):
         found = re.search(r"_([0-9]+)\.db$", file.name)
         if found and not psutil.pid_exists(int(found[1])):
-            with contextlib.suppress(FileNotFoundError):  # Another process has deleted the file already.
+            with contextlib.suppress(FileNotFoundError):  # Another process has already deleted the file.
                 multiprocess.mark_process_dead(int(found[1]), folder)
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, folder)

@@ -14,14 +14,14 @@ from portal.errors import BadRequest, TooLarge
 
 MAX_FIELDS = 2_000
 MAX_TEXT = 2_000_000
-"""The most bytes of all fields of a form together; files do not count."""
+"""The most bytes of all text fields of a form together; files do not count."""
 MAX_BOUNDARY = 70
 """The most characters of a boundary (RFC 2046, 5.1.1)."""
 
 
 @dataclass(slots=True)
 class Part:
-    """Describe the head of a field (`filename` is None) or of a file."""
+    """The header of one part of the body: a text field if `filename` is None, else a file."""
 
     name: str
     filename: str | None
@@ -29,14 +29,14 @@ class Part:
 
 
 class Body:
-    """Yield the parts of a multipart or urlencoded body in order. After each `next_part()`, read all of `chunks()`."""
+    """A multipart or urlencoded body, read part by part. After each `next_part()`, read all of `chunks()`."""
 
     def __init__(self, stream: AsyncIterator[bytes], content_type: str) -> None:
         self._stream = stream
         self._events: deque[Part | bytes | None] = deque()
         self._done = False
         kind, options = parse_options_header(content_type)
-        # A urlencoded body holds only text, so the limit covers it all, including names and empty fields.
+        # A urlencoded body contains only text, so the limit applies to the whole body, with names and empty fields.
         self._left: float = inf
         self._heard: _MultipartEvents | _QueryEvents
         if kind == b"multipart/form-data" and 0 < len(options.get(b"boundary", b"")) <= MAX_BOUNDARY:
@@ -50,7 +50,7 @@ class Body:
             raise BadRequest("This is not a form.")
 
     async def next_part(self) -> Part | None:
-        """Return the head of the next part, or None at the end of the form."""
+        """Return the header of the next part, or None at the end of the form."""
         event = await self._next()
         if event is not None and not isinstance(event, Part):
             raise BadRequest
@@ -72,7 +72,7 @@ class Body:
                 if chunk is None:
                     self._done = True
                     self._parser.finalize()
-                    # The body was cut off: half a file or half a text must not be taken for a whole one.
+                    # The body was cut off; a part of a file or text must not be stored as the whole.
                     if not self._heard.ended:
                         raise BadRequest
                 elif chunk:
@@ -86,7 +86,7 @@ class Body:
 
 
 class _MultipartEvents:
-    """Collect the parser's callbacks as events: a part, its bytes, None for its end."""
+    """Turns the parser's callbacks into a list of events: a part's header, its bytes, and None for its end."""
 
     def __init__(self, events: deque[Part | bytes | None]) -> None:
         self.events = events
@@ -155,7 +155,7 @@ def _unquoted(raw: bytes) -> bytes:
 
 
 def _name(raw: bytes) -> str:
-    """Return the name of a field. Raises `BadRequest` for a NUL in it, which a draft could not store."""
+    """Return the name of a field as text. Raise `BadRequest` if it contains a NUL, which a draft could not store."""
     if b"\0" in raw:
         raise BadRequest
     return _text(raw)
@@ -169,7 +169,7 @@ def _text(raw: bytes) -> str:
 
 
 async def within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:
-    """Yield the chunks; raise `TooLarge` with `sentence` once they exceed `limit` bytes together."""
+    """Yield the chunks; raise `TooLarge` with `sentence` when they exceed `limit` bytes in total."""
     async for chunk in chunks:
         limit -= len(chunk)
         if limit < 0:

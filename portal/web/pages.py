@@ -1,4 +1,4 @@
-"""Build responses: pages and fragments from templates, redirects after a write, downloads."""
+"""Build responses: pages and fragments from templates, redirects after a write, file downloads."""
 
 import contextlib
 import functools
@@ -25,9 +25,9 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 
 
 def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """Return a page, or a fragment where the template is named `_x.html`.
+    """Return a rendered page, or a fragment if the name of the template begins with `_`.
 
-    Beside `context`, the template gets: reader, company, csrf, nonce, path, now, snapshot, errors, typed.
+    In addition to `context`, the template gets reader, company, csrf, nonce, path, now, snapshot, errors and typed.
     """
     visit = visit_of(request)
     given = {"errors": {}, "typed": {}} | context
@@ -48,7 +48,8 @@ def page(request: Web, template: str, *, status: int = 200, **context: Any) -> R
 def turned(request: Web, *lists: str) -> dict[str, str]:
     """Return the query parameter of the list that is not on its first page, such as `{"drafts": "12"}`.
 
-    The value is the row after which the list continues; the result is empty where all lists are on their first page.
+    `lists` are the names of the lists on the page. The value is the keyset cursor, the row after which the list
+    continues. The result is empty if all lists are on their first page.
     """
     return next(({name: value} for name in lists if (value := request.query_params.get(name))), {})
 
@@ -56,10 +57,12 @@ def turned(request: Web, *lists: str) -> dict[str, str]:
 def on_refusal(
     show: Callable[..., Awaitable[Response[str]]], *also: type[Refusal], **fixed: Any
 ) -> Callable[[Handler], Handler]:
-    """Return a decorator for the handler of a form: where the handler raises `Invalid` or one of `also`, answer with the form's page.
+    """Return a decorator for the route handler of a form, which shows the form's page again after a refusal.
 
-    The page is `show(request, errors=..., typed=..., **fixed)`, as `refused` describes it. If `show` has a parameter that the handler has
-    too, such as the id in the URL, the reader or the form, it gets the same value. The decorator stands below Litestar's.
+    The page is shown if the handler raises `Invalid` or one of the types in `also`. The page is `show(request,
+    errors=..., typed=..., **fixed)`, as `refused` describes. If `show` and the handler have a parameter in common,
+    such as the id in the URL, the reader or the form, `show` gets the same value. Write this decorator below
+    Litestar's.
     """
     wanted = inspect.signature(show).parameters.keys() - {"request"}
     expected: tuple[type[Refusal], ...] = (Invalid, *also)
@@ -76,7 +79,8 @@ def on_refusal(
         signature = inspect.signature(handler)
         takes_request = "request" in signature.parameters
         if not takes_request:
-            # Litestar passes what the signature names. The page needs the request even where the handler does not.
+            # Litestar passes the parameters that the signature names. `show` needs the request even if the handler
+            # does not.
             request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Web)
             handle.__signature__ = signature.replace(parameters=[*signature.parameters.values(), request])  # type: ignore[attr-defined]
             handle.__annotations__ = handler.__annotations__ | {"request": Web}
@@ -88,10 +92,11 @@ def on_refusal(
 async def refused(
     request: Web, show: Callable[..., Awaitable[Response[str]]], refusal: Refusal, form: Form, /, **values: Any
 ) -> Response[str]:
-    """Return the form's page again, with the status of the refusal, and `Retry-After` where that is 429.
+    """Return the form's page again with the HTTP status of the refusal, and `Retry-After` if the status is 429.
 
-    `show(request, errors=..., typed=..., **values)` runs in a read-only transaction of the reader. `errors` maps fields to sentences ("" is
-    the whole form); `typed` is what was sent. A form with a key is kept as a draft, with its files, so that the browser can load its URL.
+    `show(request, errors=..., typed=..., **values)` runs in a read-only transaction of the reader. `errors` maps field
+    names to sentences ("" is the whole form); `typed` is what was sent. A form with a key is saved as a draft, with
+    its files, so that the browser can load the URL of that draft.
     """
     visit = visit_of(request)
     if visit.reader and form.key:
@@ -110,7 +115,7 @@ def _errors_of(refusal: Refusal) -> dict[str, str]:
 
 
 def _marked(response: Response[str], refusal: Refusal) -> Response[str]:
-    """Set the refusal's status and headers on the response."""
+    """Set the HTTP status and the headers of the refusal on the response."""
     response.status_code = refusal.status
     if isinstance(refusal, TooMany):
         response.headers["Retry-After"] = str(refusal.retry_after)
@@ -123,10 +128,10 @@ async def refused_at_the_door(
     refusal: Invalid | TooMany,
     **values: Any,
 ) -> Response[str]:
-    """Return the page of a password or code form again, with the refusal's status but without what was typed.
+    """Return the page of a password or code form again, with the status of the refusal but without the typed values.
 
-    After too many tries it says how long to wait. `show(request, errors=..., **values)` runs in a read-only
-    transaction of the reader, if there is one.
+    After too many attempts the page says how long to wait. `show(request, errors=..., **values)` runs in a read-only
+    transaction of the reader if somebody is signed in.
     """
     reader = visit_of(request).reader
     async with transaction(reader, readonly=True) if reader else contextlib.nullcontext():
@@ -135,7 +140,7 @@ async def refused_at_the_door(
 
 
 def see_other(where: str) -> Redirect:
-    """Redirect with 303 after a write."""
+    """Return a redirect with HTTP status 303 to `where`, for use after a write."""
     return Redirect(where, status_code=303)
 
 
@@ -148,7 +153,7 @@ def download(
 ) -> Response[Any]:
     """Return a file for the browser to save, never to display (R56).
 
-    `name` may hold any character; uploaded files keep the default media type.
+    `name` may contain any character; uploaded files keep the default media type.
     """
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",

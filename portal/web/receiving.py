@@ -1,4 +1,4 @@
-"""Read the form of each unsafe request once, before its handler; check the CSRF token before storing files (R37)."""
+"""Read the form of each unsafe request before its handler runs; check its CSRF token before storing files (R37)."""
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,13 +28,13 @@ TOO_OLD = (
 )
 SAFE = ("GET", "HEAD", "OPTIONS")
 SLOW = timedelta(seconds=1)
-"""After a body that took longer than this, the sender's session is looked up again."""
+"""If a body took longer than this to arrive, the sender's session is looked up again."""
 HEAD = 4096
 """How many bytes from the start of a file are read to detect its type."""
 
 
 async def read(request: Web) -> None:
-    """Read the form before the handler of an unsafe method; check its token and store its files."""
+    """Read the form before the handler of an unsafe method runs: check its CSRF token and store its files."""
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
         return
@@ -57,16 +57,19 @@ async def read(request: Web) -> None:
 
 
 def _refuse_unread(visit: Visit) -> None:
-    """Raise `Forbidden` where no token can be right, so that the body need not be read."""
+    """Raise `Forbidden`, without reading the body, if no CSRF token can be valid.
+
+    That is so if the request has neither a session nor the cookie that forms without a session are bound to.
+    """
     if visit.session is None and not visit.anonymous:
         raise Forbidden(TOO_OLD)
 
 
 async def _look_again(form: Form, visit: Visit, request: Web, at: datetime) -> None:
-    """Look up the sender's session again after a body that took long. Raises `SignInNeeded` where it has changed.
+    """Look up the sender's session again after a slow body. Raise `SignInNeeded` if the session has changed.
 
-    The sender was identified when the request began. By now the session may have ended or the reader may have other
-    rights (R12, R17): then the text is kept as a draft, which the reader finds after signing in.
+    The sender was identified when the request began. Since then the session may have ended, or the reader's rights may
+    have changed (R12, R17). In that case the text is saved as a draft, which the reader finds after signing in.
     """
     if visit.session is None or visit.reader is None:
         return
@@ -87,9 +90,9 @@ async def _keep(form: Form, visit: Visit, request: Web) -> None:
 
 
 async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) -> None:
-    """Answer a form whose session had ended: keep its text as the person's draft and redirect to sign-in.
+    """Save the text of a form whose session had ended as the person's draft, and redirect to the sign-in page.
 
-    After signing in they are led to the page of the form. Files are not kept.
+    After signing in, the person is redirected to the page of the form. Files are not kept.
     """
     request: Web = Request(scope, receive, send)
     form = Form()
@@ -105,9 +108,10 @@ FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 
 
 async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, take_file: FileTaker) -> None:
-    """Read the fields and files of the form. Raises `Forbidden` where no session of this person made its token.
+    """Read the fields and files of the form. Raise `Forbidden` if its CSRF token is not from a session of this person.
 
-    Where an earlier session made it, keeps the text as a draft and raises `SignInNeeded`, which leads to its page.
+    If the token is from an earlier session of the person, the text is saved as a draft, and `SignInNeeded` is raised
+    to lead to the form's page.
     """
     body = Body(on_its_way.chunks(), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
@@ -149,7 +153,7 @@ async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
 
 
 def _clean(raw: bytes) -> str:
-    """Return the bytes as text: UTF-8, with Unix line ends. Raises `BadRequest` for other encodings and for NUL."""
+    """Decode a field's bytes as UTF-8, with Unix line ends. Raise `BadRequest` for other encodings and for NUL."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -167,7 +171,7 @@ async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator
 
 
 async def _load_kept(form: Form, visit: Visit) -> None:
-    """Add the files that were chosen in this form before and are kept for it."""
+    """Add the files that were uploaded earlier for this form."""
     if visit.reader and form.key and not form.loaded:
         async with transaction(visit.reader, readonly=True):
             form.files = await draft_files.of_form(form.key, visit.reader)
@@ -175,9 +179,10 @@ async def _load_kept(form: Form, visit: Visit) -> None:
 
 
 async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
-    """Store one file and keep it for the form; an empty file field is ignored.
+    """Store one file and attach it to the form; an empty file field is ignored.
 
-    A file that is refused is read to its end and gets a sentence, so that the rest of the form is not lost.
+    If a file is refused, its bytes are still read and the reason is added to the form's problems, so that the rest of
+    the form is not lost.
     """
     try:
         await _keep_file(form, visit, part.filename or "", within(chunks, MAX_FILE, TOO_LARGE))

@@ -1,7 +1,7 @@
-"""Redirect people to their own page of a case, invoice or statement.
+"""Redirect people to their own area's page of a case, invoice or statement.
 
 A case has two URLs, `/cases/1401` for its contacts and `/agent/cases/1401` for agents, and people send each other
-either one. Whoever opens the one of the other area is redirected to their own page, if they may see it.
+both. A person who opens the URL of the other area is redirected to their own page, if they may see the case.
 """
 
 import re
@@ -24,7 +24,7 @@ _FINDERS: dict[str, Callable[[Any, Reader], Awaitable[Any]]] = {
 
 
 async def lead_to_own_room(connection: ASGIConnection[Any, Any, Any, Any], reader: Reader) -> None:
-    """Raise `Detour` to the reader's own page of what this URL names; `NotFound` where they may not see it.
+    """Raise `Detour` to the reader's page of the case or document in this URL; `NotFound` if they may not see it.
 
     The URL of a part that only one area has, such as a file, leads to the page of the whole case or document.
     """

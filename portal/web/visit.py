@@ -1,4 +1,4 @@
-"""Describe one request and who makes it. The gate puts the visit into the scope; everything behind it reads it."""
+"""Describe one request and who makes it. The gate stores a `Visit` in the ASGI scope, for all later code to read."""
 
 import hmac
 import re
@@ -20,7 +20,7 @@ from portal.settings import Settings
 from portal.storage import Storage
 
 Web = Request[Any, Any, Any]
-"""A request in the annotations of handlers. Litestar's three type parameters are its user, its auth and its state; none of them is used."""
+"""The request type in annotations of route handlers; Litestar's type parameters (user, auth, state) are unused."""
 KEY = "portal.visit"
 LONGEST_PATH = 1000
 """The most characters of a path to return to: browsers drop a cookie of more than 4,096 bytes."""
@@ -29,22 +29,22 @@ _RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
 @dataclass(frozen=True, slots=True)
 class CompanyBrief:
-    """Hold what every page shows of the company."""
+    """The data of the company that every page shows."""
 
     name: str
     currency: str
     time_zone: str
     logo: str = ""
-    """The value of `?v=` in the URL of the company's logo; "" where there is no logo."""
+    """The value of `?v=` in the URL of the company's logo; "" if there is no logo."""
 
 
 async def _nothing() -> None:
-    """Do nothing, where no transaction has to be ended."""
+    """Do nothing; the default of `Visit.end_reading` if there is no transaction to end."""
 
 
 @dataclass(slots=True)
 class Visit:
-    """Hold a request, its instant, its reader (None: nobody is signed in) and what its forms are signed with."""
+    """One request: its instant, its reader (None if nobody is signed in) and what its CSRF tokens are signed with."""
 
     settings: Settings
     storage: Storage
@@ -54,19 +54,19 @@ class Visit:
     reader: Reader | None = None
     session: Session | None = None
     anonymous: str = ""
-    """The value of the cookie that binds forms without a session, such as the sign-in form."""
+    """The value of the cookie to which forms without a session, such as the sign-in form, are bound."""
     step: str = ""
-    """The value of the cookie that remembers who typed the right password and must still show a second factor."""
+    """The value of the cookie that remembers who typed the right password and must still prove a second factor."""
     snapshot: str = ""
-    """A database snapshot from before the page's data was read; the page's stream begins with the changes after it."""
+    """A database snapshot from before the page's data was read; the page's event stream begins with later changes."""
     end_reading: Callable[[], Awaitable[None]] = _nothing
-    """End the read-only transaction that the gate opened, before one that writes; calling it again does nothing."""
+    """End the gate's read-only transaction before a transaction that writes; a second call does nothing."""
     new_cookies: list[str] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     form: Any = None
     kept: bool = False
-    """Whether the form was kept as a draft instead of being processed."""
+    """Whether the form was saved as a draft instead of being processed."""
 
     @property
     def lacks_factor(self) -> bool:
@@ -81,7 +81,7 @@ class Visit:
 
     @property
     def csrf(self) -> str:
-        """Return a CSRF token for this page's forms, bound to the session (R37).
+        """Return a CSRF token for the forms of this page, bound to the session (R37).
 
         The random salt makes each token differ, so that compressed pages do not reveal it (BREACH).
         """
@@ -89,11 +89,11 @@ class Visit:
         return f"{salt}.{_signature(self.settings.secret, salt, self._bound_to)}"
 
     def is_ours(self, token: str) -> bool:
-        """Return whether a form's token was made for this session."""
+        """Return whether the CSRF token of a form was made for this session."""
         return self._is_bound_to(self._bound_to, token)
 
     def is_of(self, token_hashes: list[bytes], token: str) -> bool:
-        """Return whether a form's token was made for one of these sessions."""
+        """Return whether the CSRF token of a form was made for one of these sessions."""
         return any(self._is_bound_to(token_hash, token) for token_hash in token_hashes)
 
     @property
@@ -105,7 +105,7 @@ class Visit:
         secrets_ = [
             self.settings.secret,
             self.settings.former_secret,
-        ]  # Forms of pages loaded before a rotation are still accepted.
+        ]  # Tokens of pages that were loaded before the secret was rotated are still accepted.
         return (
             len(salt) == 16
             and bool(what)
@@ -122,23 +122,23 @@ def _signature(secret: str, salt: str, bound_to: bytes) -> str:
 
 
 def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
-    """Return the visit of a request."""
+    """Return the `Visit` of a request."""
     return connection.scope[KEY]  # type: ignore[literal-required]
 
 
 def safe_path(path: str) -> str:
-    """Return `path` if it is safe to redirect to, else "/" (an open redirect is refused, R44).
+    """Return `path` if it is safe to redirect to, else "/", to prevent open redirects (R44).
 
-    Safe is a path of at most `LONGEST_PATH` characters that no browser reads as another site's URL.
+    A safe path has at most `LONGEST_PATH` characters, and no browser reads it as the URL of another site.
     """
     return path if len(path) <= LONGEST_PATH and _RELATIVE.fullmatch(path) else "/"
 
 
 def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """Return the path of the page that a form stood on, by its Referer; "/" where that is missing or foreign."""
+    """Return the path of the page that the form was on (Referer header), or "/" if missing or of another site."""
     try:
         referer = urlsplit(request.headers.get("referer", ""))
-    except ValueError:  # The header holds brackets without an IP address.
+    except ValueError:  # The header contains brackets without an IP address.
         return "/"
     if referer.netloc not in visit_of(request).settings.allowed_hosts:
         return "/"
@@ -146,14 +146,14 @@ def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
 
 
 def wants_fragment(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
-    """Return whether htmx inserts the answer into the present page, and so needs a fragment.
+    """Return whether htmx inserts the response into the current page, so that it must be a fragment.
 
-    For a boosted link, and when the reader goes back in the history, htmx replaces the page and needs a whole one.
+    For a boosted link, and when the reader goes back in the history, htmx replaces the whole page.
     """
     headers = request.headers
     return "hx-request" in headers and "hx-boosted" not in headers and "hx-history-restore-request" not in headers
 
 
 def now() -> datetime:
-    """Return the current time. Handlers get it as `at` and pass it on."""
+    """Return the current time, which route handlers get as the parameter `at` and pass on."""
     return datetime.now(UTC)

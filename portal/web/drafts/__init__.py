@@ -68,8 +68,8 @@ async def keep(
 ) -> bool:
     """Save these fields as the draft stored under `address`, replacing any older one.
 
-    A form without text is not kept. Return False, and save nothing, if this form has been sent already: the request
-    came late, and the draft must not reappear.
+    A form without text or with more than `LARGEST` bytes is not kept. Return False, and save nothing, if this form has
+    been sent already: the request came late, and the draft must not reappear.
     """
     texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
     content = json.dumps(texts | ({FILES_AGAIN: "yes"} if had_files else {}), ensure_ascii=False)
