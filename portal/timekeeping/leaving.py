@@ -67,9 +67,7 @@ async def end_agent(
     and rejected entries are submitted. Raise `Conflict` for the last admin, and `Invalid` (`agent`, `approver`) if the
     successor or the approver has ended.
     """
-    await open_cases_of_agent(
-        agent.id, hold=True
-    )  # Lock the cases before the agent: a method that opens a case again locks the case first and then the agent.
+    await open_cases_of_agent(agent.id, hold=True)  # Reopening a case locks it first and then the agent.
     await agent.end(at)  # End the agent before reading the cases, so that nobody can assign a new case to the agent.
     if successor_id is not None:
         await agent_name(successor_id, who_works=True)

@@ -20,9 +20,9 @@ class Understood:
 
     `wrong` is a sentence if the duration cannot be read, `warning` is a sentence if a manager could not approve the
     entry; otherwise they are "". `text` and `rounding` say how many minutes are billable, and why; `used` says how
-    many of the service's included hours that takes. `instead` is another meaning that a bare number may have had, else
-    "". `seen` are the parts of the invoice row that the customer will see (comment, role, minutes as h:min, "no
-    charge"); empty if the customer will see nothing.
+    many billable minutes the service has in that month, without and with the new entry. `instead` is another meaning
+    that a bare number may have had, else "". `seen` are the parts of the invoice row that the customer will see
+    (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing.
     """
 
     wrong: str = ""

@@ -41,9 +41,9 @@ def counted(
 ) -> Counting:
     """Return how many of the `minutes` worked are billable.
 
-    None are if the entry is not billable. Otherwise they are `override` if it is given, else the minutes rounded by
-    the service's rule. An override that equals the result of the rule is ignored. Raise `Invalid` (`counts`,
-    `override_reason`) if the override is too large or has no reason.
+    The number is 0 if the entry is not billable or has no service (`rounding` is None). Otherwise it is `override` if
+    that is given, else the minutes rounded by the service's rule. An override that equals the result of the rule is
+    ignored. Raise `Invalid` (`counts`, `override_reason`) if the override is too large or has no reason.
     """
     if billing is EntryBilling.NOT_BILLABLE or rounding is None:
         return Counting(0)

@@ -67,11 +67,12 @@ class Work:
         counts: str = "",
         override_reason: str = "",
     ) -> Self:
-        """Read the texts of a form: a duration such as `1h 30m`, an ISO date, clock times such as 09:00, and "" where
-        nothing was chosen.
+        """Return the work that the texts of the form for time describe.
 
-        Clock times in the duration win over those in `began` and `ended`; with clock times, the duration may be empty.
-        `held` and `workday` are in minutes, as `read_duration` takes them. Raise `Invalid` by field.
+        `duration` is a text such as `1h 30m`, `work_date` an ISO date, and `began` and `ended` are clock times such as
+        `09:00`; a text is "" if the field was left empty. Clock times in `duration` take precedence over `began` and
+        `ended`; with both clock times, `duration` may be "". `held` (the minutes that the entry already has) and
+        `workday` (the length of a working day) are in minutes. Raise `Invalid` with a sentence for each wrong field.
         """
         wrong: dict[str, str] = {}
 
