@@ -12,7 +12,10 @@ async def contact_name(contact_id: int) -> str:
 
 
 async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
-    """Return an agent's name. Raise `Invalid` (`agent`) if there is no such agent or, with `who_works`, if the agent has ended."""
+    """Return the name of the agent with the id `agent_id`.
+
+    Raise `Invalid` (`agent`) if there is no such agent or, with `who_works`, if the agent has ended.
+    """
     row = await Agent.select(Agent.name, Agent.ended_at).where(Agent.id == agent_id).first()
     if row is None or (who_works and row["ended_at"] is not None):
         raise Invalid({"agent": "Choose an agent who works here."})
