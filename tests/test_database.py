@@ -1,4 +1,4 @@
-"""Test `transaction(reader)`: readers see only their own rows, and a failed transaction leaves nothing."""
+"""Test `transaction(reader)`: readers see only rows that they may see, and a failed transaction leaves nothing."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.world import ACME, ADA, ALAN, GIL, INCIDENT, INES, NOW
 @pytest.mark.usefixtures("dsn")
 class TestReaders:
     async def test_the_sign_in_role_reads_no_customers_data(self) -> None:
-        """R24: the sign-in role cannot read customers' data."""
+        """R24: the sign-in role has no right to read customers' data."""
         for table in ("customer", "contact", "cases", "message", "time_entry", "invoice", "attachment"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 async with transaction(None) as tx:
@@ -41,7 +41,7 @@ class TestReaders:
                 await tx.fetch(f"select from {table}")
 
     async def test_after_a_transaction_the_reader_is_gone(self) -> None:
-        """R24: the reader's role and customer are reset when the transaction ends."""
+        """R24: after a transaction, the connection has neither the reader's role nor the reader's customer any more."""
         async with transaction(ADA) as tx:
             assert await tx.fetchval("select current_user") == "portal_contact"
         async with transaction(None) as tx:
@@ -49,7 +49,7 @@ class TestReaders:
             assert await tx.fetchval("select app_customer()") is None
 
     async def test_a_contact_cannot_write_for_another_customer(self) -> None:
-        """R24: a contact cannot insert a row for another customer."""
+        """R24: row-level security refuses a row that a contact inserts for another customer."""
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(GIL) as tx:
                 await tx.execute(
@@ -69,7 +69,10 @@ class TestReaders:
         ids=["a reply as an agent", "a reply as a colleague", "an event as an agent", "a case as a colleague", "a notice as somebody"],
     )  # fmt: skip
     async def test_a_contact_writes_as_themselves_only(self, table: str, columns: str, values: str) -> None:
-        """R24: row-level security keeps contacts from writing in another name, even if a verb forgot to check."""
+        """R24: row-level security refuses rows that a contact inserts in another person's name.
+
+        This holds even if a verb forgets to check it.
+        """
         async with transaction(ADA):
             await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
@@ -92,7 +95,7 @@ class TestTransactions:
             assert await tx.fetchval("select array_agg(name) from role where name in ('kept', 'lost')") == ["kept"]
 
     async def test_a_lock_of_somebody_else_is_no_mistake_of_ours(self) -> None:
-        """R84: waiting too long for another's lock is answered 503, and the same request may be sent again."""
+        """R84: a transaction that waits too long for a lock is answered 503; the same request may be sent again."""
 
         async def wait_for_it() -> None:
             async with transaction(SYSTEM) as tx:
@@ -151,7 +154,10 @@ class TestAway:
             assert await tx.fetchval("select true from role where name = 'before'")
 
     async def test_a_transaction_whose_error_was_caught_on_the_way_is_not_taken_for_committed(self, dsn: str) -> None:
-        """In this case the server answers COMMIT with a rollback but no error; the transaction must raise one."""
+        """A transaction in which a statement's error was caught raises an error instead of committing.
+
+        The server answers the COMMIT of such a transaction with a rollback and reports no error.
+        """
         done: list[int] = []
 
         async def hook() -> None:
@@ -181,7 +187,7 @@ class TestAway:
     async def test_a_pool_that_is_used_up_refuses_after_a_while_and_recovers(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """R84: when no connection is free, a transaction fails with 503 after a limited wait, and later ones work."""
+        """R84: while all connections are in use, a transaction fails with 503 after a wait; later ones work."""
         monkeypatch.setattr(database, "ACQUIRE_SECONDS", 0.2)
         go_on = asyncio.Event()
 

@@ -1,6 +1,6 @@
-"""Test the demo: five months of work made by the product's own verbs, with something waiting at every stage.
+"""Test the demo data: five months of work made by the product's own verbs, with work waiting at every stage.
 
-Either all of it is created or none.
+Either all of the demo data is created or none.
 """
 
 import os
@@ -22,11 +22,11 @@ from portal.people.readers import SYSTEM
 from portal.storage import Storage, open_storage
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-"""A Sunday; the last working day was two days before."""
+"""A Sunday; the last working day was Friday, two days before."""
 PASSWORD = "a demo password"
 
 DIFFICULT = [
-    datetime(2026, 10, 31, 23, 30, tzinfo=UTC),  # A Sunday; in Hamburg it is already the first of the month.
+    datetime(2026, 10, 31, 23, 30, tzinfo=UTC),  # A Saturday; in Hamburg it is already Sunday, the first of the month.
     datetime(2027, 1, 1, 12, 0, tzinfo=UTC),
     datetime(2028, 2, 29, 7, 0, tzinfo=UTC),
     datetime(2027, 3, 29, 6, 0, tzinfo=UTC),  # The Monday after the change to daylight saving time.
@@ -63,7 +63,7 @@ def _storage(files: Path) -> Storage:
 @pytest.mark.slow
 @pytest.mark.usefixtures("empty_dsn")
 async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_stage(files: Path, subtests: Any) -> None:
-    """The demo holds five months of work, and something waits at every stage."""
+    """The demo data covers five months, and at every stage of the work something is waiting."""
     heard: list[str] = []
     assert await demo.fill(NOW, PASSWORD, _storage(files), heard.append) is True
 
@@ -161,7 +161,7 @@ async def test_the_demo_can_begin_on_any_day(now: datetime, files: Path) -> None
 
 
 def test_every_story_can_be_told() -> None:
-    """Every placeholder in the stories has a value, and each ordinary story gets at least one answer."""
+    """Every placeholder in the texts of the demo has a value, and each ordinary case text gets at least one answer."""
     for story in (*ordinary(), *of_the_cast()):
         told = story.told(Random(1))  # noqa: S311 (chance for a story)
         assert "{" not in told.subject + "".join(turn.text for turn in told.turns)
@@ -185,7 +185,7 @@ def _at(text: str) -> datetime:
     ],
 )
 def test_working_minutes_leave_out_nights_and_weekends(minutes: int, reached: str) -> None:
-    """Working minutes from Friday, 16:00 skip nights and weekends."""
+    """Counting working minutes from Friday, 16:00, skips nights and weekends."""
     assert Calendar(NOW).later(_at("2026-11-20T16:00+01:00"), minutes) == _at(reached)
 
 
@@ -196,7 +196,7 @@ def test_months_are_billed_up_to_the_one_before_the_last() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_another_password_at_the_next_start_lets_the_cast_in(files: Path) -> None:
-    """After a restart with another PORTAL_DEMO_PASSWORD, the cast signs in with the new password."""
+    """If the demo restarts with another PORTAL_DEMO_PASSWORD, the cast can sign in with the new password."""
     for password in (PASSWORD, PASSWORD, "another demo password"):
         assert await demo.fill(NOW, password, _storage(files), quiet) is False
         for email in demo.CAST:

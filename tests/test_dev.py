@@ -1,4 +1,4 @@
-"""Test the script `./dev` without its long steps: which steps it skips, what it prints and what it runs at the end."""
+"""Test the script `./dev` without its slow steps: which steps it skips, what it prints, which program it becomes."""
 
 import importlib.machinery
 import importlib.util
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Import the script as a module that writes into `tmp_path` and installs nothing."""
+    """Import the script `./dev` as a module that writes its files to `tmp_path` and installs nothing."""
     loader = importlib.machinery.SourceFileLoader("dev", str(ROOT / "dev"))
     spec = importlib.util.spec_from_loader("dev", loader)
     assert spec
@@ -28,7 +28,7 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def became(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Record the arguments of the program that the script would replace itself with."""
+    """Return a list that gets the arguments of the program by which the script would replace itself."""
     seen: list[str] = []
     monkeypatch.setattr(dev, "become", lambda *arguments: seen.extend(arguments))
     monkeypatch.setattr(dev, "find_programs", lambda: None)
@@ -109,7 +109,7 @@ def test_the_test_command_runs_all_but_the_long_versions(dev: ModuleType, became
 def test_the_infrastructure_is_tested_in_ci_and_after_a_change_of_its_files(
     dev: ModuleType, became: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The infrastructure tests are skipped only where the stamp matches the present files and CI is not set."""
+    """`./dev test` skips the infrastructure tests only if they passed with the present files and CI is not set."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PORTAL_INFRASTRUCTURE_STAMP", "")
 

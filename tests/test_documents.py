@@ -1,4 +1,4 @@
-"""Test typesetting in its own process, which has limits, can fail alone, and is replaced (R64)."""
+"""Test the process that typesets documents: it has limits, can fail without the portal, and is replaced (R64)."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ PARTY = {
 
 
 def invoice(lines: int = 1, **texts: Any) -> dict[str, Any]:
-    """Return data for the template of an invoice."""
+    """Return the data of an invoice with this many lines for the template; `texts` replace fields."""
     line = {"label": "Helpdesk", "quantity": "1 h", "price": "120.00", "vat": "19 %", "net": "120.00"}
     return {
         "title": "Invoice 2026-0147", "number": "2026-0147", "cjk": "SC", "logo": None, "date": [2026, 11, 20], "seller": PARTY, "buyer": PARTY,
@@ -36,13 +36,13 @@ def invoice(lines: int = 1, **texts: Any) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def press() -> Iterator[None]:
-    """Stop the child process after each test."""
+    """Stop the typesetting process after each test."""
     yield
     documents.stop()
 
 
 async def test_a_document_is_an_archivable_pdf() -> None:
-    """A document is a valid PDF/A-3."""
+    """A typeset document is a valid PDF/A-3."""
     content = await documents.pdf("invoice.typ", invoice())
     assert content.startswith(b"%PDF-")
     assert b"<pdfaid:part>3</pdfaid:part>" in content
@@ -50,13 +50,13 @@ async def test_a_document_is_an_archivable_pdf() -> None:
 
 
 async def test_a_buyer_without_a_vat_id_has_no_line_for_it() -> None:
-    """A buyer without a VAT id gets no empty line for it."""
+    """An invoice to a buyer without a VAT ID has no empty line in place of it."""
     content = await documents.pdf("invoice.typ", invoice(buyer=PARTY | {"vat_id": None}))
     assert PdfReader(io.BytesIO(content)).pages[0].extract_text().count("VAT id") == 1
 
 
 async def test_a_killed_process_is_replaced() -> None:
-    """After the process is killed, the next document is made by another one."""
+    """After the typesetting process was killed, a new process makes the next document."""
     await documents.pdf("invoice.typ", invoice())
     child = documents._press._child
     assert child is not None
@@ -65,7 +65,7 @@ async def test_a_killed_process_is_replaced() -> None:
 
 
 async def test_a_document_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A document that takes too long is given up, and the next one is made (R64)."""
+    """R64: a document that takes too long is refused, and the next document is made."""
     await documents.pdf("invoice.typ", invoice())
     monkeypatch.setattr(documents, "SECONDS", 0.05)
     with pytest.raises(Unavailable):
@@ -75,14 +75,14 @@ async def test_a_document_that_takes_too_long_is_given_up(monkeypatch: pytest.Mo
 
 
 async def test_a_wrong_template_is_told_and_the_process_lives_on() -> None:
-    """A mistake in a template raises an error with typst's message, and the process goes on."""
+    """A mistake in a template raises an error with typst's message, and the typesetting process keeps running."""
     with pytest.raises(RuntimeError):
         await documents.pdf("missing.typ", invoice())
     assert (await documents.pdf("invoice.typ", invoice())).startswith(b"%PDF-")
 
 
 async def test_nothing_outside_of_the_templates_is_read() -> None:
-    """A template cannot read files outside its folder (R64)."""
+    """R64: a template cannot read files outside of the folder of templates."""
     for path in ("../../pyproject.toml", "/etc/passwd", "../customer/layout.html"):
         with pytest.raises(RuntimeError):
             await documents.pdf(path, invoice())
@@ -90,7 +90,7 @@ async def test_nothing_outside_of_the_templates_is_read() -> None:
 
 @pytest.mark.slow
 async def test_ten_thousand_lines_are_set_while_other_work_goes_on() -> None:
-    """A table of 10,000 lines is typeset while the event loop serves other work (R64, R85)."""
+    """R64, R85: typesetting a table of 10,000 lines does not block the event loop."""
     ticks = 0
 
     async def tick() -> None:
@@ -121,7 +121,7 @@ SCRIPTS = {
 
 
 def with_text(text: str) -> dict[str, Any]:
-    """Return an invoice with `text` in every place that shows what people typed."""
+    """Return an invoice that has `text` in every field that people type."""
     party = {"name": text, "address": [text, text], "vat_id": "DE100000008", "contact": [text]}
     line = {"label": text, "quantity": "1 h", "price": "120.00", "vat": "19 %", "net": "120.00"}
     return invoice(
@@ -131,7 +131,7 @@ def with_text(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
 async def test_every_text_prints_in_its_script(text: str) -> None:
-    """Each text is printed in its script, with the font embedded and no letter replaced."""
+    """Each corpus text is printed in its script, with the font embedded and every letter in place."""
     assert letters.printable(text) == text
     pdf = PdfReader(io.BytesIO(await documents.pdf("invoice.typ", with_text(text))))
     fonts = {str(font["/BaseFont"]) for font in pdf.pages[0]["/Resources"]["/Font"].get_object().values()}  # type: ignore[index, union-attr]
@@ -154,7 +154,7 @@ async def test_every_text_prints_in_its_script(text: str) -> None:
     ],
 )
 async def test_what_no_font_has_prints_as_a_sign(text: str, printed: str, named: list[str]) -> None:
-    """What people see as one letter becomes one sign where no font has it; invisible characters are left out."""
+    """A letter that no font has is printed as one replacement character, and invisible characters are left out."""
     assert letters.printable(text) == printed
     assert letters.unprintable(text) == named
     assert await documents.pdf("invoice.typ", with_text(text))
@@ -171,14 +171,14 @@ def test_the_note_names_what_cannot_be_printed() -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), min_size=20, max_size=20))
 async def test_any_text_makes_a_document(texts: list[str]) -> None:
-    """Any text makes a document: all planes, combining marks and control characters."""
+    """Any text can be typeset: all Unicode planes, combining marks and control characters."""
     lines = [{"label": text, "quantity": "1 h", "price": "1", "vat": "19 %", "net": "1"} for text in texts]
     assert await documents.pdf("invoice.typ", with_text("".join(texts)) | {"lines": lines})
 
 
 @pytest.mark.slow
 async def test_every_letter_of_the_list_has_a_glyph() -> None:
-    """Every letter of the list beside the fonts has a glyph that PDF/A accepts."""
+    """Every letter in the list beside the fonts has a glyph that PDF/A accepts."""
     ranges = (line.split("-") for line in (folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split())
     known = [chr(code) for start, end in ranges for code in range(int(start, 16), int(end, 16) + 1)]
     for at in range(0, len(known), 8000):
@@ -188,7 +188,7 @@ async def test_every_letter_of_the_list_has_a_glyph() -> None:
 
 
 async def test_a_long_name_without_blanks_stays_in_its_column() -> None:
-    """A long name without blanks is broken between two letters inside its column, and copies as one word."""
+    """A long name without blanks breaks inside its column, and is copied from the PDF as one word."""
     pdf = PdfReader(io.BytesIO(await documents.pdf("invoice.typ", with_text("W" * 64))))
     places: list[tuple[float, float]] = []
 

@@ -1,4 +1,4 @@
-"""Test how durations are read, refused with a sentence, rounded and written."""
+"""Test how typed durations are read, refused with a sentence, rounded and written."""
 
 import re
 from datetime import time
@@ -70,7 +70,7 @@ roundings = st.builds(Rounding, st.integers(0, 120), st.integers(1, 90), st.samp
     ],
 )
 def test_a_duration_is_read_as_it_is_written(text: str, minutes: int) -> None:
-    """S2.9: each accepted spelling of a duration gives the expected minutes."""
+    """S2.9: each accepted spelling of a duration is read as the expected number of minutes."""
     assert parse_duration(text) == minutes
 
 
@@ -139,7 +139,7 @@ def test_a_small_bare_number_is_minutes_and_says_that_hours_may_be_meant(text: s
     ],
 )
 def test_two_clock_times_are_kept_beside_the_minutes(text: str, understood: Duration) -> None:
-    """D10, D12: two typed clock times are stored beside the minutes; an end before the beginning is on the next day."""
+    """D10, D12: two typed clock times are stored beside their minutes; an end before the start is on the next day."""
     assert read_duration(text) == understood
 
 
@@ -215,7 +215,7 @@ def test_any_text_is_read_or_refused_with_one_sentence(text: str) -> None:
     ],
 )
 def test_the_minimum_comes_first_and_then_the_increment(rounding: Rounding, minutes: int, counted: int) -> None:
-    """D2, D4: rounding applies the minimum first and then the increment."""
+    """D2, D4: rounding first raises a duration to the minimum and then rounds it up to the increment."""
     assert rounding.apply(minutes) == counted
 
 

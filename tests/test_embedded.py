@@ -1,4 +1,4 @@
-"""Test the embedded server with real processes: however it is killed, it restarts with all committed rows."""
+"""Test the embedded PostgreSQL server: however it is killed, it starts again with all committed rows."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ def sql(url: str, statement: str) -> Any:
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """Yield a data folder that the server's system user can reach, as in an ordinary clone."""
+    """Yield a data folder that the server's system user can reach, as in an ordinary clone of the repository."""
     folder = Path(tempfile.mkdtemp(prefix="portal-test-"))
     folder.chmod(0o711)
     yield folder
@@ -58,7 +58,7 @@ OWNER = textwrap.dedent("""
 
 
 def another_process(data: Path) -> tuple[subprocess.Popen[str], str, int]:
-    """Start a process that owns the data folder; return it with the server's URL and the server's process id."""
+    """Start a process that owns the data folder; return the process, the server's URL and the server's process ID."""
     process = subprocess.Popen([sys.executable, "-c", OWNER, str(data)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
@@ -98,7 +98,10 @@ def test_it_starts_stops_and_keeps_what_was_written(data: Path) -> None:
 
 
 def test_it_is_durable_and_listens_to_nobody_else(data: Path) -> None:
-    """The server listens only on a socket in a 0700 folder, uses fsync, and sorts by the built-in locale."""
+    """The embedded server listens only on a socket in a folder with mode 0700 and writes with fsync.
+
+    Its collation is PostgreSQL's built-in one.
+    """
     server = EmbeddedPostgres(data)
     url = server.start()
     try:
@@ -146,7 +149,7 @@ def test_databases_are_made_from_a_template(data: Path) -> None:
 
 
 def test_another_role_can_be_let_in_and_is_not_the_owner(data: Path) -> None:
-    """R88: another role can be given access, and cannot become the owner."""
+    """R88: another database role can be given access, and that role cannot become the owner."""
     server = EmbeddedPostgres(data, options={"fsync": "off"})
     try:
         sql(server.start(), "create role clerk nologin")
@@ -170,7 +173,7 @@ def test_a_second_owner_is_told_that_it_is_already_running(data: Path) -> None:
 
 
 def test_the_server_dies_with_the_process_that_owned_it_and_nothing_is_lost(data: Path) -> None:
-    """When the app is killed with SIGKILL, the server stops and no committed row is lost."""
+    """If the process that owns the embedded server is killed, the server stops, and no committed row is lost."""
     process, url, pid = another_process(data)
     sql(url, "create table kept as select 42 as n")
     end(process)
@@ -181,7 +184,7 @@ def test_the_server_dies_with_the_process_that_owned_it_and_nothing_is_lost(data
 
 
 def test_a_killed_server_is_started_again_under_the_same_address(data: Path) -> None:
-    """When the server is killed with SIGKILL, it restarts with the same URL; PostgreSQL handles the stale pid file."""
+    """If the embedded server is killed, it is started again with the same URL, despite the stale pid file."""
     server = EmbeddedPostgres(data)
     url = server.start()
     sql(url, "create table kept as select 42 as n")
@@ -207,9 +210,10 @@ def test_after_both_were_killed_the_next_start_recovers(data: Path) -> None:
 
 
 def test_a_server_that_outlived_its_owner_is_stopped_first(data: Path) -> None:
-    """A server that still runs after its owner's death is stopped before a new one starts.
+    """An embedded server that outlived its owner is stopped before a new one starts.
 
-    This happens where the kernel did not signal the death or the server is still shutting down; the test suspends it.
+    That happens if the kernel did not signal the owner's death or if the server is still shutting down; the test
+    suspends the server.
     """
     process, url, pid = another_process(data)
     sql(url, "create table kept as select 42 as n")
@@ -283,7 +287,7 @@ def test_a_folder_for_a_socket_does_not_outlive_a_crash(data: Path) -> None:
 
 @AS_ROOT
 def test_below_a_folder_that_only_root_may_enter_the_data_go_elsewhere(data: Path) -> None:
-    """Where only root may enter the parent folder, the database goes elsewhere; a note in the folder says where."""
+    """If only root may enter the data folder's parent, the database goes elsewhere, and a note there says where."""
     home = data / "home"
     home.mkdir(mode=0o700)
     within = home / "clone" / "data"
@@ -334,7 +338,10 @@ def test_the_owner_of_existing_data_stays_their_owner(data: Path) -> None:
 
 
 def test_only_the_main_thread_may_start_it(data: Path) -> None:
-    """Only the main thread may start the server, because the kernel ends the server with the thread that started it."""
+    """Starting the server in another thread than the main thread is refused.
+
+    The kernel stops the server as soon as the thread that started it ends.
+    """
 
     async def elsewhere() -> None:
         await asyncio.to_thread(EmbeddedPostgres(data).start)

@@ -1,4 +1,4 @@
-"""Test exports: a sheet is written as CSV that no spreadsheet runs as formulas (D55, R62)."""
+"""Test CSV exports: no spreadsheet program runs their cells as formulas (D55, R62)."""
 
 import csv
 import io

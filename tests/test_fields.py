@@ -1,4 +1,4 @@
-"""Test how form fields are read."""
+"""Test how the values of form fields are read and refused."""
 
 from datetime import date
 
@@ -46,7 +46,7 @@ def test_an_iban_has_one_spelling(typed: str) -> None:
 
 
 def test_a_name_has_one_spelling() -> None:
-    """Names are stored in one Unicode form, so that two customers cannot have names that only look equal."""
+    """Names are stored in one Unicode normal form, so that two customers' names never only look equal."""
     assert fields.line(" Bu\u0308ro  Nord ") == "B\u00fcro Nord"
 
 
@@ -120,7 +120,7 @@ def test_an_address_has_one_spelling(typed: str, stored: str, mailed: str) -> No
 
 @given(st.text(max_size=12), st.sampled_from(["@", "\uff20"]), st.text(max_size=12))
 def test_what_is_taken_is_its_own_spelling(name: str, at: str, host: str) -> None:
-    """R51: a typed mail address is either stored in its canonical spelling or refused with a sentence."""
+    """R51: a typed mail address is stored in its canonical spelling or refused with a sentence."""
     checked = Checked()
     stored = checked("email", fields.email, f"{name}{at}{host}.example")
     if checked.errors:
@@ -166,13 +166,13 @@ def test_a_form_is_refused_with_all_that_is_wrong_at_once() -> None:
     "typed", ["1500", "000000000001500", "0000000000019999999", "1" * 400, "\u0661", "1.5", "", "-1"]
 )
 def test_what_is_no_whole_number_of_its_range_is_refused(typed: str) -> None:
-    """R50: a number outside its range is refused, also where leading zeros make it longer."""
+    """R50: a number outside its range is refused, even if leading zeros make it longer than usual."""
     with pytest.raises(ValueError, match="from 0 to 365 days"):
         fields.whole(0, 365, "days")(typed)
 
 
 def test_what_nobody_sees_is_no_part_of_a_text() -> None:
-    """R51, R54: invisible characters are dropped.
+    """R51, R54: invisible characters are removed from typed texts.
 
     A bidirectional control character could make a line read differently from what is stored.
     """

@@ -1,4 +1,4 @@
-"""Test that the database and Python fold words in the same way when they compare them."""
+"""Test that PostgreSQL and Python fold words in the same way before they compare them."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -49,7 +49,7 @@ async def test_the_database_folds_the_same(dsn: str) -> None:
 
 
 NAMES = ["alpha", "Ärzte am Hafen", "Éclair", "Zebra"]
-"""In alphabetical order as people expect it; by code points, Zebra comes first."""
+"""Names in the alphabetical order that people expect; by code points, Zebra would come before Ärzte."""
 
 LISTS: list[Callable[[], Awaitable[list[str]]]] = [
     lambda: names(Customer.offered()),
@@ -63,7 +63,7 @@ LISTS: list[Callable[[], Awaitable[list[str]]]] = [
 
 
 async def names(rows: Awaitable[Sequence[Any]]) -> list[str]:
-    """Return the names of the rows that this test created, in the order of `rows`."""
+    """Return the names that this test created, in the order in which the query `rows` returns them."""
     found = [row["name"] if isinstance(row, Record) else row.name for row in await rows]
     return [name for name in found if name in NAMES]
 
@@ -90,7 +90,7 @@ async def test_names_stand_where_people_look_for_them(dsn: str, listed: Callable
 
 
 def test_no_list_sorts_by_bare_names() -> None:
-    """Every query that orders by a name orders by `folded` of it."""
+    """Every query that orders by a name orders by its folded form."""
     found = [
         f"{path}: {line.strip()}"
         for path in Path("portal").rglob("*.py")

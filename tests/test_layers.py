@@ -37,12 +37,12 @@ ENDS_BEFORE_A_TABLE = re.compile(
 
 
 def room_of(path: Path) -> str:
-    """Return the first folder of a module below `portal`, or the module itself if it lies there."""
+    """Return the room of a module: its first folder below `portal`, or the module's own name without one."""
     return path.relative_to(PORTAL).parts[0].removesuffix(".py")
 
 
 def levels() -> dict[str, int]:
-    """Return the height of every room, lowest first, from the contract in pyproject.toml that also rules the imports."""
+    """Return the height of each room, lowest first, from the import contract in pyproject.toml."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract.get("id") == "layers")
     return {
@@ -51,7 +51,7 @@ def levels() -> dict[str, int]:
 
 
 def owners() -> dict[str, str]:
-    """Return the room that owns each table: the room of its table class, else the one of `WITHOUT_CLASS`."""
+    """Return the room that owns each table: the room of its table class, or its room in `WITHOUT_CLASS`."""
     found = {table: room for room, tables in WITHOUT_CLASS.items() for table in tables}
     for table in APP_CONFIG.table_classes:
         name = table._meta.tablename
@@ -61,7 +61,7 @@ def owners() -> dict[str, str]:
 
 
 def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of every string constant except docstrings; pieces of f-strings are constants, too."""
+    """Yield the line and the text of every string constant except docstrings, including the pieces of f-strings."""
     documentation = {
         id(statement.value)
         for node in ast.walk(tree)
@@ -75,10 +75,10 @@ def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def tables_read(tree: ast.AST, known: dict[str, str]) -> Iterator[tuple[int, str]]:
-    """Yield the line and the name of each table that SQL in the module reads or writes.
+    """Yield the line and the name of each known table that SQL in the module reads or writes.
 
-    A string that is just the name of a table counts, too, if SQL in the module is put together from pieces: then some piece ends in a
-    word such as `from`.
+    If SQL in the module is composed of pieces, of which one ends in a word such as `from`, then a string that is only
+    a table's name counts too.
     """
     found = list(strings(tree))
     is_composed = any(ENDS_BEFORE_A_TABLE.search(text) for _, text in found)
@@ -102,7 +102,7 @@ def test_no_room_reads_a_table_of_a_room_above_it() -> None:
 
 
 async def test_every_table_of_the_database_has_a_room(dsn: str) -> None:
-    """A new table needs a table class, or a line in `WITHOUT_CLASS`; a table that is gone loses its line."""
+    """Every table of the database has a table class or a line in `WITHOUT_CLASS`, and each line there has its table."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch("select tablename from pg_tables where schemaname = 'public'")
     assert {row["tablename"] for row in rows} == set(owners())

@@ -1,4 +1,4 @@
-"""Test the log of a served portal: JSON lines for requests and jobs, with ids and figures but no typed text."""
+"""Test the log of a served portal: JSON lines about requests and jobs, with ids and numbers but no typed text."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ MARKERS = ("marker-subject", "marker-text", "marker-file", "marker-password", "m
 
 
 def lines(portal: Portal, event: str) -> list[dict[str, Any]]:
-    """Return the log lines of this event; every line must be JSON."""
+    """Return the log lines of this event; fail if any line of the log is not JSON."""
     told = [json.loads(line) for line in portal.said().splitlines() if not line.startswith("The portal serves")]
     return [line for line in told if line["event"] == event]
 
@@ -55,7 +55,7 @@ async def _use(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.slow
 async def test_the_log_tells_what_was_asked_and_nothing_that_anybody_typed(portal: Portal) -> None:
-    """R21, R91: the logs of web and worker hold no password, token, cookie, mail address, name or text."""
+    """R21, R91: the log has the requests and jobs, but no password, token, cookie, mail address, name or typed text."""
     async with transaction(SYSTEM):
         token = await invitations.invite(ALAN.credential_id, NOW)
     async with transaction(SYSTEM):
@@ -90,7 +90,7 @@ async def test_the_log_tells_what_was_asked_and_nothing_that_anybody_typed(porta
 
 
 async def test_an_exception_is_told_without_its_words() -> None:
-    """R91, R92: a logged exception shows its type and where it was raised, but not its message."""
+    """R91, R92: a logged exception has its type and the place where it was raised, but not its message."""
     try:
         raise ValueError("marker-text") from KeyError("marker-subject")
     except ValueError as error:
@@ -102,7 +102,7 @@ async def test_an_exception_is_told_without_its_words() -> None:
 
 
 def test_the_logs_of_libraries_come_in_the_same_form_and_cannot_forge_a_line() -> None:
-    """R91: the log lines of libraries are JSON too, and a line break in a message cannot start a new line."""
+    """R91: log lines of libraries are JSON too, and a line break in a message cannot forge a second line."""
     code = (
         "import logging; from portal import logs; logs.set_up('info'); import pgqueuer\n"
         "try: int('marker-text')\n"
@@ -117,7 +117,7 @@ def test_the_logs_of_libraries_come_in_the_same_form_and_cannot_forge_a_line() -
 
 @pytest.mark.slow
 async def test_a_failure_has_a_line_with_the_id_that_its_page_names(portal: Portal, dsn: str) -> None:
-    """R92: the log line of a failure has the request id that the page shows; neither reveals what was typed."""
+    """R92: the log line of an unexpected error has the request id that the error page shows, and no typed text."""
     async with portal.client() as client:
         await sign_in(client, ADA.email, PASSWORD)
         owner = await asyncpg.connect(dsn)

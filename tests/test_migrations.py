@@ -24,12 +24,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra]
 IDS = sorted(schema.migration_names())
 
 FIRST_WITH_DATA = IDS.index("2026-11-22T0005")
-"""The index of the first migration after which the tables of the cast exist."""
+"""The position of the first migration after which the tables exist that the test's rows are written to."""
 
 
 @pytest.fixture
 async def bare(server: str) -> AsyncIterator[str]:
-    """Yield the owner's URL of a database without any migration."""
+    """Yield the owner's URL of a database to which no migration was applied."""
     name = f"portal_bare_{os.getpid()}"
     await _run(server, f"create database {name}")
     yield _of(server, name)
@@ -76,7 +76,7 @@ async def tables(dsn: str) -> int:
 
 @pytest.mark.parametrize("scripts", [0, 1, len(IDS) // 2, len(IDS) - 1])
 async def test_migrations_that_are_killed_leave_nothing_and_run_again(bare: str, scripts: int) -> None:
-    """R96: migrations that are killed before, between or during scripts leave nothing, and run again."""
+    """R96: if migrating is killed before, between or inside scripts, nothing of it stays, and it can run again."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", DYING, bare, str(scripts)), cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
@@ -85,11 +85,11 @@ async def test_migrations_that_are_killed_leave_nothing_and_run_again(bare: str,
     assert await tables(bare) == 0
     await schema.migrate(bare)
     assert await tables(bare) > 40
-    await schema.migrate(bare)  # The second run finds nothing to do.
+    await schema.migrate(bare)  # The second time there is nothing to migrate.
 
 
 async def test_two_that_migrate_at_once_take_turns(bare: str) -> None:
-    """R96: two processes that migrate at once take turns, as when two machines start a new release together."""
+    """R96: two processes that migrate at once take turns, as if two machines started a new release together."""
     code = "import asyncio, sys; from portal.database import schema; asyncio.run(schema.migrate(sys.argv[1]))"
     processes = [
         await asyncio.create_subprocess_exec(
@@ -108,7 +108,7 @@ async def test_two_that_migrate_at_once_take_turns(bare: str) -> None:
 async def test_what_was_there_before_a_migration_is_there_after_it(
     bare: str, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
-    """R96: migrated from each earlier schema, people, a session, an invitation and a dialogue are kept."""
+    """R96: a migration from each earlier schema keeps people, a session, an invitation and the messages of a case."""
     run_forwards = schema.run_forwards
     monkeypatch.setattr(schema, "run_forwards", partial(run_forwards, migration_id=before))
     await schema.migrate(bare)
@@ -159,7 +159,7 @@ async def test_what_was_there_before_a_migration_is_there_after_it(
 
 
 async def test_the_release_of_before_runs_on_the_schema_of_now(dsn: str) -> None:
-    """R96: during a rolling upgrade the previous release begins sessions and invites people on the new schema."""
+    """R96: on the new schema, the previous release can still begin sessions and invite people (rolling upgrade)."""
     async with transaction(None) as tx:
         await tx.execute(
             "insert into session (token_hash, credential_id, created_at, last_used_at, address, browser) values ($1, $2, $3, $3, '-', '-')",

@@ -1,4 +1,4 @@
-"""Test the repository and the wheel: no registry host, no foreign files, and all that the wheel needs."""
+"""Test the repository and the wheel: no registry host, no foreign files, and everything that the portal needs."""
 
 import json
 import re
@@ -133,7 +133,10 @@ RULES = """text => {
 @pytest.mark.browser
 @pytest.mark.slow
 def test_the_minified_style_sheet_has_the_same_rules() -> None:
-    """The minified style sheet keeps every rule; some minifiers drop the blank in a nested `.folds :is(tbody)`."""
+    """The minified style sheet has every rule of its sources.
+
+    Some minifiers drop the blank in a nested `.folds :is(tbody)`, which changes the selector.
+    """
     hatch_build.build(ROOT / "static")
     sources = assets.joined(ROOT / "static", "style.css").decode()
     minified = (ROOT / "static" / "built" / "style.css").read_text()

@@ -1,4 +1,4 @@
-"""Test the rights of each database role: only the sign-in role reads secrets, and no role reads more than it needs.
+"""Test the privileges of each database role: only the sign-in role reads secrets, and no role reads needless data.
 
 See R15, R24 and R88.
 """
@@ -26,13 +26,16 @@ SECRETS = {
     "recovery_code.code_hash": {"portal_app": "select insert update"},
     "passkey.public_key": {"portal_app": "select insert update"},
 }
-"""Columns with secrets and the rights on them. Agents invite, so their role may insert a hash but never read it."""
+"""Columns with secrets, and which role has which privilege on them.
+
+Agents invite people, so their role may insert the hash of an invitation token, but never read it.
+"""
 NO_SECRETS = {
     "attachment.key", "upload.key", "attachment.sha256", "document.sha256", "attempt.key", "message.form_key",
     "pgqueuer.dedupe_key", "passkey.handle", "logo.sha256", "time_entry.form_key", "credential.has_password",
     "upload.form_key", "upload.sha256",
 }  # fmt: skip
-"""Columns that sound like secrets but let nobody in."""
+"""Columns whose names sound like secrets, although their values let nobody sign in."""
 SOUNDS_SECRET = "(hash|secret|token|password|key|handle|sha256)"
 
 
@@ -44,7 +47,7 @@ async def owner(dsn: str) -> Any:
 
 
 async def test_every_column_that_sounds_like_a_secret_has_an_answer(owner: Any) -> None:
-    """Every column that sounds like a secret is listed in `SECRETS` or `NO_SECRETS`."""
+    """Every column whose name sounds like a secret is listed in `SECRETS` or `NO_SECRETS`."""
     rows = await owner.fetch(
         "select table_name || '.' || column_name as name from information_schema.columns"
         " where table_schema = 'public' and column_name ~ $1",
@@ -55,7 +58,7 @@ async def test_every_column_that_sounds_like_a_secret_has_an_answer(owner: Any) 
 
 @pytest.mark.parametrize("name", SECRETS)
 async def test_a_secret_is_the_sign_in_roles_alone(owner: Any, name: str) -> None:
-    """R15: agents and contacts can neither read nor change a secret that lets somebody in."""
+    """R15: the roles of agents and contacts can neither read nor change a column with a secret."""
     table, _, column = name.partition(".")
     for role in ROLES:
         verbs = [
@@ -68,7 +71,7 @@ async def test_a_secret_is_the_sign_in_roles_alone(owner: Any, name: str) -> Non
 
 @pytest.mark.parametrize("table", ["credential", "session", "invitation", "attempt", "draft"])
 async def test_the_agents_role_deletes_nothing_of_how_people_sign_in(owner: Any, table: str) -> None:
-    """R88: only the sign-in role deletes ended sessions, used links, counted tries and old drafts."""
+    """R88: only the sign-in role can delete ended sessions, used links, sign-in attempts and old drafts."""
     for role in ("portal_agent", "portal_contact"):
         for verb in ("delete", "truncate", "trigger"):
             assert not await owner.fetchval("select has_table_privilege($1, $2, $3)", role, table, verb)
@@ -89,7 +92,10 @@ async def reads(owner: Any, role: str) -> set[str]:
 
 
 async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner: Any) -> None:
-    """R24: the role that serves pages without a session reads only what signing in needs, and no data of customers."""
+    """R24: the sign-in role, which serves pages without a session, reads only what signing in needs.
+
+    It reads no data of customers.
+    """
     assert await reads(owner, "portal_app") == {
         "attempt", "authenticator", "company", "credential", "draft", "invitation", "logo", "migration", "passkey",
         "pgqueuer (id, priority, entrypoint, dedupe_key)", "recovery_code", "refused_ending", "session",
@@ -98,7 +104,10 @@ async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner:
 
 
 async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: Any) -> None:
-    """R27, D57: contacts read no rates, approvals, time, audit or agents' details; row policies narrow the rest."""
+    """R27, D57: the contacts' role cannot read rates, approvals, time, the audit or details of agents.
+
+    Row-level security narrows the rest to the contact's own customer.
+    """
     found = await reads(owner, "portal_contact")
     assert found == {
         "agent (id, name, ended_at)", "attachment", "authenticator (credential_id, created_at)", "case_event", "case_type", "cases",
@@ -118,7 +127,10 @@ async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: A
 
 
 async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> None:
-    """Each is one narrow verb, and says who may call it; a trigger's cannot be called at all."""
+    """Exactly the listed functions run with the owner's privileges, each callable only by the listed roles.
+
+    Functions of triggers cannot be called at all.
+    """
     rows = await owner.fetch(
         "select p.proname, p.prorettype = 'trigger'::regtype as of_trigger, p.proconfig::text as settings,"
         " array(select r from unnest($1::text[]) r where has_function_privilege(r, p.oid, 'execute')) as roles"
@@ -135,7 +147,7 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
 
 @pytest.mark.usefixtures("dsn")
 class TestVerbs:
-    """Test statements that the agents' role must not run, and the verbs that need more rights and still work."""
+    """Tests of statements that the agents' role must not run, and of verbs that need more privileges and still work."""
 
     @pytest.mark.parametrize(
         "statement",
@@ -158,7 +170,7 @@ class TestVerbs:
         ],
     )
     async def test_the_agents_role_is_refused(self, statement: str) -> None:
-        """R15, R88: the agents' role cannot run this statement."""
+        """R15, R88: the agents' role is refused this statement."""
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(NOOR) as tx:
                 await tx.execute(statement)
@@ -179,7 +191,7 @@ class TestVerbs:
 
     @pytest.mark.parametrize("reader", [None, NOOR], ids=["the sign-in role", "the agents' role"])
     async def test_what_has_ended_stays_ended(self, reader: Any) -> None:
-        """R12, R17: an ended session or link cannot be made valid again."""
+        """R12, R17: no role can make an ended session or invitation link valid again."""
         async with transaction(None):
             await sessions.begin(GIL.credential_id, address="-", browser="-", at=NOW)
             await invitations.begin_reset(GIL.credential_id, NOW)
@@ -192,7 +204,7 @@ class TestVerbs:
                         await tx.execute(f"update {table} set ended_at = {changed}")
 
     async def test_agents_still_invite_end_and_see_access(self) -> None:
-        """R17, R18: agents still invite people, end their access and see it."""
+        """R17, R18: agents can still invite people, end their access and see who has access."""
         async with transaction(NOOR):
             token = await invitations.invite(ALAN.credential_id, NOW)
             assert [row["has_password"] for row in await Agent.listed()] == [True] * 3

@@ -1,4 +1,4 @@
-"""Test the production form: its own database roles, HTTPS behind the documented nginx, two portals and one worker."""
+"""Test a production set-up: own database roles, HTTPS behind the documented nginx, two portals and one worker."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ SECRET = "kX7-vT3pQ9mZ2wR8_bN5cL1jH6fD4sAy"
 
 @dataclass
 class Cluster:
-    """Hold a PostgreSQL server with an owner of the tables, who may make roles, and the app's own role."""
+    """A PostgreSQL server with two roles, by URL: `owner` owns the tables and may create roles; `app` serves pages."""
 
     owner: str
     app: str
@@ -70,7 +70,7 @@ async def _run(dsn: str, *statements: str) -> None:
 
 
 async def command(cluster: Cluster, *words: str, typed: str = "", **more: str) -> tuple[int, str]:
-    """Run a `portal` command, and return its exit status and what it wrote on standard error."""
+    """Run a `portal` command with the settings of production; return its exit status and its standard error."""
     environment = {
         "PATH": os.environ["PATH"], "PORTAL_SECRET": SECRET, "PORTAL_BASE_URL": "https://localhost:8443", "PORTAL_DATA": "/nonexistent",
         "PORTAL_STORAGE_URL": "s3://nowhere/files", "DATABASE_URL": cluster.app,
@@ -84,9 +84,9 @@ async def command(cluster: Cluster, *words: str, typed: str = "", **more: str) -
 
 
 async def test_serve_says_in_one_sentence_why_it_does_not_start(cluster: Cluster) -> None:
-    """`serve` refuses to start with one sentence where the database or its role is unfit (R24, R86, R88).
+    """R24, R86, R88: `portal serve` refuses to start, in one sentence, if the database or its role is unsuitable.
 
-    It starts nothing then, and prints no trace. The commands of docs/operations.md work.
+    It then starts no process and prints no traceback. The commands of docs/operations.md make it start.
     """
     serve = ("serve", "--port", str(free_port()))
     nowhere = "postgresql://portal@127.0.0.1:1/portal"
@@ -114,7 +114,7 @@ async def test_serve_says_in_one_sentence_why_it_does_not_start(cluster: Cluster
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for localhost, valid for an hour, and return its path and that of its key."""
+    """Create a certificate for localhost that is valid for an hour; return its path and the path of its key."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
@@ -141,7 +141,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def nginx_configuration(folder: Path, port: int, portals: list[int]) -> Path:
-    """Write the documented nginx configuration with other names and ports into a complete one, and return its path."""
+    """Write the documented nginx configuration with other names and ports to a file, and return its path."""
     site = (ROOT / "docs" / "nginx.conf").read_text()
     chain, private = certificate(folder)
     servers = "\n".join(f"    server 127.0.0.1:{one} max_conns=900 max_fails=2 fail_timeout=5s;" for one in portals)
@@ -171,7 +171,7 @@ def nginx_configuration(folder: Path, port: int, portals: list[int]) -> Path:
 
 @dataclass
 class Site:
-    """Hold the processes behind one HTTPS URL."""
+    """The processes that serve one HTTPS URL: nginx, two portals and a worker."""
 
     url: str
     port: int
@@ -186,9 +186,9 @@ class Site:
 
 @pytest.fixture
 async def site(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Site]:
-    """Set up as docs/operations.md says.
+    """Set up a production site as docs/operations.md says, and yield it.
 
-    That is: migrate as the owner, grant, make an administrator, start two portals, a worker and nginx.
+    That is: migrate as the owner, grant privileges, create an admin, start two portals, a worker and nginx.
     """
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     assert nginx, "There is no nginx: on Debian, apt-get install nginx-light"
@@ -247,7 +247,7 @@ async def open_case(client: httpx.AsyncClient, subject: str, content: bytes = b"
 
 
 async def test_the_production_form(site: Site) -> None:
-    """One walk through the whole production form (R6, R19, R41, R43, R58, T5, T10)."""
+    """R6, R19, R41, R43, R58, T5, T10: a production site behind nginx works in each of the steps below."""
     async with site.client() as ada, site.client() as other:
         await _cookies_and_addresses(site, ada)
         await signed_in(other)
@@ -259,7 +259,7 @@ async def test_the_production_form(site: Site) -> None:
 
 
 async def _agent_needs_a_second_factor(site: Site) -> None:
-    """An administrator made by the command needs a second factor too (R9)."""
+    """R9: an admin created by `portal admin create` must set up a second factor too."""
     async with site.client() as admin:
         fields = {
             "email": "olga@desk.example",
@@ -284,7 +284,7 @@ async def _cookies_and_addresses(site: Site, ada: httpx.AsyncClient) -> None:
         assert await connection.fetchval("select address from session order by id desc limit 1") == "127.0.0.1"
     finally:
         await connection.close()
-    # Guessing with forged client addresses counts as guessing from one address.
+    # Sign-in attempts with forged client IP addresses are counted as attempts from one IP address.
     async with site.client() as guesser:
         token, statuses = await csrf(guesser, "/sign-in"), []
         for n in range(11):
@@ -313,7 +313,7 @@ async def _files(ada: httpx.AsyncClient) -> None:
 
 
 async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
-    """What one portal stores is told to the streams of the other at once; nginx gives streams to both in turn."""
+    """A change saved by one portal reaches the event streams of both; nginx hands streams to them in turn."""
     heard: asyncio.Queue[str] = asyncio.Queue()
 
     async def listen() -> None:
@@ -339,7 +339,7 @@ async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
 
 
 async def _slow_clients(site: Site) -> None:
-    """A client that stops inside a header or a body is disconnected, and others are served meanwhile (T10)."""
+    """T10: a client that stops inside a header or a body is disconnected, and others are served meanwhile."""
 
     def begin(text: bytes) -> ssl.SSLSocket:
         wrapped = site.trusts.wrap_socket(
@@ -370,13 +370,13 @@ async def _slow_clients(site: Site) -> None:
 
 
 async def _one_portal_dies(site: Site, ada: httpx.AsyncClient) -> None:
-    """After one portal dies, the other serves the same session; without any portal, nginx answers with its own page."""
+    """If one portal dies, the other serves the same session; if both have died, nginx answers with its own page."""
     await site.portals[0].kill()
     for _ in range(5):
         assert (await ada.get("/cases")).status_code == 200
     assert (await open_case(ada, "By the other one")).status_code == 303
     await site.portals[1].kill()
-    for _ in range(50):  # Its children exit a moment later.
+    for _ in range(50):  # The portal's child processes exit a moment later.
         away = await ada.get("/cases")
         if away.status_code != 200:
             break

@@ -1,4 +1,4 @@
-"""Test that text is shown as it was typed: paths, masks, arithmetic and entities are not formatting."""
+"""Test that text with technical signs is shown as typed: paths, masks, arithmetic and entities get no formatting."""
 
 import re
 from html import unescape
@@ -16,11 +16,11 @@ TECHNICAL = (
     "`", "C#", "#1042", "a_b_c", "\\", "\\*", "\\_", "\\\\", "°", "Straße", "(", ")",
     "‹a›", "100 %", "=", "1.5", "v2.", "10.0.0.1", "*", "**", "***", "_", "x*", "*y",
 )  # fmt: skip
-"""Pieces of technical text, none of which is meant as formatting."""
+"""Pieces of technical text whose signs must not be read as formatting."""
 
 
 def visible(html: str) -> str:
-    """Return what a browser shows of the HTML, with each run of blanks as one."""
+    """Return the text that a browser shows for the HTML, with each run of blanks as one blank."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " " if "<br>" in html else "", html)).split())
 
 
@@ -41,7 +41,7 @@ def test_text_without_formatting_is_shown_as_it_was_typed(text: str) -> None:
 
 @given(st.text(st.sampled_from("ab1 *_\\~&;<>[]()!.:|/\n-"), max_size=40))
 def test_no_letter_is_lost_whatever_the_marks_around_it(text: str) -> None:
-    """Marks may become formatting, but all letters and digits are shown in their order."""
+    """Formatting marks may disappear, but all letters and digits of a text are shown in their order."""
     letters = re.sub(r"[^ab1]", "", text)
     html = re.sub(r'<li value="(\d+)">', lambda found: found[1] + "<", markdown(text)).replace("<\n", "")
     assert re.sub(r"[^ab1]", "", unescape(re.sub(r"<[^>]*>", "", html))) == letters
@@ -102,7 +102,7 @@ def test_words_behind_three_backticks_are_not_lost() -> None:
 
 @pytest.mark.parametrize("piece", ["**", "a ** ", "**a", "> - ", "* ", "[", "](", "`", "\\", "<", "&", "|-"])
 def test_marks_that_are_opened_and_never_closed_are_read_in_time(piece: str) -> None:
-    """Unclosed marks in 30,000 characters, the longest message, are parsed in time (R50)."""
+    """R50: unclosed formatting marks in a message of 30,000 characters, the longest one, are parsed in time."""
     import time
 
     began = time.process_time()

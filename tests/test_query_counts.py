@@ -1,4 +1,4 @@
-"""Test that a page sends as many queries for many rows as for few (design manner 17)."""
+"""Test that a page sends as many SQL statements for many rows as for few (design manner 17)."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,12 +32,12 @@ from tests.world import ACME, ADA, CONSULTANT, INCIDENT, INES, MAX, NOOR, NOW, S
 pytestmark = pytest.mark.usefixtures("clock")
 
 MOST = 13
-"""The most statements of a page, including the two that look up the session and switch to the reader's role."""
+"""The most SQL statements of a page, including two that find the session and switch to the reader's role."""
 MANY = 4
 
 
 async def more(places: Places, storage: Storage) -> None:
-    """Create several more of everything that some page lists."""
+    """Create several more objects of every kind that some page lists."""
     for turn in range(MANY):
         at, case = NOW + timedelta(minutes=turn), await _find(places)
         files = [await upload(storage, INES, f"{turn}-{place}.log") for place in range(2)]
@@ -66,7 +66,7 @@ async def _find(places: Places) -> Case:
 
 
 async def _bill(turn: int, case_id: int) -> None:
-    """Create an issued invoice, a statement, a draft, and an approved entry that waits for a run."""
+    """Create an issued invoice, a statement, a draft invoice, and an approved time entry that no run has billed."""
     for kind in ("billable", "no_charge", "billable", "billable"):
         entry = await log(15, billing=kind, comment=f"{kind} {turn}", case_id=case_id)
         assert not (await billing.approve([entry.choice], by=MAX, at=NOW)).refused
@@ -78,7 +78,7 @@ async def _bill(turn: int, case_id: int) -> None:
 
 
 async def _set_up(places: Places, turn: int) -> None:
-    """Create one more of everything that an admin sets up, for the same customer and beside it."""
+    """Create one more object of every kind that admins set up, for the same customer."""
     zone, day = "Europe/Berlin", "2026-01-01"
     home = await Customer.find(places.values["/agent/customers/"]["customer"], SYSTEM)
     await Customer.create(

@@ -30,9 +30,9 @@ def test_lists_hold_what_is_in_use() -> None:
 
 
 def test_time_zones_are_offered_by_their_canonical_names_and_taken_by_any() -> None:
-    """The list offers canonical names only.
+    """Forms offer time zones by their canonical names only, and accept aliases.
 
-    An alias that a browser, another list or an old row uses gives the zone that it stands for.
+    An alias, which a browser or an old row may use, is replaced by the canonical name of the same time zone.
     """
     offered = regions.zones()
     assert not {"Europe/Kiev", "Asia/Calcutta", "US/Pacific", "America/Buenos_Aires", "Etc/UTC", "GMT", "CET"} & set(

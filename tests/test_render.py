@@ -1,4 +1,4 @@
-"""Test the formats of pages, the drawings, and the cleaning of what people write."""
+"""Test the formatting of values on pages, the charts, and the cleaning of the text that people write."""
 
 import re
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ NB = "\N{NO-BREAK SPACE}"
 
 @dataclass
 class Somebody:
-    """Hold the two attributes of a reader that formats use."""
+    """A reader with only the two attributes that the formatting filters use."""
 
     locale: str = "en_GB"
     time_zone: str = "Europe/Berlin"
 
 
 def shown(source: str, reader: Somebody | None = None, **values: object) -> str:
-    """Return what a template with this source gives to this reader."""
+    """Render a template with this source for this reader, and return the text."""
     with formats.reading(reader or Somebody(), None, NOW):
         return ENVIRONMENT.from_string(source).render(values)
 
@@ -151,7 +151,7 @@ def test_a_meter_never_passes_its_whole() -> None:
 
 
 def test_drawings_need_no_style_attribute_and_escape_names() -> None:
-    """Drawings have no style attribute, and names in them are escaped (R39, R45)."""
+    """R39, R45: charts have no style attribute, and the names in them are escaped."""
     svg = (
         drawings.avatar('<script> "b', ours=True)
         + drawings.meter(5, used=1)
@@ -200,7 +200,7 @@ def test_an_error_page_needs_nothing_but_its_status(status: int) -> None:
 
 
 def test_values_are_escaped_where_they_are_typed_back() -> None:
-    """Values are escaped where a form shows them again (R45)."""
+    """R45: a value is escaped when a form shows it again."""
     nasty = '"><img src=x onerror=alert(1)>'
     source = (
         '{% import "shared/forms.html" as f with context %}{{ f.csrf_field() }}{{ f.errors_panel() }}'
@@ -258,7 +258,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_nothing_that_acts_comes_through(payload: str) -> None:
-    """Only harmless tags, and of their attributes only safe links, come through (R40, R46, R47)."""
+    """R40, R46, R47: of typed HTML, only harmless tags and links with safe URLs remain."""
     for html in (markdown(payload), rendering.prose.cleaned(payload)):
         tags = re.findall(r"<(/?)([a-z0-9]+)([^>]*)>", html)
         assert {f"<{name}>" for _, name, _ in tags} <= ALLOWED, html
@@ -304,7 +304,7 @@ def test_markdown_that_people_use_works() -> None:
     ],
 )
 def test_an_address_in_a_message_is_a_link_as_it_was_typed(text: str, linked: list[str]) -> None:
-    """A URL that is typed with its scheme becomes a link to exactly what is shown (R46, R47)."""
+    """R46, R47: a URL typed with its scheme becomes a link to exactly the URL that is shown."""
     html = markdown(text)
     assert re.findall(r'<a href="([^"]*)"', html) == linked
     assert all(f">{address}</a>" in html for address in linked) or "words" in text
@@ -315,7 +315,7 @@ def test_a_case_number_at_the_start_of_a_line_is_no_heading() -> None:
 
 
 def test_a_stored_message_is_cleaned_again_and_closed_to_htmx() -> None:
-    """A stored message is cleaned again when it is shown, and htmx ignores it (R40, R46)."""
+    """R40, R46: a stored message is cleaned again whenever it is shown, and htmx ignores attributes inside it."""
     assert message_html('<p hx-get="/x">Hi<script>x</script></p>') == '<div class="prose" hx-ignore><p>Hi</p></div>'
 
 
@@ -325,6 +325,6 @@ def test_cleaning_twice_changes_nothing() -> None:
 
 
 def test_a_quotation_has_the_words_without_the_marks() -> None:
-    """A quotation has the words of the message on one line, without marks."""
+    """The plain text of a message is one line of its words, without formatting marks."""
     text = "Hello **Ada**,\n\n1. open `vpn.conf`\n2. [read this](https://a.example/)\n\n> quoted\nand **so** on"
     assert rendering.plain(text) == "Hello Ada, 1. open vpn.conf 2. read this quoted and so on"

@@ -1,4 +1,4 @@
-"""Test that the Piccolo table classes equal the tables of the database."""
+"""Test that the Piccolo table classes describe the tables of the database."""
 
 import pytest
 from babel.core import get_global
@@ -31,7 +31,10 @@ def of_piccolo(column: Column) -> tuple[str, bool]:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table._meta.tablename)
 async def test_a_table_mirrors_the_database(table: type[Table], dsn: str) -> None:
-    """Names, types and nullability of columns are equal; defaults are not compared, as Piccolo makes some up."""
+    """A table class and its table have the same columns, types and nullability.
+
+    Defaults are not compared, because Piccolo adds some of its own.
+    """
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch(
             "select attname, format_type(atttypid, atttypmod) as kind, not attnotnull as nullable from pg_attribute"
@@ -43,7 +46,7 @@ async def test_a_table_mirrors_the_database(table: type[Table], dsn: str) -> Non
 
 
 async def test_the_database_and_the_engine_know_the_same_decimals_of_every_currency(dsn: str) -> None:
-    """Manner 14: the database and Python round every currency to the same number of decimals."""
+    """Manner 14: the database and Python round amounts of every currency to the same number of decimals."""
     codes = sorted(get_global("all_currencies"))
     async with transaction(SYSTEM) as tx:
         digits = await tx.fetchval(

@@ -1,4 +1,4 @@
-"""Test sealed text and the keys behind it."""
+"""Test sealed texts, each of which can be opened for its own purpose only, and the keys behind them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ def test_what_was_never_sealed_does_not_open(broken: str) -> None:
 
 def test_no_character_can_be_changed() -> None:
     sealed = Sealer(ONE).seal("letters", "text", NOW)
-    for place in range(len(sealed) - 1):  # The last character of base64 holds bits without meaning.
+    for place in range(len(sealed) - 1):  # The last character of base64 may hold bits that mean nothing.
         changed = sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 :]
         with pytest.raises(Broken):
             Sealer(ONE).open("letters", changed, NOW, within=timedelta(minutes=1))
@@ -42,7 +42,7 @@ def test_a_seal_has_its_time() -> None:
 
 
 def test_a_secret_is_replaced_without_losing_what_it_sealed() -> None:
-    """R87: during a rotation the former secret still opens what it sealed, and the new secret seals."""
+    """R87: during a rotation, text sealed with the former secret can be opened; the new secret seals new text."""
     before = Sealer(ONE).seal("letters", "text", NOW)
     rotated = Sealer(OTHER, ONE)
     assert rotated.open("letters", before, NOW) == "text"

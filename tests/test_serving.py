@@ -1,4 +1,4 @@
-"""Test the process tree with stand-ins for the app and the worker: it starts, restarts and stops as a whole."""
+"""Test the process tree of `portal serve`, with stand-ins for app and worker: it starts, restarts and stops whole."""
 
 import contextlib
 import itertools
@@ -45,7 +45,7 @@ PARENT = textwrap.dedent("""
 
 
 class Tree:
-    """Hold a running parent and the processes it started."""
+    """A running parent process and the processes that it has started."""
 
     def __init__(
         self, data: Path, app: str = "create_app", worker: str = "steady_worker", database: bool = False
@@ -119,7 +119,7 @@ def over(process: psutil.Process) -> bool:
 def test_all_of_it_stops_within_five_seconds_with_streams_open(
     tree: Callable[..., Tree], number: signal.Signals
 ) -> None:
-    """The tree stops within five seconds, though the stand-in's streams never end and its worker ignores SIGTERM."""
+    """The process tree stops within five seconds, although event streams are open and the worker ignores SIGTERM."""
     running = tree(database=True).until_ready()
     everything = running.everything()
     names = " ".join(process.name() for process in everything)
@@ -149,7 +149,7 @@ def test_kill_9_of_the_parent_ends_everything(tree: Callable[..., Tree]) -> None
 
 
 def test_kill_9_of_each_child_brings_it_back(tree: Callable[..., Tree]) -> None:
-    """Each child that is killed is replaced: a worker of granian, granian itself, the worker and the database."""
+    """Each process that is killed with SIGKILL is replaced: a web worker, the web server, the worker, the database."""
     running = tree(database=True).until_ready()
     server = int(running.get("/pid"))
     os.kill(server, signal.SIGKILL)
@@ -209,7 +209,7 @@ def test_a_taken_port_is_refused_before_anything_starts() -> None:
 def test_children_read_the_same_settings_and_believe_no_proxy(
     tree: Callable[..., Tree], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A forged header does not change the client's address, and children get only the parent's settings (T5)."""
+    """T5: a forged header does not change the client's IP address; child processes get the parent's settings only."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere/else")
     running = tree().until_ready()
     assert running.get("/environment").strip() == "test"
@@ -218,7 +218,7 @@ def test_children_read_the_same_settings_and_believe_no_proxy(
 
 
 def test_secrets_stand_in_no_command_line(tree: Callable[..., Tree]) -> None:
-    """No secret is visible in the command line of a process (R86)."""
+    """R86: no command line of a process contains a secret."""
     running = tree().until_ready()
     secret = (running.data / "secret").read_text().strip()
     assert all(secret not in " ".join(process.cmdline()) for process in running.everything())

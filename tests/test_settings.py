@@ -1,4 +1,4 @@
-"""Test that the environment is read once, and that a bad value is refused in one sentence naming its variable (R86)."""
+"""Test reading the environment: a bad value is refused in one sentence that names its variable (R86)."""
 
 import subprocess
 import sys
@@ -68,7 +68,7 @@ def test_a_bad_value_is_refused_by_name(name: str, value: str, sentence: str) ->
 
 
 def test_the_demo_serves_http_on_loopback_only(tmp_path: Path) -> None:
-    """R19, R43: the demo serves plain http only on the loopback interface."""
+    """R19, R43: the demo may be served over plain HTTP on the loopback interface only."""
     demo = {"PORTAL_ENVIRONMENT": "demo", "PORTAL_DATA": str(tmp_path), "PORTAL_BASE_URL": "http://127.0.0.1:8123"}
     settings = Settings.from_environment(demo)
     assert not settings.secure_cookies
@@ -127,7 +127,7 @@ def test_the_text_form_shows_no_secret() -> None:
     "command", [["serve"], ["migrate"], ["worker"], ["admin", "create", "--name", "N", "--email", "n@desk.example"]]
 )
 def test_each_command_refuses_to_start_without_a_secret(command: list[str]) -> None:
-    """R86: each command refuses to start without a secret, in one line and before it starts anything."""
+    """R86: without PORTAL_SECRET each command refuses to start, in one line, before it starts any process."""
     done = subprocess.run(
         [sys.executable, "-m", "portal", *command], env={"PATH": "/usr/bin"}, capture_output=True, text=True, timeout=30
     )

@@ -51,7 +51,7 @@ async def test_a_stream_comes_back_as_it_was_with_its_size_and_hash(store: Stora
 
 
 async def test_the_folder_is_ours_alone_and_no_file_can_be_run(store: Storage, files: Path) -> None:
-    """The folder has mode 0700, its files 0600 and random names (R54)."""
+    """R54: the storage folder has mode 0700, and its files have mode 0600 and random names."""
     remove(files)
     store = open_storage(f"file://{files}")
     stored = await store.store(new_key(), pieces(b"#!/bin/sh"), limit=100)
@@ -61,7 +61,7 @@ async def test_the_folder_is_ours_alone_and_no_file_can_be_run(store: Storage, f
 
 
 def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    """A folder with content that others can read is refused and stays as it is; an empty one is closed (R54)."""
+    """R54: a storage folder that others can read and that has content is refused unchanged; an empty one gets 0700."""
     shared, empty = tmp_path / "shared", tmp_path / "empty"
     for folder in (shared, empty):
         folder.mkdir()
@@ -80,7 +80,7 @@ def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -
 async def test_a_file_over_the_limit_is_stopped_on_its_way_and_leaves_nothing(
     store: Storage, files: Path, size: int
 ) -> None:
-    """A file that exceeds the limit is stopped while it arrives, and nothing of it stays (R58).
+    """R58: a file over the limit is stopped while it arrives, and nothing of it stays on the disk.
 
     The second size exceeds what is buffered before the first byte is written.
     """
@@ -103,7 +103,7 @@ async def test_a_file_of_exactly_the_limit_is_kept(store: Storage) -> None:
 
 
 async def test_a_sender_that_breaks_off_or_goes_away_leaves_nothing(store: Storage, files: Path) -> None:
-    """Where the sender breaks off or disconnects, nothing of the file stays (R60)."""
+    """R60: if the sender stops or disconnects, nothing of the file stays on the disk."""
 
     async def breaks() -> AsyncIterator[bytes]:
         yield b"x" * 12_000_000
@@ -138,7 +138,7 @@ async def test_a_deleted_file_is_gone_and_deleting_again_is_harmless(store: Stor
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "a" * 31, "A" * 32, "a" * 32 + "\n", "a" * 32 + "/b"])
 async def test_what_is_no_key_is_never_a_path(store: Storage, key: str) -> None:
-    """Text that is not a key never becomes a path (T9)."""
+    """T9: a text that is not a storage key is never used as a path."""
     for attempt in (store.exists(key), store.delete(key), read(store, key)):
         with pytest.raises(ValueError, match="no key"):
             await attempt
@@ -147,7 +147,7 @@ async def test_what_is_no_key_is_never_a_path(store: Storage, key: str) -> None:
 async def test_a_disk_that_is_nearly_full_takes_no_more_files(
     store: Storage, monkeypatch: pytest.MonkeyPatch, files: Path
 ) -> None:
-    """A disk with less than 1 GB free takes no more files (R58)."""
+    """R58: while less than 1 GB of the disk is free, files are refused."""
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: SimpleNamespace(free=999_999_999))
     with pytest.raises(Full, match="no room"):
         await store.store(new_key(), pieces(b"x"), limit=1)

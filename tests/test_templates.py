@@ -22,7 +22,7 @@ def test_a_missing_name_is_an_error() -> None:
 
 
 def test_everything_but_the_text_of_mails_is_escaped() -> None:
-    """R45: every template except the text of mails escapes its values."""
+    """R45: every template except those of plain-text mails escapes the values that it shows."""
     autoescape = ENVIRONMENT.autoescape
     assert callable(autoescape)
     plain = [path for path in TEMPLATES.rglob("*.*") if not autoescape(name_of(path))]
@@ -32,7 +32,7 @@ def test_everything_but_the_text_of_mails_is_escaped() -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
 def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
-    """R39, R40: a template compiles, and nothing in it needs `unsafe-inline` or `unsafe-eval`."""
+    """R39, R40: each template compiles and needs neither `unsafe-inline` nor `unsafe-eval`."""
     text = path.read_text()
     ENVIRONMENT.get_template(name_of(path))
     assert not re.search(r"\sstyle=|\son[a-z]+=|hx-on|\bjs:|javascript:|hx-trigger=\"[^\"]*\[", text)
@@ -40,7 +40,7 @@ def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FRAGMENTS, ids=name_of)
 def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> None:
-    """Design manner 7: each fragment states the values that it needs and is included by a page."""
+    """Design manner 7: each fragment lists the values that it needs, and a page includes it."""
     text = path.read_text()
     assert re.match(r"\{#-? needs:", text)
     assert "{% extends" not in text
@@ -52,14 +52,17 @@ def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
 def test_every_form_that_changes_something_carries_the_token_first(path: Path) -> None:
-    """R37: every form with method POST has its token before any file field."""
+    """R37: every form with the method POST contains the CSRF token."""
     for form in re.findall(r"<form\b[^>]*method=\"post\"[^>]*>(.*?)</form>", path.read_text(), re.S):
         assert re.search(r"csrf_field\(\)|name=\"csrf\"", form), form[:200]
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
 def test_the_browser_refuses_no_address_on_its_own(path: Path) -> None:
-    """Chromium stops a mail address with an invisible character before we could take that out, in a bubble that cannot show it."""
+    """Every form with a mail address field has `novalidate`, so that the portal and not the browser checks the value.
+
+    Chromium would refuse a mail address with an invisible character, and its message cannot show that character.
+    """
     for opening, form in re.findall(r"(<form\b[^>]*>)(.*?)</form>", path.read_text(), re.S):
         assert "novalidate" in opening or 'type="email"' not in form, opening
 

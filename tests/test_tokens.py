@@ -28,7 +28,7 @@ PAIRS = [
 
 
 def colours() -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
-    """Return the lightness, chroma and hue of each token, in light and in dark."""
+    """Return the lightness, chroma and hue of each colour token, in the light and the dark scheme."""
     return {
         name: (tuple(map(float, light.split())), tuple(map(float, dark.split())))
         for name, light, dark in COLOUR.findall(TOKENS.read_text(encoding="utf-8"))
@@ -36,7 +36,7 @@ def colours() -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
 
 
 def luminance(lightness: float, chroma: float, hue: float) -> float:
-    """Return the relative luminance of an OKLCH colour, through linear sRGB (Ottosson's matrices)."""
+    """Return the relative luminance of an OKLCH colour, computed through linear sRGB (Ottosson's matrices)."""
     a, b = chroma * cos(radians(hue)), chroma * sin(radians(hue))
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
@@ -50,7 +50,7 @@ def luminance(lightness: float, chroma: float, hue: float) -> float:
 
 
 def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """Return the contrast of two colours, from 1 to 21."""
+    """Return the contrast ratio of two OKLCH colours, from 1 to 21."""
     high, low = sorted((luminance(*one[:3]), luminance(*other[:3])), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
@@ -67,7 +67,7 @@ def test_black_on_white_is_21_to_1() -> None:
 
 
 def test_no_other_sheet_declares_a_colour_of_its_own() -> None:
-    """No other style sheet has colours, except the backdrop of a dialog and the chevron of a select."""
+    """Only `tokens.css` declares colours, except the backdrop of dialogs and the arrow of select fields."""
     for sheet in TOKENS.parent.glob("*.css"):
         if sheet != TOKENS:
             text = re.sub(r"::backdrop \{[^}]*\}|url\(\"data:[^\"]*\"\)", "", sheet.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Test what a second person is told whose value violates a unique constraint (design.md, manner 23)."""
+"""Test the answer to the second of two people whose values violate a unique constraint (design.md, manner 23)."""
 
 import asyncio
 import contextvars
@@ -129,7 +129,10 @@ PROVED: dict[str, tuple[Verb, list[str]]] = {
     "number_series_kind_key": (_company, BOTH),
     "company_pkey": (_company, BOTH),
 }
-"""The outcomes where two people save the same value at once: the second waits, then is refused or saves their own."""
+"""For each unique constraint, a verb that two people call at once with the same value, and both outcomes.
+
+The second person waits for the first, and then is refused or saves their own value as well.
+"""
 
 RANDOM = "The portal draws the value: 80 random bits or more."
 COUNTED = "A counter row or a sequence gives the value, locked until its transaction ends."
@@ -190,7 +193,7 @@ where t.relnamespace = 'public'::regnamespace and (i.indisunique or i.indisexclu
 
 
 async def test_every_uniqueness_of_the_database_has_an_answer_for_a_second_person(dsn: str) -> None:
-    """Each unique constraint and index has a line in `PROVED` or a reason in `REASONED`."""
+    """Each unique constraint and unique index of the database is listed in `PROVED` or in `REASONED`."""
     async with transaction(SYSTEM) as tx:
         found = {row["name"] for row in await tx.fetch(UNIQUE)}
     assert found == set(PROVED) | set(REASONED)
@@ -198,7 +201,7 @@ async def test_every_uniqueness_of_the_database_has_an_answer_for_a_second_perso
 
 
 async def outcome(verb: Verb, by: AgentReader) -> str:
-    """Run the verb in a transaction of its own; return `done` or the kind of the refusal."""
+    """Call the verb in a transaction of its own; return `done`, or the class name of the refusal."""
     try:
         async with transaction(by):
             await verb(by)
@@ -209,22 +212,25 @@ async def outcome(verb: Verb, by: AgentReader) -> str:
 
 @pytest.mark.parametrize("name", PROVED)
 async def test_of_two_people_who_save_the_same_at_once_the_second_gets_an_answer(name: str, dsn: str) -> None:
-    """The second person begins before the first has committed, so no earlier look-up can have seen the value."""
+    """If two people save the same value at once, the second is refused with a sentence or saves it as well.
+
+    The second begins before the first has committed, so no earlier look-up can have seen the value.
+    """
     verb, expected = PROVED[name]
-    if verb is _company:  # Both create it for the first time.
+    if verb is _company:  # Both create the company for the first time.
         owner = await asyncpg.connect(dsn)
         await owner.execute("delete from number_series; delete from company")
         await owner.close()
     async with transaction(NOOR):
         await verb(NOOR)
-        # A transaction belongs to the context that opened it, so each gets a context of its own.
+        # A transaction belongs to the context that opened it, so each person gets a context.
         second = asyncio.create_task(outcome(verb, MAX), context=contextvars.Context())
         await asyncio.sleep(0.05)
     assert sorted(["done", await second]) == expected
 
 
 async def test_a_form_key_that_another_agent_has_used_is_free_for_the_next(app: Gate) -> None:
-    """Two agents may use the same form key, over HTTP too, and the repeat of each still counts once."""
+    """Two agents may use the same form key over HTTP; each agent's repeated form is still carried out once."""
     form = {
         "duration": "30m",
         "work_date": "2026-11-20",
@@ -250,7 +256,10 @@ async def test_a_form_key_that_another_agent_has_used_is_free_for_the_next(app: 
 async def test_a_constraint_that_still_bites_is_told_as_a_conflict(
     app: Gate, monkeypatch: pytest.MonkeyPatch, statement: str, sentence: str
 ) -> None:
-    """A violated constraint that no verb checks answers 409 and saves nothing; bare statements stand in for verbs."""
+    """A violated constraint that no verb checks is answered 409, and nothing is saved.
+
+    Bare SQL statements stand in for such a verb.
+    """
 
     async def bare(*_: Any) -> None:
         await current().execute("insert into role (name) values ('Saved before it')")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 async def verify(dsn: str, folder: str) -> tuple[int, str, str]:
-    """Return the exit status, the output and the errors of the command."""
+    """Run `portal verify`; return its exit status, standard output and standard error."""
     environment = {"PORTAL_ENVIRONMENT": "test", "DATABASE_OWNER_URL": dsn, "PORTAL_DATA": folder}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal", "verify"),
@@ -30,7 +30,10 @@ async def verify(dsn: str, folder: str) -> tuple[int, str, str]:
 async def test_it_names_each_invariant_and_the_rows_that_break_it(
     dsn: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A planted fault is reported by invariant and row; the database itself would have refused it (R94)."""
+    """R94: `portal verify` reports a planted fault by the name of the invariant and by row.
+
+    The database would have refused these rows; the test bypasses its checks.
+    """
     folder = str(tmp_path_factory.mktemp("data"))
     await furnished(open_storage(f"file://{folder}/files"))
     status, said, _ = await verify(dsn, folder)

@@ -1,4 +1,4 @@
-"""Test that invisible characters are dropped from texts, except those that decide how a word or an emoji looks."""
+"""Test that invisible characters are removed from texts, except those that decide how a word or an emoji looks."""
 
 import unicodedata
 
@@ -26,7 +26,7 @@ def test_joiners_inside_words_and_emoji_stay(text: str) -> None:
 
 @pytest.mark.parametrize("text", [one for one in SHOWN if "\n" not in one])
 def test_names_and_names_of_files_follow_the_same_rule(text: str) -> None:
-    """Names and file names keep the joiners too. They are stored in Unicode form NFC."""
+    """Names and file names keep joiners as other texts do, and are stored in Unicode form NFC."""
     assert line(text) == unicodedata.normalize("NFC", text)
     assert check_file(f"{text}.txt", b"words")[0] == unicodedata.normalize("NFC", f"{text}.txt")
 
@@ -50,7 +50,7 @@ def test_names_and_names_of_files_follow_the_same_rule(text: str) -> None:
     ],
 )
 def test_what_is_invisible_elsewhere_goes(text: str, shown: str) -> None:
-    """R54: an invisible character that joins nothing is dropped."""
+    """R54: an invisible character that joins nothing is removed."""
     assert visible(text) == shown
     assert Writing(text).text == shown
 

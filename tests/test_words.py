@@ -1,4 +1,4 @@
-"""Test the words that rooms, forms and pages share."""
+"""Test the functions for words that rooms, forms and pages share."""
 
 from portal.durations import Rounding, RoundingMode
 from portal.timekeeping.preview import words_of

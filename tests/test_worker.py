@@ -35,7 +35,7 @@ async def test_a_job_comes_with_the_commit_and_goes_with_the_rollback(reader: ob
 
 @pytest.mark.usefixtures("dsn")
 async def test_a_contact_cannot_enqueue_a_job() -> None:
-    """A contact cannot enqueue a job, because the worker runs jobs as the system (R24)."""
+    """R24: a contact cannot enqueue a job, because the worker runs jobs as the system reader."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(ADA):
             await jobs.enqueue("tidy", case_id=1)
@@ -55,7 +55,7 @@ async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(files: Path) -
             "insert into outbox (kind, contact_may_know, subject_id, at) values ('case.opened', true, 1, $1)",
             NOW - timedelta(days=8),
         )
-    for _ in range(2):  # A second run finds nothing to delete.
+    for _ in range(2):  # The second time there is nothing to delete.
         await tidy(storage, NOW)
         async with transaction(SYSTEM) as tx:
             assert await tx.fetchval("select count(*) from outbox") == 1
@@ -89,7 +89,7 @@ worker.run(Settings.from_environment())
 
 
 async def worker(dsn: str, tmp_path: Path) -> asyncio.subprocess.Process:
-    """Start a worker that knows two more jobs: one hangs the first time, one always fails."""
+    """Start a worker with two more jobs: one never ends at its first try, and one always fails."""
     environment = {"PORTAL_ENVIRONMENT": "test", "DATABASE_URL": dsn, "PORTAL_DATA": str(tmp_path / "data")}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", WORKER, str(tmp_path / "seen")), env=os.environ | environment, stderr=asyncio.subprocess.PIPE
@@ -97,7 +97,7 @@ async def worker(dsn: str, tmp_path: Path) -> asyncio.subprocess.Process:
 
 
 async def until(sql: str, *, seconds: int = 60) -> None:
-    """Wait until the query returns true."""
+    """Wait until the SQL query returns true; fail after `seconds`."""
     for _ in range(seconds * 10):
         async with transaction(SYSTEM) as tx:
             if await tx.fetchval(sql):
@@ -109,7 +109,7 @@ async def until(sql: str, *, seconds: int = 60) -> None:
 @pytest.mark.slow
 @pytest.mark.long
 async def test_a_job_whose_worker_was_killed_runs_again_and_one_that_fails_is_held(dsn: str, tmp_path: Path) -> None:
-    """A job whose worker was killed runs again; one that fails is held with its error and logged by ids (R91, R93)."""
+    """R91, R93: a job whose worker was killed runs again; a job that fails is kept with its error and logged by ids."""
     async with transaction(SYSTEM):
         await jobs.enqueue("endless")
         await jobs.enqueue("broken", credential=7)

@@ -1,6 +1,7 @@
-"""Define the named cast (design manner 15) as rows: the company, two customers with a contract each, agents and rates.
+"""Define the named cast (design manner 15) as rows: company, two customers with contracts, agents and rates.
 
-After `cast_rows()` has run, ADA, ALAN, GIL, INES, MAX and NOOR are readers of the cast, because their ids are fixed.
+After the SQL of `cast_rows()` has run, ADA, ALAN, GIL, INES, MAX and NOOR are readers of the cast, because their ids
+are fixed.
 """
 
 from datetime import UTC, datetime
@@ -11,20 +12,20 @@ from argon2 import PasswordHasher
 from portal.people.readers import AgentReader, ContactReader
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
-"""A Friday, 11:00 in Berlin."""
+"""Friday, 11:00 in Berlin."""
 
 PASSWORD = "correct horse battery staple"
 
 ACME, GLOBEX = 1, 2
 INCIDENT, QUESTION, INTERNAL = 1, 2, 3
-"""The ids of the case types: billable, billable, not billable."""
+"""The ids of the case types; work on the first two is billable, work on the third is not."""
 SUPPORT, MOVE = 1, 2
 """The ids of the departments: Ines, Max and Noor are in Support, which Max manages."""
 SENIOR, CONSULTANT = 1, 2
-"""The ids of the billing roles: 120.00 and 95.00 EUR an hour since 2026-01-01."""
+"""The ids of the billing roles, which cost 120.00 and 95.00 EUR an hour since 2026-01-01."""
 ACME_CONTRACT, GLOBEX_CONTRACT = 1, 2
 HELPDESK, GLOBEX_HELPDESK = 1, 2
-"""The ids of the default services of Acme and Globex: time spent, rolled up by service, rounded up to 15 minutes."""
+"""The ids of Acme's and Globex' default services: charged by time, rolled up by service, in 15-minute steps."""
 
 INES = AgentReader(
     id=1,
@@ -102,11 +103,14 @@ insert into rate (currency, hourly_rate, effective_from, role_id, created_at) va
 """
 
 KINDS_OF_GENERAL_TIME = "insert into general_kind (name, position) values ('Meeting', 1), ('Training', 2);"
-"""Written where the tables were emptied. A database that was only migrated has kinds already, an older schema has no table for them."""
+"""SQL for the kinds of general time, which is run after tables were emptied.
+
+A database that was only migrated has kinds already, and an older schema has no table for them.
+"""
 
 
 @cache
 def cast_rows() -> str:
-    """Return the SQL that writes the cast into a migrated, empty database; its owner runs it."""
+    """Return the SQL with which the owner writes the cast into a migrated, empty database."""
     hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
     return ROWS.replace("$now", f"'{NOW.isoformat()}'").replace("$hash", f"'{hasher.hash(PASSWORD)}'")
