@@ -1,4 +1,4 @@
-"""The command `portal`. Each part is imported only by the command that needs it, so that each is quick."""
+"""The command `portal`. Each command imports only the modules that it needs, so that it starts quickly."""
 
 import argparse
 import asyncio
@@ -24,13 +24,14 @@ CAST = (
 )
 
 LONGEST_LINE = 10_000
-"""Characters that are read of a password; one so long is refused anyway."""
+"""The most characters that are read of a password; a longer password is refused anyway."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; what it refuses is one line on standard error and status 1.
+    """Run one command and return its exit status. A refusal is printed as one line on standard error, with status 1.
 
-    So is a disk that is full or a database that goes away: there is no trace for what is no mistake of ours.
+    A full disk or a database that goes down is reported in the same way, without a traceback, because neither is a
+    programming error.
     """
     given = _parser().parse_args(arguments)
     if given.command == "simulate":
@@ -59,20 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command() -> NoReturn:
-    """Run the command that the arguments of this process name."""
+    """Run the command in this process's arguments and exit."""
     console.run(main)
 
 
 def _leave(*_: Any) -> None:
-    """SIGTERM before the process tree has its own handler: clean up on the way out."""
+    """Exit on SIGTERM with the usual clean-up, until the process tree installs its own signal handler."""
     raise SystemExit(128 + signal.SIGTERM)
 
 
 class _Parser(argparse.ArgumentParser):
-    """Refuses arguments in one line, with status 2."""
+    """An argument parser that reports wrong arguments in one line and exits with status 2."""
 
     def error(self, message: str) -> NoReturn:
-        """Say how the command is used and what is wrong."""
+        """Print the usage and what is wrong with the arguments, and exit."""
         console.say(f"{self.format_usage()} ({message})")
         self.exit(2)
 
@@ -129,9 +130,6 @@ def _port(text: str) -> int:
     return int(text)
 
 
-# --- commands
-
-
 def _serve(given: argparse.Namespace) -> None:
     from portal.settings import Settings
 
@@ -162,7 +160,7 @@ def _demo(given: argparse.Namespace) -> None:
 
 
 def _fill_demo(settings: "Settings") -> None:
-    """Made-up data, where there are none yet."""
+    """Fill the database with the demo's invented data, if it has no data yet."""
     from datetime import UTC, datetime
 
     import uvloop
@@ -174,7 +172,7 @@ def _fill_demo(settings: "Settings") -> None:
         print(f"    {what}", file=sys.stderr, flush=True)
 
     filling = demo.fill(datetime.now(UTC), settings.demo_password or "", open_storage(settings.storage_url), say)
-    # Some twenty thousand small queries one after the other: on this loop they take half of the time.
+    # The fill sends about twenty thousand small queries one after the other; uvloop halves the time.
     with step("Demo data"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(with_pool(settings, filling))
 
@@ -274,7 +272,7 @@ def _create_admin(given: argparse.Namespace) -> None:
 
 
 def _asked_password() -> str:
-    """Read the password from standard input. It is never an argument: every user of the machine can see those (R86)."""
+    """Read the password from standard input. It is no argument, because other users of the machine see those (R86)."""
     from portal.settings import CannotStart
 
     if not sys.stdin.isatty():

@@ -89,7 +89,7 @@ async def _company() -> CompanyBrief | None:
 
 
 async def _frame(reader: Any) -> dict[str, Any]:
-    """Return the template variables of the layout around account pages: for agents the counts of the navigation."""
+    """Return the template variables of the layout around account pages: for agents, the counts in the navigation."""
     return {"rail": await rail(reader)} if reader.is_agent else {}
 
 

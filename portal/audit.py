@@ -1,8 +1,8 @@
-"""Read the audit: the changes that the database has recorded by itself (R89, R90).
+"""Read the audit log: the changes that the database records by itself (R89, R90).
 
-They concern access, prices, the company, submitted time, documents, and which documents were downloaded. Database
-triggers write the rows (`migrations/m0015_audit.py`), so that no verb can forget one, and no database role of the app
-can write or change them.
+The changes concern access, prices, the company, submitted time and documents, and the log says which documents were
+downloaded. Database triggers write the rows (`migrations/m0015_audit.py`), so that no code can forget one, and no
+database role of the app can write or change them.
 """
 
 import json
@@ -17,12 +17,12 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Hold one recorded change.
+    """One change recorded in the audit log.
 
-    `who` is the name of the person who made it, or None for the portal itself. `what` joins a table and `insert`, `update`, `delete` or
-    `export`, such as `agent.update`. `subject` names the changed row to people, such as a contract by its name or a time entry by its
-    agent; `day` is the date of a time entry or a billing run. `changes` maps each column to its old and new value, or to None where the
-    values are secret.
+    `who` is the name of the person who made the change, or None for the portal itself. `what` joins the table and
+    `insert`, `update`, `delete` or `export`, such as `agent.update`. `subject` names the changed row for people, such
+    as a contract by its name or a time entry by its agent; `day` is the date of a time entry or a billing run.
+    `changes` maps each column to its old and new value, or to None if the values are secret.
     """
 
     id: int
@@ -72,9 +72,9 @@ where u.id < $1 order by u.id desc limit $2
 
 
 async def latest(before: int | None = None) -> tuple[list[Change], int | None]:
-    """Return one page of changes, the latest first, and the cursor of the next page.
+    """Return one page of changes, the latest first, and the keyset cursor of the next page.
 
-    The cursor is the id of the last change here; pass it as `before`. It is None on the last page.
+    The cursor is the id of the last change on this page; pass it as `before`. The cursor is None on the last page.
     """
     rows = await current().fetch(LATEST, before or 2**62, PAGE + 1)
     changes = [Change(**{**row, "changes": json.loads(row["changes"])}) for row in rows[:PAGE]]

@@ -32,9 +32,9 @@ MANIFEST, DUMP, FILES = "manifest.json", "database.dump", "files"
 
 
 async def back_up(owner_url: str, storage: Storage, folder: Path, at: datetime) -> dict[str, Any]:
-    """Make the backup `folder` and return its manifest.
+    """Create the folder `folder` with a backup and return its manifest.
 
-    Raise `CannotStart` where the folder exists, or where a file that the database names is missing or damaged.
+    Raise `CannotStart` if the folder exists, or if a file that the database names is missing or damaged.
     """
     if await asyncio.to_thread(folder.exists):
         raise CannotStart(f"{folder} exists already: name a new folder for each backup.")
@@ -84,10 +84,10 @@ async def back_up(owner_url: str, storage: Storage, folder: Path, at: datetime) 
 async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) -> dict[str, Any]:
     """Restore a backup into an empty database and its storage, and return its manifest.
 
-    Raise `CannotStart`, and change nothing, where the backup is incomplete or the database is not empty. The files are
-    stored first, then the database is restored in one transaction; a restore that stopped before that can simply be
-    repeated, one that stopped later needs another empty database. All sessions and open links end, because one that
-    was ended or used after the backup must not work again.
+    Raise `CannotStart`, and change nothing, if the backup is incomplete or the database is not empty. The files are
+    stored first, then the database is restored in one transaction. If a restore stops before that transaction has
+    committed, it can be repeated; if it stops later, another empty database is needed. All sessions and open links
+    end, because a session or link that was ended or used after the backup must not work again.
     """
     manifest = await asyncio.to_thread(_checked, folder)
     known = schema.migration_names()
@@ -119,9 +119,9 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
 
 
 async def _run(owner_url: str, program: str, *arguments: str) -> None:
-    """Run a program of PostgreSQL on this database.
+    """Run one of PostgreSQL's programs, such as pg_dump, on this database.
 
-    The password goes through the environment, because other users of the machine can see arguments (R86).
+    The password is passed in the environment, because other users of the machine can see arguments (R86).
     """
     url = urlsplit(owner_url)
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
@@ -143,7 +143,7 @@ async def _run(owner_url: str, program: str, *arguments: str) -> None:
 
 
 def _checked(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a complete backup. Raise `CannotStart` with what is wrong with any other."""
+    """Return the manifest of a complete backup. Raise `CannotStart` with the reason if the backup is not complete."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         if manifest["format"] != FORMAT:
@@ -163,7 +163,7 @@ def _digest(path: Path) -> str:
 
 
 async def _write(path: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
-    """Write the chunks to a file that only its owner may read, fsync it, and return its size and SHA-256."""
+    """Write the chunks to a file that only its owner may read, fsync it; return its size in bytes and SHA-256."""
     size, digest = 0, hashlib.sha256()
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         async for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Start child processes that die with this one, however it dies, and that Ctrl-C at the terminal does not reach."""
+"""Start child processes that end with this process, however it ends, and that Ctrl-C at the terminal does not reach."""
 
 import contextlib
 import os
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-# This runs between fork and exec, in the child. The parent-death signal must be requested after the change of
-# the user, which clears it; the parent may be gone already by then.
+# This runs in the child between fork and exec. The parent-death signal must be requested after the change of
+# user, which clears it; the parent may already have ended by then.
 _LAUNCHER = """
 import ctypes, os, signal, sys
 parent, death, uid, gid, *command = sys.argv[1:]
@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Account:
-    """Name a user of the operating system."""
+    """A user of the operating system."""
 
     name: str
     uid: int
@@ -49,11 +49,12 @@ def spawn(
     output: IO[bytes] | None = None,
     folder: str | Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` (a full path and its arguments), as `account` if given, in a session of its own.
+    """Start `command` (a full path and its arguments) in a process session of its own, as `account` if given.
 
-    On Linux the kernel sends it `at_our_death` when this process ends without having stopped it, kill -9 included. The
-    kernel ties that to the thread that started the child, so only the main thread may: RuntimeError otherwise.
-    `output` takes what the child prints; by default it prints to our output.
+    On Linux, the kernel sends the child the signal `at_our_death` if this process ends without having stopped the
+    child, even by kill -9. The kernel ties that to the thread that started the child, so only the main thread may call
+    this; raise RuntimeError in other threads. `output` receives what the child prints; by default that is this
+    process's output.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Start child processes from the main thread: they die with the thread that started them.")
@@ -71,7 +72,7 @@ def spawn(
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends, for processes that others forked. Linux only."""
+    """Ask the kernel to kill this process when its parent ends. Linux only; for processes forked by a library."""
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 (costs time, and only Linux needs it)
 
@@ -79,7 +80,7 @@ def die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Send each signal in turn and wait its seconds until the process has ended; then kill the rest of its session."""
+    """Send each signal and wait its seconds until the process has ended; then kill the rest of its session."""
     for number, seconds in signals:
         process.send_signal(number)
         try:

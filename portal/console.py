@@ -1,7 +1,8 @@
 """The standard streams of a command, which may be closed, full, or a pipe that nobody reads any more.
 
-What a command says on standard error is a courtesy: it is lost where it cannot be written, and the command goes on. What it
-writes to standard output is its result: where that cannot be written, the command says so in one line and ends with status 1.
+A message on standard error is a courtesy: if it cannot be written, it is lost and the command continues. The text on
+standard output is the command's result: if it cannot be written, the command says so in one line and exits with status
+1.
 """
 
 import contextlib
@@ -12,24 +13,24 @@ from collections.abc import Callable
 from typing import NoReturn
 
 MOST_SAID = 500
-"""Characters of a refusal; it may quote an argument of any length."""
+"""The most characters of a refusal that are printed; a refusal may quote an argument of any length."""
 
 
 class _Lenient(io.FileIO):
-    """A file whose writes never fail; what it cannot take is dropped."""
+    """A file whose writes never fail; data that cannot be written is dropped."""
 
     def write(self, content: object) -> int:
-        """Write what fits, and report all of it as written."""
+        """Write as much as possible, and report all of it as written."""
         with contextlib.suppress(OSError):
             super().write(content)  # type: ignore[arg-type]
         return len(content)  # type: ignore[arg-type]
 
 
 def prepare() -> None:
-    """Make the three standard streams usable, once, at the beginning of a process.
+    """Make the three standard streams usable; call this once, at the start of a process.
 
-    A stream that was closed is opened on /dev/null, because the next file that somebody opens would get its number
-    otherwise. Standard output is then opened for reading only, so that writing a result to it fails.
+    A closed stream is opened on /dev/null, because otherwise the next file to be opened would get its file descriptor.
+    A closed standard output is opened for reading only, so that writing a result to it fails.
     """
     for number in (0, 1, 2):
         try:
@@ -50,24 +51,24 @@ def prepare() -> None:
 
 
 def say(sentence: str) -> None:
-    """Write one line to standard error, however many lines and characters `sentence` has."""
+    """Write one line to standard error, whatever the number of lines and characters of `sentence`."""
     line = " ".join(sentence.split())
     sys.stderr.write((line if len(line) <= MOST_SAID else line[: MOST_SAID - 1] + "…") + "\n")
     sys.stderr.flush()
 
 
 def greet(text: str) -> None:
-    """Write `text` to standard output if that takes it: a server runs on without having said where it is."""
+    """Write `text` to standard output if possible. If not, continue: a server also runs if nobody read its URL."""
     with contextlib.suppress(OSError):
         os.write(1, text.encode() + b"\n")
 
 
 def run(command: Callable[[], int]) -> NoReturn:
-    """End this process with the status of `command`, or with 1 and one line where its output could not be written."""
+    """Exit with the status of `command`, or with 1 and a one-line message if its output could not be written."""
     prepare()
     try:
         status = command()
-    except SystemExit as end:  # of the parser of arguments, and of signals
+    except SystemExit as end:  # raised by the argument parser and by signal handlers
         status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     try:
         sys.stdout.flush()
@@ -80,6 +81,6 @@ def run(command: Callable[[], int]) -> NoReturn:
 
 
 def _drop_output() -> None:
-    """Throw away what standard output could not take; the interpreter would try again while it ends."""
+    """Discard the output that could not be written; otherwise the interpreter would try again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.stdout.flush()

@@ -1,7 +1,7 @@
 """Connect to PostgreSQL: open the pool, and run every query inside of `transaction(reader)`.
 
 A transaction names its reader, and row-level security (`migrations/`) then shows only what that reader may see.
-Piccolo queries and raw SQL inside it share its one connection, so never call `asyncio.gather` there.
+Piccolo queries and raw SQL inside the transaction share one connection, so never call `asyncio.gather` there.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ os.environ.setdefault("PICCOLO_CONF", "portal.piccolo_conf")
 Hook = Callable[[], Awaitable[None]]
 
 ACQUIRE_SECONDS = 3.0
-"""How many seconds a request waits for a connection before it is answered 503 (R84)."""
+"""How many seconds a request waits for a connection before it is answered with HTTP status 503 (R84)."""
 
 _LOST = (
     ConnectionError,
@@ -30,16 +30,16 @@ _LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.InternalClientError,  # asyncpg raises this for a connection that ended while it was idle.
+    asyncpg.InternalClientError,  # asyncpg raises this if the connection was closed while it was idle.
 )
 AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
 
 _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
-"""Another transaction holds a lock, or the statement took too long. Nothing was changed, and a retry may succeed."""
+"""The errors if another transaction holds a lock, or a statement took too long. A retry may succeed."""
 
 
 class Reader(Protocol):
-    """Describe who asks: a database role, and the values that the policies of this role compare with."""
+    """Who reads and writes: a database role, and the values that the row-level security policies compare with."""
 
     @property
     def database_role(self) -> str: ...
@@ -50,7 +50,7 @@ class Reader(Protocol):
 
 
 class _Engine(PostgresEngine):
-    """Refuse queries outside of `transaction()`: this Piccolo engine opens no connections itself."""
+    """A Piccolo engine that opens no connections itself and refuses queries outside of `transaction()`."""
 
     async def _run_in_new_connection(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("A query ran outside of transaction(reader).")
@@ -63,18 +63,18 @@ class _Engine(PostgresEngine):
 
 engine = _Engine(config={})
 _running: ContextVar[Any] = engine.current_transaction
-"""The `Transaction` in which Piccolo's queries run, too."""
+"""The running `Transaction`, in which Piccolo's queries run too."""
 
 
 class _Server:
-    """Hold what `start()` opened: one connection pool for each process."""
+    """What `start()` opened: one connection pool for each process."""
 
     pool: asyncpg.Pool | None = None
     dsn = ""
 
 
 class Transaction:
-    """Hold one connection with an open transaction. Rows are `asyncpg.Record`s; parameters are `$1`, `$2`, ..."""
+    """One connection with an open transaction. Rows are `asyncpg.Record`s; parameters are `$1`, `$2`, ..."""
 
     def __init__(self, connection: Any, reader: Reader | None, readonly: bool) -> None:
         self.connection = connection
@@ -93,7 +93,7 @@ class Transaction:
         self.hooks.append(hook)
 
     async def become(self, reader: Reader) -> None:
-        """Switch from the login role to the role of `reader`, once the session is known. This works only once."""
+        """Switch from the login role to the role of `reader`, once the session is known. This is possible only once."""
         if self.reader is not None:
             raise RuntimeError("This transaction already has a reader.")
         await self.connection.execute(_as(reader))
@@ -121,7 +121,7 @@ def _from() -> str:
 
 
 def current() -> Transaction:
-    """Return the running transaction. Only the callers of verbs open transactions."""
+    """Return the running transaction, which route handlers, jobs and commands open."""
     tx: Transaction | None = _running.get()
     if tx is None:
         raise RuntimeError("There is no transaction here: open transaction(reader) first.")
@@ -133,8 +133,8 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
     """Run everything inside as `reader` (None: the login role), and commit all of it or nothing.
 
     Inside of another transaction of the same reader this is a savepoint. Raise `Unavailable` if no connection is free
-    within `ACQUIRE_SECONDS`, the server is away, or another transaction holds a lock for longer than `_options()`
-    allow.
+    within `ACQUIRE_SECONDS`, if the server is down, or if another transaction holds a lock for longer than
+    `_options()` allow.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:
@@ -172,7 +172,7 @@ def refusal_of(error: Exception) -> Unavailable | None:
         return Unavailable("The database is away for a moment. Try again.")
     if isinstance(error, _IN_THE_WAY):
         return Unavailable("Somebody else is changing the same at this moment. Try again.")
-    if isinstance(error, asyncpg.InsufficientResourcesError):  # The disk of the server is full, or its memory.
+    if isinstance(error, asyncpg.InsufficientResourcesError):  # The disk or the memory of the server is full.
         return Unavailable("The database has no room at the moment. Try again later.")
     return None
 
@@ -220,7 +220,7 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
 
 
 def _is_gone(connection: Any) -> bool:
-    """Return whether the connection has ended. asyncpg raises InterfaceError when a released connection is asked."""
+    """Return whether the connection is closed. asyncpg raises InterfaceError for a connection that was released."""
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
@@ -248,7 +248,7 @@ def _options(role: str | None) -> dict[str, str]:
 
 
 async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
-    """Open the pool. `role` is set on each connection whose URL belongs to the owner of the tables (demo, tests)."""
+    """Open the pool. `role` is set on each connection if the URL is that of the tables' owner (demo, tests)."""
     _Server.dsn = dsn
     _Server.pool = await asyncpg.create_pool(
         dsn,

@@ -1,4 +1,4 @@
-"""Run a step for each member of a batch, and report every failure without stopping the others."""
+"""Run a function for each member of a batch, and report every failure without stopping the others."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ Result = TypeVar("Result")
 
 
 GONE = "This is not there any more."
-"""What a member that does not exist is reported with: it was chosen from a list, not by an address."""
+"""The report for a member that no longer exists. Members are chosen from a list, so no URL is wrong."""
 
 
 class Failed(Refusal):
-    """Report a member that failed for an unexpected reason. The log has the traceback."""
+    """The refusal reported for a member that failed for an unexpected reason. The log has the traceback."""
 
     status = 500
     default = "Something failed on our side, so this was left as it was. We have a record of it and look into it."
@@ -28,7 +28,7 @@ class Failed(Refusal):
 
 @dataclass(slots=True)
 class Report(Generic[Member, Result]):
-    """Hold the outcome of a batch: the results of the members that succeeded, and the refusals of the others."""
+    """The outcome of a batch: the results of the members that succeeded, and the refusals of the others."""
 
     done: dict[Member, Result] = field(default_factory=dict)
     refused: dict[Member, Refusal] = field(default_factory=dict)

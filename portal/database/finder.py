@@ -18,7 +18,7 @@ from portal.database import current
 from portal.folding import folded
 
 SUGGESTED = 20
-"""The most suggestions of one answer. The next answer continues after the last of them."""
+"""The most suggestions in one response. The next response continues after the last of them."""
 LONGEST = 200
 MOST_WORDS = 6
 LARGEST_ID = 2**63 - 1
@@ -27,7 +27,7 @@ _KEY = "is_last, folded(name), id"
 
 
 class Suggestion(NamedTuple):
-    """Hold a row that can be chosen: its id, its name, and a text that tells it from rows of the same name."""
+    """A row that can be chosen: its id, its name, and a text that tells it from rows of the same name."""
 
     id: int
     name: str
@@ -35,7 +35,7 @@ class Suggestion(NamedTuple):
 
 
 class Suggestions(NamedTuple):
-    """Hold at most `SUGGESTED` rows in the order of their names. `after` is the id to continue from, or None."""
+    """At most `SUGGESTED` rows in the order of their names. `after` is the id to continue from, or None at the end."""
 
     rows: list[Suggestion]
     after: int | None
@@ -43,45 +43,48 @@ class Suggestions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Hold what was chosen. If `id` is None, `problem` says why; it is "" if nothing was typed."""
+    """The row that was chosen. If `id` is None, `problem` says why no row was found; it is "" if nothing was typed."""
 
     id: int | None = None
     name: str = ""
     problem: str = ""
     choices: Sequence[Suggestion] = ()
-    """The rows that the typed name may mean, if there are several."""
+    """The rows whose names match the typed text, if there are several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Find rows by their names.
+    """Finds rows by their names.
 
-    `what` is their noun, for sentences. `sql` is a trusted query for id, name, about and is_last; rows with `is_last`
-    come last.
+    `what` is the noun for the rows, used in sentences. `sql` is a trusted query for id, name, about and is_last; rows
+    with `is_last` come last.
     """
 
     what: str
     sql: str
 
     async def suggest(self, typed: str, after: int | None = None) -> Suggestions:
-        """Return the rows whose names contain every word of `typed`, in any order, case and accents; "" finds all."""
+        """Return the rows whose names contain every word of `typed`, in any order, case and accents; "" matches all.
+
+        `after` is the id after which to continue, from an earlier `Suggestions`.
+        """
         rows = await current().fetch(_suggesting(self.sql), _words(typed), after)
         shown = [Suggestion(*row) for row in rows[:SUGGESTED]]
         return Suggestions(shown, shown[-1].id if len(rows) > SUGGESTED else None)
 
     async def named(self, id: int) -> Suggestion | None:
-        """Return the row with this id; None if the reader sees no such row."""
+        """Return the row with this id; None if the reader may see no such row."""
         if not 0 < id <= LARGEST_ID:
             return None
         row = await current().fetchrow(_naming(self.sql), id)
         return Suggestion(*row) if row else None
 
     async def find(self, id: int | None, typed: str | None) -> Found:
-        """Return what a form or a URL means by an id and the text beside it.
+        """Return the row that a form or a URL means with an id and the text in the search field.
 
-        Without JavaScript only the text changes, so the id counts only while its row's name contains the text.
-        Otherwise the text means the row with exactly this name, or the only row whose name contains it. `typed` is
-        None if only the id was sent, as in a link.
+        Without JavaScript only the text changes, so the id counts only if the name of its row contains the text.
+        Otherwise the text means the row with exactly this name, or the only row whose name contains the text. `typed`
+        is None if only the id was sent, as in a link.
         """
         chosen = await self.named(id) if id is not None else None
         text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]

@@ -1,4 +1,4 @@
-"""Fetch one row of a Piccolo query, locked where the caller is about to change it."""
+"""Fetch one row of a Piccolo query, and lock it if the caller is about to change it."""
 
 from typing import TypeVar
 

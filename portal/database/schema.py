@@ -1,4 +1,4 @@
-"""Migrate the schema, and check whether the app can serve from a database."""
+"""Migrate the schema, and check whether the app can run on a database."""
 
 import contextlib
 from typing import Any
@@ -28,7 +28,7 @@ def migration_names() -> set[str]:
 
 
 async def migrate(owner_dsn: str) -> None:
-    """Run all pending migrations in one transaction. A second process waits for the first."""
+    """Run all pending migrations in one transaction. A second process that migrates waits for the first."""
     connection = await asyncpg.connect(owner_dsn, timeout=10)
     token = None
     try:
@@ -46,9 +46,9 @@ async def migrate(owner_dsn: str) -> None:
 
 
 async def refuse_unfit(dsn: str, *, production: bool) -> None:
-    """Raise ValueError, with one sentence, if the app cannot serve from this database.
+    """Raise ValueError, with one sentence, if the app cannot run on this database.
 
-    It cannot if the database does not answer or its schema is older than the code. In production it also must not if
+    That is so if the database does not respond or its schema is older than the code. In production it is also so if
     the role owns the tables or is a superuser (row-level security would not apply: R24, R88), or is not a member of
     portal_app. A newer schema is accepted, because the previous release still runs during a rollout (R96).
     """

@@ -1,4 +1,4 @@
-"""Turn the refusal of a unique index into a sentence at a field of the form."""
+"""Turn a violation of a unique index into an error message at a field of the form."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from portal.errors import Invalid
 async def unless_taken(field: str, sentence: str) -> AsyncIterator[Transaction]:
     """Open a savepoint for one insert or update.
 
-    Raise `Invalid` with `sentence` at `field` if a unique index refuses the row.
+    Raise `Invalid` with `sentence` at `field` if a unique index rejects the row.
     """
     try:
         async with transaction(current().reader) as tx:

@@ -1,7 +1,7 @@
-"""Run an own PostgreSQL for the demo, the tests and small installations, from the binaries of a wheel.
+"""Run PostgreSQL as a child process for the demo, the tests and small installations, from the programs of a wheel.
 
-`EmbeddedPostgres` starts and stops it. Started by root, the server runs as another user; `place` decides as whom and
-where.
+`EmbeddedPostgres` starts and stops the server. If root starts the portal, PostgreSQL runs as another user; `place`
+decides as which user and in which folders.
 """
 
 from portal.embedded.place import programs

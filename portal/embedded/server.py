@@ -1,4 +1,4 @@
-"""Start and stop the embedded server, and recover after either side was killed."""
+"""Start and stop the embedded PostgreSQL server, and recover if the server or its parent process was killed."""
 
 import fcntl
 import os
@@ -23,11 +23,11 @@ OWNER = "postgres"
 DATABASE = "portal"
 
 _STARTING_SECONDS = 120.0
-"""Long, because a server that was killed replays its log first."""
+"""The time limit for starting. It is long because a server that was killed replays its write-ahead log first."""
 _LEFT_BEHIND_SECONDS = 15.0
 _LARGEST_LOG = 5_000_000
 _STOP = ((signal.SIGINT, 1.5), (signal.SIGQUIT, 0.5))
-"""SIGINT rolls back open transactions and writes everything out; SIGQUIT leaves that to the next start."""
+"""SIGINT rolls back open transactions and writes all data to disk; SIGQUIT leaves that to the next start."""
 
 _CONFIGURATION = {
     "fsync": "on",
@@ -42,14 +42,15 @@ _CONFIGURATION = {
     "lc_messages": "C",
     "logging_collector": "off",
 }
-# Only the user of this process gets in, over the socket, authenticated by the kernel; as any role.
+# Only the user of this process can connect, over the unix socket, authenticated by the kernel, as any database role.
 _WHO_GETS_IN = "local all all peer map=portal\n"
 
 
 class EmbeddedPostgres:
-    """Run the server of one data folder. One process at a time owns it, and the server dies with that process.
+    """The embedded server of one data folder.
 
-    `options` are further settings of PostgreSQL, such as `{"fsync": "off"}` for the throwaway databases of tests.
+    One process at a time owns the data folder, and the server ends with that process. `options` are further settings
+    of PostgreSQL, such as `{"fsync": "off"}` for the throwaway databases of tests.
     """
 
     def __init__(self, data: Path, *, options: Mapping[str, str] | None = None) -> None:
@@ -63,8 +64,9 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Start the server, recover from an earlier crash, and return the owner's URL of the database `portal`.
 
-        Does nothing if it runs already. After it died, the next call starts it again under the same URL. Raises
-        `CannotStart` if another process owns the data folder or the server refuses. Call it from the main thread only.
+        Do nothing if the server is running already. If the server has died, the next call starts it again under the
+        same URL. Raise `CannotStart` if another process owns the data folder or the server does not start. Call this
+        from the main thread only.
         """
         if self.is_running():
             return self.url()
@@ -93,7 +95,7 @@ class EmbeddedPostgres:
             self._lock = None
 
     def found_running(self) -> str | None:
-        """Return the owner's URL if another process runs the server of this data folder now, else None."""
+        """Return the owner's URL if another process is running the server of this data folder, else None."""
         if self._lock is not None:
             return None
         folder = place.known_folder(self.data)
@@ -111,7 +113,7 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """Return the process id of the server while it runs."""
+        """Return the process id of the server, or None if it is not running."""
         return self._process.pid if self._process is not None and self.is_running() else None
 
     def url(self, name: str = DATABASE, role: str = OWNER) -> str:
@@ -119,12 +121,18 @@ class EmbeddedPostgres:
         return f"postgresql://{role}@/{name}?host={quote(str(self._run), safe='')}"
 
     def let_in(self, role: str) -> str:
-        """Let an existing role log in and return its URL: an app that is not the owner cannot become it (R88)."""
+        """Allow an existing role to log in and return its URL; the app connects as a role that is not the owner.
+
+        The connection as another role than the owner ensures that the app cannot become the owner (R88).
+        """
         self._psql(DATABASE, f"alter role {_checked(role)} login")
         return self.url(role=role)
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database and return its URL; as a copy of `template` if given, to which nobody may be connected."""
+        """Create a database and return its URL; if `template` is given, as a copy of that database.
+
+        Nobody may be connected to the template.
+        """
         copy = f" template {_checked(template)}" if template else ""
         self._psql("postgres", f"create database {_checked(name)}{copy}")
         return self.url(name)
@@ -139,9 +147,9 @@ class EmbeddedPostgres:
         (self.data / "database.where").unlink(missing_ok=True)
 
     def own(self) -> None:
-        """Take the lock of the database folder, as `start` does. The kernel releases it when this process ends.
+        """Lock the database folder for this process, as `start` does. The kernel unlocks it when the process ends.
 
-        Raises `CannotStart` if another process holds it.
+        Raise `CannotStart` if another process holds the lock.
         """
         if self._lock is not None:
             return
@@ -165,7 +173,7 @@ class EmbeddedPostgres:
         self._lock = lock
 
     def _prepare(self) -> None:
-        """Create the database folder if it is missing, whole or not at all, and write who may connect."""
+        """Create the database folder if it is missing, completely or not at all, and write who may connect."""
         self._bin = place.binaries(self._account)
         if not (self._folder / "PG_VERSION").is_file():
             if self._folder.exists() and any(self._folder.iterdir()):
@@ -221,7 +229,7 @@ class EmbeddedPostgres:
                 raise CannotStart(f"The database could not be made: {_last_line(log)} Its log is {log}.")
 
     def _end_leftover(self) -> None:
-        """Stop a server that outlived the process that owned it. The next start cleans up its files."""
+        """Stop a server that still runs after its owning process was killed. The next start cleans up its files."""
         try:
             lines = (self._folder / "postmaster.pid").read_text().splitlines()
             if place.is_temporary(run := Path(lines[4])) and run != self._run:
@@ -240,7 +248,7 @@ class EmbeddedPostgres:
             return
 
     def _launch(self) -> None:
-        """Run the server until it accepts connections. Processes of a killed one may need a moment to end."""
+        """Run the server until it accepts connections. The processes of a killed server may need a moment to end."""
         log = self._beside("log")
         if log.exists() and log.stat().st_size > _LARGEST_LOG:
             log.replace(log.with_suffix(".log.old"))
@@ -273,7 +281,7 @@ class EmbeddedPostgres:
             time.sleep(0.2)
 
     def _becomes_ready(self, deadline: float) -> bool:
-        """Wait until the server reports ready in its pid file; return False if it ends instead."""
+        """Wait until the server's pid file says that it is ready; return False if the server ends instead."""
         process = self._process
         while process is not None and process.poll() is None:
             try:
@@ -282,7 +290,7 @@ class EmbeddedPostgres:
                 lines = []
             if (
                 len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() == "ready"
-            ):  # The format's eighth line.
+            ):  # The status is on the eighth line of the file.
                 return True
             if time.monotonic() > deadline:
                 raise CannotStart(
@@ -292,11 +300,11 @@ class EmbeddedPostgres:
         return False
 
     def _beside(self, kind: str) -> Path:
-        """Return a file beside the database folder, which the account of the server cannot change."""
+        """Return the path of a file beside the database folder, which the account of the server cannot change."""
         return self._folder.with_name(f"{self._folder.name}.{kind}")
 
     def _psql(self, database: str, statement: str) -> str:
-        """Return what `psql` prints for the statement, a line for each row. Raise RuntimeError with its error."""
+        """Return the output of `psql`, one line for each row. Raise RuntimeError with psql's error message."""
         program = str(self._bin / "psql")
         command = [program, "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement]
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603 (ours)
@@ -306,7 +314,7 @@ class EmbeddedPostgres:
 
 
 def _environment() -> Mapping[str, str]:
-    """Return an environment without anything that PostgreSQL would read (PGPORT, LC_ALL) and without our secrets."""
+    """Return this environment without variables that PostgreSQL reads (PGPORT, LC_ALL) and without secrets."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
 
 

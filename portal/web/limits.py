@@ -12,7 +12,7 @@ from portal.web.visit import Web, visit_of
 _MINUTE = timedelta(minutes=1)
 SEARCHES = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=_MINUTE, what="searches")
 EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="downloads")
-"""The limit for downloads: 60 are free, enough for all files of a month, after that one file a minute."""
+"""The limit for downloads: 60 in ten minutes are free, enough for all files of a month; then one a minute."""
 
 
 async def _admit(request: Web, limit: attempts.Limit) -> Any:
