@@ -107,7 +107,7 @@ async def tidy(dsn: str) -> None:
     """
     connection = await asyncpg.connect(dsn)
     try:
-        # End the connections that are in a transaction, because they may hold locks. An idle connection holds none,
+        # End the connections that are not idle, because they may hold locks. An idle connection holds none,
         # and may belong to a portal that several tests share.
         await connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"

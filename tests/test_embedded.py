@@ -100,7 +100,7 @@ def test_it_starts_stops_and_keeps_what_was_written(data: Path) -> None:
 def test_it_is_durable_and_listens_to_nobody_else(data: Path) -> None:
     """The embedded server listens only on a socket in a folder with mode 0700 and writes with fsync.
 
-    Its collation is PostgreSQL's built-in one.
+    It sorts by the built-in locale C.UTF-8.
     """
     server = EmbeddedPostgres(data)
     url = server.start()

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra]
 IDS = sorted(schema.migration_names())
 
 FIRST_WITH_DATA = IDS.index("2026-11-22T0005")
-"""The position of the first migration after which the tables exist that the test's rows are written to."""
+"""The position of the first migration after which the tables of the cast exist."""
 
 
 @pytest.fixture
