@@ -1,11 +1,11 @@
-"""Expected refusals: each carries a sentence for the person who asked, and an HTTP status.
+"""Refusals: expected errors that carry a sentence for the person who made the request, and an HTTP status.
 
-Nouns raise them; one handler renders them as a page, a fragment or problem JSON.
+Functions of all packages raise them; one handler turns them into a page, a fragment or problem JSON.
 """
 
 
 class Refusal(Exception):
-    """Refuse what was asked for. `sentence` is shown to the reader; nothing else of the exception is."""
+    """A refusal of what was requested. `sentence` is shown to the reader; nothing else of the exception is."""
 
     status = 400
     default = "This request cannot be read."
@@ -16,46 +16,46 @@ class Refusal(Exception):
 
 
 class BadRequest(Refusal):
-    """Refuse a malformed request; a form that a person filled in wrongly is `Invalid`."""
+    """The request is malformed. For a form that a person filled in wrongly, raise `Invalid` instead."""
 
 
 class Forbidden(Refusal):
-    """Refuse what the reader may know of but not do. For what they may not know of, raise `NotFound`."""
+    """The reader may not do this, but may know that it exists; otherwise raise `NotFound` instead."""
 
     status = 403
     default = "You may not do this."
 
 
 class NotFound(Refusal):
-    """Refuse what does not exist or does not belong to the reader; both look the same."""
+    """The thing does not exist or does not belong to the reader; the response is the same for both."""
 
     status = 404
     default = "There is nothing at this address."
 
 
 class TooSlow(Refusal):
-    """A body that took longer to arrive than it may; what it held was not saved."""
+    """The request body took longer to arrive than allowed; nothing of it was saved."""
 
     status = 408
     default = "This took too long to arrive. Send it again, with fewer or smaller files or over a faster connection."
 
 
 class Conflict(Refusal):
-    """Refuse what somebody else has changed meanwhile, or what the current state does not allow."""
+    """Another person has changed the thing meanwhile, or its current state does not allow the action."""
 
     status = 409
     default = "Somebody else has changed this meanwhile. Look at it again."
 
 
 class TooLarge(Refusal):
-    """Refuse a body or a file over its limit."""
+    """A request body or a file is over its size limit."""
 
     status = 413
     default = "This is too large."
 
 
 class Invalid(Refusal):
-    """Refuse a form: `fields` maps the name of a field to one sentence, and "" to one about the whole form."""
+    """A form was filled in wrongly. `fields` maps field names to one sentence each, "" to one for the whole form."""
 
     status = 422
     default = "Some fields need a correction."
@@ -66,7 +66,7 @@ class Invalid(Refusal):
 
 
 class TooMany(Refusal):
-    """Refuse an attempt for now; `retry_after` is the number of whole seconds until the next one is accepted."""
+    """Too many attempts. `retry_after` is the number of whole seconds until the next attempt is accepted."""
 
     status = 429
     default = "Too many attempts. Try again later."
@@ -77,14 +77,14 @@ class TooMany(Refusal):
 
 
 class Unavailable(Refusal):
-    """Refuse because a part that is needed (the database, the storage) does not answer."""
+    """A required service (the database, the storage) does not respond."""
 
     status = 503
     default = "A part of the portal does not answer at the moment. Try again in a minute."
 
 
 class Full(Refusal):
-    """Refuse a file for lack of space: the disk is nearly full, or the quota of the customer is used up (R58)."""
+    """There is no space for a file: the disk is nearly full, or the customer's quota is used up (R58)."""
 
     status = 507
     default = "There is no room for files at the moment. Send your text without them, or try again later."

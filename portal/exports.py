@@ -1,4 +1,4 @@
-"""Write sheets to files: a report, an export or the detail of an invoice is a `Sheet`, and each format is a writer."""
+"""Write tables to files: a report, an export or the detail of an invoice is a `Sheet`; each format has a function."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ Cell = str | int | Decimal | date | datetime | None
 
 
 class Kind(StrEnum):
-    """Name what the cells of a column hold, so that a writer can tell numbers and dates from text."""
+    """The kinds of values in a column, by which a writer tells numbers and dates from text."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Hold a heading and the kind of the cells below it."""
+    """A column of a sheet: its heading, and the kind of its cells."""
 
     name: str
     kind: Kind = Kind.TEXT
@@ -34,7 +34,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Hold header and rows before any file format; each row has one cell for each column, None for an empty one.
+    """A table before it is written in a file format; each row has one cell for each column, None for an empty cell.
 
     `totals` is separate from `rows`, so that the sum of a column is the sum of the invoice and not twice that (D55).
     """
@@ -52,8 +52,8 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 def harmless(text: str) -> str:
     """Return `text` so that no spreadsheet reads it as a formula: `= + - @`, TAB and CR get an apostrophe (R62).
 
-    That includes text with leading blanks or invisible characters, and the fullwidth and small forms of the four
-    signs. A plain negative number stays. Control characters are removed (D55).
+    Text with such a character after blanks or invisible characters gets the apostrophe too, and so do the fullwidth
+    and small forms of the four signs. A plain negative number stays as it is. Control characters are removed (D55).
     """
     text = _FORBIDDEN.sub("", text)
     if _PLAIN_NEGATIVE.fullmatch(text):
@@ -83,10 +83,10 @@ def _written(cell: Cell) -> str:
 
 
 def write_csv(sheet: Sheet, separator: str = ",", *, totals: bool = False) -> bytes:
-    """Return a CSV: UTF-8 with a byte order mark, RFC 4180 quoting, CR LF; `;` suits Excel in de and fr (D55).
+    """Return the sheet as CSV: UTF-8 with byte order mark, RFC 4180 quoting, CR LF (D55).
 
-    Numbers are written plain, with a point and without thousands separators; dates and instants as ISO 8601. Totals
-    are written only on request, after an empty line.
+    The separator `;` suits German and French Excel. Numbers are written with a decimal point and without thousands
+    separators; dates and instants as ISO 8601. Totals are written only if `totals` is True, after an empty line.
     """
     if separator not in (",", ";", "\t"):
         raise ValueError("a separator is a comma, a semicolon or a tab")

@@ -1,6 +1,7 @@
-"""Read the fields of forms: text becomes a value, or a ValueError whose sentence tells the user how to mend the field.
+"""Read form fields: turn text into a value, or raise ValueError with a sentence that says how to correct the field.
 
-A noun's `...Facts` holds the fields of its form as they were typed. `Checked` reads them one by one and reports all errors at once.
+A `...Facts` struct holds the fields of a form as they were typed. `Checked` reads the fields one by one and reports
+all errors together.
 """
 
 import re
@@ -29,15 +30,16 @@ LONGEST = 200
 
 
 class Checked:
-    """Collect the errors of a form: `name = checked("name", line, facts.name)` per field, then `checked.done()`."""
+    """Collects a form's errors: `name = checked("name", line, facts.name)` for each field, then `checked.done()`."""
 
     def __init__(self) -> None:
         self.errors: dict[str, str] = {}
 
     def __call__(self, field: str, read: Callable[[str], T], text: str) -> T:
-        """Return what `read` makes of the text.
+        """Return the value that `read` makes of the text.
 
-        If it raises ValueError, keep its sentence and return None; `done` then raises.
+        If `read` raises ValueError, its sentence is recorded as the error of the field, and None is returned; `done`
+        then raises `Invalid`.
         """
         try:
             return read(text)
@@ -61,7 +63,7 @@ def optional(read: Callable[[str], T]) -> Callable[[str], T | None]:
 
 
 def one_line(text: str) -> str:
-    """Return the visible text on one line, with each run of whitespace replaced by one space."""
+    """Return the visible text on one line, with whitespace between words replaced by one space."""
     return " ".join(visible(text).split())
 
 
@@ -84,7 +86,7 @@ def line(text: str) -> str:
 
 
 email = canonical
-"""Return a mail address in its canonical spelling. Whether the mailbox exists shows only when a mail is sent to it."""
+"""Return a mail address in canonical spelling. Whether the mailbox exists is known only once a mail is sent."""
 
 
 def phone(text: str) -> str:

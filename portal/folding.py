@@ -1,7 +1,7 @@
-"""How people compare words: `Ä` is an A, `é` an e, and capital letters are the same as small ones.
+"""Compare words as people do: without accents (`Ä` equals A, `é` equals e) and ignoring case.
 
-The database does the same by its function `folded` (migrations/m0030_folding.py), which most lists sort and search by; this one is for what
-is sorted here.
+The database function `folded` (migrations/m0030_folding.py) does the same, and most lists sort and search by it; this
+module is for what Python code sorts.
 """
 
 import re
@@ -10,7 +10,7 @@ import unicodedata
 _LETTERS = str.maketrans(
     {"ø": "o", "đ": "d", "ł": "l", "ð": "d", "ħ": "h", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 )
-"""Letters that Unicode does not take apart."""
+"""Letters for which Unicode has no decomposition into a base letter and an accent."""
 
 
 def folded(words: str) -> str:

@@ -1,4 +1,4 @@
-"""Enqueue jobs by name in the caller's transaction, so that a rollback leaves none and a commit exactly one."""
+"""Enqueue jobs by name in the caller's transaction: after a rollback there is no job, after a commit exactly one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,20 +11,20 @@ from portal.database import current
 from portal.errors import NotFound
 
 EACH_MINUTE = "tidy"
-"""The job that runs each minute and doubles as the worker's heartbeat."""
+"""The name of the job that runs each minute and serves as the worker's heartbeat."""
 
 
 async def enqueue(name: str, **ids: int | str) -> None:
-    """Enqueue the job `name` (`portal/worker.py`) with these ids; it runs after the commit. Jobs are idempotent."""
+    """Enqueue the job `name` (`portal/worker.py`) with these ids. It runs after the commit, perhaps repeatedly."""
     queries = Queries(AsyncpgDriver(current().connection))
     await queries.enqueue(name, msgspec.json.encode(ids))
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Hold the figures of the queue.
+    """The state of the job queue.
 
-    `oldest_seconds` is how long the job that is due longest has waited; `worker_seconds` the time since the last
+    `oldest_seconds` is how long the longest overdue job has been waiting; `worker_seconds` is the time since the last
     heartbeat of a worker, None if there was none.
     """
 
@@ -45,13 +45,13 @@ from pgqueuer
 
 
 async def state() -> State:
-    """Return the state of the queue by the clock of the database, which the workers follow."""
+    """Return the state of the job queue. Times are measured by the database's clock, which the workers use."""
     return State(*(await current().fetchrow(STATE, EACH_MINUTE)).values())
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Hold a job that failed for good. `error` is the class name of its last exception."""
+    """A job that has failed and is not tried again. `error` is the class name of its last exception."""
 
     id: int
     name: str
@@ -70,18 +70,24 @@ from pgqueuer q where q.status = 'failed' order by q.updated desc, q.id desc lim
 
 
 async def failed(most: int) -> list[Failed]:
-    """Return the failed jobs, the latest first, at most `most`."""
+    """Return at most `most` failed jobs, the latest first."""
     return [Failed(*row.values()) for row in await current().fetch(FAILED, most)]
 
 
 async def retry(job: int) -> None:
-    """Run a failed job again. Ignore a job that is not held any more; raise `NotFound` for an unknown one."""
+    """Run a failed job again.
+
+    Do nothing if the job has been retried or discarded already; raise `NotFound` for an unknown job.
+    """
     if await _is_held(job):
         await Queries(AsyncpgDriver(current().connection)).requeue_jobs([JobId(job)])
 
 
 async def discard(job: int) -> None:
-    """Discard a failed job. Ignore a job that is not held any more; raise `NotFound` for an unknown one."""
+    """Discard a failed job.
+
+    Do nothing if the job has been retried or discarded already; raise `NotFound` for an unknown job.
+    """
     if await _is_held(job):
         await current().execute(
             "with gone as (delete from pgqueuer where id = $1 returning id, entrypoint, priority)"

@@ -1,7 +1,7 @@
-"""Log JSON lines to standard error, made of ids, names and figures, without content, secrets or bodies (R91, R92).
+"""Log JSON lines to standard error with ids, names and figures only, no content, secrets or bodies (R91, R92).
 
-The text of an exception is left out, because it may quote what somebody typed. Its class, its place in the code and,
-for database errors, the constraint that refused are logged instead.
+The text of an exception is left out, because it may quote what somebody typed. Logged instead are its class, its place
+in the code and, for database errors, the name of the violated constraint.
 """
 
 import logging
@@ -16,11 +16,11 @@ import structlog
 LEVELS = ("debug", "info", "warning", "error")
 
 _FRAMES = 30
-"""The number of innermost frames of a trace that are logged; deeper recursion repeats itself."""
+"""The number of innermost frames of a traceback that are logged; deeper recursion repeats itself."""
 
 
 def set_up(level: str) -> None:
-    """Set up logging from `level` up for the process and its libraries; on a terminal as plain text."""
+    """Set up logging from `level` upwards for the process and its libraries; on a terminal as plain text."""
     number = getattr(logging, level.upper())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -43,7 +43,7 @@ def set_up(level: str) -> None:
         )
     )
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
-    for name in ("pgqueuer", "_granian"):  # These libraries bring handlers of their own.
+    for name in ("pgqueuer", "_granian"):  # These libraries install their own handlers.
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
 
@@ -54,7 +54,7 @@ def _line(_: Any, __: str, event: Any) -> str:
 
 
 def _without_words(_: Any, __: str, event: Any) -> Any:
-    """Replace an exception in the event by fields that quote nobody."""
+    """Replace an exception in the event by fields without its text."""
     error = event.pop("exc_info", None)
     if error is True or isinstance(error, tuple):
         error = error[1] if isinstance(error, tuple) else sys.exc_info()[1]
@@ -65,7 +65,7 @@ def _without_words(_: Any, __: str, event: Any) -> Any:
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """Return an exception as log fields: class, trace as `file:line function`, SQLSTATE and constraint."""
+    """Return an exception as log fields: class, traceback as `file:line function`, SQLSTATE and constraint."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     told: dict[str, Any] = {
         "error": f"{type(error).__module__}.{type(error).__qualname__}",

@@ -1,7 +1,7 @@
-"""Round and format money: `Decimal` with the decimals of its currency, rounded half up, here and nowhere else.
+"""Round and format money: `Decimal` with the decimals of its currency, rounded half up. No other module rounds.
 
-Every operation is exact until its one rounding: the default context of `decimal` would cut at 28 digits, and a
-division followed by a rounding would round twice. There is no float (D1, D41).
+Every calculation is exact until its single rounding: the default context of `decimal` would cut at 28 digits, and a
+division followed by a rounding would round twice. No floats are used (D1, D41).
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-"""Adds and multiplies without losing a digit. Never divide in it: a third would fill the memory."""
+"""Adds and multiplies without losing a digit. Never divide in this context: 1/3 would fill the memory."""
 
 _DIGITS = {0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF", 3: "BHD IQD JOD KWD LYD OMR TND"}
 _OTHER_THAN_TWO = {code: digits for digits, codes in _DIGITS.items() for code in codes.split()}
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"(-?)([0-9]+)(?:[.,]([0-9]+))?")
 
 
 def digits_of(currency: str) -> int:
-    """Return the decimals of a currency by its ISO 4217 code: 2 unless the table above says 0 or 3."""
+    """Return the number of decimals of a currency (ISO 4217 code): 2 unless the table above says 0 or 3."""
     return _OTHER_THAN_TWO.get(currency, 2)
 
 
@@ -39,12 +39,12 @@ def round_half_up(value: Decimal, digits: int) -> Decimal:
 
 
 def hourly_amount(minutes: int, hourly_rate: Decimal, digits: int) -> Decimal:
-    """Return the price of `minutes` at `hourly_rate`, computed from minutes and never from rounded hours (D6)."""
+    """Return the price of `minutes` at `hourly_rate`, calculated from minutes and never from rounded hours (D6)."""
     return divide_half_up(EXACT.multiply(hourly_rate, Decimal(minutes)), 60, digits)
 
 
 def total(amounts: Iterable[Decimal], digits: int) -> Decimal:
-    """Return the exact sum with `digits` decimals, also of no amounts; round only if an amount has more decimals."""
+    """Return the exact sum with `digits` decimals, 0 for no amounts; round only if an amount has more decimals."""
     result = Decimal(0)
     for amount in amounts:
         result = EXACT.add(result, amount)
@@ -52,15 +52,15 @@ def total(amounts: Iterable[Decimal], digits: int) -> Decimal:
 
 
 def percent_of(base: Decimal, percent: Decimal, digits: int) -> Decimal:
-    """Return `percent` per cent of `base`: the tax of one rate group (D41)."""
+    """Return `percent` per cent of `base`, such as the tax of one tax rate (D41)."""
     return divide_half_up(EXACT.multiply(base, percent), 100, digits)
 
 
 def parse_money(text: str, digits: int, *, largest: Decimal = LARGEST) -> Decimal:
-    """Read an amount as typed: `1234.5` or `1234,50`, not negative, with at most `digits` decimals.
+    """Return an amount as typed: `1234.5` or `1234,50`, not negative, with at most `digits` decimals.
 
-    Raises ValueError with a sentence for the person who typed it. Thousands separators are refused, because `1,234`
-    can be read in two ways.
+    Raise ValueError with a sentence for the person who typed the amount. Thousands separators are refused, because
+    `1,234` can be read in two ways.
     """
     example = "1234" + "." * bool(digits) + "50000"[:digits]
     match = _NUMBER.fullmatch(text.strip(" \u00a0"))

@@ -1,7 +1,7 @@
-"""Record changes for others to hear of, in the transaction of the change: a row with a kind and ids, never text.
+"""Record changes in the outbox, in the same transaction as the change: each row has a kind and ids, but no text.
 
 A trigger sends each inserted row to the processes that serve live updates. Mails and notices are composed from the
-rows at the time they are sent.
+rows when they are sent.
 """
 
 import re
@@ -19,8 +19,11 @@ KINDS = frozenset(
         "invoice.drafted", "invoice.issued", "statement.made",
     }
 )  # fmt: skip
-"""The word before the dot says what `subject_id` names: a case; for `time` the entry's case, or the entry if it has
-none; an invoice; for `statement` the billing run."""
+"""The kinds of changes. The word before the dot says what `subject_id` refers to.
+
+For `case` it is a case; for `time` the case of the time entry, or the entry if it has no case; for `invoice` an
+invoice; for `statement` the billing run.
+"""
 
 
 async def tell(
@@ -35,7 +38,8 @@ async def tell(
 ) -> None:
     """Insert one change into the outbox. `contact_may_know=False` hides it from the customer (notes, time).
 
-    `contact_id` is the contact whose own case has changed: of cases, a contact who sees only their own hears of those.
+    `contact_id` is the contact whose case has changed; a contact who may see only their own cases is told of changes
+    to those cases only.
     """
     if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
@@ -47,7 +51,7 @@ async def tell(
 
 
 async def told_lately() -> list[Any]:
-    """Return kind, count and latest instant of the rows that are kept; the worker deletes them after seven days."""
+    """Return kind, count and latest instant of the rows in the outbox; the worker deletes rows after seven days."""
     return await current().fetch(
         "select kind, count(*) as count, max(at) as latest from outbox group by kind order by latest desc, kind"
     )
@@ -55,9 +59,9 @@ async def told_lately() -> list[Any]:
 
 _SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
 MOST_TOLD = 100
-"""The largest number of changes that are sent one by one to a page that opens its stream."""
+"""The most changes that are sent one by one to a page that opens its event stream."""
 MOST_TRANSACTIONS = 10_000
-"""How many transactions back a snapshot may lie, so that an old one does not cost a scan of the whole outbox."""
+"""The most transactions since a snapshot, so that an old snapshot does not cause a scan of the whole outbox."""
 
 TOLD_SINCE = """
 select kind, customer_id as customer, contact_may_know, subject_id as subject from outbox
@@ -75,10 +79,11 @@ async def told_since(
 ) -> list[dict[str, Any]] | None:
     """Return the changes that a page rendered from `snapshot` (text of a `pg_snapshot`) cannot show yet.
 
-    `only_cases_of` limits them to the cases of a contact who sees only their own; `invoices` says whether invoices are
-    included. Hidden changes are not counted either. Transactions decide, not instants: one that began before the page
-    may commit after it. Returns None where everything has to be fetched again: the snapshot cannot be read, lies in
-    the future (from before a restore) or too far back, or there are more than `MOST_TOLD` changes.
+    `only_cases_of` limits the changes to cases of a contact who sees only their own; `invoices` says whether invoices
+    are included. Changes hidden from the reader do not count. The snapshot's transactions are compared, not instants,
+    because a transaction that began before the page was rendered may commit afterwards. Return None if the page must
+    fetch everything again: the snapshot is malformed, lies in the future (from before a restore) or too far in the
+    past, or there are more than `MOST_TOLD` changes.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None

@@ -1,4 +1,4 @@
-"""Handle local dates: half-open periods, and the billing cycles that follow from an anchor (D13)."""
+"""Calculate with local dates: half-open periods, and the billing cycles that follow from an anchor date (D13)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Hold the days from `start` up to and excluding `end`; None leaves the period open."""
+    """The days from `start` up to but not including `end`; if `end` is None, the period has no end."""
 
     start: date
     end: date | None = None
@@ -22,7 +22,7 @@ class Period:
 
     @property
     def days(self) -> int:
-        """Return the number of days. Raise ValueError for an open period."""
+        """Return the number of days. Raise ValueError for a period without an end."""
         if self.end is None:
             raise ValueError("an open period has no number of days")
         return max(0, (self.end - self.start).days)
@@ -36,7 +36,7 @@ class Period:
 
 
 class Cycle(StrEnum):
-    """Name how often a contract is billed."""
+    """How often a contract is billed."""
 
     MONTHLY = "monthly"
     QUARTERLY = "quarterly"
@@ -44,19 +44,19 @@ class Cycle(StrEnum):
 
     @property
     def months(self) -> int:
-        """Return the length of one period in months."""
+        """Return the length of one billing period in months."""
         return {Cycle.MONTHLY: 1, Cycle.QUARTERLY: 3, Cycle.YEARLY: 12}[self]
 
 
 LAST_ANCHOR_DAY = 28
-"""The last day of an anchor: every month has it, so that each boundary is on the same day."""
+"""The last allowed day of month of an anchor date: every month has a 28th, so each boundary is on the same day."""
 
 
 def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
-    """Return the period that contains `day`; boundaries are `anchor` plus whole cycles, in both directions.
+    """Return the period that contains `day`; its boundaries are `anchor` plus or minus a multiple of the cycle.
 
-    `anchor.day` is at most 28. Where a boundary would lie outside the calendar (years 1 to 9999) the period ends
-    there.
+    `anchor.day` is at most 28. If a boundary would lie outside the calendar (years 1 to 9999), the period ends at the
+    limit of the calendar.
     """
     months = (day.year - anchor.year) * 12 + day.month - anchor.month - (day.day < anchor.day)
     index = months // cycle.months
@@ -64,7 +64,7 @@ def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
 
 
 def periods_between(anchor: date, cycle: Cycle, first: date, last: date) -> Iterator[Period]:
-    """Yield the periods that contain a day of `first` to `last`, both included, in order."""
+    """Yield, in order, the periods that contain any day from `first` to `last`, both included."""
     period = period_of(anchor, cycle, first)
     while max(period.start, first) <= last:
         yield period
@@ -81,7 +81,7 @@ def _boundary(anchor: date, cycle: Cycle, index: int) -> date:
 
 
 def today(zone: str, at: datetime) -> date:
-    """Return the local date of the aware instant `at` in the named zone."""
+    """Return the date in the named time zone at the time-zone-aware instant `at`."""
     if at.tzinfo is None:
         raise ValueError("an instant needs a zone")
     return at.astimezone(ZoneInfo(zone)).date()

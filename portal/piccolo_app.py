@@ -1,4 +1,4 @@
-"""The one Piccolo app: its migrations, and the tables that stand beside their nouns."""
+"""The one Piccolo app, with its migrations; the tables are defined in the packages that use them."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ _migrations = _here / "migrations"
 
 APP_CONFIG = AppConfig(
     app_name="portal",
-    # In the wheel the folder lies inside of the package, in the repository beside it.
+    # In the wheel the folder is inside the package, in the repository beside it.
     migrations_folder_path=str(_migrations if _migrations.is_dir() else _here.parent / "migrations"),
     table_classes=[
         Agent,

@@ -1,4 +1,4 @@
-"""Where Piccolo looks for the engine and the app."""
+"""Piccolo's configuration: the database engine and the app registry."""
 
 from piccolo.conf.apps import AppRegistry
 

@@ -1,4 +1,4 @@
-"""The countries, currencies, time zones and locales that forms offer, and how a chosen one is read."""
+"""Define the countries, currencies, time zones and locales that forms offer, and read a chosen one."""
 
 import re
 from functools import cache
@@ -13,7 +13,7 @@ LOCALES = {
     tag: Locale.parse(tag).get_display_name("en_GB") or tag
     for tag in "en_GB en_IE en_US de_DE de_AT de_CH fr_FR fr_CH nl_NL it_IT es_ES pt_PT da_DK nb_NO sv_SE fi_FI pl_PL cs_CZ".split()
 }
-"""The locales on offer (language and country), each with its English name."""
+"""The locales that forms offer (language and country), each with its English name."""
 
 
 def country(text: str) -> str:
@@ -31,10 +31,10 @@ def currency(text: str) -> str:
 
 
 def time_zone(text: str) -> str:
-    """Return the canonical name of a time zone, such as Europe/Berlin. Raise ValueError for an unknown one.
+    """Return the canonical name of a time zone, such as Europe/Berlin. Raise ValueError for an unknown time zone.
 
-    Case does not matter, and spaces may replace underscores. An alias (Europe/Kiev, Asia/Calcutta, US/Pacific) gives the zone that it
-    stands for.
+    Case does not matter, and spaces may replace underscores. For an alias (Europe/Kiev, Asia/Calcutta, US/Pacific) the
+    name of the time zone that it stands for is returned.
     """
     found = _zone_names().get("_".join(text.split()).lower())
     if found is None:
@@ -43,9 +43,9 @@ def time_zone(text: str) -> str:
 
 
 def locale(text: str) -> str:
-    """Return a locale from `LOCALES`: it decides how dates and numbers are written for a person.
+    """Return a locale from `LOCALES`, which decides how dates and numbers are written for a person.
 
-    Raise ValueError for any other.
+    Raise ValueError for any other locale.
     """
     if text not in LOCALES:
         raise ValueError("Choose one from the list.")
@@ -58,7 +58,7 @@ def countries() -> dict[str, str]:
     names = Locale.parse("en_GB").territories
     reserved = set(
         "AC CP CQ DG EA EU EZ IC TA UN XA XB ZZ".split()
-    )  # ISO 3166 reserves these codes for what is not a country.
+    )  # ISO 3166 reserves these codes for things that are not countries.
     real = {code for code in get_global("territory_currencies") if re.fullmatch("[A-Z]{2}", code)} - reserved
     return dict(sorted(((code, names[code]) for code in real if code in names), key=lambda pair: folded(pair[1])))
 

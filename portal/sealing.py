@@ -1,4 +1,4 @@
-"""Seal text so that only this installation can read it and nobody can change it. Each purpose has its own key (R87)."""
+"""Encrypt and sign text so that only this installation can read or change it; each purpose has its own key (R87)."""
 
 import base64
 import hmac
@@ -9,21 +9,21 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class Broken(ValueError):
-    """Refuse a text that was not sealed here for this purpose, was changed, or has expired."""
+    """Raised for a text that was not sealed here for this purpose, was changed, or has expired."""
 
 
 class Sealer:
-    """Seal with the first secret and open with any of them, so that the secret can be rotated."""
+    """Seals with the first secret and opens with any of them, so that the secret can be rotated."""
 
     def __init__(self, *secrets: str) -> None:
         self._secrets = secrets
 
     def seal(self, purpose: str, text: str, at: datetime) -> str:
-        """Return the text encrypted, URL-safe. The time of sealing is readable; nothing else is."""
+        """Return the text encrypted and URL-safe. Only the time of sealing can be read without the key."""
         return self._keys(purpose).encrypt_at_time(text.encode(), int(at.timestamp())).decode().rstrip("=")
 
     def open(self, purpose: str, sealed: str, at: datetime, *, within: timedelta | None = None) -> str:
-        """Return the text in clear. Raise `Broken` if sealed after `at`, or longer than `within` before it."""
+        """Return the decrypted text. Raise `Broken` if it was sealed after `at`, or more than `within` before `at`."""
         padded = (sealed + "=" * (-len(sealed) % 4)).encode("ascii", "replace")
         keys = self._keys(purpose)
         try:
@@ -38,5 +38,5 @@ class Sealer:
 
 
 def key_of(secret: str, purpose: str) -> bytes:
-    """Return the 32-byte key of one purpose (an HMAC of its name), which reveals neither the secret nor another key."""
+    """Return the 32-byte key of one purpose (an HMAC of its name), which reveals neither the secret nor other keys."""
     return hmac.digest(secret.encode(), purpose.encode(), sha256)

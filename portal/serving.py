@@ -40,20 +40,20 @@ APP = "portal.app:create_app"
 WORKER = (sys.executable, "-m", "portal", "worker")
 
 STOPPING_SECONDS = 3.0
-"""The seconds that web and worker have to stop, both at once.
+"""How many seconds the web and worker processes have to stop; both are stopped at the same time.
 
-The database then takes at most 2 s, less than 5 s in all.
+The database then takes at most 2 s, so that stopping takes less than 5 s in total.
 """
 _KILL_SECONDS = 2
 _STARTING_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
-"""After a run of so many seconds, the next pause is the first one again."""
+"""If a process ran for this many seconds, the pause before its next restart is the shortest one again."""
 _TICK = 0.1
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raise `CannotStart` where nobody could listen on this port, before anything is started."""
+    """Raise `CannotStart`, before any process is started, if the host and port cannot be listened on."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -78,10 +78,10 @@ def serve(
     app: str = APP,
     worker: Sequence[str] | None = WORKER,
 ) -> None:
-    """Run web and worker until SIGTERM, SIGINT or SIGHUP, then stop them and the `database`, which is running already.
+    """Run web and worker until SIGTERM, SIGINT or SIGHUP, then stop them and the `database`, which is already running.
 
-    Without a `worker`, jobs are left to one that runs elsewhere. `ready` is called once, when the app answers; raise
-    `CannotStart` if it never does. Call this from the main thread only.
+    If `worker` is None, jobs are left to a worker that runs elsewhere. `ready` is called once, when the app responds.
+    Raise `CannotStart` if the app never responds. Call this from the main thread only.
     """
     logs.set_up(settings.log_level)
     environment = {**_without_ours(os.environ, settings), **settings.as_environment()}
@@ -108,7 +108,7 @@ def _without_ours(environ: Any, settings: Settings) -> dict[str, str]:
 
 
 class _Child:
-    """Run one child process, and restart it after a pause where it exits."""
+    """One child process, which is restarted after a pause if it exits."""
 
     def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
         self.name = name
@@ -123,7 +123,7 @@ class _Child:
         self.process = children.spawn(self.command, at_our_death=signal.SIGKILL, environment=self.environment)
 
     def look_after(self) -> None:
-        """Start the process again if it has exited and its pause is over."""
+        """Start the process again if it has exited and the pause since then is over."""
         now = time.monotonic()
         if self.process is not None:
             if self.process.poll() is None:
@@ -141,7 +141,7 @@ class _Child:
 
 
 class _Tree:
-    """Watch the children and the database until the parent is asked to stop."""
+    """The child processes and the database, which are watched until the parent is asked to stop."""
 
     def __init__(self, all_children: list[_Child], database: EmbeddedPostgres | None) -> None:
         self.children = all_children
@@ -156,9 +156,9 @@ class _Tree:
             child.start()
 
     def wait_until(self, answers: Callable[[], bool], web: _Child) -> bool:
-        """Wait until the app answers and return True, or return False where the parent was asked to stop before.
+        """Wait until the app responds and return True, or return False if the parent was asked to stop first.
 
-        Raise `CannotStart` where the first start fails; it is not tried again.
+        Raise `CannotStart` if the first start fails; it is not tried again.
         """
         deadline = time.monotonic() + _STARTING_SECONDS
         while not self.asked_to_stop:
@@ -173,14 +173,14 @@ class _Tree:
         while not self.asked_to_stop:
             if self.database is not None and not self.database.is_running():
                 log.warning("the database ended and is started again")
-                with contextlib.suppress(CannotStart):  # The child logs why it cannot start, and is tried again.
+                with contextlib.suppress(CannotStart):  # The child logs why it cannot start, and is restarted later.
                     self.database.start()
             for child in self.children:
                 child.look_after()
             time.sleep(_TICK)
 
     def stop(self) -> None:
-        """Ask all children to stop at once, and kill those that are still running when their seconds are over."""
+        """Ask all children to stop at the same time, and kill those that are still running after `STOPPING_SECONDS`."""
         deadline = time.monotonic() + STOPPING_SECONDS
         running = [child.process for child in self.children if child.process is not None]
         for process in running:
@@ -203,7 +203,7 @@ def _signals(tree: _Tree) -> Any:
 
 
 def _answers(host: str, port: int, name: str) -> bool:
-    """Return whether an HTTP server answers there, whatever its status is."""
+    """Return whether an HTTP server responds at this host and port, with any HTTP status."""
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
         connection.request("GET", "/health", headers={"Host": name})
@@ -219,9 +219,9 @@ def _answers(host: str, port: int, name: str) -> bool:
 
 
 def _load(app: str) -> Any:
-    """Return the app, in a worker that granian has forked.
+    """Return the ASGI app, in a worker process that granian has forked.
 
-    The worker is set to end with its parent: otherwise it would outlive it and keep the port.
+    The worker is set to end with its parent; otherwise it would continue to run and occupy the port.
     """
     children.die_with_parent()
     module, _, factory = app.partition(":")
@@ -231,14 +231,14 @@ def _load(app: str) -> Any:
 def _web(app: str, host: str, port: str, workers: str) -> None:
     """Run granian in this process.
 
-    It trusts no proxy's headers, and logs no request with its query string (R21, T5).
+    Granian trusts no proxy's headers, and logs no request with its query string (R21, T5).
     """
     logs.set_up(os.environ.get("PORTAL_LOG_LEVEL", "info"))
     importlib.import_module(
         app.partition(":")[0]
     )  # The app is imported once, before the workers are forked, so that they share its memory.
     gc.collect()
-    gc.freeze()  # Objects that are never collected are never written to, so their memory stays shared.
+    gc.freeze()  # Objects that the garbage collector never touches are not written to, so their memory stays shared.
     server = Granian(
         app,
         address=host,

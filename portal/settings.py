@@ -1,4 +1,4 @@
-"""Read and check the settings of the environment, once. A bad value stops the start with one sentence (R86)."""
+"""Read and check the settings in the environment, once. An invalid value stops the start with one sentence (R86)."""
 
 import contextlib
 import os
@@ -27,33 +27,33 @@ _LEAST_DISTINCT = 10
 
 
 class CannotStart(Exception):
-    """Stop the start of the product. The text is one sentence for the person at the terminal."""
+    """Raised to stop the start of the portal. The text is one sentence for the person at the terminal."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Hold everything that differs between two installations. Secrets are left out of `repr`."""
+    """All settings that differ between two installations. Secrets are left out of `repr`."""
 
     environment: Environment
     base_url: str
-    """Scheme, host and port, without a trailing slash. Every link in a mail begins with it (R8)."""
+    """Scheme, host and port, without a trailing slash. Every link in a mail begins with this URL (R8)."""
     data: Path
     storage_url: str
     database_url: str | None
-    """The URL of an external server, for the login role of the app."""
+    """The URL of an external database server, with the app's login role; None for the embedded server."""
     database_owner_url: str | None
-    """The URL of the role that owns the tables: it migrates and backs up. The embedded server has only this one."""
+    """The URL with the role that owns the tables, for migrations and backups; the embedded server's only URL."""
     secret: str
     former_secret: str | None
     """The previous secret, still accepted during rotation (R87)."""
     smtp_url: str | None
-    """The SMTP server. Without one the portal sends no mail and offers nothing that needs mail."""
+    """The URL of the SMTP server. If None, the portal sends no mail and offers nothing that needs mail."""
     mail_from: str | None
     """The sender of every mail, perhaps with a name: `Halden IT <support@halden.example>`."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     """Networks of proxies whose `X-Forwarded-For` is trusted; none by default (T5)."""
     metrics_token: str | None
-    """The bearer token of `/metrics`; without one the route answers 404."""
+    """The bearer token that `/metrics` requires; if None, `/metrics` responds with 404."""
     log_level: str
     require_second_factor: bool
     """Whether agents must set up a second factor before they can do anything else (R9)."""
@@ -67,10 +67,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read and check the variables. An empty value counts as missing.
+        """Read and check the environment variables. An empty value counts as missing.
 
-        Raises `CannotStart` that names the first wrong variable. For demo and test, a missing secret and a missing
-        demo password are generated, once for each data folder.
+        Raise `CannotStart` with the name of the first invalid variable. For demo and test, a missing secret and a
+        missing demo password are generated, once for each data folder.
         """
         environment = _environment(environ.get("PORTAL_ENVIRONMENT") or "production")
         data = Path(
@@ -131,12 +131,12 @@ class Settings:
 
     @property
     def secure_cookies(self) -> bool:
-        """Return whether cookies carry `Secure` and the `__Host-` prefix, which is so on https (R19)."""
+        """Return whether cookies have `Secure` and the `__Host-` prefix, which is the case on https (R19)."""
         return self.base_url.startswith("https://")
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
-        """Return the accepted values of the Host header (R43); on loopback both of its names."""
+        """Return the accepted values of the Host header (R43); on loopback, both `localhost` and its IP address."""
         url = urlsplit(self.base_url)
         if url.hostname not in LOOPBACK:
             return (url.netloc,)
@@ -145,19 +145,22 @@ class Settings:
 
     @property
     def app_url(self) -> str | None:
-        """Return the URL that the app connects with, or None while no embedded server runs."""
+        """Return the database URL that the app connects with, or None while no embedded server is running."""
         return self.database_url or self.database_owner_url
 
     @property
     def app_role(self) -> str | None:
-        """Return the role that the app sets at once, where the only URL is the owner's (embedded, demo, tests)."""
+        """Return the role that the app switches to after connecting with the owner's URL; None if it has its own URL.
+
+        The app connects with the owner's URL only with the embedded server, in the demo and in tests.
+        """
         if self.database_url is None:
             return "portal_app"
         return "portal_app" if self.environment != "production" and self.database_owner_url is None else None
 
     @property
     def owner_url(self) -> str | None:
-        """Return the URL that migrations and backups connect with."""
+        """Return the database URL that migrations and backups connect with."""
         return self.database_owner_url or self.database_url
 
 
@@ -206,7 +209,7 @@ def _smtp_url(value: str | None) -> str | None:
     except ValueError:
         usable = False
     if not usable or url.path not in ("", "/") or url.query or url.fragment:
-        # The value is not repeated: it may contain a password.
+        # The value is not repeated, because it may contain a password.
         raise CannotStart("PORTAL_SMTP_URL must be like smtps://user:password@mail.company.example:465.")
     return value
 
@@ -278,14 +281,14 @@ def _number(name: str, value: str, least: int, most: int) -> int:
 
 
 def _kept(path: Path, make: Callable[[], str], name: str) -> str:
-    """Return the value in the file `path`, generated on first use. Only its owner can read it (0600)."""
+    """Return the value in the file `path`, or create it with `make`. Only the owner can read the file (0600)."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
             fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(make() + "\n")
-            with contextlib.suppress(FileExistsError):  # Another process was faster: its value counts.
+            with contextlib.suppress(FileExistsError):  # Another process was faster: use its value.
                 os.link(fresh, path)
             fresh.unlink()
         return path.read_text().strip()

@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def refuse_unfit(settings: "Settings") -> None:
-    """Raise `CannotStart` with one sentence where storage or database cannot be used, before anything is started."""
+    """Raise `CannotStart`, before anything is started, if storage or database cannot be used."""
     from portal.database import schema
     from portal.settings import CannotStart
     from portal.storage import open_storage
@@ -40,9 +40,9 @@ def run_tree(
     *,
     with_worker: bool = True,
 ) -> None:
-    """Start the database if it is ours, migrate it, `fill` it, and serve until told to stop.
+    """Start the embedded database if the settings name no other, migrate it, `fill` it, and serve until told to stop.
 
-    `greet` is called once the app answers.
+    `greet` is called once, when the app responds. If `with_worker` is False, no worker is started.
     """
     from portal import serving
 
@@ -53,7 +53,7 @@ def run_tree(
             embedded.own()
             settings = _prepared(embedded, settings)
         fill(settings)
-        # The processes that answer requests have no use for the URL of the tables' owner.
+        # The processes that answer requests do not need the URL of the tables' owner.
         worker = serving.WORKER if with_worker else None
         alone = replace(settings, database_owner_url=None)
         serving.serve(alone, host=host, port=port, database=embedded, ready=greet, worker=worker)
@@ -63,7 +63,7 @@ def run_tree(
 
 
 def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
-    """Return the embedded server, or None where the settings name a database."""
+    """Return the embedded server, or None if the settings name an external database."""
     if settings.app_url is not None:
         return None
     from portal.embedded import EmbeddedPostgres
@@ -96,10 +96,10 @@ def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bo
 
 @contextlib.contextmanager
 def database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Settings]":
-    """Yield the settings with a database that can be reached.
+    """Yield the settings with the URL of a database that can be reached.
 
-    It is the one that the settings name, else the embedded one, which is started for the block unless `serve` is
-    running it.
+    That is the database that the settings name or, if there is none, the embedded one, which is started for the
+    duration of the block unless `portal serve` is running it.
     """
     embedded = _embedded(settings)
     if embedded is None:
@@ -123,7 +123,7 @@ async def with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> 
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[None]:
-    """Print what is done now, and afterwards how long it took."""
+    """Print a step's title, and after the block how long the step took."""
     began = time.monotonic()
     print(f"{title} ...", file=sys.stderr, flush=True)
     yield

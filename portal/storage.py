@@ -1,4 +1,4 @@
-"""Store files in a local folder or in a bucket. This module knows keys and bytes; the desk knows whose a file is.
+"""Store files in a local folder or in a bucket. This module knows keys and bytes, not who a file belongs to.
 
 Keys are random, 128 bits as 32 hexadecimal digits: no part of a file's name ever becomes part of a path (R54, T9).
 """
@@ -23,7 +23,7 @@ from portal.errors import Full, NotFound, TooLarge
 from portal.settings import CannotStart
 
 CHUNK = 256 * 1024
-"""The bytes handed on at once, and so the memory that a transfer takes, however large the file."""
+"""The bytes of one chunk, and so the memory that a transfer needs, however large the file."""
 
 LEAST_FREE = 1_000_000_000
 """The bytes that must stay free on the disk of a local folder (R58)."""
@@ -33,7 +33,7 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Describe a completely stored file: its key, its size in bytes and the SHA-256 (32 bytes) of its content."""
+    """A completely stored file: its key, its size in bytes and the SHA-256 (32 bytes) of its content."""
 
     key: str
     size: int
@@ -41,17 +41,17 @@ class Stored:
 
 
 def new_key() -> str:
-    """Return a new key that nobody can guess; its row is committed before anything is stored under it (R60)."""
+    """Return a new random key. The row with the key is committed before a file is stored under it (R60)."""
     return secrets.token_hex(16)
 
 
 def megabytes(octets: int) -> str:
-    """Return a limit in words, such as "25 MB"."""
+    """Return a number of bytes in words, such as "25 MB"."""
     return f"{octets / (1024 * 1024):.3g} MB"
 
 
 class Storage:
-    """Store files by key. `folder` is the local folder, or None where the files are in a bucket."""
+    """Stores files by key. `folder` is the local folder, or None if the files are in a bucket."""
 
     def __init__(self, store: Any, folder: Path | None) -> None:
         self._store = store
@@ -60,8 +60,8 @@ class Storage:
     async def store(self, key: str, chunks: AsyncIterator[bytes], *, limit: int) -> Stored:
         """Store a stream under `key`; when this returns, the file is safely on the disk.
 
-        Raise `TooLarge` as soon as more than `limit` bytes came, and `Full` where the disk is nearly full. Where
-        anything interrupts the stream, nothing of it stays.
+        Raise `TooLarge` as soon as more than `limit` bytes have arrived, and `Full` if the disk is nearly full. If
+        anything interrupts the stream, no part of it remains.
         """
         _checked(key)
         await self._refuse_full_disk()
@@ -71,7 +71,7 @@ class Storage:
             if self.folder is not None:
                 await asyncio.to_thread(_settle, self.folder, key)
         except BaseException as error:
-            # This is shielded, because a sender who disconnects cancels this task, and the partial file would stay.
+            # Shielded, because a sender who disconnects cancels this task, and the partial file would remain.
             await asyncio.shield(self.delete(key))
             if _is_out_of_room(error):
                 raise Full from error
@@ -79,7 +79,7 @@ class Storage:
         return Stored(key, measured.size, measured.hash.digest())
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
-        """Yield the file's bytes in chunks. Raise `NotFound` before the first one where there is no such file."""
+        """Yield the file's bytes in chunks. Raise `NotFound` before the first chunk if there is no such file."""
         try:
             found = await self._store.get_async(_checked(key))
         except FileNotFoundError as error:
@@ -88,7 +88,7 @@ class Storage:
             yield bytes(chunk)
 
     async def content(self, key: str, *, limit: int) -> bytes:
-        """Return at most `limit` bytes from the beginning of the file. Raise `NotFound` where there is none."""
+        """Return at most `limit` bytes from the beginning of the file. Raise `NotFound` if there is no such file."""
         found = b""
         async for piece in self.read(key):
             found += piece
@@ -97,7 +97,7 @@ class Storage:
         return found[:limit]
 
     async def exists(self, key: str) -> bool:
-        """Return whether the complete file is there."""
+        """Return whether the complete file is stored."""
         try:
             await self._store.head_async(_checked(key))
         except FileNotFoundError:
@@ -105,7 +105,7 @@ class Storage:
         return True
 
     async def delete(self, key: str) -> None:
-        """Delete the file and any partial copy of it; do nothing where there is none."""
+        """Delete the file and any partial copy of it; do nothing if there is none."""
         with contextlib.suppress(FileNotFoundError):
             await self._store.delete_async(_checked(key))
         if self.folder is not None:
@@ -117,9 +117,9 @@ class Storage:
 
 
 def _is_out_of_room(error: BaseException) -> bool:
-    """Return whether the disk, a quota or a limit on file sizes refused the write.
+    """Return whether the write failed because of a full disk, a quota or a limit on file sizes.
 
-    The store's own errors only quote the text of the system's.
+    The storage library's own errors only quote the text of the operating system's error.
     """
     numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if isinstance(error, OSError) and error.errno in numbers:
@@ -128,7 +128,7 @@ def _is_out_of_room(error: BaseException) -> bool:
 
 
 class _Measured:
-    """Count and hash a stream while it passes, and stop it at the limit."""
+    """Counts and hashes a stream while it passes, and stops it at the size limit."""
 
     def __init__(self, source: AsyncIterator[bytes], limit: int) -> None:
         self.source, self.limit = source, limit
@@ -146,9 +146,9 @@ class _Measured:
 def open_storage(url: str) -> Storage:
     """Open the storage at `file:///folder` (created if needed), or in a bucket at `s3://`, `gs://` or `az://`.
 
-    A bucket is opened with the provider's own environment variables. Other users must not see into the folder (R54):
-    an empty one is closed to them. Raise `CannotStart` for one that is open to them and has content, and for one that
-    cannot be used.
+    A bucket is opened with the provider's own environment variables. Other users must not be able to read the folder
+    (R54): an empty folder is made private. Raise `CannotStart` for a folder that others can read and that has content,
+    and for a storage that cannot be used.
     """
     if not url.startswith("file://"):
         return Storage(from_url(url), None)
@@ -156,7 +156,7 @@ def open_storage(url: str) -> Storage:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if folder.stat().st_mode & 0o077:
-            # Its content may belong to somebody else, who would lose access.
+            # The content may belong to another user, who would lose access.
             if any(folder.iterdir()):
                 raise CannotStart(
                     f"PORTAL_STORAGE_URL: others may look into {folder}. Use a folder of its own, mode 0700."
@@ -174,7 +174,7 @@ def _checked(key: str) -> str:
 
 
 def _settle(folder: Path, key: str) -> None:
-    """Let only the portal read the file and nobody execute it, and fsync it against a loss of power (R54, R60)."""
+    """Let only the portal read the file and nobody execute it, and fsync it against a power failure (R54, R60)."""
     path = folder / key
     path.chmod(0o600)
     for place in (path, folder):

@@ -1,4 +1,4 @@
-"""The one rule for invisible characters in texts: joiners inside words and emoji stay, all others are dropped (R54)."""
+"""Remove invisible characters from text: joiners inside words and emoji stay, all others are dropped (R54)."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ _FLAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
 """The flag of a region, such as Scotland: a black flag followed by its code in invisible tag characters."""
 _JOINER = re.compile("[\u200c\u200d]")
 _FILLERS = set("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Characters that Unicode classifies as letters or marks, but that show nothing."""
+"""Characters that Unicode classifies as letters or marks, but that are invisible."""
 _KEPT = set("\n\t\u200c\u200d")
 
 
@@ -34,7 +34,7 @@ def _shown(letter: str) -> str:
 
 
 def _is_to_come(letter: str) -> bool:
-    """Return whether a Unicode version later than Python's may define this character, such as a new emoji.
+    """Return whether a later version of Unicode than Python's may define this character, such as a new emoji.
 
     Noncharacters and code points reserved for invisible characters do not count.
     """
@@ -44,9 +44,9 @@ def _is_to_come(letter: str) -> bool:
 
 
 def _joins(text: str, at: int) -> bool:
-    """Return whether the joiner at this position joins something.
+    """Return whether the joiner at the position `at` affects how the text looks.
 
-    At the end of a word it counts only after a virama, as in Bengali.
+    At the end of a word that is so only after a virama, as in Bengali.
     """
     before, after = text[at - 1 : at], text[at + 1 : at + 2]
     return _is_joined(before) and (_is_joined(after) or unicodedata.combining(before) == 9)

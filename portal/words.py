@@ -1,6 +1,6 @@
-"""The closed sets of words that several rooms, forms and pages share, each with the text that people read for it.
+"""The fixed sets of values that several packages, forms and pages share, each with the text shown to people.
 
-The values are stored in tables and stand in the documents of `portal simulate`, so a value never changes.
+The values are stored in tables and appear in the documents of `portal simulate`, so a value never changes.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from portal.durations import RoundingMode
 
 
 class Settlement(StrEnum):
-    """Name how a service is paid; each member has a module in `billing/engine/settlements`."""
+    """How a service is paid for; each member has a module in `billing/engine/settlements`."""
 
     TIME_SPENT = "time_spent"
     VOUCHER = "voucher"
@@ -17,12 +17,12 @@ class Settlement(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the words for a form and a page: `Time spent`."""
+        """Return the text for forms and pages, such as `Time spent`."""
         return self.value.replace("_", " ").capitalize()
 
 
 class Rollup(StrEnum):
-    """Name how charged time becomes invoice lines; each member has a module in `billing/engine/rollups`."""
+    """How charged time becomes invoice lines; each member has a module in `billing/engine/rollups`."""
 
     NONE = "none"
     RESOURCE = "resource"
@@ -31,26 +31,26 @@ class Rollup(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return what has one invoice line each: `Service`, `Role`, `Agent` or `Entry`."""
+        """Return what each invoice line stands for: `Service`, `Role`, `Agent` or `Entry`."""
         return {"none": "Entry", "resource": "Agent"}.get(self.value, self.value.capitalize())
 
 
 class Overflow(StrEnum):
-    """Name what happens to an entry that included hours and vouchers do not cover wholly: charge the rest, or hold all of it."""
+    """What happens to an entry only partly covered by included hours and vouchers: charge the rest, or hold it all."""
 
     BILL = "bill"
     HOLD = "hold"
 
 
 class Due(StrEnum):
-    """Name when a subscription's fee is billed: on the period's first day, or after the period has ended."""
+    """When a subscription's fee is billed: on the period's first day, or after the period has ended."""
 
     ADVANCE = "advance"
     ARREARS = "arrears"
 
 
 class EntryBilling(StrEnum):
-    """Name what a customer pays for an entry. "No charge" is shown on the invoice at 0.00, "not billable" never appears (D9)."""
+    """What a customer pays for an entry: "no charge" is on the invoice at 0.00, "not billable" is not on it (D9)."""
 
     BILLABLE = "billable"
     NOT_BILLABLE = "not_billable"
@@ -58,12 +58,12 @@ class EntryBilling(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the words for a form and a list: `Not billable`."""
+        """Return the text for forms and lists, such as `Not billable`."""
         return self.value.replace("_", " ").capitalize()
 
 
 class EntryState(StrEnum):
-    """Name where an entry stands on its way to an invoice. Whether a document has settled it is not part of its state."""
+    """The state of a time entry before it is billed. Whether a document has settled it is not part of the state."""
 
     DRAFT = "draft"
     SUBMITTED = "submitted"
@@ -72,12 +72,12 @@ class EntryState(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the words for a chip and a filter: `Not submitted`, `Submitted`, `Approved` or `Rejected`."""
+        """Return the text for labels and filters: `Not submitted`, `Submitted`, `Approved` or `Rejected`."""
         return "Not submitted" if self is EntryState.DRAFT else self.value.capitalize()
 
 
 class ProjectState(StrEnum):
-    """Name whether time can be logged on a project: on an open one only."""
+    """Whether time can be logged on a project: on an open project only."""
 
     OPEN = "open"
     PAUSED = "paused"
@@ -85,7 +85,7 @@ class ProjectState(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the word for a chip and a form: `Open`."""
+        """Return the text for labels and forms, such as `Open`."""
         return self.value.capitalize()
 
 
@@ -96,4 +96,4 @@ CHOICES: dict[str, list[tuple[str, str]]] = {
     "project_state": [(one.value, one.word) for one in ProjectState],
     "billing": [(one.value, one.word) for one in EntryBilling],
 }
-"""What the form field of each name offers, as pairs of value and words, in the order shown."""
+"""Form field name -> its choices, as pairs of value and text, in the order shown."""

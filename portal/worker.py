@@ -1,6 +1,6 @@
-"""Run the jobs that `portal/jobs.py` enqueued, and what is due by the clock.
+"""Run the jobs that `portal/jobs.py` enqueued, and the jobs that are scheduled by the clock.
 
-`serve` keeps a worker as a child process.
+`portal serve` runs a worker as a child process.
 """
 
 import asyncio
@@ -43,10 +43,10 @@ Writer = Callable[[Ids, datetime], Awaitable[EmailMessage | None]]
 
 
 async def tidy(storage: Storage, at: datetime) -> None:
-    """Delete what nobody can need any more.
+    """Delete data that is no longer needed.
 
-    That is: old sessions, attempts and drafts, files whose message was never sent, and outbox rows that every listener
-    had.
+    That is: old sessions, sign-in attempts and drafts, files whose message was never sent, and outbox rows that every
+    listener has received.
     """
     async with transaction(None):
         await sessions.forget(at)
@@ -57,7 +57,7 @@ async def tidy(storage: Storage, at: datetime) -> None:
 
 
 async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: timedelta, at: datetime) -> None:
-    """Send a mail; where the server does not take it, try the job again after ever longer pauses.
+    """Send a mail; if the SMTP server does not accept it, try the job again after longer and longer pauses.
 
     The job fails for good `until` after it was enqueued.
     """
@@ -71,9 +71,9 @@ async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: time
 
 
 def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) -> PgQueuer:
-    """Return a queue that runs the jobs and the scheduled work on one connection of the agents' role.
+    """Return a queue that runs enqueued and scheduled jobs on one connection with the agents' role.
 
-    A job that fails for good is held, with its error.
+    A job that fails for good is kept, with its error.
     """
     jobs = PgQueuer(AsyncpgDriver(connection))
 
@@ -82,7 +82,7 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
         jobs.entrypoint(run.__name__, on_failure="hold")(_told(run))
 
     def letter(until: timedelta) -> Callable[[Writer], None]:
-        """Register a job that sends the mail that the function returns, if any, and gives up after `until`."""
+        """Register a job that sends the mail returned by the function, if any, and gives up after `until`."""
 
         def register(write: Writer) -> None:
             @wraps(write)
@@ -119,7 +119,7 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
 
 
 def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
-    """Return the job with one line in the log for each run."""
+    """Return the job, extended by one log line for each run."""
 
     @wraps(run)
     async def told(job: Job) -> None:
@@ -142,9 +142,9 @@ def _ids(job: Job) -> Ids:
 
 
 async def work(settings: Settings) -> None:
-    """Work until SIGTERM or Ctrl-C.
+    """Run jobs until SIGTERM or Ctrl-C.
 
-    Raise where the database goes away: the supervisor then starts another worker, with back-off.
+    Raise an error if the database goes down: the parent process then starts another worker after a pause.
     """
     if settings.app_url is None:
         raise RuntimeError("There is no database URL.")
