@@ -1,4 +1,4 @@
-"""Read typed durations, round them by the rule of a service, and write them for people."""
+"""Read typed durations, round them by the rounding rule of a service, and format them for people."""
 
 import re
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from enum import StrEnum
 from fractions import Fraction
 
 LONGEST = 24 * 60
-"""Minutes of the longest entry: one day."""
+"""The longest duration of one time entry in minutes: one day."""
 WORKDAY = 8 * 60
-"""Minutes of a working day where an agent has no working hours of their own."""
+"""The minutes of a working day if an agent has no working hours of their own."""
 
 TOO_LONG = "One entry holds at most 24 h: split it by day."
 EMPTY = "Write how long it took, such as 1h 30m."
@@ -31,18 +31,19 @@ _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "})
 _TYPED = 60
 _LAST_HOUR, _LAST_MINUTE = 23, 59
 _LAST_DOUBTED = 12
-"""A bare number up to this one may well have meant hours."""
+"""A bare number up to this one is read as minutes but may have meant hours, so `Duration.instead` offers hours."""
 _UNREADABLE = "Write the time as 1h 30m, 90m, 1:30 or 9-10:45."
 _TOO_SHORT = "Time is at least one minute."
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A duration as it was understood.
+    """A typed duration and how it was read.
 
-    `began` and `ended` are the clock times where two were typed (`9-10:45`); an end that is not after the beginning is on the next day.
-    `minutes` then holds what lies between them on a day without a change of the clock, and `added` of it came after a plus sign.
-    `instead` is what a bare number may have meant.
+    `began` and `ended` are the clock times if two were typed (`9-10:45`), else None; an end that is not after the
+    beginning is on the next day. `minutes` is the total, for two clock times on a day without a daylight-saving
+    change, and `added` is the part of it that came after a plus sign. `instead` is another meaning that a bare number
+    may have had.
     """
 
     minutes: int
@@ -83,12 +84,12 @@ def read_duration(
 
 
 def parse_duration(text: str, *, most: int = LONGEST, too_long: str = TOO_LONG) -> int:
-    """Return the minutes of `read_duration`."""
+    """Return the minutes of `read_duration` only. Raise ValueError as it does."""
     return read_duration(text, most=most, too_long=too_long).minutes
 
 
 def _term(typed: str, workday: int) -> Duration:
-    """Return what one part between plus signs means."""
+    """Return the duration that one part between plus signs means."""
     if _WHOLE.fullmatch(typed) and typed.isascii():
         minutes = int(typed)
         return Duration(minutes, instead=f"{minutes}h" if 1 <= minutes <= _LAST_DOUBTED else "")
@@ -120,7 +121,7 @@ def _units(days: str | None, hours: str | None, minutes: str | None, workday: in
 
 
 def _between(match: re.Match[str]) -> Duration:
-    """Return the minutes from one clock time to the next occurrence of another."""
+    """Return the minutes from one clock time to the next time that the other clock time is reached."""
     hours, minutes = [int(match[1]), int(match[3])], [int(match[2] or 0), int(match[4] or 0)]
     if max(hours) > _LAST_HOUR or max(minutes) > _LAST_MINUTE:
         raise ValueError("Clock times go from 0:00 to 23:59: write 9-10:45.")
@@ -139,7 +140,7 @@ def _sum(hours: int, minutes: int) -> int:
 
 
 def _exact(number: str, size: int, written: str) -> int:
-    """Return `number` times `size` minutes as exact fractions; refuse a part of a minute."""
+    """Return exactly `number` times `size` minutes; raise ValueError if that is not a whole number of minutes."""
     whole, sign = number[:-1].strip(), number[-1]
     quarters = _QUARTERS.get(sign)
     value = Fraction(number.replace(",", ".")) if quarters is None else int(whole or 0) + quarters
@@ -151,7 +152,7 @@ def _exact(number: str, size: int, written: str) -> int:
 
 
 class RoundingMode(StrEnum):
-    """Name which multiple of the increment is taken."""
+    """The direction in which minutes are rounded to a multiple of the increment."""
 
     UP = "up"
     DOWN = "down"
@@ -164,20 +165,23 @@ class RoundingMode(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the words for a form: `Up`, `Down` or `To the nearest`."""
+        """Return the text for forms: `Up`, `Down` or `To the nearest`."""
         return self.phrase.removesuffix(" to").capitalize()
 
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """Turn worked minutes into billable ones by the rule of a service; the default changes nothing."""
+    """The rounding rule of a service, from worked to billable minutes; the default changes nothing."""
 
     minimum: int = 0
     increment: int = 1
     mode: RoundingMode = RoundingMode.UP
 
     def apply(self, minutes: int) -> int:
-        """Apply the minimum, then the increment, never below the minimum (D4); keep an exact multiple (D2)."""
+        """Round to the increment after applying the minimum, never to less than the minimum (D4).
+
+        An exact multiple of the increment stays as it is (D2).
+        """
         counted = max(minutes, self.minimum)
         below = counted - counted % self.increment
         if below == counted:
@@ -194,12 +198,12 @@ class Rounding:
 
 
 def spoken(minutes: int) -> str:
-    """Return `1 h 30 min`, `45 min` or `7 h` for sentences, with no-break spaces and a true minus."""
+    """Return minutes as text for sentences, such as `1 h 30 min` or `7 h`, with no-break spaces and a true minus."""
     hours, rest = divmod(abs(minutes), 60)
     parts = ([f"{hours}\u00a0h"] if hours else []) + ([f"{rest}\u00a0min"] if rest or not hours else [])
     return "\u2212" * (minutes < 0) + "\u00a0".join(parts)
 
 
 def clock(minutes: int) -> str:
-    """Return `1:30` for columns headed h:min, with a true minus."""
+    """Return minutes as `1:30`, for table columns with the heading h:min, with a true minus sign."""
     return "\u2212" * (minutes < 0) + f"{abs(minutes) // 60}:{abs(minutes) % 60:02d}"

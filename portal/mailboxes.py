@@ -1,4 +1,4 @@
-"""The canonical spelling of mail addresses, by which they are stored, looked up and counted, whatever was typed."""
+"""The canonical spelling of mail addresses, in which they are stored, looked up and counted."""
 
 import unicodedata
 
@@ -11,7 +11,7 @@ LONGEST = 254
 _SENTENCE = "Write one e-mail address, such as name@company.example."
 _JOINERS = "\u200c\u200d"
 _LETTERS = idna.idnadata.codepoint_classes["PVALID"]
-"""The code points that IDNA allows in domain names. They are the only non-ASCII ones accepted before the @ too."""
+"""The code points that IDNA allows in domain names. Before the @, no other non-ASCII characters are accepted either."""
 
 # An intranet may use names such as `company.local`, and the demo uses `.example`.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
@@ -24,7 +24,7 @@ def canonical(text: str) -> str:
     Joiners are refused: a few domain names contain them, but no mailbox does. Raise ValueError with a sentence for the
     field.
     """
-    if len(text) > 2 * LONGEST:  # Cut off, it could become the address of somebody else.
+    if len(text) > 2 * LONGEST:  # If the text were cut off, it could become another person's mail address.
         raise ValueError(_SENTENCE)
     typed = unicodedata.normalize("NFKC", text)
     seen = "".join(sign for sign in typed if not _is_invisible(sign)).strip()
