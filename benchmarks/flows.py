@@ -51,6 +51,8 @@ class _Form(HTMLParser):
     def __init__(self, action: str) -> None:
         super().__init__()
         self.action, self.inside, self.seen = action, False, False
+        self.target = action
+        """The URL that the form is sent to: its action with the query."""
         self.fields: dict[str, str] = {}
         self.names: list[str] = []
         self.select = ""
@@ -58,8 +60,10 @@ class _Form(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.inside = given.get("action", self.action) == self.action and given.get("method", "").lower() == "post"
-            self.seen = self.seen or self.inside
+            target = given.get("action", self.action)
+            self.inside = target.partition("?")[0] == self.action and given.get("method", "").lower() == "post"
+            if self.inside:
+                self.seen, self.target = True, target
         elif self.inside and tag == "input" and given.get("name"):
             self.names.append(given["name"])
             if given.get("type") not in ("file", "checkbox", "radio", "submit") or "checked" in given:
@@ -102,7 +106,7 @@ def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[tuple[int, in
         form.feed(answer.body.decode())
         assert form.seen, f"{path} has no form for {action}"
         body = _multipart(form.fields | page.sends, page.file)
-        sent = await connection.send("POST", action, body, f"multipart/form-data; boundary={BOUNDARY}")
+        sent = await connection.send("POST", form.target, body, f"multipart/form-data; boundary={BOUNDARY}")
         assert sent.status == 303, (action, sent.status, sent.body[-3000:].decode(errors="replace"))
 
     return run

@@ -83,9 +83,9 @@ async def test_an_entry_keeps_what_the_form_said(browsers: dict[str, Browser]) -
     case, yesterday = await case_of(ADA), date(2026, 11, 19)
     fields = {
         "duration": "1h 30m", "work_date": yesterday.isoformat(), "service": str(HELPDESK), "billing": "billable",
-        "external_comment": "Gateway replaced", "description": "see the old ticket",
+        "on": f"case-{case.number}", "external_comment": "Gateway replaced", "description": "see the old ticket",
     }  # fmt: skip
-    assert (await browsers["Ines"].send_form(f"/agent/cases/{case.number}/time", fields)).status_code == 303
+    assert (await browsers["Ines"].send_form("/agent/time/new", fields)).status_code == 303
     (entry,) = await rows("select * from time_entry")
     assert (entry["case_id"], entry["service_id"], entry["agent_id"]) == (case.id, HELPDESK, INES.id)
     assert (entry["work_date"], entry["actual_minutes"], entry["billable_minutes"]) == (yesterday, 90, 90)
@@ -121,8 +121,14 @@ async def test_a_case_carries_time_on_several_services(browsers: dict[str, Brows
     """S1.19: one case can carry time entries on two services, both services of the case's customer."""
     case, service = await case_of(ADA), await second_service()
     for chosen in (HELPDESK, service):
-        fields = {"duration": "30m", "work_date": "2026-11-20", "service": str(chosen), "billing": "billable"}
-        assert (await browsers["Ines"].send_form(f"/agent/cases/{case.number}/time", fields)).status_code == 303
+        fields = {
+            "duration": "30m",
+            "work_date": "2026-11-20",
+            "service": str(chosen),
+            "billing": "billable",
+            "on": f"case-{case.number}",
+        }
+        assert (await browsers["Ines"].send_form("/agent/time/new", fields)).status_code == 303
     found = await rows("select case_id, service_id, customer_id from time_entry order by id")
     assert found == [{"case_id": case.id, "service_id": chosen, "customer_id": ACME} for chosen in (HELPDESK, service)]
 
@@ -317,7 +323,7 @@ async def test_a_case_has_a_priority_that_agents_change(browsers: dict[str, Brow
 # --- the platform
 
 
-def test_production_speaks_https_only(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_production_speaks_https_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """S3.44: in production, a base URL with http instead of https raises `CannotStart`."""
     given = {
         "PORTAL_ENVIRONMENT": "production", "PORTAL_BASE_URL": "http://support.company.example",

@@ -33,12 +33,14 @@ PATHS = (
     "/agent/customers/{customer}/contracts/{contract}/services/{service}",
     "/agent/customers/{customer}/default-service",
     "/agent/customers/{customer}/edit",
+    "/agent/projects/{project}/edit",
     "/agent/setup/agents/{agent}",
     "/agent/setup/case-types/{case_type}",
     "/agent/setup/company",
     "/agent/setup/general-kinds/{kind}",
     "/agent/setup/departments/{department}",
     "/agent/setup/roles/{role}",
+    "/agent/tasks/{task}",
     "/agent/time/{entry}",
 )
 """The URLs to which edit forms are posted."""
@@ -46,6 +48,7 @@ WITHOUT_A_PAGE_OF_THEIR_OWN = ("/agent/cases/{number}/status", "/agent/customers
 """Edit forms that are part of another page; tests of their own prove them."""
 CREATING = (
     "/new",
+    "/tasks",
     "/time",
     "/replies",
     "/notes",
@@ -80,6 +83,8 @@ EXAMPLES: dict[str, Callable[[str], str]] = {
     "vat_rate": lambda now: str(int(now or 18) + 1),
     "rounding_minimum": lambda now: str(int(now) + 1),
     "rounding_increment": lambda now: str(int(now) + 1),
+    "budget_amount": lambda now: "2000" if now.startswith("1000") else "1000",
+    "budget_minutes": lambda now: "50h" if "40" in now else "40h",
     "duration": lambda now: "40m" if "40" not in now else "55m",
     "counts": lambda now: "1h" if "1" not in now else "2h",
     "exemption_reason": lambda now: f"{now} Reverse charge",
@@ -139,7 +144,14 @@ async def bos(app: Gate, bo: AgentReader) -> AsyncIterator[Browser]:
 
 def fields_of(form: PageForm) -> list[str]:
     """Return the names of the fields that a person can change independently of others."""
-    return sorted(form.names - {"csrf", "seen", "password", "manages_contacts", "approves", *FIXED})
+    names = form.names - {"csrf", "seen", "password", "manages_contacts", "approves", "members", *FIXED}
+    return sorted(name for name in names if form.offered.get(name, []) == ["yes"] or _leaves_a_choice(form, name))
+
+
+def _leaves_a_choice(form: PageForm, name: str) -> bool:
+    """Return whether a field offers more than what is chosen now; text fields always do."""
+    offered, now = form.offered.get(name, []), form.fields.get(name, [""])[-1]
+    return len(offered) < 2 or any(value not in ("", now, *AVOIDED) for value in offered)
 
 
 def another(form: PageForm, name: str) -> Any:

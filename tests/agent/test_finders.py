@@ -65,7 +65,7 @@ async def test_a_filter_that_means_several_offers_them(ines: Browser, case: Case
 async def test_a_filter_shows_what_it_is_set_to(ines: Browser, case: Case) -> None:
     answer = await ines.get(f"/agent/cases?customer={ACME}")
     assert re.search(r'name="customer_typed"[^>]* value="Acme"', answer.text)
-    assert f'name="customer" value="{ACME}"' in answer.text
+    assert re.search(rf'name="customer"\s+value="{ACME}"', answer.text)
 
 
 @pytest.mark.parametrize("path", ["/agent/invoices", "/agent/approvals"])
@@ -73,7 +73,7 @@ async def test_the_lists_of_managers_are_narrowed_by_typing_too(app: Gate, path:
     async with await Browser.of(app, MAX) as browser:
         chosen = await browser.get(f"{path}?customer_typed=glob")
         assert re.search(r'name="customer_typed"[^>]* value="Globex"', chosen.text)
-        assert 'name="customer" value="2"' in chosen.text
+        assert re.search(r'name="customer"\s+value="2"', chosen.text)
         assert "Clear filters" in chosen.text
         several = await browser.get(f"{path}?customer_typed=e")
         assert f'href="{path}?customer=2">Globex' in several.text
