@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"(-?)([0-9]+)(?:[.,]([0-9]+))?")
 
 
 def digits_of(currency: str) -> int:
-    """Return the number of decimals of a currency (ISO 4217 code): 2 unless the table above says 0 or 3."""
+    """Return how many decimals a currency (ISO 4217 code) has: 2 unless `_OTHER_THAN_TWO` lists it."""
     return _OTHER_THAN_TWO.get(currency, 2)
 
 

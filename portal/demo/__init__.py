@@ -75,7 +75,7 @@ async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
 
 
 async def _let_in(password: str) -> None:
-    """Give the whole cast this password. Its strength is not checked, because whoever starts the demo has chosen it."""
+    """Set `password` for every demo account in `CAST`. Its strength is not checked, because whoever starts the demo has chosen it."""
     await current().execute(
         "select set_first_password(id, $1) from credential where email = any($2)",
         await passwords.hashed(password),

@@ -81,7 +81,7 @@ async def faults_of(page: Page, address: str) -> list[str]:
 
 
 async def dead_links(page: Page, links: dict[str, str]) -> list[str]:
-    """Return the linked URLs that do not answer 200; `links` maps each URL to a page that links to it."""
+    """Return a message for each link that does not answer 200; `links` maps each URL to a page that links to it."""
     dead = []
     for link, where in sorted(links.items()):
         answer = await page.context.request.get(link)

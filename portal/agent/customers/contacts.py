@@ -168,7 +168,7 @@ async def end(
 async def resume(
     reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
-    """Give a contact whose access was ended their access back."""
+    """Restore access for a contact whose access was ended."""
     async with transaction(reader):
         await (await Contact.find(contact, reader, customer=customer)).resume()
     return see_other(f"/agent/customers/{customer}")
