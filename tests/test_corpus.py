@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -193,11 +193,18 @@ def cells_of(content: bytes) -> Iterable[str]:
     return [cell for row in csv.reader(io.StringIO(content.decode("utf-8-sig"))) for cell in row]
 
 
+@pytest.fixture
+def logging_again() -> Iterator[None]:
+    """Set up logging again after a test whose captured stderr the logger holds, because that stream is closed then."""
+    yield
+    logs.set_up("warning")
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in ("control", "emoji") else pytest.mark.long) for name in CORPUS]
 )
 async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
-    name: str, app: Gate, dsn: str, settings: Settings, capsys: pytest.CaptureFixture[str]
+    name: str, app: Gate, dsn: str, settings: Settings, logging_again: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """R54, R62, R64, R75, R91, manner 24: each field stores or refuses each corpus text; pages show it unchanged."""
     text, places = CORPUS[name], await furnished(app.storage)
@@ -254,7 +261,6 @@ async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
     capsys.readouterr()
     logs.set_up("info")
     structlog.get_logger("portal.test").info("said", text=text)
-    logs.set_up("warning")
     (line,) = [line for line in capsys.readouterr().err.split("\n") if line]
     assert json.loads(line)["text"] == text
 

@@ -20,7 +20,9 @@ WITHOUT_FORM = {
     "POST /account/other-sessions/ending", "POST /agent/time/submission", "POST /agent/billing/runs",
     "POST /agent/customers/{customer}/contacts/{contact}/sign-out", "POST /agent/setup/agents/{agent}/sign-out",
     "POST /agent/customers/{customer}/contacts/{contact}/second-factor/removal", "POST /agent/setup/agents/{agent}/second-factor/removal",
-    "POST /agent/setup/files/{ending}/removal", "POST /agent/time/left/submission", "POST /agent/setup/company/logo/removal",
+    "POST /agent/setup/files/{ending}/removal", "POST /agent/time/left/submission", "POST /agent/services/{service}/submission",
+    "POST /agent/projects/{project}/submission",
+     "POST /agent/setup/company/logo/removal",
     "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/tasks/{task}/resumption",
 }  # fmt: skip
 """Forms whose page does not show them in this test.
