@@ -1,4 +1,4 @@
-"""The customers' area, mounted at /. Except for the first page, every request here needs a signed-in contact."""
+"""The contacts' area, mounted at /. Its first page also serves agents; everything else needs a signed-in contact."""
 
 from litestar import Router
 

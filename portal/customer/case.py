@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 
 class Reply(Struct, kw_only=True):
-    """Reply form of a contact. `form_key` identifies the form, so that a form sent twice creates one reply."""
+    """Form in which a contact replies. `form_key` identifies the form, so that a form sent twice creates one reply."""
 
     body: str = ""
     form_key: str = ""
@@ -28,7 +28,7 @@ class Reply(Struct, kw_only=True):
 
 @get("/cases/{number:str}")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show a case. With `?before=` the dialogue shows older messages. The page refreshes itself through this URL."""
+    """Show a case. `?before=` is the cursor of older messages. The open page refreshes itself through this URL."""
     return await _show(request, number=number)
 
 

@@ -20,7 +20,10 @@ from portal.web.visit import Web, visit_of
 
 
 class NewCase(Struct, kw_only=True):
-    """Form of a case that a contact opens. The customer and the contact come from the session, not from the form."""
+    """Form in which a contact opens a case.
+
+    Customer and contact come from the session, so the form has no field for them.
+    """
 
     subject: str = ""
     body: str = ""
@@ -30,7 +33,10 @@ class NewCase(Struct, kw_only=True):
 
     @classmethod
     def sent(cls, form: Form) -> "NewCase":
-        """Return the fields of `form`. Raise `Invalid`, which then reports problems of the subject and the text too."""
+        """Return the fields of the sent form.
+
+        Raise `Invalid` with every problem at once: those of the selects and those of the subject and the text.
+        """
         try:
             return form.into(cls)
         except Invalid as refusal:
@@ -39,7 +45,7 @@ class NewCase(Struct, kw_only=True):
 
 @get("/cases")
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show open cases, all cases with `?show=all`, or all cases that match the search words.
+    """Show the contact's open cases, or all cases with `?show=all`, or all cases that match the search words.
 
     The open page refreshes itself through the same URL.
     """
@@ -53,7 +59,7 @@ async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Re
 
 @get("/cases/new")
 async def new(request: Web) -> Response[str]:
-    """Show the form for a new case, filled with what the contact typed earlier and did not send."""
+    """Show the form for a new case, filled in with what the contact typed earlier and did not send."""
     return await _form(request)
 
 

@@ -16,7 +16,10 @@ from portal.web.visit import Web
 
 @get("/")
 async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
-    """Show a contact's home page. Redirect agents to the list of cases, or an admin to set-up if no company exists."""
+    """Show a contact's home page. Redirect agents to the list of cases.
+
+    An admin is redirected to set-up instead as long as no company has been entered.
+    """
     if isinstance(reader, AgentReader):
         begins = reader.is_admin and await Company.find() is None
         return see_other("/agent/setup" if begins else "/agent/cases")

@@ -1,4 +1,4 @@
-"""Serve invoices and their files to contacts whose customer lets them see invoices."""
+"""Serve invoices and their files to contacts who have the right to see the invoices of their customer."""
 
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ from portal.web.visit import Web, wants_fragment
 
 @get("/invoices")
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the customer's issued invoices, newest first, and its statements.
+    """Show the customer's issued invoices and its statements, newest first. Refuse a contact without that right.
 
     The open list refreshes itself when a document is issued; htmx then gets the list alone.
     """
@@ -61,7 +61,7 @@ async def _record(invoice: Invoice, reader: ContactReader, at: datetime) -> None
 
 @get("/invoices/{number:str}/invoice.pdf")
 async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the stored PDF of an issued invoice, unchanged since it was issued."""
+    """Serve the PDF of an issued invoice as it was stored when the invoice was issued."""
     async with exporting(request):
         content = await hand_out("pdf", await Invoice.find(number, reader))
     return download(content, f"{number}.pdf", media_type="application/pdf")
@@ -69,7 +69,7 @@ async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number:
 
 @get("/invoices/{number:str}/detail.csv")
 async def show_csv(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the stored CSV file with the time entries of an issued invoice, unchanged since it was issued."""
+    """Serve the CSV file with the time entries of an issued invoice, as it was stored when the invoice was issued."""
     async with exporting(request):
         content = await hand_out("csv", await Invoice.find(number, reader))
     return download(content, f"{number}.csv", media_type="text/csv")

@@ -1,4 +1,7 @@
-"""Serve statements: covered time of a contract for which nothing was charged. The list of invoices links to them."""
+"""Serve statements to contacts. A statement lists time of a contract that was covered, so that nothing was charged.
+
+The list of invoices links to them.
+"""
 
 import uuid
 from typing import Any
@@ -18,7 +21,7 @@ from portal.web.visit import Web
 async def show(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """Show a statement: the time entries and what paid for each."""
+    """Show a statement: its time entries, and for each what paid for it."""
     statement = await Statement.find(statement_id, reader)
     return page(
         request, "customer/statements/show.html", statement=statement, detail=await detail_of(statement_id=statement.id)
@@ -29,7 +32,7 @@ async def show(
 async def show_csv(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Serve the stored CSV file with the time entries of a statement."""
+    """Serve the CSV file with the time entries of a statement, as it was stored when the statement was made."""
     async with exporting(request):
         statement = await Statement.find(statement_id, reader)
         content = await hand_out("csv", statement)

@@ -35,11 +35,11 @@ _LOST = (
 AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
 
 _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
-"""The errors if another transaction holds a lock, or a statement took too long. A retry may succeed."""
+"""Errors raised if another transaction holds a lock, or if a statement took too long. A retry may succeed."""
 
 
 class Reader(Protocol):
-    """Who reads and writes: a database role, and the values that the row-level security policies compare with."""
+    """Who reads and writes: the database role of the transaction, and the ids that the row-level security policies use."""
 
     @property
     def database_role(self) -> str: ...
@@ -63,18 +63,18 @@ class _Engine(PostgresEngine):
 
 engine = _Engine(config={})
 _running: ContextVar[Any] = engine.current_transaction
-"""The running `Transaction`, in which Piccolo's queries run too."""
+"""The `Transaction` in which the current task runs. Piccolo keeps it here too, so its queries run in the same one."""
 
 
 class _Server:
-    """What `start()` opened: one connection pool for each process."""
+    """What `start()` opened in this process: the connection pool and its URL."""
 
     pool: asyncpg.Pool | None = None
     dsn = ""
 
 
 class Transaction:
-    """One connection with an open transaction. Rows are `asyncpg.Record`s; parameters are `$1`, `$2`, ..."""
+    """A connection on which a transaction is open. Rows are `asyncpg.Record`s; SQL parameters are `$1`, `$2`, ..."""
 
     def __init__(self, connection: Any, reader: Reader | None, readonly: bool) -> None:
         self.connection = connection
@@ -93,7 +93,10 @@ class Transaction:
         self.hooks.append(hook)
 
     async def become(self, reader: Reader) -> None:
-        """Switch from the login role to the role of `reader`, once the session is known. This is possible only once."""
+        """Switch from the login role to the role of `reader`, once the session has shown who that is.
+
+        This works only once.
+        """
         if self.reader is not None:
             raise RuntimeError("This transaction already has a reader.")
         await self.connection.execute(_as(reader))
@@ -130,11 +133,11 @@ def current() -> Transaction:
 
 @contextlib.asynccontextmanager
 async def transaction(reader: Reader | None, *, readonly: bool = False) -> AsyncIterator[Transaction]:
-    """Run everything inside as `reader` (None: the login role), and commit all of it or nothing.
+    """Run the block as `reader` in a transaction: commit all of it, or nothing if it raises. None is the login role.
 
-    Inside of another transaction of the same reader this is a savepoint. Raise `Unavailable` if no connection is free
-    within `ACQUIRE_SECONDS`, if the server is down, or if another transaction holds a lock for longer than
-    `_options()` allow.
+    Inside of another transaction of the same reader this is a savepoint. Hooks of `on_commit` run after the commit.
+    Raise `Unavailable` if no connection is free within `ACQUIRE_SECONDS`, if the server is down, or if another
+    transaction holds a lock for longer than the `lock_timeout`.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:
@@ -166,7 +169,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
 
 
 def refusal_of(error: Exception) -> Unavailable | None:
-    """Return the `Unavailable` to raise for an error of the running transaction; None for a programming error."""
+    """Return the `Unavailable` to raise for a database error that may pass by itself; None for every other error."""
     tx: Transaction | None = _running.get()
     if isinstance(error, _LOST) or (isinstance(error, asyncpg.InterfaceError) and tx and _is_gone(tx.connection)):
         return Unavailable("The database is away for a moment. Try again.")
@@ -197,6 +200,7 @@ async def _savepoint(tx: Transaction) -> AsyncIterator[None]:
 
 async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
     # A pooled connection may have died with the server since its last use. Then try a new one, once.
+    """Take a connection from the pool and begin a transaction on it. Raise `Unavailable` if there is none."""
     for last in (False, True):
         connection = None
         try:
@@ -220,7 +224,7 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
 
 
 def _is_gone(connection: Any) -> bool:
-    """Return whether the connection is closed. asyncpg raises InterfaceError for a connection that was released."""
+    """Return whether the connection is closed or was given back to the pool, for which asyncpg raises `InterfaceError`."""
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
@@ -228,7 +232,7 @@ def _is_gone(connection: Any) -> bool:
 
 
 async def _release(connection: Any, *, for_good: bool = False) -> None:
-    """Give the connection back to the pool; close it if it is in a transaction or `for_good` says it is broken."""
+    """Give the connection back to the pool. Close it if it is still in a transaction or `for_good` says it is broken."""
     with contextlib.suppress(*AWAY):
         if for_good or connection.is_in_transaction():
             connection.terminate()
@@ -238,17 +242,21 @@ async def _release(connection: Any, *, for_good: bool = False) -> None:
 
 
 async def _nothing_to_reset(connection: Any) -> None:
-    """Skip asyncpg's reset: all settings end with the transaction, so the reset would only cost a round trip."""
+    """Skip asyncpg's reset of a connection that is given back: all settings end with the transaction anyway."""
 
 
 def _options(role: str | None) -> dict[str, str]:
+    """Return the settings of every connection, with `role` as the role to switch to."""
     options = {"application_name": "portal", "jit": "off", "statement_timeout": "20s", "lock_timeout": "5s",
                "idle_in_transaction_session_timeout": "60s", "timezone": "UTC"}  # fmt: skip
     return options | ({"role": role} if role else {})
 
 
 async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
-    """Open the pool. `role` is set on each connection if the URL is that of the tables' owner (demo, tests)."""
+    """Open the pool of at most `size` connections to the database URL `dsn`.
+
+    `role` is set on each connection if the URL is that of the tables' owner, as in the demo and the tests.
+    """
     _Server.dsn = dsn
     _Server.pool = await asyncpg.create_pool(
         dsn,

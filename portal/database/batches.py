@@ -16,7 +16,8 @@ Result = TypeVar("Result")
 
 
 GONE = "This is not there any more."
-"""The report for a member that no longer exists. Members are chosen from a list, so no URL is wrong."""
+"""The sentence for a member that no longer exists. It was chosen from a list, so "not found" would puzzle its reader.
+"""
 
 
 class Failed(Refusal):
@@ -28,7 +29,7 @@ class Failed(Refusal):
 
 @dataclass(slots=True)
 class Report(Generic[Member, Result]):
-    """The outcome of a batch: the results of the members that succeeded, and the refusals of the others."""
+    """The outcome of a batch: the results of the members that succeeded, and the refusal of each other member."""
 
     done: dict[Member, Result] = field(default_factory=dict)
     refused: dict[Member, Refusal] = field(default_factory=dict)
@@ -37,7 +38,7 @@ class Report(Generic[Member, Result]):
 async def all_or_report(
     members: Iterable[Member], step: Callable[[Member], Awaitable[Result]], *, reader: Reader | None
 ) -> Report[Member, Result]:
-    """Run `step` for each member, each in its own transaction or savepoint of `reader`.
+    """Run `step` for each member, each in its own transaction or savepoint of `reader`, and report the outcome of each.
 
     A refusal is reported as it is. Any other exception is logged with its traceback and reported as `Failed`.
     """
@@ -53,7 +54,7 @@ async def all_or_report(
 
 
 def compute_or_report(members: Iterable[Member], function: Callable[[Member], Result]) -> Report[Member, Result]:
-    """Call a pure function for each member, without a transaction, and report failures as `all_or_report` does."""
+    """Call a pure function for each member, without a transaction, and report the outcome as `all_or_report` does."""
     report = Report[Member, Result]()
     for member in members:
         try:

@@ -1,11 +1,11 @@
 """Find rows by a part of their name: the server's side of the `finder` control in templates/shared/forms.html.
 
-Define a finder once, beside the noun that it finds, with a query for the rows to choose from:
+Define a finder once, beside the table that it searches, with a query for the rows to choose from:
 
-CUSTOMERS = Finder("customer", "select id, name, '' as about, ended_at is not null as is_last from customer")
+    CUSTOMERS = Finder("customer", "select id, name, '' as about, ended_at is not null as is_last from customer")
 
-A handler of two lines answers its suggestions (`suggested` in portal/web/finding.py). Handlers that read a form or a
-URL call `find` to learn what was chosen. Row-level security applies as in every query of the reader's transaction; the
+A handler of two lines serves its suggestions (`suggested` in portal/web/finding.py). Handlers that read a form or a URL
+call `find` to learn what was chosen. Row-level security applies as in every query of the reader's transaction; the
 handler's guard decides who may ask.
 """
 
@@ -27,7 +27,7 @@ _KEY = "is_last, folded(name), id"
 
 
 class Suggestion(NamedTuple):
-    """A row that can be chosen: its id, its name, and a text that tells it from rows of the same name."""
+    """A row that can be chosen. `about` is a text that distinguishes it from other rows of the same name."""
 
     id: int
     name: str
@@ -35,7 +35,7 @@ class Suggestion(NamedTuple):
 
 
 class Suggestions(NamedTuple):
-    """At most `SUGGESTED` rows in the order of their names. `after` is the id to continue from, or None at the end."""
+    """At most `SUGGESTED` rows, sorted by name. `after` is the id to continue from, or None if there are no more."""
 
     rows: list[Suggestion]
     after: int | None
@@ -43,7 +43,10 @@ class Suggestions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The row that was chosen. If `id` is None, `problem` says why no row was found; it is "" if nothing was typed."""
+    """The row that was chosen. If `id` is None, `problem` says why no row was found; it is "" if nothing was typed.
+
+    `name` is the name of the row or, if none was found, the typed text.
+    """
 
     id: int | None = None
     name: str = ""
@@ -56,35 +59,36 @@ class Found:
 class Finder:
     """Finds rows by their names.
 
-    `what` is the noun for the rows, used in sentences. `sql` is a trusted query for id, name, about and is_last; rows
-    with `is_last` come last.
+    `what` is the noun for the rows, used in sentences. `sql` is a query, part of our code, for the columns id, name,
+    about and is_last; rows with `is_last` come last.
     """
 
     what: str
     sql: str
 
     async def suggest(self, typed: str, after: int | None = None) -> Suggestions:
-        """Return the rows whose names contain every word of `typed`, in any order, case and accents; "" matches all.
+        """Return the rows whose names contain every word of `typed`; "" matches all rows.
 
-        `after` is the id after which to continue, from an earlier `Suggestions`.
+        Order of the words, case and accents are ignored. `after` is the id after which to continue, from an earlier
+        `Suggestions`.
         """
         rows = await current().fetch(_suggesting(self.sql), _words(typed), after)
         shown = [Suggestion(*row) for row in rows[:SUGGESTED]]
         return Suggestions(shown, shown[-1].id if len(rows) > SUGGESTED else None)
 
     async def named(self, id: int) -> Suggestion | None:
-        """Return the row with this id; None if the reader may see no such row."""
+        """Return the row with this id, or None if there is none that the reader may see."""
         if not 0 < id <= LARGEST_ID:
             return None
         row = await current().fetchrow(_naming(self.sql), id)
         return Suggestion(*row) if row else None
 
     async def find(self, id: int | None, typed: str | None) -> Found:
-        """Return the row that a form or a URL means with an id and the text in the search field.
+        """Return the row that somebody chose, given the id and the text that the search field sent.
 
         Without JavaScript only the text changes, so the id counts only if the name of its row contains the text.
-        Otherwise the text means the row with exactly this name, or the only row whose name contains the text. `typed`
-        is None if only the id was sent, as in a link.
+        Otherwise the text stands for the row with exactly this name, or for the only row whose name contains the text.
+        `typed` is None if only the id was sent, as in a link.
         """
         chosen = await self.named(id) if id is not None else None
         text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]
@@ -126,5 +130,5 @@ def _contains(name: str, typed: str) -> bool:
 
 
 def choosable(finder: Finder) -> Finder:
-    """Return the same finder without rows that have ended, for choosing what a new row belongs to."""
+    """Return a finder without the rows that have ended (`is_last`), to choose what a new row belongs to."""
     return Finder(finder.what, f"select * from ({finder.sql}) as known where not is_last")  # noqa: S608

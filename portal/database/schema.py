@@ -21,7 +21,7 @@ end $$
 
 
 def migration_names() -> set[str]:
-    """Return the names of the migrations in this code, as the table `migration` lists them."""
+    """Return the ids of the migrations of this release, as the table `migration` names them."""
     manager = BaseMigrationManager()
     folder = manager.get_app_config(app_name="portal").resolved_migrations_folder_path
     return set(manager.get_migration_ids(manager.get_migration_modules(folder)))
@@ -46,10 +46,10 @@ async def migrate(owner_dsn: str) -> None:
 
 
 async def refuse_unfit(dsn: str, *, production: bool) -> None:
-    """Raise ValueError, with one sentence, if the app cannot run on this database.
+    """Raise `ValueError` with one sentence if the app cannot run on this database.
 
-    That is so if the database does not respond or its schema is older than the code. In production it is also so if
-    the role owns the tables or is a superuser (row-level security would not apply: R24, R88), or is not a member of
+    It cannot if the database does not respond or its schema is older than the code. In production it also cannot if the
+    role owns the tables or is a superuser (row-level security would not apply: R24, R88), or is not a member of
     portal_app. A newer schema is accepted, because the previous release still runs during a rollout (R96).
     """
     try:
@@ -75,6 +75,7 @@ async def refuse_unfit(dsn: str, *, production: bool) -> None:
 
 
 async def _refuse_role(connection: Any) -> None:
+    """Raise `ValueError` if the role is a superuser, owns the tables, or is not a member of portal_app."""
     if await connection.fetchval("select rolsuper or rolbypassrls from pg_roles where rolname = session_user"):
         raise ValueError("DATABASE_URL names a superuser. Use a role that is a member of portal_app only.")
     if await connection.fetchval(

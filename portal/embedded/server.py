@@ -27,7 +27,7 @@ _STARTING_SECONDS = 120.0
 _LEFT_BEHIND_SECONDS = 15.0
 _LARGEST_LOG = 5_000_000
 _STOP = ((signal.SIGINT, 1.5), (signal.SIGQUIT, 0.5))
-"""SIGINT rolls back open transactions and writes all data to disk; SIGQUIT leaves that to the next start."""
+"""The signals that stop the server, and the seconds to wait after each. Only SIGINT lets it write all data to disk."""
 
 _CONFIGURATION = {
     "fsync": "on",
@@ -49,8 +49,8 @@ _WHO_GETS_IN = "local all all peer map=portal\n"
 class EmbeddedPostgres:
     """The embedded server of one data folder.
 
-    One process at a time owns the data folder, and the server ends with that process. `options` are further settings
-    of PostgreSQL, such as `{"fsync": "off"}` for the throwaway databases of tests.
+    One process at a time owns the data folder, and the server ends with that process. `options` are further settings of
+    PostgreSQL, such as `{"fsync": "off"}` for the throwaway databases of tests.
     """
 
     def __init__(self, data: Path, *, options: Mapping[str, str] | None = None) -> None:
@@ -95,7 +95,7 @@ class EmbeddedPostgres:
             self._lock = None
 
     def found_running(self) -> str | None:
-        """Return the owner's URL if another process is running the server of this data folder, else None."""
+        """Return the owner's URL of the database if another process runs the server of this data folder, else None."""
         if self._lock is not None:
             return None
         folder = place.known_folder(self.data)
@@ -121,15 +121,15 @@ class EmbeddedPostgres:
         return f"postgresql://{role}@/{name}?host={quote(str(self._run), safe='')}"
 
     def let_in(self, role: str) -> str:
-        """Allow an existing role to log in and return its URL; the app connects as a role that is not the owner.
+        """Allow an existing role to log in, and return its URL for the database `portal`.
 
-        The connection as another role than the owner ensures that the app cannot become the owner (R88).
+        The app connects as a role that does not own the tables, so that it cannot become the owner (R88).
         """
         self._psql(DATABASE, f"alter role {_checked(role)} login")
         return self.url(role=role)
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database and return its URL; if `template` is given, as a copy of that database.
+        """Create a database and return its owner's URL. With `template`, make it a copy of that database.
 
         Nobody may be connected to the template.
         """
@@ -147,9 +147,10 @@ class EmbeddedPostgres:
         (self.data / "database.where").unlink(missing_ok=True)
 
     def own(self) -> None:
-        """Lock the database folder for this process, as `start` does. The kernel unlocks it when the process ends.
+        """Lock the database folder for this process, as `start` does.
 
-        Raise `CannotStart` if another process holds the lock.
+        The kernel releases the lock when the process ends. Raise `CannotStart` if another process holds the lock or the
+        folder belongs to another user.
         """
         if self._lock is not None:
             return
@@ -173,7 +174,11 @@ class EmbeddedPostgres:
         self._lock = lock
 
     def _prepare(self) -> None:
-        """Create the database folder if it is missing, completely or not at all, and write who may connect."""
+        """Create the database and socket folders if they are missing, and write the files that say who may connect.
+
+        A database folder is created under another name and then renamed, so that it exists either completely or not at
+        all.
+        """
         self._bin = place.binaries(self._account)
         if not (self._folder / "PG_VERSION").is_file():
             if self._folder.exists() and any(self._folder.iterdir()):
@@ -229,7 +234,10 @@ class EmbeddedPostgres:
                 raise CannotStart(f"The database could not be made: {_last_line(log)} Its log is {log}.")
 
     def _end_leftover(self) -> None:
-        """Stop a server that still runs after its owning process was killed. The next start cleans up its files."""
+        """Stop a server that still runs although the process that owned it was killed.
+
+        `_launch` deals with the files it left.
+        """
         try:
             lines = (self._folder / "postmaster.pid").read_text().splitlines()
             if place.is_temporary(run := Path(lines[4])) and run != self._run:
@@ -248,7 +256,10 @@ class EmbeddedPostgres:
             return
 
     def _launch(self) -> None:
-        """Run the server until it accepts connections. The processes of a killed server may need a moment to end."""
+        """Start the server and wait until it accepts connections. Raise `CannotStart` if it does not start.
+
+        The processes of a killed server may need a moment to end, so starting is tried again for up to 15 seconds.
+        """
         log = self._beside("log")
         if log.exists() and log.stat().st_size > _LARGEST_LOG:
             log.replace(log.with_suffix(".log.old"))
@@ -281,7 +292,10 @@ class EmbeddedPostgres:
             time.sleep(0.2)
 
     def _becomes_ready(self, deadline: float) -> bool:
-        """Wait until the server's pid file says that it is ready; return False if the server ends instead."""
+        """Wait until the server's pid file says that it is ready, and return True.
+
+        Return False if the server ends instead. Raise `CannotStart` after the deadline, a value of `time.monotonic()`.
+        """
         process = self._process
         while process is not None and process.poll() is None:
             try:
@@ -300,11 +314,14 @@ class EmbeddedPostgres:
         return False
 
     def _beside(self, kind: str) -> Path:
-        """Return the path of a file beside the database folder, which the account of the server cannot change."""
+        """Return the path of a file beside the database folder, out of reach of the server's account; `kind` is its ending."""
         return self._folder.with_name(f"{self._folder.name}.{kind}")
 
     def _psql(self, database: str, statement: str) -> str:
-        """Return the output of `psql`, one line for each row. Raise RuntimeError with psql's error message."""
+        """Run a statement with `psql`, and return its output, one line for each row.
+
+        Raise `RuntimeError` with psql's message.
+        """
         program = str(self._bin / "psql")
         command = [program, "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement]
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603 (ours)
@@ -314,7 +331,7 @@ class EmbeddedPostgres:
 
 
 def _environment() -> Mapping[str, str]:
-    """Return this environment without variables that PostgreSQL reads (PGPORT, LC_ALL) and without secrets."""
+    """Return the variables for PostgreSQL's programs, without secrets and without those that they read, such as PGPORT."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -325,6 +342,7 @@ def _checked(name: str) -> str:
 
 
 def _last_line(log: Path) -> str:
+    """Return the last line of the log that reports an error or, if there is none, its last line."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     telling = [line for line in lines if "FATAL" in line or "error" in line]
     return (telling or lines or ["it said nothing."])[-1]

@@ -16,9 +16,10 @@ from portal.settings import Settings
 
 
 async def password_reset(credential_id: int, settings: Settings, at: datetime) -> EmailMessage | None:
-    """Return the mail with a new password-reset link, or None if the account is unknown, disabled or has ended.
+    """Create a password-reset link and return the mail with it.
 
-    Password-reset links that were sent to this account before stop working.
+    Return None if the account is unknown or its access has ended. Password-reset links that were sent to this account
+    before stop working.
     """
     async with transaction(None) as tx:
         receiver = await _receiver(tx, credential_id)
@@ -34,9 +35,9 @@ async def password_reset(credential_id: int, settings: Settings, at: datetime) -
 async def password_changed(
     credential_id: int, changed_at: datetime, settings: Settings, at: datetime
 ) -> EmailMessage | None:
-    """Return the mail that tells the owner of an account that its password was changed (R17).
+    """Return the mail that tells the owner of an account that its password was changed at `changed_at` (R17).
 
-    Return None if the account is unknown, disabled or has ended.
+    Return None if the account is unknown or its access has ended.
     """
     if (receiver := await _owner(credential_id)) is None:
         return None
@@ -49,9 +50,9 @@ async def password_changed(
 async def factor_changed(
     credential_id: int, change: FactorChange, changed_at: datetime, settings: Settings, at: datetime
 ) -> EmailMessage | None:
-    """Return the mail that tells the owner of an account that its second factor was changed (R17).
+    """Return the mail that tells the owner of an account how its second factors were changed at `changed_at` (R17).
 
-    Return None if the account is unknown, disabled or has ended.
+    Return None if the account is unknown or its access has ended.
     """
     if (receiver := await _owner(credential_id)) is None:
         return None
@@ -72,6 +73,7 @@ WHAT: dict[FactorChange, str] = {
 
 
 async def _owner(credential_id: int) -> Reader | None:
+    """Return the person who owns this credential; None if the credential is unknown or its access has ended."""
     async with transaction(None) as tx:
         return await _receiver(tx, credential_id)
 
@@ -91,10 +93,11 @@ def _letter(
     id: str | None = None,
     **context: Any,
 ) -> EmailMessage:
-    """Return a mail to `receiver` with a plain-text and an HTML part, from the templates `mail/<name>`.
+    """Return a mail to `receiver` with a plain-text and an HTML part, rendered from the templates `mail/<name>`.
 
-    `context` is passed to the templates. With `id`, the Message-ID is the same each time the mail is sent (R76);
-    without `id`, each mail has a new one. `EmailMessage` refuses line breaks in headers (R75).
+    `context` is passed to the templates. With `id`, the Message-ID is the same each time the mail is sent, so that mail
+    programs recognise a repetition (R76); without `id`, each mail has a new one. `EmailMessage` refuses line breaks in
+    headers (R75).
     """
     house, sender = parseaddr(str(settings.mail_from))
     domain = for_mail(sender).rpartition("@")[2]

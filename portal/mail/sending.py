@@ -11,19 +11,21 @@ from portal.settings import LOOPBACK
 SECONDS = 20
 """The timeout in seconds for each answer of the SMTP server."""
 SECONDS_IN_ALL = 90
-"""The timeout in seconds for one mail altogether: a server that sends line after line never exceeds `SECONDS`."""
+"""The timeout in seconds for one mail altogether, because a server that answers line by line never exceeds `SECONDS`.
+"""
 
 
 class NotSent(Exception):
-    """A mail that was not sent. The text has the type of the error and the SMTP status, but no mail address."""
+    """Raised if a mail was not sent. The text has the type of the error and the SMTP status, but no mail address."""
 
 
 async def send(message: EmailMessage, smtp_url: str) -> None:
-    """Send a mail: a URL with `smtps://` uses TLS from the first byte, one with `smtp://` upgrades by STARTTLS.
+    """Send a mail through the SMTP server of `smtp_url`.
 
-    A server without STARTTLS is accepted only if it runs on this machine. Raise `NotSent` if the server refuses the
-    mail, cannot be reached or does not answer in time. If the connection broke after the server had taken the mail,
-    the mail may be delivered although `NotSent` is raised.
+    `smtps://` uses TLS from the first byte, `smtp://` upgrades by STARTTLS. A server without STARTTLS is accepted only
+    if it runs on this machine. Raise `NotSent` if the server refuses the mail, cannot be reached or does not answer in
+    time. If the connection broke after the server had taken the mail, the mail may be delivered although `NotSent` is
+    raised.
     """
     url = urlsplit(smtp_url)
     at_once = url.scheme == "smtps"

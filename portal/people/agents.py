@@ -24,7 +24,8 @@ GRADES = ("agent", "manager", "admin")
 class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of an agent as typed, not validated yet.
 
-    `approves` holds the ids of the departments whose time a manager may approve. It is ignored for agents and admins.
+    `approves` holds the ids of the departments whose time entries this manager may approve. It is ignored for other
+    grades.
     """
 
     name: str
@@ -38,7 +39,10 @@ class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Agent(Table, tablename="agent"):
-    """One agent, who works on cases and logs time. `ended_at` is None while the agent works here."""
+    """One agent: a person of the company who works on cases and logs time.
+
+    `ended_at` is the instant at which the agent left, or None.
+    """
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -52,7 +56,7 @@ class Agent(Table, tablename="agent"):
 
     @classmethod
     async def find(cls, agent: int, *, hold: bool = False) -> "Agent":
-        """Return the agent. With `hold`, lock the row until the transaction ends.
+        """Return the agent with this id. With `hold`, lock the row until the transaction ends.
 
         Raise `NotFound` for an unknown id.
         """
@@ -80,7 +84,7 @@ class Agent(Table, tablename="agent"):
 
     @classmethod
     async def listed(cls) -> list[Any]:
-        """Return a row for each agent, for the list of agents. Agents who have left come last.
+        """Return a database row for each agent, sorted by name, with those who have left last.
 
         Columns: id, name, email, grade, role, department, ended_at, has_password.
         """
@@ -88,9 +92,10 @@ class Agent(Table, tablename="agent"):
 
     @classmethod
     async def create(cls, facts: AgentFacts, at: datetime) -> "Agent":
-        """Create an agent. The agent has no password yet and sets it through an invitation link.
+        """Create an agent with a mail address and no password; they set one through an invitation link.
 
-        Raise `Invalid` for a bad field, `NotFound` for an unknown role or department.
+        A manager is also designated for the departments in `facts.approves`. Raise `Invalid` for a bad field or a mail
+        address that somebody else has, `NotFound` for an unknown role or department.
         """
         values, address, departments = await _read(facts)
         agent = cls(**values, created_at=at)
@@ -102,7 +107,8 @@ class Agent(Table, tablename="agent"):
     async def change(self, facts: AgentFacts, at: datetime) -> None:
         """Replace every field of the agent. A new grade takes effect with the agent's next request (R33).
 
-        Raise `Invalid` for a bad field, or if no admin would be left (R31).
+        Open invitation and reset links end if the mail address changes. Raise `Invalid` for a bad field, or if the
+        change would leave no admin who can sign in (R31). Raise `NotFound` for an unknown role or department.
         """
         values, address, departments = await _read(facts)
         if facts.grade != "admin" and await self._is_only_admin():
@@ -112,9 +118,9 @@ class Agent(Table, tablename="agent"):
         await designate(self.id, departments)
 
     async def end(self, at: datetime) -> None:
-        """End the agent's access and all their sessions at once (R12). Idempotent.
+        """Record that the agent has left, and end their access, their sessions and their open links at once (R12).
 
-        Their time entries and messages stay. Raise `Conflict` for the last admin (R31).
+        Idempotent. Their time entries and messages stay. Raise `Conflict` if no other admin can sign in (R31).
         """
         if await self._is_only_admin():
             raise Conflict(f"{self.name} is the only admin: make another one first.")
@@ -122,7 +128,7 @@ class Agent(Table, tablename="agent"):
         await credentials.disable((await self.credential())["id"], at)
 
     async def resume(self) -> None:
-        """Give an agent who has left their access back. Their old password is valid again."""
+        """Give an agent who has left access again. Their old password is valid again."""
         await Agent.update({Agent.ended_at: None}).where(Agent.id == self.id)
         await credentials.enable((await self.credential())["id"])
 
@@ -137,7 +143,7 @@ class Agent(Table, tablename="agent"):
         return await current().fetchrow("select id, email from credential where agent_id = $1", self.id)
 
     async def facts(self) -> AgentFacts:
-        """Return the stored values of the agent as form fields."""
+        """Return the stored values of the agent as form fields, to fill in the form that edits them."""
         return AgentFacts(
             name=self.name,
             email=(await self.credential())["email"],
@@ -150,7 +156,7 @@ class Agent(Table, tablename="agent"):
         )
 
     async def _is_only_admin(self) -> bool:
-        """Return whether this agent is an admin and no other admin can sign in.
+        """Return whether this agent is an admin and no other admin can sign in. Lock the rows of all admins.
 
         An admin who has not set a password yet cannot sign in.
         """
@@ -186,18 +192,19 @@ order by folded(a.name)
 
 
 async def without_approver(leaving: int = 0) -> list[str]:
-    """Return the names of the agents whose time no other admin or designated manager may approve (C10).
+    """Return the names of the agents whose time no other admin and no other designated manager may approve (C10).
 
-    `leaving` is the id of an agent to ignore, which shows the effect of their departure. 0 ignores nobody.
+    The agent with the id `leaving` is left out of the count, to show what their departure would cause. 0 leaves nobody
+    out.
     """
     return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 
 
 async def create_admin(*, name: str, address: str, password: str, zone: str, at: datetime) -> Agent:
-    """Create an admin with a password. Only the command line calls this (R11).
+    """Create an admin who has a password, and return them. Only the command line calls this (R11).
 
-    If there is no department yet, one named Support is created, because each agent needs one. Raise `Invalid` at the
-    fields name, email, time_zone or password. `zone` is the name of a time zone.
+    Each agent needs a department: if there is none yet, one named Support is created. `address` is the mail address,
+    `zone` the name of a time zone. Raise `Invalid` at the fields name, email, time_zone or password.
     """
     password_hash = await passwords.chosen(password, [name, address])
     await current().execute("lock table department in share row exclusive mode")
@@ -211,9 +218,10 @@ async def create_admin(*, name: str, address: str, password: str, zone: str, at:
 
 
 async def _read(facts: AgentFacts) -> tuple[dict[str, Any], str, list[int]]:
-    """Return the agent's column values, the mail address, and the ids of the departments whose time they approve.
+    """Validate the fields; return the column values, the mail address and the ids of the departments to approve for.
 
-    Raise `Invalid` for a bad field, `NotFound` for an unknown role or department.
+    The list of departments is empty unless the grade is manager. Raise `Invalid` for a bad field, `NotFound` for an
+    unknown role or department.
     """
     checked = Checked()
     role_id = checked("role_id", optional(identifier), facts.role_id)

@@ -19,7 +19,10 @@ HOUR = timedelta(hours=1)
 
 
 class Attempt(Table, tablename="attempt"):
-    """One counted attempt. `key` is the rate-limit key; it contains nothing that was typed."""
+    """One counted attempt, such as a wrong password.
+
+    `key` is the rate-limit key; it contains nothing that a person typed.
+    """
 
     id = BigSerial(primary_key=True)
     key = Text(default=None)
@@ -67,10 +70,11 @@ def source(address: str) -> str:
 
 
 async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:
-    """Count one attempt under each rate-limit key, and return the ids of the new rows by key.
+    """Count one attempt under each of these rate-limit keys, and return the id of the new row for each key.
 
-    Raise `TooMany` with the longest waiting time if any limit is reached. A refused attempt is not counted, so that a
-    stranger behind the same IP address cannot prolong the wait for ever.
+    Raise `TooMany` with the longest waiting time if the limit of any key is reached. A refused attempt is not counted;
+    otherwise a stranger behind the same IP address could keep others waiting for ever. A lock for each key makes
+    simultaneous attempts count one after the other.
     """
     tx, longest, what = current(), timedelta(0), ""
     for key in sorted(limits):
@@ -101,5 +105,5 @@ async def forget(key: str) -> None:
 
 
 async def withdraw(attempt: int) -> None:
-    """Delete one attempt by the id that `admit` returned, because it was no wrong guess."""
+    """Delete the attempt with this id, which `admit` returned, because the password or code turned out to be right."""
     await Attempt.delete().where(Attempt.id == attempt)

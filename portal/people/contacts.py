@@ -22,8 +22,8 @@ from portal.regions import locale, time_zone
 class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a contact as typed, not validated yet.
 
-    `sees_all_cases` lets the contact see all cases of the customer instead of only their own, `sees_invoices` its
-    invoices; `manages_contacts` is the right to manage its contacts.
+    The three rights: with `sees_all_cases`, the contact sees all cases of their customer instead of only their own;
+    with `sees_invoices`, its invoices; with `manages_contacts`, they may add and change its contacts.
     """
 
     name: str
@@ -37,9 +37,9 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Contact(Table, tablename="contact"):
-    """One contact of a customer. `ended_at` is None while the contact has access.
+    """One contact of a customer. `ended_at` is the instant at which their access ended, or None.
 
-    A contact never moves to another customer; the person gets a new contact there.
+    A contact never moves to another customer: a person who changes employer gets a second contact there.
     """
 
     id = BigSerial(primary_key=True)
@@ -67,17 +67,17 @@ class Contact(Table, tablename="contact"):
     async def find(
         cls, contact: int, reader: Reader | System, *, customer: int | None = None, hold: bool = False
     ) -> "Contact":
-        """Return the contact. With `hold`, lock the row until the transaction ends.
+        """Return the contact with this id. With `hold`, lock the row until the transaction ends.
 
-        Raise `NotFound` for a contact that the reader may not see or that does not belong to `customer`, if given
-        (R28).
+        Raise `NotFound` for a contact that the reader may not see, or that does not belong to the customer with the id
+        `customer`, if given (R28).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(contact))
         return await one(query if customer is None else query.where(cls.customer_id == customer), hold=hold)
 
     @classmethod
     async def listed(cls, customer: int) -> list[Any]:
-        """Return a row for each contact of a customer, for their list. Contacts who have left come last.
+        """Return a database row for each contact of a customer, sorted by name, with those who have left last.
 
         Columns: id, name, phone, email, the three rights, ended_at, has_password.
         """
@@ -92,9 +92,9 @@ class Contact(Table, tablename="contact"):
 
     @classmethod
     async def create(cls, customer: Customer, facts: ContactFacts, at: datetime) -> "Contact":
-        """Create a contact. The contact has no password yet and sets it through an invitation link.
+        """Create a contact with a mail address and no password; they set one through an invitation link.
 
-        Raise `Invalid` for a bad field, `Conflict` if the customer has ended.
+        Raise `Invalid` for a bad field or a mail address that somebody else has, `Conflict` if the customer has ended.
         """
         values, address = _read(facts)
         if await current().fetchval("select ended_at from customer where id = $1 for share", customer.id):
@@ -107,19 +107,19 @@ class Contact(Table, tablename="contact"):
     async def change(self, facts: ContactFacts, at: datetime) -> None:
         """Replace every field of the contact. New rights take effect with the contact's next request (R33).
 
-        Raise `Invalid` for a bad field.
+        Open invitation and reset links end if the mail address changes. Raise `Invalid` for a bad field.
         """
         values, address = _read(facts)
         await Contact.update(**values).where(Contact.id == self.id)
         await credentials.change_email((await self.credential())["id"], address, at)
 
     async def end(self, at: datetime) -> None:
-        """End the contact's access and all their sessions at once (R12). Their messages stay. Idempotent."""
+        """End the contact's access, their sessions and their open links at once (R12). Idempotent. Their messages stay."""
         await Contact.update({Contact.ended_at: at}).where((Contact.id == self.id) & Contact.ended_at.is_null())
         await credentials.disable((await self.credential())["id"], at)
 
     async def resume(self) -> None:
-        """Give a contact who has left their access back. Their old password is valid again."""
+        """Give a contact who has left access again. Their old password is valid again."""
         await Contact.update({Contact.ended_at: None}).where(Contact.id == self.id)
         await credentials.enable((await self.credential())["id"])
 
@@ -139,7 +139,7 @@ class Contact(Table, tablename="contact"):
         return await current().fetchrow("select id, email from credential where contact_id = $1", self.id)
 
     async def facts(self) -> ContactFacts:
-        """Return the stored values of the contact as form fields."""
+        """Return the stored values of the contact as form fields, to fill in the form that edits them."""
         return ContactFacts(
             name=self.name,
             email=(await self.credential())["email"],
@@ -161,7 +161,7 @@ where t.customer_id = $1 order by t.ended_at is not null, folded(t.name), t.id
 
 
 def _read(facts: ContactFacts) -> tuple[dict[str, Any], str]:
-    """Return the contact's column values and the mail address. Raise `Invalid` for a bad field."""
+    """Validate the fields, and return the contact's column values and mail address. Raise `Invalid` for a bad field."""
     checked = Checked()
     values = {
         "name": checked("name", line, facts.name),

@@ -43,12 +43,13 @@ class Credential(Table, tablename="credential"):
 
 
 async def verify(email: str, password: str, *, address: str, at: datetime) -> Proven:
-    """Check a mail address and a password, and return whose they are. Call it outside of a transaction.
+    """Check a mail address and a password, and return the proof of whose they are. Call it outside of a transaction.
 
-    It opens short transactions of its own, so that attempts are counted even if the sign-in is refused, and no
-    database connection is held while a password is hashed. Raise `Invalid` with the same sentence and after the same
-    work for a wrong password, an unknown mail address, a person whose access has ended and a person without a password
-    (R5). Raise `TooMany` after too many wrong passwords from the IP address `address` (R6).
+    It opens short transactions of its own, so that attempts are counted even if the sign-in is refused, and no database
+    connection is held while a password is hashed. A hash with outdated parameters is renewed. `address` is the IP
+    address of the browser. Raise `TooMany` after too many wrong passwords from there (R6). Raise `Invalid` with the
+    same sentence and after the same work for a wrong password, an unknown mail address, a person whose access has ended
+    and a person without a password, so that an answer does not reveal who has an account (R5).
     """
     source = f"sign-in {attempts.source(address)}"
     # Wait for a hashing slot before counting, so that only a few attempts are in progress that are not counted yet.
@@ -79,10 +80,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
 
 
 async def hold(proven: Proven) -> None:
-    """Lock the credential until the transaction ends, so that neither password nor access changes after `verify`.
-
-    Raise `Invalid` if the password was changed since `verify` returned `proven`, or if the person's access has ended.
-    """
+    """Lock the credential until the transaction ends, so that password and access stay as `verify` found them."""
     row = await current().fetchrow(
         "select c.password_hash, p.disabled from credential c, person_of(c.id) p where c.id = $1 for update of c",
         proven.credential_id,
@@ -94,7 +92,7 @@ async def hold(proven: Proven) -> None:
 async def find_active(email: str) -> int | None:
     """Return the id of the credential with this mail address, or None if nobody can sign in with it.
 
-    A person without a password, or whose access has ended, cannot sign in.
+    A person who has no password, or whose access has ended, cannot sign in.
     """
     found = await _known(email)
     return int(found["id"]) if found and found["password_hash"] and not found["disabled"] else None
@@ -158,7 +156,7 @@ async def set_first_password(credential: int, password_hash: str) -> None:
 
 
 async def disable(credential: int, at: datetime) -> None:
-    """End the person's access at once: all sessions and open invitation and reset links end (R12). Idempotent."""
+    """End the person's access, all their sessions and their open invitation and reset links at once (R12). Idempotent."""
     enabled = (Credential.id == credential) & Credential.disabled_at.is_null()
     await Credential.update({Credential.disabled_at: at}).where(enabled)
     await sessions.end_all(credential, at)
@@ -166,14 +164,14 @@ async def disable(credential: int, at: datetime) -> None:
 
 
 async def enable(credential: int) -> None:
-    """Give the person their access back. Their old password is valid again."""
+    """Give the person access again. Their old password is valid again."""
     await Credential.update({Credential.disabled_at: None}).where(Credential.id == credential)
 
 
 def account_of(email: str) -> str:
-    """Return the part of a rate-limit key that stands for an account. All spellings of a mail address give the same.
+    """Return the part of a rate-limit key that stands for an account, the same for all spellings of its mail address.
 
-    It is a hash, because a typed text, which may be a password, must not be stored.
+    It is a hash, because what somebody typed into the field may be a password and must not be stored.
     """
     return hashlib.sha256((_canonical(email) or email).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -184,7 +182,7 @@ async def forget_tries(email: str, address: str) -> None:
 
 
 async def _known(email: str) -> Any:
-    """Return id, password_hash and disabled of the credential with this mail address, or None."""
+    """Return the row with id, password_hash and disabled of the credential with this mail address, or None."""
     return await current().fetchrow(
         "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where c.email = $1",
         _canonical(email),
@@ -192,7 +190,7 @@ async def _known(email: str) -> Any:
 
 
 def _canonical(email: str) -> str:
-    """Return the canonical spelling of a mail address, or "" for text that is no mail address. No account has ""."""
+    """Return the canonical spelling of a mail address, or "" for text that is none. No account has the mail address ""."""
     try:
         return canonical(email)
     except ValueError:

@@ -22,7 +22,7 @@ from portal.regions import country
 class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a customer as typed, not validated yet.
 
-    The legal name defaults to the name. Invoices are addressed to the legal name and the postal address.
+    Invoices are addressed to the legal name and the postal address. An empty legal name stands for the name.
     """
 
     name: str
@@ -35,7 +35,7 @@ class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Customer(Table, tablename="customer"):
-    """One customer. Every row that its contacts may see has its id in the column `customer_id`."""
+    """One customer. Each table with rows that its contacts may see has a column `customer_id` that holds its id."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -56,7 +56,7 @@ class Customer(Table, tablename="customer"):
 
     @classmethod
     async def find(cls, customer: int, reader: Reader | System, *, hold: bool = False) -> "Customer":
-        """Return the customer. With `hold`, lock the row until the transaction ends.
+        """Return the customer with this id. With `hold`, lock the row until the transaction ends.
 
         Raise `NotFound` for a customer that the reader may not see.
         """
@@ -69,9 +69,10 @@ class Customer(Table, tablename="customer"):
 
     @classmethod
     async def listed(cls, search: str = "") -> list[Any]:
-        """Return a row for each customer whose name or city contains `search`. Customers that have ended come last.
+        """Return a database row for each customer whose name, legal name or city contains `search`, sorted by name.
 
-        Columns: id, name, city, country, vat_id, ended_at, contacts (their number).
+        Customers that have ended come last. Columns: id, name, city, country, vat_id, ended_at, contacts (their
+        number).
         """
         return await current().fetch(LISTED, f"%{_literal(search)}%")
 
@@ -86,14 +87,17 @@ class Customer(Table, tablename="customer"):
     async def change(self, facts: CustomerFacts) -> None:
         """Replace every field of the customer. Issued invoices keep the old values.
 
-        Raise `Invalid` as `create` does.
+        Raise `Invalid` for a bad field or a name that is taken.
         """
         values = _read(facts)
         async with unless_taken("name", f"There is a customer “{values['name']}” already."):
             await Customer.update(**values).where(Customer.id == self.id)
 
     async def end(self, at: datetime) -> None:
-        """End the customer: its contacts' sessions end at once (R12), and forms no longer offer it. Idempotent."""
+        """End the customer: its contacts' sessions and open links end at once (R12), and forms no longer offer it.
+
+        Idempotent.
+        """
         await Customer.update({Customer.ended_at: at}).where((Customer.id == self.id) & Customer.ended_at.is_null())
         for row in await current().fetch("select id from credential where customer_id = $1 order by id", self.id):
             await sessions.end_all(row["id"], at)
@@ -105,7 +109,7 @@ class Customer(Table, tablename="customer"):
 
     @property
     def facts(self) -> CustomerFacts:
-        """Return the stored values of the customer as form fields."""
+        """Return the stored values of the customer as form fields, to fill in the form that edits them."""
         return CustomerFacts(
             name=self.name,
             legal_name=self.legal_name,
@@ -126,12 +130,12 @@ group by u.id order by u.ended_at is not null, folded(u.name)
 
 
 def _literal(search: str) -> str:
-    """Return the search text cut to 100 characters, with the wildcards of LIKE escaped."""
+    """Return the search text cut to 100 characters, without null characters, and with the wildcards of LIKE escaped."""
     return search.strip()[:100].replace("\0", "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _read(facts: CustomerFacts) -> dict[str, Any]:
-    """Return the customer's column values. Raise `Invalid` for a bad field."""
+    """Validate the fields, and return the customer's column values. Raise `Invalid` for a bad field."""
     checked = Checked()
     values = {
         "name": checked("name", line, facts.name),

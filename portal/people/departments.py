@@ -35,7 +35,7 @@ class Department(Table, tablename="department"):
 
     @classmethod
     async def find(cls, department: int, *, hold: bool = False) -> "Department":
-        """Return the department. With `hold`, lock the row until the transaction ends.
+        """Return the department with this id. With `hold`, lock the row until the transaction ends.
 
         Raise `NotFound` for an unknown id.
         """
@@ -53,7 +53,11 @@ class Department(Table, tablename="department"):
         return department
 
     async def change(self, facts: DepartmentFacts) -> None:
-        """Rename or move the department. Raise `Invalid` if it would come to lie below itself."""
+        """Rename the department or move it within the tree.
+
+        Raise `Invalid` for a name that is taken, or if the department would come to lie below itself. Raise `NotFound`
+        for an unknown parent department.
+        """
         values = await _read(facts)
         # Moves run one after the other: two simultaneous moves could form a cycle that neither of them sees.
         await current().execute("lock table department in share row exclusive mode")
@@ -64,7 +68,7 @@ class Department(Table, tablename="department"):
 
     @property
     def facts(self) -> DepartmentFacts:
-        """Return the stored values of the department as form fields."""
+        """Return the stored values of the department as form fields, to fill in the form that edits them."""
         return DepartmentFacts(name=self.name, parent_id=str(self.parent_id or ""))
 
     async def _holds(self, department: int) -> bool:
@@ -84,7 +88,10 @@ mine as (
   union select d.id from department d join mine on d.parent_id = mine.id
 )
 """
-"""A recursive SQL table `mine`: the departments that the agent `$1` is designated for, with all below them (C10)."""
+"""SQL of a recursive table `mine`: the ids of the departments that the agent `$1` is designated for (C10).
+
+It contains all departments below them too.
+"""
 
 
 async def designations_of(agent: int) -> list[int]:
@@ -94,7 +101,7 @@ async def designations_of(agent: int) -> list[int]:
 
 
 async def designate(agent: int, departments: list[int]) -> None:
-    """Replace the departments whose time the agent is designated to approve."""
+    """Replace the list of departments whose time the agent is designated to approve. Unknown ids are ignored."""
     tx = current()
     await tx.execute(
         "delete from designation where agent_id = $1 and department_id <> all ($2::bigint[])", agent, departments
@@ -108,7 +115,7 @@ async def designate(agent: int, departments: list[int]) -> None:
 
 
 async def designated_departments(agent: int) -> list[str]:
-    """Return the names of the departments whose time the agent is designated to approve, sorted."""
+    """Return the names of the departments whose time the agent is designated to approve, sorted by name."""
     rows = await current().fetch(
         "select d.name from designation n join department d on d.id = n.department_id where n.agent_id = $1 order by folded(d.name)",
         agent,
@@ -117,9 +124,9 @@ async def designated_departments(agent: int) -> list[str]:
 
 
 async def hand_designations(leaving: int, successor: int) -> None:
-    """Move the designations of an agent who leaves to the successor.
+    """Make the agent `successor` approve the departments that the agent `leaving` was designated for, who loses them.
 
-    Raise `Invalid` at the field `approver` unless the successor is a manager who works here.
+    Raise `Invalid` at the field `approver` unless the successor is a manager who has not left.
     """
     tx = current()
     if not await tx.fetchval("select grade = 'manager' and ended_at is null from agent where id = $1", successor):
@@ -133,7 +140,10 @@ async def hand_designations(leaving: int, successor: int) -> None:
 
 
 async def _read(facts: DepartmentFacts) -> dict[str, Any]:
-    """Return the department's column values. Raise `Invalid` for a bad field, `NotFound` for an unknown parent."""
+    """Validate the fields, and return the department's column values.
+
+    Raise `Invalid` for a bad field, `NotFound` for an unknown parent department.
+    """
     checked = Checked()
     name = checked("name", line, facts.name)
     parent_id = checked("parent_id", optional(identifier), facts.parent_id)

@@ -53,12 +53,15 @@ class Invited:
 
 
 async def invite(credential: int, at: datetime) -> str:
-    """Return a new token for the link `/invitations/{token}`. Earlier invitations of the person end."""
+    """Create an invitation and return the token for its link `/invitations/{token}`.
+
+    Earlier invitations of the person end.
+    """
     return await _begin("invitation", credential, at, VALID)
 
 
 async def begin_reset(credential: int, at: datetime) -> str:
-    """Return a new token for the link `/password-resets/{token}`. Earlier reset links of the person end.
+    """Create a password reset, and return the token for its link `/password-resets/{token}`. Earlier resets end.
 
     An open invitation stays valid: a stranger who knows the mail address can ask for a reset, and must not be able to
     end an invitation in this way.
@@ -90,9 +93,9 @@ async def accept(
     """Set the password of the person to whom this token belongs, and return the proof that signs them in.
 
     All sessions and links of the person end, and after a reset a mail tells them. Call it outside of a transaction: it
-    opens its own, so that no connection and no lock is held while the password is hashed. `known` holds further words
-    that do not make a password strong, such as the company's name. Raise `NotFound` for a token that is used, ended or
-    unknown, and `Invalid` for a weak password; the link then stays open.
+    opens its own, so that no connection and no lock is held while the password is hashed. `known` holds words that an
+    attacker would try first, such as the company's name: a password that consists of them is weak. Raise `NotFound` for
+    a token that is used, ended, expired or unknown, and `Invalid` for a weak password; the link then stays open.
     """
     async with transaction(None, readonly=True):
         invited = await find(token, at, kind)

@@ -1,4 +1,4 @@
-"""Options of select fields. They hold a few values instead of a whole row, because a field may have hundreds."""
+"""Options of select fields. Each holds an id and a label instead of a whole row, because a field may have hundreds."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,10 @@ class Offered(NamedTuple):
 
 
 class Known(NamedTuple):
-    """One option of a filter. Filters also offer people and customers that have ended, and the label then says so."""
+    """One option of a filter.
+
+    Filters also offer people who have left and customers that have ended; their label says so.
+    """
 
     id: int
     name: str

@@ -35,9 +35,9 @@ _slots: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Proof that somebody gave the password of this credential.
+    """Proof that somebody has just given the password of this credential.
 
-    `mark` changes with the password and reveals nothing of it.
+    `mark` identifies the password that was given, to notice a later change of it, and does not reveal it.
     """
 
     credential_id: int
@@ -45,7 +45,7 @@ class Proven:
 
 
 def mark_of(password_hash: str) -> str:
-    """Return the `mark` of `Proven` for a password hash."""
+    """Return the `mark` of `Proven`: the first 32 hex digits of the SHA-256 of a password hash."""
     return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
 
 
@@ -70,7 +70,10 @@ async def hashed(password: str) -> str:
 
 
 async def chosen(password: str, known: Iterable[str]) -> str:
-    """Return the hash of a new password. Raise `Invalid` at the field `password` if the password is weak."""
+    """Return the hash of a new password. Raise `Invalid` at the field `password` if the password is weak.
+
+    `known` holds texts that an attacker would try first; see `refuse_weak`.
+    """
     try:
         refuse_weak(password, known)
     except ValueError as refusal:
@@ -93,7 +96,7 @@ def matches(password_hash: str | None, password: str) -> bool:
 
 
 def renewed(password_hash: str, password: str) -> str | None:
-    """Return a new hash of the password if the stored hash has outdated parameters (R1), otherwise None."""
+    """Return a new hash of the password if `password_hash` has outdated parameters (R1), otherwise None."""
     return HASHER.hash(_plain(password)) if HASHER.check_needs_rehash(password_hash) else None
 
 
@@ -126,7 +129,7 @@ def _plain(password: str) -> bytes:
 
 @cache
 def _nobodys_hash() -> str:
-    """Return the dummy hash that `matches` checks if there is no account."""
+    """Return the dummy hash that `matches` checks if there is no account, which takes as long as a real check."""
     return HASHER.hash(b"nobody")
 
 

@@ -1,4 +1,4 @@
-"""Readers: the signed-in person, for whom a query runs.
+"""Readers: the signed-in person on whose behalf a query runs.
 
 Queries filter by `visible_to(reader)`, and row-level security in the database checks the same a second time.
 """
@@ -64,7 +64,7 @@ class AgentReader:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The portal itself as a reader (worker, command line, set-up). It sees what agents see and is no person."""
+    """The portal itself as a reader, for the worker, the command line and set-up. It sees what agents see."""
 
     database_role = "portal_agent"
     customer_id = None

@@ -19,15 +19,15 @@ IDLE_CONTACT = timedelta(minutes=60)
 LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
 KEPT = timedelta(days=7)
-"""How long the row of an ended session stays, so that a form opened in that session is still traced to its owner."""
+"""How long the row of an ended session stays, to trace a form that was opened in that session to its owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """One signed-in browser.
 
-    If the session has ended or expired, `live` is False and `reader`, its owner, is None. If `to_be_touched`, the last
-    use on record is more than a minute old, and the caller should call `touch`.
+    If the session has ended or expired, `live` is False and `reader` is None; otherwise `reader` is the session's
+    owner. If `to_be_touched`, the last use on record is more than a minute old, and the caller should call `touch`.
     """
 
     id: int
@@ -52,10 +52,10 @@ def hash_of(token: str) -> bytes:
 
 
 async def begin(credential_id: int, *, address: str, browser: str, at: datetime, factor: str | None = None) -> str:
-    """Create a session for a person who has proved their password, and the second factor `factor` if they have one.
+    """Create a session for a person who has proved their password, and return its token. Only its hash is stored.
 
-    Return the session's token, which is not stored. `address` is the IP address of the browser, `browser` its user
-    agent.
+    `address` is the IP address of the browser, `browser` its user agent. `factor` is the second factor that the person
+    proved, or None for a person who has set up none.
     """
     token = secrets.token_urlsafe(32)
     await current().execute(
@@ -77,9 +77,10 @@ where s.token_hash = $1
 async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Session, Any] | None:
     """Return the session with this token and the database row it was read from, or None for an unknown token.
 
-    `beside` is an SQL select of at most one row, whose columns the same statement reads: each request needs them, and
-    one round trip is quicker than two. The row's column `snapshot` is the database snapshot of this statement; the
-    page reads later data, which is at least as new (`portal.outbox.told_since`).
+    `beside` is an SQL select of at most one row. Its columns are read by the same statement and become part of the
+    returned row, because each request needs them and one round trip is quicker than two. The row's column `snapshot` is
+    the database snapshot of this statement; the page reads later data, which is at least as new
+    (`portal.outbox.told_since`).
     """
     return await _find(hash_of(token), at, beside)
 
@@ -116,14 +117,17 @@ async def _find(token_hash: bytes, at: datetime, beside: str) -> tuple[Session, 
 
 
 def reader_of(row: Any) -> Reader:
-    """Return the agent or contact that a row of the SQL function `person_of()` describes."""
+    """Return the agent or contact that a row of the SQL function `person_of()` describes, as a reader."""
     kind = AgentReader if row["agent_id"] else ContactReader
     columns = (field.name for field in dataclasses.fields(kind) if field.name != "id")
     return kind(id=row["agent_id"] or row["contact_id"], **{name: row[name] for name in columns})
 
 
 async def touch(session: Session, at: datetime) -> None:
-    """Record that the session was used. To save writes, call it at most once a minute (`Session.to_be_touched`)."""
+    """Record that the session was used at `at`.
+
+    Call it at most once a minute (`Session.to_be_touched`), to save writes.
+    """
     await current().execute("update session set last_used_at = $2 where id = $1 and ended_at is null", session.id, at)
 
 
@@ -159,12 +163,15 @@ async def end_all(credential_id: int, at: datetime, *, but: int | None = None) -
 
 
 async def confirm(session: Session, at: datetime) -> None:
-    """Record that the session's owner has typed their password again (R20)."""
+    """Record that the session's owner has typed their password again, which sensitive actions require (R20)."""
     await current().execute("update session set confirmed_at = $2 where id = $1", session.id, at)
 
 
 async def end_own(credential_id: int, session_id: int, at: datetime) -> None:
-    """End one of a person's own sessions. Idempotent. Raise `NotFound` for a session of somebody else."""
+    """End the session with this id, which must belong to the person with this credential. Idempotent.
+
+    Raise `NotFound` for an unknown session or one of somebody else.
+    """
     if not await current().fetchval(
         "select exists (select from session where id = $1 and credential_id = $2)", session_id, credential_id
     ):
@@ -185,7 +192,10 @@ class Listed:
 
 
 async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list[Listed]:
-    """Return the person's sessions that have neither ended nor expired, the most recently used first."""
+    """Return the person's sessions that have neither ended nor expired, the most recently used first.
+
+    Sessions of agents expire earlier than those of contacts.
+    """
     rows = await current().fetch(
         "select id, created_at, last_used_at, address, browser, factor from session"
         " where credential_id = $1 and ended_at is null and last_used_at > $2 and created_at > $3 order by last_used_at desc, id desc",
@@ -195,7 +205,7 @@ async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list
 
 
 async def of_person(credential_id: int) -> list[bytes]:
-    """Return the token hashes of a person's latest 20 sessions, open and ended.
+    """Return the token hashes of a person's latest 20 sessions, open and ended, the newest first.
 
     Ended sessions count, because an open page may belong to one.
     """

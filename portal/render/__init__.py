@@ -1,8 +1,8 @@
 """Render pages, mails and documents from templates. Only this package uses Jinja and marks text as safe HTML.
 
 `render("agent/cases/list.html", reader=..., company=..., now=..., ...)` returns the page as text. Three names of the
-context set the formats: `reader` (locale and time zone; without a reader, British English and the company's time
-zone), `company` and `now` (the present instant).
+context decide how values are formatted: `reader` (locale and time zone; without a reader, British English and the
+company's time zone), `company` and `now` (the current instant).
 """
 
 from collections.abc import Callable
@@ -24,16 +24,16 @@ PACKAGE = Path(__file__).parent.parent
 def folder(name: str) -> Path:
     """Return the path of the folder `templates` or `static`.
 
-    In an installed wheel the folder is inside the package, in the repository beside it.
+    In an installed wheel the folder is inside of the package, in the repository beside it.
     """
     inside = PACKAGE / name
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 def render(template: str, **context: object) -> str:
-    """Return the text that the template makes of the context.
+    """Return the text that the template makes with these variables.
 
-    Raise `jinja2.UndefinedError` if the template uses a name that the context lacks.
+    Raise `jinja2.UndefinedError` if the template uses a variable that is not given.
     """
     with formats.reading(context.get("reader"), context.get("company"), context.get("now")):
         return ENVIRONMENT.get_template(template).render(context)
@@ -50,17 +50,17 @@ def static(path: str) -> str:
 
 
 def message_html(text: str) -> Markup:
-    """Return a stored message as HTML whose attributes htmx ignores (R40, R46).
+    """Return the stored HTML of a message, wrapped in an element in which htmx ignores all attributes (R40, R46).
 
-    The stored HTML is cleaned again, in case the rules have become stricter since it was stored.
+    The HTML is cleaned again, in case the rules have become stricter since it was stored.
     """
     return Markup('<div class="prose" hx-ignore>{}</div>').format(Markup(prose.cleaned(text)))
 
 
 def markdown(text: str) -> str:
-    """Return a Markdown text as HTML with only the tags that `prose` allows.
+    """Return a Markdown text as HTML that contains only the tags that `prose` allows.
 
-    The caller stores this HTML; templates show it by the filter `trusted`.
+    The caller stores this HTML; templates show it with the filter `trusted`.
     """
     return prose.markdown(text)
 
@@ -90,15 +90,15 @@ _STAMPS: dict[str, Callable[[Any], str]] = {
 
 
 def dom_id(*parts: object) -> str:
-    """Return the id of an HTML element: `dom_id("message", 7)` is `message-7`.
+    """Return an id for an HTML element: `dom_id("message", 7)` is `message-7`.
 
-    Templates, htmx swaps and tests all make their ids by this function.
+    Templates, htmx swaps and tests all make their ids with this function, so that they agree.
     """
     return "-".join(str(part) for part in parts)
 
 
 def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
-    """Return a function that calls `draw`, marks the SVG as safe HTML and caches it.
+    """Return a function that calls `draw`, marks the SVG text as safe HTML and caches it.
 
     That is safe because the drawings escape the texts that they contain (`drawings.attributes`).
     """
@@ -112,9 +112,10 @@ def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
 
 @lru_cache(maxsize=512)
 def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
-    """Return a Lucide icon as inline SVG.
+    """Return a Lucide icon as inline SVG, `size` pixels wide and high.
 
-    If `label` is None, screen readers skip the icon; choose that if words beside the icon say the same.
+    `label` is the text for screen readers. With None, they skip the icon; choose that if words beside the icon say the
+    same.
     """
     return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))
 

@@ -2,8 +2,8 @@
 
 Pages load the bundles `style.css` and `script.js`, each joined from the files in `BUNDLES`. The build
 (`hatch_build.py`) minifies and compresses them into `static/built`. It loads this module by its path, so this module
-imports the standard library only. If there is no build of the present sources, as in development, a bundle is joined
-on the first request for it.
+imports the standard library only. If `static/built` was not made from the current sources, as in development, a bundle
+is joined on the first request for it.
 """
 
 import re
@@ -46,7 +46,7 @@ class Asset:
 
 
 def digest_of(content: bytes) -> str:
-    """Return the hash of a file's content, 12 hexadecimal digits, for the file's URL."""
+    """Return the hash of a file's content, 12 hexadecimal digits, which becomes part of the file's URL."""
     return blake2b(content, digest_size=6).hexdigest()
 
 
@@ -59,9 +59,9 @@ def address(root: Path, name: str) -> str:
 
 
 def asset(root: Path, name: str) -> Asset:
-    """Return the file or bundle called `name`, which is read once per process.
+    """Return the file or bundle called `name` below `root`. It is read once per process.
 
-    Raise `FileNotFoundError` if there is none, or if `name` leads outside `root`. The hash of a bundle is computed
+    Raise `FileNotFoundError` if there is none, or if `name` leads outside of `root`. The hash of a bundle is computed
     from the content that is sent, so a URL with a hash always leads to the content of that hash.
     """
     if name in BUNDLES:
@@ -89,7 +89,7 @@ def _asset(root: Path, name: str) -> Asset:
 
 
 def joined(root: Path, bundle: str) -> bytes:
-    """Return the joined sources of a bundle; each `url()` in a style sheet is replaced by a URL with a hash."""
+    """Return the joined sources of a bundle; each `url()` in a style sheet gets a URL with a hash."""
     return b"\n".join(_readdressed(root, source) for source in BUNDLES[bundle])
 
 
@@ -107,7 +107,10 @@ def _readdressed(root: Path, source: str) -> bytes:
 
 
 def compressible(root: Path) -> list[str]:
-    """Return the names of the files outside the bundles that the build compresses: scripts and SVGs, but no fonts."""
+    """Return the names of the files below `root` that the build compresses besides the bundles: scripts and SVGs.
+
+    Fonts are compressed already.
+    """
     files = (*root.glob("*.svg"), *(root / "js").glob("*.js"))
     bundled = {source for sources in BUNDLES.values() for source in sources}
     names = sorted(file.relative_to(root).as_posix() for file in files)
@@ -115,7 +118,7 @@ def compressible(root: Path) -> list[str]:
 
 
 def fingerprint(root: Path) -> str:
-    """Return one hash of all sources of the build. The build stores it in the file `.stamp`."""
+    """Return one hash of all files that the build reads. The build stores it in the file `.stamp`."""
     contents = [joined(root, bundle) for bundle in BUNDLES]
     contents += [name.encode() + (root / name).read_bytes() for name in compressible(root)]
     return digest_of(b"\0".join(contents))
@@ -123,6 +126,6 @@ def fingerprint(root: Path) -> str:
 
 @lru_cache(maxsize=8)
 def _is_current(root: Path) -> bool:
-    """Return whether `static/built` was made from the present sources."""
+    """Return whether `static/built` was made from the current sources."""
     stamp = root / BUILT / STAMP
     return stamp.is_file() and stamp.read_text() == fingerprint(root)

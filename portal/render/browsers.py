@@ -23,7 +23,10 @@ _SYSTEMS = (
 
 
 def named(user_agent: str) -> str:
-    """Return a name such as "Firefox on Windows", or "Another program" for an unknown browser."""
+    """Return the browser and system of a `User-Agent` header, such as "Firefox on Windows".
+
+    An unknown browser is called "Another program".
+    """
     browser = next((name for sign, name in _BROWSERS if sign in user_agent), "")
     system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
     if not browser:

@@ -16,7 +16,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Delimiter
 
 SCHEMES = {"http", "https", "mailto"}
-"""The URL schemes of links that are allowed."""
+"""The URL schemes that a link may have."""
 
 BRACKETED = "bracketed"
 """The CSS class of a list whose numbers are followed by a bracket: `1)` instead of `1.`."""
@@ -29,7 +29,7 @@ OFF = (
 )  # fmt: skip
 
 _NO_BULLET = re.compile(r"[ \t]*(\+|\*[ \t]+[*\d]|[-*][ \t]*$)")
-"""Match the start of a line that is no list item: `+ added`, `* * * * * backup` (cron), `* 5`, or a mark alone."""
+"""Matches the start of a line that is no list item: `+ added`, `* * * * * backup` (cron), `* 5`, or a mark alone."""
 _NO_BOLD_BEFORE = set("_)]}\\/*.")
 _NO_BOLD_FIRST = set("/\\*")
 _NO_BOLD_LAST = set("/\\*,;(")
@@ -38,13 +38,16 @@ _fence = make_fence_rule(markers=("`",))
 
 class _Markdown(MarkdownIt):
     def validateLink(self, url: str) -> bool:
-        """Return whether `[text](url)` becomes a link, which needs an allowed scheme; `row[i](x)` stays as typed."""
+        """Return whether `[text](url)` becomes a link.
+
+        It must have an allowed scheme, so that `row[i](x)` stays as typed.
+        """
         scheme, colon, _ = url.partition(":")
         return bool(colon) and scheme.lower() in SCHEMES
 
 
 def dialect() -> MarkdownIt:
-    """Return a Markdown parser for the dialect of messages."""
+    """Return a parser for the Markdown that messages use."""
     markdown = _Markdown("commonmark", {"html": False, "linkify": False, "breaks": True}).enable("table").disable(OFF)
     block, inline = markdown.block.ruler, markdown.inline.ruler
     block.at("hr", _rule_of_dashes, {"alt": ["paragraph", "blockquote", "list"]})
@@ -59,7 +62,7 @@ def dialect() -> MarkdownIt:
 def _starts_anew(state: StateBlock, line: int, end: int, silent: bool) -> bool:
     """End a quote, list item or table before a line that is not marked or indented as a part of it.
 
-    CommonMark would add the line to the quote, list item or table ("lazy continuation").
+    CommonMark would add such a line to the quote, list item or table ("lazy continuation").
     """
     if state.parentType == "table":
         return silent and "|" not in _text_of(state, line)
@@ -67,7 +70,7 @@ def _starts_anew(state: StateBlock, line: int, end: int, silent: bool) -> bool:
 
 
 def _rule_of_dashes(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Draw a horizontal rule for `---` only, because `***` and `____` are typed as masks and blanks to fill in."""
+    """Accept only `---` as a horizontal rule, because people type `***` as a mask and `____` as a blank to fill in."""
     return _text_of(state, line).startswith("-") and hr(state, line, end, silent)
 
 
@@ -85,7 +88,7 @@ def _text_of(state: StateBlock, line: int) -> str:
 
 
 def _bold(state: StateInline, silent: bool) -> bool:
-    """Parse adjacent asterisks: two around words mean bold; others stay, as in `2**3**4`, `src/**/x` and `5*6*7`."""
+    """Parse a run of asterisks: two around words mean bold; all others stay, as in `2**3**4`, `src/**/x` and `5*6*7`."""
     if silent or state.src[state.pos] != "*":
         return False
     length = state.scanDelims(state.pos, True).length
@@ -106,7 +109,7 @@ def _bold(state: StateInline, silent: bool) -> bool:
 
 
 def _is_word(letter: str) -> bool:
-    """Return whether a letter belongs to a word.
+    """Return whether a letter belongs to a word, so that asterisks inside of the word do not mean bold.
 
     East Asian wide letters do not: their scripts have no spaces between words, so bold may begin and end beside them.
     """
@@ -114,7 +117,7 @@ def _is_word(letter: str) -> bool:
 
 
 def _keep_numbers(state: StateCore) -> None:
-    """Keep the typed numbers of a numbered list: 1, 3, 5 stay 1, 3, 5."""
+    """Keep the numbers of a numbered list as they were typed: 1, 3, 5 stay 1, 3, 5."""
     for token in state.tokens:
         if token.type == "ordered_list_open" and token.markup == ")":
             token.attrSet("class", BRACKETED)

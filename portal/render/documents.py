@@ -15,7 +15,7 @@ from portal.errors import Unavailable
 from portal.render import letters, typesetter
 
 SECONDS = 30.0
-"""The timeout in seconds for one document; after it, the typesetting process is killed."""
+"""The timeout in seconds for one document. After it, the typesetting process is killed."""
 
 _AWAY = "The document could not be made at the moment. Try again in a minute."
 
@@ -28,7 +28,7 @@ class _Press:
         self._child: subprocess.Popen[bytes] | None = None
 
     def print(self, template: str, data: dict[str, Any], format: str = "pdf") -> bytes:
-        """Return the file that typst makes from the template and the data.
+        """Return the file of this format that typst makes from the template and the data.
 
         Raise `Unavailable` if typst takes too long or too much memory, `RuntimeError` with typst's message if the
         template is wrong.
@@ -50,6 +50,7 @@ class _Press:
             self._drop()
 
     def _ask(self, request: bytes) -> bytes | None:
+        """Send one request to the child process and return its answer; None if it exited or took longer than `SECONDS`."""
         child = self._running()
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("the typesetter was started without pipes")
@@ -67,6 +68,7 @@ class _Press:
         return answer
 
     def _running(self) -> subprocess.Popen[bytes]:
+        """Return the child process, which is started if there is none."""
         if self._child is None or self._child.poll() is not None:
             self._drop()
             templates, fonts = render.folder("templates") / "documents", render.folder("static") / "vendor" / "ttf"
@@ -101,10 +103,10 @@ _press = _Press()
 
 
 async def pdf(template: str, data: dict[str, Any]) -> bytes:
-    """Return `templates/documents/<template>` filled with `data` as PDF/A-3.
+    """Return the template `templates/documents/<template>` filled in with `data`, as PDF/A-3.
 
-    No text in `data` can act as markup (R64). A letter that no font has is printed as a white square. Typesetting does
-    not block the event loop. Raise `Unavailable` if it fails.
+    No text in `data` can act as markup (R64). A letter that no font has is printed as a white square. Typesetting runs
+    in a child process and does not block the event loop. Raise `Unavailable` if it fails.
     """
     return await asyncio.to_thread(_press.print, template, letters.printable_data(data))
 
@@ -115,10 +117,11 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 async def logo(content: bytes) -> bytes:
-    """Return the image of an uploaded logo (PNG or SVG), drawn anew as a PNG (R59).
+    """Return the picture of an uploaded logo (PNG or SVG), drawn again as a new PNG (R59).
 
-    The image is drawn in a child process with its own limits of time and memory. The PNG keeps only what is seen: no
-    script, no link, no metadata. Raise `ValueError` with a sentence if the file is too large or neither PNG nor SVG.
+    It is drawn in a child process of its own, with limits of time and memory. The new PNG contains only what is seen:
+    no script, no link, no metadata. Raise `ValueError` with a sentence if the file is too large, cannot be drawn, or is
+    neither PNG nor SVG.
     """
     is_png = content.startswith(_PNG)
     if not is_png and b"<svg" not in content[:4096]:

@@ -1,4 +1,4 @@
-"""Draw clocks, meters and icons as SVG text.
+"""Draw clock faces, meters and icons as SVG text.
 
 Sizes are SVG attributes, because the content security policy forbids style attributes (R39). Colours come from the
 classes in `components.css`. Words beside each drawing say the same as the drawing.
@@ -17,7 +17,7 @@ WHOLE = 0.999
 
 
 def attributes(**values: object) -> str:
-    """Return escaped HTML attributes; a value of None omits the attribute, and `_` in a name becomes `-`."""
+    """Return these values as escaped HTML attributes. None omits the attribute, and `_` in a name becomes `-`."""
     return "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for name, value in values.items()
@@ -26,14 +26,17 @@ def attributes(**values: object) -> str:
 
 
 def svg(size: int, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
-    """Return a square SVG of `size` pixels; without `label`, screen readers skip it. `box` is the `viewBox`."""
+    """Return a square SVG of `size` pixels with the shapes in `body`.
+
+    `label` is the text for screen readers, which skip the SVG without it. `box` is the `viewBox`.
+    """
     spoken = attributes(role="img", aria_label=label) if label else ' aria-hidden="true"'
     return f"<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken}>{body}</svg>"
 
 
 @cache
 def _shapes(file: Path) -> str:
-    """Return the SVG shapes inside an icon file."""
+    """Return the SVG shapes inside of an icon file. Raise `ValueError` if the file is no SVG."""
     found = re.search(r"<svg[^>]*>(.*)</svg>", file.read_text(encoding="utf-8"), re.S)
     if not found:
         raise ValueError(f"{file.name} is no SVG")
@@ -46,7 +49,10 @@ def icon(folder: Path, name: str, label: str | None, size: int) -> str:
 
 
 def slice_of(share: float, radius: float, centre: float = 8) -> str:
-    """Return the SVG path of a pie slice that runs clockwise from twelve o'clock; `share` is 0 to 1 of the circle."""
+    """Return the SVG shape of a pie slice that begins at twelve o'clock and runs clockwise.
+
+    `share` is its size, 0 to 1 of the circle.
+    """
     if share <= 0:
         return ""
     if share >= WHOLE:
@@ -75,24 +81,27 @@ PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 
 
 def ring(status: str) -> str:
-    """Return the sign of a status, which is shown before the name of the status; `status` is one of `STATUSES`."""
+    """Return the element for the sign of a status, which is shown before the name of the status.
+
+    `status` is one of `STATUSES`, else `KeyError` is raised.
+    """
     if status not in STATUSES:
         raise KeyError(status)
     return f'<i class="ring ring-{status.replace("_", "-")}"></i>'
 
 
 def bars(priority: int) -> str:
-    """Return the sign of a priority, which is shown before its name.
+    """Return the element for the sign of a priority (1 low to 4 urgent), which is shown before its name.
 
-    Priorities 1 to 3 have as many bars; 4 is a square with a stroke.
+    The style sheet draws as many bars for 1 to 3, and a square with a stroke for 4.
     """
     return f'<i class="bars bars-{PRIORITIES[priority]}"></i>'
 
 
 def avatar(name: str | None, ours: bool = False) -> str:
-    """Return initials in a circle: filled for an agent (`ours`), grey for a contact, dashed if `name` is None or "".
+    """Return the initials of a name in a circle: filled for an agent (`ours`), grey for a contact.
 
-    Screen readers skip the circle, because the name stands beside it.
+    Without a name, the circle is dashed. Screen readers skip it, because the name stands beside it.
     """
     if not name:
         return '<i class="avatar avatar-nobody"></i>'
@@ -110,11 +119,11 @@ def meter(
     tone: str = "accent",
     paused: tuple[float, float] | None = None,
 ) -> str:
-    """Return a bar of length `total`: `used` solid, `pending` hatched, the present `entry` paler, the rest empty.
+    """Return a bar of length `total`: `used` is solid, `pending` hatched, `entry` (the one being edited) paler.
 
-    All values are in the same unit; what exceeds `total` is not drawn. `paused` (from, to) is hatched over the used
-    part, for a deadline whose clock was stopped. `tone` is `accent`, `soon` or `late`. Screen readers skip the bar,
-    because a sentence under it says the same.
+    The rest is empty. All values are in the same unit; what exceeds `total` is not drawn. `paused` (from, to) is
+    hatched over the used part, for a deadline whose clock was stopped. `tone` is `accent`, `soon` or `late`. Screen
+    readers skip the bar, because a sentence under it says the same.
     """
     whole = max(total, used + pending + entry) or 1
     parts, start = [], 0.0
@@ -131,6 +140,7 @@ def meter(
 
 
 def _part(kind: str, start: float, size: float, whole: float, height: int) -> str:
+    """Return one rectangle of a meter; `start` and `size` are in the unit of `whole`, the length of the meter."""
     shape = attributes(class_=kind, x=f"{100 * start / whole:.2f}%", width=f"{100 * size / whole:.2f}%", height=height)
     hatch = attributes(fill=f"url(#hatch-{kind})") if kind in {"pending", "paused"} else ""
     return f"<rect{shape}{hatch}/>"

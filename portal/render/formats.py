@@ -1,4 +1,4 @@
-"""Format values in the reader's locale and time zone, with no-break spaces between numbers and units."""
+"""Format values for the reader: in their locale and time zone, with no-break spaces between numbers and units."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ KILO = 1000
 
 @dataclass(frozen=True)
 class Reading:
-    """The locale and time zone to format for, and the present instant, or None if it is not known."""
+    """For whom values are formatted: locale, time zone, and the current instant, or None if it is not known."""
 
     locale: Locale
     zone: ZoneInfo
@@ -40,7 +40,7 @@ class Reading:
 
     @cached_property
     def today(self) -> date | None:
-        """Return today's date in the reader's time zone, or None if the present instant is not known."""
+        """Return today's date in the reader's time zone, or None if the current instant is not known."""
         return self.local(self.now).date() if self.now else None
 
 
@@ -50,9 +50,9 @@ _reading: ContextVar[Reading] = ContextVar("reading", default=NOBODY)
 
 @contextmanager
 def reading(reader: Any, company: Any, now: Any) -> Iterator[None]:
-    """Format for `reader` inside the `with` block.
+    """Format values for `reader` inside of the `with` block.
 
-    Without a reader, the format is British English and the company's time zone. `now` is the present instant.
+    Without a reader, the locale is British English and the time zone the company's. `now` is the current instant.
     """
     zone = getattr(reader, "time_zone", None) or getattr(company, "time_zone", None) or "UTC"
     locale = getattr(reader, "locale", None) or "en_GB"
@@ -69,17 +69,20 @@ def zone_name() -> str:
 
 
 def number(value: Decimal | int | None, most: int = 4) -> str:
-    """Return a number with its own decimals, at most `most` of them: 12.25 or 1,000."""
+    """Return a number with as many decimals as it has, at most `most`: 12.25 or 1,000. None gives an en dash."""
     return NOTHING if value is None else _signed(format_decimal(value, "#,##0." + "#" * most, _reading.get().locale))
 
 
 def percent(rate: Decimal | int | None) -> str:
-    """Return a rate in per cent: `Decimal("19")` gives 19 %."""
+    """Return a rate that is given in per cent: `Decimal("19")` gives 19 %. None gives an en dash."""
     return NOTHING if rate is None else f"{number(rate)}{NBSP}%"
 
 
 def amount(value: Decimal | None, currency: str) -> str:
-    """Return an amount without its currency, but with the currency's decimals, for a column that names the currency."""
+    """Return an amount without its currency but with the currency's decimals.
+
+    It is meant for a column whose heading names the currency. None gives an en dash.
+    """
     digits = get_currency_precision(currency)
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
     return NOTHING if value is None else _signed(format_decimal(value, pattern, _reading.get().locale))
@@ -127,12 +130,12 @@ def day_long(on: date | datetime | None) -> str:
 
 
 def time_of_day(at: datetime | None) -> str:
-    """Return the time of day in 24 hours: 14:47."""
+    """Return the reader's time of day in 24 hours: 14:47."""
     return NOTHING if at is None else _hours(_reading.get().local(at))
 
 
 def moment(at: datetime | None) -> str:
-    """Return an instant as today 14:47, yesterday 16:40 or tomorrow 10:10, on other days as Thu 19 Nov, 08:12."""
+    """Return an instant in words near today (today 14:47, yesterday 16:40, tomorrow 10:10), else as Thu 19 Nov, 08:12."""
     if at is None:
         return NOTHING
     named = {0: "today", -1: "yesterday", 1: "tomorrow"}.get(_days_from_today(_date(at)))
@@ -140,7 +143,7 @@ def moment(at: datetime | None) -> str:
 
 
 def ago(at: datetime | None) -> str:
-    """Return how long ago an instant was, for lists: just now, 4 min, 3 h (today), yesterday, Tue 17, then 3 Nov.
+    """Return how long ago an instant was: just now, 4 min, 3 h, yesterday, Tue 17 (within a week), then 3 Nov.
 
     A future instant is formatted as `moment` does.
     """
@@ -160,7 +163,7 @@ def ago(at: datetime | None) -> str:
 
 
 def full(at: date | datetime | None) -> str:
-    """Return the date and time with the time zone, for a `title` attribute: 20 Nov 2026, 14:47 CET."""
+    """Return the date, the time and the time zone, for a `title` attribute: 20 Nov 2026, 14:47 CET."""
     if not isinstance(at, datetime):
         return day_long(at)
     local = _reading.get().local(at)
@@ -168,7 +171,7 @@ def full(at: date | datetime | None) -> str:
 
 
 def iso(at: date | datetime | None) -> str:
-    """Return an instant in UTC, or a day as it is, in ISO 8601, for the attribute `datetime` and for file names."""
+    """Return ISO 8601 text for the attribute `datetime` and for file names: an instant in UTC, or a day as it is."""
     if at is None:
         return ""
     if not isinstance(at, datetime):
@@ -177,18 +180,18 @@ def iso(at: date | datetime | None) -> str:
 
 
 def iso_day(on: date | datetime | None) -> str:
-    """Return the reader's day as the value of a date field: 2026-11-20."""
+    """Return a day, or the day of an instant for the reader, as the value of a date field: 2026-11-20."""
     return "" if on is None else _date(on).isoformat()
 
 
 def initials(name: str) -> str:
-    """Return initials: AL for Ada Lindqvist; a name of one word gives its first letter."""
+    """Return the initials of a name: AL for Ada Lindqvist. A name of one word gives its first letter."""
     words = [word for word in name.split() if word[:1].isalnum()]
     return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper() or "?"
 
 
 def filesize(octets: int) -> str:
-    """Return a file size in decimal units: 184 kB or 1.2 MB, with one decimal from a megabyte up."""
+    """Return a number of bytes in decimal units, with one decimal from a megabyte up: 184 kB or 1.2 MB."""
     if octets < KILO:
         return f"{octets}{NBSP}B"
     if octets < KILO**2:
@@ -220,7 +223,7 @@ def _date(on: date | datetime) -> date:
 
 
 def _days_from_today(on: date) -> int:
-    """Return the days from today until `on`: 0 for today, -1 for yesterday, a large number if today is not known."""
+    """Return the number of days from today until `on`: 0 for today, -1 for yesterday, -100,000 if today is not known."""
     today = _reading.get().today
     return (on - today).days if today else -100_000
 

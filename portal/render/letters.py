@@ -1,4 +1,4 @@
-"""Find letters that documents cannot show: PDF/A forbids a letter that no font of `static/vendor/ttf` has.
+"""Find letters that documents cannot show: PDF/A forbids a letter that none of the fonts in `static/vendor/ttf` has.
 
 Such a letter is printed as `SIGN`, and the form in which somebody types it shows a note. The build writes the list of
 letters that the fonts have to `letters.txt` in the same folder.
@@ -12,11 +12,11 @@ from typing import Any
 from portal import render
 
 SIGN = "\N{WHITE SQUARE}"
-"""What is printed instead of a letter that no font has; the font Inter has this sign."""
+"""The sign that is printed instead of a letter that no font has. The font Inter has this sign."""
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
 _SILENT = "\ufe00-\ufe0f\u20e3\U000e0020-\U000e007f\U000e0100-\U000e01ef"
-"""Variation selectors, the keycap and tags: they modify the letter before them and show nothing on their own."""
+"""Variation selectors, the keycap and tags: they modify the letter before them and are not seen on their own."""
 
 _NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
 _SKIN = "\U0001f3fb-\U0001f3ff"
@@ -58,7 +58,7 @@ def unprintable(text: str) -> list[str]:
 
 
 def printing_note(text: object) -> str:
-    """Return a note for a form that names the letters of `text` that documents cannot show; "" if there are none."""
+    """Return a sentence for a form that names the letters of `text` that documents cannot show; "" if there are none."""
     missing = [_named(letter) for letter in unprintable(str(text))]
     if not missing:
         return ""
@@ -69,7 +69,7 @@ def printing_note(text: object) -> str:
 
 
 def printable_data(data: Any) -> Any:
-    """Return the data of a document with `printable` applied to every text in it."""
+    """Return the data of a document with `printable` applied to every text in it, at any depth."""
     if isinstance(data, str):
         return printable(data)
     if isinstance(data, dict):
@@ -91,5 +91,5 @@ _KEPT = frozenset(("\n", _JOINER, _NON_JOINER, *map(chr, range(0xE0020, 0xE0080)
 
 
 def _named(letter: str) -> str:
-    """Return the letter, or its code point (U+0007) if the letter cannot be shown on a page either."""
+    """Return the letter, or its code point such as U+0007 if a page cannot show the letter either."""
     return letter if letter[0].isprintable() else f"U+{ord(letter[0]):04X}"

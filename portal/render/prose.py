@@ -1,4 +1,4 @@
-"""Turn Markdown into HTML with only a short list of tags and attributes, so that it cannot act (R40, R46, R47)."""
+"""Turn Markdown into HTML that has only a few harmless tags and attributes, so that it can run nothing (R40, R46, R47)."""
 
 import re
 
@@ -20,11 +20,11 @@ _MARKDOWN = dialect()
 
 _ADDRESS = re.compile(r"\bhttps?://\w[^\s<>\"`]*", re.IGNORECASE)
 _AFTER = ".,;:!?'*_~…"
-"""Marks that may follow a URL in a sentence and do not belong to the URL."""
+"""Marks that may follow a URL in a sentence without belonging to it."""
 
 
 def _link_addresses(state: StateCore) -> None:
-    """Turn URLs that are typed with their scheme (https://…) into links.
+    """Turn URLs that are typed with their scheme (https://…) into links. This is a step of the Markdown parser.
 
     The usual library for this (linkify-it) takes 23 s for a text of 100 kB that consists of URLs.
     """
@@ -38,7 +38,7 @@ def _link_addresses(state: StateCore) -> None:
 
 
 def _split(text: Token) -> list[Token]:
-    """Return a text token as a list of text tokens and link tokens."""
+    """Return a text token as a list of text tokens and of the tokens of a link for each URL in it."""
     pieces, rest = [], 0
     for found in _ADDRESS.finditer(text.content):
         address = _trimmed(found[0])
@@ -49,7 +49,10 @@ def _split(text: Token) -> list[Token]:
 
 
 def _trimmed(address: str) -> str:
-    """Return a URL without the marks that follow it; a closing bracket stays if the URL contains the opening one."""
+    """Return a URL without the marks of the sentence that follow it.
+
+    A closing bracket stays if the URL contains its opening one.
+    """
     unopened = address.count(")") - address.count("(")
     end = len(address)
     while address[end - 1] in _AFTER or (address[end - 1] == ")" and unopened > 0):
@@ -80,7 +83,7 @@ _CLEANER = nh3.Cleaner(
 def cleaned(html: str) -> str:
     """Return the HTML without the tags and attributes that are not on the lists above.
 
-    Cleaning the result again does not change it.
+    Cleaning it again changes nothing.
     """
     return _CLEANER.clean(html)
 
@@ -91,7 +94,7 @@ def markdown(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return the words of a Markdown text on one line, without formatting marks; the numbers of lists stay."""
+    """Return the words of a Markdown text on one line, without formatting marks but with the numbers of lists."""
     words = []
     for token in _MARKDOWN.parse(text):
         if token.type == "list_item_open" and token.info:

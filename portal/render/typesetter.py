@@ -1,9 +1,9 @@
 """Typeset in a separate process that sees only the templates, the fonts and the data, with a memory limit (R64).
 
-`python typesetter.py TEMPLATES FONTS` reads requests from standard input and writes answers to standard output; each
-message is a length of four bytes, then that many bytes. A request is `{"template": ..., "data": ..., "format": "pdf"
-or "png"}`; an answer is `+` and the file, or `-` and the error. The process exits when its parent exits, and after a
-minute without a request.
+`python typesetter.py TEMPLATES FONTS` reads requests from standard input and writes answers to standard output. Each
+message is a length of four bytes, then that many bytes. A request is JSON: `{"template": ..., "data": ..., "format":
+"pdf" or "png"}`. An answer is `+` and the file, or `-` and the error. The process exits when its parent exits, and
+after a minute without a request.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MEMORY_BYTES = 2 << 30
-"""The most address space of the process, in bytes; a document of 10,000 lines needs only a part of it."""
+"""The limit for the address space of the process, in bytes. A document of 10,000 lines needs only a part of it."""
 
 IDLE_SECONDS = 60
 PIXELS_PER_INCH = 432
@@ -30,7 +30,7 @@ def send(stream: BinaryIO, body: bytes) -> None:
 
 
 def receive(stream: BinaryIO) -> bytes | None:
-    """Read one message from the stream and return its bytes, or None if the other process has closed the stream."""
+    """Read one message from the stream and return its bytes; None if the other process has closed the stream."""
     head = stream.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
@@ -50,7 +50,7 @@ def compiler(templates: Path, fonts: Path) -> Any:
 
 
 def serve(templates: Path, fonts: Path) -> None:
-    """Answer requests until the parent process closes the stream or sends nothing for `IDLE_SECONDS`."""
+    """Answer requests until the parent process closes standard input or sends nothing for `IDLE_SECONDS`."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     typesetter = compiler(templates, fonts)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
@@ -62,6 +62,7 @@ def serve(templates: Path, fonts: Path) -> None:
 
 
 def _answer(typesetter: Any, templates: Path, request: dict[str, Any]) -> bytes:
+    """Return the answer to one request: `+` and the file, or `-` and the error message."""
     try:
         inputs = {"data": json.dumps(request["data"])}
         options = {"pdf_standards": ["a-3b"]} if request["format"] == "pdf" else {"ppi": PIXELS_PER_INCH}

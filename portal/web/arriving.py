@@ -17,15 +17,15 @@ from portal.people import attempts
 from portal.web.visit import Visit
 
 READ_PAST, READ_PAST_SECONDS = 25 * 1024 * 1024, 5.0
-"""How many more bytes of a refused body are read, and for at most how many seconds."""
+"""How many more bytes of a refused body are read before the response is sent, and for at most how many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Limits of a request body: at most `most` bytes within `seconds`, at an average of at least `rate` bytes a second.
 
-    The rate is enforced after `grace` seconds. `at_once` is the number of bodies that one sender may be sending to one
-    process at the same time.
+    The average must be reached after the first `grace` seconds. `at_once` is the number of bodies that one sender may
+    be sending to one process at the same time.
     """
 
     most: int
@@ -38,7 +38,10 @@ class Pace:
 STRANGER = Pace(most=64 * 1024, seconds=10.0, grace=3.0, rate=1024, at_once=20)
 """The limits for senders who are not signed in: the largest form that they can send has a few hundred bytes."""
 KNOWN = Pace(most=300 * 1024 * 1024, seconds=20 * 60.0, grace=15.0, rate=8 * 1024, at_once=20)
-"""The limits for senders with a session, active or ended: ten files of 25 MB and text, at 64 kbit/s or more."""
+"""The limits for senders with a session, active or ended.
+
+They fit ten files of 25 MB and text, sent at 64 kbit/s or more.
+"""
 MOST_STRANGERS = 200
 """The most bodies that all senders without a session may be sending to one process at the same time.
 
@@ -50,7 +53,7 @@ _STRANGERS = "strangers"
 
 
 class Arriving:
-    """The body of one request, read within the limits of `pace`."""
+    """The body of one request, of which each chunk is checked against the limits of `pace` as it arrives."""
 
     def __init__(self, receive: Any, pace: Pace) -> None:
         self._receive, self._more, self._pace = receive, True, pace
@@ -59,9 +62,9 @@ class Arriving:
         self._waited = 0.0
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives.
+        """Yield the body in chunks as they arrive.
 
-        Raise `TooSlow` or `TooLarge` at a limit, and `BadRequest` if the sender disconnects.
+        Raise `TooSlow` or `TooLarge` if the body breaks a limit, and `BadRequest` if the sender disconnects.
         """
         while self._more:
             began = monotonic()
@@ -84,10 +87,10 @@ class Arriving:
             yield body
 
     async def read_past(self) -> None:
-        """Read and discard the rest of a refused body: most clients read no response before they have sent it all.
+        """Read and discard the rest of a refused body: most clients read no response before they have sent everything.
 
-        At most `READ_PAST` bytes within `READ_PAST_SECONDS` are read. A longer or slower body is answered before it
-        has arrived completely.
+        At most `READ_PAST` bytes are read, for at most `READ_PAST_SECONDS`. A longer or slower body is answered before
+        it has arrived completely.
         """
         left = READ_PAST
         with contextlib.suppress(TimeoutError, BadRequest, TooSlow, TooLarge):
@@ -100,10 +103,11 @@ class Arriving:
 
 @contextlib.contextmanager
 def arriving(visit: Visit, receive: Any, announced: str) -> Iterator[Arriving]:
-    """Yield an `Arriving` that reads the body of the request. `announced` is the Content-Length header, or "".
+    """Yield an `Arriving` that reads the body of this request, and count the body as being sent until the block ends.
 
-    Raise `TooMany` before anything is read if this sender, or all senders without a session together, are already
-    sending the largest allowed number of bodies. Raise `TooLarge` if `announced` is over the limit.
+    `announced` is the Content-Length header, or "". Raise `TooLarge` if it is over the limit. Raise `TooMany` if this
+    sender, or all senders without a session together, are already sending the largest allowed number of bodies. Both
+    are raised before anything is read.
     """
     stranger = visit.session is None
     pace = STRANGER if stranger else KNOWN

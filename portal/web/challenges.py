@@ -1,7 +1,7 @@
-"""Create the random challenges that passkeys sign.
+"""Create the random challenges that passkeys sign (R10).
 
-A challenge is sealed into the form that asks for the passkey, so that showing the page writes nothing to the database
-(R10).
+A challenge travels in the form that asks for the passkey, encrypted and signed ("sealed"), so that showing the page
+writes nothing to the database.
 """
 
 import secrets
@@ -19,7 +19,10 @@ TOO_OLD = "This took longer than five minutes. Try again."
 
 
 def relying_party_of(request: Web) -> RelyingParty | None:
-    """Return the relying party that passkeys are bound to; None if the host is an IP address (no passkeys)."""
+    """Return the site to which passkeys are bound.
+
+    Return None if the host is an IP address, because browsers bind passkeys to host names only.
+    """
     base = visit_of(request).settings.base_url
     url = urlsplit(base)
     if url.hostname not in LOOPBACK:
@@ -30,14 +33,20 @@ def relying_party_of(request: Web) -> RelyingParty | None:
 
 
 def new_challenge(request: Web, purpose: str, credential_id: int) -> tuple[bytes, str]:
-    """Return a new challenge and its sealed text for the form; it is valid for one credential and one purpose."""
+    """Return a new challenge and its sealed text for a hidden field of the form.
+
+    It is valid for one credential and one purpose, such as "sign in", and for five minutes.
+    """
     visit, value = visit_of(request), secrets.token_bytes(32)
     text = f"{value.hex()} {visit.at.timestamp()}"
     return value, visit.settings.sealer.seal(_name(purpose, credential_id), text, visit.at)
 
 
 def challenge_of(request: Web, purpose: str, credential_id: int, sealed: str) -> Challenge:
-    """Return the challenge that was sealed into the form. Raise `Invalid` if it is forged or too old."""
+    """Return the challenge that `new_challenge` sealed into the form for this purpose and credential.
+
+    Raise `Invalid` if it is forged or older than five minutes.
+    """
     visit = visit_of(request)
     try:
         text = visit.settings.sealer.open(_name(purpose, credential_id), sealed, visit.at, within=GOOD_FOR)

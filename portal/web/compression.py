@@ -18,7 +18,10 @@ CODINGS = ("br", "gzip")
 
 
 def accepted(header: str, offered: Iterable[str] = CODINGS) -> str | None:
-    """Return the first of the `offered` codings that the Accept-Encoding header accepts; None for no compression."""
+    """Return the first of the `offered` codings that the Accept-Encoding header `header` accepts;
+
+    None for no compression.
+    """
     weights: dict[str, float] = {}
     for part in header.lower().split(","):
         name, _, parameter = part.partition(";")
@@ -38,7 +41,8 @@ def _weight(parameter: str) -> float:
 class Compressor:
     """Compresses a response whose body comes in one piece; streams, files and short responses pass unchanged.
 
-    Server-sent events would wait in a compressor until it has enough data, and most files are already compressed.
+    A stream of server-sent events is left alone because a compressor holds data back until it has enough; files are
+    left alone because most are already compressed. `send` is the ASGI function that gets the result.
     """
 
     def __init__(self, accept_encoding: str, send: Any) -> None:
@@ -48,7 +52,7 @@ class Compressor:
         self._start: Any = None
 
     async def send(self, message: Any) -> None:
-        """Send an ASGI message. The start of a response that may be compressed is held back until its body is known."""
+        """Send an ASGI message on. The start of a response that may be compressed is held back until its body is known."""
         if self._encode and message["type"] == "http.response.start" and _is_text(message):
             self._start = message
             return
@@ -60,7 +64,7 @@ class Compressor:
 
 
 def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes], bytes]) -> Any:
-    """Compress the body of `message` if it is long enough, set the headers of `start`; return what to send."""
+    """Return the body message to send, compressed if it is long enough, and then adapt the headers in `start`."""
     body = message.get("body", b"")
     whole = message["type"] == "http.response.body" and not message.get("more_body", False)
     if not whole or len(body) < LEAST:
@@ -72,7 +76,7 @@ def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes],
 
 
 def _is_text(start: Any) -> bool:
-    """Return whether the headers of a response allow compression: it must be text."""
+    """Return whether a response may be compressed: its media type is text, and it has no content coding yet."""
     headers = {name.lower(): value for name, value in start.get("headers", [])}
     return b"content-encoding" not in headers and headers.get(b"content-type", b"").startswith(MEDIA_TYPES)
 

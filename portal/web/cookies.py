@@ -13,12 +13,15 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def name_of(cookie: str, settings: Settings) -> str:
-    """Return the full name of a cookie; on https it has the prefix `__Host-`, which binds the cookie to this host."""
+    """Return the full name of a cookie.
+
+    On https it has the prefix `__Host-`, which makes browsers bind it to this host.
+    """
     return f"__Host-{cookie}" if settings.secure_cookies else cookie
 
 
 def read(header: str, settings: Settings) -> dict[str, str]:
-    """Return the portal's cookies in a Cookie header, by short name.
+    """Return the values of the portal's cookies in a Cookie header, by short name such as `sid`.
 
     Other cookies are ignored. If two cookies have the same name, the last one counts.
     """
@@ -28,9 +31,9 @@ def read(header: str, settings: Settings) -> dict[str, str]:
 
 
 def write(cookie: str, value: str, settings: Settings) -> str:
-    """Return a Set-Cookie header for a cookie that lasts until the browser is closed.
+    """Return the value of a Set-Cookie header for a cookie that lasts until the browser is closed.
 
-    The server decides how long a session lasts.
+    The cookie has no maximum age, because the server decides how long a session lasts.
     """
     same_site = "Lax" if cookie == SESSION else "Strict"
     secure = "; Secure" if settings.secure_cookies else ""
@@ -38,5 +41,5 @@ def write(cookie: str, value: str, settings: Settings) -> str:
 
 
 def clear(cookie: str, settings: Settings) -> str:
-    """Return a Set-Cookie header that deletes the cookie."""
+    """Return the value of a Set-Cookie header that deletes the cookie."""
     return write(cookie, "", settings) + "; Max-Age=0"

@@ -1,7 +1,7 @@
 """Merge edit forms that two people have open at the same time: only changed fields are written (design manner 20).
 
-The page puts the values that it showed into the hidden field `seen`. When the form is sent, `edited` compares three
-values of each field: the value in `seen`, the typed value and the stored value.
+A page puts the stored values that it shows into the hidden field `seen`. When the form is sent, `edited` compares three
+values of each field: the one in `seen`, the typed one and the one that is stored now.
 """
 
 from typing import Any, TypeVar
@@ -21,8 +21,8 @@ class Overtaken(Invalid):
     """Raised if a form changes a field that another person has changed since the page was shown.
 
     The page then shows both values, and sending the form again saves the typed ones. `typed` holds the values for the
-    form: the typed changes on top of the stored values. `seen` becomes the stored values, `theirs` holds the stored
-    value of each field that both people changed, and `news` lists the fields that only the other person changed.
+    form: the typed changes on top of the stored values. Its entry `seen` becomes the stored values, `theirs` the stored
+    value of each field that both people changed, and `news` the names of the fields that only the other person changed.
     """
 
     status = Conflict.status
@@ -35,7 +35,7 @@ class Overtaken(Invalid):
 
 
 def as_seen(facts: msgspec.Struct) -> str:
-    """Return the value of the hidden field `seen` for a page that shows the values `facts`."""
+    """Return the JSON text for the hidden field `seen` of a page that shows the values `facts`."""
     return msgspec.json.encode(facts).decode()
 
 
@@ -53,11 +53,11 @@ def seen_in(form: Form, shape: type[Stored]) -> Stored | None:
 
 
 def edited(form: Form, shape: type[Fields], stored: msgspec.Struct, *, seen: msgspec.Struct | None = None) -> Fields:
-    """Return the form as `shape`, with the stored value for each field that the user did not change.
+    """Return the form as `shape`, in which each field that the user did not change has its stored value.
 
     `stored` has the current values of the form's fields; keep its row locked until the change is written. `seen` is
-    read from the form if it is None. The fields of a form without `seen` are all taken as typed. Raise `Invalid` as
-    `Form.into` does, and `Overtaken` if another person has changed a field that this form changes.
+    read from the form unless it is given. If the form has no `seen`, all its fields are taken as typed. Raise `Invalid`
+    as `Form.into` does, and `Overtaken` if another person has changed a field that this form changes to something else.
     """
     typed = form.into(shape)
     seen = seen or seen_in(form, type(stored))

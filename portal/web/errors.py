@@ -32,8 +32,8 @@ STREAMS = ("/live", "/agent/live")
 class SignInNeeded(Exception):
     """Raised if the request needs a session and nobody is signed in.
 
-    `next_path` is where to go after signing in; `kept` says that the form's text was saved as a draft for the page at
-    that path.
+    `next_path` is the page to redirect to after signing in. `kept` is True if the text of the sent form was saved as a
+    draft for that page.
     """
 
     def __init__(self, next_path: str, *, kept: bool = False) -> None:
@@ -63,7 +63,10 @@ def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path
 
 
 def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
-    """Return the response to a refusal, with its status and its sentence."""
+    """Return the response to a refusal: its HTTP status and its sentence, as a page or as a fragment for htmx.
+
+    A live stream that must not continue gets the event `ended` instead, after which the page does not reconnect.
+    """
     if request.scope["path"] in STREAMS and "hx-request" in request.headers and refusal.status in (403, 404):
         return _stream_is_over()  # The page was opened by somebody who was signed in here before.
     extra = {"Retry-After": str(refusal.retry_after)} if isinstance(refusal, TooMany) else {}
@@ -76,7 +79,7 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
     """Return the response to an error of Litestar: an unknown path, a wrong method or an unreadable body.
 
     A GET of a path that only accepts forms is redirected to the page of the form. That page's path is percent-encoded
-    again: the decoded path may contain line breaks, which would add headers to the response.
+    again, because the decoded path may contain line breaks, which would add headers to the response.
     """
     if error.status_code == 405 and request.method == "GET" and (page := form_page(request.app, request.scope["path"])):
         return Response("", status_code=303, headers={"Location": quote(page)})
@@ -90,7 +93,7 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
 
 
 def failure_response(request: Web, error: Exception) -> Response[str]:
-    """Log an unexpected error with its traceback and the request id, and return a 500 page that shows neither.
+    """Log an unexpected error with its traceback and the request id, and return a 500 page without the traceback.
 
     If the database is down or busy, the response is 503 instead and no error is logged; such errors of read-only
     requests arrive here because they fail inside their transaction.
@@ -102,9 +105,10 @@ def failure_response(request: Web, error: Exception) -> Response[str]:
 
 
 def unreadable_response(request: Web, error: asyncpg.DataError) -> Response[str]:
-    """Return 404 if an id in the path is out of range or contains a NUL, because nothing can exist under it.
+    """Return the response to a value that the database cannot read.
 
-    For any other value that the database rejects, return the 500 page: the portal should have checked it.
+    An id in the path that is out of range or contains a NUL gets 404, because nothing can exist under it. Any other
+    value gets the 500 page, because the portal should have checked it.
     """
     if "out of int" in str(error) or isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return _response(request, 404, SENTENCES[404], {})
@@ -112,7 +116,7 @@ def unreadable_response(request: Web, error: asyncpg.DataError) -> Response[str]
 
 
 def conflict_response(request: Web, error: asyncpg.IntegrityConstraintViolationError) -> Response[str]:
-    """Return 409 if a database constraint refused a change that the portal's code should have refused before.
+    """Return 409 for a change that a database constraint refused although the portal's code should have refused it.
 
     The transaction has been rolled back, so nothing was saved. The error is logged, because a check is missing in the
     code.
@@ -134,7 +138,7 @@ def _conflict_sentence(error: asyncpg.IntegrityConstraintViolationError) -> str:
 
 
 def sign_in_response(request: Web, needed: SignInNeeded) -> Response[Any]:
-    """Redirect to the sign-in page, which redirects back afterwards."""
+    """Return a redirect to the sign-in page, whose URL says where to go afterwards and whether a draft was saved."""
     next_path = safe_path(needed.next_path or "/")
     where = "/sign-in" if next_path == "/" else f"/sign-in?next={quote(next_path, safe='')}"
     if needed.kept:
@@ -147,11 +151,12 @@ def _stream_is_over() -> Response[Any]:
 
 
 def detour_response(request: Web, detour: Detour) -> Response[Any]:
-    """Redirect to the page that the reader must complete first."""
+    """Return a redirect to the page that the reader must complete first, such as setting up a second factor."""
     return _led_to(request, detour.where)
 
 
 def _led_to(request: Web, where: str) -> Response[Any]:
+    """Return a redirect to `where` that works for a browser, for htmx and for a live stream."""
     if "hx-request" in request.headers:
         if request.scope["path"] in STREAMS:  # Somebody may still be typing there.
             return _stream_is_over()
@@ -179,7 +184,10 @@ async def answer_refusal(refusal: Refusal, scope: Any, receive: Any, send: Any) 
 
 
 async def answer_failure(error: Exception, scope: Any, receive: Any, send: Any) -> None:
-    """Send the response to an unexpected error that was raised outside of Litestar."""
+    """Send the response to an unexpected error that was raised outside of Litestar.
+
+    Errors of handlers never arrive here.
+    """
     request: Web = Request(scope, receive, send)
     await answer(failure_response(request, error), send)
 

@@ -1,7 +1,7 @@
 """Find the page that contains a form, given the path that the form is sent to.
 
-After a refusal the address bar shows the path that the form was sent to, and pressing Enter there requests that path
-with GET.
+After a refusal, the browser's address bar shows the path that the form was sent to. Reloading that URL requests it with
+GET, which only the form's page answers.
 """
 
 import re
@@ -12,11 +12,14 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 FORM_PAGE = "form_page"
-"""The key in a route handler's `opt` that names the page of its form, if that page is not at a parent path."""
+"""The key in a route handler's `opt` for the path of its form's page, for a page that is not at a parent path."""
 
 
 def form_page(app: Litestar, path: str) -> str | None:
-    """Return the page to show for a GET of `path`: its nearest parent page; None if no form is sent to `path`."""
+    """Return the path of the page whose form is sent to `path`: its nearest parent that is a page, or "/".
+
+    Return None if no form is sent to `path`.
+    """
     routes = _routes(app)
     sent_to = next((route for pattern, route in routes if pattern.fullmatch(path) and "POST" in route.methods), None)
     if sent_to is None:
@@ -32,7 +35,7 @@ def form_page(app: Litestar, path: str) -> str | None:
 
 @lru_cache(maxsize=4)
 def _routes(app: Litestar) -> list[tuple[re.Pattern[str], Any]]:
-    """Return each route and a regular expression for its paths, fixed paths before paths with parameters."""
+    """Return a regular expression for each route's paths, with the route; routes without parameters come first."""
     routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
     routes.sort(key=lambda route: "{" in route.path_format)
     return [(re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(route.path_format))), route) for route in routes]

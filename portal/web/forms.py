@@ -30,7 +30,10 @@ class Form:
     loaded: bool = False
     """Whether `files` includes the files that were uploaded earlier."""
     problems: dict[str, str] = field(default_factory=dict)
-    """Field name -> what is wrong with its files. Functions that take files refuse the form if there is any entry."""
+    """By field name, a sentence about what is wrong with the files of the field.
+
+    `into` refuses the form if there is any.
+    """
 
     def get(self, name: str) -> str:
         """Return the last value of the field, or "" if the field was not sent."""
@@ -50,7 +53,7 @@ class Form:
         self.problems[field] = f"{self.problems[field]} {sentence}" if field in self.problems else sentence
 
     async def begin_anew(self, by: Reader) -> None:
-        """Give the form and its uploaded files a new key, because a form with the current key has been sent already."""
+        """Give the form and its uploaded files a new `form_key`, because a form with the current key was sent before."""
         former, anew = self.key, uuid.uuid4()
         self.fields["form_key"] = [str(anew)]
         if former:
@@ -59,7 +62,7 @@ class Form:
 
     @property
     def had_files(self) -> bool:
-        """Return whether the form had files that were not stored because the session had ended."""
+        """Return whether the browser sent files with the form, stored or refused."""
         return bool(self.files or self.problems)
 
     @property
@@ -71,11 +74,11 @@ class Form:
             return None
 
     def into(self, shape: type[Fields]) -> Fields:
-        """Return the fields as a struct whose members are str, int, bool, list[str] or list[int].
+        """Return the fields as a struct of the type `shape`, whose members are str, int, bool, list[str] or list[int].
 
-        A field that the struct does not have is refused (R30), so that a request cannot set a column that the form
-        does not show. Raise `Invalid` if the value of an integer member is not a whole number. A member that was not
-        sent has its default: False for a bool, "" for a str.
+        A member that was not sent has its default, or else False for a bool and "" for a str. Raise `BadRequest` for a
+        field that the struct does not have (R30), so that a request cannot set a column that the form does not show.
+        Raise `Invalid` if the value of an integer member is not a whole number, or if a file was refused.
         """
         known = {member.name: member for member in msgspec.structs.fields(shape)}
         if unknown := set(self.fields) - set(known) - {SEEN}:

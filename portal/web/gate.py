@@ -1,4 +1,4 @@
-"""The outermost layer of the app: host check, session look-up, transactions of read-only requests, headers."""
+"""The outermost layer of the app: host check, session look-up, transactions of read-only requests, security headers."""
 
 import asyncio
 import contextlib
@@ -28,20 +28,20 @@ from portal.web.visit import KEY, CompanyBrief, Visit, now
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 BY_MACHINES = ("/health", "/metrics")
-"""Paths that load balancers and monitoring request by IP address and without a session."""
+"""Paths that load balancers and monitoring request without a session, and by IP address instead of a host name."""
 AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/", "/password-resets")
-"""Paths whose forms need no session. They also work with an ended session, and their text is never saved as a draft."""
+"""Paths whose forms work without a session or with an ended one. Their text is never saved as a draft."""
 SAID_ONCE = (b"host", b"origin", b"sec-fetch-site", b"content-type", b"x-csrf-token")
-"""Headers that decide what a request may do and may occur only once.
+"""Headers that decide what a request may do, and that may therefore occur only once.
 
 If one occurred twice, a proxy might use the first and the app the last.
 """
 
 
 TAKEN_SECONDS, TAKEN_RATE = 60.0, 8 * 1024
-"""A client must take each piece of a response within this many seconds, plus one second per this many bytes.
+"""A client has this many seconds to read a piece of a response, plus one second for each `TAKEN_RATE` bytes of it.
 
-Otherwise the connection is closed.
+After that the connection is closed.
 """
 
 
@@ -49,7 +49,7 @@ log = structlog.get_logger("portal.web")
 
 
 class Gate:
-    """The ASGI app that is served; it runs the checks that come before Litestar.
+    """The ASGI app that is served. It runs the checks that come before Litestar, adds headers, and logs each request.
 
     `inner` is the Litestar app. `clock` returns the instant of each request.
     """
@@ -121,10 +121,10 @@ class Gate:
         public: bool,
         known: bool,
     ) -> None:
-        """Check the headers and the host, then serve the request.
+        """Refuse a request with a duplicate header or an unknown host, else serve it.
 
-        `public` says that the response to this path is the same for everybody. `known` says that the path may be
-        requested by IP address, without the host check (R43).
+        `public` says that the response to this path is the same for everybody and needs no session. `known` says that
+        the path may be requested by IP address, without the host check (R43). Responses go to `finish`.
         """
         names = [name for name, _ in scope["headers"] if name in SAID_ONCE]
         if len(names) != len(set(names)):
@@ -140,9 +140,11 @@ class Gate:
                 await answer_refusal(refusal, scope, receive, finish)
 
     async def _visit(self, visit: Visit, given: dict[bytes, str], scope: Any, receive: Any, send: Any) -> None:
-        """Look up the session, then call the Litestar app.
+        """Look up the session, and call the Litestar app.
 
-        A read-only request runs in one transaction, which ends before the first byte of the response is sent.
+        The text of a form whose session has ended is saved as a draft instead. A GET of a signed-in reader runs in one
+        read-only transaction, which ends before the first byte of the response is sent. For other methods no
+        transaction is open: the handler opens one. After a successful form, its draft is deleted.
         """
         found = cookies.read(given.get(b"cookie", ""), self.settings)
         visit.anonymous, visit.step = found.get(cookies.ANONYMOUS, ""), found.get(cookies.STEP, "")
@@ -186,6 +188,7 @@ class Gate:
             await drafts.done(visit.reader, drafts.address_of(Request(scope)), visit.form and visit.form.key, visit.at)
 
     async def _recognise(self, visit: Visit, token: str) -> None:
+        """Fill in the session, the reader and the company of this visit, if the token belongs to a session."""
         found = await sessions.find(token, visit.at, beside=BRIEF)
         if found is None:
             return

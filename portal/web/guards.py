@@ -1,7 +1,7 @@
-"""The guards of the routes, which decide who may make a request.
+"""Route guards, which decide who may make a request.
 
-What belongs to another customer is answered with 404, an agent without the grade manager or admin gets 403, and people
-who are not signed in are redirected to the sign-in page.
+People who are not signed in are redirected to the sign-in page. The pages of the other area and of another customer get
+404. An agent whose grade is too low gets 403.
 """
 
 from typing import Any
@@ -21,6 +21,7 @@ SECOND_FACTOR = "/account/second-factor"
 
 
 def _signed_in(connection: Connection) -> Any:
+    """Return the reader. Raise `SignInNeeded` if there is none, `Detour` if an agent must set up a second factor first."""
     reader = _recognised(connection)
     if visit_of(connection).lacks_factor:
         raise Detour(SECOND_FACTOR)
@@ -28,6 +29,7 @@ def _signed_in(connection: Connection) -> Any:
 
 
 def _recognised(connection: Connection) -> Any:
+    """Return the reader. Raise `SignInNeeded` if nobody is signed in, with the page to return to afterwards."""
     reader = visit_of(connection).reader
     if reader is None:
         path, query = connection.scope["path"], connection.scope.get("query_string", b"").decode("latin-1")
@@ -38,24 +40,30 @@ def _recognised(connection: Connection) -> Any:
 
 
 def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
-    """Allow contacts and agents who are signed in."""
+    """Allow contacts and agents who are signed in and have set up a second factor if they need one."""
     _signed_in(connection)
 
 
 def recognised(connection: Connection, _: BaseRouteHandler) -> None:
-    """Allow everybody with a session, even if they must still set up a second factor."""
+    """Allow everybody with a session, even an agent who must still set up a second factor."""
     _recognised(connection)
 
 
 async def contact_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Allow contacts only. Agents are redirected to the agents' page of a case or document, and get 404 elsewhere."""
+    """Allow contacts only.
+
+    An agent is redirected to the agents' page of the same case or document; all other URLs give an agent 404.
+    """
     reader = _signed_in(connection)
     if not reader.is_contact:
         await lead_to_own_room(connection, reader)
 
 
 async def agent_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Allow agents only. Contacts are redirected to the contacts' page of a case or document, and get 404 elsewhere."""
+    """Allow agents only.
+
+    A contact is redirected to the contacts' page of the same case or document; all other URLs give a contact 404.
+    """
     reader = _signed_in(connection)
     if not reader.is_agent:
         await lead_to_own_room(connection, reader)

@@ -4,7 +4,10 @@ from portal.web.visit import Visit
 
 
 def content_security_policy(nonce: str) -> str:
-    """Return a content security policy: scripts by nonce only, everything else from this origin only, no framing."""
+    """Return the content security policy of a page: scripts with this nonce only, all else from this origin only.
+
+    No other site may show the page in a frame.
+    """
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; manifest-src 'self'"
@@ -16,10 +19,11 @@ SANDBOX = "sandbox; default-src 'none'"
 
 
 def for_every_answer(visit: Visit, given: dict[bytes, bytes], *, public: bool) -> list[tuple[bytes, bytes]]:
-    """Return the headers to add to a response that has the headers `given` (lower-case names) already.
+    """Return the headers to add to a response, and the cookies to set.
 
-    `public` is True for files that are the same for everybody. A response that shared caches may keep sets no cookie,
-    because everybody would get the same cookie.
+    `given` are the headers that the response has already, with lower-case names; they are not added again. `public` is
+    True for files that are the same for everybody. A response that shared caches may keep sets no cookie, because
+    everybody would get the same cookie.
     """
     headers = {
         b"x-content-type-options": b"nosniff",

@@ -22,7 +22,7 @@ CLOCKS_APART = 2
 
 @get("/health")
 async def show() -> Response[str]:
-    """Show HTTP status 200 if the database is reachable, and 503 otherwise."""
+    """Return HTTP status 200 if the database responds, and 503 otherwise. Load balancers request this."""
     try:
         async with transaction(None, readonly=True) as tx:
             await tx.fetchval("select 1")
@@ -33,7 +33,7 @@ async def show() -> Response[str]:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of checking one part: its name, whether it works, and a sentence with details or what to do."""
+    """The result of checking one part of the installation. `words` is a sentence with details or with what to do."""
 
     name: str
     well: bool
@@ -41,7 +41,10 @@ class Check:
 
 
 async def checks(storage: Storage, state: jobs.State, at: datetime) -> list[Check]:
-    """Check every part of the installation; the caller's transaction must be that of an agent."""
+    """Check every part of the installation: database, schema, files, worker and clock. Return one result for each.
+
+    `state` is that of the job queue. Call this in a transaction of an agent.
+    """
     return [await _database(), await _schema(), await _files(storage), _worker(state), await _clock(at)]
 
 

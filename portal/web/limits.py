@@ -16,7 +16,7 @@ EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, with
 
 
 async def _admit(request: Web, limit: attempts.Limit) -> Any:
-    """Count one search or download of the reader and return the reader; raise `TooMany` if the limit is reached.
+    """Count one search or download of the reader, and return the reader. Raise `TooMany` if the limit is reached.
 
     The read-only transaction of the request is ended first, because a request never holds two connections (R84).
     """
@@ -30,7 +30,11 @@ async def _admit(request: Web, limit: attempts.Limit) -> Any:
 
 @contextlib.asynccontextmanager
 async def searching(request: Web, text: str) -> AsyncIterator[None]:
-    """Count the search and open the transaction for its list; do neither if `text` is empty. Raise `TooMany`."""
+    """Count a search by `text`, and run the block in a new read-only transaction.
+
+    Raise `TooMany` if the limit is reached. If `text` is empty, nothing is counted and the block runs in the
+    transaction of the request.
+    """
     if not text.strip():
         yield
         return
@@ -40,6 +44,9 @@ async def searching(request: Web, text: str) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def exporting(request: Web) -> AsyncIterator[None]:
-    """Count a document download and open its transaction, which may write to the audit (R89). Raise `TooMany`."""
+    """Count a document download, and run the block in a new transaction. Raise `TooMany` if the limit is reached.
+
+    The transaction is not read-only, because the download is recorded in the audit (R89).
+    """
     async with transaction(await _admit(request, EXPORTS)):
         yield

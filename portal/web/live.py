@@ -1,4 +1,4 @@
-"""Send live updates: the database notifies the ids of what changed, and each open page fetches what has changed for it.
+"""Send live updates: the database notifies ids of what changed, and each open page fetches what has changed for it.
 
 One connection per process listens to the database, and reconnects after the database was down. Whenever it starts to
 listen, every open page is told to fetch everything again. The event stream of a page begins with the changes since the
@@ -31,19 +31,20 @@ log = structlog.get_logger("portal.live")
 HEARTBEAT = 20.0
 """After this many seconds without an event, a stream sends a heartbeat and checks that its session is still valid."""
 LOOK_AGAIN = 5.0
-"""If the last check is longer ago than this many seconds, a stream checks session and rights before an event (R12)."""
+"""Before an event, a stream checks session and rights again if the last check is this many seconds ago (R12)."""
 UNREAD = 100
-"""The most notifications that wait for a client which does not read; more are replaced by one `REFRESH`."""
+"""The most notifications that wait for a client which does not read. When there are more, one `REFRESH` replaces them.
+"""
 MOST_STREAMS = 30
-"""The most streams of one person in one process, so that nobody uses up the connections that all people share."""
+"""The most streams of one person in one process, so that nobody uses up the connections that everybody shares."""
 REFRESH = "refetch"
 """The event that tells a page to fetch all its live regions again, because it may have missed changes."""
 
 
 class Listener:
-    """Passes each database notification to every open stream of this process.
+    """Listens to the database, and puts each notification into the queue of every open stream of this process.
 
-    `streams` maps the queue of each stream to the credential id of its reader.
+    `streams` maps the queue of each stream to the credential id of its reader. None in a queue ends the stream.
     """
 
     def __init__(self) -> None:
@@ -87,6 +88,7 @@ class Listener:
             await connection.close(timeout=1)
 
     def _tell(self, notice: dict[str, Any] | None) -> None:
+        """Put a notification into the queue of each stream. A queue that is too long is emptied and gets one `REFRESH`."""
         for queue in self.streams:
             told = notice
             if queue.qsize() > UNREAD:
@@ -101,10 +103,10 @@ class Listener:
             raise TooMany("You have too many pages open. Close some of them.", retry_after=60)
 
     async def events(self, visit: Visit, *, snapshot: str | None) -> AsyncGenerator[bytes, None]:
-        """Yield the server-sent events that the reader may know of, until the session ends.
+        """Yield the server-sent events that the reader of this visit may know of, until the session ends.
 
-        `snapshot` is the database snapshot that the page was rendered from; None if the page reconnects and may have
-        missed any number of changes.
+        `snapshot` is the database snapshot that the page was rendered from, or None if the page reconnects and may have
+        missed any number of changes: then the first event makes the page fetch everything.
         """
         reader, session = visit.reader, visit.session
         if reader is None or session is None:
@@ -140,7 +142,7 @@ class Listener:
 
 
 async def _as_it_is(session: Session) -> Session | None:
-    """Return the current state of the session without prolonging it, or None if it has ended.
+    """Return the session with its current state and rights, without prolonging it; None if its row no longer exists.
 
     If the database does not respond, `session` is returned unchanged; the stream checks again soon.
     """
@@ -156,7 +158,10 @@ def _event(name: str) -> bytes:
 
 
 async def _missed(reader: Reader, snapshot: str) -> list[str]:
-    """Return the events since `snapshot` that the reader may know of, each once."""
+    """Return the names of the events since `snapshot` that the reader may know of, each once.
+
+    Return only `REFRESH` if the events are not known any more, or if the database does not respond.
+    """
     try:
         async with database.transaction(reader, readonly=True):
             if isinstance(reader, ContactReader):
@@ -172,7 +177,11 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
 
 
 def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
-    """Return the events that a notification causes for this reader; none if the reader may not know of it."""
+    """Return the names of the events to send to this reader for a notification; none if the reader may not know of it.
+
+    `case-` with an id, "cases", "time" and "invoices" are the names; the regions of a page say which ones they wait
+    for.
+    """
     kind = notice["kind"]
     if kind == REFRESH:
         return [REFRESH]

@@ -37,7 +37,10 @@ _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST"))
 
 
 def observe(scope: Any, status: int, seconds: float) -> None:
-    """Count one request. Only known routes become labels, so that unknown paths cannot create new time series."""
+    """Count one request that took this many seconds.
+
+    Only known routes become labels, so that unknown paths cannot create new time series.
+    """
     method = scope["method"] if scope["method"] in _METHODS else "other"
     REQUESTS.labels(method, route_of(scope), f"{status // 100}xx").observe(seconds)
 
@@ -61,6 +64,7 @@ async def show(request: Web) -> Response[bytes]:
 
 
 def _of_the_processes() -> bytes:
+    """Return the metrics of all web processes of this machine, without those of processes that have ended."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None:
         return generate_latest(REGISTRY)
@@ -75,6 +79,7 @@ def _of_the_processes() -> bytes:
 
 
 async def _of_the_database() -> bytes:
+    """Return the metrics that are read from the database: whether it responds, and the state of the job queue."""
     registry = CollectorRegistry()
     up = Gauge("portal_database_up", "1 while the database answers", registry=registry)
     try:

@@ -21,7 +21,7 @@ MAX_BOUNDARY = 70
 
 @dataclass(slots=True)
 class Part:
-    """The header of one part of the body: a text field if `filename` is None, else a file."""
+    """The header of one part of the body. The part is a text field if `filename` is None, else a file."""
 
     name: str
     filename: str | None
@@ -29,7 +29,11 @@ class Part:
 
 
 class Body:
-    """A multipart or urlencoded body, read part by part. After each `next_part()`, read all of `chunks()`."""
+    """A multipart or urlencoded body, read part by part: call `next_part()`, then read all of `chunks()`, and repeat.
+
+    `stream` yields the bytes of the body. Raise `BadRequest` for a body that is not a form or is cut off, and
+    `TooLarge` for a urlencoded body of more than `MAX_TEXT` bytes.
+    """
 
     def __init__(self, stream: AsyncIterator[bytes], content_type: str) -> None:
         self._stream = stream
@@ -86,7 +90,7 @@ class Body:
 
 
 class _MultipartEvents:
-    """Turns the parser's callbacks into a list of events: a part's header, its bytes, and None for its end."""
+    """Turns the callbacks of the parser into a queue of events: the header of a part, its bytes, and None for its end."""
 
     def __init__(self, events: deque[Part | bytes | None]) -> None:
         self.events = events
@@ -130,7 +134,7 @@ class _MultipartEvents:
 
 class _QueryEvents:
     ended = True
-    """A urlencoded body has no end marker."""
+    """True from the start, because a urlencoded body has no end marker that could be missing."""
 
     def __init__(self, events: deque[Part | bytes | None]) -> None:
         self.events = events
@@ -155,7 +159,10 @@ def _unquoted(raw: bytes) -> bytes:
 
 
 def _name(raw: bytes) -> str:
-    """Return the name of a field as text. Raise `BadRequest` if it contains a NUL, which a draft could not store."""
+    """Decode the name of a field.
+
+    Raise `BadRequest` if it is not UTF-8 or contains a NUL, which a draft could not store.
+    """
     if b"\0" in raw:
         raise BadRequest
     return _text(raw)
@@ -169,7 +176,7 @@ def _text(raw: bytes) -> str:
 
 
 async def within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:
-    """Yield the chunks; raise `TooLarge` with `sentence` when they exceed `limit` bytes in total."""
+    """Yield the chunks of bytes. Raise `TooLarge` with `sentence` as soon as they exceed `limit` bytes in total."""
     async for chunk in chunks:
         limit -= len(chunk)
         if limit < 0:

@@ -25,7 +25,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 
 
 def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """Return a rendered page, or a fragment if the name of the template begins with `_`.
+    """Return the response with a rendered page, or with a fragment if the name of the template begins with `_`.
 
     In addition to `context`, the template gets reader, company, csrf, nonce, path, now, snapshot, errors and typed.
     """
@@ -46,7 +46,7 @@ def page(request: Web, template: str, *, status: int = 200, **context: Any) -> R
 
 
 def turned(request: Web, *lists: str) -> dict[str, str]:
-    """Return the query parameter of the list that is not on its first page, such as `{"drafts": "12"}`.
+    """Return the query parameter of the one list on this page that is past its first page, such as `{"drafts": "12"}`.
 
     `lists` are the names of the lists on the page. The value is the keyset cursor, the row after which the list
     continues. The result is empty if all lists are on their first page.
@@ -60,9 +60,9 @@ def on_refusal(
     """Return a decorator for the route handler of a form, which shows the form's page again after a refusal.
 
     The page is shown if the handler raises `Invalid` or one of the types in `also`. The page is `show(request,
-    errors=..., typed=..., **fixed)`, as `refused` describes. If `show` and the handler have a parameter in common,
-    such as the id in the URL, the reader or the form, `show` gets the same value. Write this decorator below
-    Litestar's.
+    errors=..., typed=..., **fixed)`, as `refused` describes. If `show` and the handler have a parameter in common, such
+    as the id in the URL, the reader or the form, `show` gets the same value. Write this decorator below Litestar's
+    `@post`.
     """
     wanted = inspect.signature(show).parameters.keys() - {"request"}
     expected: tuple[type[Refusal], ...] = (Invalid, *also)
@@ -92,11 +92,12 @@ def on_refusal(
 async def refused(
     request: Web, show: Callable[..., Awaitable[Response[str]]], refusal: Refusal, form: Form, /, **values: Any
 ) -> Response[str]:
-    """Return the form's page again with the HTTP status of the refusal, and `Retry-After` if the status is 429.
+    """Return the form's page again after a refusal, with the HTTP status of the refusal and what was typed.
 
-    `show(request, errors=..., typed=..., **values)` runs in a read-only transaction of the reader. `errors` maps field
-    names to sentences ("" is the whole form); `typed` is what was sent. A form with a key is saved as a draft, with
-    its files, so that the browser can load the URL of that draft.
+    `show(request, errors=..., typed=..., **values)` makes the page and runs in a read-only transaction of the reader.
+    `errors` maps field names to sentences ("" is the whole form); `typed` holds the sent fields. A form with a key is
+    saved as a draft, with its files, so that the browser can reload the page. A form that was sent before gets a new
+    key.
     """
     visit = visit_of(request)
     if visit.reader and form.key:
@@ -130,8 +131,8 @@ async def refused_at_the_door(
 ) -> Response[str]:
     """Return the page of a password or code form again, with the status of the refusal but without the typed values.
 
-    After too many attempts the page says how long to wait. `show(request, errors=..., **values)` runs in a read-only
-    transaction of the reader if somebody is signed in.
+    After too many attempts the page says how long to wait. `show(request, errors=..., **values)` makes the page; if
+    somebody is signed in, it runs in a read-only transaction of that reader.
     """
     reader = visit_of(request).reader
     async with transaction(reader, readonly=True) if reader else contextlib.nullcontext():
@@ -151,9 +152,10 @@ def download(
     media_type: str = "application/octet-stream",
     size: int | None = None,
 ) -> Response[Any]:
-    """Return a file for the browser to save, never to display (R56).
+    """Return a response that makes the browser save `content` as a file called `name`, and never display it (R56).
 
-    `name` may contain any character; uploaded files keep the default media type.
+    `name` may contain any character. Keep the default media type for uploaded files. `size` is the number of bytes of a
+    stream, if it is known.
     """
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",

@@ -1,4 +1,4 @@
-"""Read the form of each unsafe request before its handler runs; check its CSRF token before storing files (R37)."""
+"""Read the form of each POST before its handler runs, and check its CSRF token before any file is stored (R37)."""
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,13 +28,18 @@ TOO_OLD = (
 )
 SAFE = ("GET", "HEAD", "OPTIONS")
 SLOW = timedelta(seconds=1)
-"""If a body took longer than this to arrive, the sender's session is looked up again."""
+"""If a body took longer than this to arrive, the sender's session is looked up again before the handler runs."""
 HEAD = 4096
 """How many bytes from the start of a file are read to detect its type."""
 
 
 async def read(request: Web) -> None:
-    """Read the form before the handler of an unsafe method runs: check its CSRF token and store its files."""
+    """Read the form of a request before its handler runs: check its CSRF token, store its files, note it in the visit.
+
+    Do nothing for GET, HEAD and OPTIONS. If the body is too large or too slow, the text that arrived is saved as a
+    draft. Raise `Forbidden` for a wrong CSRF token and `SignInNeeded` if the session has changed meanwhile. If the
+    handler takes no form, raise `BadRequest` for a form with fields.
+    """
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
         return
@@ -82,6 +87,7 @@ async def _look_again(form: Form, visit: Visit, request: Web, at: datetime) -> N
 
 
 async def _keep(form: Form, visit: Visit, request: Web) -> None:
+    """Save the text of the form as the reader's draft, and note in the visit that the form was not processed."""
     if visit.reader and not request.scope["path"].startswith("/drafts"):
         await drafts.keep(
             visit.reader.credential_id, drafts.address_of(request), form.fields, visit.at, had_files=form.had_files
@@ -90,7 +96,7 @@ async def _keep(form: Form, visit: Visit, request: Web) -> None:
 
 
 async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) -> None:
-    """Save the text of a form whose session had ended as the person's draft, and redirect to the sign-in page.
+    """Save the text of a form whose session had ended as a draft of that person, and redirect to the sign-in page.
 
     After signing in, the person is redirected to the page of the form. Files are not kept.
     """
@@ -108,10 +114,11 @@ FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 
 
 async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, take_file: FileTaker) -> None:
-    """Read the fields and files of the form. Raise `Forbidden` if its CSRF token is not from a session of this person.
+    """Read the fields of the request into `form`, and pass each file to `take_file`.
 
-    If the token is from an earlier session of the person, the text is saved as a draft, and `SignInNeeded` is raised
-    to lead to the form's page.
+    Raise `Forbidden` if the CSRF token is not from a session of this person. If it is from an earlier session of the
+    person, the text is saved as a draft, and `SignInNeeded` leads back to the form's page. Files are taken only after
+    the token has been checked, so the token must come before them.
     """
     body = Body(on_its_way.chunks(), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
@@ -145,7 +152,7 @@ async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, ta
 
 
 async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
-    """Return whether the page was loaded before this person signed in again in another window."""
+    """Return whether the page was loaded in an earlier session of this person, who has signed in again since."""
     if visit.reader is None:
         return False
     async with transaction(None, readonly=True):
@@ -153,7 +160,7 @@ async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
 
 
 def _clean(raw: bytes) -> str:
-    """Decode a field's bytes as UTF-8, with Unix line ends. Raise `BadRequest` for other encodings and for NUL."""
+    """Decode the bytes of a field as UTF-8, with Unix line ends. Raise `BadRequest` for invalid UTF-8 and for NUL."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -164,6 +171,7 @@ def _clean(raw: bytes) -> str:
 
 
 async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
+    """Read a file without storing it, and note that it was not taken, because the session had ended."""
     async for _ in within(chunks, MAX_FILE, TOO_LARGE):
         pass
     if part.filename:
@@ -171,7 +179,7 @@ async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator
 
 
 async def _load_kept(form: Form, visit: Visit) -> None:
-    """Add the files that were uploaded earlier for this form."""
+    """Add the files to the form that were uploaded for it before this request."""
     if visit.reader and form.key and not form.loaded:
         async with transaction(visit.reader, readonly=True):
             form.files = await draft_files.of_form(form.key, visit.reader)
@@ -179,7 +187,7 @@ async def _load_kept(form: Form, visit: Visit) -> None:
 
 
 async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
-    """Store one file and attach it to the form; an empty file field is ignored.
+    """Store one file and add it to the form; an empty file field is ignored.
 
     If a file is refused, its bytes are still read and the reason is added to the form's problems, so that the rest of
     the form is not lost.
@@ -196,6 +204,7 @@ async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterato
 
 
 async def _keep_file(form: Form, visit: Visit, name: str, content: AsyncIterator[bytes]) -> None:
+    """Check the type of a file by its first bytes, store its content, and record it as an uploaded file of the form."""
     head = b""
     async for chunk in content:
         head += chunk

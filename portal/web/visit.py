@@ -1,4 +1,7 @@
-"""Describe one request and who makes it. The gate stores a `Visit` in the ASGI scope, for all later code to read."""
+"""Describe one request and the person who makes it.
+
+The gate stores a `Visit` in the ASGI scope, where all later code finds it.
+"""
 
 import hmac
 import re
@@ -23,7 +26,7 @@ Web = Request[Any, Any, Any]
 """The request type in annotations of route handlers; Litestar's type parameters (user, auth, state) are unused."""
 KEY = "portal.visit"
 LONGEST_PATH = 1000
-"""The most characters of a path to return to: browsers drop a cookie of more than 4,096 bytes."""
+"""The most characters of a path to return to, which a cookie holds: browsers drop a cookie of more than 4,096 bytes."""
 _RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
 
@@ -44,7 +47,10 @@ async def _nothing() -> None:
 
 @dataclass(slots=True)
 class Visit:
-    """One request: its instant, its reader (None if nobody is signed in) and what its CSRF tokens are signed with."""
+    """One request: when and from where it came, who is signed in, and the state that the layers of the app share.
+
+    `at` is the instant of the request, `address` the client's IP address, and `reader` None if nobody is signed in.
+    """
 
     settings: Settings
     storage: Storage
@@ -60,7 +66,10 @@ class Visit:
     snapshot: str = ""
     """A database snapshot from before the page's data was read; the page's event stream begins with later changes."""
     end_reading: Callable[[], Awaitable[None]] = _nothing
-    """End the gate's read-only transaction before a transaction that writes; a second call does nothing."""
+    """A function that ends the gate's read-only transaction, for use before one that writes.
+
+    A second call does nothing.
+    """
     new_cookies: list[str] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
@@ -81,19 +90,20 @@ class Visit:
 
     @property
     def csrf(self) -> str:
-        """Return a CSRF token for the forms of this page, bound to the session (R37).
+        """Return a new CSRF token for the forms of this page (R37).
 
-        The random salt makes each token differ, so that compressed pages do not reveal it (BREACH).
+        It is bound to the session or, without one, to the value of the cookie `csrf`. The random salt makes each token
+        differ, so that the length of a compressed page does not reveal it (BREACH).
         """
         salt = secrets.token_hex(8)
         return f"{salt}.{_signature(self.settings.secret, salt, self._bound_to)}"
 
     def is_ours(self, token: str) -> bool:
-        """Return whether the CSRF token of a form was made for this session."""
+        """Return whether the CSRF token of a form was made for the session or cookie of this request."""
         return self._is_bound_to(self._bound_to, token)
 
     def is_of(self, token_hashes: list[bytes], token: str) -> bool:
-        """Return whether the CSRF token of a form was made for one of these sessions."""
+        """Return whether the CSRF token of a form was made for one of the sessions with these token hashes."""
         return any(self._is_bound_to(token_hash, token) for token_hash in token_hashes)
 
     @property
@@ -129,13 +139,16 @@ def visit_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Visit:
 def safe_path(path: str) -> str:
     """Return `path` if it is safe to redirect to, else "/", to prevent open redirects (R44).
 
-    A safe path has at most `LONGEST_PATH` characters, and no browser reads it as the URL of another site.
+    A safe path has at most `LONGEST_PATH` characters, and no browser understands it as the URL of another site.
     """
     return path if len(path) <= LONGEST_PATH and _RELATIVE.fullmatch(path) else "/"
 
 
 def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """Return the path of the page that the form was on (Referer header), or "/" if missing or of another site."""
+    """Return the path and query of the page that the form was on, from the Referer header.
+
+    Return "/" if the header is missing or names another site.
+    """
     try:
         referer = urlsplit(request.headers.get("referer", ""))
     except ValueError:  # The header contains brackets without an IP address.
@@ -155,5 +168,5 @@ def wants_fragment(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
 
 
 def now() -> datetime:
-    """Return the current time, which route handlers get as the parameter `at` and pass on."""
+    """Return the current instant in UTC. Handlers receive it as the parameter `at`; nothing below them reads the clock."""
     return datetime.now(UTC)

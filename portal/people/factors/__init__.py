@@ -70,9 +70,10 @@ async def are_set_up(credential_id: int) -> bool:
 
 
 async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
-    """Use up a code, and return which factor it proves: digits are a code of the app, other text is a recovery code.
+    """Use up a code of a person, and return which factor it proves.
 
-    Call it outside of a transaction, because an attempt is counted even if the code is wrong. Raise `Invalid` at the
+    Digits are a code of the authenticator app, other text is a recovery code. Call it outside of a transaction, because
+    an attempt is counted even if the code is wrong. `sealer` decrypts the secret of the app. Raise `Invalid` at the
     field `code` for a wrong code, `TooMany` after too many wrong codes.
     """
     await admit(credential_id, at)
@@ -91,7 +92,7 @@ async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime
 
 
 async def admit(credential_id: int, at: datetime) -> None:
-    """Count one attempt to prove a second factor. Raise `TooMany` after too many attempts."""
+    """Count one attempt to prove a second factor, in a transaction of its own. Raise `TooMany` after too many attempts."""
     async with transaction(None):
         await attempts.admit({_key(credential_id): PER_PERSON}, at)
 
@@ -102,10 +103,11 @@ async def forget_tries(credential_id: int) -> None:
 
 
 async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
-    """Remove one passkey, or the authenticator app if `passkey` is None; return whether it existed.
+    """Remove the passkey with the id `passkey`, or the authenticator app if it is None; return whether it existed.
 
-    With the last factor, the recovery codes are removed too. With `keep_one`, raise `Conflict` for the last factor.
-    Run as the sign-in role. The lock on the credential makes simultaneous calls run one after the other.
+    A mail tells the person of it. With the last factor, the recovery codes are removed too. With `keep_one`, raise
+    `Conflict` instead of removing the last factor. Run as the sign-in role. The lock on the credential makes
+    simultaneous calls run one after the other.
     """
     await current().fetchval("select id from credential where id = $1 for update", credential_id)
     found = await of(credential_id)
@@ -127,7 +129,7 @@ async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_
 
 
 async def remove_all(credential_id: int, at: datetime) -> None:
-    """Remove all second factors of a person, who has lost them, and end their sessions (R17).
+    """Remove all second factors of a person, who has lost them, end their sessions, and tell them by mail (R17).
 
     Run as the sign-in role.
     """

@@ -1,6 +1,6 @@
 """Authenticator apps, which show a code of six digits that changes every 30 seconds (RFC 6238).
 
-A code is valid once, and in the time step before and after its own (R9).
+A code is accepted in its own time step of 30 seconds and in the steps before and after, and only once (R9).
 """
 
 from datetime import datetime
@@ -29,8 +29,8 @@ def address(secret: str, *, email: str, company: str) -> str:
 def step_of(secret: str, code: str, at: datetime, *, after: int = 0) -> int | None:
     """Return the number of the time step that this code belongs to, or None if the code is wrong.
 
-    The current step and its two neighbours are tried. Steps up to `after` are not, because a code of step `after` has
-    been used.
+    The current step and its two neighbours are tried. Steps up to `after` are not tried: `after` is the step of the
+    code that was used last, and a code works only once.
     """
     generator, here = pyotp.TOTP(secret), int(at.timestamp()) // STEP_SECONDS
     for step in (here, here - 1, here + 1):
@@ -40,10 +40,10 @@ def step_of(secret: str, code: str, at: datetime, *, after: int = 0) -> int | No
 
 
 async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at: datetime) -> list[str]:
-    """Store the secret of an authenticator app in place of an earlier one.
+    """Store the secret of a person's authenticator app in place of an earlier one, and tell the person by mail.
 
-    Return new recovery codes, or an empty list if the person has some. `code` proves that the app has the secret.
-    Raise `Invalid` at the field `code` if it is wrong.
+    `code` proves that the app has the secret, which `sealer` encrypts. Return new recovery codes, or an empty list if
+    the person has some already. Raise `Invalid` at the field `code` if the code is wrong.
     """
     step = step_of(secret, "".join(code.split()), at)
     if step is None:
@@ -61,9 +61,10 @@ async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at:
 
 
 async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bool:
-    """Use up a code of the authenticator app, and return whether it was right and unused.
+    """Use up a code of the person's authenticator app, and return whether it was right and unused.
 
-    The row lock lets only one of two simultaneous uses of the same code succeed.
+    `sealer` decrypts the stored secret and encrypts it again with the current key. The row lock lets only one of two
+    simultaneous uses of the same code succeed.
     """
     tx = current()
     row = await tx.fetchrow(

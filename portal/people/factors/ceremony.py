@@ -53,7 +53,7 @@ def options_to_use(host: str, challenge: bytes, *, known: list[bytes]) -> str:
 
 
 def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes, bytes, int]:
-    """Verify a registration response.
+    """Verify a registration response, the JSON text in `answer`.
 
     Return the new passkey's WebAuthn credential ID, public key and signature counter. Raise `Refused` if the response
     is malformed or does not fit the challenge, `host` or `origin`.
@@ -68,7 +68,10 @@ def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes,
 
 
 def handle_of(answer: str) -> bytes:
-    """Return the WebAuthn credential ID of the passkey that signed. Raise `Refused` if the response is malformed."""
+    """Return the WebAuthn credential ID of the passkey that signed this authentication response, a JSON text.
+
+    Raise `Refused` if the response is malformed.
+    """
     try:
         return webauthn.helpers.parse_authentication_credential_json(answer).raw_id
     except _MALFORMED as error:
@@ -76,11 +79,11 @@ def handle_of(answer: str) -> bytes:
 
 
 def used(answer: str, host: str, origin: str, challenge: bytes, *, public_key: bytes, count: int) -> int:
-    """Verify the signature of an authentication response, and return the passkey's new signature counter.
+    """Verify the signature of an authentication response, a JSON text, and return the passkey's new signature counter.
 
     Raise `Refused` if the response is malformed, if another key signed, if the challenge, `host` or `origin` differs,
-    or if the counter is not higher than `count`, which reveals a copied passkey. Passkeys that do not count always
-    send 0, which is accepted.
+    or if the counter is not higher than `count`, the one stored at the last use: that reveals a copied passkey.
+    Passkeys that do not count always send 0, which is accepted.
     """
     try:
         return webauthn.verify_authentication_response(

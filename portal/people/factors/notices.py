@@ -11,5 +11,8 @@ FactorChange = Literal[
 
 
 async def mail_change(credential_id: int, change: FactorChange, at: datetime) -> None:
-    """Enqueue the mail about this change; it is sent after the transaction commits. Run as the sign-in role."""
+    """Enqueue the mail that tells the person of this change; it is sent after the transaction commits.
+
+    Run as the sign-in role.
+    """
     await jobs.enqueue("mail_factor_changed", credential=credential_id, change=change, at=at.isoformat())

@@ -32,7 +32,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """One passkey of a person, with the name that the person gave it."""
+    """One passkey of a person. `name` was chosen by the person, to tell their passkeys apart."""
 
     id: int
     name: str
@@ -70,11 +70,11 @@ async def options_to_use(credential_id: int, relying_party: RelyingParty, challe
 async def add(
     credential_id: int, name: str, answer: str, relying_party: RelyingParty, challenge: bytes, at: datetime
 ) -> list[str]:
-    """Store a new passkey. Run as the sign-in role.
+    """Store a new passkey of a person, and tell them by mail. Run as the sign-in role.
 
-    Return new recovery codes, or an empty list if the person has some. `answer` is the browser's registration response
-    as JSON. Raise `Invalid` for a bad name or response, `Conflict` for a passkey that is stored already or if the
-    person has the most that are allowed.
+    `answer` is the browser's registration response as JSON. Return new recovery codes, or an empty list if the person
+    has some already. Raise `Invalid` for a bad name or response, `Conflict` for a passkey that is stored already or if
+    the person has 20 passkeys.
     """
     checked, ceremony = Checked(), _ceremony()
     named = checked("name", line, name)
@@ -99,10 +99,11 @@ async def add(
 
 
 async def use(credential_id: int, answer: str, relying_party: RelyingParty, challenge: Challenge, at: datetime) -> None:
-    """Verify that one of the person's passkeys signed this challenge, else raise `Invalid`. Run as the sign-in role.
+    """Verify that one of the person's passkeys signed this challenge, and record its use. Run as the sign-in role.
 
-    `answer` is the browser's authentication response as JSON. A challenge is valid once: one that was issued before
-    the passkey's last use is refused. So is a copy of the passkey, because its signature counter is too low.
+    `answer` is the browser's authentication response as JSON. Raise `Invalid` if no passkey of the person signed it. A
+    challenge is valid once: one that was issued before the passkey's last use is refused. So is a copy of the passkey,
+    because its signature counter is too low.
     """
     ceremony = _ceremony()
     try:

@@ -15,7 +15,7 @@ _BYTES = 10
 
 
 async def begin(credential_id: int) -> list[str]:
-    """Return new recovery codes for a person who has none, otherwise an empty list.
+    """Return ten new recovery codes for a person who has none, or an empty list for a person who has some.
 
     The lock on the credential makes simultaneous calls run one after the other, so that only one set of codes is made.
     """
@@ -41,7 +41,7 @@ async def renew(credential_id: int) -> list[str]:
 async def use(credential_id: int, code: str) -> bool:
     """Use up a recovery code, and return whether it was an unused one of this person.
 
-    `code` is in lower case and has no hyphens.
+    `code` must be in lower case and without hyphens, which is what was hashed.
     """
     gone = await current().fetchval(
         "delete from recovery_code where code_hash = $1 and credential_id = $2 returning true",

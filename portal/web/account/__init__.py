@@ -1,6 +1,6 @@
 """Serve the pages on which people manage their own account: password, second factor and sessions.
 
-Contacts and agents use the same pages; each page is shown in the layout of its reader's area.
+Contacts and agents use the same pages. Each page is shown in the layout of the area that its reader belongs to.
 """
 
 from typing import Any

@@ -26,7 +26,7 @@ SCANNED_WITHIN = timedelta(minutes=30)
 
 
 class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the set-up: the authenticator's secret, sealed by the page that showed it, and the app's code."""
+    """Form fields of the set-up: the code that the app shows, and the app's secret, which the page sealed (encrypted)."""
 
     sealed: str
     code: str
@@ -40,6 +40,7 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 async def _page(request: Web, *, reader: Reader, secret: str, **again: Any) -> Response[str]:
+    """Return the page with the QR code of this secret."""
     visit = visit_of(request)
     address = authenticator.address(secret, email=reader.email, company=visit.company.name)
     return await account_page(
@@ -56,7 +57,10 @@ async def set_up(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Save the authenticator if the code is valid; from then on, signing in requires a code of it."""
+    """Store the authenticator app if the code is right, and show recovery codes if these are the first.
+
+    From then on, signing in requires a code. All other sessions of the reader end.
+    """
     ask_for_password(request)
     visit, given, secret = visit_of(request), form.into(SetUp), authenticator.new_secret()
     lacked_one = visit.lacks_factor
@@ -72,6 +76,7 @@ async def set_up(
 
 
 def _opened(request: Web, reader: Reader, sealed: str) -> str:
+    """Return the secret that the page sealed into the form. Raise `Invalid` if the page was shown too long ago."""
     visit = visit_of(request)
     try:
         return visit.settings.sealer.open(_purpose(reader), sealed, visit.at, within=SCANNED_WITHIN)
@@ -85,7 +90,7 @@ def _purpose(reader: Reader) -> str:
 
 @post("/account/authenticator/removal", guards=[signed_in], opt={FORM_PAGE: "/account"})
 async def remove(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Remove the reader's authenticator and redirect to the page of second factors."""
+    """Remove the reader's authenticator app, and redirect to the page of second factors."""
     return await removed(request, reader, at, passkey=None)
 
 

@@ -20,11 +20,11 @@ from portal.web.pages import refused_at_the_door, see_other
 from portal.web.visit import Web, page_of, safe_path, visit_of
 
 CONFIRMED_FOR = timedelta(minutes=10)
-"""How long after typing the password the reader is not asked for it again."""
+"""For this long after typing the password, the reader is not asked for it again."""
 
 
 class Confirmation(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the confirmation: the password, and the path to return to."""
+    """Form fields of the confirmation: the password, and the path of the page that asked for it."""
 
     password: str
     next: str = "/"
@@ -39,7 +39,7 @@ def needs_password(request: Web) -> bool:
 def ask_for_password(request: Web) -> None:
     """Raise `Detour` to the page that asks for the password, unless the reader typed it within `CONFIRMED_FOR`.
 
-    That page leads back here. Use this for pages, and for forms that consist of a button only.
+    That page redirects back to this one. Use this for pages, and for forms that consist of a button only.
     """
     if needs_password(request):
         back = request.scope["path"] if request.method == "GET" else page_of(request)
@@ -58,6 +58,10 @@ async def confirm_person(request: Web, password: str, at: datetime) -> None:
 
 
 async def _confirm(request: Web, password: str, at: datetime) -> None:
+    """Check the reader's password unless they typed it recently, and record that they typed it.
+
+    Raise `Invalid` at the field `password` if it is wrong, `TooMany` after too many attempts.
+    """
     visit = visit_of(request)
     if not needs_password(request) or visit.reader is None or visit.session is None:
         return
@@ -72,7 +76,7 @@ async def _confirm(request: Web, password: str, at: datetime) -> None:
 
 @get("/account/confirmation", guards=[recognised])
 async def show(request: Web, next: FromQuery[str] = "/account") -> Response[Any]:
-    """Show the form that asks for the password, or redirect to `next` if the reader typed it recently."""
+    """Show the form that asks for the password, or redirect to the path `next` if the reader typed it recently."""
     if not needs_password(request):
         return see_other(safe_path(next))
     return await _page(request, next=safe_path(next))

@@ -1,4 +1,4 @@
-"""Provide what the account pages share: their layout, and the renewal of the session after a sensitive change."""
+"""Provide what the account pages share: their layout, and the new session after a sensitive change."""
 
 from datetime import datetime
 from typing import Any
@@ -14,9 +14,9 @@ from portal.web.visit import Web, page_of, visit_of
 
 
 async def account_page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """Return a page in the layout of the reader's area (contacts or agents).
+    """Return the response with an account page, in the layout of the reader's area (contacts or agents).
 
-    For a reader who must first set up a second factor, the layout has no navigation.
+    An agent who must first set up a second factor gets a layout without navigation.
     """
     visit = visit_of(request)
     bare = visit.lacks_factor
@@ -25,11 +25,11 @@ async def account_page(request: Web, template: str, *, status: int = 200, **cont
 
 
 async def hold_session(request: Web) -> None:
-    """Lock this browser's session for the rest of the caller's transaction. Raise `SignInNeeded` if it has ended.
+    """Lock this browser's session until the caller's transaction ends. Raise `SignInNeeded` if the session has ended.
 
     Call this before a change that stays in effect after the session: otherwise a form that arrives slowly could make
-    the change after the reader has ended all sessions (R12, R17). Make it the first call in the transaction, because
-    it locks the person's row.
+    the change after the reader has ended all sessions (R12, R17). Make it the first call in the transaction, because it
+    locks the person's row, and the same order everywhere avoids deadlocks.
     """
     session = visit_of(request).session
     if session is None or not await sessions.hold(session):
@@ -39,7 +39,7 @@ async def hold_session(request: Web) -> None:
 async def renew_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> None:
     """End all sessions of this person and begin a new one in this browser (R14, R17).
 
-    Runs in the caller's transaction, which must have the sign-in role. `factor` is the second factor that was just
+    It runs in the caller's transaction, which must have the sign-in role. `factor` is the second factor that was just
     proved; None keeps the factor of the ended session.
     """
     visit = visit_of(request)

@@ -23,7 +23,7 @@ from portal.web.visit import Web, visit_of
 
 
 class Added(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a new passkey: its name, the browser's JSON answer, and the challenge in `sealed`."""
+    """Form fields of a new passkey: its name, the browser's registration response as JSON, and the sealed challenge."""
 
     name: str
     answer: str
@@ -55,7 +55,10 @@ async def add(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Save the new passkey; from then on, it can be used to sign in."""
+    """Store the new passkey, which can be used to sign in from then on, and show recovery codes if these are the first.
+
+    All other sessions of the reader end.
+    """
     ask_for_password(request)
     given, relying_party = form.into(Added), relying_party_of(request)
     lacked_one = visit_of(request).lacks_factor
@@ -81,7 +84,7 @@ async def remove(
     at: NamedDependency[datetime],
     passkey: FromPath[int],
 ) -> Response[Any]:
-    """Remove one of the reader's passkeys and redirect to the page of second factors."""
+    """Remove one of the reader's passkeys, and redirect to the page of second factors."""
     return await removed(request, reader, at, passkey=passkey)
 
 

@@ -44,7 +44,7 @@ async def change(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Save the new password, end all sessions of the reader and begin a new one in this browser."""
+    """Store the new password, end all sessions of the reader, and begin a new one in this browser."""
     visit, given = visit_of(request), form.into(Changed)
     known = [reader.email, reader.name, visit.company.name]
     if isinstance(reader, ContactReader):
@@ -64,6 +64,10 @@ async def change(
 
 
 async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) -> Proven:
+    """Return the proof that this is the reader's password.
+
+    Raise `Invalid` at the field `current_password` if it is not.
+    """
     try:
         return await credentials.verify(reader.email, password, address=visit_of(request).address, at=at)
     except Invalid as refusal:
@@ -73,7 +77,7 @@ async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) 
 async def _is_still_theirs(proven: Proven) -> None:
     """Raise `Invalid` if the password has been changed since `proven` was checked against it.
 
-    Otherwise the second of two simultaneous password changes would overwrite the first.
+    Without this check, the second of two simultaneous password changes would overwrite the first.
     """
     try:
         await credentials.hold(proven)

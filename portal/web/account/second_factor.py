@@ -1,4 +1,4 @@
-"""Show a person's second factors, and make recovery codes for when the factors are lost (R9, R10)."""
+"""Show a person's second factors, and make recovery codes, which replace a factor that was lost (R9, R10)."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/account/second-factor", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """Show the second factors that the reader has set up and those that can be added."""
+    """Show the second factors that the reader has set up, and the kinds that can be added."""
     found = await factors.of(reader.credential_id)
     visit = visit_of(request)
     return await account_page(
@@ -31,16 +31,16 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 def must_keep_one(request: Web) -> bool:
-    """Return whether the settings require this person to keep at least one second factor."""
+    """Return whether the settings require this person to have a second factor, so that the last one cannot be removed."""
     visit = visit_of(request)
     return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent
 
 
 async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: bool) -> Response[Any]:
-    """Show the new recovery codes, or redirect to the page of second factors if `codes` is empty.
+    """Show the recovery codes that were made with the first second factor, or redirect if there are none to show.
 
-    Called after a second factor was set up. Recovery codes are shown only this once. `lacked_one` says that the reader
-    had no factor before.
+    Call this after a second factor was set up. Recovery codes are shown only this once. `lacked_one` says that the
+    reader had no factor before and could use no other page.
     """
     if codes:
         return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")
@@ -48,14 +48,14 @@ async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: b
 
 
 async def codes_page(request: Web, reader: Reader, codes: list[str], *, then: str) -> Response[str]:
-    """Return the page that shows the recovery codes; its link leads to the path `then`."""
+    """Return the page that shows these recovery codes. Its link leads to the path `then`."""
     async with transaction(reader, readonly=True):
         return await account_page(request, "account/recovery_codes.html", codes=codes, then=then)
 
 
 @post("/account/recovery-codes", guards=[signed_in])
 async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Create ten new recovery codes and show them; the previous codes are no longer accepted."""
+    """Replace the reader's recovery codes by ten new ones, and show them. Raise `Conflict` without a second factor."""
     ask_for_password(request)
     async with transaction(None):
         await hold_session(request)
@@ -67,7 +67,11 @@ async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDepen
 
 
 async def removed(request: Web, reader: Reader, at: datetime, *, passkey: int | None) -> Response[Any]:
-    """Remove a passkey, or the authenticator if `passkey` is None, and end the sessions that it may have opened."""
+    """Remove a passkey, or the authenticator app if `passkey` is None; then redirect to the page of second factors.
+
+    All sessions of the reader end, because some may have been opened with the removed factor; this browser gets a new
+    one.
+    """
     ask_for_password(request)
     async with transaction(None):
         await hold_session(request)

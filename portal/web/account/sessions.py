@@ -16,7 +16,7 @@ from portal.web.visit import Web, visit_of
 
 @post("/account/sessions/{session:int}/ending", guards=[signed_in])
 async def end(reader: NamedDependency[Any], at: NamedDependency[datetime], session: FromPath[int]) -> Response[Any]:
-    """End one of the reader's sessions and redirect to the account page."""
+    """End one of the reader's own sessions, and redirect to the account page."""
     async with transaction(None):
         await sessions.end_own(reader.credential_id, session, at)
     return see_other("/account")

@@ -1,4 +1,4 @@
-"""Serve the pages that need no session: sign-in, second step, invitations and forgotten passwords."""
+"""Serve the pages that work without a session: sign-in, second step, invitations and forgotten passwords."""
 
 from typing import Any
 

@@ -37,7 +37,7 @@ class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/invitations/{token:str}")
 async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
-    """Show the invited person the form for choosing a password."""
+    """Show the form in which the invited person chooses a password, or a page that says that the link has ended."""
     refuse_signed_in(request)
     try:
         return await _page(request, at=at, token=token)
@@ -46,7 +46,10 @@ async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]
 
 
 async def _find_first(request: Web) -> Response[str] | None:
-    """Return the error page of an invalid invitation link before the form's body is read; None if the link is valid."""
+    """Return an error page if the invitation link in the URL is not valid; otherwise read the form and return None.
+
+    This runs before the handler, so that the body of a request with a wrong link is never read.
+    """
     refuse_signed_in(request)
     visit = visit_of(request)
     try:
@@ -62,7 +65,7 @@ async def _find_first(request: Web) -> Response[str] | None:
 async def accept(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Save the password, use up the invitation link and sign the person in."""
+    """Store the password of the invited person, use up the link, and sign the person in."""
     try:
         password = form.into(Chosen).checked()
         proven = await invitations.accept(token, password, at, known=[visit_of(request).company.name])

@@ -52,9 +52,9 @@ async def _needs_mail_first(request: Web) -> None:
 
 @post("/password-resets", before_request=_needs_mail_first)
 async def send(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Enqueue the reset mail and show the same page for every mail address, whether or not it has an account (R5).
+    """Enqueue the reset mail, and show the same page for every mail address, whether or not it has an account (R5).
 
-    Only the worker finds out whether a mail is sent.
+    The job finds out whether there is anybody to send it to, so the time of this response does not reveal it either.
     """
     given, checked = form.into(Forgotten), Checked()
     try:
@@ -70,12 +70,13 @@ async def send(request: Web, form: NamedDependency[Form], at: NamedDependency[da
 
 
 def _limits(account: str, address: str) -> dict[str, attempts.Limit]:
+    """Return the rate limits of a reset request: for this account, and for all accounts from this IP address."""
     return {f"reset {account}": PER_ACCOUNT, f"reset from {attempts.source(address)}": PER_ADDRESS}
 
 
 @get("/password-resets/{token:str}")
 async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
-    """Show the form for a new password."""
+    """Show the form for a new password, or a page that says that the link has ended."""
     refuse_signed_in(request)
     try:
         return await _page(request, at=at, token=token)
@@ -84,7 +85,10 @@ async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]
 
 
 async def _find_first(request: Web) -> Response[str] | None:
-    """Return the error page of an invalid reset link before the form's body is read; None if the link is valid."""
+    """Return an error page if the reset link in the URL is not valid; otherwise read the form and return None.
+
+    This runs before the handler, so that the body of a request with a wrong link is never read.
+    """
     refuse_signed_in(request)
     try:
         async with transaction(None, readonly=True):
@@ -99,7 +103,7 @@ async def _find_first(request: Web) -> Response[str] | None:
 async def choose(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Save the new password and redirect to the sign-in page, which asks for the second factor as usual (R9)."""
+    """Store the new password and redirect to the sign-in page, which asks for the second factor as usual (R9)."""
     try:
         async with transaction(None, readonly=True):
             invited = await invitations.find(token, at, "reset")
@@ -109,7 +113,7 @@ async def choose(
         return _ended(request)
     except Invalid as refusal:
         return await refused(request, _page, refusal, form, at=at, token=token)
-    # A person with a valid reset link need not wait for the delay caused by their earlier failed sign-ins.
+    # Whoever forgot a password has usually tried several: with a reset link, the person need not wait because of that.
     async with transaction(None):
         await credentials.forget_tries(invited.email, visit_of(request).address)
     return see_other("/sign-in?changed=yes")

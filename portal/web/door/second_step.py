@@ -1,4 +1,4 @@
-"""Ask for the second step of signing in: a code of the authenticator app, a passkey or a recovery code (R9, R10)."""
+"""Ask for the second factor after the password: an authenticator app's code, a passkey or a recovery code (R9, R10)."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,10 @@ from portal.web.visit import Web, safe_path, visit_of
 
 
 class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the second step: a typed code, or the browser's JSON answer to the challenge in `sealed`."""
+    """Form fields of the second step: a typed code, or the browser's authentication response as JSON and its challenge.
+
+    `sealed` holds the challenge that the page put into the form.
+    """
 
     code: str = ""
     answer: str = ""
@@ -31,7 +34,7 @@ class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/sign-in/second-factor")
 async def show(request: Web) -> Response[Any]:
-    """Show the second factors that the person can use; redirect to the sign-in page if no password was typed before."""
+    """Show the second factors that the person can use, or redirect to the sign-in page if no password was typed before."""
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
@@ -48,7 +51,10 @@ async def _page(request: Web, *, credential_id: int, **again: Any) -> Response[s
 
 
 async def _needs_step_first(request: Web) -> Response[Any] | None:
-    """Redirect to the sign-in page if no password was typed before. Runs before the form's body is read."""
+    """Redirect to the sign-in page if no password was typed before; otherwise read the form and return None.
+
+    This runs before the handler, so that the body of such a request is never read.
+    """
     if remembered_step(request) is None or visit_of(request).reader:
         return see_other("/sign-in")
     await read(request)
@@ -57,7 +63,7 @@ async def _needs_step_first(request: Web) -> Response[Any] | None:
 
 @post("/sign-in/second-factor", before_request=_needs_step_first)
 async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Check the second factor and, if it is valid, begin the session and redirect."""
+    """Check the second factor and, if it is right, begin the session and redirect to the page that the person wanted."""
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
@@ -83,12 +89,16 @@ async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[d
 
 
 def _overtaken(request: Web) -> Response[Any]:
-    """Redirect to the sign-in page because the password was changed after the person typed it."""
+    """Return a redirect to the sign-in page, because the password was changed after the person typed it."""
     forget_step(request)
     return see_other("/sign-in?changed=yes")
 
 
 async def _proved(request: Web, credential_id: int, proof: Proof, at: datetime) -> factors.Factor:
+    """Return which factor the code or the passkey's answer proves.
+
+    Raise `Invalid` if it is wrong, `TooMany` after too many wrong ones.
+    """
     if not proof.answer:
         return await factors.check_code(credential_id, proof.code, visit_of(request).settings.sealer, at)
     relying_party = relying_party_of(request)

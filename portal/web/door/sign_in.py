@@ -35,7 +35,7 @@ class SignIn(Struct, forbid_unknown_fields=True, kw_only=True):
 async def show(
     request: Web, next: FromQuery[str] = "/", kept: FromQuery[str] = "", changed: FromQuery[str] = ""
 ) -> Response[Any]:
-    """Show the sign-in form, or redirect to `next` if the reader is already signed in."""
+    """Show the sign-in form, or redirect to the path `next` if the reader is already signed in."""
     if visit_of(request).reader:
         return see_other(safe_path(next))
     return await _page(request, next=safe_path(next), notice=KEPT if kept else CHANGED if changed else "")
@@ -47,7 +47,7 @@ async def _page(request: Web, **context: Any) -> Response[str]:
 
 @post("/sign-in")
 async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Check the password and begin a new session, whatever session the browser had before (R14)."""
+    """Check the password and begin a new session. A session that the browser had before is never used again (R14)."""
     visit, given = visit_of(request), form.into(SignIn)
     next_path = safe_path(given.next or "/")
     try:
@@ -61,7 +61,7 @@ async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency
 async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> Response[Any]:
     """Begin a session for a person whose password is proved, or redirect to the second step if they have a factor (R9).
 
-    In the end the person is redirected to `next_path`. Raise `Invalid` if the password was changed at the same moment,
+    After signing in, the person gets to `next_path`. Raise `Invalid` if the password was changed at the same moment,
     because that change has ended all sessions (R17).
     """
     async with transaction(None):
@@ -78,9 +78,9 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
 
 
 async def open_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> str:
-    """Begin a session of this person in this browser and return its token. The browser's old session ends (R14).
+    """Begin a session of this person in this browser, and return its token. The browser's old session ends (R14).
 
-    Runs in the caller's transaction, which must have the sign-in role. The cookie is set only after that transaction
+    It runs in the caller's transaction, which must have the sign-in role. The cookie is set only after that transaction
     has committed.
     """
     visit = visit_of(request)
@@ -105,7 +105,7 @@ async def sign_out(request: Web, at: NamedDependency[datetime]) -> Response[Any]
     """End this session, make the browser clear its cache (R42), and redirect to the sign-in page.
 
     The cookie of the ended session stays, although it signs nobody in: if another window of this browser still sends a
-    form, the cookie shows whose draft the form's text becomes.
+    form, the cookie tells to whom the text belongs, and it is saved as a draft of that person.
     """
     visit = visit_of(request)
     if visit.session:

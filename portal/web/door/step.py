@@ -1,6 +1,6 @@
-"""Remember, for ten minutes, who has typed the right password and must still prove a second factor.
+"""Remember, for ten minutes, who has typed the right password and must still prove a second factor (R9).
 
-A sealed cookie holds this, because there is no session yet (R9).
+There is no session yet, so a sealed (encrypted) cookie holds this.
 """
 
 from datetime import datetime, timedelta
@@ -15,14 +15,14 @@ _PURPOSE = "second step of signing in"
 
 
 def remember_step(request: Web, proven: Proven, next_path: str, at: datetime) -> None:
-    """Set the cookie that says whose password was proved and where to go after the second step."""
+    """Set the cookie that says whose password was proved, and to which path to redirect after the second step."""
     visit = visit_of(request)
     sealed = visit.settings.sealer.seal(_PURPOSE, f"{proven.credential_id} {proven.mark} {safe_path(next_path)}", at)
     visit.new_cookies.append(cookies.write(cookies.STEP, sealed, visit.settings))
 
 
 def remembered_step(request: Web) -> tuple[Proven, str] | None:
-    """Return the proved password and the path to go to; None if no password was proved in the last ten minutes."""
+    """Return the proof of the password and the path to redirect to; None if no password was proved within ten minutes."""
     visit = visit_of(request)
     try:
         text = visit.settings.sealer.open(_PURPOSE, visit.step, visit.at, within=STEP_FOR)

@@ -1,7 +1,7 @@
 """Keep the text of unsent forms as drafts: while it is typed, after a refusal, and if the session ends before sending.
 
-A draft is stored under its key in column `address`: the URL path of its form. A form with `?draft=<key>` in its URL
-has a draft of its own, so that two tabs with a new case do not share one; all other forms have one draft per path.
+A draft is stored under its `address`: the URL path that its form is sent to. A form with `?draft=<key>` in its URL has
+a draft of its own, so that two tabs with a new case do not share one; all other forms have one draft per path.
 """
 
 import json
@@ -20,7 +20,7 @@ MOST = 50
 LARGEST = 350_000
 """The most bytes of one draft, including its field names; the database table enforces the same limit."""
 LATE = timedelta(hours=1)
-"""How long after a form was sent a delayed request to keep its draft may still arrive."""
+"""How long the key of a sent form is remembered: a delayed request that saves its draft may arrive until then."""
 
 NEVER = ("csrf", "password", "again", "current_password", "code", "answer", "sealed")
 """Fields that no draft contains: passwords, and values that prove or create a second factor."""
@@ -30,7 +30,7 @@ FILES_AGAIN = "files_again"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a form is filled with when it is shown.
+    """What a form is filled in with when it is shown.
 
     `at` is the path under which its draft is stored, `key` identifies the form, `typed` has its texts, and `files` are
     the files already uploaded for it.
@@ -44,7 +44,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """A draft that the reader may continue; `at` is the path and query of the page with its form."""
+    """A draft that the reader may continue. `at` is the path and query of the page with its form."""
 
     at: str
     title: str
@@ -52,7 +52,10 @@ class Unsent:
 
 
 def address_of(request: Web, form_key: uuid.UUID | None = None) -> str:
-    """Return where the draft of this request is stored: the path, with `?draft=<key>` if the form has its own draft."""
+    """Return the path under which the draft of this request is stored.
+
+    It has `?draft=<key>` if the form has its own draft; `form_key` replaces the key in the URL, if given.
+    """
     path, key = request.scope["path"], _key(request.query_params.get("draft", ""))
     return f"{path}?draft={form_key or key}" if key else path
 
@@ -66,10 +69,11 @@ def page_to_go_on(request: Web) -> str:
 async def keep(
     credential_id: int, address: str, fields: dict[str, list[str]], at: datetime, *, had_files: bool = False
 ) -> bool:
-    """Save these fields as the draft stored under `address`, replacing any older one.
+    """Save these fields as the draft of the person under `address`, in place of an older one.
 
-    A form without text or with more than `LARGEST` bytes is not kept. Return False, and save nothing, if this form has
-    been sent already: the request came late, and the draft must not reappear.
+    Return whether it was saved. Return False if this form has been sent already: the request came late, and the draft
+    must not reappear. A form without text, or with more than `LARGEST` bytes, is silently not kept. `had_files` says
+    that its files were lost.
     """
     texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
     content = json.dumps(texts | ({FILES_AGAIN: "yes"} if had_files else {}), ensure_ascii=False)
@@ -91,7 +95,7 @@ async def keep(
 
 
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
-    """Return the texts of the reader's drafts: address -> field -> text; {} if an address has no draft."""
+    """Return the texts of the reader's drafts under these addresses: address -> field -> text, {} without a draft."""
     rows = await current().fetch(
         "select address, fields from draft where credential_id = $1 and address = any($2)",
         reader.credential_id,
@@ -102,14 +106,14 @@ async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
 
 
 async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
-    """Return what the form is filled with: the texts `typed` (just refused, or from a draft) and its uploaded files."""
+    """Return what to fill in a form with: the texts `typed` (just refused, or from a draft) and its uploaded files."""
     key = _key(typed.get("form_key", ""))
     files = await draft_files.of_form(key, reader) if key else []
     return Draft(address, key or uuid.uuid4(), typed, files)
 
 
 async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None) -> Draft:
-    """Return what a form with its own draft is filled with: the draft named by `?draft=`, or an empty new one.
+    """Return what to fill in a form that has its own draft with: the draft that `?draft=` names, or an empty new one.
 
     `typed` is the text of a form that was just refused; None if the page is only loaded.
     """
@@ -125,7 +129,7 @@ async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None)
 
 
 async def unsent(reader: Reader, path: str) -> list[Unsent]:
-    """Return the drafts for forms at this path that have a subject or a text, newest first."""
+    """Return the reader's drafts for forms at this path that have a subject or a text, newest first."""
     rows = await current().fetch(
         "select address, fields, kept_at from draft where credential_id = $1 and starts_with(address, $2)"
         " and btrim(coalesce(fields->>'subject', '') || coalesce(fields->>'body', '')) <> '' order by kept_at desc, address",

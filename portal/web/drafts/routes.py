@@ -1,4 +1,4 @@
-"""Handle what pages send while a form is not sent yet: its text, its files, and which files to remove."""
+"""Handle what a page sends before its form is sent: the text so far, the files so far, and which files to remove."""
 
 import uuid
 from datetime import datetime
@@ -23,7 +23,10 @@ from portal.web.visit import Web, safe_path, wants_fragment
 async def keep_typed(
     reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[None]:
-    """Save the current text of a form as a draft; delete the draft if the form is empty."""
+    """Save the current text of a form as a draft, or delete the draft if the form is empty.
+
+    The field `address` names the draft. Raise `Conflict` if the form was sent already.
+    """
     fields = dict(form.fields)
     address = _checked(fields.pop("address", [""])[-1])
     if not any(values[-1].strip() for name, values in fields.items() if name != "form_key"):
@@ -35,7 +38,10 @@ async def keep_typed(
 
 @post("/drafts/files")
 async def keep_files(request: Web, form: NamedDependency[Form]) -> Response[str]:
-    """Save a file that was just chosen for the form with the key `?form=`; return the HTML list of its files."""
+    """Return the HTML list of the files of a form, after one was added: reading this request has stored it.
+
+    `?form=` is the address of the form's draft. Raise `Invalid` if the file was refused.
+    """
     if form.problems:
         raise Invalid(form.problems)
     return page(request, "shared/_draft_files.html", files=form.files, draft_at=_asked(request))
@@ -50,9 +56,10 @@ async def take_off(
     storage: NamedDependency[Storage],
     file: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """Remove an uploaded file from the form with the key `?form=`.
+    """Remove an uploaded file from a form; `?form=` is the address of the form's draft.
 
-    Without JavaScript, the form's text is sent too and is saved as a draft.
+    Return the HTML list of the other files for htmx. Without JavaScript, the form's text is sent too: it is saved as a
+    draft, and the response redirects to the form.
     """
     address = _asked(request)
     await draft_files.take_off(file, storage, by=reader)
@@ -66,7 +73,7 @@ async def take_off(
 
 @post("/drafts/removal")
 async def discard(request: Web, reader: NamedDependency[Any]) -> Response[Any]:
-    """Delete the draft with the key `?form=`; the worker deletes its files later."""
+    """Delete the draft with the address `?form=`, and redirect to its page. The worker deletes its files later."""
     address = _asked(request)
     await drafts.forget(reader, address)
     return see_other(address.partition("?")[0])
@@ -77,6 +84,7 @@ def _asked(request: Web) -> str:
 
 
 def _checked(address: str) -> str:
+    """Return the address of a draft as it is. Raise `BadRequest` unless it is a path of this site."""
     if not address.startswith("/") or safe_path(address) != address:
         raise BadRequest
     return address
