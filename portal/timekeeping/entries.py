@@ -22,9 +22,9 @@ from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import AgentReader, Reader, System
 from portal.timekeeping import changes, traces
 from portal.timekeeping.instants import Span
+from portal.timekeeping.repeated import says_the_same
 from portal.timekeeping.rules import OPEN, why_fixed
 from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
-from portal.visible import visible
 from portal.words import EntryState, ProjectState
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class TimeEntry(Table, tablename="time_entry"):
         if agent_id not in (None, by.id) and not by.is_manager:
             raise Forbidden("Only a manager may enter time for somebody else.")
         if form_key and (known := await cls._of_form(by, form_key)):
-            known._check_repeated(work, case, project)
+            known._check_repeated(work, case, project, agent_id or by.id)
             return known
         worked_by = agent_id or by.id
         if project:
@@ -169,25 +169,19 @@ class TimeEntry(Table, tablename="time_entry"):
         await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
         return await cls.visible_to(by).where((cls.form_key == form_key) & (cls.entered_by_id == by.id)).first()
 
-    def _check_repeated(self, work: Work, case: "Case | None", project: Project | None) -> None:
+    def _check_repeated(self, work: Work, case: "Case | None", project: Project | None, agent_id: int) -> None:
         """Raise `Invalid` if the entry's form is sent a second time with different content.
 
         The different content is not stored anywhere yet, so that it must not be dropped without a message.
         """
-        before = (
-            self.case_id,
-            self.project_id,
-            self.task_id,
-            self.general_kind_id,
-            self.actual_minutes if work.minutes is not None else None,
-            self.work_date,
-            self.external_comment,
-            self.description,
+        same = says_the_same(
+            self,
+            replace(work, service_id=project.service_id) if project else work,
+            agent_id=agent_id,
+            case_id=case.id if case else None,
+            project_id=project.id if project else None,
         )
-        comment, description = visible(work.external_comment).strip(), visible(work.description).strip()
-        place = (case.id if case else None, project.id if project else None, work.task_id, work.general_kind_id)
-        now = (*place, work.minutes, work.work_date, comment, description)
-        if self.version == 1 and before != now:
+        if self.version == 1 and not same:
             raise Invalid(
                 {"duration": "You sent this form before, with something else. Send it once more to log this too."}
             )

@@ -1,7 +1,7 @@
 """Test creating, changing and deleting time entries."""
 
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +14,7 @@ from portal.timekeeping import states
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.work import Work
 from portal.words import EntryBilling, EntryState
-from tests.world import ACME, ADA, ALAN, GIL, GLOBEX_HELPDESK, HELPDESK, INES, INTERNAL, MAX, NOOR, NOW
+from tests.world import ACME, ADA, ALAN, CONSULTANT, GIL, GLOBEX_HELPDESK, HELPDESK, INES, INTERNAL, MAX, NOOR, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
 TODAY = date(2026, 11, 20)
@@ -171,6 +171,44 @@ async def test_one_form_makes_one_entry_however_often_it_is_sent(case: Any) -> N
         second = await TimeEntry.log(INES, WORK, at=NOW, case=case, form_key=key)
         assert await tx.fetchval("select count(*) from time_entry") == 1
     assert second.id == first.id
+
+
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "duration": {"minutes": 7},
+    "day": {"work_date": TODAY - timedelta(days=1)},
+    "service": {"service_id": None, "billing": EntryBilling.NOT_BILLABLE},
+    "charge": {"billing": EntryBilling.NOT_BILLABLE},
+    "counts": {"counts": 15, "override_reason": "Travelled together"},
+    "clock times": {"minutes": None, "began": time(9), "ended": time(9, 50)},
+    "role": {"role_id": CONSULTANT},
+    "comment": {"external_comment": "VPN restored again"},
+    "description": {"description": "gateway 4"},
+}
+
+
+@pytest.mark.parametrize("changed", OTHERWISE.values(), ids=list(OTHERWISE))
+async def test_a_form_that_was_sent_before_with_another_field_is_refused(case: Any, changed: dict[str, Any]) -> None:
+    """Whichever field differs, the form is refused, and the entry of the first sending stays as it was."""
+    key = uuid.uuid4()
+    async with transaction(INES):
+        await TimeEntry.log(INES, WORK, at=NOW, case=case, form_key=key)
+    with pytest.raises(Invalid, match="sent this form before"):
+        async with transaction(INES):
+            await TimeEntry.log(INES, _with(WORK, **changed), at=NOW, case=case, form_key=key)
+    async with transaction(INES) as tx:
+        assert await tx.fetchval("select count(*) from time_entry") == 1
+        again = await TimeEntry.log(INES, WORK, at=NOW, case=case, form_key=key)
+    assert (again.version, again.actual_minutes) == (1, 50)
+
+
+async def test_a_form_with_clock_times_and_an_override_is_the_same_when_it_is_sent_again(case: Any) -> None:
+    key = uuid.uuid4()
+    work = _with(WORK, minutes=None, began=time(9), ended=time(9, 50), added=5, counts=15, override_reason="Together")
+    for _ in range(2):
+        async with transaction(INES) as tx:
+            entry = await TimeEntry.log(INES, work, at=NOW, case=case, form_key=key)
+            assert await tx.fetchval("select count(*) from time_entry") == 1
+    assert (entry.actual_minutes, entry.billable_minutes) == (55, 15)
 
 
 async def test_a_form_that_was_sent_before_with_something_else_is_refused(case: Any) -> None:

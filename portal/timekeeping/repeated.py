@@ -1,0 +1,56 @@
+"""Compare a form for time that is sent a second time with the entry that its first sending created."""
+
+from typing import TYPE_CHECKING, Any
+
+from portal.timekeeping.work import Work
+from portal.visible import visible
+from portal.words import EntryBilling
+
+if TYPE_CHECKING:
+    from portal.timekeeping.entries import TimeEntry
+
+
+def says_the_same(
+    entry: "TimeEntry", work: Work, *, agent_id: int, case_id: int | None, project_id: int | None
+) -> bool:
+    """Return whether `work` describes the content of `entry` as far as the form states it.
+
+    What the form leaves to a rule (the duration from clock times, billable or not, minutes that count) is compared
+    only as far as the form overrides the rule.
+    """
+    general = case_id is None and work.service_id is None
+    said: dict[str, Any] = {
+        "agent_id": agent_id,
+        "case_id": case_id,
+        "project_id": project_id,
+        "service_id": work.service_id,
+        "task_id": work.task_id,
+        "general_kind_id": work.general_kind_id if general else None,
+        "role_id": work.role_id,
+        "work_date": work.work_date,
+        "external_comment": visible(work.external_comment).strip(),
+        "description": visible(work.description).strip(),
+    }
+    if work.billing is not None:
+        said["billing"] = work.billing.value
+    same = all(getattr(entry, name) == value for name, value in said.items())
+    return same and _as_long(entry, work) and _counts_the_same(entry, work)
+
+
+def _as_long(entry: "TimeEntry", work: Work) -> bool:
+    """Return whether clock times and minutes are those of the entry."""
+    span = entry.span
+    if (work.began, work.ended) != (span.clock_times() if span else (None, None)):
+        return False
+    minutes = work.minutes if work.minutes is not None else (span.minutes if span else 0) + work.added
+    return minutes == entry.actual_minutes
+
+
+def _counts_the_same(entry: "TimeEntry", work: Work) -> bool:
+    """Return whether the entry has the override of `work`, or none where `work` has none."""
+    if work.counts is None:
+        return entry.override_reason is None
+    if entry.billing == EntryBilling.NOT_BILLABLE:
+        return True
+    same_reason = entry.override_reason in (None, visible(work.override_reason).strip())
+    return bool(entry.billable_minutes == work.counts) and same_reason
