@@ -28,6 +28,8 @@ from portal.people.customers import Customer
 from portal.people.departments import Department
 from portal.people.invitations import Invitation
 from portal.people.roles import Role
+from portal.timekeeping.clock.forgotten import ForgottenDismissal
+from portal.timekeeping.clock.timers import Timer, TimerSegment
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.kinds import GeneralKind
 
@@ -53,6 +55,7 @@ APP_CONFIG = AppConfig(
         Customer,
         DefaultService,
         Department,
+        ForgottenDismissal,
         GeneralKind,
         Invitation,
         Invoice,
@@ -68,6 +71,8 @@ APP_CONFIG = AppConfig(
         Statement,
         Task,
         TimeEntry,
+        Timer,
+        TimerSegment,
     ],
     migration_dependencies=[],
     commands=[],

@@ -81,6 +81,7 @@ EXEMPT = {
         "session.token_hash", "upload.key", "upload.sha256",
     ), HASH),
     "appointment.note": "no page takes it yet",
+    "timer.note": "no page takes it yet",
     "document.content": "PDF and CSV, which are read below",
     "logo.png": "a picture that we drew",
     "logo.sha256": HASH,

@@ -33,7 +33,7 @@ Agents invite people, so their role may insert the hash of an invitation token, 
 NO_SECRETS = {
     "attachment.key", "upload.key", "attachment.sha256", "document.sha256", "attempt.key", "message.form_key",
     "pgqueuer.dedupe_key", "passkey.handle", "logo.sha256", "time_entry.form_key", "credential.has_password",
-    "upload.form_key", "upload.sha256",
+    "upload.form_key", "upload.sha256", "timer.form_key", "appointment.form_key",
 }  # fmt: skip
 """Columns whose names sound like secrets, although their values let nobody sign in."""
 SOUNDS_SECRET = "(hash|secret|token|password|key|handle|sha256)"
@@ -110,7 +110,8 @@ async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: A
     """
     found = await reads(owner, "portal_contact")
     assert found == {
-        "agent (id, name, ended_at)", "attachment", "authenticator (credential_id, created_at)", "case_event", "case_type", "cases",
+        "agent (id, name, ended_at)", "appointment (id, customer_id, case_id, agent_id, kind, starts_at, ends_at, done_at, cancelled_at)",
+        "attachment", "authenticator (credential_id, created_at)", "case_event", "case_type", "cases",
         "company", "contact", "contract", "credential (id, email, customer_id, contact_id)", "customer", "default_service",
         "detail_row", "document", "draft", "invoice", "invoice_line", "invoice_seen", "invoice_vat", "logo", "message", "outbox",
         "passkey (id, credential_id, handle, name, created_at, last_used_at)", "project (id, customer_id, name)",

@@ -1,6 +1,6 @@
 """Appointments: planned visits, calls and remote sessions on a case (S1.11)."""
 
-from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, BigSerial, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -17,3 +17,6 @@ class Appointment(Table, tablename="appointment"):
     note = Text(default=None)
     done_at = Timestamptz(null=True, default=None)
     created_at = Timestamptz(default=None)
+    cancelled_at = Timestamptz(null=True, default=None)
+    form_key = UUID(null=True, default=None)
+    version = Integer(default=1)

@@ -171,7 +171,8 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
                 notices = await outbox.told_since(snapshot)
         if notices is None:
             return [REFRESH]
-        return list(dict.fromkeys([name for notice in notices for name in _events_of(notice)]))
+        shown = [notice for notice in notices if not notice["kind"].startswith("timer.") or names(reader, notice)]
+        return list(dict.fromkeys([name for notice in shown for name in _events_of(notice)]))
     except Unavailable:
         return [REFRESH]
 
@@ -186,6 +187,8 @@ def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
     if kind == REFRESH:
         return [REFRESH]
     about = kind.split(".")[0]
+    if about == "timer":
+        return ["timer"] if reader.is_agent and notice["subject"] == reader.id else []
     if isinstance(reader, ContactReader):
         if not notice["contact_may_know"] or notice["customer"] != reader.customer_id:
             return []
@@ -201,6 +204,8 @@ def _events_of(notice: dict[str, Any]) -> list[str]:
     about, subject = notice["kind"].split(".")[0], notice["subject"]
     if about in ("invoice", "statement"):
         return ["invoices"]
+    if about == "timer":
+        return ["timer"]
     return [f"case-{subject}", "time" if about == "time" else "cases"]
 
 
