@@ -24,14 +24,14 @@ CAST = (
 )
 
 LONGEST_LINE = 10_000
-"""The most characters that are read of a password; a longer password is refused anyway."""
+"""The most characters that are read of a password. A longer password is refused anyway."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. A refusal is printed as one line on standard error, with status 1.
 
     A full disk or a database that goes down is reported in the same way, without a traceback, because neither is a
-    programming error.
+    programming error. `arguments` are those of this process unless given.
     """
     given = _parser().parse_args(arguments)
     if given.command == "simulate":
@@ -60,12 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command() -> NoReturn:
-    """Run the command in this process's arguments and exit."""
+    """Run the command in this process's arguments, and exit with its status."""
     console.run(main)
 
 
 def _leave(*_: Any) -> None:
-    """Exit on SIGTERM with the usual clean-up, until the process tree installs its own signal handler."""
+    """Exit on SIGTERM with the usual clean-up.
+
+    `serve` replaces this handler by one that stops its child processes first.
+    """
     raise SystemExit(128 + signal.SIGTERM)
 
 
@@ -160,7 +163,7 @@ def _demo(given: argparse.Namespace) -> None:
 
 
 def _fill_demo(settings: "Settings") -> None:
-    """Fill the database with the demo's invented data, if it has no data yet."""
+    """Fill the database with the invented data of the demo, unless it has data already."""
     from datetime import UTC, datetime
 
     import uvloop
@@ -272,7 +275,10 @@ def _create_admin(given: argparse.Namespace) -> None:
 
 
 def _asked_password() -> str:
-    """Read the password from standard input. It is no argument, because other users of the machine see those (R86)."""
+    """Read the password from standard input, and return it. On a terminal, ask for it twice without showing it.
+
+    It is no argument of the command, because other users of the machine see those (R86).
+    """
     from portal.settings import CannotStart
 
     if not sys.stdin.isatty():

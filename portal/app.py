@@ -25,7 +25,11 @@ from portal.web.visit import CompanyBrief, Web, visit_of
 
 
 def create_app(settings: Settings | None = None) -> Gate:
-    """Return the ASGI app. If `settings` is None, they are read from the environment."""
+    """Return the ASGI app: all routes and error handlers, behind the `Gate`.
+
+    If `settings` is None, they are read from the environment. When the app starts, it connects to the database, and in
+    production raises `ValueError` if that database is not fit for the app.
+    """
     settings = settings or Settings.from_environment()
     storage = open_storage(settings.storage_url)
     listener = live.Listener()
@@ -82,7 +86,7 @@ def create_app(settings: Settings | None = None) -> Gate:
 
 
 async def _company() -> CompanyBrief | None:
-    """Return the name, currency, time zone and logo of the company for the sign-in page, or None before set-up."""
+    """Return what the sign-in page shows of the company, or None before the company is set up."""
     async with transaction(None, readonly=True):
         company, drawn = await Company.find(), await logo.digest()
     return CompanyBrief(company.name, company.currency, company.time_zone, drawn) if company else None

@@ -1,8 +1,8 @@
-"""Read the audit log: the changes that the database records by itself (R89, R90).
+"""Read the audit log: who changed what, as the database records it by itself (R89, R90).
 
-The changes concern access, prices, the company, submitted time and documents, and the log says which documents were
-downloaded. Database triggers write the rows (`migrations/m0015_audit.py`), so that no code can forget one, and no
-database role of the app can write or change them.
+It covers access, prices, the company, submitted time and documents, and also which documents were downloaded. Database
+triggers write the rows (`migrations/m0015_audit.py`), so that no code can forget one, and no database role of the app
+can write or change them.
 """
 
 import json
@@ -17,12 +17,13 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change recorded in the audit log.
+    """One change in the audit log.
 
-    `who` is the name of the person who made the change, or None for the portal itself. `what` joins the table and
-    `insert`, `update`, `delete` or `export`, such as `agent.update`. `subject` names the changed row for people, such
-    as a contract by its name or a time entry by its agent; `day` is the date of a time entry or a billing run.
-    `changes` maps each column to its old and new value, or to None if the values are secret.
+    `who` is the name of the person who made the change, or None for the portal itself. `address` is that person's IP
+    address, `request` the request id. `what` joins the table and `insert`, `update`, `delete` or `export`, such as
+    `agent.update`. `subject` names the changed row for people, such as a contact by its name or a time entry by its
+    agent; `day` is the date of a time entry or a billing run. `changes` maps each column to its old and new value, or
+    to None if the values are secret.
     """
 
     id: int
@@ -74,7 +75,7 @@ where u.id < $1 order by u.id desc limit $2
 async def latest(before: int | None = None) -> tuple[list[Change], int | None]:
     """Return one page of changes, the latest first, and the keyset cursor of the next page.
 
-    The cursor is the id of the last change on this page; pass it as `before`. The cursor is None on the last page.
+    The cursor is the id of the last change on this page, or None on the last page. Pass it as `before` to get the next.
     """
     rows = await current().fetch(LATEST, before or 2**62, PAGE + 1)
     changes = [Change(**{**row, "changes": json.loads(row["changes"])}) for row in rows[:PAGE]]

@@ -1,9 +1,9 @@
-"""Back up and restore the database and the files that it names, from one point in time (R95).
+"""Back up and restore the database and the files that its rows refer to, as of one instant (R95).
 
 A backup is a folder with `database.dump` (pg_dump's own format), `files/KEY` for each attachment, and `manifest.json`
 with the SHA-256 of each. It is made in a temporary folder and renamed when everything is on the disk, so that an
-incomplete backup never looks complete. Stored files never change, and the list of them is read in the snapshot that is
-dumped.
+incomplete backup never looks complete. Stored files never change, and the list of them is read in the same database
+snapshot that is dumped, so both belong together.
 """
 
 import asyncio
@@ -32,9 +32,10 @@ MANIFEST, DUMP, FILES = "manifest.json", "database.dump", "files"
 
 
 async def back_up(owner_url: str, storage: Storage, folder: Path, at: datetime) -> dict[str, Any]:
-    """Create the folder `folder` with a backup and return its manifest.
+    """Create the folder `folder` with a backup, and return its manifest.
 
-    Raise `CannotStart` if the folder exists, or if a file that the database names is missing or damaged.
+    `owner_url` is the database URL of the tables' owner. Raise `CannotStart` if the folder exists, if a file of the
+    database is missing or damaged, or if anything cannot be read or written.
     """
     if await asyncio.to_thread(folder.exists):
         raise CannotStart(f"{folder} exists already: name a new folder for each backup.")
@@ -82,12 +83,12 @@ async def back_up(owner_url: str, storage: Storage, folder: Path, at: datetime) 
 
 
 async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) -> dict[str, Any]:
-    """Restore a backup into an empty database and its storage, and return its manifest.
+    """Restore the backup in `folder` into an empty database and its storage, and return the backup's manifest.
 
     Raise `CannotStart`, and change nothing, if the backup is incomplete or the database is not empty. The files are
-    stored first, then the database is restored in one transaction. If a restore stops before that transaction has
-    committed, it can be repeated; if it stops later, another empty database is needed. All sessions and open links
-    end, because a session or link that was ended or used after the backup must not work again.
+    stored first, then the database is restored in one transaction and migrated. If a restore stops before that
+    transaction has committed, it can be repeated; if it stops later, another empty database is needed. All sessions and
+    open links end, because a session or link that was ended or used after the backup must not work again.
     """
     manifest = await asyncio.to_thread(_checked, folder)
     known = schema.migration_names()
@@ -119,7 +120,7 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
 
 
 async def _run(owner_url: str, program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs, such as pg_dump, on this database.
+    """Run one of PostgreSQL's programs, such as pg_dump, on this database. Raise `CannotStart` with its error message.
 
     The password is passed in the environment, because other users of the machine can see arguments (R86).
     """
@@ -143,7 +144,10 @@ async def _run(owner_url: str, program: str, *arguments: str) -> None:
 
 
 def _checked(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a complete backup. Raise `CannotStart` with the reason if the backup is not complete."""
+    """Return the manifest of a backup after checking every file of it.
+
+    Raise `CannotStart` if one is missing or damaged.
+    """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         if manifest["format"] != FORMAT:
@@ -163,7 +167,10 @@ def _digest(path: Path) -> str:
 
 
 async def _write(path: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
-    """Write the chunks to a file that only its owner may read, fsync it; return its size in bytes and SHA-256."""
+    """Write the chunks to a new file that only its owner may read, fsync it, and return its size and its SHA-256.
+
+    The size is in bytes, the SHA-256 in hexadecimal digits.
+    """
     size, digest = 0, hashlib.sha256()
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         async for chunk in chunks:
@@ -186,6 +193,7 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
 
 
 def _settle(part: Path, folder: Path) -> None:
+    """Fsync the finished backup and rename its temporary folder to its final name."""
     (part / DUMP).chmod(0o600)
     for place in (part / DUMP, part / FILES, part):
         _sync(place)

@@ -1,4 +1,4 @@
-"""Start child processes that end with this process, however it ends, and that Ctrl-C at the terminal does not reach."""
+"""Start child processes that end with this process, however it ends, and that Ctrl-C in the terminal does not reach."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Account:
-    """A user of the operating system."""
+    """A user account of the operating system."""
 
     name: str
     uid: int
@@ -53,8 +53,8 @@ def spawn(
 
     On Linux, the kernel sends the child the signal `at_our_death` if this process ends without having stopped the
     child, even by kill -9. The kernel ties that to the thread that started the child, so only the main thread may call
-    this; raise RuntimeError in other threads. `output` receives what the child prints; by default that is this
-    process's output.
+    this; raise `RuntimeError` in other threads. `output` receives what the child prints; by default that is this
+    process's output. `folder` is the child's working directory.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Start child processes from the main thread: they die with the thread that started them.")
@@ -72,7 +72,10 @@ def spawn(
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends. Linux only; for processes forked by a library."""
+    """Ask the kernel to kill this process when its parent ends. On other systems than Linux, do nothing.
+
+    Processes that a library has forked call this, because `spawn` did not start them.
+    """
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 (costs time, and only Linux needs it)
 
@@ -80,7 +83,10 @@ def die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Send each signal and wait its seconds until the process has ended; then kill the rest of its session."""
+    """Send the signals one after the other, and wait so many seconds after each, until the process has ended.
+
+    Then kill what is left of its process session, and the process itself if it still runs.
+    """
     for number, seconds in signals:
         process.send_signal(number)
         try:

@@ -1,6 +1,6 @@
 """The standard streams of a command, which may be closed, full, or a pipe that nobody reads any more.
 
-A message on standard error is a courtesy: if it cannot be written, it is lost and the command continues. The text on
+Messages on standard error are optional: one that cannot be written is dropped, and the command continues. The text on
 standard output is the command's result: if it cannot be written, the command says so in one line and exits with status
 1.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 MOST_SAID = 500
-"""The most characters of a refusal that are printed; a refusal may quote an argument of any length."""
+"""The most characters of a refusal that are printed. A refusal may quote an argument of any length."""
 
 
 class _Lenient(io.FileIO):
@@ -27,7 +27,7 @@ class _Lenient(io.FileIO):
 
 
 def prepare() -> None:
-    """Make the three standard streams usable; call this once, at the start of a process.
+    """Make the three standard streams usable. Call this once, at the start of a process.
 
     A closed stream is opened on /dev/null, because otherwise the next file to be opened would get its file descriptor.
     A closed standard output is opened for reading only, so that writing a result to it fails.
@@ -51,14 +51,14 @@ def prepare() -> None:
 
 
 def say(sentence: str) -> None:
-    """Write one line to standard error, whatever the number of lines and characters of `sentence`."""
+    """Write a sentence to standard error, always as one line of at most `MOST_SAID` characters."""
     line = " ".join(sentence.split())
     sys.stderr.write((line if len(line) <= MOST_SAID else line[: MOST_SAID - 1] + "…") + "\n")
     sys.stderr.flush()
 
 
 def greet(text: str) -> None:
-    """Write `text` to standard output if possible. If not, continue: a server also runs if nobody read its URL."""
+    """Write `text` to standard output if possible. Ignore an error, because a server also runs if nobody reads its URL."""
     with contextlib.suppress(OSError):
         os.write(1, text.encode() + b"\n")
 
@@ -81,6 +81,6 @@ def run(command: Callable[[], int]) -> NoReturn:
 
 
 def _drop_output() -> None:
-    """Discard the output that could not be written; otherwise the interpreter would try again at exit."""
+    """Discard the output that could not be written. Otherwise the interpreter would try to write it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.stdout.flush()

@@ -1,4 +1,7 @@
-"""Read typed durations, round them by the rounding rule of a service, and format them for people."""
+"""Read typed durations, round them by the rounding rule of a service, and format them for people.
+
+All are whole minutes.
+"""
 
 import re
 from dataclasses import dataclass
@@ -7,9 +10,9 @@ from enum import StrEnum
 from fractions import Fraction
 
 LONGEST = 24 * 60
-"""The longest duration of one time entry in minutes: one day."""
+"""The longest duration of one time entry, in minutes: one day."""
 WORKDAY = 8 * 60
-"""The minutes of a working day if an agent has no working hours of their own."""
+"""The minutes of a working day for an agent without working hours of their own."""
 
 TOO_LONG = "One entry holds at most 24 h: split it by day."
 EMPTY = "Write how long it took, such as 1h 30m."
@@ -38,12 +41,12 @@ _TOO_SHORT = "Time is at least one minute."
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A typed duration and how it was read.
+    """A typed duration and how it was understood.
 
-    `began` and `ended` are the clock times if two were typed (`9-10:45`), else None; an end that is not after the
-    beginning is on the next day. `minutes` is the total, for two clock times on a day without a daylight-saving
-    change, and `added` is the part of it that came after a plus sign. `instead` is another meaning that a bare number
-    may have had.
+    `minutes` is the total. `began` and `ended` are the clock times if two were typed (`9-10:45`), else None; an end
+    that is not after the beginning is on the next day, and a change to or from daylight-saving time is ignored. `added`
+    is the part of `minutes` that came after a plus sign. `instead` is another meaning that a bare number may have had,
+    such as `2h`.
     """
 
     minutes: int
@@ -56,14 +59,15 @@ class Duration:
 def read_duration(
     text: str, *, held: int = 0, workday: int = WORKDAY, most: int = LONGEST, too_long: str = TOO_LONG
 ) -> Duration:
-    """Return what a typed duration means, 1 to `most` minutes. The spellings:
+    """Return what a typed duration means, 1 to `most` minutes. It may be spelled:
 
-    - `1h 30m`, `1h30`, `90m`, `1.5h`, `1,5`, `½h`, `1:30`, `:30`. A bare whole number means minutes, a bare fraction hours.
+    - `1h 30m`, `1h30`, `90m`, `1.5h`, `1,5`, `½h`, `1:30`, `:30`. A whole number alone means minutes, a fraction hours.
     - `0.25d`: a part of a working day, which has `workday` minutes.
-    - `9-10:45`: from a clock time to another.
-    - `1h +15` adds. With nothing before the plus it adds to `held`, the minutes that the field held before.
+    - `9-10:45`: from one clock time to another.
+    - `1h +15` adds. With nothing before the plus, it adds to `held`, the minutes that the field had before.
 
-    Raises ValueError with one sentence for the person who typed it. A fraction that is no whole minute is refused: nothing is rounded.
+    Raise `ValueError` with a sentence for the person who typed it; `too_long` is the sentence for more than `most`. A
+    fraction that is no whole number of minutes is refused, because nothing is rounded here.
     """
     typed = " ".join(text.translate(_SPACES).split())
     if not typed:
@@ -84,7 +88,7 @@ def read_duration(
 
 
 def parse_duration(text: str, *, most: int = LONGEST, too_long: str = TOO_LONG) -> int:
-    """Return the minutes of `read_duration` only. Raise ValueError as it does."""
+    """Return the minutes that a typed duration means, as `read_duration` does. Raise `ValueError` as it does."""
     return read_duration(text, most=most, too_long=too_long).minutes
 
 
@@ -108,6 +112,10 @@ def _term(typed: str, workday: int) -> Duration:
 
 
 def _units(days: str | None, hours: str | None, minutes: str | None, workday: int) -> int:
+    """Return the minutes of a duration with units.
+
+    Raise `ValueError` with a sentence if the numbers do not fit together.
+    """
     parts = [part for part in (days, hours, minutes) if part]
     if minutes and not minutes.isdecimal():
         raise ValueError("Minutes are whole: write 90m or 1h 30m.")
@@ -121,7 +129,7 @@ def _units(days: str | None, hours: str | None, minutes: str | None, workday: in
 
 
 def _between(match: re.Match[str]) -> Duration:
-    """Return the minutes from one clock time to the next time that the other clock time is reached."""
+    """Return the duration from one clock time until the other, on the next day if that is earlier."""
     hours, minutes = [int(match[1]), int(match[3])], [int(match[2] or 0), int(match[4] or 0)]
     if max(hours) > _LAST_HOUR or max(minutes) > _LAST_MINUTE:
         raise ValueError("Clock times go from 0:00 to 23:59: write 9-10:45.")
@@ -140,7 +148,10 @@ def _sum(hours: int, minutes: int) -> int:
 
 
 def _exact(number: str, size: int, written: str) -> int:
-    """Return exactly `number` times `size` minutes; raise ValueError if that is not a whole number of minutes."""
+    """Return `number` times `size` as minutes. Raise `ValueError` if that is no whole number of minutes.
+
+    `number` may have decimals or be a fraction such as ½; `written` is how the sentence of the error quotes it.
+    """
     whole, sign = number[:-1].strip(), number[-1]
     quarters = _QUARTERS.get(sign)
     value = Fraction(number.replace(",", ".")) if quarters is None else int(whole or 0) + quarters
@@ -160,25 +171,25 @@ class RoundingMode(StrEnum):
 
     @property
     def phrase(self) -> str:
-        """Return the words after "rounded": `up to`, `down to` or `to the nearest`."""
+        """Return the words that follow "rounded": `up to`, `down to` or `to the nearest`."""
         return "to the nearest" if self is RoundingMode.NEAREST else f"{self.value} to"
 
     @property
     def word(self) -> str:
-        """Return the text for forms: `Up`, `Down` or `To the nearest`."""
+        """Return the label in forms: `Up`, `Down` or `To the nearest`."""
         return self.phrase.removesuffix(" to").capitalize()
 
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """The rounding rule of a service, from worked to billable minutes; the default changes nothing."""
+    """The rounding rule of a service, by which worked minutes become billable minutes. The default changes nothing."""
 
     minimum: int = 0
     increment: int = 1
     mode: RoundingMode = RoundingMode.UP
 
     def apply(self, minutes: int) -> int:
-        """Round to the increment after applying the minimum, never to less than the minimum (D4).
+        """Return the minutes rounded to a multiple of the increment, and at least the minimum (D4).
 
         An exact multiple of the increment stays as it is (D2).
         """
@@ -205,5 +216,5 @@ def spoken(minutes: int) -> str:
 
 
 def clock(minutes: int) -> str:
-    """Return minutes as `1:30`, for table columns with the heading h:min, with a true minus sign."""
+    """Return minutes as `1:30`, for a table column with the heading h:min. A negative number gets a true minus sign."""
     return "\u2212" * (minutes < 0) + f"{abs(minutes) // 60}:{abs(minutes) % 60:02d}"

@@ -1,11 +1,11 @@
-"""Refusals: expected errors that carry a sentence for the person who made the request, and an HTTP status.
+"""Refusals: expected errors, each with a sentence for the person who made the request and an HTTP status.
 
-Functions of all packages raise them; one handler turns them into a page, a fragment or problem JSON.
+Functions of all packages raise them; the handlers in `portal/web/errors.py` turn them into a page or a fragment.
 """
 
 
 class Refusal(Exception):
-    """A refusal of what was requested. `sentence` is shown to the reader; nothing else of the exception is."""
+    """A refusal of what was requested. `sentence` is shown to the reader, and nothing else of the exception is."""
 
     status = 400
     default = "This request cannot be read."
@@ -27,14 +27,14 @@ class Forbidden(Refusal):
 
 
 class NotFound(Refusal):
-    """The thing does not exist or does not belong to the reader; the response is the same for both."""
+    """The thing does not exist or does not belong to the reader. The response is the same for both."""
 
     status = 404
     default = "There is nothing at this address."
 
 
 class TooSlow(Refusal):
-    """The request body took longer to arrive than allowed; nothing of it was saved."""
+    """The request body took longer to arrive than allowed. The handler did not run."""
 
     status = 408
     default = "This took too long to arrive. Send it again, with fewer or smaller files or over a faster connection."
@@ -55,7 +55,7 @@ class TooLarge(Refusal):
 
 
 class Invalid(Refusal):
-    """A form was filled in wrongly. `fields` maps field names to one sentence each, "" to one for the whole form."""
+    """A form was filled in wrongly. `fields` maps a field name to one sentence; the name "" stands for the whole form."""
 
     status = 422
     default = "Some fields need a correction."
@@ -84,7 +84,7 @@ class Unavailable(Refusal):
 
 
 class Full(Refusal):
-    """There is no space for a file: the disk is nearly full, or the customer's quota is used up (R58)."""
+    """A file cannot be stored: the disk is nearly full, or the customer's quota is used up (R58)."""
 
     status = 507
     default = "There is no room for files at the moment. Send your text without them, or try again later."

@@ -1,4 +1,4 @@
-"""Write tables to files: a report, an export or the detail of an invoice is a `Sheet`; each format has a function."""
+"""Write tables to files. A report, an export or the detail of an invoice is a `Sheet`; each file format has a function."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ Cell = str | int | Decimal | date | datetime | None
 
 
 class Kind(StrEnum):
-    """The kinds of values in a column, by which a writer tells numbers and dates from text."""
+    """The kinds of values in a column, by which the function of a file format tells numbers and dates from text."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -34,7 +34,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table before it is written in a file format; each row has one cell for each column, None for an empty cell.
+    """A table that has not been written in a file format yet. Each row has one cell per column; None is an empty cell.
 
     `totals` is separate from `rows`, so that the sum of a column is the sum of the invoice and not twice that (D55).
     """
@@ -50,10 +50,10 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def harmless(text: str) -> str:
-    """Return `text` so that no spreadsheet reads it as a formula: `= + - @`, TAB and CR get an apostrophe (R62).
+    """Return `text` so that no spreadsheet takes it for a formula: an apostrophe precedes `= + - @`, TAB and CR (R62).
 
-    Text with such a character after blanks or invisible characters gets the apostrophe too, and so do the fullwidth
-    and small forms of the four signs. A plain negative number stays as it is. Control characters are removed (D55).
+    That also holds if such a sign follows blanks or invisible characters, and for the fullwidth and small forms of the
+    four signs. A plain negative number stays as it is. Control characters are removed (D55).
     """
     text = _FORBIDDEN.sub("", text)
     if _PLAIN_NEGATIVE.fullmatch(text):
@@ -83,10 +83,11 @@ def _written(cell: Cell) -> str:
 
 
 def write_csv(sheet: Sheet, separator: str = ",", *, totals: bool = False) -> bytes:
-    """Return the sheet as CSV: UTF-8 with byte order mark, RFC 4180 quoting, CR LF (D55).
+    """Return the sheet as the bytes of a CSV file: UTF-8 with byte order mark, RFC 4180 quoting, CR LF (D55).
 
     The separator `;` suits German and French Excel. Numbers are written with a decimal point and without thousands
-    separators; dates and instants as ISO 8601. Totals are written only if `totals` is True, after an empty line.
+    separators; dates and instants as ISO 8601. Totals are written only if `totals` is True, after an empty line. Raise
+    `ValueError` for a separator that is not a comma, a semicolon or a tab.
     """
     if separator not in (",", ";", "\t"):
         raise ValueError("a separator is a comma, a semicolon or a tab")

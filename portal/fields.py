@@ -1,7 +1,7 @@
-"""Read form fields: turn text into a value, or raise ValueError with a sentence that says how to correct the field.
+"""Read form fields: each function turns text into a value, or raises `ValueError` with a sentence on how to correct it.
 
-A `...Facts` struct holds the fields of a form as they were typed. `Checked` reads the fields one by one and reports
-all errors together.
+A `...Facts` struct holds the fields of a form as they were typed. `Checked` reads the fields one by one and reports all
+errors together.
 """
 
 import re
@@ -26,20 +26,20 @@ from portal.visible import visible
 T = TypeVar("T")
 
 LONGEST = 200
-"""The most characters that a line of text may have."""
+"""The most characters of a line of text."""
 
 
 class Checked:
-    """Collects a form's errors: `name = checked("name", line, facts.name)` for each field, then `checked.done()`."""
+    """Collects the errors of a form: `name = checked("name", line, facts.name)` for each field, then `checked.done()`."""
 
     def __init__(self) -> None:
         self.errors: dict[str, str] = {}
 
     def __call__(self, field: str, read: Callable[[str], T], text: str) -> T:
-        """Return the value that `read` makes of the text.
+        """Return the value that `read` makes of the text of a field.
 
-        If `read` raises ValueError, its sentence is recorded as the error of the field, and None is returned; `done`
-        then raises `Invalid`.
+        If `read` raises `ValueError`, its sentence becomes the error of the field and None is returned; `done` then
+        raises `Invalid`.
         """
         try:
             return read(text)
@@ -58,24 +58,27 @@ class Checked:
 
 
 def optional(read: Callable[[str], T]) -> Callable[[str], T | None]:
-    """Return a reader that gives None for an empty field and otherwise calls `read`."""
+    """Return a function that gives None for an empty field and calls `read` for any other text."""
     return lambda text: read(text) if text.strip() else None
 
 
 def one_line(text: str) -> str:
-    """Return the visible text on one line, with whitespace between words replaced by one space."""
+    """Return the visible text on one line, with one space instead of each run of white space."""
     return " ".join(visible(text).split())
 
 
 def _plain(text: str, without: str = "") -> str:
-    """Return a number in ASCII, whatever digits, dashes and spaces were typed, without the characters in `without`."""
+    """Return a typed number in ASCII, without the characters in `without`.
+
+    Other digits, dashes and spaces, such as fullwidth ones, become those of ASCII.
+    """
     return str(clean(unicodedata.normalize("NFKC", one_line(text)), without))
 
 
 def line(text: str) -> str:
-    """Return one line of text in Unicode form NFC, so that equal names are equal strings.
+    """Return one line of text in Unicode form NFC, so that names that look equal are equal strings.
 
-    Raise ValueError if it is empty or too long.
+    Raise `ValueError` if it is empty or has more than `LONGEST` characters.
     """
     read = unicodedata.normalize("NFC", one_line(text))
     if not read:
@@ -86,7 +89,10 @@ def line(text: str) -> str:
 
 
 email = canonical
-"""Return a mail address in canonical spelling. Whether the mailbox exists is known only once a mail is sent."""
+"""Return a typed mail address in canonical spelling. Raise `ValueError` for other text.
+
+Whether the mailbox exists is known only once a mail is sent.
+"""
 
 
 def phone(text: str) -> str:
@@ -98,24 +104,24 @@ def phone(text: str) -> str:
 
 
 def in_range(number: int) -> int:
-    """Return a row id that came from a URL.
-
-    Raise `NotFound` if it does not fit a bigint column, because no row can have it.
-    """
+    """Return a row id that came from a URL. Raise `NotFound` if it does not fit a bigint column, as no row can have it."""
     if not 0 < number < 2**63:
         raise NotFound
     return number
 
 
 def identifier(text: str) -> int:
-    """Return the row id of an option that was chosen in a form. Raise ValueError for anything but digits."""
+    """Return the row id of the option that was chosen in a form. Raise `ValueError` for anything but digits."""
     if (number := number_in(text)) is None:
         raise ValueError("Choose one from the list.")
     return number
 
 
 def day(text: str) -> date:
-    """Return a date from the ISO form that browsers send, such as 2026-11-20, in a year from 1990 to 2200."""
+    """Return a date from the ISO form that browsers send, such as 2026-11-20.
+
+    Raise `ValueError` for other text, and for a year before 1990 or after 2200.
+    """
     try:
         read = date.fromisoformat(_plain(text))
     except ValueError as error:
@@ -126,7 +132,7 @@ def day(text: str) -> date:
 
 
 def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:
-    """Return a reader of whole numbers from `least` to `most`; its error names the range and the `unit`."""
+    """Return a function that reads a whole number from `least` to `most`. Its error names this range and the `unit`."""
 
     def read(text: str) -> int:
         digits = _plain(text)
@@ -138,7 +144,7 @@ def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:
 
 
 def one_of(values: tuple[str, ...]) -> Callable[[str], str]:
-    """Return a reader that accepts only these values."""
+    """Return a function that accepts only these values."""
 
     def read(text: str) -> str:
         if text not in values:
@@ -151,8 +157,9 @@ def one_of(values: tuple[str, ...]) -> Callable[[str], str]:
 def vat_id(text: str) -> str:
     """Return a VAT id with its country's prefix and without spaces, such as `DE123456788`.
 
-    Greek ids start with EL, Northern Irish ones with XI. The format and the check digits are validated, not whether the
-    id has been issued. For a country without a rule here, only the set of allowed characters is checked.
+    Raise `ValueError` if it is wrong. Greek ids start with EL, Northern Irish ones with XI. The format and the check
+    digits are validated, not whether the id has been issued. For a country without a rule here, only the set of allowed
+    characters is checked.
     """
     read = _plain(text, " .-/,").upper()
     if not re.fullmatch(r"[A-Z]{2}[A-Z0-9+*]{2,18}", read):
@@ -166,10 +173,7 @@ def vat_id(text: str) -> str:
 
 
 def _is_vat_id(prefix: str, read: str) -> bool:
-    """Return whether the id follows the rules of the country with this prefix.
-
-    A country without rules here accepts every id.
-    """
+    """Return whether the id follows the rules of the country with this prefix; True for a country without rules here."""
     if prefix == "CHE":  # Swiss ids may end with the name of the tax.
         return bool(uid.is_valid(re.sub("(MWST|TVA|IVA)$", "", read)))
     if prefix == "NO":

@@ -1,7 +1,7 @@
-"""Compare words as people do: without accents (`Ä` equals A, `é` equals e) and ignoring case.
+"""Compare words as people do: accents (`Ä` equals A, `é` equals e) and case make no difference.
 
 The database function `folded` (migrations/m0030_folding.py) does the same, and most lists sort and search by it; this
-module is for what Python code sorts.
+module serves where Python code sorts.
 """
 
 import re
@@ -10,10 +10,10 @@ import unicodedata
 _LETTERS = str.maketrans(
     {"ø": "o", "đ": "d", "ł": "l", "ð": "d", "ħ": "h", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 )
-"""Letters for which Unicode has no decomposition into a base letter and an accent."""
+"""Letters that Unicode does not decompose into a base letter and an accent, with what they count as."""
 
 
 def folded(words: str) -> str:
-    """Return the words without accents and in lower case, for comparing and sorting only."""
+    """Return the words without accents and in lower case. Use the result for comparing and sorting only."""
     apart = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", words))
     return apart.lower().translate(_LETTERS)

@@ -1,4 +1,7 @@
-"""Enqueue jobs by name in the caller's transaction: after a rollback there is no job, after a commit exactly one."""
+"""Enqueue jobs, to be run later by the worker, in the caller's transaction.
+
+A job exists only if the transaction commits.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +14,14 @@ from portal.database import current
 from portal.errors import NotFound
 
 EACH_MINUTE = "tidy"
-"""The name of the job that runs each minute and serves as the worker's heartbeat."""
+"""The name of the job that runs each minute. Its last run also shows whether a worker is alive (heartbeat)."""
 
 
 async def enqueue(name: str, **ids: int | str) -> None:
-    """Enqueue the job `name` (`portal/worker.py`) with these ids. It runs after the commit, perhaps repeatedly."""
+    """Enqueue the job `name`, a function in `portal/worker.py`, with these ids as its arguments.
+
+    It runs after the commit. If a worker fails, it may run again, so a job must be idempotent.
+    """
     queries = Queries(AsyncpgDriver(current().connection))
     await queries.enqueue(name, msgspec.json.encode(ids))
 
@@ -25,7 +31,7 @@ class State:
     """The state of the job queue.
 
     `oldest_seconds` is how long the longest overdue job has been waiting; `worker_seconds` is the time since the last
-    heartbeat of a worker, None if there was none.
+    heartbeat of a worker, or None if there was none.
     """
 
     waiting: int
@@ -45,7 +51,7 @@ from pgqueuer
 
 
 async def state() -> State:
-    """Return the state of the job queue. Times are measured by the database's clock, which the workers use."""
+    """Return the state of the job queue. Times are measured by the database's clock, which the workers use too."""
     return State(*(await current().fetchrow(STATE, EACH_MINUTE)).values())
 
 
@@ -75,18 +81,18 @@ async def failed(most: int) -> list[Failed]:
 
 
 async def retry(job: int) -> None:
-    """Run a failed job again.
+    """Enqueue a failed job again. Do nothing if it has been retried or discarded already.
 
-    Do nothing if the job has been retried or discarded already; raise `NotFound` for an unknown job.
+    Raise `NotFound` for an unknown job.
     """
     if await _is_held(job):
         await Queries(AsyncpgDriver(current().connection)).requeue_jobs([JobId(job)])
 
 
 async def discard(job: int) -> None:
-    """Discard a failed job.
+    """Delete a failed job from the queue. Do nothing if it has been retried or discarded already.
 
-    Do nothing if the job has been retried or discarded already; raise `NotFound` for an unknown job.
+    Raise `NotFound` for an unknown job.
     """
     if await _is_held(job):
         await current().execute(
@@ -97,6 +103,7 @@ async def discard(job: int) -> None:
 
 
 async def _is_held(job: int) -> bool:
+    """Return whether the job has failed and is kept, and lock its row. Raise `NotFound` for an unknown job."""
     status = await current().fetchval("select status from pgqueuer where id = $1 for update", job)
     if status is None and not await current().fetchval(
         "select exists (select from pgqueuer_log where job_id = $1)", job

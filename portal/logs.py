@@ -1,4 +1,4 @@
-"""Log JSON lines to standard error with ids, names and figures only, no content, secrets or bodies (R91, R92).
+"""Log JSON lines to standard error that contain ids, names and figures, but no content, secrets or bodies (R91, R92).
 
 The text of an exception is left out, because it may quote what somebody typed. Logged instead are its class, its place
 in the code and, for database errors, the name of the violated constraint.
@@ -16,11 +16,14 @@ import structlog
 LEVELS = ("debug", "info", "warning", "error")
 
 _FRAMES = 30
-"""The number of innermost frames of a traceback that are logged; deeper recursion repeats itself."""
+"""How many of the innermost frames of a traceback are logged; deeper recursion repeats itself."""
 
 
 def set_up(level: str) -> None:
-    """Set up logging from `level` upwards for the process and its libraries; on a terminal as plain text."""
+    """Set up logging from `level` upwards for this process and its libraries: JSON lines, or plain text on a terminal.
+
+    Libraries log warnings and errors only.
+    """
     number = getattr(logging, level.upper())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -49,12 +52,12 @@ def set_up(level: str) -> None:
 
 
 def _line(_: Any, __: str, event: Any) -> str:
-    """Render an event as one JSON line. JSON escapes line ends, so that no text can forge another line (R91)."""
+    """Return an event as one JSON line. JSON escapes line ends, so that no text can forge another line (R91)."""
     return msgspec.json.encode(event, enc_hook=str).decode()
 
 
 def _without_words(_: Any, __: str, event: Any) -> Any:
-    """Replace an exception in the event by fields without its text."""
+    """Replace the exception in an event by fields that do not contain its text."""
     error = event.pop("exc_info", None)
     if error is True or isinstance(error, tuple):
         error = error[1] if isinstance(error, tuple) else sys.exc_info()[1]
@@ -65,7 +68,10 @@ def _without_words(_: Any, __: str, event: Any) -> Any:
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """Return an exception as log fields: class, traceback as `file:line function`, SQLSTATE and constraint."""
+    """Return an exception as log fields: class, traceback as `file:line function`, SQLSTATE, table and constraint.
+
+    The exception that caused it is described in the field `cause`.
+    """
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     told: dict[str, Any] = {
         "error": f"{type(error).__module__}.{type(error).__qualname__}",

@@ -21,8 +21,8 @@ def canonical(text: str) -> str:
     """Return a mail address in canonical spelling: lower case, NFC, its domain in Unicode, such as `uwe@grün.example`.
 
     Invisible characters are dropped, fullwidth characters (`．`) become ordinary ones, and `xn--` domains are decoded.
-    Joiners are refused: a few domain names contain them, but no mailbox does. Raise ValueError with a sentence for the
-    field.
+    Zero-width joiners are refused: a few domain names contain them, but no mailbox does. Raise `ValueError` with a
+    sentence for the form if the text is no mail address.
     """
     if len(text) > 2 * LONGEST:  # If the text were cut off, it could become another person's mail address.
         raise ValueError(_SENTENCE)
@@ -44,7 +44,7 @@ def _is_invisible(sign: str) -> bool:
 def for_mail(address: str) -> str:
     """Return a mail address with its domain in ASCII (`xn--`), which every mail server accepts.
 
-    Letters before the @ have no ASCII form; a server without SMTPUTF8 refuses such mail. Raise ValueError for text
+    Letters before the @ have no ASCII form; a server without SMTPUTF8 refuses such mail. Raise `ValueError` for text
     that is not a mail address.
     """
     checked = _checked(address)

@@ -1,6 +1,6 @@
 """Round and format money: `Decimal` with the decimals of its currency, rounded half up. No other module rounds.
 
-Every calculation is exact until its single rounding: the default context of `decimal` would cut at 28 digits, and a
+Every calculation is exact until its only rounding: the default context of `decimal` would cut at 28 digits, and a
 division followed by a rounding would round twice. No floats are used (D1, D41).
 """
 
@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-"""Adds and multiplies without losing a digit. Never divide in this context: 1/3 would fill the memory."""
+"""A context that adds and multiplies without losing a digit. Never divide in it: 1/3 would fill the memory."""
 
 _DIGITS = {0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF", 3: "BHD IQD JOD KWD LYD OMR TND"}
 _OTHER_THAN_TWO = {code: digits for digits, codes in _DIGITS.items() for code in codes.split()}
 
 LARGEST = Decimal("999999999999.999")
-"""The largest amount that numeric(15,3) holds."""
+"""The largest amount that a `numeric(15,3)` column holds."""
 
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:[.,]([0-9]+))?")
 
@@ -26,7 +26,7 @@ def digits_of(currency: str) -> int:
 
 
 def divide_half_up(value: Decimal, divisor: int, digits: int) -> Decimal:
-    """Return `value / divisor` with `digits` decimals, half away from zero (D41: credits mirror invoices)."""
+    """Return `value / divisor` rounded to `digits` decimals, half away from zero, so that credits mirror charges (D41)."""
     numerator, denominator = value.as_integer_ratio()
     doubled = 2 * denominator * divisor
     units = (2 * abs(numerator) * 10**digits + denominator * divisor) // doubled
@@ -44,7 +44,10 @@ def hourly_amount(minutes: int, hourly_rate: Decimal, digits: int) -> Decimal:
 
 
 def total(amounts: Iterable[Decimal], digits: int) -> Decimal:
-    """Return the exact sum with `digits` decimals, 0 for no amounts; round only if an amount has more decimals."""
+    """Return the exact sum with `digits` decimals; 0 if there are no amounts.
+
+    The sum is rounded only if an amount has more decimals.
+    """
     result = Decimal(0)
     for amount in amounts:
         result = EXACT.add(result, amount)
@@ -52,15 +55,15 @@ def total(amounts: Iterable[Decimal], digits: int) -> Decimal:
 
 
 def percent_of(base: Decimal, percent: Decimal, digits: int) -> Decimal:
-    """Return `percent` per cent of `base`, such as the tax of one tax rate (D41)."""
+    """Return `percent` per cent of `base` with `digits` decimals, such as the tax for one tax rate (D41)."""
     return divide_half_up(EXACT.multiply(base, percent), 100, digits)
 
 
 def parse_money(text: str, digits: int, *, largest: Decimal = LARGEST) -> Decimal:
-    """Return an amount as typed: `1234.5` or `1234,50`, not negative, with at most `digits` decimals.
+    """Return the amount that was typed as `1234.5` or `1234,50`, with `digits` decimals.
 
-    Raise ValueError with a sentence for the person who typed the amount. Thousands separators are refused, because
-    `1,234` can be read in two ways.
+    Raise `ValueError` with a sentence for the person who typed it if it is negative, above `largest`, or has more
+    decimals. Thousands separators are refused, because `1,234` can be read in two ways.
     """
     example = "1234" + "." * bool(digits) + "50000"[:digits]
     match = _NUMBER.fullmatch(text.strip(" \u00a0"))

@@ -1,7 +1,6 @@
-"""Record changes in the outbox, in the same transaction as the change: each row has a kind and ids, but no text.
+"""Record changes in the table `outbox`, in the same transaction as the change: a kind and ids, but no text.
 
-A trigger sends each inserted row to the processes that serve live updates. Mails and notices are composed from the
-rows when they are sent.
+A trigger notifies the processes that serve live updates of each inserted row, and they make open pages update.
 """
 
 import re
@@ -36,10 +35,11 @@ async def tell(
     at: datetime,
     contact_id: int | None = None,
 ) -> None:
-    """Insert one change into the outbox. `contact_may_know=False` hides it from the customer (notes, time).
+    """Record one change in the outbox, so that open pages of people who may know of it update after the commit.
 
-    `contact_id` is the contact whose case has changed; a contact who may see only their own cases is told of changes
-    to those cases only.
+    `contact_may_know=False` hides it from the customer (notes, time). `contact_id` is the contact whose case has
+    changed: a contact who may see only their own cases is told of those only. `actor` is who made the change. Raise
+    `ValueError` for an unknown kind, or for a change of a case without a contact.
     """
     if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
@@ -51,7 +51,10 @@ async def tell(
 
 
 async def told_lately() -> list[Any]:
-    """Return kind, count and latest instant of the rows in the outbox; the worker deletes rows after seven days."""
+    """Return a row for each kind in the outbox: kind, count, and latest instant, the latest kind first.
+
+    The worker deletes rows of the outbox after seven days.
+    """
     return await current().fetch(
         "select kind, count(*) as count, max(at) as latest from outbox group by kind order by latest desc, kind"
     )
@@ -59,9 +62,9 @@ async def told_lately() -> list[Any]:
 
 _SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
 MOST_TOLD = 100
-"""The most changes that are sent one by one to a page that opens its event stream."""
+"""The most changes that are sent one by one to a page that opens its event stream. With more, it fetches everything."""
 MOST_TRANSACTIONS = 10_000
-"""The most transactions since a snapshot, so that an old snapshot does not cause a scan of the whole outbox."""
+"""How many transactions old a snapshot may be, so that an old one does not cause a scan of the whole outbox."""
 
 TOLD_SINCE = """
 select kind, customer_id as customer, contact_may_know, subject_id as subject from outbox
@@ -77,13 +80,13 @@ group by kind, customer_id, contact_may_know, subject_id order by min(id) limit 
 async def told_since(
     snapshot: str, *, only_cases_of: int | None = None, invoices: bool = True
 ) -> list[dict[str, Any]] | None:
-    """Return the changes that a page rendered from `snapshot` (text of a `pg_snapshot`) cannot show yet.
+    """Return the changes that a page cannot show yet which was rendered from `snapshot`, the text of a `pg_snapshot`.
 
-    `only_cases_of` limits the changes to cases of a contact who sees only their own; `invoices` says whether invoices
-    are included. Changes hidden from the reader do not count. The snapshot's transactions are compared, not instants,
-    because a transaction that began before the page was rendered may commit afterwards. Return None if the page must
-    fetch everything again: the snapshot is malformed, lies in the future (from before a restore) or too far in the
-    past, or there are more than `MOST_TOLD` changes.
+    `only_cases_of` leaves out cases of other contacts than the one with this id; `invoices` says whether changes of
+    invoices are included. Transactions of the snapshot are compared, not instants, because a transaction that began
+    before the page was rendered may commit afterwards. Return None if the page must fetch everything again: the
+    snapshot is malformed, lies in the future (from before a restore) or too far in the past, or there are more than
+    `MOST_TOLD` changes.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None

@@ -1,4 +1,4 @@
-"""Calculate with local dates: half-open periods, and the billing cycles that follow from an anchor date (D13)."""
+"""Calculate with local dates: half-open periods, and the billing periods that follow from an anchor date (D13)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Period:
 
 
 class Cycle(StrEnum):
-    """How often a contract is billed."""
+    """How often a contract is billed: the length of its billing periods."""
 
     MONTHLY = "monthly"
     QUARTERLY = "quarterly"
@@ -49,14 +49,14 @@ class Cycle(StrEnum):
 
 
 LAST_ANCHOR_DAY = 28
-"""The last allowed day of month of an anchor date: every month has a 28th, so each boundary is on the same day."""
+"""The last day of a month that an anchor date may have. Every month has a 28th, so periods always begin on that day."""
 
 
 def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
-    """Return the period that contains `day`; its boundaries are `anchor` plus or minus a multiple of the cycle.
+    """Return the billing period that contains `day`.
 
-    `anchor.day` is at most 28. If a boundary would lie outside the calendar (years 1 to 9999), the period ends at the
-    limit of the calendar.
+    Periods begin at `anchor` plus or minus a multiple of the cycle; `anchor.day` is at most 28. If a boundary would lie
+    outside the calendar (years 1 to 9999), the limit of the calendar takes its place.
     """
     months = (day.year - anchor.year) * 12 + day.month - anchor.month - (day.day < anchor.day)
     index = months // cycle.months
@@ -64,7 +64,7 @@ def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
 
 
 def periods_between(anchor: date, cycle: Cycle, first: date, last: date) -> Iterator[Period]:
-    """Yield, in order, the periods that contain any day from `first` to `last`, both included."""
+    """Yield the billing periods that contain any day from `first` to `last`, both included, in order."""
     period = period_of(anchor, cycle, first)
     while max(period.start, first) <= last:
         yield period
@@ -74,6 +74,7 @@ def periods_between(anchor: date, cycle: Cycle, first: date, last: date) -> Iter
 
 
 def _boundary(anchor: date, cycle: Cycle, index: int) -> date:
+    """Return the first day of the billing period number `index`; period 0 begins at `anchor`."""
     year, month = divmod(anchor.year * 12 + anchor.month - 1 + index * cycle.months, 12)
     if year < date.min.year:
         return date.min
@@ -81,7 +82,7 @@ def _boundary(anchor: date, cycle: Cycle, index: int) -> date:
 
 
 def today(zone: str, at: datetime) -> date:
-    """Return the date in the named time zone at the time-zone-aware instant `at`."""
+    """Return the date at the instant `at` in the time zone with the name `zone`. Raise `ValueError` for a naive `at`."""
     if at.tzinfo is None:
         raise ValueError("an instant needs a zone")
     return at.astimezone(ZoneInfo(zone)).date()

@@ -1,4 +1,4 @@
-"""The one Piccolo app, with its migrations; the tables are defined in the packages that use them."""
+"""The portal as a Piccolo app: its table classes, which are defined in the packages that use them, and its migrations."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Define the countries, currencies, time zones and locales that forms offer, and read a chosen one."""
+"""The countries, currencies, time zones and locales that forms offer, and functions that read a chosen one."""
 
 import re
 from functools import cache
@@ -17,24 +17,24 @@ LOCALES = {
 
 
 def country(text: str) -> str:
-    """Return the ISO 3166-1 alpha-2 code of a country, in capitals. Raise ValueError for one that is not on offer."""
+    """Return the ISO 3166-1 alpha-2 code of a country, in capitals. Raise `ValueError` for one that forms do not offer."""
     if text.strip().upper() not in countries():
         raise ValueError("Choose a country from the list.")
     return text.strip().upper()
 
 
 def currency(text: str) -> str:
-    """Return the ISO 4217 code of a currency in use, in capitals. Raise ValueError for any other."""
+    """Return the ISO 4217 code of a currency that is in use, in capitals. Raise `ValueError` for any other."""
     if text.strip().upper() not in currencies():
         raise ValueError("Choose a currency from the list.")
     return text.strip().upper()
 
 
 def time_zone(text: str) -> str:
-    """Return the canonical name of a time zone, such as Europe/Berlin. Raise ValueError for an unknown time zone.
+    """Return the canonical name of a time zone, such as Europe/Berlin. Raise `ValueError` for an unknown time zone.
 
-    Case does not matter, and spaces may replace underscores. For an alias (Europe/Kiev, Asia/Calcutta, US/Pacific) the
-    name of the time zone that it stands for is returned.
+    Case does not matter, and spaces may replace underscores. An alias (Europe/Kiev, Asia/Calcutta, US/Pacific) gives
+    the name of the time zone that it stands for.
     """
     found = _zone_names().get("_".join(text.split()).lower())
     if found is None:
@@ -43,9 +43,9 @@ def time_zone(text: str) -> str:
 
 
 def locale(text: str) -> str:
-    """Return a locale from `LOCALES`, which decides how dates and numbers are written for a person.
+    """Return a locale of `LOCALES`, which decides how dates and numbers are written for a person.
 
-    Raise ValueError for any other locale.
+    Raise `ValueError` for any other.
     """
     if text not in LOCALES:
         raise ValueError("Choose one from the list.")
@@ -54,7 +54,7 @@ def locale(text: str) -> str:
 
 @cache
 def countries() -> dict[str, str]:
-    """Return the code and English name of each country, sorted by name."""
+    """Return the English name of each country by its code, sorted by name."""
     names = Locale.parse("en_GB").territories
     reserved = set(
         "AC CP CQ DG EA EU EZ IC TA UN XA XB ZZ".split()
@@ -65,7 +65,7 @@ def countries() -> dict[str, str]:
 
 @cache
 def currencies() -> dict[str, str]:
-    """Return the code and English name of each currency that some country uses today, sorted by code."""
+    """Return the English name of each currency that some country uses today by its code, sorted by code."""
     names = Locale.parse("en_GB").currencies
     used = {
         code
@@ -78,7 +78,7 @@ def currencies() -> dict[str, str]:
 
 @cache
 def zones() -> dict[str, str]:
-    """Return the canonical name and the label of each time zone on offer: UTC and those in `zone.tab`."""
+    """Return the label of each time zone that forms offer by its canonical name: UTC and those in `zone.tab`."""
     rows = (files("tzdata") / "zoneinfo" / "zone.tab").read_text().splitlines()
     places = sorted(row.split("\t")[2] for row in rows if row and not row.startswith("#"))
     return {name: name.replace("_", " ") for name in ("UTC", *places)}
@@ -86,10 +86,7 @@ def zones() -> dict[str, str]:
 
 @cache
 def _zone_names() -> dict[str, str]:
-    """Return the canonical name for each accepted name of a time zone.
-
-    The keys are in lower case and include aliases.
-    """
+    """Return the canonical name for each accepted name of a time zone. The keys are in lower case and include aliases."""
     aliases = {alias: zone for alias, zone in get_global("zone_aliases").items() if zone in zones()}
     utc = dict.fromkeys(("Etc/UTC", "Etc/UCT", "Etc/GMT", "Etc/Zulu", "GMT", "UCT", "Zulu"), "UTC")
     return {name.lower(): zone for name, zone in {**aliases, **utc, **{zone: zone for zone in zones()}}.items()}

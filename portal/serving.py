@@ -1,11 +1,11 @@
-"""Run the process tree of `portal serve` and `portal demo`: a parent that answers no request and keeps its children running.
+"""Run the processes of `portal serve` and `portal demo`: a parent that only keeps its child processes running.
 
-    parent ─┬─ web: granian with its workers
+    parent ─┬─ web: Granian with its workers
             ├─ `portal worker`, unless it runs elsewhere
-            └─ PostgreSQL, where it is the embedded one
+            └─ PostgreSQL, if it is the embedded one
 
-A child that exits is started again, after a growing pause. SIGTERM and Ctrl-C stop everything within 5 s, even with open streams; kill -9
-of the parent stops the children too (`portal/children.py`).
+A child that exits is started again, after a pause that grows each time. SIGTERM and Ctrl-C stop everything within 5 s,
+even while streams are open; kill -9 of the parent stops the children too (`portal/children.py`).
 """
 
 import contextlib
@@ -40,7 +40,7 @@ APP = "portal.app:create_app"
 WORKER = (sys.executable, "-m", "portal", "worker")
 
 STOPPING_SECONDS = 3.0
-"""How many seconds the web and worker processes have to stop; both are stopped at the same time.
+"""How many seconds the web and worker processes have to stop, both at the same time.
 
 The database then takes at most 2 s, so that stopping takes less than 5 s in total.
 """
@@ -53,7 +53,10 @@ _TICK = 0.1
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raise `CannotStart`, before any process is started, if the host and port cannot be listened on."""
+    """Raise `CannotStart` if this host and port cannot be listened on, for example because another program uses them.
+
+    This is checked before any process is started.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -78,10 +81,11 @@ def serve(
     app: str = APP,
     worker: Sequence[str] | None = WORKER,
 ) -> None:
-    """Run web and worker until SIGTERM, SIGINT or SIGHUP, then stop them and the `database`, which is already running.
+    """Run the web and worker processes until SIGTERM, SIGINT or SIGHUP; then stop them and the `database`.
 
-    If `worker` is None, jobs are left to a worker that runs elsewhere. `ready` is called once, when the app responds.
-    Raise `CannotStart` if the app never responds. Call this from the main thread only.
+    `database` is the embedded server, which already runs, or None. If `worker` is None, jobs are left to a worker that
+    runs elsewhere. `ready` is called once, when the app responds. Raise `CannotStart` if the app does not respond in
+    time. Call this from the main thread only.
     """
     logs.set_up(settings.log_level)
     environment = {**_without_ours(os.environ, settings), **settings.as_environment()}
@@ -103,6 +107,7 @@ def serve(
 
 
 def _without_ours(environ: Any, settings: Settings) -> dict[str, str]:
+    """Return the environment without the variables that `settings` sets anew or that child processes must not see."""
     ours = ("DATABASE_URL", "DATABASE_OWNER_URL", "PORTAL_DEMO_PASSWORD")
     return {name: value for name, value in environ.items() if name not in ours}
 
@@ -141,7 +146,7 @@ class _Child:
 
 
 class _Tree:
-    """The child processes and the database, which are watched until the parent is asked to stop."""
+    """The child processes and the embedded database, and the loop that restarts those that exit."""
 
     def __init__(self, all_children: list[_Child], database: EmbeddedPostgres | None) -> None:
         self.children = all_children
@@ -156,9 +161,10 @@ class _Tree:
             child.start()
 
     def wait_until(self, answers: Callable[[], bool], web: _Child) -> bool:
-        """Wait until the app responds and return True, or return False if the parent was asked to stop first.
+        """Wait until the app responds and return True; return False if this process was asked to stop first.
 
-        Raise `CannotStart` if the first start fails; it is not tried again.
+        Raise `CannotStart` if the web process ends or does not respond in time: a first start that fails is not tried
+        again.
         """
         deadline = time.monotonic() + _STARTING_SECONDS
         while not self.asked_to_stop:
@@ -170,6 +176,7 @@ class _Tree:
         return False
 
     def watch(self) -> None:
+        """Restart the database and the child processes whenever they exit, until this process is asked to stop."""
         while not self.asked_to_stop:
             if self.database is not None and not self.database.is_running():
                 log.warning("the database ended and is started again")
@@ -180,7 +187,10 @@ class _Tree:
             time.sleep(_TICK)
 
     def stop(self) -> None:
-        """Ask all children to stop at the same time, and kill those that are still running after `STOPPING_SECONDS`."""
+        """Ask all children to stop at the same time, and kill those that still run after `STOPPING_SECONDS`.
+
+        Then stop the database.
+        """
         deadline = time.monotonic() + STOPPING_SECONDS
         running = [child.process for child in self.children if child.process is not None]
         for process in running:
@@ -193,6 +203,7 @@ class _Tree:
 
 @contextlib.contextmanager
 def _signals(tree: _Tree) -> Any:
+    """Make the signals that end a process ask `tree` to stop, for the duration of the block."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.signal(number, tree.ask_to_stop) for number in numbers}
     try:
@@ -203,7 +214,10 @@ def _signals(tree: _Tree) -> Any:
 
 
 def _answers(host: str, port: int, name: str) -> bool:
-    """Return whether an HTTP server responds at this host and port, with any HTTP status."""
+    """Return whether an HTTP server responds at this host and port, with whatever HTTP status.
+
+    `name` is the Host header.
+    """
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
         connection.request("GET", "/health", headers={"Host": name})
@@ -219,9 +233,9 @@ def _answers(host: str, port: int, name: str) -> bool:
 
 
 def _load(app: str) -> Any:
-    """Return the ASGI app, in a worker process that granian has forked.
+    """Return the ASGI app. Granian calls this in each worker process that it has forked.
 
-    The worker is set to end with its parent; otherwise it would continue to run and occupy the port.
+    The worker is made to end with its parent; otherwise it would continue to run and occupy the port.
     """
     children.die_with_parent()
     module, _, factory = app.partition(":")
@@ -229,9 +243,9 @@ def _load(app: str) -> Any:
 
 
 def _web(app: str, host: str, port: str, workers: str) -> None:
-    """Run granian in this process.
+    """Run the web server Granian in this process until it is stopped.
 
-    Granian trusts no proxy's headers, and logs no request with its query string (R21, T5).
+    Granian is set up to trust no proxy's headers, and to log no request with its query string (R21, T5).
     """
     logs.set_up(os.environ.get("PORTAL_LOG_LEVEL", "info"))
     importlib.import_module(

@@ -1,4 +1,7 @@
-"""Read and check the settings in the environment, once. An invalid value stops the start with one sentence (R86)."""
+"""Read the settings from environment variables and check them.
+
+An invalid value stops the start with one sentence (R86).
+"""
 
 import contextlib
 import os
@@ -27,12 +30,12 @@ _LEAST_DISTINCT = 10
 
 
 class CannotStart(Exception):
-    """Raised to stop the start of the portal. The text is one sentence for the person at the terminal."""
+    """Raised if a command of the portal cannot do its work. The text is one sentence for the person at the terminal."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings that differ between two installations. Secrets are left out of `repr`."""
+    """All settings in which two installations differ. `repr` shows no secret."""
 
     environment: Environment
     base_url: str
@@ -40,37 +43,37 @@ class Settings:
     data: Path
     storage_url: str
     database_url: str | None
-    """The URL of an external database server, with the app's login role; None for the embedded server."""
+    """The URL of an external database with the login role of the app, or None for the embedded server."""
     database_owner_url: str | None
-    """The URL with the role that owns the tables, for migrations and backups; the embedded server's only URL."""
+    """The URL of the database with the role that owns the tables, for migrations and backups, or None."""
     secret: str
     former_secret: str | None
-    """The previous secret, still accepted during rotation (R87)."""
+    """The previous secret, still accepted while the secret is being rotated (R87)."""
     smtp_url: str | None
-    """The URL of the SMTP server. If None, the portal sends no mail and offers nothing that needs mail."""
+    """The URL of the SMTP server. If it is None, the portal sends no mail and offers nothing that needs mail."""
     mail_from: str | None
     """The sender of every mail, perhaps with a name: `Halden IT <support@halden.example>`."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    """Networks of proxies whose `X-Forwarded-For` is trusted; none by default (T5)."""
+    """Networks of the proxies whose `X-Forwarded-For` is trusted; none by default (T5)."""
     metrics_token: str | None
-    """The bearer token that `/metrics` requires; if None, `/metrics` responds with 404."""
+    """The bearer token that `/metrics` requires. If it is None, `/metrics` responds with 404."""
     log_level: str
     require_second_factor: bool
     """Whether agents must set up a second factor before they can do anything else (R9)."""
     demo_password: str | None
     workers: int
     pool_size: int
-    """The largest number of database connections of each web process."""
+    """The most database connections of each web process."""
 
     def __repr__(self) -> str:
         return f"Settings({self.environment}, {self.base_url}, {self.data})"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read and check the environment variables. An empty value counts as missing.
+        """Return the settings that the environment variables contain. An empty value counts as missing.
 
         Raise `CannotStart` with the name of the first invalid variable. For demo and test, a missing secret and a
-        missing demo password are generated, once for each data folder.
+        missing demo password are generated and stored in the data folder.
         """
         environment = _environment(environ.get("PORTAL_ENVIRONMENT") or "production")
         data = Path(
@@ -126,17 +129,20 @@ class Settings:
 
     @cached_property
     def sealer(self) -> Sealer:
-        """Return the sealer for text in pages and in the database that only this installation may read."""
+        """Return what encrypts text in pages and in the database that only this installation may read."""
         return Sealer(self.secret, *([self.former_secret] if self.former_secret else []))
 
     @property
     def secure_cookies(self) -> bool:
-        """Return whether cookies have `Secure` and the `__Host-` prefix, which is the case on https (R19)."""
+        """Return whether cookies have the attribute `Secure` and the prefix `__Host-`: they do on https (R19)."""
         return self.base_url.startswith("https://")
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
-        """Return the accepted values of the Host header (R43); on loopback, both `localhost` and its IP address."""
+        """Return the values of the Host header that are accepted (R43).
+
+        On loopback, both `localhost` and its IP addresses are.
+        """
         url = urlsplit(self.base_url)
         if url.hostname not in LOOPBACK:
             return (url.netloc,)
@@ -150,9 +156,10 @@ class Settings:
 
     @property
     def app_role(self) -> str | None:
-        """Return the role that the app switches to after connecting with the owner's URL; None if it has its own URL.
+        """Return the database role that the app switches to after connecting, or None if it does not switch.
 
-        The app connects with the owner's URL only with the embedded server, in the demo and in tests.
+        It switches if it connects with the owner's URL, which happens only with the embedded server, in the demo and in
+        tests.
         """
         if self.database_url is None:
             return "portal_app"
@@ -281,7 +288,10 @@ def _number(name: str, value: str, least: int, most: int) -> int:
 
 
 def _kept(path: Path, make: Callable[[], str], name: str) -> str:
-    """Return the value in the file `path`, or create it with `make`. Only the owner can read the file (0600)."""
+    """Return the value in the file `path`. If there is no file, create it with the value that `make` returns.
+
+    Only the owner can read the file (mode 0600). Raise `CannotStart`, which mentions `name`, if this fails.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Start what a command needs: settings, a database that can be reached, and the processes that serve."""
+"""Start what a command needs: settings, a database that responds, and the processes that serve requests."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def refuse_unfit(settings: "Settings") -> None:
-    """Raise `CannotStart`, before anything is started, if storage or database cannot be used."""
+    """Raise `CannotStart`, before anything is started, if the storage or the external database cannot be used."""
     from portal.database import schema
     from portal.settings import CannotStart
     from portal.storage import open_storage
@@ -40,9 +40,10 @@ def run_tree(
     *,
     with_worker: bool = True,
 ) -> None:
-    """Start the embedded database if the settings name no other, migrate it, `fill` it, and serve until told to stop.
+    """Serve requests until told to stop; before that, start the embedded database if the settings name no other.
 
-    `greet` is called once, when the app responds. If `with_worker` is False, no worker is started.
+    The embedded database is migrated, and `fill` adds data to it. `greet` is called once, when the app responds. If
+    `with_worker` is False, no worker process is started.
     """
     from portal import serving
 
@@ -72,7 +73,7 @@ def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
 
 
 def settings_for(data: str | None) -> "Settings":
-    """Return the settings of the environment, or those of the embedded database in the folder `data`."""
+    """Return the settings in the environment, or those for the embedded database in the folder `data`, if given."""
     from portal.settings import Settings
 
     environ = {"PORTAL_ENVIRONMENT": "demo", **os.environ, "PORTAL_DATA": data} if data else dict(os.environ)
@@ -80,7 +81,10 @@ def settings_for(data: str | None) -> "Settings":
 
 
 def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bool = True) -> "Settings":
-    """Start the embedded server unless it is running, migrate, and return the settings with its URLs."""
+    """Start the embedded server unless it is running, migrate it, and return the settings with its URLs.
+
+    Without `migrate`, both URLs are the owner's, to restore a backup.
+    """
     from portal.database import schema
 
     owner = embedded.found_running()
@@ -96,7 +100,7 @@ def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bo
 
 @contextlib.contextmanager
 def database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Settings]":
-    """Yield the settings with the URL of a database that can be reached.
+    """Yield the settings with the URL of a database that responds.
 
     That is the database that the settings name or, if there is none, the embedded one, which is started for the
     duration of the block unless `portal serve` is running it.
@@ -112,6 +116,7 @@ def database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Sett
 
 
 async def with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> Result:
+    """Await `work` while the connection pool to the database is open, and return its result."""
     from portal import database
 
     await database.start(settings.app_url or "", role=settings.app_role, size=2)
@@ -123,7 +128,7 @@ async def with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> 
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[None]:
-    """Print a step's title, and after the block how long the step took."""
+    """Print `title` before the block, and after it how long the block took."""
     began = time.monotonic()
     print(f"{title} ...", file=sys.stderr, flush=True)
     yield

@@ -1,4 +1,4 @@
-"""Store files in a local folder or in a bucket. This module knows keys and bytes, not who a file belongs to.
+"""Store files in a local folder or in a bucket. This module knows keys and bytes, not to whom a file belongs.
 
 Keys are random, 128 bits as 32 hexadecimal digits: no part of a file's name ever becomes part of a path (R54, T9).
 """
@@ -23,17 +23,17 @@ from portal.errors import Full, NotFound, TooLarge
 from portal.settings import CannotStart
 
 CHUNK = 256 * 1024
-"""The bytes of one chunk, and so the memory that a transfer needs, however large the file."""
+"""The size of one chunk in bytes, and so the memory that a transfer needs, however large the file is."""
 
 LEAST_FREE = 1_000_000_000
-"""The bytes that must stay free on the disk of a local folder (R58)."""
+"""How many bytes must stay free on the disk of a local folder (R58)."""
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A completely stored file: its key, its size in bytes and the SHA-256 (32 bytes) of its content."""
+    """A file that has been stored completely. `size` is in bytes, `sha256` has the 32 bytes of its content's SHA-256."""
 
     key: str
     size: int
@@ -41,12 +41,15 @@ class Stored:
 
 
 def new_key() -> str:
-    """Return a new random key. The row with the key is committed before a file is stored under it (R60)."""
+    """Return a new random key.
+
+    Commit a row with the key before you store the file, so that no file is lost sight of (R60).
+    """
     return secrets.token_hex(16)
 
 
 def megabytes(octets: int) -> str:
-    """Return a number of bytes in words, such as "25 MB"."""
+    """Return a number of bytes as text, such as "25 MB"."""
     return f"{octets / (1024 * 1024):.3g} MB"
 
 
@@ -58,10 +61,10 @@ class Storage:
         self.folder = folder
 
     async def store(self, key: str, chunks: AsyncIterator[bytes], *, limit: int) -> Stored:
-        """Store a stream under `key`; when this returns, the file is safely on the disk.
+        """Store a stream of chunks under `key`. When this returns, the file is safely on the disk.
 
-        Raise `TooLarge` as soon as more than `limit` bytes have arrived, and `Full` if the disk is nearly full. If
-        anything interrupts the stream, no part of it remains.
+        Raise `TooLarge` as soon as more than `limit` bytes have arrived, and `Full` if the disk is nearly full. If the
+        stream is interrupted, no part of it remains.
         """
         _checked(key)
         await self._refuse_full_disk()
@@ -79,7 +82,7 @@ class Storage:
         return Stored(key, measured.size, measured.hash.digest())
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
-        """Yield the file's bytes in chunks. Raise `NotFound` before the first chunk if there is no such file."""
+        """Yield the content of the file in chunks. Raise `NotFound` before the first chunk if there is no such file."""
         try:
             found = await self._store.get_async(_checked(key))
         except FileNotFoundError as error:
@@ -88,7 +91,10 @@ class Storage:
             yield bytes(chunk)
 
     async def content(self, key: str, *, limit: int) -> bytes:
-        """Return at most `limit` bytes from the beginning of the file. Raise `NotFound` if there is no such file."""
+        """Return the first `limit` bytes of the file, or all if it has fewer.
+
+        Raise `NotFound` if there is no such file.
+        """
         found = b""
         async for piece in self.read(key):
             found += piece
@@ -97,7 +103,7 @@ class Storage:
         return found[:limit]
 
     async def exists(self, key: str) -> bool:
-        """Return whether the complete file is stored."""
+        """Return whether a file is stored under this key, completely."""
         try:
             await self._store.head_async(_checked(key))
         except FileNotFoundError:
@@ -105,7 +111,7 @@ class Storage:
         return True
 
     async def delete(self, key: str) -> None:
-        """Delete the file and any partial copy of it; do nothing if there is none."""
+        """Delete the file and any part of it that was stored. Do nothing if there is none."""
         with contextlib.suppress(FileNotFoundError):
             await self._store.delete_async(_checked(key))
         if self.folder is not None:
@@ -117,7 +123,7 @@ class Storage:
 
 
 def _is_out_of_room(error: BaseException) -> bool:
-    """Return whether the write failed because of a full disk, a quota or a limit on file sizes.
+    """Return whether a write failed because of a full disk, a quota or a limit on file sizes.
 
     The storage library's own errors only quote the text of the operating system's error.
     """
@@ -128,7 +134,7 @@ def _is_out_of_room(error: BaseException) -> bool:
 
 
 class _Measured:
-    """Counts and hashes a stream while it passes, and stops it at the size limit."""
+    """Counts and hashes the bytes of a stream while they pass, and raises `TooLarge` after `limit` bytes."""
 
     def __init__(self, source: AsyncIterator[bytes], limit: int) -> None:
         self.source, self.limit = source, limit
@@ -144,11 +150,11 @@ class _Measured:
 
 
 def open_storage(url: str) -> Storage:
-    """Open the storage at `file:///folder` (created if needed), or in a bucket at `s3://`, `gs://` or `az://`.
+    """Return the storage at this URL: a local folder (`file:///folder`), or a bucket (`s3://`, `gs://` or `az://`).
 
-    A bucket is opened with the provider's own environment variables. Other users must not be able to read the folder
-    (R54): an empty folder is made private. Raise `CannotStart` for a folder that others can read and that has content,
-    and for a storage that cannot be used.
+    A folder is created if needed. A bucket is opened with the provider's own environment variables. Other users must
+    not be able to read the folder (R54): an empty folder is made private. Raise `CannotStart` for a folder that others
+    can read and that has content, and for a storage that cannot be used.
     """
     if not url.startswith("file://"):
         return Storage(from_url(url), None)
@@ -174,7 +180,7 @@ def _checked(key: str) -> str:
 
 
 def _settle(folder: Path, key: str) -> None:
-    """Let only the portal read the file and nobody execute it, and fsync it against a power failure (R54, R60)."""
+    """Allow only the portal to read a file, and fsync the file so that it survives a power failure (R54, R60)."""
     path = folder / key
     path.chmod(0o600)
     for place in (path, folder):

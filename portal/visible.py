@@ -1,21 +1,21 @@
-"""Remove invisible characters from text: joiners inside words and emoji stay, all others are dropped (R54)."""
+"""Remove invisible characters from text, except joiners that change how a word or an emoji looks (R54)."""
 
 import re
 import unicodedata
 
 _FLAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
-"""The flag of a region, such as Scotland: a black flag followed by its code in invisible tag characters."""
+"""Matches the flag of a region, such as Scotland: a black flag followed by a code in invisible tag characters."""
 _JOINER = re.compile("[\u200c\u200d]")
 _FILLERS = set("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Characters that Unicode classifies as letters or marks, but that are invisible."""
+"""Characters that Unicode classifies as letters or marks although they are invisible."""
 _KEPT = set("\n\t\u200c\u200d")
 
 
 def visible(text: str) -> str:
     """Return the text without control characters, bidirectional controls and other invisible characters.
 
-    Line breaks and tabs stay; other whitespace becomes spaces. ZWNJ and ZWJ stay between letters, marks and emoji,
-    where they decide how a word or an emoji looks. Idempotent: a second call changes nothing.
+    Line breaks and tabs stay; other white space becomes spaces. The zero-width joiner and non-joiner stay between
+    letters, marks and emoji, where they decide how a word or an emoji looks. Idempotent: a second call changes nothing.
     """
     if text.isprintable() and _FILLERS.isdisjoint(text):
         return text
@@ -34,7 +34,7 @@ def _shown(letter: str) -> str:
 
 
 def _is_to_come(letter: str) -> bool:
-    """Return whether a later version of Unicode than Python's may define this character, such as a new emoji.
+    """Return whether a newer version of Unicode than Python's may define this character, such as a new emoji.
 
     Noncharacters and code points reserved for invisible characters do not count.
     """
@@ -46,7 +46,7 @@ def _is_to_come(letter: str) -> bool:
 def _joins(text: str, at: int) -> bool:
     """Return whether the joiner at the position `at` affects how the text looks.
 
-    At the end of a word that is so only after a virama, as in Bengali.
+    At the end of a word it does so only after a virama, as in Bengali.
     """
     before, after = text[at - 1 : at], text[at + 1 : at + 2]
     return _is_joined(before) and (_is_joined(after) or unicodedata.combining(before) == 9)

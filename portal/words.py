@@ -1,4 +1,4 @@
-"""The fixed sets of values that several packages, forms and pages share, each with the text shown to people.
+"""The fixed sets of values that several packages, forms and pages share, each value with the text that people read.
 
 The values are stored in tables and appear in the documents of `portal simulate`, so a value never changes.
 """
@@ -9,7 +9,7 @@ from portal.durations import RoundingMode
 
 
 class Settlement(StrEnum):
-    """How a service is paid for; each member has a module in `billing/engine/settlements`."""
+    """How time of a service is paid for. Each member has a module in `billing/engine/settlements`."""
 
     TIME_SPENT = "time_spent"
     VOUCHER = "voucher"
@@ -17,12 +17,12 @@ class Settlement(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the text for forms and pages, such as `Time spent`."""
+        """Return the text that people read, such as `Time spent`."""
         return self.value.replace("_", " ").capitalize()
 
 
 class Rollup(StrEnum):
-    """How charged time becomes invoice lines; each member has a module in `billing/engine/rollups`."""
+    """How charged time becomes invoice lines. Each member has a module in `billing/engine/rollups`."""
 
     NONE = "none"
     RESOURCE = "resource"
@@ -36,21 +36,24 @@ class Rollup(StrEnum):
 
 
 class Overflow(StrEnum):
-    """What happens to an entry only partly covered by included hours and vouchers: charge the rest, or hold it all."""
+    """What happens to a time entry that included hours and vouchers cover only in part: charge the rest, or hold all."""
 
     BILL = "bill"
     HOLD = "hold"
 
 
 class Due(StrEnum):
-    """When a subscription's fee is billed: on the period's first day, or after the period has ended."""
+    """When a subscription's fee is billed: on the first day of the period, or after the period has ended."""
 
     ADVANCE = "advance"
     ARREARS = "arrears"
 
 
 class EntryBilling(StrEnum):
-    """What a customer pays for an entry: "no charge" is on the invoice at 0.00, "not billable" is not on it (D9)."""
+    """How a time entry is billed (D9).
+
+    Time at "no charge" is on the invoice at 0.00; time that is "not billable" is not on the invoice.
+    """
 
     BILLABLE = "billable"
     NOT_BILLABLE = "not_billable"
@@ -58,12 +61,12 @@ class EntryBilling(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the text for forms and lists, such as `Not billable`."""
+        """Return the text that people read, such as `Not billable`."""
         return self.value.replace("_", " ").capitalize()
 
 
 class EntryState(StrEnum):
-    """The state of a time entry before it is billed. Whether a document has settled it is not part of the state."""
+    """The state of a time entry before it is billed. Whether it is on an invoice is recorded elsewhere."""
 
     DRAFT = "draft"
     SUBMITTED = "submitted"
@@ -72,12 +75,12 @@ class EntryState(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the text for labels and filters: `Not submitted`, `Submitted`, `Approved` or `Rejected`."""
+        """Return the text that people read: `Not submitted`, `Submitted`, `Approved` or `Rejected`."""
         return "Not submitted" if self is EntryState.DRAFT else self.value.capitalize()
 
 
 class ProjectState(StrEnum):
-    """Whether time can be logged on a project: on an open project only."""
+    """The state of a project. Time can be logged only on an open project."""
 
     OPEN = "open"
     PAUSED = "paused"
@@ -85,7 +88,7 @@ class ProjectState(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the text for labels and forms, such as `Open`."""
+        """Return the text that people read, such as `Open`."""
         return self.value.capitalize()
 
 
@@ -96,4 +99,4 @@ CHOICES: dict[str, list[tuple[str, str]]] = {
     "project_state": [(one.value, one.word) for one in ProjectState],
     "billing": [(one.value, one.word) for one in EntryBilling],
 }
-"""Form field name -> its choices, as pairs of value and text, in the order shown."""
+"""The options of form fields, by field name: pairs of value and text, in the order shown."""

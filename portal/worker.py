@@ -1,6 +1,6 @@
-"""Run the jobs that `portal/jobs.py` enqueued, and the jobs that are scheduled by the clock.
+"""Run the jobs that `portal/jobs.py` enqueued, and a job that is scheduled for each minute.
 
-`portal serve` runs a worker as a child process.
+`portal serve` runs a worker as a child process; `portal worker` runs one alone.
 """
 
 import asyncio
@@ -45,8 +45,8 @@ Writer = Callable[[Ids, datetime], Awaitable[EmailMessage | None]]
 async def tidy(storage: Storage, at: datetime) -> None:
     """Delete data that is no longer needed.
 
-    That is: old sessions, sign-in attempts and drafts, files whose message was never sent, and outbox rows that every
-    listener has received.
+    That is: old sessions, counted attempts and drafts, files whose message was never sent, old rows of the outbox, and
+    the log of finished jobs.
     """
     async with transaction(None):
         await sessions.forget(at)
@@ -57,9 +57,9 @@ async def tidy(storage: Storage, at: datetime) -> None:
 
 
 async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: timedelta, at: datetime) -> None:
-    """Send a mail; if the SMTP server does not accept it, try the job again after longer and longer pauses.
+    """Send a mail. If the SMTP server does not accept it, the job is tried again after longer and longer pauses.
 
-    The job fails for good `until` after it was enqueued.
+    The job fails for good `until` after it was enqueued: then `NotSent` is raised.
     """
     try:
         await mail.send(message, smtp_url)
@@ -71,7 +71,7 @@ async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: time
 
 
 def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) -> PgQueuer:
-    """Return a queue that runs enqueued and scheduled jobs on one connection with the agents' role.
+    """Return a queue that runs enqueued and scheduled jobs, over one database connection with the agents' role.
 
     A job that fails for good is kept, with its error.
     """
@@ -82,7 +82,10 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
         jobs.entrypoint(run.__name__, on_failure="hold")(_told(run))
 
     def letter(until: timedelta) -> Callable[[Writer], None]:
-        """Register a job that sends the mail returned by the function, if any, and gives up after `until`."""
+        """Return a decorator that registers a job, which sends the mail that the decorated function returns, if any.
+
+        The job gives up sending `until` after it was enqueued.
+        """
 
         def register(write: Writer) -> None:
             @wraps(write)
@@ -119,7 +122,7 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
 
 
 def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
-    """Return the job, extended by one log line for each run."""
+    """Return the same job, which then also logs a line for each run."""
 
     @wraps(run)
     async def told(job: Job) -> None:
@@ -165,6 +168,6 @@ async def work(settings: Settings) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Run the command `portal worker`."""
+    """Run jobs until this process is stopped; the command `portal worker`."""
     logs.set_up(settings.log_level)
     asyncio.run(work(settings))

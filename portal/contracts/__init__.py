@@ -1,1 +1,1 @@
-"""The company and what it sells: contracts, services, projects, tasks, case types and rates."""
+"""The company and its offer: contracts, services, projects, tasks, case types and rates."""

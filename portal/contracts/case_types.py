@@ -15,14 +15,14 @@ BEGINNING = (("Incident", True), ("Question", True), ("Change request", True), (
 
 
 class CaseTypeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The form fields of a case type, as they were typed; `billable` is `yes` or `no`."""
+    """Form fields of a case type as typed; `billable` is `yes` or `no`."""
 
     name: str
     billable: str = "yes"
 
 
 class CaseType(Table, tablename="case_type"):
-    """A kind of case, such as Incident, with the billing default for time logged on it.
+    """A kind of case, such as Incident. `billable` is the default for time that is logged on such a case.
 
     A contact chooses the case type of a new case. A case type that has ended cannot be chosen any more, but old cases
     keep it. `ended_at` is None while the case type can be chosen.
@@ -41,14 +41,14 @@ class CaseType(Table, tablename="case_type"):
 
     @classmethod
     async def listed(cls) -> list["CaseType"]:
-        """Return all case types, ended ones included, in the order of their positions."""
+        """Return all case types, also those that have ended, in the order of their positions."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def find(cls, case_type: int, *, hold: bool = False) -> "CaseType":
-        """Return the case type with the id `case_type`, or raise `NotFound`.
+        """Return the case type with this id. With `hold`, lock the row until the transaction ends.
 
-        With `hold`, lock the row until the transaction ends.
+        Raise `NotFound` for an unknown id.
         """
         query = cls.objects().where(cls.id == in_range(case_type))
         found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
@@ -58,7 +58,10 @@ class CaseType(Table, tablename="case_type"):
 
     @classmethod
     async def create(cls, facts: CaseTypeFacts) -> "CaseType":
-        """Add a case type at the end of the list and return it. Raise `Invalid` if another case type has the name."""
+        """Add a case type at the end of the list and return it.
+
+        Raise `Invalid` for a bad field, or if another case type has the name.
+        """
         name, billable = _read(facts)
         async with unless_taken("name", f"There is a case type “{name}” already.") as tx:
             case_type = await tx.fetchval(
@@ -71,7 +74,8 @@ class CaseType(Table, tablename="case_type"):
     async def change(self, facts: CaseTypeFacts) -> None:
         """Set the name of the case type and whether time on its cases is billable by default.
 
-        Time entries that were logged before stay as they are. Raise `Invalid` if another case type has the name.
+        Time entries that were logged before stay as they are. Raise `Invalid` for a bad field, or if another case type
+        has the name.
         """
         name, billable = _read(facts)
         async with unless_taken("name", f"There is a case type “{name}” already."):
@@ -90,12 +94,12 @@ class CaseType(Table, tablename="case_type"):
 
     @property
     def facts(self) -> CaseTypeFacts:
-        """Return the values that the form for changing the case type shows at first."""
+        """Return the stored values of the case type as form fields, to fill in the form that edits them."""
         return CaseTypeFacts(name=self.name, billable="yes" if self.billable else "no")
 
 
 async def seed_case_types() -> None:
-    """Add the case types of a new installation, unless the table already has case types."""
+    """Add the case types of a new installation, unless there are case types already."""
     if not await CaseType.exists():
         for name, billable in BEGINNING:
             await CaseType.create(CaseTypeFacts(name=name, billable="yes" if billable else "no"))

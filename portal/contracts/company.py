@@ -1,4 +1,4 @@
-"""The company (the supplier on every invoice) and the series that its invoice numbers are taken from."""
+"""The company that runs the portal (the supplier on every invoice) and the series of its invoice numbers."""
 
 import re
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from portal.regions import country, currency, time_zone
 BRIEF = """
 select c.name as company, c.currency, c.time_zone as company_zone, (select left(encode(sha256, 'hex'), 12) from logo) as logo from company c
 """
-"""The SQL that selects what every page shows of the company; `sessions.find` runs it as a part of its own query."""
+"""SQL that selects what every page shows of the company. `sessions.find` runs it as a part of its own query."""
 
 
 class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The form fields of the company, as they were typed.
+    """Form fields of the company as typed.
 
-    `first_number` is the first invoice number in its printed form, such as 2026-0147. `vat_rate` is the VAT rate in
-    per cent that the form for a new contract shows at first; it is optional.
+    `first_number` is the first invoice number as invoices show it, such as 2026-0147. `vat_rate`, which is optional, is
+    the VAT rate in per cent that the form for a new contract shows at first.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Company(Table, tablename="company"):
     async def find(cls, *, hold: bool = False) -> "Company | None":
         """Return the company, or None if it has not been set up.
 
-        With `hold`, lock the company until the transaction ends, so that no other transaction can change it.
+        With `hold`, lock the table until the transaction ends, so that no other transaction can change the company.
         """
         if hold:  # The whole table is locked, because before the set-up there is no row to lock.
             await current().execute("lock table company in share row exclusive mode")
@@ -86,10 +86,10 @@ class Company(Table, tablename="company"):
 
     @classmethod
     async def set_up(cls, facts: CompanyFacts) -> "Company":
-        """Create or change the company and the start of its number series, and return the company.
+        """Create or change the company and the start of its invoice numbers, and return the company.
 
         Issued invoices keep the company data that was copied into them. When the company is created, the case types of
-        a new installation are created too. Raise `Invalid` for a bad value, or if `first_number` differs from the
+        a new installation are created too. Raise `Invalid` for a bad field, or if `first_number` differs from the
         stored start although an invoice has already taken a number.
         """
         values, series = _read(facts)
@@ -103,7 +103,7 @@ class Company(Table, tablename="company"):
         return await cls.needed()
 
     async def facts(self) -> CompanyFacts:
-        """Return the values that the form for changing the company shows at first."""
+        """Return the stored values of the company as form fields, to fill in the form that edits them."""
         series, others = await NumberSeries.find(), ("vat_rate", "first_number")
         return CompanyFacts(
             **{name: getattr(self, name) or "" for name in CompanyFacts.__struct_fields__ if name not in others},
@@ -144,9 +144,10 @@ class NumberSeries(Table, tablename="number_series"):
 
     @classmethod
     async def begin(cls, prefix: str, width: int, first_number: int) -> None:
-        """Create the number series, or change its first number.
+        """Create the series of invoice numbers, or change its first number.
 
-        Raise `Invalid` if the first number changes after an invoice has taken a number.
+        `prefix` stands before each number and `width` is its least count of digits. Raise `Invalid` if one of the three
+        changes after an invoice has taken a number.
         """
         held = await cls.objects().where(cls.kind == "invoice").lock_rows("UPDATE").first()
         if held is None:
@@ -164,11 +165,11 @@ class NumberSeries(Table, tablename="number_series"):
 
     @classmethod
     async def take(cls) -> Number:
-        """Take the next number for the invoice that this transaction issues, and return the number.
+        """Take the next invoice number for the invoice that this transaction issues, and return it.
 
         The row stays locked until the transaction ends, so other transactions that issue an invoice wait here. If the
-        transaction rolls back, the next invoice gets the same number. Raise `Conflict` if the company has not been set
-        up.
+        transaction rolls back, the next invoice gets the same number, so that there is no gap. Raise `Conflict` if the
+        company has not been set up.
         """
         row = await current().fetchrow(
             "update number_series set next_number = next_number + 1 where kind = 'invoice'"
@@ -184,7 +185,10 @@ class NumberSeries(Table, tablename="number_series"):
 
 
 def _first_number(text: str) -> tuple[str, int, int]:
-    """Return the prefix, the least count of digits and the number: `2026-0147` gives `2026-`, 4 and 147."""
+    """Return the prefix, the least count of digits, and the number: `2026-0147` gives `2026-`, 4 and 147.
+
+    Raise `ValueError` with a sentence for other text.
+    """
     parts = re.fullmatch(r"([A-Z0-9-]{0,12}?)([0-9]{1,10})", text.strip().upper())
     if parts is None:
         raise ValueError("Write capital letters, digits and hyphens that end in a number, such as 2026-0147.")

@@ -23,10 +23,10 @@ DAY = timedelta(days=1)
 
 
 class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The form fields of a contract, as they were typed.
+    """Form fields of a contract as typed.
 
-    `valid_until` is the last day that the contract covers. `anchor` is a day on which a billing period begins; if it
-    is empty, periods begin on the 1st. `vat_rate`, in per cent, applies to the taxable services.
+    `valid_until` is the last day that the contract covers. `anchor` is a day on which a billing period begins; if it is
+    empty, periods begin on the 1st. `vat_rate`, in per cent, applies to the taxable services.
     """
 
     name: str
@@ -41,7 +41,10 @@ class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Contract(Table, tablename="contract"):
-    """A billing contract with a customer, in one currency (D45). A contract holds one or more services."""
+    """A billing contract with a customer, in one currency (D45). Time is logged under its services.
+
+    `end_on` is the first day that it no longer covers, or None.
+    """
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -58,10 +61,7 @@ class Contract(Table, tablename="contract"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Contract"]:
-        """Return a query of the contracts that `reader` may see.
-
-        An agent sees all, a contact those of their customer.
-        """
+        """Return a query of the contracts that `reader` may see: agents see all, a contact those of their customer."""
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
@@ -69,10 +69,10 @@ class Contract(Table, tablename="contract"):
     async def find(
         cls, contract: int, reader: Reader | System, *, customer: int | None = None, hold: bool = False
     ) -> "Contract":
-        """Return the contract with the id `contract`.
+        """Return the contract with this id. With `hold`, lock its row until the transaction ends.
 
-        With `hold`, lock its row until the transaction ends. Raise `NotFound` if there is no such contract, if
-        `reader` may not see it, or if `customer` is given and the contract belongs to another customer (R28).
+        Raise `NotFound` if there is no such contract, if `reader` may not see it, or if `customer` is given and the
+        contract belongs to another customer (R28).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(contract))
         query = query.lock_rows("NO KEY UPDATE") if hold else query
@@ -83,12 +83,12 @@ class Contract(Table, tablename="contract"):
 
     @classmethod
     async def of(cls, customer: int) -> list["Contract"]:
-        """Return all contracts of a customer, the one with the latest start first."""
+        """Return all contracts of a customer, the one that started last first."""
         return await cls.objects().where(cls.customer_id == customer).order_by(cls.start_on, ascending=False)
 
     @classmethod
     async def create(cls, customer: Customer, facts: ContractFacts, at: datetime) -> "Contract":
-        """Add a contract and return it. Raise `Invalid` for a bad value, `Conflict` if the customer has ended."""
+        """Add a contract and return it. Raise `Invalid` for a bad field, `Conflict` if the customer has ended."""
         values = _read(facts)
         if await current().fetchval("select ended_at from customer where id = $1 for share", customer.id):
             raise Conflict(f"{customer.name} has ended. Take that back before you add contracts.")
@@ -96,9 +96,9 @@ class Contract(Table, tablename="contract"):
         return await cls.find(contract["id"], SYSTEM)
 
     async def change(self, facts: ContractFacts) -> None:
-        """Set every field of the contract; time that a document has settled is not computed anew.
+        """Set every field of the contract. Time that is on a document already keeps its amounts.
 
-        Raise `Invalid` for a bad value, or if the currency changes although the contract has a service, because the
+        Raise `Invalid` for a bad field, or if the currency changes although the contract has a service, because the
         service's time is priced in the old currency.
         """
         values = _read(facts)
@@ -121,7 +121,7 @@ class Contract(Table, tablename="contract"):
 
     @property
     def facts(self) -> ContractFacts:
-        """Return the values that the form for changing the contract shows at first."""
+        """Return the stored values of the contract as form fields, to fill in the form that edits them."""
         return ContractFacts(
             name=self.name,
             start_on=self.start_on.isoformat(),
@@ -136,7 +136,7 @@ class Contract(Table, tablename="contract"):
 
 
 def percentage(text: str) -> Decimal:
-    """Return a percentage from 0 to 100 with at most four decimals. Raise `ValueError` for other text."""
+    """Return the percentage that was typed: 0 to 100, with at most four decimals. Raise `ValueError` for other text."""
     typed = re.sub(r"[\s\u00a0]*%$", "", text.strip())
     try:
         return parse_money(typed, 4, largest=Decimal(100))
@@ -166,7 +166,7 @@ def _read(facts: ContractFacts) -> dict[str, Any]:
 
 
 def _anchor(text: str) -> date:
-    """Return a day on which billing periods begin.
+    """Return the typed day as a day on which billing periods begin.
 
     Raise `ValueError` for the 29th, 30th and 31st, which not every month has.
     """

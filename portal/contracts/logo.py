@@ -1,6 +1,6 @@
 """The logo of the company, for invoices and the sign-in page.
 
-The uploaded file is never stored: only a PNG that the portal has drawn from it (R59).
+The uploaded file is never stored, only a PNG that the portal has drawn from it (R59).
 """
 
 from hashlib import sha256
@@ -22,9 +22,9 @@ class Logo(Table, tablename="logo"):
 
 
 async def change(content: bytes) -> None:
-    """Draw an uploaded PNG or SVG anew as a PNG, and store that PNG as the logo. Issued invoices keep their old logo.
+    """Draw an uploaded PNG or SVG again as a new PNG, and store that as the logo. Issued invoices keep their old logo.
 
-    Raise `Invalid` for the field `logo` if the upload is neither, `Conflict` if the company has not been set up.
+    Raise `Invalid` (`logo`) if the upload cannot be drawn, `Conflict` if the company has not been set up.
     """
     try:
         png = await documents.logo(content)

@@ -1,8 +1,11 @@
-"""SQL expressions that name a service or a contract so that two of the same name can be told apart."""
+"""SQL expressions for the name of a service or a contract, with an addition where two have the same name."""
 
 
 def shown_contract(alias: str) -> str:
-    """Return the SQL of a contract's name; its first day follows if the customer has another contract of that name."""
+    """Return SQL for the name of the contract in the table alias `alias`.
+
+    If the customer has another contract of that name, its first day follows the name.
+    """
     return (
         f"({alias}.name || case when exists (select 1 from contract d where d.customer_id = {alias}.customer_id and d.id <> {alias}.id"  # noqa: S608
         f" and lower(d.name) = lower({alias}.name)) then ' from ' || to_char({alias}.start_on, 'FMDD Mon YYYY') else '' end)"
@@ -10,7 +13,10 @@ def shown_contract(alias: str) -> str:
 
 
 def shown_service(service_id: str) -> str:
-    """Return the SQL of a service's name; its contract follows if the customer has another service of that name."""
+    """Return SQL for the name of a service, given the SQL of its id.
+
+    If the customer has another service of that name, the name of its contract follows.
+    """
     return (
         f"(select x.name || case when exists (select 1 from service o where o.customer_id = x.customer_id and o.id <> x.id"  # noqa: S608
         f" and lower(o.name) = lower(x.name)) then ', ' || {shown_contract('k')} else '' end"

@@ -1,4 +1,4 @@
-"""Projects: work for one customer that cases and time entries belong to, within an optional budget (S2.2, S3.39)."""
+"""Projects: work for one customer, to which cases and time entries belong, with an optional budget (S2.2, S3.39)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -23,15 +23,15 @@ from portal.people.readers import SYSTEM
 from portal.words import ProjectState
 
 LONGEST_BUDGET = 100_000 * 60
-"""Maximum of a time budget, in minutes (100,000 hours)."""
+"""The largest time budget, in minutes (100,000 hours)."""
 SERVICE_STAYS = "Time is logged on this project, so its service stays. Make a new project for another one."
 
 
 class ProjectFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a project, as they were typed.
+    """Form fields of a project as typed.
 
-    Both budgets are optional: `budget_minutes` is a duration such as `120h`, `budget_amount` is in the contract's
-    currency.
+    Both budgets are optional: `budget_minutes` is a duration such as `120h`, `budget_amount` is in the currency of the
+    service's contract.
     """
 
     name: str
@@ -58,9 +58,8 @@ class Project(Table, tablename="project"):
 
     @classmethod
     async def find(cls, project: int, *, customer: int | None = None, hold: bool = False) -> "Project":
-        """Return the project with the id `project`.
+        """Return the project with this id. With `hold`, lock the row until the transaction ends.
 
-        With `hold`, lock the row until the transaction ends, so that no other transaction can change the project.
         Raise `NotFound` if there is no such project, or if `customer` is given and the project belongs to another
         customer (R29).
         """
@@ -73,7 +72,7 @@ class Project(Table, tablename="project"):
 
     @classmethod
     async def offered(cls, customer: int) -> list[tuple[int, str]]:
-        """Return the id and name of each of the customer's projects that is not done, by name, as choices for a case."""
+        """Return the id and name of each project of the customer that is not done, by name, as options of a form field."""
         query = cls.select(cls.id, cls.name).where(
             (cls.customer_id == customer) & (cls.state != ProjectState.DONE.value)
         )
@@ -83,8 +82,7 @@ class Project(Table, tablename="project"):
     async def create(cls, customer: Customer, facts: ProjectFacts, at: datetime) -> "Project":
         """Create a project of the customer and return it.
 
-        Raise `Invalid`, with a sentence for each wrong field, if a value is not allowed or the customer has another
-        project of that name.
+        Raise `Invalid` with a sentence for each bad field, also if the customer has another project of that name.
         """
         project = cls(**await _read(facts, customer.id), customer_id=customer.id, created_at=at)
         async with unless_taken("name", _taken(project.name)):
@@ -110,7 +108,7 @@ class Project(Table, tablename="project"):
         return [row["agent_id"] for row in await query.order_by(ProjectMember.agent_id)]
 
     async def staff(self, agents: list[int]) -> None:
-        """Make exactly the agents with these ids the members of the project; ignore an id that belongs to no agent."""
+        """Make the agents with these ids the members of the project, and no others. Unknown ids are ignored."""
         await ProjectMember.delete().where(
             (ProjectMember.project_id == self.id) & ProjectMember.agent_id.not_in([*agents, 0])
         )
@@ -121,7 +119,7 @@ class Project(Table, tablename="project"):
         )  # fmt: skip
 
     async def facts(self) -> ProjectFacts:
-        """Return the values that the form for changing the project shows at first."""
+        """Return the stored values of the project as form fields, to fill in the form that edits them."""
         amount = self.budget_amount
         return ProjectFacts(
             name=self.name,
@@ -132,7 +130,7 @@ class Project(Table, tablename="project"):
         )
 
     async def currency(self) -> str:
-        """Return the currency of the project's budget: that of the contract of its service."""
+        """Return the currency of the project's budget, which is that of its service's contract."""
         return await _currency_of(self.service_id)
 
 

@@ -1,4 +1,4 @@
-"""Rates: hourly prices, each for a scope, from a day until the next rate of the same scope begins (D17, D18)."""
+"""Rates: hourly prices. Each has a scope, and is valid from a day until the next rate of the same scope (D17, D18)."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -31,9 +31,9 @@ SAME = "There is a rate for the same from this day already."
 
 
 class RateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The form fields of a rate, as they were typed.
+    """Form fields of a rate as typed.
 
-    The fields that are set make the scope of the rate, which must be one of these: service and agent; service and
+    The fields that are filled in make the scope of the rate, which must be one of these: service and agent; service and
     role; service; customer and role; customer; role.
     """
 
@@ -47,7 +47,7 @@ class RateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class RoleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The form fields of a new role and of its first hourly rate.
+    """Form fields of a new role and of its first hourly rate, as typed.
 
     The rate is in the company's currency. It is optional, because a rate can be added later.
     """
@@ -60,7 +60,7 @@ class RoleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Rate(Table, tablename="rate"):
     """An hourly price for one scope.
 
-    An approval stores the hourly rate that it used, so a change of the rates affects later approvals only (C12).
+    An approval of time stores the hourly rate that it used, so a new rate affects later approvals only (C12).
     """
 
     id = BigSerial(primary_key=True)
@@ -83,11 +83,11 @@ class Rate(Table, tablename="rate"):
 
     @classmethod
     async def listed(cls) -> list[Any]:
-        """Return all rates as rows.
+        """Return a database row for each rate, the most general scopes first.
 
         Columns: id, hourly_rate, is_money (whether the rate has no more decimals than its currency), currency,
-        effective_from, until (the day on which the next rate of the same scope begins, or None), role, agent,
-        customer, service.
+        effective_from, until (the day on which the next rate of the same scope begins, or None), role, agent, customer,
+        service.
         """
         return await current().fetch(LISTED)
 
@@ -95,7 +95,7 @@ class Rate(Table, tablename="rate"):
     async def create(cls, facts: RateFacts, at: datetime) -> "Rate":
         """Add a rate and return it.
 
-        Raise `Invalid` for a bad value, or if there is a rate of the same scope and day; `NotFound` if an id does not
+        Raise `Invalid` for a bad field, or if there is a rate of the same scope and day; `NotFound` if an id does not
         exist.
         """
         values = await _read(facts)
@@ -104,9 +104,9 @@ class Rate(Table, tablename="rate"):
         return await cls.find(rate["id"])
 
     async def withdraw(self) -> None:
-        """Delete the rate; if it was deleted before, do nothing.
+        """Delete the rate. Do nothing if it was deleted before.
 
-        Raise `Conflict` if an approval names the rate as its source (D17).
+        Raise `Conflict` if time was approved at this rate (D17).
         """
         try:
             async with transaction(current().reader):
@@ -118,9 +118,10 @@ class Rate(Table, tablename="rate"):
 
 
 async def create_role(facts: RoleFacts, at: datetime) -> Role:
-    """Add a role and, if an hourly rate is given, its first rate; return the role.
+    """Add a role and, if an hourly rate is given, its first rate. Return the role.
 
-    If an hourly rate is given, `effective_from` is required. Raise `Invalid` for a bad value.
+    With an hourly rate, `effective_from` is required. Raise `Invalid` for a bad field, `Conflict` if an hourly rate is
+    given before the company has been set up.
     """
     role = await Role.create(facts.name)
     if facts.hourly_rate.strip():
@@ -150,7 +151,7 @@ order by folded(u.name) nulls first, folded(s.name) nulls first, folded(o.name) 
 
 
 def hourly_rate(text: str) -> Decimal:
-    """Return an hourly rate of 0 or more with at most four decimals. Raise `ValueError` for other text."""
+    """Return the typed hourly rate: 0 or more, with at most four decimals. Raise `ValueError` for other text."""
     try:
         return parse_money(text, 4, largest=LARGEST)
     except ValueError as error:
@@ -189,7 +190,7 @@ async def _read(facts: RateFacts) -> dict[str, Any]:
 
 
 async def _of_service(checked: Checked, values: dict[str, Any]) -> None:
-    """Set the customer of a rate for a service to the service's customer.
+    """Set the customer of a rate for a service, in `values`, to the service's customer.
 
     Note an error if the rate names another customer than the service's, or another currency than the contract's.
     """

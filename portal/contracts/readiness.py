@@ -9,7 +9,7 @@ from portal.people.agents import without_approver
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """How far the set-up is: counts of what the first invoice needs, and names of what lacks something."""
+    """What has been set up: counts of what the first invoice needs, and names of the things that lack something."""
 
     company: bool
     departments: int
@@ -24,7 +24,8 @@ class Readiness:
     unpriced_roles: tuple[str, ...]
     """The names of the roles that at least one agent has and for which there is no rate."""
     agents_without_role: tuple[str, ...]
-    """The names of agents without a role (without admins): only a service's own rate can price their time."""
+    """The names of agents, but not of admins, who have no role. Only a rate for service and agent can price their time.
+    """
     agents_without_approver: tuple[str, ...]
     """The names of agents whose time nobody may approve, because no agent may approve their own time (D33)."""
     customers_without_service: tuple[str, ...]
@@ -56,7 +57,7 @@ select exists (select from company) as company, (select count(*) from department
 
 
 async def readiness() -> Readiness:
-    """Return the present state of the set-up, by two queries."""
+    """Return what has been set up so far, read by two queries."""
     row = await current().fetchrow(READ)
     found: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
     return Readiness(**found, agents_without_approver=tuple(await without_approver()))

@@ -1,4 +1,4 @@
-"""Services: what time is logged under inside a contract (S4), and the default service of new cases."""
+"""Services: the parts of a contract under which time is logged (S4), and the default service of new cases."""
 
 from datetime import date, datetime
 from typing import Any
@@ -23,10 +23,10 @@ OFFERED_SETTLEMENTS = tuple(value for value, _ in CHOICES["settlement"])
 
 
 class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The form fields of a service, as they were typed.
+    """Form fields of a service as typed.
 
     `taxable` is `yes` or `no`; `no` requires a reason for the exemption (D42). If `effective_start` is empty, the
-    service starts with its contract.
+    service starts with its contract. `rounding_minimum` and `rounding_increment` are minutes.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DefaultChoice(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A choice of the default service for new cases of one case type.
+    """Form fields with the default service for new cases of one case type.
 
     If `case_type_id` is None, the choice is for all case types without a default of their own. If `service_id` is None,
     the default is removed.
@@ -52,7 +52,10 @@ class DefaultChoice(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Service(Table, tablename="service"):
-    """A service that time is logged under. A service never moves to another contract or customer (S4.10)."""
+    """A part of a contract under which time is logged. It never moves to another contract or customer (S4.10).
+
+    `settlement` says how its time is paid for, `rollup` how its time becomes lines of an invoice.
+    """
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -70,10 +73,7 @@ class Service(Table, tablename="service"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Service"]:
-        """Return a query of the services that `reader` may see.
-
-        An agent sees all, a contact those of their customer.
-        """
+        """Return a query of the services that `reader` may see: agents see all, a contact those of their customer."""
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
@@ -87,10 +87,10 @@ class Service(Table, tablename="service"):
         contract: int | None = None,
         hold: bool = False,
     ) -> "Service":
-        """Return the service with the id `service`.
+        """Return the service with this id. With `hold`, lock its row until the transaction ends.
 
-        With `hold`, lock its row until the transaction ends. Raise `NotFound` if there is no such service, if `reader`
-        may not see it, or if `customer` or `contract` is given and the service belongs to another one (R28, R29).
+        Raise `NotFound` if there is no such service, if `reader` may not see it, or if `customer` or `contract` is
+        given and the service belongs to another one (R28, R29).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(service))
         query = query.lock_rows("NO KEY UPDATE") if hold else query
@@ -102,31 +102,32 @@ class Service(Table, tablename="service"):
 
     @classmethod
     async def of(cls, customer: int) -> list["Service"]:
-        """Return all services of a customer by name."""
+        """Return all services of a customer, sorted by name."""
         return await cls.objects().where(cls.customer_id == customer).order_by(OrderByRaw("folded(name)"))
 
     @classmethod
     async def offered(cls, customer: int, on: date | None = None) -> list[tuple[int, str]]:
-        """Return the services of a customer for a select, as pairs of id and label (`Helpdesk, Support 2026`).
+        """Return the services of a customer as options of a select: pairs of id and label (`Helpdesk, Support 2026`).
 
-        If `on` is given, leave out the services whose contract has ended by that day.
+        With `on`, services whose contract has ended by that day are left out.
         """
         return [(row["id"], row["words"]) for row in await current().fetch(OFFERED, customer, on)]
 
     @classmethod
     async def all_offered(cls, on: date | None = None) -> list[tuple[int, str]]:
-        """Return the services of all customers that have not ended for a select, as pairs of id and label.
+        """Return the services of all customers that have not ended as options of a select: pairs of id and label.
 
-        A label is, for example, `Acme: Helpdesk, Support 2026`. If `on` is given, leave out the services whose
-        contract has ended by that day.
+        A label is, for example, `Acme: Helpdesk, Support 2026`. With `on`, services whose contract has ended by that
+        day are left out.
         """
         return [(row["id"], row["words"]) for row in await current().fetch(ALL_OFFERED, on)]
 
     @classmethod
     async def create(cls, contract: Contract, facts: ServiceFacts, at: datetime) -> "Service":
-        """Add a service and return it. Raise `Invalid` for a bad value.
+        """Add a service to the contract and return it.
 
-        The first service of a customer becomes the default service of the customer's new cases.
+        The first service of a customer becomes the default service of the customer's new cases. Raise `Invalid` for a
+        bad field, or if the contract has another service of that name.
         """
         values = _read(facts, contract)
         async with unless_taken("name", f"This contract has a service “{values['name']}” already."):
@@ -138,9 +139,9 @@ class Service(Table, tablename="service"):
         return await cls.find(service["id"], SYSTEM)
 
     async def change(self, facts: ServiceFacts) -> None:
-        """Set every field of the service; logged minutes and approved amounts stay as they are.
+        """Set every field of the service. Logged minutes and approved amounts stay as they are.
 
-        Raise `Invalid` for a bad value.
+        Raise `Invalid` for a bad field, or if the contract has another service of that name.
         """
         values = _read(facts, await Contract.find(self.contract_id, SYSTEM))
         async with unless_taken("name", f"This contract has a service “{values['name']}” already."):
@@ -148,22 +149,25 @@ class Service(Table, tablename="service"):
 
     @property
     def rounding(self) -> Rounding:
-        """Return the rule that rounds worked minutes to billable minutes."""
+        """Return the rule by which worked minutes become billable minutes."""
         return Rounding(self.rounding_minimum, self.rounding_increment, RoundingMode(self.rounding_mode))
 
     @property
     def paid_by(self) -> str:
-        """Return the settlement of the service as pages show it, such as `Time spent`."""
+        """Return how time of this service is paid for, in the words that pages show, such as `Time spent`."""
         return Settlement(self.settlement).word
 
     @property
     def line_per(self) -> str:
-        """Return what gets one line each on an invoice, for a sentence: `agent` for the rollup by resource."""
+        """Return what gets a line of its own on an invoice, as a noun for a sentence.
+
+        It is `agent` for the rollup by resource, for example.
+        """
         return Rollup(self.rollup).word.lower()
 
     @property
     def facts(self) -> ServiceFacts:
-        """Return the values that the form for changing the service shows at first."""
+        """Return the stored values of the service as form fields, to fill in the form that edits them."""
         return ServiceFacts(
             name=self.name,
             settlement=self.settlement,
@@ -178,7 +182,7 @@ class Service(Table, tablename="service"):
 
 
 class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The default services of a customer, as a page showed them and sends them back.
+    """The default services of a customer as a page showed them; the page sends them back with its form.
 
     The keys are ids of case types as text; the key "" is for all case types without a default of their own.
     """
@@ -187,19 +191,19 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
 
     @classmethod
     def of(cls, services: dict[int | None, int]) -> "DefaultsShown":
-        """Return the result of `DefaultService.of` with its keys as text, as a page sends them back."""
+        """Return the result of `DefaultService.of` with ids of case types as text, because JSON has no other keys."""
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:
-        """Return the default service that the page showed for `case_type`, or, if None, for all other case types."""
+        """Return the default service that the page showed for `case_type` or, if None, for all other case types."""
         return DefaultChoice(service_id=self.services.get(str(case_type or "")), case_type_id=case_type)
 
 
 class DefaultService(Table, tablename="default_service"):
     """The default service of a customer's new cases of one case type.
 
-    For a new case, the row of its case type applies; without such a row, the row whose case type is null. The customer
-    and the case type are together the primary key, which Piccolo cannot express.
+    For a new case, the row of its case type applies; without such a row, the row whose case type is null. Customer and
+    case type together are the primary key, which Piccolo cannot express.
     """
 
     customer_id = BigInt(primary_key=True, default=None)
@@ -208,17 +212,17 @@ class DefaultService(Table, tablename="default_service"):
 
     @classmethod
     async def of(cls, customer: int) -> dict[int | None, int]:
-        """Return the ids of a customer's default services by case type; the key None is for all other case types."""
+        """Return the ids of a customer's default services by case type. The key None is for all other case types."""
         rows = await cls.select(cls.case_type_id, cls.service_id).where(cls.customer_id == customer)
         return {row["case_type_id"]: row["service_id"] for row in rows}
 
     @classmethod
     async def choose(cls, customer: int, service: int | None, *, case_type: int | None = None) -> None:
-        """Set the default service of a customer's new cases.
+        """Set or remove the default service of a customer's new cases. Existing cases keep their service.
 
-        The default is for cases of `case_type`, or, if that is None, of all case types without a default of their own.
-        If `service` is None, the default is removed. Existing cases keep their service. Raise `NotFound` if the
-        service belongs to another customer (R29).
+        The default is for cases of `case_type` or, if that is None, of all case types without a default of their own.
+        If `service` is None, the default is removed. Raise `NotFound` for an unknown case type, or if the service
+        belongs to another customer (R29).
         """
         if case_type is not None:
             await CaseType.find(case_type)

@@ -1,4 +1,4 @@
-"""Tasks: kinds of work within a service or within one project, each with a billing default for time (S0.8, S0.10)."""
+"""Tasks: kinds of work within a service or a project, each with a default for whether time is billable (S0.8, S0.10)."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -20,7 +20,7 @@ _BY_NAME = OrderByRaw("ended_at is not null, folded(name)")
 
 
 class TaskFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The form fields of a task, as they were typed; `billable` is `yes` or `no`."""
+    """Form fields of a task as typed; `billable` is `yes` or `no`."""
 
     name: str
     billable: str = "yes"
@@ -29,8 +29,7 @@ class TaskFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class TaskChoice(NamedTuple):
     """A task that can be chosen for a time entry.
 
-    `service` is the name of the task's service; `billable` is the billing default that the form shows when the task is
-    chosen.
+    `service` is the name of the task's service. `billable` is what the form proposes when the task is chosen.
     """
 
     id: int
@@ -41,7 +40,7 @@ class TaskChoice(NamedTuple):
 
 
 class Task(Table, tablename="task"):
-    """A piece of work inside a service. Entries keep a task that has ended.
+    """A kind of work within a service. Time entries keep a task that has ended.
 
     If `project_id` is None, the task can be chosen for all time of its service; otherwise only for time of that
     project. `ended_at` is None while the task can be chosen.
@@ -57,9 +56,9 @@ class Task(Table, tablename="task"):
 
     @classmethod
     async def find(cls, task: int, *, hold: bool = False) -> "Task":
-        """Return the task with the id `task`, or raise `NotFound`.
+        """Return the task with this id. With `hold`, lock the row until the transaction ends.
 
-        With `hold`, lock the row until the transaction ends, so that no other transaction can change the task.
+        Raise `NotFound` for an unknown id.
         """
         query = cls.objects().where(cls.id == in_range(task))
         found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
@@ -69,13 +68,13 @@ class Task(Table, tablename="task"):
 
     @classmethod
     async def of_service(cls, service: int) -> list["Task"]:
-        """Return the tasks of a service that belong to no project, by name; tasks that have ended come last."""
+        """Return the tasks of a service that belong to no project, sorted by name, with those that have ended last."""
         query = cls.objects().where((cls.service_id == service) & cls.project_id.is_null())
         return await query.order_by(_BY_NAME)
 
     @classmethod
     async def of_project(cls, project: int) -> list["Task"]:
-        """Return the tasks that belong to a project, by name; tasks that have ended come last."""
+        """Return the tasks that belong to a project, sorted by name, with those that have ended last."""
         return await cls.objects().where(cls.project_id == project).order_by(_BY_NAME)
 
     @classmethod
@@ -97,9 +96,9 @@ class Task(Table, tablename="task"):
 
     @classmethod
     async def create(cls, of: Service | Project, facts: TaskFacts) -> "Task":
-        """Add a task to a service or to a project, and return the task.
+        """Add a task to a service or to a project, and return it.
 
-        Raise `Invalid` for a bad value, or if the service or project has another task of that name.
+        Raise `Invalid` for a bad field, or if the service or project has another task of that name.
         """
         name, billable = _read(facts)
         is_project = isinstance(of, Project)
@@ -115,9 +114,10 @@ class Task(Table, tablename="task"):
         return task
 
     async def change(self, facts: TaskFacts) -> None:
-        """Set the name of the task and the billing default for later entries; entries that have the task do not change.
+        """Set the name of the task and whether later time entries are billable by default.
 
-        Raise `Invalid` for a bad value, or if the service or project has another task of that name.
+        Existing entries do not change. Raise `Invalid` for a bad field, or if the service or project has another task
+        of that name.
         """
         name, billable = _read(facts)
         where = "project" if self.project_id else "service"
@@ -134,7 +134,7 @@ class Task(Table, tablename="task"):
 
     @property
     def facts(self) -> TaskFacts:
-        """Return the values that the form for changing the task shows at first."""
+        """Return the stored values of the task as form fields, to fill in the form that edits them."""
         return TaskFacts(name=self.name, billable="yes" if self.billable else "no")
 
 

@@ -5,7 +5,10 @@ from piccolo.table import Table
 
 
 class Appointment(Table, tablename="appointment"):
-    """An appointment at which an agent visits, calls or connects to a customer about a case."""
+    """One appointment at which an agent visits, calls or connects to a customer because of a case.
+
+    `done_at` is the instant at which it was marked as done, or None.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)

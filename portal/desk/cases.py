@@ -1,8 +1,9 @@
 """Cases: the class `Case`, who may see a case, and what agents and contacts may do with it.
 
-The methods run in the caller's transaction. Each locks the row, then writes the change, a line in the case's log and a
-row in the outbox. If somebody else has changed the same thing since the case was loaded, a method raises `Conflict`.
-If nothing would change, it does nothing, so that a repeated request is harmless.
+Methods that change a case run in the caller's transaction. Each locks the row, then writes the change, a line in the
+case's log and a row in the outbox, which makes open pages update. If somebody else has changed the same thing since the
+case was loaded, a method raises `Conflict`. If nothing would change, it does nothing, so a repeated request is
+harmless.
 """
 
 import uuid
@@ -34,7 +35,7 @@ LogLine = tuple[str, dict[str, object]]
 class Case(Table, tablename="cases"):
     """A customer's request or problem, with a number that people quote.
 
-    Rows change only by the methods below; `updated_at` is the instant of the latest change.
+    Rows change only through the methods below; `updated_at` is the instant of the latest change.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -98,7 +99,7 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     def of_row(cls, values: dict[str, Any]) -> Self:
-        """Create the object for a complete row of the table that raw SQL has read."""
+        """Return a `Case` for a complete row of the table that raw SQL has read."""
         case = cls(**values)
         case._exists_in_db = True
         return case
@@ -118,12 +119,12 @@ class Case(Table, tablename="cases"):
         customer_id: int | None = None,
         form_key: uuid.UUID | None = None,
     ) -> Self:
-        """Open a case with its first message, for the contact `by` or, if an agent opens it, for `contact_id`.
+        """Open a case with its first message, and return it.
 
-        With `customer_id`, the contact must belong to that customer. The service of the case follows from
-        `opening.origin_of`. Sending the same `form_key` again returns the case that was opened with it. Raise
-        `Invalid` with a sentence for each wrong field (`subject`, `body`, `case_type`, `priority`, `contact`,
-        `files`), and `TooMany` if a contact opens more than 30 cases in an hour.
+        The case belongs to the contact `by` or, if an agent opens it, to the contact `contact_id`, who with
+        `customer_id` must be one of that customer. Sending the same `form_key` again returns the case that was opened
+        with it. Raise `Invalid` with a sentence for each wrong field (`subject`, `body`, `case_type`, `priority`,
+        `contact`, `files`), and `TooMany` if a contact opens more than 30 cases in an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
@@ -158,8 +159,9 @@ class Case(Table, tablename="cases"):
     ) -> None:
         """Write a reply, which both sides read, and set the status that follows from it (see `workflow.after_reply`).
 
-        `then` is the status that an agent chose for after the reply. Raise `Invalid` (`body`, `files`), and `NotFound`
-        if `by` may not see the case or did not upload one of the files.
+        `then` is the status that an agent chose for after the reply. Sending the same `form_key` again does nothing.
+        Raise `Invalid` (`body`, `files`), and `NotFound` if `by` may not see the case or did not upload one of the
+        files.
         """
         if not await self._write("reply", Writing(text, files, form_key), by, at):
             return
@@ -181,15 +183,15 @@ class Case(Table, tablename="cases"):
             await self._tell("case.noted", by, at, contact_may_know=False)
 
     async def take(self, *, by: AgentReader, at: datetime) -> None:
-        """Assign the case to `by`. Raise `Conflict` if it is assigned to another agent who has not ended."""
+        """Assign the case to the agent `by`. Raise `Conflict` if it is assigned to another agent who has not left."""
         if self.agent_id not in (None, by.id) and await works(self.agent_id):
             raise Conflict(f"{await agent_name(self.agent_id)} has this case already.")
         await self.assign(by.id, by=by, at=at)
 
     async def assign(self, agent_id: int | None, *, by: AgentReader, at: datetime) -> None:
-        """Assign the case to an agent, or to nobody if `agent_id` is None.
+        """Assign the case to the agent with this id, or to nobody if `agent_id` is None.
 
-        Raise `Invalid` (`agent`) if the agent has ended or does not exist, and `Conflict` if the case was assigned to
+        Raise `Invalid` (`agent`) if the agent has left or does not exist, and `Conflict` if the case was assigned to
         somebody else in the meantime.
         """
         _agents_only(by)
@@ -204,10 +206,10 @@ class Case(Table, tablename="cases"):
         await self._change({"agent_id": agent_id}, [("assigned", {"to": name})], by, at)
 
     async def change_status(self, status: Status, *, by: AgentReader, at: datetime, seen: Status | None = None) -> None:
-        """Set the status. `seen` is the status that `by` saw; if it is None, the status of this object.
+        """Set the status. `seen` is the status on the page that `by` saw; None stands for the status of this object.
 
-        Raise `Conflict` if somebody else changed the status in the meantime, and `Invalid` (`status`) if `status` is
-        New.
+        Raise `Conflict` if somebody else changed the status in the meantime, and `Invalid` (`status`) for New, which
+        cannot be set.
         """
         _agents_only(by)
         if status not in SETTABLE:
@@ -224,11 +226,7 @@ class Case(Table, tablename="cases"):
             await self._change_status(Status.OPEN, by, at)
 
     async def change_facts(self, *, by: AgentReader, at: datetime, **facts: Unpack[Facts]) -> None:
-        """Change the subject, type, priority, service, project or contact of the case.
-
-        Raise `Invalid` with a sentence for each wrong field, and `Conflict` if somebody else changed one of the same
-        values in the meantime.
-        """
+        """Change those of subject, type, priority, service, project and contact that are given."""
         _agents_only(by)
         checked = await checked_facts(facts, self.customer_id)
         seen = {column: getattr(self, column) for column in checked}
@@ -257,13 +255,16 @@ class Case(Table, tablename="cases"):
         await self._change(*self._moved(status, at), by, at)
 
     def _moved(self, status: Status, at: datetime) -> tuple[dict[str, Any], list[LogLine]]:
-        """Return the columns to update and the log lines to write for a new status; both are empty for the same one."""
+        """Return the columns to update and the log lines to write for a new status; both are empty for the present one."""
         if status is self.stands:
             return {}, []
         return columns_of(status, self.resolved_at, at), [("status", {"from": self.status, "to": status.value})]
 
     async def _write(self, kind: str, writing: Writing, by: Reader, at: datetime) -> bool:
-        """Lock the case and write a message. Return False and write nothing if the same form was sent before."""
+        """Lock the case and write a message of this kind (`reply` or `note`).
+
+        Return False if this form was sent before.
+        """
         writing.check()
         if await messages.written_before(writing, by, kind, self.id):
             return False

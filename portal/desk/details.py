@@ -15,10 +15,10 @@ SERVICE_NAME = shown_service("c.service_id")
 class Details:
     """A case with the names of the people and things that its page shows.
 
-    `colleagues` are the names of the customer's other contacts who may read the case because they see every case of
-    the customer; the contact who reads the page is left out. The names of agents and contacts who have ended are given
-    too: `agent_works` is False if the case has no agent or its agent has ended, and `contact_reads` is False if the
-    case's contact or customer has ended.
+    `colleagues` are the names of the customer's other contacts who can read the case because they may see every case of
+    the customer; the contact who reads the page is left out. Agents and contacts who have left are named too:
+    `agent_works` is False if the case has no agent or its agent has left, and `contact_reads` is False if the case's
+    contact or customer has ended.
     """
 
     case: Case
@@ -36,7 +36,7 @@ class Details:
 
     @classmethod
     async def find(cls, number: str | int, reader: Reader) -> "Details":
-        """Return the case with the number `number` and the names that its page shows, by one query.
+        """Return the case with the number `number` and the names that its page shows, read by one query.
 
         Raise `NotFound` if there is no such case or the reader may not see it.
         """
@@ -61,7 +61,10 @@ class Details:
         return cls(case=Case.of_row(values), **names)
 
     def others(self, reader: ContactReader) -> list[str]:
-        """Return the names of the customer's contacts who can read the case, without `reader`. Names may repeat."""
+        """Return the names of the customer's contacts who can read the case, except `reader`.
+
+        Two may have the same name.
+        """
         return self.colleagues if self.case.contact_id == reader.id else self.readers
 
     @property
@@ -71,5 +74,5 @@ class Details:
 
     @property
     def writes_with(self) -> str | None:
-        """Return the name of the agent whom a contact's reply reaches; None if there is none or the agent has ended."""
+        """Return the name of the agent who gets a contact's reply; None if nobody has the case or the agent has left."""
         return self.agent_name if self.agent_works else None

@@ -1,7 +1,6 @@
 """The log of each case: what happened, who did it and when.
 
-An event is inserted in the transaction of the change that it records. The database refuses to update or delete an
-event.
+An event is inserted in the transaction of the change that it records. The database refuses to update or delete one.
 """
 
 import json
@@ -46,7 +45,7 @@ async def record(
     at: datetime,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    """Insert one line into the case's log, in the transaction of the change."""
+    """Insert one line into the case's log, in the caller's transaction. `details` are the names and values it mentions."""
     contact_id, agent_id = author_of(by)
     event = CaseEvent(
         customer_id=customer_id, case_id=case_id, kind=kind, contact_may_know=contact_may_know, contact_id=contact_id, agent_id=agent_id,
@@ -56,7 +55,7 @@ async def record(
 
 
 def author_of(by: Reader | System) -> tuple[int | None, int | None]:
-    """Return the contact id and the agent id of `by`; one of them is None, or both if `by` is the portal itself."""
+    """Return the ids of the contact and of the agent that `by` is: one of them is None, both for the portal itself."""
     if isinstance(by, System):
         return None, None
     return (by.id, None) if by.is_contact else (None, by.id)
@@ -83,7 +82,7 @@ _STATUS_SIGNS = {
 }
 
 NOT_SHOWN = ("time.logged",)
-"""Kinds of events that the feed leaves out, because it shows the time entry itself."""
+"""Kinds of events that the feed leaves out, because it shows the time entry itself instead."""
 
 
 def sign_of(kind: str, details: Mapping[str, Any]) -> str:
@@ -94,7 +93,10 @@ def sign_of(kind: str, details: Mapping[str, Any]) -> str:
 
 
 def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: bool) -> str:
-    """Return an event as a sentence without its full stop, worded for a contact or for an agent."""
+    """Return the sentence for an event, without a full stop, worded for a contact or for an agent.
+
+    `actor` is the name of the person who did it, `details` what `record` stored.
+    """
     to = details.get("to")
     if kind == "status":
         return _status_words(actor, Status(details["from"]), Status(details["to"]), for_contact)

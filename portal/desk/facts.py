@@ -18,7 +18,7 @@ _PROJECT = "select name from project where id = $1 and customer_id = $2"
 
 
 class Facts(TypedDict, total=False):
-    """Values of a case that an agent changes in one step.
+    """New values for a case, all changed in one step.
 
     A value whose key is missing stays as it is; None removes the service or the project.
     """
@@ -35,7 +35,7 @@ class Facts(TypedDict, total=False):
 class Fact:
     """A checked new value of a case.
 
-    `kind` is the kind of the log event that records the change, `word` is the value as the log shows it.
+    `kind` is the kind of the log event that records the change; `word` is the value as the log shows it.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Fact:
 
 
 async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
-    """Check new values of a case and return them by column.
+    """Check new values of a case, and return them by the column that holds them.
 
     Raise `Invalid` with a sentence for each wrong field: `subject`, `case_type`, `priority`, `service`, `project` and
     `contact`. The last three must belong to the customer `customer_id` (R29).
@@ -86,7 +86,10 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
 
 
 def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
-    """Return the subject without line breaks and invisible characters, and its error message by field."""
+    """Return the subject without line breaks and invisible characters, and the error message for it by field.
+
+    The second result is empty if the subject is valid.
+    """
     subject = one_line(subject)
     if not subject:
         return subject, {"subject": "Write a few words, so that everybody recognises the case in a list."}

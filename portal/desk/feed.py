@@ -1,7 +1,7 @@
 """Read the feed of a case: its messages with their files, and its events, in order of time.
 
-A page shows one window of the feed and costs two queries, however long the case is. `portal.timekeeping` adds time
-entries by `Feed.with_items`; each item has `at`, its instant, and `shape`, which names its template.
+A page shows one window of the feed, which costs two queries however long the case is. `portal.timekeeping` adds time
+entries with `Feed.with_items`; each item has `at`, its instant, and `shape`, which names its template.
 """
 
 import json
@@ -24,7 +24,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Item(Protocol):
-    """Attributes that every item of a feed has. `shape` names the template fragment that shows the item."""
+    """The attributes that every item of a feed has. `shape` names the template fragment that shows the item."""
 
     @property
     def at(self) -> datetime: ...
@@ -45,8 +45,8 @@ class File:
 class Said:
     """A message in a feed: a reply, or a note if `is_note`.
 
-    `side` says whose side the author is on: the name of the company or of the customer, or "You" for the reader's own
-    message. `ours` is whether an agent wrote the message.
+    `side` names the side that the author is on: the company, the customer, or "You" for the reader's own message.
+    `ours` is True if an agent wrote the message.
     """
 
     id: int
@@ -62,7 +62,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """An event in a feed. `sign` is the name of its icon, `words` is its sentence."""
+    """An event in a feed. `sign` is the name of its icon, `words` its sentence."""
 
     id: int
     at: datetime
@@ -76,8 +76,8 @@ class Feed:
     """One window of a case's feed, oldest item first.
 
     `earlier` is the cursor of the window before this one, or "" if this window begins with the first item of the case.
-    Time entries that are added belong into the window if they were created at or after `since` (None: no lower bound)
-    and before `until` (None: no upper bound).
+    A time entry belongs into this window if it was created at or after `since` (None: no lower bound) and before
+    `until` (None: no upper bound).
     """
 
     items: list[Any]
@@ -92,7 +92,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Keyset cursor of a feed: an instant, then a rank and an id that order the items of that instant.
+    """A position in a feed: an instant, then a rank and an id that order the items of that instant.
 
     Its text in a URL is `<microseconds>.<rank>.<id>`.
     """
@@ -131,10 +131,10 @@ select * from (
 
 
 async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, customer: str, before: str = "") -> Feed:
-    """Return the window of the feed before the cursor `before`, or the newest window if there is no cursor.
+    """Return the window of the feed that ends before the cursor `before`, or the newest window if that is no cursor.
 
-    `files_at` is the URL of the case's files and ends in a slash. `house` and `customer` are the names of the company
-    and the customer, which are shown beside messages. A contact never gets notes.
+    `files_at` is the URL below which the case's files are found, with a slash at the end. `house` and `customer` are
+    the names of the company and the customer, which are shown beside messages. A contact never gets notes.
     """
     place = Cursor.read(before)
     rows = await current().fetch(
@@ -199,7 +199,10 @@ def _happened(row: Any, reader: Reader) -> Happened:
 
 
 async def files_of(case: Case, *, files_at: str, most: int = 30) -> list[tuple[File, datetime]]:
-    """Return the newest `most` files that the reader may see, oldest first, each with the instant of its message."""
+    """Return the newest `most` files that the reader may see, in order of time, each with the instant of its message.
+
+    `files_at` is the URL below which the files are found, with a slash at the end.
+    """
     rows = await current().fetch(
         "select a.id, a.name, a.size, m.at from message m join attachment a on a.message_id = m.id where m.case_id = $1"
         " order by m.at desc, m.id desc, a.position desc limit $2",

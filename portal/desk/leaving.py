@@ -1,4 +1,4 @@
-"""Find the open cases of an agent or contact who is being ended, and hand over those of a contact."""
+"""Find the open cases of an agent or a contact who leaves, and hand over those of a contact."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ select * from cases where status not in ('resolved', 'closed') and ($1::bigint i
 
 
 async def open_cases_of_agent(agent_id: int, *, hold: bool = False) -> list[Case]:
-    """Return the open cases that are assigned to an agent, by number.
+    """Return the open cases that are assigned to an agent, sorted by number.
 
     With `hold`, lock their rows until the transaction ends.
     """
@@ -23,14 +23,14 @@ async def open_cases_of_agent(agent_id: int, *, hold: bool = False) -> list[Case
 
 
 async def open_cases_of_contact(contact_id: int) -> list[Case]:
-    """Return the open cases of a contact, by number."""
+    """Return the open cases of a contact, sorted by number."""
     return [Case.of_row(dict(row)) for row in await current().fetch(_OPEN, None, contact_id)]
 
 
 async def end_contact(contact: Contact, *, successor_id: int | None, by: AgentReader, at: datetime) -> None:
-    """End a contact, and make `successor_id` the contact of the contact's open cases.
+    """End the access of a contact who leaves, and make the contact `successor_id` the contact of their open cases.
 
-    If `successor_id` is None, the cases keep their contact. Raise `Invalid` (`contact`) if the successor has ended or
+    If `successor_id` is None, the cases keep their contact. Raise `Invalid` (`contact`) if the successor has left or
     belongs to another customer.
     """
     await contact.end(at)

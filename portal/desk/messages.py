@@ -22,22 +22,22 @@ from portal.render import markdown
 from portal.visible import visible
 
 LONGEST = 30_000
-"""Maximum length of one message, in characters.
+"""The most characters of one message.
 
 Markdown with many unclosed marks takes longest to render: 0.3 s for this many characters, and 1.5 s for three times as
 many.
 """
 SHORT = 2_000
-"""Messages of up to this many characters are rendered at once, longer ones in a worker thread.
+"""The most characters of a message that is rendered at once. Longer ones are rendered in a worker thread.
 
-The worker thread keeps a long message from blocking the event loop.
+Otherwise a long message would block the event loop.
 """
 
 
 class Message(Table, tablename="message"):
-    """A reply or a note on a case.
+    """A reply or a note on a case. A message is never changed.
 
-    `text` is its Markdown as typed, `html` the sanitized HTML. A message is never changed.
+    `text` is its Markdown as typed, `html` the sanitized HTML made of it.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -54,15 +54,15 @@ class Message(Table, tablename="message"):
 
 
 class SentBefore(Invalid):
-    """Error: the same form was sent before with other content.
+    """Raised if the same form was sent before with other content.
 
-    The page that shows the error gives the form a new key.
+    The page that shows this refusal gives the form a new key, so that it can be sent again.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A message that somebody sends: its Markdown and its stored files.
+    """A message that somebody sends: its Markdown text and its stored files.
 
     If the same `form_key` is sent again, no second message is written.
     """
@@ -76,7 +76,7 @@ class Writing:
         object.__setattr__(self, "text", visible(self.text))
 
     def problems(self) -> dict[str, str]:
-        """Return the error message for the text under the field `body`; an empty dict if the text is valid."""
+        """Return an error message for the text under the field name `body`, or an empty dict if the text is valid."""
         if not self.text.strip():
             return {
                 "body": "Write something: a file alone does not say what to do with it."
@@ -125,7 +125,10 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
 
 
 async def html_of(writing: Writing) -> str:
-    """Return the text as sanitized HTML. Call this before locking the case, because rendering may be slow."""
+    """Return the text as sanitized HTML. Raise `Invalid` (`body`) if the text is not valid.
+
+    Call this before locking the case, because rendering may be slow.
+    """
     writing.check()
     if len(writing.text) <= SHORT:
         return markdown(writing.text)

@@ -6,15 +6,15 @@ from portal.people.contacts import Contact
 
 
 async def contact_name(contact_id: int) -> str:
-    """Return the name of the contact with the id `contact_id`."""
+    """Return the name of the contact with this id, which must exist."""
     (row,) = await Contact.select(Contact.name).where(Contact.id == contact_id)
     return str(row["name"])
 
 
 async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
-    """Return the name of the agent with the id `agent_id`.
+    """Return the name of the agent with this id.
 
-    Raise `Invalid` (`agent`) if there is no such agent or, with `who_works`, if the agent has ended.
+    Raise `Invalid` (`agent`) if there is no such agent or, with `who_works`, if the agent has left.
     """
     row = await Agent.select(Agent.name, Agent.ended_at).where(Agent.id == agent_id).first()
     if row is None or (who_works and row["ended_at"] is not None):
@@ -24,5 +24,5 @@ async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
 
 
 async def works(agent_id: int) -> bool:
-    """Return whether the agent with the id `agent_id` exists and has not ended."""
+    """Return whether the agent with this id exists and has not left."""
     return bool(await Agent.exists().where((Agent.id == agent_id) & Agent.ended_at.is_null()))

@@ -16,9 +16,9 @@ MOST, WITHIN = 30, timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Customer, contact and service of a new case.
+    """The customer, contact and service of a new case.
 
-    `problems` maps each wrong field to an error message that says why the case cannot be opened.
+    `problems` maps each wrong field to the sentence that says why the case cannot be opened.
     """
 
     customer_id: int | None
@@ -28,10 +28,10 @@ class Origin:
 
 
 async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int | None = None) -> Origin:
-    """Return the customer and the service of a new case by its contact and its type.
+    """Return the customer and the service of a new case, which follow from its contact and its type.
 
     The service is the customer's default for the type, else the customer's default for all types, else None. With
-    `customer_id`, the contact must belong to that customer.
+    `customer_id`, the contact must belong to that customer. An unknown contact or type is noted in `problems`.
     """
     # Row-level security shows a contact only the contact's own customer, so that a contact of another customer is not
     # found (R29).
@@ -51,7 +51,7 @@ async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int 
 
 
 def checked(origin: Origin, subject: str, writing: Writing, priority: int) -> str:
-    """Return the subject without line breaks. Raise `Invalid` with an error message for each wrong field."""
+    """Return the subject without line breaks. Raise `Invalid` with a sentence for each wrong field of the new case."""
     checked, problems = checked_subject(subject)
     problems |= writing.problems() | origin.problems
     if priority not in list(Priority):
@@ -62,10 +62,10 @@ def checked(origin: Origin, subject: str, writing: Writing, priority: int) -> st
 
 
 async def refuse_too_many(by: ContactReader, at: datetime) -> None:
-    """Raise `TooMany` if `by` has opened `MOST` cases in the hour before `at`; cases that agents opened do not count.
+    """Raise `TooMany` if the contact `by` has opened `MOST` cases in the hour before `at`.
 
-    An advisory lock makes simultaneous requests of one contact wait for each other, so that they cannot exceed the
-    limit together.
+    Cases that agents opened for the contact do not count. An advisory lock makes simultaneous requests of one contact
+    wait for each other, so that they cannot exceed the limit together.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('opens a case', $1))", by.id)

@@ -11,9 +11,9 @@ from portal.people.readers import ContactReader
 from portal.render import plain
 
 MOST = 5
-"""Maximum number of cases of each kind that the home page shows."""
+"""The most cases of each kind that the home page shows."""
 RECENTLY = timedelta(days=7)
-"""Time for which a resolved case stays on the home page."""
+"""How long a resolved case stays on the home page."""
 LONGEST_QUOTE = 140
 
 
@@ -21,8 +21,8 @@ LONGEST_QUOTE = 140
 class Brief:
     """A case as a contact's home page shows it.
 
-    `said`, `said_by` and `said_at` are the shortened text, the author and the instant of the agents' latest reply;
-    None if there is none.
+    `said`, `said_by` and `said_at` are the shortened text, the author and the instant of the agents' latest reply. They
+    are None unless the case waits for the customer.
     """
 
     number: int
@@ -38,10 +38,10 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Cases on a contact's home page, at most `MOST` in each list.
+    """The cases on a contact's home page, at most `MOST` in each list.
 
     `waiting` are the cases that wait for the customer; `waiting_count` is the number of all such cases. `total` is the
-    number of all cases that the contact may see; `COUNTED` + 1 stands for more.
+    number of all cases that the contact may see. `COUNTED` + 1 stands for any larger number.
     """
 
     waiting: list[Brief]
@@ -51,7 +51,7 @@ class Overview:
 
 
 async def overview(reader: ContactReader, at: datetime) -> Overview:
-    """Return the cases for the home page of `reader` at the instant `at`, by one query."""
+    """Return the cases for the home page of `reader` at the instant `at`, read by one query."""
     rows = await current().fetch(
         f"""
         with mine as (

@@ -1,4 +1,4 @@
-"""The statuses and priorities of cases, their names, and the status that follows from a reply."""
+"""The statuses and priorities of cases, their names for people, and the status that follows from a reply."""
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -21,7 +21,7 @@ class Status(StrEnum):
 
     @property
     def customer_word(self) -> str:
-        """Return the name of the status for contacts, which addresses the reader as the customer."""
+        """Return the name of the status for contacts. "Waiting for customer" is "Waiting for you" to them."""
         return "Waiting for you" if self is Status.WAITING_FOR_CUSTOMER else self.word
 
     @property
@@ -31,7 +31,7 @@ class Status(StrEnum):
 
 
 class Priority(IntEnum):
-    """The priorities of a case. The database sorts by the number."""
+    """The priorities of a case. The database sorts by their numbers."""
 
     LOW = 1
     NORMAL = 2
@@ -44,15 +44,15 @@ class Priority(IntEnum):
 
 
 SETTABLE = tuple(status for status in Status if status is not Status.NEW)
-"""Statuses that an agent may set. New is not among them: a case is new only until somebody does something about it."""
+"""The statuses that an agent may set: all but New, because a case is new only until somebody does something about it.
+"""
 
 
 def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Status:
-    """Return the status of a case after a reply.
+    """Return the status that a case with the status `status` gets by a reply.
 
-    An agent's reply sets the status `then`, if it is given, and else sets a new case to Open. A contact's reply sets a
-    case to Open that waited for the customer, was resolved or was closed; a case that waits for others keeps its
-    status.
+    An agent's reply sets `then`, if it is given; otherwise it opens a new case. A contact's reply opens a case that
+    waited for the customer, was resolved or was closed. In all other cases the status stays.
     """
     if by_agent:
         return then or (Status.OPEN if status is Status.NEW else status)
@@ -62,7 +62,7 @@ def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Statu
 
 
 def columns_of(status: Status, resolved_at: datetime | None, at: datetime) -> dict[str, Any]:
-    """Return the values of the columns that change when a case gets `status` at the instant `at`.
+    """Return the values of the columns that change when a case gets the status `status` at the instant `at`.
 
     A resolved case that is closed keeps its `resolved_at`.
     """

@@ -314,7 +314,7 @@ class EmbeddedPostgres:
         return False
 
     def _beside(self, kind: str) -> Path:
-        """Return the path of a file beside the database folder, out of reach of the server's account; `kind` is its ending."""
+        """Return the path of the file `<database folder>.<kind>`, which the server's account cannot change."""
         return self._folder.with_name(f"{self._folder.name}.{kind}")
 
     def _psql(self, database: str, statement: str) -> str:

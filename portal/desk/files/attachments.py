@@ -1,7 +1,7 @@
 """Attach stored files to messages, and limit how much one person and one customer may store.
 
-A file is recorded as a row in the table `upload` before its first byte is stored. When its message is sent, the row is
-replaced by an attachment; files that no message takes are deleted after a day.
+A file is recorded as a row in the table `upload` before its first byte is stored. When its message is sent, an
+attachment replaces the row; a file that is in no message is deleted after a day.
 """
 
 import uuid
@@ -22,7 +22,7 @@ from portal.storage import Storage
 
 MAX_FILES = 10
 MAX_SIZE = 25 * 1024 * 1024
-"""Maximum size of one file, in bytes (R58)."""
+"""The largest size of one file, in bytes (R58)."""
 
 
 class Upload(Protocol):
@@ -55,7 +55,7 @@ class Attachment(Table, tablename="attachment"):
 
     @classmethod
     async def of(cls, message_ids: Sequence[int]) -> dict[int, list["Attachment"]]:
-        """Return the files of each message in their order, by message id.
+        """Return the files of each of these messages in their order, by message id.
 
         The reader's rights are not checked: pass only ids of messages that the reader may see.
         """
@@ -71,7 +71,7 @@ class Attachment(Table, tablename="attachment"):
 
     @classmethod
     async def find(cls, attachment_id: uuid.UUID, case_id: int) -> "Attachment":
-        """Return the file if it belongs to a message of the case `case_id` that the reader may see.
+        """Return the file with this id if it belongs to a message of the case `case_id` that the reader may see.
 
         Raise `NotFound` otherwise (R28).
         """
@@ -86,25 +86,25 @@ class Attachment(Table, tablename="attachment"):
 
 
 QUOTA = 20 * 1024**3
-"""Maximum size of all files of one customer together, in bytes (R58)."""
+"""The largest size of all files of one customer together, in bytes (R58)."""
 NO_ROOM = "The files of this customer fill the 20 GB that there are for them. Remove your files and send the text without them."
 
 
 MAX_PENDING = 40
-"""Maximum number of files that one person may upload within `PENDING_FOR` without sending them in a message (R58)."""
+"""The most files that one person may upload within `PENDING_FOR` without sending them in a message (R58)."""
 PENDING_FOR = timedelta(hours=1)
 MAX_WAITING = 1024**3
-"""Maximum size of one person's unsent files, in bytes. A file whose upload has not finished counts as `MAX_SIZE`."""
+"""The largest size of one person's unsent files together, in bytes. An unfinished upload counts as `MAX_SIZE`."""
 KEPT_FOR = timedelta(days=1)
-"""Time for which an uploaded file is kept without being sent in a message."""
+"""How long an uploaded file is kept without being sent in a message."""
 
 
 async def announce(key: str, credential_id: int, at: datetime) -> None:
     """Record in the table `upload` that a file is about to be stored under `key`.
 
-    Call this function in its own transaction, before the first byte is stored (R60). Raise `TooMany` if the person
-    with the credential `credential_id` has uploaded `MAX_PENDING` files within the last hour that no message took, or
-    if this person's unsent files could exceed `MAX_WAITING` bytes (R58).
+    Call this in its own transaction before the first byte is stored, so that a file never exists without a row (R60).
+    Raise `TooMany` if the person with this credential has uploaded `MAX_PENDING` files within the last hour that no
+    message contains, or if this person's unsent files could exceed `MAX_WAITING` bytes (R58).
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('upload', $1))", credential_id)
@@ -126,10 +126,10 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 
 
 async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, by: Reader) -> None:
-    """Attach stored files to the message `message_id`, and delete their rows in the table `upload`.
+    """Attach stored files to the message `message_id` in this order, and delete their rows in the table `upload`.
 
-    Raise `NotFound` if a file was uploaded by somebody else or is attached already (R29), and `Invalid` (`files`) if
-    there are too many files or the customer's quota is used up (R58).
+    Raise `NotFound` if a file was uploaded by somebody else than `by` or is attached already (R29), and `Invalid`
+    (`files`) if there are too many files or the customer's quota is used up (R58).
     """
     if len(files) > MAX_FILES:
         raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})
@@ -162,10 +162,10 @@ async def used_by(customer_id: int) -> int:
 
 
 async def sweep_uploads(storage: Storage, before: datetime) -> int:
-    """Delete files whose upload began before `before` and that no message took. Return how many were deleted.
+    """Delete files whose upload began before `before` and that are in no message. Return how many were deleted.
 
-    The file is deleted before its row, so that a failed deletion is repeated next time. A file that cannot be deleted
-    does not stop the deletion of the others.
+    One call deletes at most 500. A file is deleted before its row, so that a failed deletion is repeated next time. A
+    file that cannot be deleted does not stop the deletion of the others.
     """
     tx = current()
     # Skip locked rows, because a message is attaching these files at the moment. Choose rows at random, so that files

@@ -1,7 +1,7 @@
 """Keep the files that a person has chosen in a form that has not been sent yet.
 
 The files are stored already. They are found by the form's key, so that they are still there after the form is refused
-or the page is reloaded. When the form is sent, its message takes the files (`attach`); files that no message takes are
+or the page is reloaded. When the form is sent, `attach` adds them to its message; files that are in no message are
 deleted after a day.
 """
 
@@ -18,7 +18,7 @@ from portal.storage import Storage, Stored
 
 @dataclass(frozen=True, slots=True)
 class DraftFile:
-    """A file chosen in a form that has not been sent. Pages use its `id`, the storage uses its `key`."""
+    """A file chosen in a form that has not been sent. `id` identifies it on pages, `key` in the storage."""
 
     id: uuid.UUID
     name: str
@@ -29,7 +29,7 @@ class DraftFile:
 
 
 def left_out(name: str) -> str:
-    """Return the sentence for a file that is not kept because the form has `MAX_FILES` files already."""
+    """Return the sentence about a file that was not kept because the form has `MAX_FILES` files already."""
     return f"“{name}” is left out: a message has at most {attachments.MAX_FILES} files."
 
 
@@ -43,11 +43,10 @@ async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
 
 
 async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUID, by: Reader, at: datetime) -> None:
-    """Add a stored file to the form `form_key`.
+    """Add a stored file, which `announce` has recorded, to the form `form_key`.
 
-    If the same form is sent twice at once, each file is added once; the second copy stays in the table `upload` and is
-    deleted later. Raise `Invalid` (`files`) if the form has `MAX_FILES` files already, and `Full` if the customer's
-    quota is used up.
+    If the same form is sent twice at once, each file is added once; the second copy is deleted later. Raise `Invalid`
+    (`files`) if the form has `MAX_FILES` files already, and `Full` if a contact's customer has used up its quota.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
@@ -74,7 +73,7 @@ async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
 
 
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
-    """Delete a file that `by` has chosen in a form; do nothing if there is no such file.
+    """Delete the file with this id that the person `by` has chosen in a form. Do nothing if there is no such file.
 
     If deleting the stored file fails, `sweep_uploads` deletes it later.
     """

@@ -1,4 +1,4 @@
-"""File name extensions that an admin refuses, in addition to the extensions of executables."""
+"""File name extensions ("endings") that an admin has added to those that are always refused."""
 
 import re
 
@@ -11,13 +11,13 @@ from portal.fields import Checked
 
 
 class EndingFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form field with a file name extension, as it was typed, with or without its dot."""
+    """Form field with a file name extension as typed, with or without its dot."""
 
     ending: str
 
 
 class RefusedEnding(Table, tablename="refused_ending"):
-    """A file name extension that is refused, in lower case and without its dot."""
+    """A file name extension that an admin refuses, in lower case and without its dot."""
 
     ending = Text(primary_key=True, null=False, default=None)
 
@@ -28,9 +28,9 @@ class RefusedEnding(Table, tablename="refused_ending"):
 
     @classmethod
     async def refuse(cls, facts: EndingFacts) -> None:
-        """Refuse files with this extension from now on.
+        """Refuse files with this extension from now on. Do nothing if it is refused already.
 
-        Do nothing if the extension is refused already. Raise `Invalid` (`ending`) if the text is not an extension.
+        Raise `Invalid` (`ending`) if the text is no extension.
         """
         checked = Checked()
         ending = checked("ending", _ending, facts.ending)
@@ -39,7 +39,7 @@ class RefusedEnding(Table, tablename="refused_ending"):
 
     @classmethod
     async def take_again(cls, ending: str) -> None:
-        """Accept files with this extension again. Do nothing if the extension is not refused."""
+        """Accept files with this extension again. Do nothing if it is not refused."""
         await cls.delete().where(cls.ending == ending)
 
 

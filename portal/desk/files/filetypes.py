@@ -1,8 +1,8 @@
 """Decide which files are accepted, and under which name.
 
 A help desk must accept nearly every file, so only executables are refused: by their content, by the file name
-extensions that Windows runs, and by the extensions that an admin adds. That is safe because browsers only ever
-download the files (R56). The media type that the browser sends is ignored.
+extensions that Windows runs, and by the extensions that an admin adds. Accepting all others is safe because browsers
+only ever save the files (R56). The media type that the browser sends is ignored.
 """
 
 import re
@@ -15,7 +15,7 @@ from portal.visible import visible
 EXECUTABLE = frozenset("exe dll com scr msi msix lnk hta jar bat cmd vbs js wsf cpl pif reg".split())
 """File name extensions that are always refused (R56)."""
 MAX_NAME = 255
-"""Maximum length of a file name, in bytes of UTF-8."""
+"""The most bytes of a file name in UTF-8."""
 UNKNOWN = "application/octet-stream"
 
 # ELF, then Mach-O in both byte orders for 32 and 64 bits, then Mach-O for several processors. A Java class file begins
@@ -58,7 +58,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECA
 
 
 def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[str, str]:
-    """Return the name under which to keep a file, and its media type, which is `UNKNOWN` for all but pictures.
+    """Return the name under which to keep a file, and its media type, which is `UNKNOWN` for everything but pictures.
 
     `head` holds the first bytes of the file (4096 are enough), `refused` the extensions that an admin has added, in
     lower case. If a picture has the extension of another kind of picture, the extension is replaced. Raise `Invalid`
@@ -81,26 +81,26 @@ def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[s
 
 
 def ending_of(name: str) -> str:
-    """Return the extension of a clean file name in lower case; "" if there is no dot or nothing before it."""
+    """Return the extension of a clean file name in lower case, or "" if there is none."""
     stem, _, ending = name.rpartition(".")
     return ending.lower() if stem else ""
 
 
 def is_executable(head: bytes) -> bool:
-    """Return whether the content is an executable of Windows (PE), Linux (ELF) or macOS (Mach-O)."""
+    """Return whether a file with these first bytes is an executable of Windows (PE), Linux (ELF) or macOS (Mach-O)."""
     # The header of a PE file contains zero bytes. A text that begins with the letters MZ does not.
     return head.startswith(_EXECUTABLE_STARTS) or (head.startswith(b"MZ") and b"\0" in head[:64])
 
 
 def picture_of(head: bytes) -> str | None:
-    """Return the media type of a picture by its first bytes; None if the file is no known kind of picture."""
+    """Return the media type of a picture that begins with these bytes, or None if it is no known kind of picture."""
     return next((kind for kind, start in _PICTURE_STARTS.items() if re.match(start, head[:64], re.DOTALL)), None)
 
 
 def clean_name(name: str) -> str:
     """Return the file name without folders, invisible characters and characters that cannot be stored (R54, R55).
 
-    The result may be "". Cleaning a clean name changes nothing.
+    The result may be "". It has at most `MAX_NAME` bytes. Cleaning a clean name changes nothing.
     """
     name = re.split(r"[/\\]", name)[-1]
     # Removing an invisible character can bring characters together that NFC then joins, and NFC can produce new

@@ -1,4 +1,4 @@
-"""List cases for agents and for contacts: one query for each page."""
+"""List cases for agents and for contacts. Each page of a list costs one query."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 PAGE = 25
 COUNTED = 1000
-"""Largest number of cases that a list counts. If there are more, the list says "more than 1,000"."""
+"""The largest number of cases that a list counts. If there are more, the list says "more than 1,000"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One page of a list of cases. `total` is the number of all cases of the list; `COUNTED` + 1 stands for more."""
+    """One page of a list of cases.
+
+    `total` is the number of cases on all pages; `COUNTED` + 1 stands for any larger number.
+    """
 
     rows: list[Row]
     total: int
@@ -80,6 +83,10 @@ _JOINS = {
 
 def _listing(condition: str, order: str, *, offset: str = "", counted: bool = True) -> str:
     # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
+    """Return the SQL for one page of the cases that meet `condition`, in the order `order`.
+
+    If `counted`, each row has the number of all such cases in the column `total`.
+    """
     needed = "".join(join for alias, join in _JOINS.items() if order.startswith(alias))
     total = f"(select count(*) from (select 1 from cases c where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
     return f"""
@@ -98,9 +105,9 @@ order by p.place
 
 
 async def agents_list(reader: AgentReader, question: Question, counted: Mapping[str, int] | None = None) -> Listed:
-    """Return one page of the cases that `question` asks for, by one query.
+    """Return one page of the cases that `question` asks for, read by one query.
 
-    `counted` is the result of `counts`, if the caller has it already; then the cases of an unfiltered view are not
+    `counted` is the result of `counts`, if the caller has it already: then the cases of a view without filters are not
     counted again.
     """
     condition, values = question.conditions(reader)
@@ -126,7 +133,7 @@ _COUNTS = "select " + ", ".join(  # noqa: S608 (conditions of ours)
 
 
 async def counts(reader: AgentReader) -> dict[str, int]:
-    """Return the number of open cases in each view, by one query.
+    """Return the number of open cases in each view, by the view's name, read by one query.
 
     Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that its cost is limited.
     """
@@ -134,10 +141,10 @@ async def counts(reader: AgentReader) -> dict[str, int]:
 
 
 async def customers_list(reader: ContactReader, *, everything: bool, text: str = "", page: int = 1) -> Listed:
-    """Return one page of the cases that the contact may see, latest change first, by one query.
+    """Return one page of the cases that the contact may see, the latest change first, read by one query.
 
     Only open cases are listed unless `everything` is True. With `text`, only cases whose number, subject or contact's
-    name contains all words of the text are listed.
+    name contains every word of the text are listed.
     """
     sql, values = [Case.visible_sql(reader, "c")], list[Any]()
     if not everything:
@@ -152,9 +159,9 @@ async def customers_list(reader: ContactReader, *, everything: bool, text: str =
 
 
 async def named_elsewhere(text: str, listed: Listed, reader: AgentReader) -> Case | None:
-    """Return the case whose number is the whole search text (`#1393`) if the list lacks it, else None.
+    """Return the case whose number is the whole search text (`#1393`) if it is missing from the list, else None.
 
-    Such a case is in another view, or is left out by a filter.
+    Such a case is in another view, or a filter leaves it out.
     """
     number = quoted_number(text)
     if number is None or any(row.number == number for row in listed.rows):
@@ -163,7 +170,10 @@ async def named_elsewhere(text: str, listed: Listed, reader: AgentReader) -> Cas
 
 
 def _offset(page: int, places: int) -> tuple[str, list[int]]:
-    """Return the SQL clause and parameter that skip the rows of earlier pages; both empty for the first page."""
+    """Return the SQL clause that skips the rows of earlier pages, and its parameter; both are empty for the first page.
+
+    `places` is the number of parameters that the query has already.
+    """
     return (f" offset ${places + 1}", [(page - 1) * PAGE]) if page > 1 else ("", [])
 
 

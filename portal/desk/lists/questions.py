@@ -56,9 +56,9 @@ _DOWN_FIRST = (Sort.UPDATED, Sort.NUMBER, Sort.PRIORITY)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """View, filters, order and page of an agent's list of cases.
+    """The view, filters, order and page of an agent's list of cases.
 
-    `turned` reverses the default direction of the sort. A filter that is None does not limit the list.
+    `turned` reverses the usual direction of the sort. A filter that is None does not limit the list.
     """
 
     view: View = View.ALL
@@ -74,7 +74,10 @@ class Question:
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Question":
-        """Return the view, filters, order and page that a URL asks for. Values that are not allowed are ignored."""
+        """Return the view, filters, order and page that a URL's query string asks for.
+
+        Values that are not allowed are ignored.
+        """
         return cls(
             view=_chosen(View, query.get("view")) or View.ALL,
             text=searched(query),
@@ -90,11 +93,11 @@ class Question:
 
     @property
     def is_filtered(self) -> bool:
-        """Return whether the list is limited to a part of its view by a search or a filter."""
+        """Return whether a search or a filter limits the list to a part of its view."""
         return bool(self.text or self.status or self.priority or self.customer_id or self.agent_id or self.project_id)
 
     def address(self, **changes: Any) -> str:
-        """Return the query string of the URL for this list with some `changes`.
+        """Return the query string of the URL for this list with these `changes`.
 
         Unless `page` is among the changes, the URL asks for the first page.
         """
@@ -119,7 +122,7 @@ class Question:
         return self.address(view=View.CLOSED)
 
     def sorted_by(self, sort: Sort) -> str:
-        """Return the query string that sorts by `sort`, or reverses the order if `sort` is the current column."""
+        """Return the query string that sorts by `sort`, or that reverses the order if the list is sorted by it already."""
         return self.address(sort=sort, turned=not self.turned if sort is self.sort else False)
 
     @property
@@ -128,7 +131,7 @@ class Question:
         return (self.sort in _DOWN_FIRST) is not self.turned
 
     def conditions(self, reader: AgentReader) -> tuple[str, list[Any]]:
-        """Return the SQL condition on the table alias `c`, and its parameters, which are numbered from `$1`."""
+        """Return an SQL condition on the table alias `c`, and its parameters, which are numbered from `$1`."""
         sql, values = [Case.visible_sql(reader, "c")], list[Any]()
 
         def ask(condition: str, value: Any) -> None:
@@ -160,7 +163,7 @@ class Question:
 
 
 def searched(query: Mapping[str, str]) -> str:
-    """Return the search text that a URL contains, without superfluous blanks."""
+    """Return the search text of a URL's query string, with single blanks and at most `LONGEST_TEXT` characters."""
     return " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
 
 
@@ -169,7 +172,7 @@ _PUNCTUATION = ".,;:!?()[]\"'„“”‚‘’«»"
 
 
 def quoted_number(word: str) -> int | None:
-    """Return the case number if the word is one as people quote it (`#1403`, `1403,`), else None."""
+    """Return the case number if the word is one, as people quote it (`#1403`, `1403,`), else None."""
     return number_in(word.strip(_PUNCTUATION).removeprefix("#"))
 
 
@@ -181,7 +184,7 @@ _NUMBERED = "(c.number = ?::bigint or strpos(c.subject, (?::bigint)::text) > 0)"
 
 
 def conditions_of(text: str, *, customers: bool = False) -> Iterator[tuple[str, Any]]:
-    """Yield an SQL condition, with `?` for its parameter, and the parameter's value for each word of the search text.
+    """Yield an SQL condition and its parameter for each word of the search text; `?` stands for the parameter.
 
     A number matches the case with that number, or any subject that contains it. Any other word matches a part of the
     subject, of the contact's name or, with `customers`, of the customer's name.
