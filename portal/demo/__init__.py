@@ -1,4 +1,4 @@
-"""Fill a database with the demo: a named cast, twelve customers and five months of work up to yesterday.
+"""Fill a database with the data of the demo: a company, twelve customers, and five months of work up to yesterday.
 
 Everything in the demo is invented. It is written by the functions that the product itself uses.
 """
@@ -30,14 +30,15 @@ CAST = (
     "alan@acme.example",
     "gil@globex.example",
 )
-"""The mail addresses of the people in the demo who have a password and can sign in."""
+"""The mail addresses of the six people of the demo who have a password and can sign in."""
 
 
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
-    """Fill a migrated database with the demo. If it has a company already, only set the cast's password; return False.
+    """Fill a migrated database with the demo, and return whether it was empty.
 
-    The whole fill is one transaction: if it is killed, the database stays empty and the next start begins again. `say`
-    is called with progress messages. The same `now` always makes the same demo.
+    If it has a company already, only the password of the people in `CAST` is set. The whole fill is one transaction: if
+    it is killed, the database stays empty and the next start begins again. `say` is called with progress messages. The
+    same `now` always makes the same demo.
     """
     async with transaction(SYSTEM):
         is_empty = await Company.find() is None
@@ -75,7 +76,7 @@ async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
 
 
 async def _let_in(password: str) -> None:
-    """Set `password` for every demo account in `CAST`. Its strength is not checked, because whoever starts the demo has chosen it."""
+    """Set `password` for every account in `CAST`. Its strength is not checked: whoever starts the demo has chosen it."""
     await current().execute(
         "select set_first_password(id, $1) from credential where email = any($2)",
         await passwords.hashed(password),
@@ -84,7 +85,7 @@ async def _let_in(password: str) -> None:
 
 
 async def _keep_in(password: str) -> None:
-    """Set the cast's password to the one printed at this start, which may differ from that of an earlier start."""
+    """Set the password of the accounts in `CAST` again, because it may differ from that of an earlier start."""
     async with transaction(None) as tx:
         known = await tx.fetchval("select password_hash from credential where email = $1", CAST[0])
         if not passwords.matches(known, password):

@@ -1,4 +1,4 @@
-"""Compute the days of the demo: five months up to yesterday, working hours, and the dates of recurring work."""
+"""Compute the days of the demo: five months up to yesterday, the working hours, and the dates of recurring actions."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 ZONE = "Europe/Berlin"
 MONTHS = 5
 OPENS, CLOSES = 8 * 60, 17 * 60 + 30
-"""When the working day of the demo opens and closes, in minutes after local midnight."""
+"""When a working day of the demo begins and ends, in minutes after local midnight."""
 _SATURDAY, _FRIDAY, _TUESDAY = 5, 4, 1
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """Calendar of the demo around the instant `now`, in Hamburg's time zone. The calendar has no public holidays."""
+    """The days of a demo that is made at the instant `now`, in the time zone of Hamburg. It has no public holidays."""
 
     now: datetime
 
@@ -26,7 +26,7 @@ class Calendar:
 
     @cached_property
     def yesterday(self) -> date:
-        """Return the day before today, the last day of the demo on which agents worked."""
+        """Return the day before today, the last day on which agents of the demo have worked."""
         return self.today - _DAY
 
     @cached_property
@@ -53,7 +53,7 @@ class Calendar:
 
     @cached_property
     def billed_until(self) -> list[date]:
-        """Return, for each billing run, the first of the month up to which it billed (excluded), oldest first."""
+        """Return the first day after the time that each monthly billing run billed, the oldest run first."""
         firsts, day = [], self.last_month
         while day > self.first:
             firsts.append(day)
@@ -70,7 +70,7 @@ class Calendar:
         return at.astimezone(ZoneInfo(ZONE)).date()
 
     def later(self, at: datetime, minutes: int) -> datetime:
-        """Return the instant that is `minutes` of working time after `at`; nights and weekends do not count."""
+        """Return the instant that is `minutes` of working time after `at`. Nights and weekends do not count."""
         local = at.astimezone(ZoneInfo(ZONE))
         day, minute = local.date(), local.hour * 60 + local.minute
         left = minutes
@@ -83,7 +83,7 @@ class Calendar:
             day, minute = day + _DAY, OPENS
 
     def workday_from(self, day: date) -> date:
-        """Return `day`, or the following Monday if `day` is on a weekend."""
+        """Return `day`, or the Monday after it if `day` is on a weekend."""
         return day + _DAY * (7 - day.weekday()) if day.weekday() >= _SATURDAY else day
 
     @cached_property
@@ -95,16 +95,15 @@ class Calendar:
 
     @cached_property
     def approvals(self) -> list[datetime]:
-        """Return when managers approve or reject time: Tuesdays, month ends, and the last working day."""
+        """Return when managers approve or reject time: on Tuesdays, at month ends, and on the last working day."""
         days = [self.instant(day, 10 * 60 + 5) for day in self.workdays if day.weekday() == _TUESDAY]
         months = [self.instant(self.workday_from(day), 10 * 60 + 40) for day in (*self.billed_until, self.this_month)]
         return sorted([*days, *months, self.instant(self.workdays[-1], 9 * 60 + 10)])
 
     @property
     def approved_to(self) -> date:
-        """Return the last day whose submitted time has all been approved or rejected.
+        """Return the last day of which all submitted time has been approved or rejected.
 
-        Time of the four working days after that day is still undecided, and time of the last of the four is not
-        submitted.
+        Time of the four working days after it is still undecided, and time of the last of the four is not submitted.
         """
         return self.workdays[-5]

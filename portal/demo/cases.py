@@ -1,4 +1,4 @@
-"""Plan the demo's cases: who opens which story when, and each message, note and piece of work on the timeline."""
+"""Plan the cases of the demo: who opens which one when, and each message, note and piece of work on the timeline."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 CASES = 400
 JUST_IN = 5
-"""The number of cases from the last day that no agent has looked at yet, not counting the cases of the cast."""
+"""How many cases of the last day no agent has looked at yet, besides those of `PARTS`."""
 
 ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (3, {"open": 58, "waiting_for_customer": 20, "waiting_for_others": 8, "resolved": 14}),
@@ -24,7 +24,7 @@ ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (25, {"open": 11, "waiting_for_customer": 9, "waiting_for_others": 6, "resolved": 9, "closed": 65}),
     (999, {"open": 1, "waiting_for_others": 1, "closed": 98}),
 )
-"""Pairs of an age in working days and, for cases up to that age, the percentage that ends in each status."""
+"""Pairs of an age in working days and, for cases up to that age, how many of a hundred end in each status."""
 
 WAITING = (
     "The manufacturer has our request and the log. I write as soon as there is an answer, on Thursday at the latest.",
@@ -35,9 +35,9 @@ WAITING = (
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A planned case: who opens it and when, which story it follows, and the status it reaches.
+    """A planned case: who opens it and when, the story that it follows, and the status that it reaches.
 
-    `agent` is the agent who takes the case; None if nobody has taken it yet.
+    `house` is the customer. `agent` is the agent who takes the case; None if nobody has taken it yet.
     """
 
     at: datetime
@@ -97,7 +97,7 @@ def _ordinary_one(stage: Stage, at: datetime, ending: Ending, told: "Counter[tup
 
 
 def _endings(stage: Stage, ages: Sequence[int]) -> list[Ending]:
-    """Return the final status of each case, by its age in working days.
+    """Return the status that each case reaches, given the ages of the cases in working days.
 
     The shares of `ENDINGS` are met exactly; only the order of the statuses is random.
     """
@@ -113,7 +113,8 @@ def _endings(stage: Stage, ages: Sequence[int]) -> list[Ending]:
 def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) -> list[Turn]:
     """Return the turns of a story up to the point at which its case has the status `ending`.
 
-    If `is_whole`, as for stories of the cast, all turns are returned; a new case has only the first turn even then.
+    If `is_whole`, as for the stories that happen only once, all turns are returned; a new case has only the first turn
+    even then.
     """
     if ending == "new":
         return list(turns[:1])
@@ -131,12 +132,12 @@ def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) ->
 
 
 def _asks(turn: Turn) -> bool:
-    """Return whether this turn is an agent's message that asks the contact for something."""
+    """Return whether this turn is a message in which an agent asks the contact for something."""
     return turn.who == "agent" and re.search(r"\?|please|tell me|send me|I need", turn.text, re.IGNORECASE) is not None
 
 
 class _Telling:
-    """Plans the steps of one case on the timeline."""
+    """Plans the steps of one case, which follow a story, on the timeline."""
 
     def __init__(self, stage: Stage, opening: Opening) -> None:
         self.stage, self.opening = stage, opening
@@ -147,7 +148,7 @@ class _Telling:
         self.turns = _cut(opening.story.turns, opening.ending, stage, is_whole)
 
     def plan(self) -> None:
-        """Plan the opening of the case, each turn of its story, and its final status."""
+        """Plan the opening of the case, each turn of its story, and the status that it reaches."""
         self.stage.timeline.plan(self.at, self._open)
         if self.opening.agent is None:
             return
@@ -163,7 +164,7 @@ class _Telling:
         self.at = self.stage.calendar.later(self.at, self.stage.rng.randrange(least, most))
 
     def _then(self, turn: Turn, following: str | None, is_last: bool) -> Status | None:
-        """Return the status that an agent's reply sets; None if the turn is no reply or leaves the status unchanged."""
+        """Return the status that an agent's reply sets, or None if the turn is no reply or leaves the status as it is."""
         if turn.who != "agent":
             return None
         if is_last:

@@ -1,4 +1,4 @@
-"""Define the demo's invented customers, with contacts, contracts and services, as an agent would type them."""
+"""The invented customers of the demo with their contacts, contracts and services, as an agent would type them."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ EVERYTHING, CASES, OWN = "all cases, invoices, contacts", "all cases", ""
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A contact of a customer. `may` names the rights of the contact, out of the three that the portal has."""
+    """A contact of a customer. `may` is one of the constants above and names the contact's rights."""
 
     name: str
     may: str = OWN
@@ -29,9 +29,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A contract of a customer.
+    """A contract of a customer with its services, of which the first is the default.
 
-    `{year}` in its name stands for the year in which the contract starts. Its first service is the default.
+    `{year}` in its name stands for the year in which the contract starts.
     """
 
     name: str
@@ -44,7 +44,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """A customer. Of every hundred cases, `share` are this customer's. If `is_trial`, their time is not charged."""
+    """A customer. `share` of every hundred cases are this customer's. If `is_trial`, time for it is not charged.
+
+    `frames` are its contracts.
+    """
 
     facts: CustomerFacts
     people: tuple[Person, ...]
@@ -213,4 +216,4 @@ CUSTOMERS = (
         share=4,
     ),
 )
-"""The customers; their values of `share` add up to a hundred."""
+"""The customers of the demo. Their values of `share` add up to a hundred."""

@@ -1,4 +1,4 @@
-"""Plan the demo's time entries: when each is logged, submitted and decided, and which are still undecided."""
+"""Plan the time entries of the demo: when each is logged, submitted and decided on, and which are still undecided."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +16,7 @@ BLOCKERS, FORGOTTEN = 6, 2
 LATE = 6
 """How many entries were approved only after their month had been billed."""
 HEALED = 8
-"""How many entries were rejected once, corrected and then approved."""
+"""How many entries were rejected once, corrected, and then approved."""
 
 REASONS = (
     "This looks long for what the case shows. Was a part of it for another case?",
@@ -24,7 +24,7 @@ REASONS = (
     "I think this belongs under the other service. If not, tell me why.",
     "The day does not fit the dialogue on the case. Was it the day before?",
 )
-"""Reasons that managers gave for rejecting entries which their authors have not corrected yet."""
+"""Why managers rejected the entries that their authors have not corrected yet."""
 
 
 def plan(stage: Stage) -> None:
@@ -75,7 +75,7 @@ def _decide(stage: Stage) -> None:
 
 
 async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
-    """Log one piece of work as a time entry. Time for trial customers, and some other time, is shown at no charge."""
+    """Log one piece of work as a time entry. Time for trial customers, and a little other time, is logged at no charge."""
     rng, house = stage.rng, piece.house
     case = piece.held.opened if piece.held else None
     billing_choice, counts, reason = None, None, ""
@@ -116,9 +116,9 @@ async def _submit(stage: Stage, at: datetime) -> None:
 
 
 async def _approve(stage: Stage, at: datetime) -> None:
-    """Let Max decide on everybody's submitted time except his own, and Noor on Max's.
+    """Let Max decide on the submitted time of all other agents, and Noor on Max's.
 
-    Some entries are rejected; they are corrected at once and decided again.
+    Some entries are rejected first; their agents correct and submit them at once.
     """
     for by in (stage.agent("Max Herrmann"), stage.agent("Noor Haddad")):
         is_others = by.name == "Max Herrmann"

@@ -1,4 +1,4 @@
-"""Make the attachments of the demo, small screenshots and log files, and put them into the portal's storage."""
+"""Make the attachments of the demo, small screenshots and log files, and store them as the portal stores uploads."""
 
 import hashlib
 import struct
@@ -25,13 +25,16 @@ class File:
 
 
 class Cabinet:
-    """Stores files under numbered keys, so that a fill that is started again overwrites the same files."""
+    """Makes and stores the files of the demo.
+
+    Their keys follow from a count, so that a fill that is started again overwrites the same files.
+    """
 
     def __init__(self, storage: Storage, rng: Random) -> None:
         self._storage, self._rng, self._count = storage, rng, 0
 
     async def put(self, name: str, by: Reader, at: datetime) -> File:
-        """Create and store a file with this name for a message that `by` is about to write."""
+        """Make and store a file with this name, and return it, for a message that `by` is about to write."""
         content = _picture(self._rng) if name.endswith(".png") else _text(name, at, self._rng)
         self._count += 1
         key = hashlib.sha256(b"portal demo %d" % self._count).hexdigest()[:32]
@@ -83,7 +86,7 @@ TEXTS = {
     "columns.txt": "Number; date; customer; net; VAT rate; VAT; gross; due on\n",
     "bounce.txt": "Your message was not delivered.\nReason given by the other side: 550 5.7.1 rejected by policy\n",
 }
-"""The content of those text files that are not logs."""
+"""The content of text files that are not logs, by file name."""
 
 LINES = (
     "INFO  session started",

@@ -1,4 +1,4 @@
-"""Create the demo's customers in the database, with contacts, contracts, services and special hourly rates."""
+"""Create the customers of the demo in the database, with contacts, contracts, services and special hourly rates."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A customer created in the database. Cases use the first of its services by default."""
+    """A customer that was created in the database. Its cases use the first of its services by default."""
 
     id: int
     organisation: Organisation
@@ -23,7 +23,7 @@ class House:
 
     @property
     def name(self) -> str:
-        """Return the name of the customer that agents see."""
+        """Return the name of the customer, as agents see it."""
         return self.organisation.facts.name
 
     def service(self, name: str) -> Service:
@@ -32,7 +32,7 @@ class House:
 
 
 async def move_in(start: date, at: datetime) -> dict[str, House]:
-    """Create all customers, with contracts that start on `start`, and return them by name."""
+    """Create all customers, with contracts that start on the day `start`, and return them by name."""
     return {organisation.facts.name: await _house(organisation, start, at) for organisation in CUSTOMERS}
 
 
@@ -84,7 +84,10 @@ async def _contact(customer: Customer, organisation: Organisation, place: int, a
 async def agree_prices(
     houses: dict[str, House], agents: dict[str, AgentReader], roles: dict[str, str], start: date, at: datetime
 ) -> None:
-    """Create hourly rates of every scope (service, customer, agent, role), so that invoices show each kind of price."""
+    """Create hourly rates of every scope (service, customer, agent, role), so that invoices show each kind of price.
+
+    They are valid from the day `start`.
+    """
     care = str(houses["Acme"].service("Network care").id)
     await price_of("130", start, at, service_id=care, role_id=roles["Senior consultant"])
     await price_of("126", start, at, service_id=care, agent_id=str(agents["Ines Okafor"].id))

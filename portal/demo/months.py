@@ -1,4 +1,4 @@
-"""Plan the billing of the demo: one billing run a month, except that last month was billed for two customers only."""
+"""Plan the billing of the demo: one billing run a month. Last month is billed for two customers only so far."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -7,11 +7,14 @@ from portal import billing
 from portal.demo.stage import Stage
 
 DONE_FIRST = ("Globex", "Rovana Bikes")
-"""Customers whose last month is billed already. Globex gets a draft invoice, the trial customer a draft statement."""
+"""The customers for whom last month is billed already.
+
+Globex has a draft invoice, the trial customer a draft statement.
+"""
 
 
 def plan(stage: Stage) -> None:
-    """Plan the billing run of every month, and on the next working day the issuing of its draft invoices."""
+    """Plan the billing run of every month and, on the next working day, the issuing of its drafts."""
     calendar = stage.calendar
     everybody = [house.id for house in stage.houses.values()]
     for until in calendar.billed_until:
@@ -28,7 +31,7 @@ async def _run(stage: Stage, until: date, customers: list[int], at: datetime) ->
 
 
 async def _issue(stage: Stage, at: datetime) -> None:
-    """Issue every draft invoice and draft statement, one minute apart."""
+    """Issue every draft invoice and every draft statement, one minute apart."""
     by = stage.agent("Max Herrmann")
     for place, draft in enumerate((await billing.list_drafts(by, limit=1000)).rows):
         await billing.issue(draft["id"], by=by, at=at + timedelta(minutes=place))

@@ -1,4 +1,4 @@
-"""Create the demo's own company with its departments, roles, agents and hourly rates."""
+"""Create the company of the demo, with its departments, roles, agents and hourly rates."""
 
 from datetime import date, datetime
 
@@ -35,10 +35,10 @@ DEPARTMENTS = (
     ("Networks", "Delivery"),
     ("Servers", "Delivery"),
 )
-"""The name of each department and of its parent department."""
+"""The name of each department and the name of its parent department, or ""."""
 
 ROLES = {"Senior consultant": ("118", "122"), "Consultant": ("94", "98"), "Technician": ("72", "75")}
-"""Hourly rates in euros of each role: from the start of the demo, and from its third month."""
+"""The hourly rates of each role in euros: from the start of the demo, and from its third month."""
 FRANCS = {"Senior consultant": "135", "Consultant": "112", "Technician": "88"}
 
 AGENTS = (
@@ -50,13 +50,14 @@ AGENTS = (
     ("Tomasz Wilk", "agent", "Senior consultant", "Servers", ()),
     ("Petra Lindahl", "agent", "Technician", "Service desk", ()),
 )
-"""Name, grade, role and department of each agent, and the departments whose time the agent may approve."""
+"""The name, grade, role and department of each agent, and the departments whose time the agent may approve."""
 
 
 async def found(start: date, third_month: date, at: datetime) -> tuple[dict[str, AgentReader], dict[str, str]]:
-    """Create the company, its departments, roles and agents. Return the agents, and the role ids, by name.
+    """Create the company, its departments, roles and agents.
 
-    The role ids are strings, as forms send them. The hourly rates rise on the day `third_month`.
+    Return the agents by name, and the ids of the roles by name. The ids are strings, as forms send them. The hourly
+    rates rise on the day `third_month`.
     """
     await Company.set_up(COMPANY)
     departments: dict[str, str] = {}
@@ -85,7 +86,7 @@ async def found(start: date, third_month: date, at: datetime) -> tuple[dict[str,
 
 
 async def price_of(hourly_rate: str, since: date, at: datetime, currency: str = "EUR", **scope: str) -> None:
-    """Create an hourly rate that is valid from `since`. `scope` holds fields of `RateFacts`, such as `role_id`."""
+    """Create an hourly rate that is valid from the day `since`. `scope` holds fields of `RateFacts`, such as `role_id`."""
     facts = RateFacts(hourly_rate=hourly_rate, currency=currency, effective_from=since.isoformat(), **scope)
     await Rate.create(facts, at)
 

@@ -1,4 +1,4 @@
-"""Hold the state that all parts of the demo share while actions are planned and run."""
+"""The state that all parts of the demo share while its actions are planned and run."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,14 +15,14 @@ from portal.timekeeping.entries import TimeEntry
 
 @dataclass(slots=True)
 class Held:
-    """A planned case. `case` is None until the case has been opened."""
+    """A case of the demo. `house` is its customer; `case` is None until the case has been opened."""
 
     house: House
     case: Case | None = None
 
     @property
     def opened(self) -> Case:
-        """Return the opened case. Raise RuntimeError if the case has not been opened yet."""
+        """Return the case. Raise `RuntimeError` if it has not been opened yet."""
         if self.case is None:
             raise RuntimeError("this case has not been opened yet")
         return self.case
@@ -30,12 +30,12 @@ class Held:
 
 @dataclass(slots=True)
 class Piece:
-    """A planned piece of work. `agent` did the work; `entry` is None until the work is logged as a time entry.
+    """A planned piece of work of an agent. `entry` is None until it is logged as a time entry.
 
-    `held` is its case. Without a case, the time is logged under the service named `service` of the customer `house`;
-    without `house` it is internal time. `fate` is what becomes of the entry: draft, forgotten (never submitted),
-    submitted, blocker (submitted for last month and undecided), rejected, approved, healed (approved after a
-    correction) or late (approved after its month was billed).
+    `held` is its case. Without a case, the time is logged under the service with the name `service` of the customer
+    `house`; without `house` it is internal time. `fate` is what becomes of the entry: draft, forgotten (never
+    submitted), submitted, blocker (submitted for last month and undecided), rejected, approved, healed (approved after
+    a correction) or late (approved after its month was billed).
     """
 
     at: datetime
@@ -55,7 +55,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The calendar, agents, customers and planned work of one demo.
+    """The calendar, agents, customers (`houses`) and planned work of one demo.
 
     `rng` makes every random choice, so that the same `now` always makes the same demo.
     """
@@ -67,7 +67,7 @@ class Stage:
     agents: dict[str, AgentReader]
     houses: dict[str, House]
     types: dict[str, int]
-    """Case type name -> id."""
+    """The id of each case type by its name."""
     pieces: list[Piece]
 
     def agent(self, name: str) -> AgentReader:
@@ -75,11 +75,11 @@ class Stage:
         return self.agents[name]
 
     def any_agent(self) -> AgentReader:
-        """Return a random agent; an agent with a larger share in `SHARES` is chosen more often."""
+        """Return a random agent. Agents with a larger share in `SHARES` are chosen more often."""
         return self.agents[self.rng.choices(list(SHARES), list(SHARES.values()))[0]]
 
 
 SHARES = {
     "Ines Okafor": 24, "Jonas Brandt": 22, "Lena Vogt": 20, "Tomasz Wilk": 16, "Petra Lindahl": 11, "Max Herrmann": 4, "Noor Haddad": 3,
 }  # fmt: skip
-"""Agent name -> how many of every hundred cases are assigned to that agent."""
+"""How many of every hundred cases are assigned to each agent, by name."""

@@ -1,4 +1,4 @@
-"""Run the demo's planned actions in the order of their instants, whatever the order they were planned in."""
+"""Run the planned actions of the demo in the order of their instants, whatever the order in which they were planned."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
@@ -9,21 +9,21 @@ Act = Callable[[datetime], Awaitable[object]]
 
 
 class Timeline:
-    """The planned actions with their instants. Actions that lie after `now` are dropped."""
+    """Planned actions, each with its instant. Those that lie in the future are dropped."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
         self._acts: list[tuple[datetime, int, Act]] = []
 
     def plan(self, at: datetime, act: Act) -> bool:
-        """Plan the action `act` for the instant `at`. If `at` is in the future, drop the action and return False."""
+        """Plan that `act` is called with the instant `at`. Return False, and plan nothing, if `at` is in the future."""
         if at >= self._calendar.now:
             return False
         self._acts.append((at, len(self._acts), act))
         return True
 
     async def play(self, say: Callable[[str], None]) -> None:
-        """Run all planned actions in order; call `say` with the name of each month."""
+        """Run all planned actions in order. Call `say` with the name of each month that begins."""
         month: date | None = None
         for at, _, act in sorted(self._acts, key=lambda planned: planned[:2]):
             day = self._calendar.date_of(at)

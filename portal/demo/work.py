@@ -1,4 +1,4 @@
-"""Plan the demo's work outside of cases: weekly checks of backups, work logged under a service, and internal time."""
+"""Plan work of the demo outside of cases: weekly checks of backups, work logged under a service, and internal time."""
 
 from datetime import date
 
@@ -15,7 +15,7 @@ PROJECTS = {
     ("Birkholm Foods", "Helpdesk"): ("Jonas Brandt", "Petra Lindahl"),
     ("Larkmoor Clinic", "Support"): ("Tomasz Wilk", "Lena Vogt"),
 }
-"""Customer and service -> the names of the agents who log time under that service without a case."""
+"""For a customer and one of its services, the names of the agents who log time under that service without a case."""
 
 STEPS = (
     "planned",

@@ -15,7 +15,7 @@ from typing import Literal
 from portal.demo.stories import accounts, heroes, network, servers, workplace
 
 TYPES = {"incident": "Incident", "question": "Question", "change": "Change request", "mistake": "Our mistake"}
-"""The word for a case type in a story's first line -> the name of that case type in the portal."""
+"""The name of each case type by the word that stands for it in the first line of a story."""
 
 PRIORITIES = {"low": 1, "normal": 2, "high": 3, "urgent": 4}
 
@@ -32,7 +32,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One invented support case. `type_name` is the name of a case type; `priority` goes from 1 to 4."""
+    """One invented support case. `type_name` is the name of its case type, `priority` a number from 1 to 4."""
 
     subject: str
     type_name: str
@@ -80,7 +80,7 @@ _LISTS = {
     "n": "4,5,6,7,8,9,12,14,18,20",
 }  # fmt: skip
 NAMES = {name: values.split(",") for name, values in _LISTS.items()}
-"""The names that may replace each placeholder."""
+"""For each placeholder, the names that may replace it."""
 
 
 def parse(script: str) -> list[Story]:
@@ -109,11 +109,11 @@ _SPEAKERS: dict[str, Literal["contact", "agent", "note"]] = {"c": "contact", "a"
 
 @cache
 def ordinary() -> tuple[Story, ...]:
-    """Return the stories that are used for several cases, each time with other names for the placeholders."""
+    """Return the stories that serve for several cases, each time with other names for the placeholders."""
     return tuple(parse("\n".join((network.STORIES, servers.STORIES, workplace.STORIES, accounts.STORIES))))
 
 
 @cache
 def of_the_cast() -> tuple[Story, ...]:
-    """Return the stories that happen only once, in cases that Ada, Alan and Gil have when the demo begins."""
+    """Return the stories that happen only once, in cases of Ada, Alan and Gil. They are in the order of `heroes.PARTS`."""
     return tuple(parse(heroes.STORIES))

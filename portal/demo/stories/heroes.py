@@ -1,17 +1,17 @@
-"""Stories that happen only once in the demo, to people of the cast: Ada and Alan of Acme, and Gil of Globex."""
+"""Stories that happen only once in the demo, to three contacts who can sign in: Ada and Alan of Acme, Gil of Globex."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Ending = Literal["new", "open", "waiting_for_customer", "waiting_for_others", "resolved", "closed"]
-"""The status that a case has reached when somebody first opens the demo."""
+"""The status that a case has reached when the demo has been filled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Who plays one story of the cast, and when the case was opened.
+    """Which contact and which agent have the case of one story of `STORIES`, and when it was opened.
 
-    The case was opened `days_ago` working days ago or `minutes_ago` minutes ago; one of the two is set.
+    It was opened `days_ago` working days ago or `minutes_ago` minutes ago; one of the two is set.
     """
 
     contact: str
@@ -34,7 +34,7 @@ PARTS = (
     Part("Gil Moreau", None, "new", minutes_ago=14),
     Part("Alan Weber", None, "new", minutes_ago=52),
 )
-"""The parts, one for each story of `STORIES`, in the same order."""
+"""The contact and agent of each story in `STORIES`, in the same order."""
 
 STORIES = """
 # VPN drops every 20 minutes since the Windows update | incident high
