@@ -1,4 +1,4 @@
-"""Provide an HTTP client that acts as a browser without JavaScript: it keeps cookies and sends CSRF tokens."""
+"""An HTTP client for tests that acts as a browser without JavaScript: it keeps cookies and sends CSRF tokens."""
 
 import re
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ HOST = "127.0.0.1:8000"
 
 
 class Browser(httpx.AsyncClient):
-    """A browser without JavaScript: `await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` as nobody."""
+    """A browser without JavaScript. `await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` is not signed in."""
 
     def __init__(self, app: Gate, **options: Any) -> None:
         self.app = app
@@ -25,7 +25,7 @@ class Browser(httpx.AsyncClient):
 
     @classmethod
     async def of(cls, app: Gate, reader: Reader, *, at: datetime | None = None) -> "Browser":
-        """Begin a session of `reader` without the sign-in page and return a browser with its cookie.
+        """Begin a session of `reader` without the sign-in page, and return a browser that has its cookie.
 
         `at` is when the session begins, by default now.
         """
@@ -48,7 +48,10 @@ class Browser(httpx.AsyncClient):
     async def send_form(
         self, path: str, fields: dict[str, Any] | None = None, *, files: Any = None, **headers: str
     ) -> httpx.Response:
-        """POST a form as a browser does: first the CSRF token, then the fields, then the files; `headers` are added."""
+        """POST a form as a browser does: the CSRF token first, then the fields, then the files.
+
+        `headers` are added to the request; `_` in their names stands for `-`.
+        """
         data = {"csrf": await self.csrf()} | (fields or {})
         return await self.post(
             path, data=data, files=files, headers={name.replace("_", "-"): value for name, value in headers.items()}

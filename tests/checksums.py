@@ -1,4 +1,4 @@
-"""Provide checksums of the tables, which show whether anything in the database has changed."""
+"""Checksums of the tables, with which a test shows that nothing in the database has changed."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ async def checksums(dsn: str, leave_out: Sequence[str] = ()) -> dict[str, str]:
     """Return a checksum of the rows of each table, by the table's name.
 
     `dsn` is the owner's URL, because the owner sees every row. `leave_out` names tables, or columns as `table.column`,
-    that the checksums ignore.
+    that are left out of the checksums.
     """
     assert all(re.fullmatch(r"\w+(\.\w+)?", one) for one in leave_out)
     found = {}

@@ -1,4 +1,4 @@
-"""Provide the fixtures of all tests: a real PostgreSQL server, and per test a database that holds only the cast."""
+"""The fixtures of all tests: a real PostgreSQL server, and for each test a database with the people of tests/world.py."""
 
 import asyncio
 import itertools
@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Record that the infrastructure tests passed with the present files, so that `./dev test` may skip them."""
+    """Record that the infrastructure tests passed with the current files, so that `./dev test` may skip them."""
     stamp, _, digest = os.environ.get("PORTAL_INFRASTRUCTURE_STAMP", "").partition("=")
     if stamp and exitstatus == 0 and not hasattr(session.config, "workerinput"):
         Path(stamp).write_text(digest)
@@ -44,7 +44,10 @@ async def _run(dsn: str, sql: str) -> None:
 
 
 async def _drop(server: str, name: str) -> None:
-    """Drop a database and end its connections; wait for autovacuum workers, which only a superuser may end."""
+    """Drop a database after ending its connections.
+
+    Try again for 10 s while autovacuum workers use it, because only a superuser may end those.
+    """
     for last in (False,) * 40 + (True,):
         try:
             return await _run(server, f"drop database if exists {name} with (force)")
@@ -56,14 +59,14 @@ async def _drop(server: str, name: str) -> None:
 
 
 async def _migrated(dsn: str) -> None:
-    """Migrate the database, and let its owner switch to the app's role as the tests do; a superuser may anyway."""
+    """Migrate the database, and allow its owner to switch to the app's role, as the tests do."""
     await schema.migrate(dsn)
     await _run(dsn, "grant portal_app to current_user")
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the owner's URL of a PostgreSQL server: PORTAL_TEST_DATABASE_URL, or an embedded one of this process."""
+    """Yield the owner's URL of a PostgreSQL server: PORTAL_TEST_DATABASE_URL, or an embedded one of this test process."""
     given = os.environ.get("PORTAL_TEST_DATABASE_URL")
     if given:
         yield given
@@ -82,7 +85,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def workbench(server: str) -> Iterator[str]:
-    """Yield the owner's URL of the migrated database that all tests of this process use in turn."""
+    """Yield the owner's URL of the migrated database that the tests of this process use one after the other."""
     name = f"portal_{os.getpid()}"
     asyncio.run(_run(server, f"create database {name}"))
     asyncio.run(_migrated(_of(server, name)))
@@ -92,7 +95,10 @@ def workbench(server: str) -> Iterator[str]:
 
 @pytest.fixture
 async def dsn(workbench: str) -> AsyncIterator[str]:
-    """Yield the owner's URL of a database that holds only the cast; the pool is connected to it as the app's role."""
+    """Yield the owner's URL of a database that contains only the people and customers of tests/world.py.
+
+    The connection pool is connected to it as the app's role.
+    """
     await tidy(workbench)
     await database.start(workbench, role="portal_app", size=4)
     yield workbench
@@ -100,10 +106,11 @@ async def dsn(workbench: str) -> AsyncIterator[str]:
 
 
 async def tidy(dsn: str) -> None:
-    """Empty every table, restart every sequence and write the cast, 20 times as fast as copying a database.
+    """Empty every table, restart every sequence, and write the rows of tests/world.py.
 
-    The triggers that protect issued invoices and logs must not fire. A superuser turns them off for the session and
-    uses DELETE, which is three times as fast. An owner without that right uses TRUNCATE, which fires no row triggers.
+    This takes a twentieth of the time of copying a database. The triggers that protect issued invoices and logs must
+    not fire. A superuser turns them off for the session and uses DELETE, which is three times as fast as TRUNCATE. An
+    owner without that right uses TRUNCATE, which fires no row triggers.
     """
     connection = await asyncpg.connect(dsn)
     try:
@@ -137,7 +144,7 @@ async def tidy(dsn: str) -> None:
 
 @pytest.fixture
 async def empty_dsn(server: str) -> AsyncIterator[str]:
-    """Yield the owner's URL of a migrated, empty database; the pool is connected to it as the app's role."""
+    """Yield the owner's URL of a migrated, empty database. The connection pool is connected to it as the app's role."""
     name = f"portal_empty_{os.getpid()}_{next(_numbers)}"
     await _run(server, f"create database {name}")
     await _migrated(_of(server, name))
@@ -157,7 +164,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(dsn: str, tmp_path: Path) -> Settings:
-    """Return the settings of an app on the test's database and files."""
+    """Return the settings of an app that uses the test's database and files."""
     return Settings.from_environment(
         {
             "PORTAL_ENVIRONMENT": "test",
@@ -172,7 +179,7 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> Litestar:
-    """Return the Litestar app, built once per process: its routes depend on no settings; the gate before them does."""
+    """Return the Litestar app, which is built once per process, because nothing in it depends on settings."""
     data = str(tmp_path_factory.mktemp("routes"))
     inner: Litestar = create_app(Settings.from_environment({"PORTAL_ENVIRONMENT": "test", "PORTAL_DATA": data})).inner
     return inner
@@ -180,11 +187,11 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> Litestar:
 
 @pytest.fixture
 def app(settings: Settings, routes: Litestar) -> Gate:
-    """Return the ASGI app. The pool is open already, so the app's lifespan does not run."""
+    """Return the ASGI app, ready for requests. Its lifespan does not run, because the connection pool is open already."""
     return Gate(routes, settings, open_storage(settings.storage_url))
 
 
 @pytest.fixture
 def clock(app: Gate) -> None:
-    """Set the clock of the app to `NOW`."""
+    """Stop the clock of the app at `NOW`."""
     app.clock = lambda: NOW

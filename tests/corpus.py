@@ -1,10 +1,10 @@
-"""Provide texts from every part of Unicode, each short enough for a one-line field and for a file name."""
+"""Texts from every part of Unicode, each short enough for a field of one line and for a file name."""
 
 import sys
 import unicodedata
 
 MARK = "zq"
-"""Every text of the corpus begins with this mark, so that a test can find where the text was stored and shown."""
+"""The first letters of every text of the corpus, by which a test finds where the text was stored and shown."""
 
 
 def _of(*categories: str) -> str:

@@ -1,4 +1,4 @@
-"""Provoke an unexpected database error: rows that a trigger refuses to write."""
+"""Provoke an unexpected database error with a trigger that refuses to write certain rows."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ import asyncpg
 
 @contextlib.asynccontextmanager
 async def refusing(dsn: str, table: str, when: str) -> AsyncIterator[None]:
-    """Make the database refuse rows of `table` that match the SQL condition `when` over `new`, until the block ends.
+    """Make the database refuse rows of `table` that meet the SQL condition `when` on `new`, until the block ends.
 
     The error has an SQLSTATE that no code of the portal handles.
     """

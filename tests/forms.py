@@ -11,7 +11,11 @@ from tests.browser import Browser
 
 @dataclass
 class PageForm:
-    """A form of a page: the values that it sends if nothing is changed, the choices that it offers, and its targets."""
+    """A form of a page.
+
+    `fields` are the values that it sends if nothing is changed, `offered` the values that each field offers, `targets`
+    the paths to which its buttons send it, and `names` all its fields.
+    """
 
     method: str
     action: str
@@ -83,21 +87,24 @@ class _Reader(HTMLParser):
 
 
 def forms_of(html: str) -> list[PageForm]:
-    """Return all forms of an HTML page whose method is POST."""
+    """Return all forms of an HTML page that are sent with POST."""
     reader = _Reader()
     reader.feed(html)
     return [form for form in reader.forms if form.method == "post"]
 
 
 def form_of(html: str, action: str) -> PageForm:
-    """Return the form of the page that can be sent to the path `action`, with or without a query string."""
+    """Return the form of the page that is sent to the path `action`, with or without a query string."""
     return next(form for form in forms_of(html) if action in {target.partition("?")[0] for target in form.targets})
 
 
 async def send(
     browser: Browser, page: httpx.Response, action: str, *, files: Any = None, **typed: Any
 ) -> httpx.Response:
-    """Send the page's form to `action` with the `typed` values; each must belong to a field of the form."""
+    """Fill in the page's form for `action` with the values `typed`, send it, and return the response.
+
+    Each name in `typed` must be a field of the form.
+    """
     form = form_of(page.text, action)
     assert set(typed) <= form.names, (set(typed) - form.names, action)
     to = form.action if form.action.startswith(f"{action}?draft=") else action

@@ -1,4 +1,4 @@
-"""List every page of the permission matrix: who may open it, and the query strings that make it show more."""
+"""List every page of the permission matrix: who may open it, and which query strings make it show more."""
 
 from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
 
@@ -8,7 +8,7 @@ NO_PAGES = (
     "GET /agent/prints/{field}",
     *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf", ".png")))),
 )  # fmt: skip
-"""GET routes that answer a file, an event stream or an HTML fragment instead of a page."""
+"""GET routes that return a file, an event stream or an HTML fragment instead of a page."""
 STEPS = ("GET /sign-in/second-factor", "GET /account/confirmation")
 """Pages that are shown only in the middle of a flow; tests/e2e/test_account.py checks them."""
 MORE = {
@@ -24,11 +24,14 @@ MORE = {
         "/no-such-page",
     ],
 }
-"""URLs with a query string that show a page different from the one without."""
+"""By person, URLs with a query string that show a page which differs from the one without."""
 
 
 def pages_of(actor: str) -> list[str]:
-    """Return the routes of all pages that the actor may open."""
+    """Return the routes of all pages that a person of the permission matrix may open.
+
+    `actor` is the person's first name.
+    """
     names = [name for name in MATRIX if name.startswith("GET ") and name not in NO_PAGES]
     return [
         name.removeprefix("GET ")

@@ -1,4 +1,4 @@
-"""Create one object of every kind with the product's own verbs, and build the URL of every route to these objects."""
+"""Create one object of every kind with the functions of the product, and build the URLs of all routes to them."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -28,17 +28,17 @@ from tests.desk.files import upload
 from tests.world import ACME, ADA, ALAN, CONSULTANT, HELPDESK, INCIDENT, INES, MAX, NOW, SUPPORT
 
 SECRET = "internal-marker"
-"""Text that is part of every internal text, which no contact may ever read."""
+"""A word in every internal text. No contact may ever read it."""
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
 
 
 @dataclass(frozen=True)
 class Places:
-    """The ids of the objects that `furnished` has created.
+    """The objects that `furnished` has created.
 
     `values` maps the beginning of a route to its path parameters, because a parameter such as `id` means different
-    objects on different routes.
+    objects on different routes. `entries` are time entries by the name of their state.
     """
 
     values: dict[str, dict[str, Any]]
@@ -47,7 +47,7 @@ class Places:
     entries: dict[str, TimeEntry]
 
     def address(self, route: str) -> str:
-        """Return the URL of a route such as `/cases/{number}` with the ids of the objects created."""
+        """Return the URL of a route such as `/cases/{number}` for the objects that were created."""
         if "{" not in route:
             return route
         return route.format(**self.values[self.beginning(route)])
@@ -58,7 +58,7 @@ class Places:
 
 
 async def furnished(storage: Storage, at: datetime = NOW) -> Places:
-    """Create one object of every kind and return their ids; `at` is the present by the portal's clock."""
+    """Create one object of every kind, and return them with the parameters of their URLs. `at` is the current instant."""
     case, files = await _dialogue(storage, at)
     async with transaction(ALAN):
         alans = await Case.open(by=ALAN, subject="Second monitor", text="For the desk.", case_type_id=INCIDENT, at=at)
@@ -98,7 +98,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
 
 
 async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any]]:
-    """Create a case of Ada's with files on each message; return it and the file ids of `reply` and `note`."""
+    """Create a case of Ada's with files on each message. Return it and the ids of the files of its `reply` and `note`."""
     opening = [await upload(storage, ADA, "screen.png", PNG, at=at), await upload(storage, ADA, "client.log", at=at)]
     async with transaction(ADA):
         case = await Case.open(
@@ -120,7 +120,7 @@ async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any
 
 
 async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
-    """Create a time entry in each state; return the entries by the name of their state."""
+    """Create a time entry in each state. Return them by the name of their state."""
     last_month = (at.date().replace(day=1) - timedelta(days=1)).replace(day=6)
     made = {}
     async with transaction(INES):
@@ -141,7 +141,7 @@ async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
 
 
 async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.Invoice, Any, Any]:
-    """Bill the entries: return an issued invoice, a statement of included time, and a billing run with two drafts."""
+    """Bill the entries. Return an issued invoice, the id of a statement, and a billing run with two drafts."""
     until, runs = at.date().replace(day=1), []
     for names in (["issued"], ["covered"], ["on another draft"], ["on a draft", "also on the draft"]):
         outcome = await billing.approve([_choice(entries[name]) for name in names], by=MAX, at=at)
@@ -158,7 +158,7 @@ def _choice(entry: TimeEntry) -> billing.Choice:
 
 
 async def failed_job() -> int:
-    """Create a job that has failed, as the worker records it, and return its id."""
+    """Create a job that has failed, as the worker would record it, and return its id."""
     await jobs.enqueue("mail_password_changed", credential=0, at="2026-11-20T08:00:00+00:00")
     tx = current()
     job: int = await tx.fetchval("update pgqueuer set status = 'failed' returning id")
@@ -171,7 +171,10 @@ async def failed_job() -> int:
 
 
 async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
-    """Create an agent, a customer and more that can be ended without affecting the cast; return ids by route."""
+    """Create an agent, a customer and more that a test may end without harm to the people of tests/world.py.
+
+    Return the parameters of their URLs by the beginning of the route.
+    """
     day, zone = date(2026, 1, 1).isoformat(), "Europe/Berlin"
     customer = await Customer.create(
         CustomerFacts(name="Initech", street="Weg 1", postcode="24103", city="Kiel", country="DE"), at

@@ -19,7 +19,7 @@ _OF_ASYNCPG = re.compile(
 
 @contextlib.contextmanager
 def counted() -> Iterator[list[str]]:
-    """Yield a list that collects the SQL statements of the block, in new transactions and in the one that is open."""
+    """Yield a list to which each SQL statement of the block is added, of the open transaction and of new ones."""
     statements: list[str] = []
 
     def note(query: Any) -> None:

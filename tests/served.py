@@ -1,4 +1,4 @@
-"""Run `portal serve` as in operation: a parent with its web processes and its worker, on an existing database."""
+"""Run `portal serve` on an existing database, as in operation: a parent process, its web processes and its worker."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ def free_port() -> int:
 
 @dataclass
 class Portal:
-    """A running portal; the file `log` has what it has written to standard output and standard error so far."""
+    """A running portal. The file `log` contains what it has written to standard output and standard error."""
 
     url: str
     environment: dict[str, str]
@@ -41,11 +41,11 @@ class Portal:
         return self.log.read_text()
 
     def client(self) -> httpx.AsyncClient:
-        """Return an HTTP client for the portal's URL that keeps cookies."""
+        """Return an HTTP client that keeps cookies and requests paths of this portal."""
         return httpx.AsyncClient(base_url=self.url, timeout=30)
 
     async def answers(self, *, seconds: float = 30) -> bool:
-        """Wait until /health answers 200; return False if the process exits or `seconds` have passed."""
+        """Wait until /health responds with 200 and return True. Return False if the process exits or after `seconds`."""
         async with self.client() as client:
             for _ in range(int(seconds * 10)):
                 if self.process.returncode is not None:
@@ -57,19 +57,19 @@ class Portal:
         return False
 
     async def stop(self) -> None:
-        """Send SIGTERM to the parent, and wait until it exits."""
+        """Send SIGTERM to the parent process, and wait until it exits."""
         if self.process.returncode is None:
             self.process.terminate()
             await asyncio.wait_for(self.process.wait(), 15)
 
     async def kill(self) -> None:
-        """Kill the parent with SIGKILL, which ends all its children too."""
+        """Kill the parent process with SIGKILL, which ends its child processes too."""
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
 
 
 async def start(environment: dict[str, str], log: Path, *command: str, port: int | None = None) -> Portal:
-    """Start `portal serve`, or another `command`, without waiting until it answers.
+    """Start `portal serve`, or another `command`, and return it without waiting until it responds.
 
     `environment` is added to the environment variables of the tests.
     """
@@ -85,7 +85,10 @@ async def start(environment: dict[str, str], log: Path, *command: str, port: int
 
 @asynccontextmanager
 async def served(dsn: str, folder: Path, **more: str) -> AsyncIterator[Portal]:
-    """Yield a healthy portal on the test's database, with its files in `folder`; `more` are environment variables."""
+    """Yield a portal that responds, on the test's database and with its files in `folder`.
+
+    `more` are environment variables.
+    """
     environment = {"DATABASE_URL": dsn, "PORTAL_DATA": str(folder / "data"), "PORTAL_WORKERS": "1"} | more
     portal = await start(environment, folder / "portal.log")
     try:
@@ -101,7 +104,7 @@ async def csrf(client: httpx.AsyncClient, path: str) -> str:
 
 
 async def sign_in(client: httpx.AsyncClient, email: str, password: str) -> httpx.Response:
-    """Sign in through the sign-in page and return the response."""
+    """Send the form of the sign-in page, and return the response."""
     return await client.post(
         "/sign-in", data={"email": email, "password": password, "csrf": await csrf(client, "/sign-in")}
     )

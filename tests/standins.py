@@ -1,4 +1,4 @@
-"""Provide small replacements for the app and the worker in tests of the process tree."""
+"""Small replacements for the app and the worker in tests of the process tree."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ def broken_app() -> Any:
 
 
 def steady_worker(notes: str) -> None:
-    """Append the process id to the file `notes` and keep running; ignore SIGTERM."""
+    """Append the process id and the time to the file `notes` and keep running, even after SIGTERM."""
     import signal
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -45,7 +45,7 @@ def steady_worker(notes: str) -> None:
 
 
 def short_worker(notes: str) -> None:
-    """Append the process id to the file `notes`, and exit with status 3."""
+    """Append the process id and the time to the file `notes`, and exit with status 3."""
     _note(notes)
     raise SystemExit(3)
 

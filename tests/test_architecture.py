@@ -1,4 +1,4 @@
-"""Test the rules of the code base that a machine can check: imports, the place of queries, forbidden constructs."""
+"""Test rules of the code that a program can check: imports, where queries may be, and forbidden constructs."""
 
 import ast
 import re
@@ -46,7 +46,7 @@ def test_every_part_imports_downward_only() -> None:
 
 @pytest.mark.parametrize("path", AREAS, ids=name_of)
 def test_the_areas_query_no_table_themselves(path: Path) -> None:
-    """R23, manner 4: the modules of the areas send no SQL; queries are in the modules of the nouns, by reader."""
+    """R23, manner 4: the modules of `agent` and `customer` contain no SQL, but call functions that take the reader."""
     queries = (
         r"(^|\.)(select|objects|raw|fetch|fetchrow|fetchval|execute|executemany|insert|update|delete|exists|count)$"
     )
@@ -59,7 +59,7 @@ def test_the_areas_query_no_table_themselves(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOMAIN, ids=name_of)
 def test_the_domain_does_not_look_at_the_clock(path: Path) -> None:
-    """Design manner 1: modules of the rooms never read the clock; the present time is passed to them."""
+    """Design manner 1: the modules that hold the rules never read the clock; the current instant is passed to them."""
     clock = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetime.today"}
     assert [f"{line}: {name}" for line, name, _ in calls(path) if name in clock] == []
     sql_clock = re.compile(r"\b(now\(\)|current_timestamp|current_date|clock_timestamp)", re.I)
@@ -80,7 +80,7 @@ def test_money_and_minutes_never_pass_through_floats(path: Path) -> None:
 
 
 SAFE_PARTS = r"_?[A-Z][A-Z_]*(\[\w+(\.\w+)*\])?|(cls|\w+)\.visible\w*\(reader, '\w+'\)|_as\(reader\)|name|'READ.*"
-"""Matches what may be interpolated into SQL: upper-case constants, a reader's row conditions, names of roles."""
+"""Matches what may be interpolated into SQL: upper-case constants, conditions for a reader's rows, names of roles."""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -99,7 +99,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictCo
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_loop_of_transactions_is_a_batch(path: Path) -> None:
-    """Design manner 21: only `batches` opens transactions in a loop, so that each member is handled and reported."""
+    """Design manner 21: only `batches` opens transactions in a loop, so that the outcome of each member is reported."""
     loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, LOOPS)]
     opened = {
         inner.lineno
@@ -154,6 +154,6 @@ def test_no_committed_file_names_a_registry() -> None:
 
 
 def test_a_request_has_one_name_in_annotations() -> None:
-    """`Web` in `portal/web/visit.py` stands for Litestar's request with its three type parameters."""
+    """Annotations use `Web` of `portal/web/visit.py` instead of Litestar's request with its three type parameters."""
     users = [path for path in (ROOT / "portal").rglob("*.py") if "Request[Any" in path.read_text()]
     assert users == [ROOT / "portal" / "web" / "visit.py"]

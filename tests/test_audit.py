@@ -1,4 +1,4 @@
-"""Test the audit: important changes add a line in their own transaction, which nobody can omit, forge or change."""
+"""Test the audit: important changes add a line in their own transaction, which nobody can leave out, forge or change."""
 
 import json
 import re
@@ -29,7 +29,7 @@ RATE = RateFacts(hourly_rate="99.50", currency="EUR", effective_from="2030-01-01
 
 
 async def lines(dsn: str, after: int = 0) -> list[asyncpg.Record]:
-    """Return the audit lines with an id greater than `after`, read with the owner's rights."""
+    """Return the audit lines with an id greater than `after`, oldest first, read with the owner's rights."""
     owner = await asyncpg.connect(dsn)
     try:
         rows: list[asyncpg.Record] = await owner.fetch("select * from audit where id > $1 order by id", after)

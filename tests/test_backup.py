@@ -1,4 +1,4 @@
-"""Test `portal backup` and `portal restore`: all data of one moment, byte for byte, on another server (R95)."""
+"""Test that `portal backup` and `portal restore` carry all data of one instant unchanged to another server (R95)."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ select (select array_agg(sha256(content) order by sha256(content)) from document
 
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
-    """Yield a folder that the system user of the embedded server can read."""
+    """Yield a folder that the account of the embedded server can read."""
     folder = Path(tempfile.mkdtemp(prefix="portal-backup-"))
     folder.chmod(0o755)
     yield folder
@@ -41,7 +41,7 @@ def elsewhere() -> Iterator[Path]:
 
 
 async def portal(*command: str | Path, **environment: str) -> tuple[int, str]:
-    """Run a `portal` command; return its exit status and the last line of its output."""
+    """Run a `portal` command, and return its exit status and the last line of its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal", *map(str, command)),
         env=os.environ | {"PORTAL_ENVIRONMENT": "test"} | environment,

@@ -1,4 +1,4 @@
-"""Test that a batch handles every member or reports it, whatever happens inside (design.md, manner 21)."""
+"""Test that a batch handles or reports every member, whatever happens with the others (design.md, manner 21)."""
 
 import re
 
@@ -22,7 +22,7 @@ FAILED = Failed.default
 
 
 async def drafts_of_two() -> tuple[int, int]:
-    """Create a draft invoice for Acme and one for Globex; return their ids."""
+    """Create a draft invoice for Acme and one for Globex, and return their ids."""
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)

@@ -1,4 +1,4 @@
-"""Test that `./dev bench` measures every page and flow; no test depends on how fast anything is."""
+"""Test that `./dev bench` measures every page and flow. No test depends on how fast anything is."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Test that each command survives a full disk, closed streams and oversized arguments: one line, no traceback."""
+"""Test that each command survives a full disk, closed streams and huge arguments with one line and no traceback."""
 
 import argparse
 import json
@@ -68,7 +68,7 @@ def run(
 
 
 def closed(data: Path, streams: str, *command: str, typed: str = "") -> int:
-    """Run a command from a shell that closes or redirects `streams`, such as `>&- 2>&-`; return the exit status."""
+    """Run a command from a shell that closes or redirects `streams`, such as `>&- 2>&-`, and return the exit status."""
     line = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "portal", *command]
     return subprocess.run(line, env=environment(data), input=typed, text=True, timeout=60).returncode
 
@@ -87,7 +87,7 @@ def simulated(folder: Path, content: Any) -> str:
 
 
 def printing(data: Path, folder: Path) -> dict[str, tuple[tuple[str, ...], str, int]]:
-    """Return the arguments, the input and the exit status if output is lost, for each command that ends by itself."""
+    """Return for each command that ends by itself: its arguments, its input, and its exit status if its output is lost."""
     number = len(list(folder.glob("backup*")))
     return {
         "migrate": (("migrate",), "", 0),

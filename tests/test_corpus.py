@@ -1,7 +1,7 @@
-"""Test that a text accepted by one form is accepted everywhere later: each corpus text is typed into every field.
+"""Test that a text which one form accepts is accepted everywhere later: each corpus text is typed into every field.
 
-No form is listed here: every form of every page is found and filled. The database tells which of its columns the text
-reached. A text column that is neither reached nor in `EXEMPT` fails the test.
+No form is listed here: every form of every page is found and filled in. The database tells which of its columns the
+text reached. A text column that no text has reached and that is not in `EXEMPT` fails the test.
 """
 
 import csv
@@ -40,7 +40,8 @@ CAST = (
     "/agent/setup/agents/1", "/agent/setup/roles/1", "/agent/setup/departments/1", "/agent/setup/general-kinds/1", "/agent/customers/1/edit",
     "/agent/customers/1/contacts/1", "/agent/customers/1/contracts/1", "/agent/customers/1/contracts/1/services/1",
 )  # fmt: skip
-"""Forms that rename the people and things named in documents, so that copies of their names are tested too."""
+"""Forms that rename the people and things of tests/world.py, so that the copies of names in documents are tested too.
+"""
 
 STRICT = {
     "email": "somebody@initech.example", "phone": "", "vat_id": "DE136695976", "iban": "DE02120300000000202051", "bic": "",
@@ -48,7 +49,7 @@ STRICT = {
     "time_zone": "UTC", "hourly_rate": "100", "duration": "35m", "counts": "1h", "on_typed": "Meeting",
     "began": "", "ended": "", "code": "123456", "ending": "iso", "budget_minutes": "", "budget_amount": "",
 }  # fmt: skip
-"""Fields that accept only one pattern, each with a valid value; any other text must be refused at that field."""
+"""Fields that accept only one pattern, each with a value that is accepted. They must refuse any other text."""
 
 KINDS = "one of a closed set of words, which a check constraint lists"
 CODE = "read by a pattern that lets nothing else through"
@@ -88,7 +89,7 @@ EXEMPT = {
     "passkey.name": "read by `line` as a department's name is; a browser with a passkey stands in tests/e2e/test_account.py",
     "session.browser": "a header that no form sends; pages show only the known names that are found in it",
 }  # fmt: skip
-"""Text columns that no form can fill with a corpus text, each with the reason."""
+"""Text columns that no form can fill with a text of the corpus, each with the reason."""
 
 TEXT_COLUMNS = """
 select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_type t on t.oid = a.atttypid
@@ -107,7 +108,7 @@ TYPED = re.compile(r"<textarea.*?</textarea>|<input[^>]*>", re.DOTALL)
 
 
 async def texts_of(dsn: str) -> dict[str, list[str]]:
-    """Return, for each text column, the stored values that contain the mark; an empty list if there are none."""
+    """Return, for each text column, the stored values that contain `MARK`; an empty list if there are none."""
     owner = await asyncpg.connect(dsn)
     try:
         found = {}
@@ -122,14 +123,17 @@ async def texts_of(dsn: str) -> dict[str, list[str]]:
 
 
 def filled(form: PageForm, text: str) -> dict[str, Any]:
-    """Return the form's values with `text` in every text field; other fields keep their value or get a valid one."""
+    """Return the form's values with `text` in every text field. Other fields keep their value or get a valid one."""
     strict = {name: form.fields[name] if any(form.fields.get(name, ())) else STRICT[name] for name in STRICT}
     ticked = {name: offered[:1] for name, offered in form.offered.items() if name == "entry"}
     return form.fields | ticked | {name: strict.get(name, text) for name in form.texts}
 
 
 async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[str, str, int]]:
-    """Fill every form of every page with `text`; return those neither accepted nor refused with a sentence."""
+    """Fill in and send every form of every page with `text`.
+
+    Return path, fields and status of each form that was neither accepted nor refused with a sentence.
+    """
     wrong: list[tuple[str, str, int]] = []
     done: set[str] = set()
     for actor in ACTORS:
@@ -165,7 +169,7 @@ async def _fill(
 
 
 async def billed(text: str) -> tuple[billing.Invoice, Any]:
-    """Return an issued invoice and a statement in which all names and comments are `text`."""
+    """Return an issued invoice, and the id of a statement, in which all names and comments are `text`."""
     made = []
     for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):
         work = Work(
@@ -196,7 +200,7 @@ def cells_of(content: bytes) -> Iterable[str]:
 
 @pytest.fixture
 def logging_again() -> Iterator[None]:
-    """Set up logging again after a test whose captured stderr the logger holds, because that stream is closed then."""
+    """Set up logging again after a test, because the logger holds that test's captured stderr, which is closed then."""
     yield
     logs.set_up("warning")
 

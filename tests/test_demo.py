@@ -1,4 +1,4 @@
-"""Test the demo data: five months of work made by the product's own verbs, with work waiting at every stage.
+"""Test the demo data: five months of work, made by the functions of the product, with something to do at every stage.
 
 Either all of the demo data is created or none.
 """
@@ -39,12 +39,12 @@ TABLES = ("customer", "contact", "agent", "cases", "message", "attachment", "cas
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """Run these tests on uvloop, as `portal demo` does, because many small queries take half the time on it."""
+    """Run these tests on uvloop, as `portal demo` does, because many small queries take half as long on it."""
     return "asyncio", {"use_uvloop": True}
 
 
 def quiet(_: str) -> None:
-    """Ignore the progress messages."""
+    """Ignore a progress message."""
 
 
 async def _count(table: str, condition: str = "true") -> int:
@@ -161,7 +161,7 @@ async def test_the_demo_can_begin_on_any_day(now: datetime, files: Path) -> None
 
 
 def test_every_story_can_be_told() -> None:
-    """Every placeholder in the texts of the demo has a value, and each ordinary case text gets at least one answer."""
+    """Every placeholder in the texts of the demo has a value, and each story that is used several times has an answer."""
     for story in (*ordinary(), *of_the_cast()):
         told = story.told(Random(1))  # noqa: S311 (chance for a story)
         assert "{" not in told.subject + "".join(turn.text for turn in told.turns)
@@ -196,7 +196,7 @@ def test_months_are_billed_up_to_the_one_before_the_last() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_another_password_at_the_next_start_lets_the_cast_in(files: Path) -> None:
-    """If the demo restarts with another PORTAL_DEMO_PASSWORD, the cast can sign in with the new password."""
+    """If the demo restarts with another PORTAL_DEMO_PASSWORD, its people can sign in with the new password."""
     for password in (PASSWORD, PASSWORD, "another demo password"):
         assert await demo.fill(NOW, password, _storage(files), quiet) is False
         for email in demo.CAST:

@@ -1,4 +1,4 @@
-"""Test the script `./dev` without its slow steps: which steps it skips, what it prints, which program it becomes."""
+"""Test the script `./dev` without its slow steps: what it skips, what it prints, and which program it runs in the end."""
 
 import importlib.machinery
 import importlib.util
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Import the script `./dev` as a module that writes its files to `tmp_path` and installs nothing."""
+    """Return the script `./dev`, imported as a module that writes its files to `tmp_path` and installs nothing."""
     loader = importlib.machinery.SourceFileLoader("dev", str(ROOT / "dev"))
     spec = importlib.util.spec_from_loader("dev", loader)
     assert spec
@@ -28,7 +28,7 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def became(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that gets the arguments of the program by which the script would replace itself."""
+    """Return a list to which the arguments of the program are added that would replace the script's process."""
     seen: list[str] = []
     monkeypatch.setattr(dev, "become", lambda *arguments: seen.extend(arguments))
     monkeypatch.setattr(dev, "find_programs", lambda: None)

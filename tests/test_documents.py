@@ -1,4 +1,4 @@
-"""Test the process that typesets documents: it has limits, can fail without the portal, and is replaced (R64)."""
+"""Test the process that typesets documents: its limits, and that a failure of it does not harm the portal (R64)."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ PARTY = {
 
 
 def invoice(lines: int = 1, **texts: Any) -> dict[str, Any]:
-    """Return the data of an invoice with this many lines for the template; `texts` replace fields."""
+    """Return the data for the template of an invoice with this many lines. `texts` replaces fields of it."""
     line = {"label": "Helpdesk", "quantity": "1 h", "price": "120.00", "vat": "19 %", "net": "120.00"}
     return {
         "title": "Invoice 2026-0147", "number": "2026-0147", "cjk": "SC", "logo": None, "date": [2026, 11, 20], "seller": PARTY, "buyer": PARTY,
@@ -121,7 +121,7 @@ SCRIPTS = {
 
 
 def with_text(text: str) -> dict[str, Any]:
-    """Return an invoice that has `text` in every field that people type."""
+    """Return the data of an invoice that has `text` in every field that people fill in."""
     party = {"name": text, "address": [text, text], "vat_id": "DE100000008", "contact": [text]}
     line = {"label": text, "quantity": "1 h", "price": "120.00", "vat": "19 %", "net": "120.00"}
     return invoice(

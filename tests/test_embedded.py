@@ -38,7 +38,7 @@ def sql(url: str, statement: str) -> Any:
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """Yield a data folder that the server's system user can reach, as in an ordinary clone of the repository."""
+    """Yield a data folder that the account of the server can reach, as in an ordinary clone of the repository."""
     folder = Path(tempfile.mkdtemp(prefix="portal-test-"))
     folder.chmod(0o711)
     yield folder
@@ -58,7 +58,7 @@ OWNER = textwrap.dedent("""
 
 
 def another_process(data: Path) -> tuple[subprocess.Popen[str], str, int]:
-    """Start a process that owns the data folder; return the process, the server's URL and the server's process ID."""
+    """Start a process that owns the data folder. Return it with the URL and the process id of its server."""
     process = subprocess.Popen([sys.executable, "-c", OWNER, str(data)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     url = process.stdout.readline().strip()

@@ -49,7 +49,7 @@ async def test_the_database_folds_the_same(dsn: str) -> None:
 
 
 NAMES = ["alpha", "Ärzte am Hafen", "Éclair", "Zebra"]
-"""Names in the alphabetical order that people expect; by code points, Zebra would come before Ärzte."""
+"""Names in the alphabetical order that people expect. By code points, Zebra would come before Ärzte."""
 
 LISTS: list[Callable[[], Awaitable[list[str]]]] = [
     lambda: names(Customer.offered()),
@@ -63,7 +63,7 @@ LISTS: list[Callable[[], Awaitable[list[str]]]] = [
 
 
 async def names(rows: Awaitable[Sequence[Any]]) -> list[str]:
-    """Return the names that this test created, in the order in which the query `rows` returns them."""
+    """Return those of `NAMES` that the query returns, in its order."""
     found = [row["name"] if isinstance(row, Record) else row.name for row in await rows]
     return [name for name in found if name in NAMES]
 

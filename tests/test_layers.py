@@ -1,4 +1,4 @@
-"""Test that the SQL of each room reads only its own tables and those of rooms below it."""
+"""Test that the SQL of each package reads only its own tables and those of packages in lower layers."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ WITHOUT_CLASS = {
         "rejection", "settled_entry", "skipped_entry",
     },
 }  # fmt: skip
-"""The room of each table that has no table class."""
+"""By package, the tables that it owns and that have no table class."""
 
 READ_AFTER = re.compile(r"\b(?:from|join|into|update|using)\s+(?:only\s+)?\"?([a-z_]+)", re.IGNORECASE)
 ENDS_BEFORE_A_TABLE = re.compile(
@@ -37,12 +37,12 @@ ENDS_BEFORE_A_TABLE = re.compile(
 
 
 def room_of(path: Path) -> str:
-    """Return the room of a module: its first folder below `portal`, or the module's own name without one."""
+    """Return the package of a module below `portal`, or the module's own name if it is in no package."""
     return path.relative_to(PORTAL).parts[0].removesuffix(".py")
 
 
 def levels() -> dict[str, int]:
-    """Return the height of each room, lowest first, from the import contract in pyproject.toml."""
+    """Return the height of each package in the layers of the import contract in pyproject.toml, 0 for the lowest."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract.get("id") == "layers")
     return {
@@ -51,7 +51,7 @@ def levels() -> dict[str, int]:
 
 
 def owners() -> dict[str, str]:
-    """Return the room that owns each table: the room of its table class, or its room in `WITHOUT_CLASS`."""
+    """Return the package that owns each table: that of its table class, or its package in `WITHOUT_CLASS`."""
     found = {table: room for room, tables in WITHOUT_CLASS.items() for table in tables}
     for table in APP_CONFIG.table_classes:
         name = table._meta.tablename
@@ -75,10 +75,10 @@ def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def tables_read(tree: ast.AST, known: dict[str, str]) -> Iterator[tuple[int, str]]:
-    """Yield the line and the name of each known table that SQL in the module reads or writes.
+    """Yield the line and the name of each table of `known` that SQL in the module reads or writes.
 
-    If SQL in the module is composed of pieces, of which one ends in a word such as `from`, then a string that is only
-    a table's name counts too.
+    If a piece of SQL in the module ends in a word such as `from`, a string that is only a table's name counts too,
+    because the two are joined later.
     """
     found = list(strings(tree))
     is_composed = any(ENDS_BEFORE_A_TABLE.search(text) for _, text in found)

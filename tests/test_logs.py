@@ -24,7 +24,7 @@ MARKERS = ("marker-subject", "marker-text", "marker-file", "marker-password", "m
 
 
 def lines(portal: Portal, event: str) -> list[dict[str, Any]]:
-    """Return the log lines of this event; fail if any line of the log is not JSON."""
+    """Return the log lines with this event. Fail if any line of the log is not JSON."""
     told = [json.loads(line) for line in portal.said().splitlines() if not line.startswith("The portal serves")]
     return [line for line in told if line["event"] == event]
 

@@ -24,12 +24,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra]
 IDS = sorted(schema.migration_names())
 
 FIRST_WITH_DATA = IDS.index("2026-11-22T0005")
-"""The position of the first migration after which the tables of the cast exist."""
+"""The position of the first migration after which the tables for the rows of tests/world.py exist."""
 
 
 @pytest.fixture
 async def bare(server: str) -> AsyncIterator[str]:
-    """Yield the owner's URL of a database to which no migration was applied."""
+    """Yield the owner's URL of a database without any migration."""
     name = f"portal_bare_{os.getpid()}"
     await _run(server, f"create database {name}")
     yield _of(server, name)

@@ -1,4 +1,4 @@
-"""Test sentences of the mission as customers, agents and managers experience them: over HTTP, mostly by real forms."""
+"""Test sentences of the mission as contacts, agents and managers experience them: over HTTP, mostly by real forms."""
 
 import csv
 import io
@@ -46,7 +46,7 @@ PROJECTS = "Migration"
 
 @pytest.fixture
 async def browsers(app: Gate) -> AsyncIterator[dict[str, Browser]]:
-    """Yield a browser for each of Ada, Alan, Ines, Max and Noor by first name, signed in as that person."""
+    """Yield a browser for each of Ada, Alan, Ines, Max and Noor, signed in as that person, by first name."""
     opened = {reader.name.split()[0]: await Browser.of(app, reader, at=NOW) for reader in (ADA, ALAN, INES, MAX, NOOR)}
     yield opened
     for browser in opened.values():
@@ -66,7 +66,7 @@ async def second_service(rollup: str = "service") -> int:
 
 
 async def rows(sql: str, *values: Any) -> list[Any]:
-    """Return the rows that a query gives to the system reader, who sees every customer's rows."""
+    """Return the rows of a query that runs as the portal itself, which sees every customer's rows."""
     async with transaction(SYSTEM) as tx:
         return [dict(row) for row in await tx.fetch(sql, *values)]
 

@@ -1,4 +1,4 @@
-"""Test the answer of every route to every actor against one matrix, which lists exactly the app's routes (R22)."""
+"""Test what every route answers to every person, against one matrix that lists exactly the app's routes (R22)."""
 
 import re
 from dataclasses import dataclass
@@ -23,19 +23,19 @@ ACTORS: dict[str, Reader | None] = {
 }  # fmt: skip
 
 IN = 303
-"""Expected answer: the actor is redirected to the sign-in page."""
+"""Expected answer: the person is redirected to the sign-in page."""
 LED = 1
-"""Expected answer: the actor is redirected to the page of the same case, invoice or statement in their own area."""
+"""Expected answer: the person is redirected to the page of the same case, invoice or statement in their own area."""
 OK = 0
-"""Expected answer: the actor may use the route.
+"""Expected answer: the person may use the route.
 
-A GET answers 200. A POST, sent without fields here, succeeds or is refused for its fields, never for the actor.
+A GET answers 200. A POST, sent without fields here, succeeds or is refused for its fields, never for the person.
 """
 
 
 @dataclass(frozen=True)
 class Row:
-    """The expected answers of one route to each of ACTORS: an HTTP status, or one of IN, LED and OK."""
+    """The expected answer of one route to each person of `ACTORS`: an HTTP status, or one of IN, LED and OK."""
 
     nobody: int
     alan: int
@@ -51,15 +51,15 @@ class Row:
 
 
 NOBODY = Row(404, 404, 404, 404, 404, 404, 404)
-"""For the metrics routes, which answer 404 without their token; tests/web/test_metrics.py tests them with it."""
+"""For the metrics, which answer 404 without their token. tests/web/test_metrics.py tests them with it."""
 NO_LOGO = Row(404, 404, 404, 404, 404, 404, 404)
-"""For the logo, which the company of these tests lacks; tests/agent/test_logo.py shows that everybody can load one."""
+"""For the logo, which the company here does not have. tests/agent/test_logo.py shows that everybody can load one."""
 EVERYBODY = Row(OK, OK, OK, OK, OK, OK, OK)
 NO_PASSWORD_YET = Row(IN, IN, IN, IN, IN, IN, IN)
-"""For the second step of signing in, which redirects everybody who has not typed a password to the first step."""
+"""For the second step of signing in, which redirects whoever has not typed a password to the first step."""
 SIGNED_IN = Row(IN, OK, OK, OK, OK, OK, OK)
 INVITED = Row(OK, 409, 409, 409, 409, 409, 409)
-"""For invitation links: answered 409 to whoever is signed in, so that one browser never acts as two people."""
+"""For invitation links: whoever is signed in gets 409, so that one browser never acts as two people."""
 CONTACTS = Row(IN, OK, OK, OK, 404, 404, 404)
 INVOICE_READERS = Row(IN, 404, OK, OK, 404, 404, 404)
 """For the pages of invoices, which Alan may not see because he has not been given the right to."""
@@ -74,7 +74,7 @@ MANAGERS = Row(IN, 404, 404, 404, 403, OK, OK)
 MANAGERS_DOCUMENT = Row(IN, 404, LED, 404, 403, OK, OK)
 ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
-"""For undoing approvals decided together: Max gave these approvals, and only who gave them may undo them."""
+"""For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
 
 MATRIX: dict[str, Row] = {
     "GET /health": EVERYBODY,
@@ -284,24 +284,24 @@ LED_ON = {
     "GET /sign-in": _ALL,
     "GET /account/confirmation": _ALL,
 }
-"""GET routes that redirect although the actor is allowed, each with the actors who are redirected.
+"""GET routes that redirect some people although they are allowed, with these people.
 
-Agents are redirected from the customers' home to their cases, signed-in people from the sign-in page, and those who
-have just typed their password from the page that asks for it again.
+Agents are redirected from the contacts' home to the list of cases, signed-in people from the sign-in page, and those
+who have just typed their password from the page that asks for it again.
 """
 SIGNING_OUT = ("/sign-out", "/account/sessions/ending")
 READING = ("session.last_used_at", "invoice_seen", "attempt")
-"""What a GET may write: when the session was last used, that an invoice was seen (design manner 3), a count (R83)."""
+"""What a GET may write: when the session was last used, that an invoice was opened (manner 3), a rate limit (R83)."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
-"""Fields of POSTs that are not recognised as a form without them."""
+"""Fields without which a route answers that the request is no form."""
 QUERIES = dict.fromkeys(
     ("POST /drafts/files", "POST /drafts/files/{file}/removal", "POST /drafts/removal"), "?form=/cases/new"
 )
-"""Query strings of routes that need one: `form` names the form that a draft belongs to."""
+"""Query strings of routes that need one. `form` is the address of the draft."""
 
 
 async def browser_of(app: Gate, actor: str) -> Browser:
-    """Return a browser that is signed in as the actor."""
+    """Return a browser that is signed in as this person of `ACTORS`."""
     reader = ACTORS[actor]
     return await Browser.of(app, reader, at=NOW) if reader else Browser(app)
 
@@ -316,7 +316,7 @@ def routes_of(app: Gate) -> set[str]:
 
 
 def rows(method: str = "") -> list[tuple[str, str, str, Row]]:
-    """Return the name, HTTP method, path and expected answers of each row of the matrix, or of one method's rows."""
+    """Return name, HTTP method, path and expected answers of each row of the matrix, or of those of one method."""
     return [(name, *name.split(" "), row) for name, row in MATRIX.items() if name.startswith(method)]  # type: ignore[misc]
 
 
@@ -352,7 +352,10 @@ async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: 
 
 
 async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, str, str, Row], actor: str) -> Any:
-    """Request one route as the actor; return a description of the answer if the matrix expects another, else None."""
+    """Request one route as the person `actor`.
+
+    Return a description of the answer if the matrix expects another, else None.
+    """
     name, method, path, expected = row
     address = places.address(path)
     if method == "POST":
@@ -376,7 +379,7 @@ async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, s
 
 
 def own_page(address: str, actor: str) -> str:
-    """Return the URL, in the actor's own area, of the case or document that `address` belongs to."""
+    """Return the URL, in the person's own area, of the case or document that `address` belongs to."""
     _, noun, number, *_ = address.removeprefix("/agent").split("/")
     reader = ACTORS[actor]
     return f"{'/agent' if reader and reader.is_agent else ''}/{noun}/{number}"
@@ -464,7 +467,7 @@ async def test_reading_changes_nothing(app: Gate, dsn: str, actor: str) -> None:
 
 
 async def not_of_exports(dsn: str) -> int:
-    """Return the number of audit lines, not counting those of downloaded documents (R89)."""
+    """Return the number of audit lines, without those of downloaded documents (R89)."""
     owner = await asyncpg.connect(dsn)
     try:
         count: int = await owner.fetchval("select count(*) from audit where what not like '%.export'")
@@ -506,7 +509,7 @@ def stripped(answer: httpx.Response, address: str) -> str:
 
 
 def missing(path: str, places: Places) -> str:
-    """Return the URL of the route `path` with the ids of objects that do not exist."""
+    """Return the URL of the route `path` for objects that do not exist."""
     values = places.values[places.beginning(path)]
     return path.format(**{name: _other_than(value) for name, value in values.items()})
 

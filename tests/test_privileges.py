@@ -1,4 +1,4 @@
-"""Test the privileges of each database role: only the sign-in role reads secrets, and no role reads needless data.
+"""Test the privileges of each database role: only the sign-in role reads secrets, and each role no more than it needs.
 
 See R15, R24 and R88.
 """
@@ -148,7 +148,7 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
 
 @pytest.mark.usefixtures("dsn")
 class TestVerbs:
-    """Tests of statements that the agents' role must not run, and of verbs that need more privileges and still work."""
+    """Statements that the agents' role must not run, and functions that need more privileges and still work for agents."""
 
     @pytest.mark.parametrize(
         "statement",

@@ -1,4 +1,4 @@
-"""Test a production set-up: own database roles, HTTPS behind the documented nginx, two portals and one worker."""
+"""Test a production site: own database roles, HTTPS behind the documented nginx, two portals and one worker."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,10 @@ SECRET = "kX7-vT3pQ9mZ2wR8_bN5cL1jH6fD4sAy"
 
 @dataclass
 class Cluster:
-    """A PostgreSQL server with two roles, by URL: `owner` owns the tables and may create roles; `app` serves pages."""
+    """A PostgreSQL server with the URLs of two roles and of a superuser.
+
+    `owner` owns the tables and may create roles; `app` serves pages.
+    """
 
     owner: str
     app: str
@@ -70,7 +73,7 @@ async def _run(dsn: str, *statements: str) -> None:
 
 
 async def command(cluster: Cluster, *words: str, typed: str = "", **more: str) -> tuple[int, str]:
-    """Run a `portal` command with the settings of production; return its exit status and its standard error."""
+    """Run a `portal` command with the settings of production, and return its exit status and its standard error."""
     environment = {
         "PATH": os.environ["PATH"], "PORTAL_SECRET": SECRET, "PORTAL_BASE_URL": "https://localhost:8443", "PORTAL_DATA": "/nonexistent",
         "PORTAL_STORAGE_URL": "s3://nowhere/files", "DATABASE_URL": cluster.app,
@@ -114,7 +117,7 @@ async def test_serve_says_in_one_sentence_why_it_does_not_start(cluster: Cluster
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """Create a certificate for localhost that is valid for an hour; return its path and the path of its key."""
+    """Create a certificate for localhost that is valid for an hour, and return its path and the path of its key."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
@@ -141,7 +144,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def nginx_configuration(folder: Path, port: int, portals: list[int]) -> Path:
-    """Write the documented nginx configuration with other names and ports to a file, and return its path."""
+    """Write the documented nginx configuration with names and ports of this test to a file, and return its path."""
     site = (ROOT / "docs" / "nginx.conf").read_text()
     chain, private = certificate(folder)
     servers = "\n".join(f"    server 127.0.0.1:{one} max_conns=900 max_fails=2 fail_timeout=5s;" for one in portals)
@@ -259,7 +262,7 @@ async def test_the_production_form(site: Site) -> None:
 
 
 async def _agent_needs_a_second_factor(site: Site) -> None:
-    """R9: an admin created by `portal admin create` must set up a second factor too."""
+    """Check that an admin made by `portal admin create` must set up a second factor too (R9)."""
     async with site.client() as admin:
         fields = {
             "email": "olga@desk.example",
@@ -313,7 +316,7 @@ async def _files(ada: httpx.AsyncClient) -> None:
 
 
 async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
-    """A change saved by one portal reaches the event streams of both; nginx hands streams to them in turn."""
+    """Check that a change saved by one portal reaches event streams of both; nginx distributes streams among them."""
     heard: asyncio.Queue[str] = asyncio.Queue()
 
     async def listen() -> None:
@@ -339,7 +342,7 @@ async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
 
 
 async def _slow_clients(site: Site) -> None:
-    """T10: a client that stops inside a header or a body is disconnected, and others are served meanwhile."""
+    """Check that a client which stops inside a header or a body is disconnected while others are served (T10)."""
 
     def begin(text: bytes) -> ssl.SSLSocket:
         wrapped = site.trusts.wrap_socket(
@@ -370,7 +373,7 @@ async def _slow_clients(site: Site) -> None:
 
 
 async def _one_portal_dies(site: Site, ada: httpx.AsyncClient) -> None:
-    """If one portal dies, the other serves the same session; if both have died, nginx answers with its own page."""
+    """Check that one portal serves the sessions of another that died, and that nginx has a page for when both have."""
     await site.portals[0].kill()
     for _ in range(5):
         assert (await ada.get("/cases")).status_code == 200

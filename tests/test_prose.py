@@ -20,7 +20,7 @@ TECHNICAL = (
 
 
 def visible(html: str) -> str:
-    """Return the text that a browser shows for the HTML, with each run of blanks as one blank."""
+    """Return the text that a browser shows for the HTML, with one blank for each run of blanks."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " " if "<br>" in html else "", html)).split())
 
 

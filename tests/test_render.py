@@ -24,7 +24,7 @@ class Somebody:
 
 
 def shown(source: str, reader: Somebody | None = None, **values: object) -> str:
-    """Render a template with this source for this reader, and return the text."""
+    """Return the text that a template with this source gives for this reader."""
     with formats.reading(reader or Somebody(), None, NOW):
         return ENVIRONMENT.from_string(source).render(values)
 

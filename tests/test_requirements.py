@@ -20,7 +20,7 @@ NOT_OURS = {
 
 
 def listed() -> dict[str, str]:
-    """Return the state of each rule code in docs/requirements.md, in the order of the file."""
+    """Return the state of each rule code of docs/requirements.md, in the order of the file."""
     lines = (ROOT / "docs" / "requirements.md").read_text().splitlines()
     rules = [LINE.match(line) for line in lines if line.startswith("- **") and line[4].isupper()]
     assert all(rules), "a line does not read `- **CODE** (state) Sentence`"
@@ -42,7 +42,7 @@ def named_in(text: str) -> set[str]:
 
 
 def committed(*patterns: str) -> list[Path]:
-    """Return the committed text files that match patterns of `git ls-files`."""
+    """Return the committed text files that match these patterns of `git ls-files`, except those in `NOT_OURS`."""
     shown = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
     return [ROOT / name for name in shown.stdout.split("\0") if name and name not in NOT_OURS]
 

@@ -1,4 +1,4 @@
-"""Test the process tree of `portal serve`, with stand-ins for app and worker: it starts, restarts and stops whole."""
+"""Test the process tree of `portal serve`, with simple replacements for the app and the worker: start, restart, stop."""
 
 import contextlib
 import itertools
@@ -45,7 +45,7 @@ PARENT = textwrap.dedent("""
 
 
 class Tree:
-    """A running parent process and the processes that it has started."""
+    """A running parent process, and access to the processes that it has started."""
 
     def __init__(
         self, data: Path, app: str = "create_app", worker: str = "steady_worker", database: bool = False

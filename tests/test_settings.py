@@ -1,4 +1,4 @@
-"""Test reading the environment: a bad value is refused in one sentence that names its variable (R86)."""
+"""Test how settings are read from the environment: a bad value is refused in a sentence that names its variable (R86)."""
 
 import subprocess
 import sys

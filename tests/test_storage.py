@@ -1,4 +1,4 @@
-"""Test that files are stored completely or not at all, under random keys, in a folder closed to others."""
+"""Test that files are stored completely or not at all, under random keys, in a folder that others cannot read."""
 
 import asyncio
 import hashlib

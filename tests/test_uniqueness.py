@@ -1,4 +1,4 @@
-"""Test the answer to the second of two people whose values violate a unique constraint (design.md, manner 23)."""
+"""Test what the second of two people gets whose values violate a unique constraint (design.md, manner 23)."""
 
 import asyncio
 import contextvars
@@ -129,9 +129,9 @@ PROVED: dict[str, tuple[Verb, list[str]]] = {
     "number_series_kind_key": (_company, BOTH),
     "company_pkey": (_company, BOTH),
 }
-"""For each unique constraint, a verb that two people call at once with the same value, and both outcomes.
+"""For each unique constraint, a function that two people call at once with the same value, and both outcomes.
 
-The second person waits for the first, and then is refused or saves their own value as well.
+The second person waits for the first, and is then refused or saves the value as well.
 """
 
 RANDOM = "The portal draws the value: 80 random bits or more."
@@ -205,7 +205,7 @@ async def test_every_uniqueness_of_the_database_has_an_answer_for_a_second_perso
 
 
 async def outcome(verb: Verb, by: AgentReader) -> str:
-    """Call the verb in a transaction of its own; return `done`, or the class name of the refusal."""
+    """Call the function in a transaction of its own. Return `done`, or the class name of the refusal."""
     try:
         async with transaction(by):
             await verb(by)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 async def verify(dsn: str, folder: str) -> tuple[int, str, str]:
-    """Run `portal verify`; return its exit status, standard output and standard error."""
+    """Run `portal verify`, and return its exit status, standard output and standard error."""
     environment = {"PORTAL_ENVIRONMENT": "test", "DATABASE_OWNER_URL": dsn, "PORTAL_DATA": folder}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal", "verify"),

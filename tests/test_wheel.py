@@ -1,4 +1,4 @@
-"""Build and install the wheel as docs/operations.md says; test that it serves the same app and static files."""
+"""Test the wheel, built and installed as docs/operations.md says: it serves the same app and the same static files."""
 
 import os
 import re
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def installing(place: Path) -> list[str]:
-    """Return the install commands of docs/operations.md, with `place` instead of /opt and the folder dist."""
+    """Return the install commands of docs/operations.md, with folders below `place` instead of /opt and dist."""
     block = re.search(r"## Install\n.*?```\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(), flags=re.DOTALL)
     assert block
     commands = (
@@ -32,7 +32,7 @@ def installing(place: Path) -> list[str]:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """Yield a folder that every system user can reach, because the database runs as another user."""
+    """Yield a folder that every account of the system can reach, because the database runs as another user."""
     folder = Path(tempfile.mkdtemp(prefix="portal-wheel-"))
     folder.chmod(0o755)
     yield folder

@@ -1,4 +1,4 @@
-"""Test the functions for words that rooms, forms and pages share."""
+"""Test the values that several packages, forms and pages share, and their words."""
 
 from portal.durations import Rounding, RoundingMode
 from portal.timekeeping.preview import words_of

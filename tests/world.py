@@ -1,7 +1,7 @@
-"""Define the named cast (design manner 15) as rows: company, two customers with contracts, agents and rates.
+"""The people and customers of the tests (design manner 15) as rows: company, contracts, agents and rates.
 
-After the SQL of `cast_rows()` has run, ADA, ALAN, GIL, INES, MAX and NOOR are readers of the cast, because their ids
-are fixed.
+After the SQL of `cast_rows()` has run, ADA, ALAN, GIL, INES, MAX and NOOR can be used as readers, because their ids are
+fixed.
 """
 
 from datetime import UTC, datetime
@@ -12,20 +12,20 @@ from argon2 import PasswordHasher
 from portal.people.readers import AgentReader, ContactReader
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
-"""Friday, 11:00 in Berlin."""
+"""Friday, 11:00 in Berlin: the current instant in most tests."""
 
 PASSWORD = "correct horse battery staple"
 
 ACME, GLOBEX = 1, 2
 INCIDENT, QUESTION, INTERNAL = 1, 2, 3
-"""The ids of the case types; work on the first two is billable, work on the third is not."""
+"""The ids of the case types. Work on the first two is billable, work on the third is not."""
 SUPPORT, MOVE = 1, 2
-"""The ids of the departments: Ines, Max and Noor are in Support, which Max manages."""
+"""The ids of the departments. Ines, Max and Noor are in Support, whose time Max approves."""
 SENIOR, CONSULTANT = 1, 2
-"""The ids of the billing roles, which cost 120.00 and 95.00 EUR an hour since 2026-01-01."""
+"""The ids of the billing roles, which cost 120.00 and 95.00 EUR an hour from 2026-01-01 on."""
 ACME_CONTRACT, GLOBEX_CONTRACT = 1, 2
 HELPDESK, GLOBEX_HELPDESK = 1, 2
-"""The ids of Acme's and Globex' default services: charged by time, rolled up by service, in 15-minute steps."""
+"""The ids of the default services of Acme and Globex: one invoice line per service, time in steps of 15 minutes."""
 
 INES = AgentReader(
     id=1,
@@ -103,7 +103,7 @@ insert into rate (currency, hourly_rate, effective_from, role_id, created_at) va
 """
 
 KINDS_OF_GENERAL_TIME = "insert into general_kind (name, position) values ('Meeting', 1), ('Training', 2);"
-"""SQL for the kinds of general time, which is run after tables were emptied.
+"""SQL that inserts the kinds of general time, for a database whose tables were emptied.
 
 A database that was only migrated has kinds already, and an older schema has no table for them.
 """
@@ -111,6 +111,6 @@ A database that was only migrated has kinds already, and an older schema has no 
 
 @cache
 def cast_rows() -> str:
-    """Return the SQL with which the owner writes the cast into a migrated, empty database."""
+    """Return the SQL with which the owner fills a migrated, empty database with these people and customers."""
     hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
     return ROWS.replace("$now", f"'{NOW.isoformat()}'").replace("$hash", f"'{hasher.hash(PASSWORD)}'")
