@@ -14,7 +14,7 @@ from tests.world import ADA, INCIDENT, INES, MAX
 
 @pytest.fixture
 async def case(dsn: str) -> Case:
-    """Return a new incident that Ada of Acme opened, with the service Helpdesk."""
+    """Return a new case of the type Incident that Ada of Acme opened, with the service Helpdesk."""
     async with transaction(ADA):
         return await Case.open(
             by=ADA,

@@ -1,4 +1,4 @@
-"""Test the billing pages over HTTP: the preview, executing a billing run, and earlier runs."""
+"""Test the billing pages over HTTP: the preview, starting a billing run, and the list of earlier runs."""
 
 from datetime import date
 
@@ -20,7 +20,7 @@ PATH = "/agent/billing"
 
 @pytest.fixture
 async def october(dsn: str) -> None:
-    """Create approved time of two customers in October, and one entry that is not approved."""
+    """Create approved time of two customers in October, and one entry of that month that is not approved."""
     async with transaction(MAX):
         entries = [await log(90), await log(15, billing="no_charge"), await log(60, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)

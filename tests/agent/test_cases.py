@@ -302,7 +302,7 @@ async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case)
 
 
 async def test_taking_a_case_that_somebody_has_is_a_conflict(ines: Browser, max_: Browser, case: Case) -> None:
-    """S3.8: taking a case that a colleague has is refused with 409; a repeat by the same agent is harmless."""
+    """S3.8: taking a case that is assigned to a colleague is refused with 409; a repeat by the same agent is harmless."""
     address = f"/agent/cases/{case.number}/assignment"
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303

@@ -120,7 +120,7 @@ async def addresses(app: Gate) -> dict[str, str]:
 
 @pytest.fixture
 async def bo(dsn: str) -> AgentReader:
-    """Create a second admin, Bo."""
+    """Create a second admin, Bo, and return the reader."""
     facts = AgentFacts(
         name="Bo Admin", email="bo@desk.example", grade="admin", department_id=str(SUPPORT), time_zone="Europe/Berlin"
     )
@@ -155,7 +155,7 @@ def _leaves_a_choice(form: PageForm, name: str) -> bool:
 
 
 def another(form: PageForm, name: str) -> Any:
-    """Return another valid value for a field; None unticks its box."""
+    """Return another valid value for a field. None stands for a box that is not ticked."""
     now, offered = form.fields.get(name, [""])[-1], form.offered.get(name, [])
     if offered == ["yes"]:
         return None if now else "yes"
@@ -171,7 +171,7 @@ def changed(form: PageForm, name: str) -> dict[str, Any]:
 
 
 async def save(browser: Browser, form: PageForm, typed: dict[str, Any]) -> Any:
-    """Submit a form as it was loaded with some fields changed, with the CSRF token of the sender's browser."""
+    """Send a form as it was loaded, with the fields `typed` changed and the CSRF token of the sender's browser."""
     data = {name: value for name, value in {**form.fields, **typed}.items() if value is not None and name != "csrf"}
     return await browser.send_form(form.action, data)
 

@@ -1,4 +1,4 @@
-"""Test what happens to open cases, time and approval duties if an agent, a contact or a customer ends."""
+"""Test what happens to open cases, time and approval duties if an agent or a contact leaves, or a customer ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,14 +35,14 @@ async def noor(app: Gate) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def iness(case: Case) -> Case:
-    """Return the case after Ines has taken it."""
+    """Return the case, assigned to Ines."""
     async with transaction(INES):
         await case.take(by=INES, at=now())
     return case
 
 
 async def logged(case: Case, *states: str) -> dict[str, TimeEntry]:
-    """Create one entry of Ines on the case per state, and return the entries by state."""
+    """Create an entry of Ines' on the case in each of these states, and return the entries by state."""
     made = {}
     async with transaction(INES):
         for state in states:
@@ -124,7 +124,7 @@ async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(
 
 
 async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> None:
-    """C10: the departments that a leaving manager approves go to another manager; an agent is refused with 422."""
+    """C10: the departments that a leaving manager approves go to another manager; an agent instead is refused with 422."""
     facts = AgentFacts(
         name="Rosa Brandt",
         email="rosa@desk.example",
@@ -177,7 +177,7 @@ async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
 
 
 async def test_an_agent_who_is_ended_by_other_means_keeps_no_open_case(iness: Case) -> None:
-    """The database unassigns open cases even if an agent is ended without a handover."""
+    """The database unassigns open cases even if an agent leaves without handing them over."""
     async with transaction(NOOR):
         await (await Agent.find(INES.id)).end(now())
     assert (await case_of(iness.number)).agent_id is None
@@ -205,7 +205,7 @@ async def test_of_an_ending_and_an_assignment_at_once_no_open_case_stays_with_wh
 
 
 async def test_an_ending_waits_for_an_answer_that_is_being_written(iness: Case) -> None:
-    """Ending an agent waits for a colleague's open transaction on one of the agent's cases, without a deadlock.
+    """Ending an agent's access waits for a colleague's open transaction on one of the agent's cases, without deadlock.
 
     The handover locks the cases before the agent; the other order would deadlock.
     """

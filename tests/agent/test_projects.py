@@ -1,4 +1,4 @@
-"""The pages of services and projects: planning, logging time there, and submitting it."""
+"""Test the pages of services and projects: planning a project, logging time there, and submitting that time."""
 
 import re
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ async def max_(app: Gate) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def project(dsn: str) -> Project:
-    """A project of Acme's with a budget of 2 hours and 500 EUR."""
+    """Return a project of Acme's with a budget of 2 hours and 500 EUR."""
     facts = ProjectFacts(name="New office", service_id=str(HELPDESK), budget_minutes="2h", budget_amount="500")
     async with transaction(MAX):
         return await Project.create(await Customer.find(ACME, SYSTEM), facts, NOW)
@@ -63,7 +63,10 @@ async def logged(by: Any = INES, **about: Any) -> TimeEntry:
 
 
 async def test_time_is_logged_on_the_page_of_its_service(ines: Browser) -> None:
-    """S0.3, S0.8: under this service, whatever else the form says; a form that is sent twice makes one entry."""
+    """S0.3, S0.8: the form on a service's page logs time under that service, whatever service its fields name.
+
+    A form that is sent twice makes one entry.
+    """
     async with transaction(MAX):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Installation"))
     here = f"/agent/services/{HELPDESK}"
@@ -84,7 +87,10 @@ async def test_time_is_logged_on_the_page_of_its_service(ines: Browser) -> None:
 
 
 async def test_entries_are_selected_and_submitted_on_the_page_of_their_service(ines: Browser) -> None:
-    """S0.24, S0.26: several at once; a repeat is harmless; of a colleague's there is no box, and the server refuses it."""
+    """S0.24, S0.26: several ticked entries are submitted at once on the page of their service; a repeat is harmless.
+
+    A colleague's entry has no box to tick, and the server refuses to submit it.
+    """
     mine, other, theirs = await logged(), await logged(), await logged(MAX)
     here = f"/agent/services/{HELPDESK}"
     page = (await ines.get(here)).text
@@ -99,7 +105,7 @@ async def test_entries_are_selected_and_submitted_on_the_page_of_their_service(i
 
 
 async def test_the_entries_of_a_service_are_shown_by_state_in_pages(ines: Browser, case: Case) -> None:
-    """S1.12: the next page begins where the last one ends."""
+    """S1.12: the entries of a service are listed by state, and each page of the list begins where the one before ends."""
     entry = await logged(case=case)
     async with transaction(INES) as tx:
         await tx.execute(
@@ -123,7 +129,7 @@ async def test_the_entries_of_a_service_are_shown_by_state_in_pages(ines: Browse
 
 
 async def test_a_manager_plans_a_project(max_: Browser, ines: Browser) -> None:
-    """It names the paying service, a budget and members; a repeat is refused and changes nothing."""
+    """A manager creates a project with the service that pays, a budget and members; a repeat is refused."""
     assert "Whom the project is for" in (await max_.get("/agent/projects/new")).text
     form = {
         "customer": str(ACME), "name": "New office", "service_id": str(HELPDESK), "budget_minutes": "120h", "budget_amount": "15000",
@@ -162,7 +168,7 @@ async def test_of_two_managers_who_change_a_project_neither_undoes_the_other(max
 
 
 async def test_time_on_a_project_counts_against_its_budget(ines: Browser, max_: Browser, project: Project) -> None:
-    """S2.2, S3.30: the page shows what was worked, what it is charged with once approved, and what is left."""
+    """S2.2, S3.30: a project's page shows the time worked, the amount charged for approved time, and what is left."""
     here = f"/agent/projects/{project.id}"
     assert f'href="/agent/time/new?on=project-{project.id}"' in (await ines.get(here)).text
     form = FORM | {"on": f"project-{project.id}", "back": here}
@@ -183,7 +189,7 @@ async def test_time_on_a_project_counts_against_its_budget(ines: Browser, max_: 
 
 
 async def test_support_and_project_time_of_a_contract_stand_on_one_invoice(case: Case, project: Project) -> None:
-    """S3.29: the services of one contract are lines of one draft."""
+    """S3.29: time under two services of one contract becomes lines of one draft invoice."""
     async with transaction(MAX) as tx:
         other = await tx.fetchval(
             "insert into service (customer_id, contract_id, name, settlement, rollup, taxable, effective_start, rounding_minimum,"
@@ -210,7 +216,10 @@ async def test_support_and_project_time_of_a_contract_stand_on_one_invoice(case:
 async def test_a_case_is_connected_to_a_project_and_both_sides_show_it(
     ines: Browser, app: Gate, case: Case, project: Project
 ) -> None:
-    """S3.39: the case's log says so, and the customer reads the project's name there, but no budget."""
+    """S3.39: connecting a case to a project adds an event to its log.
+
+    The contact reads the project's name there, but no budget.
+    """
     async with transaction(INES):
         await (await Case.find(case.number, INES)).change_facts(by=INES, at=NOW, project_id=project.id)
     await logged(case=case)
@@ -232,7 +241,7 @@ async def test_a_case_is_connected_to_a_project_and_both_sides_show_it(
 
 
 async def test_a_case_is_connected_on_the_form_of_its_facts(ines: Browser, case: Case, project: Project) -> None:
-    """S3.39: only to a project of its customer; chosen by name, and taken off again."""
+    """S3.39: the form of a case connects it to a project of its customer, chosen by name, and disconnects it again."""
     here = f"/agent/cases/{case.number}/facts"
     page = (await ines.get(here)).text
     assert ">New office</option>" in page

@@ -45,7 +45,7 @@ CONTACT = {
 
 @pytest.fixture
 async def root(app: Gate, dsn: str) -> AsyncIterator[Browser]:
-    """Return the browser of the first admin, whom the command line created in an empty database."""
+    """Yield the browser of the first admin, created as the command line does, in an otherwise empty database."""
     connection = await asyncpg.connect(dsn)
     tables = await connection.fetch(
         "select tablename from pg_tables where schemaname = 'public' and tablename !~ '^(migration|pgqueuer)'"
@@ -66,7 +66,7 @@ pytestmark = pytest.mark.slow
 
 
 async def sent(browser: Browser, path: str, fields: dict[str, str]) -> str:
-    """Submit a form that must be accepted, and return the URL of the redirect."""
+    """Send a form that must be accepted, and return the URL that the response redirects to."""
     answer = await browser.send_form(path, fields)
     assert answer.status_code == 303, re.findall(r'class="wrong".*?<span>(.*?)</span>', answer.text, re.S)
     return answer.headers["location"]

@@ -25,7 +25,7 @@ from tests.world import CONSULTANT, HELPDESK, INES, INTERNAL, MAX
 
 
 def today() -> date:
-    """Return the present date in Ines' time zone."""
+    """Return the current date in Ines' time zone."""
     return periods.today(INES.time_zone, now())
 
 
@@ -35,7 +35,7 @@ def yesterday() -> str:
 
 
 def typed(**fields: Any) -> dict[str, Any]:
-    """Return the fields of a valid time form as a browser sends them, with some replaced."""
+    """Return the fields of a valid time form as a browser sends them; `fields` replaces some."""
     return {"duration": "1h 30m", "work_date": today().isoformat(), "service": "1", "billing": "billable",
             "external_comment": "Gateway changed", "description": "see #1024"} | fields  # fmt: skip
 
@@ -44,7 +44,7 @@ NEW = "/agent/time/new"
 
 
 def on(case: Case, **fields: Any) -> dict[str, Any]:
-    """Return the fields of a valid time form for this case, with some replaced."""
+    """Return the fields of a valid time form for this case; `fields` replaces some."""
     return typed(on=f"case-{case.number}", **fields)
 
 
@@ -166,7 +166,7 @@ async def test_the_form_says_what_it_understood(ines: Browser, case: Case, query
 
 
 async def test_the_panel_is_answered_with_a_form_that_undoes_what_was_logged(ines: Browser, case: Case) -> None:
-    """S2.18: it leads back to the page under the panel."""
+    """S2.18: the response to time logged in the panel has a form that undoes it and leads back to the page below."""
     sent = on(case, back="/agent/customers") | {"csrf": await ines.csrf()}
     answer = await ines.post(NEW, data=sent, headers={"hx-request": "true"})
     assert answer.status_code == 200

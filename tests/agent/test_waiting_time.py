@@ -42,7 +42,7 @@ def shown(html: str) -> list[str]:
 
 
 async def decide(browser: Browser, page: Response, path: str, **typed: Any) -> Response:
-    """Submit the form of the list to the URL `path` as the page shows it, with the fields `typed` changed."""
+    """Send the form of the list to the path `path` as the page shows it, with the fields `typed` changed."""
     form = entries_form(page.text)
     address = next(target for target in form.targets if target.partition("?")[0] == path)
     return await browser.post(address, data=form.fields | typed)

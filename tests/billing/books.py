@@ -1,6 +1,6 @@
 """Hypothesis strategies for property tests of the engine: contracts, vouchers, entries and steps of one customer.
 
-There are few different values, so that entries often compete.
+They draw from few different values, so that entries often compete for the same vouchers and hours.
 """
 
 import os

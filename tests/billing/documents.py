@@ -1,4 +1,4 @@
-"""A small valid input document for tests that change one thing in it."""
+"""A small valid input document of `portal simulate`, for tests that change one thing in it."""
 
 import copy
 import enum

@@ -41,7 +41,7 @@ MANAGERS = st.sampled_from([MAX, NOOR])
 
 
 class Desk(RuleBasedStateMachine):
-    """A state machine whose rules each run as one transaction, which commits or is refused as a whole."""
+    """A state machine each of whose rules runs in one transaction, which is committed, or refused as a whole."""
 
     loop: ClassVar[asyncio.AbstractEventLoop]
     services: ClassVar[list[int]]
@@ -53,12 +53,12 @@ class Desk(RuleBasedStateMachine):
         self.do(_empty())
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run the coroutine on the event loop until it ends, one second later than the one before."""
+        """Run the coroutine one second later (by `at`) than the one before, and return its result."""
         self.at += timedelta(seconds=1)
         return self.loop.run_until_complete(work)
 
     def tried(self, by: Any, verb: Any) -> Any:
-        """Run `verb` in a transaction of its own and return its result, or None if it is refused and rolled back."""
+        """Await `verb()` in a transaction of its own. Return its result, or None if it is refused and rolled back."""
 
         async def attempt() -> Any:
             try:
@@ -83,7 +83,7 @@ class Desk(RuleBasedStateMachine):
         self.log(**values)
 
     def log(self, who: Any, service: int, minutes: int, on: date, billing_: str, state: str, hourly_rate: Any) -> None:
-        """Log an entry, for the rules."""
+        """Log a time entry. `service` is a position in `services`."""
         service_id = self.services[service]
 
         async def verb() -> None:
@@ -98,7 +98,7 @@ class Desk(RuleBasedStateMachine):
         services=st.lists(st.integers(0, 5), min_size=4, max_size=8), days=st.lists(DAYS, min_size=8, max_size=8)
     )
     def a_day_of_work(self, services: list[int], days: list[date]) -> None:
-        """Log a day of entries, so that there are entries to decide on from the start."""
+        """Log some entries at the start, so that there are entries to decide on."""
         for service, on in zip(services, days, strict=False):
             self.log(INES, service, 50 + 7 * service, on, "billable", "submitted", None)
 
@@ -206,7 +206,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 9), by=MANAGERS, late=st.booleans())
     def issue(self, place: int, by: Any, late: bool) -> None:
-        """Issue a draft, sometimes with a clock that is slow."""
+        """Issue a draft, sometimes with a clock that is an hour slow."""
 
         async def verb() -> None:
             row = await _one("select id from invoice where state = 'draft'", place)
@@ -257,7 +257,7 @@ async def _one(sql: str, place: int) -> Any:
 
 
 async def _empty() -> None:
-    """Delete all time and documents before the next example."""
+    """Delete all time and documents before Hypothesis runs the next example."""
     owner = await asyncpg.connect(Desk.dsn)
     await owner.execute(
         "set client_min_messages = error; truncate invoice, statement, billing_run, time_entry, approval, outbox cascade;"

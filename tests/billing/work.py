@@ -1,4 +1,4 @@
-"""Insert time entries to bill in one line: the rows that `TimeEntry.log` and `submit` would store."""
+"""Insert time entries to bill with one call each: the rows that `TimeEntry.log` and `submit` would store."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

@@ -55,7 +55,7 @@ async def test_a_service_has_tasks_by_name() -> None:
 
 
 async def test_a_task_of_a_project_is_offered_in_that_project_only() -> None:
-    """A task of a project may have the same name as a task of the service."""
+    """A task of a project can be chosen only for that project's time, and may have the name of a task of the service."""
     async with transaction(MAX):
         project, other = await a_project(), await a_project(but(MOVE, name="New telephones"))
         await Task.create(await helpdesk(), TaskFacts(name="Travel"))

@@ -207,7 +207,7 @@ async def test_a_file_is_only_ever_a_download(app: Gate, settings: Any) -> None:
 
 
 async def every_address(settings: Any) -> list[tuple[str, str]]:
-    """Return the method and URL of every route of Ada's case, which has a file, and a note with another file."""
+    """Return method and URL of every route of Ada's case. The case has a file, and an internal note with another file."""
     storage = open_storage(settings.storage_url)
     case = await opened(files=[await upload(storage, ADA)])
     noted = await upload(storage, INES, f"{SECRET}.log")

@@ -25,7 +25,7 @@ INVOICE = "/invoices/2026-0147"
 
 @pytest.fixture
 async def invoice(dsn: str) -> billing.Invoice:
-    """Return an invoice issued to Acme, beside time and a draft that no contact may see.
+    """Return an invoice issued to Acme; the database also has time and a draft that no contact may see.
 
     The invoice has an entry of 37 minutes that counts 45, and one without charge. Other entries are not billable,
     rejected, not approved, or on the draft.

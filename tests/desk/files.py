@@ -1,4 +1,4 @@
-"""Helper that stores files and records them as uploads, as the web layer does before a message takes them."""
+"""Store files and record them as uploads, as the web layer does before a message contains them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

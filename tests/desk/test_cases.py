@@ -37,7 +37,7 @@ async def reread(case: Case) -> Case:
 
 
 async def log(case: Case) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return each event of the case: its kind, the name of the actor, and its details."""
+    """Return the events of the case, each as its kind, the name of the person and its details."""
     async with transaction(INES) as tx:
         rows = await tx.fetch(
             "select kind, actor_name, details from case_event where case_id = $1 order by id", case.id
@@ -46,7 +46,7 @@ async def log(case: Case) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 async def told(case: Case) -> list[tuple[str, bool]]:
-    """Return each outbox row of the case: its kind, and whether contacts may know of it."""
+    """Return the rows of the case in the outbox, each as its kind and whether contacts may know of it."""
     async with transaction(INES) as tx:
         rows = await tx.fetch("select kind, contact_may_know from outbox where subject_id = $1 order by id", case.id)
     return [tuple(row) for row in rows]

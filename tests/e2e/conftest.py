@@ -1,4 +1,4 @@
-"""Provide a served portal and a real Chromium for tests.
+"""A served portal and a real Chromium for tests.
 
 A page that violates the content security policy or throws an error fails the test that opened it.
 """
@@ -49,7 +49,7 @@ async def _answers(url: str, process: asyncio.subprocess.Process) -> None:
 
 @pytest.fixture
 def served_with() -> dict[str, str]:
-    """Return environment variables to add to those of the served portal; a test module overrides this fixture."""
+    """Return environment variables to add to those of the served portal. A test module overrides this fixture."""
     return {}
 
 
@@ -61,9 +61,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the one data folder of all portals here.
+    """Return the data folder that all portals here share.
 
-    Tests may share it: files have random keys, so the files of an earlier test do no harm.
+    Tests may share it because files have random keys, so that the files of an earlier test do no harm.
     """
     return tmp_path_factory.mktemp("site") / "data"
 
@@ -107,21 +107,21 @@ async def portal(dsn: str, data: Path, more: dict[str, str]) -> AsyncIterator[st
 
 @pytest.fixture(scope="package")
 async def shared_site(workbench: str, data: Path) -> AsyncIterator[str]:
-    """Serve one portal that the tests here share; `tidy` empties its database between two tests."""
+    """Serve one portal that the tests here share, and yield its URL. `tidy` empties its database between two tests."""
     async with portal(workbench, data, {}) as url:
         yield url
 
 
 @pytest.fixture
 async def own_site(dsn: str, data: Path, served_with: dict[str, str]) -> AsyncIterator[str]:
-    """Serve a portal for one test only, with the environment variables of the fixture `served_with`."""
+    """Serve a portal for one test only, with the environment variables of the fixture `served_with`. Yield its URL."""
     async with portal(dsn, data, served_with) as url:
         yield url
 
 
 @pytest.fixture
 def site(dsn: str, workbench: str, served_with: dict[str, str], request: pytest.FixtureRequest) -> str:
-    """Return the portal's URL: the shared one, or one of its own for a test with its own database or variables."""
+    """Return the portal's URL: of the shared one, or of its own for a test with another database or more variables."""
     shared = dsn == workbench and not served_with
     url: str = request.getfixturevalue("shared_site" if shared else "own_site")
     return url
@@ -140,7 +140,7 @@ class Visitors:
     contexts: list[BrowserContext] = field(default_factory=list)
 
     async def page(self, *, width: int = 1440, dark: bool = False, javascript: bool = True) -> Page:
-        """Open a window in which nobody is signed in."""
+        """Open a window in which nobody is signed in, and return its page."""
         context = await self.browser.new_context(
             base_url=self.url,
             viewport={"width": width, "height": 900},
@@ -160,7 +160,7 @@ class Visitors:
             self.complaints.append(f"{url}: {text}")
 
     async def signed_in(self, email: str, **options: bool | int) -> Page:
-        """Open a window and sign in with this mail address through the sign-in page."""
+        """Open a window, sign in with this mail address through the sign-in page, and return the window's page."""
         page = await self.page(**options)  # type: ignore[arg-type]
         await page.goto("/sign-in")
         await page.locator("[name=email]").fill(email)
@@ -172,7 +172,7 @@ class Visitors:
 
 @pytest.fixture(scope="package")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """Launch one Chromium for all tests here; each visitor has a context of their own in it, with its own cookies."""
+    """Yield one Chromium for all tests here. Each person has a context of their own in it, with its own cookies."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
@@ -181,7 +181,7 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def visitors(site: str, browser: Browser) -> AsyncIterator[Visitors]:
-    """Yield the browser windows of a test; afterwards, fail the test if any page has reported an error."""
+    """Yield the browser windows of a test. Afterwards, fail the test if any page has reported an error."""
     people = Visitors(browser, site)
     yield people
     for context in people.contexts:

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def code(secret: str, *, steps: int = 0) -> str:
-    """Return the authenticator app's code of now, or of `steps` 30-second steps later; no code is accepted twice."""
+    """Return the authenticator app's code of now, or of `steps` times 30 s later, as no code is accepted twice."""
     return pyotp.TOTP(secret).at(datetime.now(UTC) + timedelta(seconds=30 * steps))
 
 
@@ -49,7 +49,7 @@ async def sign_out(page: Page) -> None:
 
 
 async def set_up_app(page: Page) -> str:
-    """Set up an authenticator app on the page that shows the QR code; return the secret that the page shows."""
+    """Set up an authenticator app on the page that shows the QR code, and return the secret that the page shows."""
     await page.get_by_text("No camera?").click()
     secret = "".join((await page.locator(".key-text").inner_text()).split())
     await page.locator("[name=code]").fill("123")
@@ -105,7 +105,7 @@ async def test_an_authenticator_app_is_asked_for_from_then_on(visitors: Visitors
 
 @pytest.fixture
 async def by_name(visitors: Visitors) -> AsyncIterator[Visitors]:
-    """Yield windows on the same portal under a host name, because browsers allow passkeys only on a host name."""
+    """Yield windows in which the portal is opened by a host name, because browsers allow passkeys only there."""
     visitors.url = visitors.url.replace("127.0.0.1", "localhost")
     return visitors
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 class Typist:
-    """A person who uses only the keyboard. `strokes` counts the keys pressed."""
+    """A person who uses only the keyboard. `strokes` is the number of keys pressed."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.strokes = page, 0
@@ -33,7 +33,7 @@ class Typist:
 
 
 async def at(visitors: Visitors, address: str, **options: bool | int) -> tuple[Page, Typist, Locator]:
-    """Sign in Ines and open the URL; return the page, its keyboard and the locator of the time panel."""
+    """Sign in Ines and open this URL. Return the page, her keyboard and the locator of the time panel."""
     page = await visitors.signed_in(INES.email, **options)
     await page.goto(address)
     if options.get("javascript", True):

@@ -1,7 +1,7 @@
-"""Test the main job, from a case to an invoice, by several people in several windows, from an empty database on.
+"""Test the main job, from a case to an invoice, by several people in several windows, beginning with an empty database.
 
-Everything is done through the pages, as people do it. Changes made in one window appear in the others without a
-reload. If PORTAL_PICTURES names a folder, each step saves a picture there.
+Everything is done through the pages, as people do it. Changes made in one window appear in the others without a reload.
+If PORTAL_PICTURES names a folder, each step saves a picture there.
 """
 
 import csv
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ZONE = "Europe/Berlin"
 SECRET = "internal-marker"
-"""Text that is part of every internal text, which no contact may ever read."""
+"""A word in every internal text. No contact may ever read it."""
 COMMENT = "Certificate of the gateway renewed"
 REASON = f"{SECRET}: say which site it was"
 LOG = b"08:12 started\n08:32 no route to host\n"
@@ -38,7 +38,7 @@ PDF_TEXTS = [
 
 @pytest.fixture
 async def dsn(empty_dsn: str) -> str:
-    """Return the owner's URL of a database without people; the test adds the admin with `portal admin create`."""
+    """Return the owner's URL of a database that has only an admin, created as `portal admin create` does."""
     async with transaction(SYSTEM):
         await create_admin(
             name="Noor Haddad", address="noor@desk.example", password=PASSWORD, zone=ZONE, at=datetime.now(UTC)
@@ -105,7 +105,7 @@ async def downloaded(page: Page, link: str) -> bytes:
 
 
 async def set_up_the_house(page: Page) -> dict[str, str]:
-    """Step 0: set up company, role and rate, an agent, a manager and a customer; return the invitation links."""
+    """Step 0: set up company, role and rate, an agent, a manager and a customer. Return the invitation links."""
     month = (date.today().replace(day=1) - timedelta(days=40)).isoformat()  # noqa: DTZ011 - any day well before today will do
     links = {}
     await page.goto("/agent/setup")
@@ -142,7 +142,7 @@ async def set_up_the_house(page: Page) -> dict[str, str]:
 
 
 async def a_customer(page: Page, name: str, contact: str, start: str) -> str:
-    """Create a customer, a contract, a service and a contact; return the contact's invitation link."""
+    """Create a customer, a contract, a service and a contact, and return the contact's invitation link."""
     await page.goto("/agent/customers/new")
     await fill(
         page, name=name, legal_name=f"{name} GmbH", street="Speicherweg 12", postcode="20457", city="Hamburg", country="DE", vat_id="DE100000016"
@@ -166,7 +166,7 @@ async def a_customer(page: Page, name: str, contact: str, start: str) -> str:
 
 
 async def open_a_case(page: Page) -> str:
-    """Step 1: a contact opens a case with two files; return its number."""
+    """Step 1: a contact opens a case with two files. Return the case's number."""
     await page.goto("/cases/new")
     await fill(
         page,

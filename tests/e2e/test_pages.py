@@ -32,7 +32,7 @@ LOOKS: dict[str, tuple[int, Literal["light", "dark"]]] = {
     "/agent/cases/{number}": (390, "dark"),
     "/invoices/{number}": (390, "light"),
 }
-"""Pages that axe checks again at this width and in this colour scheme: a list, a case and a document."""
+"""Pages that axe checks a second time, at this width and in this colour scheme: a list, a case and a document."""
 
 
 def test_every_page_is_looked_at() -> None:
@@ -44,7 +44,7 @@ def test_every_page_is_looked_at() -> None:
 
 
 async def violations(page: Page) -> list[str]:
-    """Return the violations that axe finds on the open page: each broken rule with the elements that break it."""
+    """Return the accessibility violations that axe finds on the open page: broken rules with the elements."""
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate(RULES)
     return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found["violations"]]

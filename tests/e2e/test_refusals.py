@@ -29,14 +29,14 @@ from tests.places import PNG, Places, furnished
 from tests.world import ADA, HELPDESK, INES, MAX, NOOR, NOW, PASSWORD
 
 NOT_LOOKED_AT = ("session.last_used_at", "attempt", "draft", "upload")
-"""Tables that a refusal may change: sign-in attempts, drafts, and uploaded files that belong to no message yet."""
+"""Tables that a refusal may change: counted attempts, drafts, and uploaded files that belong to no message yet."""
 LIMIT = 25 * 1024 * 1024
 NEW_TIME = "/agent/time/new"
 PROGRAM = b"MZ\x90\x00" + b"\x00" * 60
 
 
 async def of_max(service: int | None = HELPDESK) -> TimeEntry:
-    """Create and return a submitted time entry of Max's."""
+    """Create a submitted time entry of Max's, and return it."""
     async with transaction(MAX):
         entry = await TimeEntry.log(MAX, Work(minutes=30, work_date=NOW.date(), service_id=service), at=NOW)
         await submit(MAX, [entry.id], at=NOW)

@@ -18,7 +18,8 @@ from tests.places import furnished
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 MOST = 12_000
-"""The most bytes that the agents' list of cases may take with its headers; tests/agent/test_cases.py fills the list."""
+"""The most bytes that the agents' list of cases may take, headers included. tests/agent/test_cases.py fills the list.
+"""
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Wire:
             kept.clear()
 
     async def fetched(self) -> dict[str, int]:
-        """Wait until everything has arrived; return the bytes by path, without event streams, which never end."""
+        """Wait until everything has arrived. Return the bytes by path, without event streams, which never end."""
         for _ in range(100):
             asked = {id: urlsplit(url).path for id, url in self.paths.items() if url.startswith("http")}
             asked = {id: path for id, path in asked.items() if f"GET {path}" not in STREAMS}

@@ -20,7 +20,7 @@ LOG = ("client.log", b"08:12 started\n", "text/plain")
 
 
 async def after(browser: Browser, answer: httpx.Response) -> httpx.Response:
-    """Follow the redirect of an accepted form and return the page."""
+    """Follow the redirect of an accepted form, and return the response with the page."""
     assert answer.status_code == 303, answer.text
     return await browser.get(answer.headers["location"].partition("#")[0])
 

@@ -10,9 +10,9 @@ import ssl
 import sys
 
 EVERY = 5.0
-"""Seconds between two bytes of a body, so that no single wait is long."""
+"""The seconds between two bytes of a body, so that no single wait is long."""
 AGAIN = 10.0
-"""Seconds, on average, until a closed connection is opened again: the attack holds connections and floods no one."""
+"""The average seconds until a closed connection is opened again: the attack holds connections and does not flood."""
 
 
 class Attacker:
@@ -33,7 +33,10 @@ class Attacker:
         )
 
     async def _hold(self, address: str, share: float) -> None:
-        """Open a connection, and again whenever it is closed; `share` (0 to 1) spreads the connections over time."""
+        """Keep one connection open: open it again whenever it is closed.
+
+        `share` (0 to 1) spreads the connections over time.
+        """
         await asyncio.sleep(3 * share)
         while True:
             with contextlib.suppress(OSError, ssl.SSLError):

@@ -1,4 +1,4 @@
-"""Run the app in a child process that sends one form to it and may be killed before the answer."""
+"""Run the app in a child process and send one form to it. A fault may kill the process before the response."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ with tempfile.TemporaryDirectory(prefix="portal-faults-") as _data:
 class Deed:
     """A form to send: the page that shows it, its target `action`, the typed values and the files.
 
-    `token` is the session token of the sender, "" for nobody.
+    `token` is the session token of the sender, or "" for nobody.
     """
 
     token: str
@@ -41,10 +41,10 @@ class Deed:
 
 @dataclass(frozen=True)
 class Order:
-    """What a child does and which fault strikes it; the child writes its intent and the answer to the file `history`.
+    """What a child process does, and which fault happens in it.
 
-    `at` is the time by the child's clock. The fault `mode` strikes at the step with the number `step`; 0 means no
-    fault.
+    The child writes its intent and the response to the file `history`. `at` is the time by its clock. The fault `mode`
+    happens at the step with the number `step`; 0 means no fault.
     """
 
     environment: dict[str, str]
@@ -66,7 +66,7 @@ def note(history: Path, **said: Any) -> None:
 
 
 def run(order: Order) -> None:
-    """Send the form of this order to an app in this process, which the order's fault may kill on the way."""
+    """Send the form of this order to an app in this process, which the order's fault may kill meanwhile."""
     os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
     install()
     if order.largest_file:

@@ -1,4 +1,4 @@
-"""Provide the fixture that the tests of faults share."""
+"""The fixture that the tests of faults share."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Kill this process, or cut its database connection, at a chosen step: a statement or the moving of a file.
+"""Kill this process, or cut its database connection, at a chosen step: an SQL statement or the moving of a file.
 
 The product has no code for this: the test process wraps the database driver and the file storage.
 """
@@ -17,9 +17,9 @@ Mode = Literal["killed before", "killed after", "connection lost before", "conne
 
 @dataclass
 class Fault:
-    """A fault that strikes at step number `at`, before or after the step as `mode` says; `at` 0 means no fault.
+    """A fault that happens at the step with the number `at`, before or after the step as `mode` says; 0 means no fault.
 
-    Steps are counted in `seen`, from 1, while the fault is armed.
+    While `armed`, steps are counted in `seen`, from 1.
     """
 
     mode: Mode
@@ -28,19 +28,19 @@ class Fault:
     seen: int = 0
 
     def before(self, connection: Any = None) -> None:
-        """Count a step that begins, and strike if the fault is due before this step."""
+        """Count a step that begins, and cause the fault if it is due before this step."""
         if self.armed:
             self.seen += 1
             if self.seen == self.at and self.mode.endswith("before"):
                 self.strike(connection)
 
     def after(self, connection: Any = None) -> None:
-        """Strike if the fault is due after the step that has just ended, before the caller gets its result."""
+        """Cause the fault if it is due after the step that has just ended, before the caller gets the step's result."""
         if self.armed and self.seen == self.at and self.mode.endswith("after"):
             self.strike(connection)
 
     def strike(self, connection: Any) -> None:
-        """As `mode` says, kill this process with SIGKILL, or cut the connection and raise the driver's error."""
+        """Kill this process with SIGKILL, or cut the connection and raise the driver's error, as `mode` says."""
         if self.mode.startswith("killed"):
             os.kill(os.getpid(), signal.SIGKILL)
         if connection is not None:
@@ -53,7 +53,7 @@ FAULT = Fault("killed before", 0)
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]
-    """A database connection on which each statement counts as a step at which the fault can strike."""
+    """A database connection on which each statement counts as a step at which the fault can happen."""
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         FAULT.before(self)
@@ -87,7 +87,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Replace the driver's connection class and wrap the file storage, so that the fault can strike in this process."""
+    """Replace the driver's connection class and wrap the file storage, so that the fault can happen in this process."""
     create_pool, settle = asyncpg.create_pool, storage._settle
 
     def counted_pool(*args: Any, **options: Any) -> Any:

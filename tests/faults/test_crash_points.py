@@ -1,7 +1,7 @@
 """Test that a write that is killed or loses its connection at any step is saved completely or not at all.
 
 Sending the form again then saves it exactly once. The steps are counted first; then a child process is forked for each
-step and struck there (the loop over every n of security.md).
+step, in which the fault happens there (the loop over every n of security.md).
 """
 
 import pytest
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 async def steps_of(yard: Yard, verb: str) -> int:
-    """Send the form without a fault and return the number of steps that it took."""
+    """Send the form without a fault, and return the number of steps that this took."""
     told = yard.send(await VERBS[verb]())
     assert told["status"] == 303, told
     assert told["steps"] > 5
@@ -35,7 +35,7 @@ async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(yard: Yard, 
 @pytest.mark.parametrize("mode", ["killed before", "killed after", "connection lost before", "connection lost after"])
 @pytest.mark.parametrize("verb", VERBS)
 async def test_every_step_of_every_write(yard: Yard, verb: str, mode: Mode) -> None:
-    """R60, R84, R93, R94: a write that is struck at any step, in any mode, is saved wholly or not at all."""
+    """R60, R84, R93, R94: a write that is killed or disconnected at any step is saved wholly or not at all."""
     for step in range(1, await steps_of(yard, verb) + 1):
         await yard.strike(await VERBS[verb](), mode, step)
     await yard.all_is_well()

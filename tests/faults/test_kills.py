@@ -1,7 +1,7 @@
 """Test SIGKILL on every process of a served portal while people work: each acknowledged write exists exactly once.
 
-Each client appends its intent to the file `history` before it sends a form, and the answer afterwards. A form without
-an answer is sent again until there is one, as a person would do.
+Each client appends its intent to the file `history` before it sends a form, and the response afterwards. A form without
+a response is sent again until there is one, as a person would do.
 """
 
 import asyncio
@@ -41,13 +41,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 @dataclass
 class Site:
-    """A served portal with an embedded database; `over` tells the people who work on it to stop."""
+    """A served portal with an embedded database. `over` tells the people who work on it to stop."""
 
     portal: Portal
     folder: Path
     history: Path
     counted: dict[str, str] = field(default_factory=dict)
-    """For the marker of each form sent, the query that counts the rows with this marker."""
+    """For the marker of each form that was sent, the query that counts the rows with this marker."""
     over: bool = False
 
     async def again(self) -> None:
@@ -84,7 +84,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Repeat `work` until the portal answers, and return its result."""
+    """Repeat `work` until the portal responds without a server error, and return the result."""
     for _ in range(400):
         with contextlib.suppress(httpx.HTTPError, Unavailable):
             answer = await work()
@@ -96,7 +96,7 @@ async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
 
 @dataclass
 class Person:
-    """A signed-in person who works on the portal and sends each form until it is answered."""
+    """A signed-in person who works on the portal and sends each form until there is a response."""
 
     site: Site
     reader: Reader
@@ -121,7 +121,7 @@ class Person:
     async def do(
         self, page: str, action: str, marker: str, count: str, typed: dict[str, Any], files: Any = None
     ) -> httpx.Response:
-        """Load the page and send its form until the portal answers; write intent and outcome to the history.
+        """Load the page and send its form until the portal responds. Write intent and outcome to the history.
 
         `marker` identifies what the form creates, and the query `count` counts it.
         """
@@ -162,7 +162,7 @@ async def logs_time(site: Site, person: Person, number: int) -> None:
 
 
 async def bills(site: Site, person: Person) -> None:
-    """Approve all submitted time, draft an invoice and issue it, again and again until the site is over."""
+    """Approve submitted time, draft an invoice and issue it, again and again until `site.over`."""
     while not site.over:
         await patiently(submit_all)
         page = (await person.get("/agent/approvals")).text
@@ -206,7 +206,7 @@ def victims(site: Site, name: str) -> list[psutil.Process]:
 
 
 DEEDS = 4
-"""The number of forms acknowledged between two kills, however fast the machine is."""
+"""How many forms are acknowledged between two kills, however fast the machine is."""
 
 
 async def worked(site: Site, deeds: int) -> None:
@@ -224,7 +224,7 @@ async def worked(site: Site, deeds: int) -> None:
 
 
 async def strikes(site: Site, rounds: int) -> None:
-    """Kill one kind of process after another while people work; wait each time until the portal is healthy again."""
+    """Kill one kind of process after the other while people work, and wait each time until the portal responds again."""
     names = ["web worker", "database", "everything", "web server", "worker"]
     for number in range(rounds):
         await worked(site, DEEDS)
@@ -241,7 +241,7 @@ async def strikes(site: Site, rounds: int) -> None:
 
 
 async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
-    """Let three people work while processes are killed, then check that each acknowledged form was saved exactly once.
+    """Let three people work while processes are killed; then check that each acknowledged form was saved exactly once.
 
     Return how many forms were acknowledged, refused and tried more than once.
     """

@@ -1,4 +1,7 @@
-"""Test shortages: no free database connection, a full disk, stalled clients. Each is answered, and no data are lost."""
+"""Test shortages: no free database connection, a full disk, stalled clients.
+
+Each gets a response, and no data are lost.
+"""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Define the writes that must never be half done: how each is prepared, sent by its form, and counted afterwards."""
+"""The writes that must never be half done: how each is prepared, sent by its form, and counted afterwards."""
 
 import hashlib
 import uuid
@@ -22,7 +22,7 @@ FRESH = "violet kettle under seven bridges"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared form and the query that counts what it creates: 0 before it is carried out, 1 after.
+    """A prepared form, and the query that counts what the form creates: 0 before it is carried out, 1 after.
 
     `about` is the parameter of the query.
     """

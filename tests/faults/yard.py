@@ -21,7 +21,7 @@ CONTEXT.set_forkserver_preload(["tests.faults.child"])
 
 
 class Yard:
-    """Runs child processes on the test's database and reads their history files."""
+    """Runs child processes that send forms to the test's database, and reads their history files."""
 
     def __init__(self, dsn: str, folder: Path) -> None:
         self.folder, self.number = folder, 0
@@ -38,9 +38,9 @@ class Yard:
         at: datetime = NOW,
         largest_file: int = 0,
     ) -> dict[str, Any]:
-        """Send the form from a child process; return the last line of its history.
+        """Send the form from a child process in which a fault may happen, and return the last line of its history.
 
-        That line is the answer, or only the intent if the child was killed first.
+        That line is the response, or only the intent if the child was killed first.
         """
         self.number += 1
         history = self.folder / f"history-{self.number}"
@@ -55,7 +55,7 @@ class Yard:
         return dict(lines[-1])
 
     async def strike(self, prepared: Prepared, mode: Mode, step: int) -> None:
-        """Send the form with the fault, then without; check that the first saves at most once, both exactly once."""
+        """Send the form with the fault, then without. Check that the first saves at most once, and both exactly once."""
         told = self.send(prepared, mode, step)
         status, done = told.get("status"), await prepared.done()
         if status is None or status >= 500:
@@ -69,7 +69,7 @@ class Yard:
         await self.sweep()  # Delete the uploads, because so many within one hour would be refused (R58).
 
     async def sweep(self) -> None:
-        """Delete uploaded files that no message took, as the worker does after a while."""
+        """Delete uploaded files that are in no message, as the worker does after a while."""
         async with transaction(SYSTEM):
             await attachments.sweep_uploads(self.storage, NOW + timedelta(hours=2))
 

@@ -1,10 +1,8 @@
-"""Take pictures of every component and of the pages outside of the rooms.
+"""Take pictures of every component, and of pages that people see without being signed in.
 
-Usage: `python -m tests.look.gallery FOLDER [name ...]`.
-
-This renders the templates of `tests/look/pages/` with the invented readers of `tests/look/mock.py`, serves them with
-the product's content security policy, and takes pictures at widths of 1440 and 390 px, light and dark. It prints the
-errors that the browser reports.
+Usage: `python -m tests.look.gallery FOLDER [name ...]`. This renders the templates of `tests/look/pages/` with the
+invented readers of `tests/look/mock.py`, serves them with the product's content security policy, and takes pictures at
+widths of 1440 and 390 px, light and dark. It prints the errors that the browser reports.
 """
 
 import shutil
@@ -95,7 +93,10 @@ def executable() -> str:
 
 
 def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
-    """Take four pictures of one page; return the browser's errors and warnings, and where it scrolls sideways."""
+    """Take four pictures of one page.
+
+    Return the browser's errors and warnings, and at which widths it scrolls sideways.
+    """
     complaints = []
     for size, (width, height) in SIZES.items():
         for scheme in ("light", "dark"):

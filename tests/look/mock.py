@@ -1,4 +1,4 @@
-"""Provide the invented readers for whom the gallery renders its pages."""
+"""The invented readers for whom the gallery renders its pages."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ DRAFT = SimpleNamespace(at="/cases/new", key="0", files=[SimpleNamespace(id=1, n
 
 
 def context(reader: SimpleNamespace | None, path: str, **more: object) -> dict[str, Any]:
-    """Return the values that the portal gives to every template, plus `more`."""
+    """Return the variables that the portal gives to every template, and those in `more`."""
     now = datetime(2026, 11, 20, 13, 5, tzinfo=UTC)
     return {
         "reader": reader,

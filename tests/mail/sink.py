@@ -9,11 +9,11 @@ from aiosmtpd.controller import Controller
 
 
 class Sink:
-    """The handler of the test SMTP server: it keeps the received mails in `messages`.
+    """The handler of the test SMTP server. It keeps the received mails in `messages`.
 
     Each string in `answers`, such as "451 Later", refuses one mail. `hangs` names the moment at which the server stops
     answering ("at the greeting" or any other text: in the middle of the mail), "" for never. With `drops`, the server
-    keeps the mail and then breaks the connection. `commands` holds the SMTP commands received.
+    keeps the mail and then breaks the connection. `commands` holds the SMTP commands that it has received.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Sink:
 
 
 class Server(Controller):
-    """The test SMTP server on a port of its own; it can be stopped, and started again on the same port."""
+    """The test SMTP server on a port of its own. It can be stopped, and started again on the same port."""
 
     def __init__(self, sink: Sink, port: int) -> None:
         super().__init__(sink, hostname="127.0.0.1", port=port)

@@ -22,7 +22,7 @@ def now() -> datetime:
 
 
 class Job:
-    """A job of the queue, with only the attributes that `deliver` reads."""
+    """A job of the queue that was enqueued `age` ago, with only the attributes that `deliver` reads."""
 
     def __init__(self, age: timedelta, attempts: int = 0) -> None:
         self.id, self.entrypoint, self.created, self.attempts = 1, "mail_password_changed", now() - age, attempts

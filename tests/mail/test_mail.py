@@ -35,7 +35,7 @@ def now() -> datetime:
 
 
 async def letter(settings: Settings, credential: int = ADA.credential_id) -> tuple[str, str]:
-    """Create the mail for a password reset, and return its plain text and the token of its link."""
+    """Create a mail for a password reset, and return its plain text and the token of its link."""
     message = await mail.password_reset(credential, settings, now())
     assert message is not None
     text = message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
@@ -77,7 +77,7 @@ async def test_mail_goes_out_with_domains_in_ascii(settings: Settings, sink: tup
 
 
 async def test_nobody_who_has_ended_or_does_not_exist_gets_a_mail(settings: Settings) -> None:
-    """No mail is made for an account that has ended or does not exist (R5, R12)."""
+    """No mail is made for an account that does not exist or whose access has ended (R5, R12)."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", now(), GIL.id)
     for credential in (0, 999_999, GIL.credential_id):

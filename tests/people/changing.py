@@ -1,4 +1,4 @@
-"""Helper that changes a password with the same calls as the account page."""
+"""Change a password with the same calls as the account page."""
 
 from datetime import datetime
 

@@ -23,7 +23,7 @@ TOM = AgentFacts(name="Tom Sand", email="tom@desk.example", department_id=str(SU
 
 
 def but(facts, **changes):
-    """Return a copy of the form fields `facts` with some of them changed."""
+    """Return a copy of the form fields `facts` in which some are changed."""
     return type(facts)(**{name: getattr(facts, name) for name in facts.__struct_fields__} | changes)
 
 
@@ -169,7 +169,7 @@ async def test_an_agent_with_mistakes_is_refused() -> None:
 
 
 async def test_the_last_admin_can_neither_end_nor_step_down() -> None:
-    """R31: the last admin can neither be ended nor be given a lower grade."""
+    """R31: the last admin's access cannot be ended, and the last admin cannot be given a lower grade."""
     async with transaction(NOOR):
         noor = await Agent.find(NOOR.id)
         await refused(noor.change(but(await noor.facts(), grade="manager"), NOW), "grade")

@@ -1,4 +1,4 @@
-"""Fixture of a case of the customer Acme on which the tests log time."""
+"""A case of the customer Acme on which tests log time."""
 
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ from tests.world import ACME, INES, NOW
 
 @pytest.fixture
 async def case(dsn: str) -> SimpleNamespace:
-    """Open a case of the type Incident as the contact Ada, and return its id, number, customer and type."""
+    """Open a case of the type Incident as the contact Ada. Return its id, number, customer, type and service."""
     async with transaction(INES) as tx:
         row = await tx.fetchrow(
             "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, service_id, opened_at, updated_at)"

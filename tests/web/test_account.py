@@ -48,7 +48,7 @@ async def live(browser: Browser) -> bool:
 
 
 async def with_factor(app: Gate, reader: Reader) -> list[str]:
-    """Set up an authenticator app for the reader; return their recovery codes."""
+    """Set up an authenticator app for the reader, and return the reader's recovery codes."""
     async with transaction(None):
         return await authenticator.set_up(reader.credential_id, SECRET, code(-1), app.settings.sealer, now())
 
@@ -58,7 +58,7 @@ async def sign_in(browser: Browser, reader: Reader, password: str = PASSWORD) ->
 
 
 async def test_a_changed_password_ends_every_other_session_and_renews_this_one(app: Gate) -> None:
-    """R14, R17: a changed password ends the person's other sessions and gives the present session a new token."""
+    """R14, R17: a changed password ends the person's other sessions and gives this browser's session a new token."""
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, ADA) as other:
         before = token_of(browser)
         page = await browser.get("/account/password")
@@ -188,7 +188,7 @@ async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(app: Ga
 async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
     """R9, R17: after the password was changed, a second step that began with the old password is refused.
 
-    So whoever stole the password cannot finish signing in.
+    Somebody who has stolen the old password therefore cannot finish signing in.
     """
     await with_factor(app, ADA)
     async with Browser(app) as browser:
@@ -332,7 +332,7 @@ async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(ap
     "answer", ["{}", "x", "[]", '{"id": 1}', '{"id":"AA","rawId":"AA","response":{},"type":"public-key"}']
 )
 async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, path: str, answer: str) -> None:
-    """R10, R51: a malformed passkey response is refused with a sentence, and never with 500."""
+    """R10, R51: a malformed response of a passkey is refused with a sentence, and never with 500."""
     host = {"host": "localhost:8000", "origin": "http://localhost:8000"}
     await with_factor(app, GIL)
     async with await Browser.of(app, ADA) as browser:

@@ -132,9 +132,9 @@ async def test_a_strangers_body_that_announces_too_much_is_not_read(app: Gate, a
 async def test_one_sender_has_few_bodies_on_their_way_and_others_go_on(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R83: the number of bodies that one sender has in transit is limited, and other senders are still served.
+    """R83: the number of bodies that one sender is sending at once is limited, and other senders are still served.
 
-    They are counted by person, or by IP address if nobody is signed in, until each body has arrived.
+    Senders are persons, or IP addresses if nobody is signed in. A body counts until it has arrived.
     """
     paced(monkeypatch, "STRANGER", seconds=0.6, at_once=5)
     slow, ada = Browser(app), await Browser.of(app, ADA)

@@ -58,7 +58,7 @@ PLACES = [
     (INES, "/agent/cases/1001", "/agent/cases/1001/replies", {"body": " "}, {"body": "See the files."}),
     (INES, "/agent/cases/1001", "/agent/cases/1001/notes", {"body": " "}, {"body": "See the files."}),
 ]  # fmt: skip
-"""Each form that keeps files: reader, page, form target, values that are refused, values that are accepted.
+"""Each form that keeps files: reader, page, target, values that are refused, and values that are accepted.
 
 An empty target stands for the URL of the draft.
 """

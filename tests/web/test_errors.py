@@ -54,7 +54,7 @@ async def broken(status: FromPath[int]) -> None:
 
 @pytest.fixture
 def breaking(settings: Settings) -> Gate:
-    """Return the app with one more route, whose handler `broken` fails."""
+    """Return the app with one more route, whose handler `broken` raises an error."""
     app = create_app(settings)
     app.inner.register(broken)
     return app

@@ -25,15 +25,15 @@ WITHOUT_FORM = {
      "POST /agent/setup/company/logo/removal",
     "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/tasks/{task}/resumption",
 }  # fmt: skip
-"""Forms whose page does not show them in this test.
+"""Forms that no page shows in this test.
 
-Some are sent while typing or from a menu. The others are shown only if there is something to resume, remove, end,
-submit or bill, which the data of this test lack.
+Some are sent while somebody types, or from a menu. The others are shown only if there is something to resume, remove,
+end, submit or bill, which is not so in the data of this test.
 """
 
 
 def actor_of(row: Any) -> str:
-    """Return an actor who may send the form, preferring the one with the most rights."""
+    """Return the first name of a person who may send the form, preferably of the one with the most rights."""
     return next((name for name in ("nobody", "Noor", "Ada", *ACTORS) if row.of(name) == OK), "nobody")
 
 

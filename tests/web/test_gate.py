@@ -1,4 +1,4 @@
-"""Test the gate in front of the app: hosts, headers, forms of other sites, sessions that end while one types."""
+"""Test the layer before the app: hosts, headers, forms of other sites, and sessions that end while somebody types."""
 
 import re
 from dataclasses import replace

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 class Stream:
-    """Collects the events of one page's server-sent event stream in the background."""
+    """Collects the events of one page's server-sent event stream in a background task."""
 
     def __init__(self, events: AsyncIterator[bytes]) -> None:
         self.events = events
@@ -98,7 +98,7 @@ async def visit_of(reader: Reader, settings: Settings) -> Visit:
 
 
 async def tell(kind: str, subject_id: int, *, contact_may_know: bool, contact: Reader = ADA) -> None:
-    """Write a change to the outbox; if its kind is a case's, the case belongs to `contact`."""
+    """Write a change to the outbox. For a kind such as `case.replied`, the case belongs to `contact`."""
     async with transaction(SYSTEM):
         await outbox.tell(
             kind=kind,
@@ -112,7 +112,7 @@ async def tell(kind: str, subject_id: int, *, contact_may_know: bool, contact: R
 
 
 async def snapshot() -> str:
-    """Return the database snapshot that a page rendered now would carry."""
+    """Return the database snapshot that a page would contain if it were rendered now."""
     async with transaction(SYSTEM, readonly=True) as tx:
         text: str = await tx.fetchval("select pg_current_snapshot()::text")
     return text
@@ -306,7 +306,7 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
 async def begun(stream: Stream) -> None:
     """Wait until the stream has sent an event.
 
-    It may send the event twice: as missed before its start and as it happens.
+    The stream may send it twice: as missed before its start, and as it happens.
     """
     await tell("case.replied", 1, contact_may_know=True)
     for _ in range(100):

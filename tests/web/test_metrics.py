@@ -22,12 +22,12 @@ TOKEN = "a-token-of-the-tests-that-nobody-guesses"
 
 @pytest.fixture
 def watched(app: Gate, settings: Settings) -> Gate:
-    """Return the app with a token that lets Prometheus read the metrics."""
+    """Return the app with a metrics token, so that the metrics can be read."""
     return Gate(app.inner, replace(settings, metrics_token=TOKEN), open_storage(settings.storage_url))
 
 
 def value(text: str, name: str) -> float:
-    """Return the sum of all time series in the metrics text whose name and labels match `name`."""
+    """Return the sum of all time series in the text of metrics whose line begins with `name`."""
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
 

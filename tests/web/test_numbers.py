@@ -29,7 +29,7 @@ NONE = (
     "1/2",
     "½",
 )
-"""Texts that every number field refuses."""
+"""Texts that every field for a number refuses."""
 
 
 @pytest.mark.parametrize("typed", NONE)

@@ -27,7 +27,7 @@ CASE = {"subject": "Printed on nothing", "body": "Since this morning.", "case_ty
 async def send_slowly(
     browser: Browser, path: str, fields: dict[str, str], meanwhile: Callable[[], Awaitable[None]]
 ) -> httpx.Response:
-    """Send the first bytes of a form, await `meanwhile`, send the rest, and return the answer."""
+    """Send the first bytes of a form, await `meanwhile()`, send the rest, and return the response."""
     whole = urlencode({"csrf": await browser.csrf(), **fields}).encode()
 
     async def body() -> AsyncIterator[bytes]:
@@ -68,7 +68,7 @@ async def test_a_form_that_arrives_after_its_session_was_ended_is_kept_and_not_c
 async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12: a form whose sender is ended as a user while its body arrives is not carried out."""
+    """R12: a form is not carried out if its sender's access ends while its body arrives."""
     monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 
     async def end_ines() -> None:
