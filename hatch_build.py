@@ -85,16 +85,16 @@ PYTHON_FILES = {
     "ttf/NotoSansCJK-400.ttc": "noto_cjk_sans_otc/NotoSansCJK-Regular.ttc",
     "licences/noto-sans-cjk.txt": "noto_cjk_sans_otc-0.0.1.dist-info/licenses/LICENSE",
 }
-"""Name in the vendor folder -> path in site-packages, of files from the build requirement `noto-cjk-sans-otc`."""
+"""For files of the build requirement `noto-cjk-sans-otc`: name in the vendor folder -> path in site-packages."""
 LATIN = "0000-00FF,0131,0152-0153,02BB-02BC,02C6,02DA,02DC,2000-206F,20AC,2122,2190-2199,2212,2215,FEFF,FFFD"
-"""The code points that the Latin fonts contain; base.css has the same list as `unicode-range`."""
+"""The code points that the Latin fonts contain. base.css has the same list as `unicode-range`."""
 FEATURES = "kern calt ccmp locl mark mkmk tnum cv05 ss03".split()
 WEIGHT_RANGE = (400, 700)
 TEST_FILES = {"axe.min.js": "axe-core/axe.min.js"}
 
 
 class Assets(BuildHookInterface):  # type: ignore[type-arg]
-    """Hatch build hook: fill the vendor folder, then add the folders templates, static and migrations to the wheel."""
+    """Hatch build hook that fills the vendor folder and adds the folders templates, static and migrations to the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
@@ -108,7 +108,7 @@ class Assets(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def fill_pages() -> bool:
-    """Fill static/vendor. Return False if it was already filled from the same lock file and list of files."""
+    """Fill static/vendor. Return False if it was filled already from the same lock file and list of files."""
     return fill(ROOT / "static" / "vendor", PAGE_FILES, PYTHON_FILES)
 
 
@@ -118,7 +118,7 @@ def fill(
     """Fill `folder` with files from npm and PyPI packages.
 
     `files` maps names in `folder` to paths in node_modules, `python_files` to paths in site-packages. If `with_dev`,
-    development dependencies are installed too. Return False if the folder was already filled from the same inputs.
+    development dependencies are installed too. Return False if the folder was filled already from the same inputs.
     """
     python_files = python_files or {}
     stamp = _stamp(files | python_files)
@@ -174,9 +174,9 @@ def cut_down(source: Path, target: Path) -> None:
 
 
 def build(static: Path) -> bool:
-    """Minify and compress what browsers load into `static/built`.
+    """Minify and compress into `static/built` what browsers load.
 
-    Return False if that was already done from the same sources.
+    Return False if that was done already from the same sources.
     """
     assets = _assets()
     stamp, folder = assets.fingerprint(static), static / assets.BUILT
@@ -197,7 +197,7 @@ def build(static: Path) -> bool:
 
 
 def _assets() -> ModuleType:
-    """Import the module that names the bundles, but not its package, whose dependencies are missing in a build."""
+    """Import the module that lists the bundles without its package, whose dependencies are missing in a build."""
     spec = importlib.util.spec_from_file_location("portal_assets", ROOT / "portal" / "render" / "assets.py")
     if spec is None or spec.loader is None:
         raise SystemExit("portal/render/assets.py is missing.")
@@ -228,7 +228,7 @@ def _minifier(modules: Path) -> Callable[[str, bytes], bytes]:
 
 
 def _fetch(folder: Path, *, with_dev: bool) -> Path:
-    """Run `npm ci` in `folder`, without running any package's scripts, and return the path of node_modules."""
+    """Run `npm ci` in `folder` without running any package's scripts, and return the path of node_modules."""
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copyfile(ROOT / name, folder / name)
     command = [*_npm(), "ci", "--ignore-scripts", "--fetch-retries=1", "--no-audit", "--no-fund", "--loglevel=error"]
@@ -269,7 +269,7 @@ def _npm() -> list[str]:
 
 
 def main() -> None:
-    """Fill static/vendor; with `--tests` the test assets too, with `--built` the minified bundles too."""
+    """Fill static/vendor. With `--tests`, also fetch the assets of the tests; with `--built`, also make the bundles."""
     fill_pages()
     if "--built" in sys.argv[1:]:
         build(ROOT / "static")

@@ -1,7 +1,7 @@
 """`./dev bench`: measure pages and forms, each next to its floor, and print a table; `--json`, `--quick`.
 
-The floor of a page is a bare handler with as many database rows and bytes (`benchmarks/floor.py`), measured in the
-same run.
+The floor of a page is the least that a page of its size can cost: a bare request handler that reads as many database
+rows and sends as many bytes (`benchmarks/floor.py`), measured in the same run.
 """
 
 import argparse
@@ -26,19 +26,19 @@ from portal.embedded import EmbeddedPostgres
 from portal.people import sessions
 
 FIGURES = "rps p50_ms p99_ms cpu_app_ms cpu_db_ms".split()
-"""The figures measured in each run, for a page and right afterwards for its floor."""
+"""The figures that are measured in each run, first for a page and then for its floor."""
 COLUMNS = ["page", "size", "concurrency", *FIGURES, "sql", "bytes", "wire", "floor"]
 Fill = Callable[[str], Awaitable[dict[str, list[str]]]]
-"""A function that fills a migrated, empty database, given its owner's URL.
+"""A function that fills a migrated, empty database, given the URL of its owner.
 
-The function returns, for each placeholder in the pages' paths, such as `case`, the values to insert.
+It returns, for each placeholder in the pages' paths, such as `case`, the values to insert.
 """
 PEOPLE = {"agent": 1, "contact": data.AGENTS + 2}
-"""Credential ids of the people who send the requests: the first agent, and the contact of customer 2."""
+"""The credential ids of the people who send the requests: the first agent, and the contact of customer 2."""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line: numbers of cases, concurrency, `seconds` of each measurement, and pages."""
+    """Return the options of the command line: database sizes, numbers of connections, seconds and runs."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="a list of objects instead of a table")
     parser.add_argument("--quick", action="store_true", help="1,000 cases, 16 at once, pages that are read only")
@@ -59,7 +59,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 async def tokens(owner_url: str) -> dict[str, str]:
-    """Return a Cookie header for each kind of person in `PEOPLE`, and "" for the name "", which is not signed in."""
+    """Return a Cookie header for each kind of person in `PEOPLE`, and "" for the key "", nobody signed in."""
     await database.start(owner_url, role="portal_app", size=1)
     try:
         async with transaction(None):
@@ -73,7 +73,7 @@ async def tokens(owner_url: str) -> dict[str, str]:
 
 
 async def prepared(server: EmbeddedPostgres, fill: Fill) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Migrate and fill a database. Return what `fill` returns, and the Cookie header of each kind of person."""
+    """Migrate and fill the database. Return what `fill` returns, and the Cookie header of each kind of person."""
     await schema.migrate(server.url())
     numbers = await fill(server.url())
     return numbers, await tokens(server.url())
@@ -82,7 +82,10 @@ async def prepared(server: EmbeddedPostgres, fill: Fill) -> tuple[dict[str, list
 async def figures(
     site: Site, flow: flows.Flow, cookie: str, concurrency: int, seconds: float, most: int
 ) -> dict[str, float]:
-    """Measure one flow once, with `concurrency` connections at the same time, and return the values of `FIGURES`."""
+    """Measure one flow once, over `concurrency` connections at the same time, and return the values of `FIGURES`.
+
+    At most `most` requests are measured.
+    """
     connections = [Connection(site.port, cookie) for _ in range(concurrency)]
     app, db = site.cpu()
     measured = await measure(flow, connections, seconds=seconds, most=most)
@@ -101,7 +104,7 @@ async def figures(
 
 
 def floor_of(rows: int, octets: int) -> flows.Flow:
-    """Return a flow that requests the floor page with this number of database rows and bytes."""
+    """Return a flow that requests the floor page with so many database rows and bytes."""
 
     async def flow(connection: Connection) -> None:
         answer = await connection.send("GET", f"/floor/{rows}/{octets}")
@@ -120,7 +123,10 @@ async def read(
     seconds: float,
     runs: int,
 ) -> dict[str, Any]:
-    """Measure a page or form and its floor alternately, `runs` times, so that other load affects both equally."""
+    """Measure a page or form and its floor in turn, `runs` times, so that other load affects both equally.
+
+    Return a row of the table, as a dict by column.
+    """
     sizes: list[tuple[int, int]] = []
     flow, most = flows.flow_of(page, numbers, sizes), 400 if page.writes else 100_000
     ours, bare = [], []
@@ -148,7 +154,7 @@ def swings(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
 
 
 async def statements(site: Site, page: flows.Page, numbers: dict[str, list[str]], cookies: dict[str, str]) -> int:
-    """Return the number of SQL statements of one request; an earlier request has filled the caches."""
+    """Return the number of SQL statements of one request, after an earlier request has filled the caches."""
     connection, sizes = Connection(site.port, cookies[page.who]), list[tuple[int, int]]()
     flow = flows.flow_of(page, numbers, sizes)
     await flow(connection)
@@ -161,10 +167,10 @@ async def statements(site: Site, page: flows.Page, numbers: dict[str, list[str]]
 def benchmark(
     size: int, concurrency: Iterable[int], seconds: float, *, runs: int, pages: Sequence[flows.Page], fill: Fill
 ) -> tuple[list[dict[str, Any]], float]:
-    """Measure all pages with a database of one size; return the rows of the table and the workers' memory in MB.
+    """Measure all pages with a database of one size.
 
-    `size` is a number of cases, or of unbilled entries for `--approvals`. The memory is that of the two web workers
-    together after all measurements.
+    Return the rows of the table, and the memory of the web workers in MB. `size` is a number of cases, or of unbilled
+    entries for `--approvals`. The memory is that of the two web workers together after all measurements.
     """
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder, ExitStack() as stack:
@@ -191,10 +197,10 @@ def benchmark(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as a text table with right-aligned figures.
+    """Return the rows as a text table.
 
-    Each figure is shown as its median, the minimum and maximum of the runs in brackets, and then the same of the
-    floor.
+    Each figure is shown as its median, with the minimum and maximum of the runs in brackets, and next to it the same of
+    the floor.
     """
     heads = [
         "page",

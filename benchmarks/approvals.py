@@ -1,4 +1,4 @@
-"""`./dev bench --approvals`: measure the approvals page, next to its floor, with more and more unbilled time.
+"""`./dev bench --approvals`: measure the approvals page, next to its floor, while more and more time is not billed yet.
 
 Half of the unbilled entries are submitted, half are approved.
 """
@@ -13,7 +13,7 @@ from benchmarks.flows import Page
 
 CASES = 1_000
 SIZES = (100, 10_000, 100_000)
-"""The numbers of unbilled entries to measure with."""
+"""The numbers of unbilled entries with which the page is measured."""
 
 PAGES = (
     Page("approvals", "agent", "/agent/approvals", rows=50),
@@ -44,9 +44,9 @@ insert into allocation (customer_id, entry_id, position, kind, minutes, hourly_r
 
 
 def filling(unbilled: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
-    """Return a function that fills a migrated, empty database with this number of unbilled entries.
+    """Return a function that fills a migrated, empty database with so many unbilled entries.
 
-    That function returns the list position of an entry in the middle, under the name `middle`.
+    That function returns the cursor of an entry in the middle of the list, under the name `middle`.
     """
 
     async def fill(owner_url: str) -> dict[str, list[str]]:

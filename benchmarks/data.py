@@ -1,4 +1,4 @@
-"""Generate the benchmark's data: 200 customers, 20 agents, cases with 5 messages each, and one with 10,000."""
+"""Generate the data of the benchmark: 200 customers, 20 agents, cases with 5 messages each, and one with 10,000."""
 
 import asyncpg
 
@@ -47,7 +47,11 @@ insert into message (customer_id, case_id, kind, contact_id, agent_id, author_na
 
 
 async def fill(owner_url: str, cases: int) -> dict[str, list[str]]:
-    """Fill a migrated, empty database with `cases` cases; return the numbers of 100 open cases and of the long case."""
+    """Fill a migrated, empty database with `cases` cases.
+
+    Return the numbers of 100 open cases under the name `case`, and that of the case with 10,000 messages as `long
+    case`.
+    """
     connection = await asyncpg.connect(owner_url)
     try:
         await connection.execute(GROUND)

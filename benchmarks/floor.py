@@ -1,4 +1,4 @@
-"""Serve the floor that pages are compared with: a bare Litestar handler, one raw SQL query and a plain Jinja page."""
+"""Serve the floor of all benchmarks: a page by a bare Litestar handler, one SQL query and a plain Jinja template."""
 
 import os
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ PAGE = Environment(autoescape=True).from_string(
 
 @get("/floor/{rows:int}/{octets:int}")
 async def floor(rows: int, octets: int) -> Response[str]:
-    """Show a page of `octets` bytes with `rows` database rows; if `rows` is 0, no query is run."""
+    """Return a page of `octets` bytes that shows `rows` database rows. With 0 rows, no query is sent."""
     found = [dict(row) for row in await _Pool.pool.fetch(ROWS, rows)] if rows else []
     bare = PAGE.render(rows=found)
     html = bare + "x" * (octets - len(bare))
@@ -30,7 +30,7 @@ async def floor(rows: int, octets: int) -> Response[str]:
 
 @get("/health")
 async def health() -> str:
-    """Show "ok", so that the benchmark knows when the server is up."""
+    """Return "ok". The benchmark requests this until the server is up."""
     return "ok"
 
 
@@ -46,5 +46,5 @@ async def _connected(_: Litestar) -> AsyncIterator[None]:
 
 
 def create_app() -> Litestar:
-    """Return the ASGI app of the floor."""
+    """Return the ASGI app that serves the floor page."""
     return Litestar([floor, health], lifespan=[_connected], openapi_config=None)

@@ -1,4 +1,4 @@
-"""Define the pages that the benchmark loads, and the forms that it opens and sends."""
+"""The pages that the benchmark loads, and the forms that it opens and sends."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ class Page:
     """A page to load, or a form to open and send.
 
     `who` is the kind of person, "" for nobody signed in. `path` may contain a placeholder for a case. `rows` is the
-    number of rows that the floor's query fetches. A form is posted to `action` with the fields `sends` and the
-    attachment `file`.
+    number of rows that the floor page reads. A form is posted to `action` with the fields `sends` and the attachment
+    `file`.
     """
 
     name: str
@@ -46,7 +46,7 @@ PAGES = (
 
 
 class _Form(HTMLParser):
-    """Collects the fields of the form with this action, as a browser would send them untouched."""
+    """Collects the fields of the form that is sent to `action`, with the values that a browser would send unchanged."""
 
     def __init__(self, action: str) -> None:
         super().__init__()
@@ -87,10 +87,10 @@ Flow = Callable[[Connection], Awaitable[None]]
 
 
 def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[tuple[int, int]]) -> Flow:
-    """Return the flow of a page or form; each call uses the next case of `numbers`.
+    """Return the flow of a page or form. Each call of it uses the next case of `numbers`.
 
-    Each call appends the size of the page and its size on the wire, in bytes, to `sizes`. Any answer but the expected
-    one ends the benchmark.
+    Each call appends the size of the page and its size as sent (compressed), in bytes, to `sizes`. Any response but the
+    expected one ends the benchmark.
     """
     turns = {name: cycle(given) for name, given in numbers.items()}
 

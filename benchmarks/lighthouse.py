@@ -1,8 +1,8 @@
-"""`python -m benchmarks.lighthouse`: print Lighthouse's scores of the demo's pages, on a phone and on a desktop.
+"""`python -m benchmarks.lighthouse`: print Lighthouse's scores of pages of the demo, on a phone and on a desktop.
 
 The module builds the static files as they are in a wheel, serves a demo, and drives Debian's Chromium. Lighthouse
-simulates the performance from what a page loads, so the score depends little on the machine; other programs that run
-at the same time lower it.
+simulates the performance from what a page loads, so the score depends little on the machine; other programs that run at
+the same time lower it.
 """
 
 import argparse
@@ -30,15 +30,15 @@ PROGRAM = HERE / "node_modules" / "lighthouse" / "cli" / "index.js"
 PASSWORD = "a password of the demo"  # noqa: S105 (of a demo that lives for minutes)
 CATEGORIES = ("performance", "accessibility", "best-practices")
 GOALS = {"desktop": 100, "mobile": 98}
-"""The performance score that is required on each device; the other two categories must reach 100."""
+"""The performance score that is required on each device. The other two categories must reach 100."""
 TRIES = 3
-"""How often Lighthouse is started: on a busy machine it sometimes fails with NO_NAVSTART."""
+"""How often Lighthouse is tried: on a busy machine it sometimes fails with NO_NAVSTART."""
 FLAGS = "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
 AGENT, CONTACT = "ines@desk.example", "ada@acme.example"
 
 
 def install() -> None:
-    """Install the version of Lighthouse that the lock file names, unless it is installed already."""
+    """Install the version of Lighthouse that the lock file pins, unless it is installed already."""
     if PROGRAM.is_file():
         return
     command = [*hatch_build._npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
@@ -102,7 +102,7 @@ def pages(url: str) -> list[tuple[str, str, str]]:
 
 
 def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
-    """Return Lighthouse's report on one page. `form` is `desktop`, or `mobile` for a phone on a slow line."""
+    """Return Lighthouse's report on one page. `form` is `desktop`, or `mobile` for a phone on a slow connection."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "There is no Chromium: on Debian, apt-get install chromium"
     command = [
@@ -127,7 +127,7 @@ def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
 
 
 def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
-    """Return a row of the table: the scores in per cent, and the figures that make up the performance score."""
+    """Return a row of the table: the page, the device, the scores in per cent, and the figures behind the performance."""
     scores = [str(round((report["categories"][category]["score"] or 0) * 100)) for category in CATEGORIES]
     audits = report["audits"]
     figures = (
@@ -146,7 +146,7 @@ def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
 
 
 def faults(report: dict[str, Any]) -> list[str]:
-    """Return the audits that lowered a score, one text each."""
+    """Return a sentence for each audit that lowered a score."""
     counted = {
         audit["id"] for category in report["categories"].values() for audit in category["auditRefs"] if audit["weight"]
     }

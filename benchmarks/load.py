@@ -1,4 +1,4 @@
-"""Send HTTP/1.1 requests over persistent connections, using little processor time so that the server has the rest."""
+"""Send HTTP/1.1 requests over persistent connections with little processor time, which leaves the rest to the server."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ import brotli
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP response; `wire` is the length in bytes of its body as sent, before decompression."""
+    """An HTTP response. `wire` is the length of its body in bytes as it was sent, before decompression."""
 
     status: int
     headers: dict[str, str]
@@ -19,7 +19,7 @@ class Answer:
 
 
 class Connection:
-    """One connection to the server, which sends the cookies of one person."""
+    """One connection to the server, which sends the cookies of one person. It is opened by the first request."""
 
     def __init__(self, port: int, cookie: str = "") -> None:
         self.port, self.cookie = port, cookie
@@ -60,7 +60,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The result of a measurement: all latencies in seconds, sorted, and the total time in seconds."""
+    """The result of a measurement: all latencies in seconds, in ascending order, and the total time in seconds."""
 
     latencies: list[float]
     seconds: float
@@ -76,9 +76,9 @@ class Measured:
 async def measure(
     flow: Callable[[Connection], Awaitable[None]], connections: list[Connection], *, seconds: float, most: int
 ) -> Measured:
-    """Run `flow` on all connections at the same time for `seconds`, or `most` times if that is reached first.
+    """Run `flow` on all connections at the same time for `seconds`, or until it has run `most` times.
 
-    Before, each connection runs `flow` once as a warm-up that is not measured.
+    Before that, each connection runs `flow` once as a warm-up that is not measured.
     """
     latencies: list[float] = []
     left = most

@@ -28,16 +28,16 @@ class Site:
         self.process, self.port, self.database, self.log = process, port, database, log
 
     def cpu(self) -> tuple[float, float]:
-        """Return the processor time in seconds that the web processes and that the database have used so far."""
+        """Return how many seconds of processor time the web processes and the database processes have used so far."""
         return _used(self.process.pid), _used(self.database.pid or 0)
 
     def memory_mb(self) -> float:
-        """Return the memory of all web processes together in MB (proportional set size, PSS)."""
+        """Return the memory of all web processes together in MB, as proportional set size (PSS)."""
         web = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
         return sum(process.memory_full_info().pss for process in web) / 1e6
 
     def statements_since(self, position: int) -> int:
-        """Return the number of SQL statements logged after byte `position`, without BEGIN, COMMIT and the like."""
+        """Return the number of SQL statements in the log after byte `position`, without BEGIN, COMMIT and the like."""
         return len(_STATEMENT.findall(self.log.read_bytes()[position:].decode(errors="replace")))
 
 
@@ -52,7 +52,7 @@ def _used(pid: int) -> float:
 
 @contextlib.contextmanager
 def served(app: str, database: EmbeddedPostgres, data: Path, *, workers: int = 2) -> Iterator[Site]:
-    """Serve the ASGI app named `app`, using this database, for the duration of the block."""
+    """Serve the ASGI app with the import path `app` on this database for the duration of the block, and yield the site."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Index the cases that wait for an agent, so that the counts in the rail do not read all open cases."""
+"""Index the cases that wait for an agent, so that the counts in the navigation do not read all open cases."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

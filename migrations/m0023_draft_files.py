@@ -1,4 +1,4 @@
-"""Files that were chosen in a form which is not sent yet, and drafts that do not come back once their form was sent."""
+"""Keep files that were chosen in a form before the form is sent, and keep no draft of a form after it was sent."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

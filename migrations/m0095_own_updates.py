@@ -1,4 +1,4 @@
-"""An outbox row says whose own case it is about, so that live updates need not read the cases."""
+"""Add the contact of the changed case to the outbox, so that live updates need not read the cases."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

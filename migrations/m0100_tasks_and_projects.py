@@ -1,4 +1,4 @@
-"""Tasks of services, projects of customers, appointments on cases; and time that is logged on them."""
+"""Create tasks of services, projects of customers and appointments on cases, and let time be logged on the first two."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

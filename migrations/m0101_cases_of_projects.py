@@ -1,4 +1,4 @@
-"""The cases of a project are found by an index, however many cases there are."""
+"""Index cases by project, so that the cases of a project are found quickly however many cases there are."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

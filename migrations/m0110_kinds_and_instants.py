@@ -1,4 +1,4 @@
-"""Kinds of general time; and of each entry its kind, its billing role, and when it was worked."""
+"""Create kinds of general time, and add to each time entry its kind, its billing role and when it was worked."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

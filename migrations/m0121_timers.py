@@ -1,4 +1,4 @@
-"""Timers of agents, with the segments in which each was running (S1.3, D54)."""
+"""Create the timers of agents, with the segments of time in which each timer ran (S1.3, D54)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Days on a case for which an agent says that there is no time to log."""
+"""Record the days on a case for which an agent says that there is no time to log."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
