@@ -42,6 +42,9 @@ LATEST = """
 select u.id, u.at, coalesce(a.name, t.name) as who, u.address, u.request, u.what, u.subject_id,
        case split_part(u.what, '.', 1)
          when 'agent' then (select name from agent where id = u.subject_id)
+         when 'absence' then (select w.name from absence b join agent w on w.id = b.agent_id where b.id = u.subject_id)
+         when 'cost_rate' then (select w.name from cost_rate r join agent w on w.id = r.agent_id where r.id = u.subject_id)
+         when 'working_hours' then (select name from agent where id = u.subject_id)
          when 'designation' then (select name from agent where id = u.subject_id)
          when 'contact' then (select name from contact where id = u.subject_id)
          when 'customer' then (select name from customer where id = u.subject_id)

@@ -28,10 +28,14 @@ from portal.people.customers import Customer
 from portal.people.departments import Department
 from portal.people.invitations import Invitation
 from portal.people.roles import Role
+from portal.people.working.absences import Absence
+from portal.people.working.costs import CostRate
+from portal.people.working.hours import WorkingHours
 from portal.timekeeping.clock.forgotten import ForgottenDismissal
 from portal.timekeeping.clock.timers import Timer, TimerSegment
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.kinds import GeneralKind
+from portal.timekeeping.switches import TimeRules
 
 _here = Path(__file__).parent
 _migrations = _here / "migrations"
@@ -41,6 +45,7 @@ APP_CONFIG = AppConfig(
     # In the wheel the folder is inside the package, in the repository beside it.
     migrations_folder_path=str(_migrations if _migrations.is_dir() else _here.parent / "migrations"),
     table_classes=[
+        Absence,
         Agent,
         Appointment,
         Attachment,
@@ -51,6 +56,7 @@ APP_CONFIG = AppConfig(
         Company,
         Contact,
         Contract,
+        CostRate,
         Credential,
         Customer,
         DefaultService,
@@ -73,6 +79,8 @@ APP_CONFIG = AppConfig(
         TimeEntry,
         Timer,
         TimerSegment,
+        TimeRules,
+        WorkingHours,
     ],
     migration_dependencies=[],
     commands=[],

@@ -22,8 +22,12 @@ from portal.errors import Refusal
 from portal.people import customers, departments, roles
 from portal.people.agents import Agent, AgentFacts
 from portal.people.readers import SYSTEM, AgentReader
+from portal.people.working.absences import Absence, AbsenceFacts
+from portal.people.working.costs import CostRate, CostRateFacts
+from portal.people.working.hours import WeekFacts, WorkingHours
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.kinds import GeneralKind, KindName
+from portal.timekeeping.switches import RulesFacts, TimeRules
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INCIDENT, INES, MAX, MOVE, NOOR, NOW, SENIOR, SUPPORT
@@ -88,6 +92,24 @@ async def _general_kind(_: AgentReader) -> None:
     await GeneralKind.create(KindName(name="Sales"))
 
 
+async def _absence(_: AgentReader) -> None:
+    facts = AbsenceFacts(first_day="2026-12-21", last_day="2026-12-31")
+    await Absence.create(await Agent.find(INES.id), facts, own=False)
+
+
+async def _cost_rate(_: AgentReader) -> None:
+    facts = CostRateFacts(hourly_cost="62", currency="EUR", effective_from="2026-01-01")
+    await CostRate.create(await Agent.find(INES.id), facts, NOW)
+
+
+async def _working_hours(_: AgentReader) -> None:
+    await WorkingHours.arrange(INES.id, WeekFacts(monday="6h"))
+
+
+async def _time_rules(_: AgentReader) -> None:
+    await (await TimeRules.find(hold=True)).change(RulesFacts(tracks_time="yes", on_cases="yes"))
+
+
 async def _time(by: AgentReader) -> None:
     work = Work(minutes=30, work_date=NOW.date(), service_id=None, external_comment="", description=by.name)
     assert (await TimeEntry.log(by, work, at=NOW, form_key=KEY)).entered_by_id == by.id
@@ -124,6 +146,10 @@ PROVED: dict[str, tuple[Verb, list[str]]] = {
     "rate_currency_role_id_agent_id_customer_id_service_id_effec_key": (_rate, REFUSED),
     "default_service_customer_id_case_type_id_key": (_default, BOTH),
     "designation_pkey": (_designation, BOTH),
+    "absence_once": (_absence, REFUSED),
+    "cost_rate_agent_id_effective_from_key": (_cost_rate, REFUSED),
+    "working_hours_pkey": (_working_hours, BOTH),
+    "time_rules_pkey": (_time_rules, BOTH),
     "time_entry_form": (_time, BOTH),
     "message_form": (_message, BOTH),
     "number_series_kind_key": (_company, BOTH),

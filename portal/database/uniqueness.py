@@ -1,4 +1,4 @@
-"""Turn a violation of a unique index into an error message at a field of the form."""
+"""Turn a violation of a unique index or an exclusion constraint into an error message at a field of the form."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -13,10 +13,10 @@ from portal.errors import Invalid
 async def unless_taken(field: str, sentence: str) -> AsyncIterator[Transaction]:
     """Open a savepoint for one insert or update.
 
-    Raise `Invalid` with `sentence` at `field` if a unique index rejects the row.
+    Raise `Invalid` with `sentence` at `field` if a unique index or an exclusion constraint rejects the row.
     """
     try:
         async with transaction(current().reader) as tx:
             yield tx
-    except asyncpg.UniqueViolationError as error:
+    except (asyncpg.UniqueViolationError, asyncpg.ExclusionViolationError) as error:
         raise Invalid({field: sentence}) from error

@@ -1,0 +1,176 @@
+"""Absences: the days on which an agent is away, and the deputy who approves in place of an absent manager."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from msgspec import Struct
+from piccolo.columns import BigInt, BigSerial, Date, Text
+from piccolo.table import Table
+
+from portal.database import current
+from portal.database.rows import one
+from portal.database.uniqueness import unless_taken
+from portal.errors import Invalid
+from portal.fields import LONGEST, Checked, day, identifier, in_range, one_line, optional
+from portal.people.agents import Agent
+
+LONGEST_DAYS = 366
+
+STANDS_FOR = """
+stands_for as (
+  select distinct b.agent_id as id from absence b join agent away on away.id = b.agent_id
+  join agent deputy on deputy.id = b.deputy_id and deputy.grade = 'manager' and deputy.ended_at is null
+  where b.deputy_id = $1 and away.grade = 'manager' and away.ended_at is null and $2::date between b.first_day and b.last_day
+)
+"""
+"""An SQL table `stands_for`: the managers in whose place the manager `$1` approves on the day `$2`.
+
+A deputy who is no manager any more stands in for nobody.
+"""
+
+
+class AbsenceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of an absence, as they were typed. `deputy_id` is "" for nobody; the last day may be left out."""
+
+    first_day: str
+    last_day: str = ""
+    deputy_id: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAbsence:
+    """An absence with the names that lists show. `note` is "" unless the reader may know it."""
+
+    id: int
+    agent_id: int
+    agent: str
+    first_day: date
+    last_day: date
+    deputy: str | None
+    note: str
+
+    @property
+    def days(self) -> int:
+        """Return the number of days from the first to the last, weekends included."""
+        return (self.last_day - self.first_day).days + 1
+
+
+class Absence(Table, tablename="absence"):
+    """The days, from the first to the last inclusive, on which an agent is away.
+
+    Only a manager has a deputy, who is another manager and approves what the absent one would approve. `note` is read
+    by the agent and by admins only.
+    """
+
+    id = BigSerial(primary_key=True)
+    agent_id = BigInt(default=None)
+    first_day = Date(default=None)
+    last_day = Date(default=None)
+    deputy_id = BigInt(null=True, default=None)
+    note = Text(default=None)
+
+    @classmethod
+    async def find(cls, absence: int, *, agent: int, hold: bool = False) -> "Absence":
+        """Return an absence of the agent. Raise `NotFound` if that agent has no such absence."""
+        query = cls.objects().where((cls.id == in_range(absence)) & (cls.agent_id == in_range(agent)))
+        return await one(query, hold=hold)
+
+    @classmethod
+    async def of_agent(cls, agent_id: int, since: date) -> list[ListedAbsence]:
+        """Return the absences of an agent that last until `since` or longer, by day, with their notes."""
+        return [ListedAbsence(**row) for row in await current().fetch(_OF_AGENT, agent_id, since)]
+
+    @classmethod
+    async def of_others(cls, agent_id: int, since: date) -> list[ListedAbsence]:
+        """Return the absences of all other agents that last until `since` or longer, by day, without their notes.
+
+        An agent learns that a colleague is away, until when, and who stands in; not why.
+        """
+        return [ListedAbsence(**row) for row in await current().fetch(_OF_OTHERS, agent_id, since)]
+
+    @classmethod
+    async def away(cls, day: date) -> dict[int, date]:
+        """Return the last day of absence of each agent who is away on `day`, by the agent's id."""
+        rows = await current().fetch(
+            "select agent_id, last_day from absence where $1 between first_day and last_day", day
+        )
+        return {row["agent_id"]: row["last_day"] for row in rows}
+
+    @classmethod
+    async def create(cls, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
+        """Add an absence of the agent; `own` says whether the agent enters it, which decides how sentences are put.
+
+        Raise `Invalid` for a bad value, for days that overlap another absence, and for a deputy whom the agent cannot
+        have.
+        """
+        values = await _read(agent, facts)
+        async with unless_taken("first_day", _overlapping(agent, own=own)):
+            await cls.insert(cls(**values, agent_id=agent.id))
+
+    async def change(self, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
+        """Replace the days, the deputy and the note. Raise `Invalid` as `create` does."""
+        values = await _read(agent, facts)
+        async with unless_taken("first_day", _overlapping(agent, own=own)):
+            await Absence.update(**values).where(Absence.id == self.id)
+
+    async def cancel(self) -> None:
+        """Delete the absence. If it was deleted before, do nothing."""
+        await Absence.delete().where(Absence.id == self.id)
+
+    @property
+    def facts(self) -> AbsenceFacts:
+        """Return the values that the form for changing the absence shows at first."""
+        return AbsenceFacts(
+            first_day=self.first_day.isoformat(),
+            last_day=self.last_day.isoformat(),
+            deputy_id=str(self.deputy_id or ""),
+            note=self.note,
+        )
+
+
+_LISTED = """
+select b.id, b.agent_id, a.name as agent, b.first_day, b.last_day, d.name as deputy, {note} as note
+from absence b join agent a on a.id = b.agent_id left join agent d on d.id = b.deputy_id
+where {condition} and b.last_day >= $2 order by b.first_day, folded(a.name), b.id
+"""
+_OF_AGENT = _LISTED.format(note="b.note", condition="b.agent_id = $1")
+_OF_OTHERS = _LISTED.format(note="''", condition="b.agent_id <> $1 and a.ended_at is null")
+
+
+def _overlapping(agent: Agent, *, own: bool) -> str:
+    who = "You are" if own else f"{agent.name} is"
+    return f"{who} away in a part of these days already: change that absence instead."
+
+
+async def _read(agent: Agent, facts: AbsenceFacts) -> dict[str, Any]:
+    checked = Checked()
+    first: date | None = checked("first_day", day, facts.first_day)
+    last: date | None = checked("last_day", day, facts.last_day) if facts.last_day.strip() else first
+    deputy = checked("deputy_id", optional(identifier), facts.deputy_id)
+    note = one_line(facts.note)
+    if len(note) > LONGEST:
+        checked.refuse("note", f"Use at most {LONGEST} characters.")
+    if first and last and last < first:
+        checked.refuse("last_day", "The last day cannot be before the first.")
+    elif first and last and last - first >= timedelta(days=LONGEST_DAYS):
+        checked.refuse("last_day", "An absence lasts a year at most: add another one after it.")
+    if deputy is not None and agent.grade != "manager":
+        checked.refuse("deputy_id", f"Only a manager has a deputy, and {agent.name} approves nothing.")
+    checked.done()
+    if deputy is not None and (sentence := await _why_no_deputy(agent, deputy, first, last)):
+        raise Invalid({"deputy_id": sentence})
+    return {"first_day": first, "last_day": last, "deputy_id": deputy, "note": note}
+
+
+async def _why_no_deputy(agent: Agent, deputy: int, first: date | None, last: date | None) -> str:
+    """Return a sentence if the agent `deputy` cannot stand in for `agent` on these days, else ""."""
+    row = await current().fetchrow(
+        "select name, grade = 'manager' and ended_at is null as may, exists (select from absence b where b.agent_id = a.id"
+        " and b.first_day <= $3 and b.last_day >= $2) as away from agent a where id = $1",
+        deputy, first, last,
+    )  # fmt: skip
+    if row is None or not row["may"] or deputy == agent.id:
+        return "Choose another manager who works here."
+    return f"{row['name']} is away in a part of these days too: choose somebody else." if row["away"] else ""

@@ -1,0 +1,226 @@
+"""Test the working hours, the absences with their deputies, and the cost rates of agents."""
+
+from datetime import date
+from decimal import Decimal
+
+import asyncpg
+import pytest
+
+from portal.database import current, transaction
+from portal.errors import Invalid, NotFound
+from portal.people.agents import Agent, AgentFacts
+from portal.people.working.absences import STANDS_FOR, Absence, AbsenceFacts
+from portal.people.working.costs import COST_RATE, Cost, CostRate, CostRateFacts
+from portal.people.working.hours import USUAL, Week, WeekFacts, WorkingHours
+from tests.world import ADA, INES, MAX, NOOR, NOW, SUPPORT
+
+pytestmark = pytest.mark.usefixtures("dsn")
+
+MONDAY, FRIDAY, SATURDAY = date(2026, 11, 16), date(2026, 11, 20), date(2026, 11, 21)
+PART_TIME = WeekFacts(monday="6h", tuesday="6h", wednesday="4:30", thursday="", friday="0", saturday="", sunday="")
+
+
+async def mia() -> Agent:
+    """Create a second manager, who can stand in for Max."""
+    facts = AgentFacts(
+        name="Mia Lund",
+        email="mia@desk.example",
+        grade="manager",
+        department_id=str(SUPPORT),
+        time_zone="Europe/Berlin",
+    )
+    return await Agent.create(facts, NOW)
+
+
+async def away(agent: Agent, first: str, last: str = "", deputy: int | str = "", note: str = "") -> None:
+    facts = AbsenceFacts(first_day=first, last_day=last, deputy_id=str(deputy), note=note)
+    await Absence.create(agent, facts, own=True)
+
+
+async def refusal(agent: Agent, first: str, last: str = "", deputy: int | str = "") -> dict[str, str]:
+    with pytest.raises(Invalid) as refused:
+        await away(agent, first, last, deputy)
+    return refused.value.fields
+
+
+class TestWorkingHours:
+    async def test_an_agent_works_eight_hours_from_monday_to_friday_until_somebody_says_otherwise(self) -> None:
+        async with transaction(NOOR):
+            assert await WorkingHours.of(INES.id) == USUAL
+            await WorkingHours.arrange(INES.id, PART_TIME)
+            week = await WorkingHours.of(INES.id)
+            assert week == Week((360, 360, 270, 0, 0, 0, 0))
+            assert week.total == 990
+            assert week.facts == WeekFacts(monday="6 h", tuesday="6 h", wednesday="4 h 30 min")
+            await WorkingHours.arrange(INES.id, week.facts)
+            assert await WorkingHours.of_all([INES.id, MAX.id]) == {INES.id: week, MAX.id: USUAL}
+
+    async def test_a_day_has_at_most_24_hours_and_a_refusal_changes_nothing(self) -> None:
+        async with transaction(NOOR):
+            await WorkingHours.arrange(INES.id, PART_TIME)
+            with pytest.raises(Invalid) as refused:
+                await WorkingHours.arrange(INES.id, WeekFacts(monday="25h", tuesday="soon"))
+            assert refused.value.fields.keys() == {"monday", "tuesday"}
+            assert (await WorkingHours.of(INES.id)).on(MONDAY) == 360
+
+    async def test_the_targets_of_a_week_leave_out_the_days_of_an_absence(self) -> None:
+        async with transaction(NOOR):
+            await WorkingHours.arrange(INES.id, PART_TIME)
+            await away(await Agent.find(INES.id), "2026-11-10", "2026-11-16")
+            targets = await WorkingHours.targets(INES.id, MONDAY)
+            assert list(targets.values()) == [0, 360, 270, 0, 0, 0, 0]
+            assert next(iter(targets)) == MONDAY
+            assert sum((await WorkingHours.targets(MAX.id, MONDAY)).values()) == 40 * 60
+
+    async def test_a_typed_day_is_the_agents_working_day(self) -> None:
+        week = Week((360, 240, 0, 0, 0, 0, 0))
+        assert [week.workday(MONDAY), week.workday(SATURDAY), Week((0,) * 7).workday(MONDAY)] == [360, 360, 480]
+
+
+class TestAbsences:
+    async def test_an_absence_is_listed_until_its_last_day(self) -> None:
+        async with transaction(INES):
+            ines = await Agent.find(INES.id)
+            await away(ines, "2026-12-21", "2026-12-31", note="Ski trip")
+            await away(ines, "2026-11-20")
+            assert [(one.first_day, one.days, one.note) for one in await Absence.of_agent(INES.id, FRIDAY)] == [
+                (FRIDAY, 1, ""),
+                (date(2026, 12, 21), 11, "Ski trip"),
+            ]
+            assert [one.days for one in await Absence.of_agent(INES.id, SATURDAY)] == [11]
+            assert await Absence.away(FRIDAY) == {INES.id: FRIDAY}
+            assert await Absence.away(SATURDAY) == {}
+
+    async def test_a_colleague_learns_the_days_and_the_deputy_but_not_the_note(self) -> None:
+        async with transaction(MAX):
+            await away(await Agent.find(MAX.id), "2026-11-23", "2026-11-27", (await mia()).id, "operation")
+            (seen,) = await Absence.of_others(INES.id, FRIDAY)
+            assert (seen.agent, seen.deputy, seen.note) == ("Max Herrmann", "Mia Lund", "")
+            assert await Absence.of_others(MAX.id, FRIDAY) == []
+
+    async def test_absences_of_one_agent_cannot_overlap(self) -> None:
+        async with transaction(INES):
+            ines, max_ = await Agent.find(INES.id), await Agent.find(MAX.id)
+            await away(ines, "2026-12-21", "2026-12-31")
+            assert (await refusal(ines, "2026-12-31", "2027-01-02")).keys() == {"first_day"}
+            await away(max_, "2026-12-31")
+            await away(ines, "2027-01-01")
+            first, second = await Absence.of_agent(INES.id, FRIDAY)
+            found = await Absence.find(second.id, agent=INES.id)
+            with pytest.raises(Invalid):
+                await found.change(ines, AbsenceFacts(first_day="2026-12-30", last_day="2027-01-03"), own=True)
+            await found.change(ines, AbsenceFacts(first_day="2027-01-01", last_day="2027-01-03"), own=True)
+            assert [one.days for one in await Absence.of_agent(INES.id, FRIDAY)] == [first.days, 3]
+            await found.cancel()
+            await found.cancel()
+            assert len(await Absence.of_agent(INES.id, FRIDAY)) == 1
+
+    async def test_an_absence_is_found_only_under_its_own_agent(self) -> None:
+        async with transaction(INES):
+            await away(await Agent.find(INES.id), "2026-12-21")
+            (one,) = await Absence.of_agent(INES.id, FRIDAY)
+            with pytest.raises(NotFound):
+                await Absence.find(one.id, agent=MAX.id)
+
+    @pytest.mark.parametrize(
+        ("first", "last", "field"),
+        [
+            ("2026-12-21", "2026-12-20", "last_day"),
+            ("2026-12-21", "2027-12-22", "last_day"),
+            ("soon", "2026-12-20", "first_day"),
+            ("2026-12-21", "later", "last_day"),
+        ],
+    )
+    async def test_days_that_make_no_absence_are_refused(self, first: str, last: str, field: str) -> None:
+        async with transaction(INES):
+            assert (await refusal(await Agent.find(INES.id), first, last)).keys() == {field}
+            assert await Absence.of_agent(INES.id, date.min) == []
+
+    async def test_only_a_manager_has_a_deputy_who_is_another_manager_and_not_away_too(self) -> None:
+        async with transaction(NOOR):
+            stand_in, max_ = await mia(), await Agent.find(MAX.id)
+            for agent, deputy in (
+                (INES.id, MAX.id),
+                (NOOR.id, MAX.id),
+                (MAX.id, INES.id),
+                (MAX.id, MAX.id),
+                (MAX.id, 999),
+            ):
+                fields = await refusal(await Agent.find(agent), "2026-12-21", "2026-12-31", deputy)
+                assert fields.keys() == {"deputy_id"}, (agent, deputy)
+            await away(stand_in, "2026-12-31")
+            assert "Mia Lund is away" in (await refusal(max_, "2026-12-21", "2026-12-31", stand_in.id))["deputy_id"]
+            await away(max_, "2026-12-21", "2026-12-30", stand_in.id)
+
+    async def test_a_deputy_stands_in_on_the_days_of_the_absence_and_while_both_are_managers(self) -> None:
+        async def whom(deputy: int, day: str) -> list[int]:
+            sql = f"with {STANDS_FOR} select id from stands_for"
+            return [row["id"] for row in await current().fetch(sql, deputy, date.fromisoformat(day))]
+
+        async with transaction(NOOR) as tx:
+            deputy = (await mia()).id
+            await away(await Agent.find(MAX.id), "2026-12-21", "2026-12-31", deputy)
+            days = ("2026-12-20", "2026-12-21", "2026-12-31", "2027-01-01")
+            assert [await whom(deputy, day) for day in days] == [[], [MAX.id], [MAX.id], []]
+            assert await whom(MAX.id, "2026-12-21") == []
+            await tx.execute("update agent set grade = 'agent' where id = $1", deputy)
+            assert await whom(deputy, "2026-12-21") == []
+
+    async def test_the_audit_says_that_an_absence_changed_but_not_why_one_is_away(self) -> None:
+        async with transaction(NOOR) as tx:
+            await away(await Agent.find(INES.id), "2026-12-21", note="operation")
+            changes = await tx.fetchval("select changes::text from audit where what = 'absence.insert'")
+        assert "first_day" in changes
+        assert "operation" not in changes
+
+
+class TestCostRates:
+    async def test_a_cost_rate_holds_from_its_day_until_the_next_begins(self) -> None:
+        async with transaction(NOOR):
+            ines = await Agent.find(INES.id)
+            for cost, since in (("58,50", "2026-01-01"), ("62", "2026-07-01")):
+                await CostRate.create(ines, CostRateFacts(hourly_cost=cost, currency="EUR", effective_from=since), NOW)
+            found = [await CostRate.on(INES.id, date(*day)) for day in ((2025, 12, 31), (2026, 6, 30), (2026, 7, 1))]
+            assert found == [None, Cost(Decimal("58.5"), "EUR"), Cost(Decimal("62"), "EUR")]
+            latest, first = await CostRate.listed(INES.id)
+            assert (first.until, latest.until) == (date(2026, 7, 1), None)
+            await (await CostRate.find(latest.id, agent=INES.id)).withdraw()
+            assert await CostRate.on(INES.id, date(2026, 7, 1)) == Cost(Decimal("58.5"), "EUR")
+            with pytest.raises(NotFound):
+                await CostRate.find(first.id, agent=MAX.id)
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("hourly_cost", "-1"), ("hourly_cost", "cheap"), ("currency", "XXX"), ("effective_from", "soon")],
+    )
+    async def test_a_cost_rate_that_makes_no_sense_is_refused(self, field: str, value: str) -> None:
+        facts = {"hourly_cost": "62", "currency": "EUR", "effective_from": "2026-01-01"} | {field: value}
+        async with transaction(NOOR):
+            with pytest.raises(Invalid) as refused:
+                await CostRate.create(await Agent.find(INES.id), CostRateFacts(**facts), NOW)
+            assert refused.value.fields.keys() == {field}
+            assert await CostRate.listed(INES.id) == []
+
+    async def test_a_report_joins_the_cost_of_each_entrys_day(self) -> None:
+        """S2.6, D8: cost is a matter of the work date and of the minutes worked."""
+        async with transaction(NOOR) as tx:
+            ines = await Agent.find(INES.id)
+            for cost, since in (("60", "2026-01-01"), ("66", "2026-11-20")):
+                await CostRate.create(ines, CostRateFacts(hourly_cost=cost, currency="EUR", effective_from=since), NOW)
+            rows = await tx.fetch(
+                "select cost.hourly_cost, cost.cost_currency from (values (1, '2026-11-19'::date), (1, '2026-11-20'), (2, '2026-11-20'))"
+                f" e (agent_id, work_date) {COST_RATE}"
+            )
+        assert [(row["hourly_cost"], row["cost_currency"]) for row in rows] == [
+            (Decimal(60), "EUR"),
+            (Decimal(66), "EUR"),
+            (None, None),
+        ]
+
+
+async def test_contacts_read_neither_absences_nor_costs() -> None:
+    """R27: the contacts' role has no privilege on working hours, absences, cost rates and the rules of time."""
+    for table in ("working_hours", "absence", "cost_rate", "time_rules"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with transaction(ADA) as tx:
+                await tx.fetch(f"select * from {table}")
