@@ -5,13 +5,13 @@
   const CHORD_MS = 1500;
   document.documentElement.dataset.keys = "";
   const rows = () => [...document.querySelectorAll("[data-row], .feed > [id]")];
-  const here = () => document.querySelector(".at-key");
+  const here = () => document.querySelector("[data-at-key]");
   const move = (step) => {
     const all = rows();
     const next = all[Math.min(all.length - 1, Math.max(0, all.indexOf(here()) + step))];
     if (!next) return;
-    here()?.classList.remove("at-key");
-    next.classList.add("at-key");
+    here()?.removeAttribute("data-at-key");
+    next.setAttribute("data-at-key", "");
     next.scrollIntoView({ block: "nearest" });
     const focused = next.querySelector("a[href]") ?? next.querySelector("input") ?? next;
     if (focused === next) next.tabIndex = -1;
@@ -75,7 +75,8 @@
       if (event.key === "Escape" && !at.closest("dialog")) at.blur();
       return;
     }
-    if (event.key !== "?" && at.closest(CHOOSING)) return;
+    // a menu that was just closed may still hold the focus
+    if (event.key !== "?" && at.closest(CHOOSING)?.checkVisibility()) return;
     if (event.key === "Enter" && (at.closest("a, button, summary") || !here())) return;
     if (document.querySelector("dialog[open]") && event.key !== "?") return;
     const key = event.key.toLowerCase();

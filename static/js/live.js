@@ -5,6 +5,14 @@
   document.addEventListener("htmx:sse:after:connection", (event) => {
     if (event.detail.connection.attempt > 0) refetch();
   });
+  // A menu that is open stays as it is (morphSkip in templates/base.html): once it is closed, what changed meanwhile is fetched for it too.
+  let kept = false;
+  document.addEventListener("htmx:before:swap", () => (kept ||= document.querySelector(":popover-open") !== null));
+  addEventListener("toggle", (event) => {
+    if (!kept || event.newState !== "closed" || document.querySelector(":popover-open")) return;
+    kept = false;
+    refetch();
+  }, true);
   // The session is over: no stream is asked for any more.
   document.addEventListener("ended", (event) => event.target.id === "live" && event.target.remove());
   // What could not be fetched is shown as it was, and asked for again when the server says.

@@ -5,7 +5,7 @@
   // the rail: without this file its link goes to #rail, which shows it too
   const rail = () => document.getElementById("rail");
   const closeRail = () => {
-    rail()?.classList.remove("open");
+    rail()?.removeAttribute("data-opened");
     if (location.hash === "#rail") history.replaceState(null, "", location.pathname + location.search);
   };
   addEventListener("click", (event) => {
@@ -14,7 +14,7 @@
     const opener = target.closest("[data-opens='rail']");
     if (opener) {
       event.preventDefault();
-      rail()?.classList.toggle("open");
+      rail()?.toggleAttribute("data-opened");
       rail()?.querySelector("a")?.focus();
     } else if (!target.closest("#rail")) {
       closeRail();

@@ -1,7 +1,6 @@
 """Test logging time by keyboard in a real browser: the panel that opens over a page, its finder, and the shortcuts."""
 
 import re
-from collections.abc import Awaitable, Callable
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -190,18 +189,6 @@ async def listening(page: Page) -> None:
     await expect(page.locator("html[data-keys]")).to_be_attached()
 
 
-async def pressed(page: Page, key: str, seen: Callable[[], Awaitable[None]]) -> None:
-    """Press the key until its effect is seen, because a live update of the page may take it back at once."""
-    for last in (False, False, True):
-        await page.keyboard.press(key)
-        try:
-            return await seen()
-        except AssertionError:
-            if last:
-                raise
-    return None
-
-
 async def test_the_keys_are_the_same_on_every_page(visitors: Visitors) -> None:
     """On every page `G` with a letter opens an area and `?` shows the table of keys; a case has keys of its own.
 
@@ -229,10 +216,12 @@ async def test_the_keys_are_the_same_on_every_page(visitors: Visitors) -> None:
     await page.keyboard.press("Escape")
     await page.goto(f"/agent/cases/{case.number}")
     await listening(page)
-    await pressed(page, "s", lambda: expect(page.locator("#status-menu")).to_be_visible(timeout=3_000))
+    await page.keyboard.press("s")
+    await expect(page.locator("#status-menu")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(page.locator("#status-menu")).to_be_hidden()
-    await pressed(page, "n", lambda: expect(page.locator("#body")).to_be_focused(timeout=3_000))
+    await page.keyboard.press("n")
+    await expect(page.locator("#body")).to_be_focused()
     await page.keyboard.press("Escape")
     await expect(page.locator("#body")).not_to_be_focused()
     async with page.expect_navigation():

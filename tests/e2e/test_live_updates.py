@@ -1,0 +1,111 @@
+"""Test in a real browser that a live update changes what others did, and leaves what the reader has just done."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from portal.database import transaction
+from portal.desk import Case, Status
+from tests.agent.test_cases import open_case
+from tests.e2e.conftest import Visitors
+from tests.world import ADA, MAX, NOOR
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+async def shown(visitors: Visitors, address: str, **options: bool | int) -> Page:
+    """Sign in Max, open the URL, and wait until the page hears live updates and listens to keys."""
+    page = await visitors.signed_in(MAX.email, **options)
+    async with page.expect_response(lambda answer: "/agent/live" in answer.url):
+        await page.goto(address)
+    await expect(page.locator("html[data-keys]")).to_be_attached()
+    return page
+
+
+async def answered(case: Any, text: str) -> None:
+    """Let the customer add a reply to the case."""
+    async with transaction(ADA):
+        found = await Case.find(case.number, ADA)
+        await found.reply(by=ADA, text=text, files=[], at=datetime.now(UTC))
+
+
+async def test_a_menu_that_is_open_stays_open_when_the_page_changes_around_it(visitors: Visitors) -> None:
+    """A colleague takes the case and changes its status while the status menu is open.
+
+    The head says so at once, the menu keeps its focus, and after it is closed it offers what fits the new status.
+    """
+    case = await open_case("VPN drops")
+    page = await shown(visitors, f"/agent/cases/{case.number}")
+    menu, head = page.locator("#status-menu"), page.locator("#case-head")
+    await page.keyboard.press("s")
+    await expect(menu.locator("button").first).to_be_focused()
+    async with transaction(NOOR):
+        held = await Case.find(case.number, NOOR, hold=True)
+        await held.take(by=NOOR, at=datetime.now(UTC))
+        await held.change_status(Status.WAITING_FOR_OTHERS, seen=Status.NEW, by=NOOR, at=datetime.now(UTC))
+    await expect(head.locator(".status").first).to_contain_text("Waiting for others")
+    await expect(head.get_by_role("button", name="Take it")).to_have_count(0)
+    await expect(menu).to_be_visible()
+    await expect(menu.locator("button").first).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(menu).to_be_hidden()
+    await expect(menu.locator("[value=waiting_for_others]")).to_have_count(0)
+    await page.keyboard.press("s")
+    async with page.expect_navigation():
+        await menu.get_by_role("button", name="Resolved").click()
+    await expect(head.locator(".status").first).to_contain_text("Resolved")
+
+
+async def test_a_key_works_at_once_after_a_menu_was_closed(visitors: Visitors) -> None:
+    case = await open_case("VPN drops")
+    page = await shown(visitors, f"/agent/cases/{case.number}")
+    for _ in range(5):
+        await page.keyboard.press("s")
+        await expect(page.locator("#status-menu")).to_be_visible()
+        await page.evaluate("document.querySelector('#status-menu').hidePopover()")
+        await page.keyboard.press("n")
+        await expect(page.locator("#body")).to_be_focused()
+        await page.keyboard.press("Escape")
+
+
+async def test_a_note_that_is_being_typed_stays_when_a_reply_arrives(visitors: Visitors) -> None:
+    """The chosen tab, the text, the focus and the place of the cursor stay."""
+    case = await open_case("VPN drops")
+    page = await shown(visitors, f"/agent/cases/{case.number}")
+    await page.keyboard.press("n")
+    await page.keyboard.type("Asked the vendor")
+    await page.keyboard.press("Home")
+    await answered(case, "It dropped again.")
+    await expect(page.locator("#feed")).to_contain_text("It dropped again.")
+    await page.keyboard.type("I ")
+    await expect(page.locator("#body")).to_have_value("I Asked the vendor")
+    await expect(page.locator("[name=kind]:checked")).to_have_value("note")
+
+
+async def test_the_row_at_the_keys_and_the_ticks_stay_when_a_case_arrives(visitors: Visitors) -> None:
+    for number in range(3):
+        await open_case(f"Case {number}")
+    page = await shown(visitors, "/agent/cases?view=all")
+    for key in ("j", "x", "j"):
+        await page.keyboard.press(key)
+    rows = page.locator("tbody tr")
+    at, ticked = await page.locator("tr[data-at-key]").get_attribute("id"), page.locator("tbody input:checked")
+    value = await ticked.get_attribute("value")
+    await open_case("One more")
+    await expect(rows).to_have_count(4)
+    await expect(page.locator("tr[data-at-key]")).to_have_attribute("id", str(at))
+    await expect(ticked).to_have_count(1)
+    await expect(ticked).to_have_attribute("value", str(value))
+
+
+async def test_an_opened_rail_stays_open_on_a_phone(visitors: Visitors) -> None:
+    await open_case("VPN drops")
+    page = await shown(visitors, "/agent/cases?view=all", width=390)
+    await page.locator("[data-opens=rail]").click()
+    await expect(page.locator("#rail")).to_be_visible()
+    await open_case("One more")
+    await expect(page.locator("#cases")).to_contain_text("One more")
+    await expect(page.locator("#rail")).to_be_visible()
+    await expect(page.locator("#rail a").first).to_be_focused()
