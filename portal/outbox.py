@@ -4,6 +4,7 @@ A trigger notifies the processes that serve live updates of each inserted row, a
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +48,21 @@ async def tell(
         "insert into outbox (kind, customer_id, contact_id, contact_may_know, subject_id, actor_id, at)"
         " values ($1, $2, $3, $4, $5, $6, $7)",
         kind, customer_id, contact_id, contact_may_know, subject_id, actor.credential_id if actor else None, at,
+    )  # fmt: skip
+
+
+async def tell_of(subjects: Sequence[tuple[int, int | None]], *, kind: str, actor: Reader | None, at: datetime) -> None:
+    """Insert one change of the same kind for each of many subjects, hidden from customers, by one statement.
+
+    `subjects` are pairs of `subject_id` and `customer_id`, of which the second may be None.
+    """
+    if kind not in KINDS or kind.startswith("case."):
+        raise ValueError(kind)
+    await current().execute(
+        "insert into outbox (kind, customer_id, contact_may_know, subject_id, actor_id, at)"
+        " select $1, customer, false, subject, $4, $5 from unnest($2::bigint[], $3::bigint[]) as many (subject, customer)",
+        kind, [subject for subject, _ in subjects], [customer for _, customer in subjects],
+        actor.credential_id if actor else None, at,
     )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[PageForm] = []
+        self.named: dict[str, PageForm] = {}
         self.here: PageForm | None = None
         self.select: tuple[str, list[tuple[str, bool]]] | None = None
         self.text: tuple[str, list[str]] | None = None
@@ -41,19 +42,27 @@ class _Reader(HTMLParser):
             self.here = PageForm(given.get("method", "get"), given.get("action", ""))
             self.here.targets.add(self.here.action)
             self.forms.append(self.here)
+            self.named[given.get("id", "")] = self.here
+        elif tag in ("input", "button") and "form" in given and (named := self.named.get(given["form"])):
+            self._control(named, tag, given)
         elif self.here is None:
             return
-        elif tag == "input":
-            self._input(self.here, given)
+        elif tag in ("input", "button"):
+            self._control(self.here, tag, given)
         elif tag == "select":
             self.select = (given["name"], [])
         elif tag == "option" and self.select:
             self.select[1].append((given.get("value", ""), "selected" in given))
         elif tag == "textarea":
             self.text = (given["name"], [])
-        elif tag == "button":
-            self.here.targets.add(given.get("formaction", self.here.action))
-            self.here.names |= {given["name"]} if given.get("name") else set()
+
+    def _control(self, form: PageForm, tag: str, given: dict[str, str]) -> None:
+        """Add an input or a button to its form, which may stand before it and be named by the attribute `form`."""
+        if tag == "input":
+            self._input(form, given)
+            return
+        form.targets.add(given.get("formaction", form.action))
+        form.names |= {given["name"]} if given.get("name") else set()
 
     def _input(self, form: PageForm, given: dict[str, str]) -> None:
         name, kind, value = given.get("name", ""), given.get("type", "text"), given.get("value", "")

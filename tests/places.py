@@ -83,6 +83,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         "/cases/": {"number": case.number, "file_id": files["reply"]},
         "/agent/cases/": {"number": case.number, "file": files["note"]},
         "/agent/time/": {"entry": entries["draft"].id},
+        "/agent/time/submissions/": {"submission": entries["submitted"].submission_id},
         "/agent/approvals/": {"entry_id": entries["approved"].id},
         "/agent/approvals/decisions/": {"decision": decision},
         "/agent/drafts/": {"draft_id": run.draft_ids[0], "entry_id": entries["on a draft"].id},
@@ -134,6 +135,7 @@ async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
             )  # fmt: skip
             made[name] = await TimeEntry.log(INES, work, at=at - timedelta(hours=1), case=case)
         assert not (await submit(INES, [entry.id for name, entry in made.items() if name != "draft"], at=at)).refused
+        made["submitted"] = await TimeEntry.find(made["submitted"].id, INES)
     async with transaction(MAX):
         reason = f"{SECRET}: which site was it?"
         assert not (await billing.reject([_choice(made["rejected"])], reason=reason, by=MAX, at=at)).refused

@@ -22,7 +22,7 @@ WITHOUT_CLASS = {
     "audit": {"audit"},
     "database": {"migration"},
     "desk": {"upload"},
-    "timekeeping": {"time_change"},
+    "timekeeping": {"submission", "time_change"},
     "billing": {
         "allocation", "approval", "billing_run", "detail_row", "document", "invoice_line", "invoice_seen", "invoice_vat", "line_allocation",
         "rejection", "settled_entry", "skipped_entry",

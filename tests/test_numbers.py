@@ -4,7 +4,7 @@ import pytest
 
 from portal.agent.arrivals import Seen
 from portal.numbers import number_in
-from portal.timekeeping import lists
+from portal.timekeeping.filters import key
 
 
 @pytest.mark.parametrize("text", ["", None, "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "one", "²", "٣", "9" * 19])
@@ -31,5 +31,5 @@ def test_no_instant_in_a_url_is_beyond_the_calendar(since: str) -> None:
 
 def test_a_cursor_of_time_with_a_number_too_large_leads_to_the_first_page() -> None:
     """R50: a keyset cursor whose id exceeds bigint is ignored, so the list shows its first page."""
-    assert lists.key("2026-11-29." + "9" * 40) is None
-    assert lists.key("2026-11-29.17") is not None
+    assert key("2026-11-29." + "9" * 40) is None
+    assert key("2026-11-29.17") is not None

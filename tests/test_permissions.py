@@ -73,6 +73,8 @@ AGENTS_CASE = Row(IN, 404, LED, 404, OK, OK, OK)
 MANAGERS = Row(IN, 404, 404, 404, 403, OK, OK)
 MANAGERS_DOCUMENT = Row(IN, 404, LED, 404, 403, OK, OK)
 ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
+SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
+"""For taking back a submission: Ines made it, and only who made it may take it back."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
 """For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
 
@@ -150,6 +152,9 @@ MATRIX: dict[str, Row] = {
     "POST /agent/cases/{number}/status": AGENTS,
     # time
     "GET /agent/cases/{number}/time": AGENTS_CASE,
+    "POST /agent/cases/{number}/time/submission": AGENTS,
+    "GET /agent/tasks/{task}/time": AGENTS,
+    "POST /agent/tasks/{task}/time/submission": AGENTS,
     "GET /agent/time": AGENTS,
     "GET /agent/time/preview": AGENTS,
     "GET /agent/time/new": AGENTS,
@@ -159,6 +164,9 @@ MATRIX: dict[str, Row] = {
     "GET /agent/time/{entry}": AGENTS,
     "POST /agent/time/{entry}": AGENTS,
     "POST /agent/time/{entry}/deletion": AGENTS,
+    "GET /agent/time/{entry}/row": AGENTS,
+    "POST /agent/time/{entry}/row": AGENTS,
+    "POST /agent/time/submissions/{submission}/withdrawal": SUBMITTED_BY_INES,
     "GET /agent/prints/{field}": AGENTS,
     # pages of managers
     "GET /agent/time/left": MANAGERS,

@@ -10,7 +10,7 @@ from msgspec import field
 
 from portal.agent.pages import agent_page
 from portal.agent.setup.pages import choices, form_page
-from portal.agent.time.here import submit_here, time_here
+from portal.agent.time.listing import Place, listing, submit_here
 from portal.billing import charged_on_project
 from portal.contracts.projects import Project, ProjectFacts
 from portal.contracts.services import Service
@@ -111,8 +111,8 @@ async def show_project(
     return await form_page(
         request, "agent/projects/show.html", project=found, time=await time_of_project(found.id),
         charged=await charged_on_project(found.id),
-        tasks=await Task.of_project(found.id), cases=cases.rows[:CASES_SHOWN], open_cases=cases.total_words, outcome=outcome,
-        **await time_here(request, reader, "project", found.id), **again,
+        tasks=await Task.of_project(found.id), cases=cases.rows[:CASES_SHOWN], open_cases=cases.total_words,
+        **await listing(request, reader, _place(found.id), outcome=outcome), **again,
     )  # fmt: skip
 
 
@@ -174,8 +174,11 @@ async def submit(
 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
     """
-    here = f"/agent/projects/{project}"
-    return await submit_here(request, form, show_project, here, reader=reader, project=project)
+    return await submit_here(request, form, show_project, _place(project), reader=reader, project=project)
+
+
+def _place(project: int) -> Place:
+    return Place("project", project, f"/agent/projects/{project}")
 
 
 handlers: list[Any] = [list_all, new, add, show, edit, change, add_task, submit]

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.agent.setup.pages import form_page
-from portal.agent.time.here import submit_here, time_here
+from portal.agent.time.listing import Place, listing, submit_here
 from portal.contracts.contracts import Contract
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task
@@ -36,7 +36,7 @@ async def show_service(
     return await form_page(
         request, "agent/services/show.html", service=found, tasks=await Task.of_service(found.id),
         contract=await Contract.find(found.contract_id, reader), customer=await Customer.find(found.customer_id, reader),
-        outcome=outcome, **await time_here(request, reader, "service", found.id), **again,
+        **await listing(request, reader, _place(found.id), outcome=outcome), **again,
     )  # fmt: skip
 
 
@@ -49,7 +49,11 @@ async def submit(
 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
     """
-    return await submit_here(request, form, show_service, f"/agent/services/{service}", reader=reader, service=service)
+    return await submit_here(request, form, show_service, _place(service), reader=reader, service=service)
+
+
+def _place(service: int) -> Place:
+    return Place("service", service, f"/agent/services/{service}")
 
 
 handlers: list[Any] = [show, submit]

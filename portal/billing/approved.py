@@ -12,6 +12,7 @@ from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
 from portal.timekeeping import lists
 from portal.timekeeping.feed import CaseTime, with_time
+from portal.timekeeping.filters import Filter
 from portal.timekeeping.lists import ListedEntry
 
 LOOKED_AT = 200
@@ -103,7 +104,7 @@ async def find_entry(reader: AgentReader, entry_id: int) -> ListedEntry:
     return line
 
 
-async def list_entries(reader: AgentReader, which: lists.Filter) -> lists.Page:
+async def list_entries(reader: AgentReader, which: Filter) -> lists.Page:
     """Return one page of entries with the decisions of managers on each."""
     page = await lists.page(reader, which)
     return replace(page, lines=await decided(page.lines))

@@ -70,6 +70,8 @@ class TimeEntry(Table, tablename="time_entry"):
     created_at = Timestamptz(default=None)
     window_from = Timestamptz(default=None)
     submitted_at = Timestamptz(null=True, default=None)
+    submission_id = BigInt(null=True, default=None)
+    rejected_version = Integer(null=True, default=None)
     form_key = UUID(null=True, default=None)
 
     @property

@@ -1,17 +1,17 @@
 """List time entries, and count and sum them. All minutes are integers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.errors import NotFound
-from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.timekeeping.changes import CHANGES, Change
 from portal.timekeeping.entries import VISIBLE
+from portal.timekeeping.filters import CONDITIONS, LEFT, READY, Filter
 from portal.timekeeping.instants import Span
 from portal.timekeeping.rules import why_fixed, why_settled
 from portal.words import EntryBilling, EntryState
@@ -61,6 +61,7 @@ class ListedEntry:
     started_at: datetime | None
     ended_at: datetime | None
     time_zone: str | None
+    rejected_version: int | None
     changes: tuple[Change, ...]
     reason: str | None = None
     settled: bool = False
@@ -107,6 +108,11 @@ class ListedEntry:
         """Return whether the entry is a draft or rejected, so that it can be submitted."""
         return self.state in (EntryState.DRAFT, EntryState.REJECTED)
 
+    @property
+    def is_ready(self) -> bool:
+        """Return whether "select all" takes the entry: a draft, or a rejected entry that somebody has changed since."""
+        return self.state is EntryState.DRAFT or (self.is_open and self.rejected_version != self.version)
+
     @classmethod
     def of_row(cls, row: Any) -> "ListedEntry":
         """Create the object for a row that has the columns `COLUMNS`."""
@@ -124,7 +130,7 @@ e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as 
 {shown_service("e.service_id")} as service, e.task_id,
 (select t.name from task t where t.id = e.task_id) as task, e.customer_id, e.project_id, j.name as project,
 e.general_kind_id as kind_id, (select g.name from general_kind g where g.id = e.general_kind_id) as kind,
-e.role_id, (select r.name from role r where r.id = e.role_id) as role, e.started_at, e.ended_at, e.time_zone,
+e.role_id, (select r.name from role r where r.id = e.role_id) as role, e.started_at, e.ended_at, e.time_zone, e.rejected_version,
 c.number as case_number, c.subject as case_subject, u.name as customer,
 {CHANGES} as changes
 """  # noqa: S608
@@ -136,31 +142,28 @@ left join project j on j.id = e.project_id
 left join customer u on u.id = e.customer_id
 """
 
-LEFT = "a.ended_at is not null and e.state in ('draft', 'rejected') and e.agent_id <> $1"
-SCOPES = {
-    "case": "e.case_id = $1",
-    "agent": "e.agent_id = $1",
-    "service": "e.service_id = $1",
-    "project": "e.project_id = $1",
-    "left": LEFT,
-}
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Number of time entries and their minutes, worked and counted."""
+
+    entries: int = 0
+    minutes: int = 0
+    counts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Choice of the time entries that a list shows.
+class Totals:
+    """Sums of all entries that a filter chooses, on whatever page they are, and of each day that the page shows.
 
-    `scope` is `case`, `agent`, `service` or `project`, and `id` the id of that row. With the scope `left`, the list
-    shows the draft and rejected entries of agents who have ended, and `id` is the agent who reads the list. `state`
-    and `agent_id` limit the list to one state or one agent; None does not limit it. `after` is the keyset cursor: the
-    key of the last row on the page before (D56).
+    `ready` are those that the reader may submit by the filter: drafts, and rejected entries that somebody has changed
+    since. `newest` is the highest id of them, so that a submission by filter takes no entry that came later.
     """
 
-    scope: Literal["case", "agent", "service", "project", "left"]
-    id: int
-    state: EntryState | None = None
-    agent_id: int | None = None
-    after: tuple[date, int] | None = None
+    all: Sums = Sums()
+    ready: Sums = Sums()
+    newest: int = 0
+    by_day: Mapping[date, Sums] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,7 @@ class Page:
 
     lines: list[ListedEntry]
     more: bool
+    totals: Totals = field(default_factory=Totals)
 
     @property
     def last(self) -> str:
@@ -184,29 +188,44 @@ class Page:
         return list(found.items())
 
 
-def key(text: str) -> tuple[date, int] | None:
-    """Return the work date and entry id of a keyset cursor that `Page.last` wrote; None if `text` is not a cursor."""
-    day, _, typed = text.partition(".")
-    try:
-        return (date.fromisoformat(day), entry_id) if (entry_id := number_in(typed)) is not None else None
-    except ValueError:
-        return None
-
-
 async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
-    """Return one page of the time entries that `which` chooses.
+    """Return one page of the time entries that `which` chooses, with the sums of all of them.
 
     The page is found by a keyset cursor of work date and id, so that its cost does not grow with the number of entries
     (S1.12).
     """
     after = which.after or (date.max, 2**63 - 1)
     rows = await current().fetch(
-        f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and {SCOPES[which.scope]} and (e.work_date, e.id) < ($2, $3)"
-        " and ($4::text is null or e.state = $4) and ($5::bigint is null or e.agent_id = $5)"
-        " order by e.work_date desc, e.id desc limit $6",
-        which.id, *after, which.state and which.state.value, which.agent_id, size + 1,
+        f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]} and (e.work_date, e.id) < ($7, $8)"
+        " order by e.work_date desc, e.id desc limit $9",
+        *which.values, *after, size + 1,
     )  # fmt: skip
-    return Page([ListedEntry.of_row(row) for row in rows[:size]], len(rows) > size)
+    lines = [ListedEntry.of_row(row) for row in rows[:size]]
+    return Page(lines, len(rows) > size, await totals(reader, which, {line.work_date for line in lines}))
+
+
+async def totals(reader: AgentReader, which: Filter, days: Collection[date] = ()) -> Totals:
+    """Return the sums of all entries that `which` chooses, and of each of `days`, by one query (D56)."""
+    rows = await current().fetch(
+        f"""select e.work_date, count(*) as entries, sum(e.actual_minutes)::bigint as minutes, sum(e.billable_minutes)::bigint as counts,
+          count(*) filter (where {_MAY_SUBMIT}) as ready_entries, sum(e.actual_minutes) filter (where {_MAY_SUBMIT})::bigint as ready_minutes,
+          sum(e.billable_minutes) filter (where {_MAY_SUBMIT})::bigint as ready_counts, max(e.id) filter (where {_MAY_SUBMIT}) as newest
+        from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]}
+        group by grouping sets ((), (e.work_date)) having grouping(e.work_date) = 1 or e.work_date = any($9)""",  # noqa: S608
+        *which.values, reader.is_manager, reader.id, sorted(days),
+    )  # fmt: skip
+    whole = next(row for row in rows if row["work_date"] is None)
+    ready = Sums(whole["ready_entries"], whole["ready_minutes"] or 0, whole["ready_counts"] or 0)
+    return Totals(
+        _sums(whole), ready, whole["newest"] or 0, {row["work_date"]: _sums(row) for row in rows if row["work_date"]}
+    )
+
+
+_MAY_SUBMIT = f"{READY} and ($7 or e.agent_id = $8)"
+
+
+def _sums(row: Any) -> Sums:
+    return Sums(row["entries"], row["minutes"] or 0, row["counts"] or 0)
 
 
 async def find(reader: AgentReader, entry_id: int) -> ListedEntry:

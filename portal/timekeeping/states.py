@@ -1,19 +1,21 @@
 """Move time entries between the states draft, submitted, approved and rejected.
 
 Each step updates a row only if its state and version are as expected; otherwise it raises `Conflict`. Agents call
-`submit`. The `mark_*` steps are for billing, which checks who may approve or reject, and writes the approval or the
-rejection.
+`submit`, `submit_all` and `take_back`. The `mark_*` steps are for billing, which checks who may approve or reject, and
+writes the approval or the rejection.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from portal import outbox
 from portal.database import current
-from portal.errors import Conflict
+from portal.errors import Conflict, NotFound
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.filters import CONDITIONS, READY, Filter
 from portal.timekeeping.rules import OPEN
 from portal.words import EntryState
 
@@ -22,11 +24,15 @@ from portal.words import EntryState
 class Submission:
     """Result of submitting several time entries (D35).
 
-    `refused` maps the id of each entry that could not be submitted to a sentence that says why.
+    `refused` maps the id of each entry that could not be submitted to a sentence that says why. `left_out` is the
+    number of rejected entries that a submission by filter left out because nobody has changed them. `id` identifies
+    the submission for `take_back`; None if nothing was submitted.
     """
 
     submitted: list[int]
     refused: dict[int, str]
+    left_out: int = 0
+    id: int | None = None
 
 
 async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> Submission:
@@ -36,29 +42,87 @@ async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> 
     are not reported as refused.
     """
     ids = sorted(set(entry_ids))
-    rows = await current().fetch(_SUBMIT, ids, at, sorted(OPEN), by.is_manager, by.id)
-    submitted = [row["id"] for row in rows]
-    for subject_id, customer_id in sorted({(row["case_id"] or row["id"], row["customer_id"]) for row in rows}, key=str):
-        await outbox.tell(
-            kind="time.submitted",
-            subject_id=subject_id,
-            customer_id=customer_id,
-            contact_may_know=False,
-            actor=by,
-            at=at,
-        )
-    return Submission(submitted, await _why_not(by, set(ids) - set(submitted)))
+    held = await current().fetch(_CHOSEN, ids, sorted(OPEN), by.is_manager, by.id)
+    submitted = [row["id"] for row in held]
+    return Submission(
+        submitted, await _why_not(by, set(ids) - set(submitted)), id=await _mark_together(submitted, by, at)
+    )
+
+
+async def submit_all(by: AgentReader, which: Filter, *, newest: int, at: datetime) -> Submission:
+    """Submit all entries that `which` chooses and that "select all" takes (S1.12, D56).
+
+    Those are drafts, and rejected entries that somebody has changed since. `newest` is the highest entry id that the
+    list had when it was shown: entries that came later are not submitted unseen. Agents submit their own entries only,
+    managers anybody's.
+    """
+    rows = await current().fetch(
+        f"""select e.id, {READY} as is_ready from time_entry e join agent a on a.id = e.agent_id
+        where {CONDITIONS[which.scope]} and e.id <= $7 and ($8 or e.agent_id = $9) and e.state in ('draft', 'rejected')
+        order by e.id for no key update of e""",  # noqa: S608
+        *which.values, newest, by.is_manager, by.id,
+    )  # fmt: skip
+    ready = [row["id"] for row in rows if row["is_ready"]]
+    return Submission(ready, {}, len(rows) - len(ready), await _mark_together(ready, by, at))
+
+
+async def take_back(submission_id: int, *, by: AgentReader, at: datetime) -> Submission:
+    """Undo a submission of `by`: its entries are drafts again, or rejected as before.
+
+    Entries that a manager has decided on since stay as they are and are reported in `refused`. Raise `NotFound` if
+    `by` made no such submission, and `Conflict` if nothing of it is left to take back.
+    """
+    rows = await current().fetch(_OF_SUBMISSION, submission_id, by.id)
+    if not rows:
+        raise NotFound
+    back = await current().fetch(_TAKE_BACK, [row["id"] for row in rows], submission_id)
+    if not back:
+        raise Conflict("Nothing of this submission can be taken back any more.")
+    await _tell(back, "time.changed", by, at)
+    taken = sorted(row["id"] for row in back)
+    kept = {
+        row["id"]: f"It is {EntryState(row['state']).word.lower()} already." for row in rows if row["id"] not in taken
+    }
+    return Submission(taken, kept)
 
 
 # Rows are locked in the order of their ids, as in approving, so that submitting and approving never deadlock.
-_SUBMIT = """
-with held as (
-  select id from time_entry where id = any($1) and state = any($3) and ($4 or agent_id = $5)
-  order by id for no key update
-)
-update time_entry e set state = 'submitted', submitted_at = $2 from held
-where e.id = held.id and e.state = any($3) returning e.id, e.case_id, e.customer_id
+_CHOSEN = """
+select id from time_entry where id = any($1) and state = any($2) and ($3 or agent_id = $4) order by id for no key update
 """
+_OF_SUBMISSION = """
+select e.id, e.state from submission s left join time_entry e on e.submission_id = s.id
+where s.id = $1 and s.submitted_by_id = $2 order by e.id
+"""
+_TAKE_BACK = """
+with held as (
+  select id from time_entry where id = any($1) and submission_id = $2 and state = 'submitted' order by id for no key update
+)
+update time_entry e set state = case when rejected_version is null then 'draft' else 'rejected' end, submission_id = null
+from held where e.id = held.id returning e.id, e.case_id, e.customer_id
+"""
+
+
+async def _mark_together(ids: list[int], by: AgentReader, at: datetime) -> int | None:
+    """Set entries, whose rows the transaction holds, to submitted, and return the id of their submission."""
+    if not ids:
+        return None
+    submission_id: int = await current().fetchval(
+        "insert into submission (submitted_by_id, submitted_at) values ($1, $2) returning id", by.id, at
+    )
+    rows = await current().fetch(
+        "update time_entry set state = 'submitted', submitted_at = $2, submission_id = $3 where id = any($1)"
+        " returning id, case_id, customer_id",
+        ids, at, submission_id,
+    )  # fmt: skip
+    await _tell(rows, "time.submitted", by, at)
+    return submission_id
+
+
+async def _tell(rows: Sequence[Any], kind: str, by: AgentReader, at: datetime) -> None:
+    """Write an outbox row for each case of the entries, and for each entry without a case."""
+    subjects = {(row["case_id"] or row["id"], row["customer_id"]) for row in rows}
+    await outbox.tell_of(sorted(subjects, key=str), kind=kind, actor=by, at=at)
 
 
 async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
@@ -98,7 +162,8 @@ async def mark_submitted(entry_id: int, version: int, *, at: datetime) -> TimeEn
 
 
 _STEP = """
-update time_entry set state = $4, submitted_at = coalesce(submitted_at, $5), window_from = coalesce($6, window_from)
+update time_entry set state = $4, submitted_at = coalesce(submitted_at, $5), window_from = coalesce($6, window_from),
+  rejected_version = case when $4 = 'rejected' then version else rejected_version end
 where id = $1 and version = $2 and state = any($3) returning *
 """
 

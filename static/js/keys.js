@@ -60,7 +60,7 @@
   const WRITING = "textarea, [contenteditable], input:not([type=checkbox], [type=radio], [type=button], [type=submit], [type=file])";
   const CHOOSING = "select, dialog, [popover]";
   const send = (form) => {
-    const button = [...form.querySelectorAll("button:not([type=button])")].filter((node) => node.checkVisibility() && !node.disabled);
+    const button = [...form.elements].filter((node) => node.matches("button:not([type=button])") && node.checkVisibility() && !node.disabled);
     form.requestSubmit(button.find((node) => node.matches(".primary, .final")) ?? button[0]);
   };
   addEventListener("keydown", (event) => {

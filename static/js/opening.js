@@ -128,8 +128,9 @@
     listUp(form, rows);
     const all = form.querySelector("thead .tick input");
     if (all) {
-      all.checked = ticked > 0 && ticked === boxes.length;
-      all.indeterminate = ticked > 0 && ticked < boxes.length;
+      const together = boxes.filter((other) => !("alone" in other.dataset));
+      all.checked = together.length > 0 && together.every((other) => other.checked);
+      all.indeterminate = ticked > 0 && !all.checked;
     }
   };
   addEventListener("change", (event) => {
@@ -137,7 +138,8 @@
     const form = box?.closest("[data-ticks]");
     if (!form) return;
     if (box.closest("thead")) {
-      for (const other of form.querySelectorAll("tbody .tick input")) other.checked = box.checked;
+      // what says data-alone is ticked by hand only
+      for (const other of form.querySelectorAll("tbody .tick input")) other.checked = box.checked && !("alone" in other.dataset);
     }
     count(form);
   });

@@ -42,6 +42,7 @@ PATHS = (
     "/agent/setup/roles/{role}",
     "/agent/tasks/{task}",
     "/agent/time/{entry}",
+    "/agent/time/{entry}/row",
 )
 """The URLs to which edit forms are posted."""
 WITHOUT_A_PAGE_OF_THEIR_OWN = ("/agent/cases/{number}/status", "/agent/customers/{customer}/default-service")

@@ -238,7 +238,7 @@ async def test_the_time_of_a_case_is_listed_and_filtered(ines: Browser, case: Ca
     assert f'id="entry-{theirs.id}"' in page.text
     assert f'id="entry-{mine.id}"' not in filtered.text
     assert "by Max" in filtered.text
-    assert "There is no time here." in (await ines.get(f"{address}?state=approved")).text
+    assert "No entry matches" in (await ines.get(f"{address}?state=approved")).text
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from portal.desk.feed import Feed, Happened
 from portal.timekeeping import lists, states
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.feed import CaseTime, with_time
+from portal.timekeeping.filters import Filter, key
 from portal.timekeeping.work import Work
 from portal.words import EntryBilling, EntryState
 from tests.queries import counted
@@ -58,9 +59,9 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
                 entry.id, reason, NOW + timedelta(hours=hours),
             )  # fmt: skip
         await states.mark_rejected(entry.id, 1, at=NOW)
-        rejected = await list_entries(INES, lists.Filter("agent", INES.id, state=EntryState.REJECTED))
-        everything = await list_entries(INES, lists.Filter("agent", INES.id))
-        nobodys = await list_entries(INES, lists.Filter("agent", MAX.id))
+        rejected = await list_entries(INES, Filter("agent", INES.id, state=EntryState.REJECTED))
+        everything = await list_entries(INES, Filter("agent", INES.id))
+        nobodys = await list_entries(INES, Filter("agent", MAX.id))
         counts = await lists.counts(INES, INES.id)
     assert [(line.id, line.reason, line.case_number) for line in rejected.lines] == [
         (entry.id, "Which switch?", case.number)
@@ -73,7 +74,7 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
 async def test_general_time_stands_in_the_list_without_a_customer() -> None:
     async with transaction(INES):
         await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, description="Meeting"), at=NOW)
-        line = (await lists.page(INES, lists.Filter("agent", INES.id))).lines[0]
+        line = (await lists.page(INES, Filter("agent", INES.id))).lines[0]
     assert (line.customer, line.service, line.case_number, line.state_word) == (None, None, None, "Not submitted")
 
 
@@ -89,15 +90,15 @@ async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
             from generate_series(1, 10000) n""",
             case.id, NOW,
         )  # fmt: skip
-        seen, which = [], lists.Filter("case", case.id)
+        seen, which = [], Filter("case", case.id)
         for _ in range(3):
             page = await lists.page(INES, which)
             seen += [(line.work_date, line.id) for line in page.lines]
             assert page.more
-            which = lists.Filter("case", case.id, after=lists.key(page.last))
+            which = Filter("case", case.id, after=key(page.last))
         assert len(set(seen)) == 3 * lists.PAGE
         assert seen == sorted(seen, reverse=True)
-        mine = await lists.page(INES, lists.Filter("case", case.id, agent_id=INES.id, state=EntryState.DRAFT))
+        mine = await lists.page(INES, Filter("case", case.id, agent_id=INES.id, state=EntryState.DRAFT))
         assert {line.agent_id for line in mine.lines} == {INES.id}
         newest, sums = await with_time(_empty(), case.id, INES)
         older, _ = await with_time(_empty(), case.id, INES, before=newest.earlier)

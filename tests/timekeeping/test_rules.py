@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from portal.durations import Rounding, RoundingMode
 from portal.errors import Invalid
-from portal.timekeeping import lists
+from portal.timekeeping.filters import key
 from portal.timekeeping.rules import counted, latest_work_date, why_fixed, why_not_on
 from portal.words import EntryBilling, EntryState
 from tests.world import INES, MAX, NOOR
@@ -116,8 +116,8 @@ def test_time_is_logged_up_to_today_and_a_year_back(day: date, latest: date, wor
 
 @pytest.mark.parametrize("text", ["", "2026-11-20", "2026-11-20.x", "2026-13-20.4", "2026-11-20.4.5", "2026-11-20.-4"])
 def test_a_key_that_is_none_shows_the_first_page(text: str) -> None:
-    assert lists.key(text) is None
+    assert key(text) is None
 
 
 def test_a_key_names_a_day_and_an_entry() -> None:
-    assert lists.key("2026-11-20.4") == (date(2026, 11, 20), 4)
+    assert key("2026-11-20.4") == (date(2026, 11, 20), 4)

@@ -21,7 +21,8 @@ WITHOUT_FORM = {
     "POST /agent/customers/{customer}/contacts/{contact}/sign-out", "POST /agent/setup/agents/{agent}/sign-out",
     "POST /agent/customers/{customer}/contacts/{contact}/second-factor/removal", "POST /agent/setup/agents/{agent}/second-factor/removal",
     "POST /agent/setup/files/{ending}/removal", "POST /agent/time/left/submission", "POST /agent/services/{service}/submission",
-    "POST /agent/projects/{project}/submission",
+    "POST /agent/projects/{project}/submission", "POST /agent/tasks/{task}/time/submission",
+    "POST /agent/time/{entry}/row", "POST /agent/time/submissions/{submission}/withdrawal",
      "POST /agent/setup/company/logo/removal",
     "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/tasks/{task}/resumption",
 }  # fmt: skip
@@ -40,7 +41,7 @@ def actor_of(row: Any) -> str:
 @pytest.mark.slow
 async def test_each_address_that_takes_a_form_can_be_loaded_and_shows_the_form(app: Gate) -> None:
     places, wrong = await furnished(app.storage), []
-    browsers = {actor: await browser_of(app, actor) for actor in ("Noor", "Ada", "Max", "nobody")}
+    browsers = {actor: await browser_of(app, actor) for actor in ("Noor", "Ada", "Max", "Ines", "nobody")}
     gets = {path for _, _, path, _ in rows("GET")}
     for name, _, path, row in rows("POST"):
         browser, address = browsers[actor_of(row)], places.address(path)

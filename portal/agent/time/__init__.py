@@ -1,7 +1,9 @@
-"""Serve the agents' pages for time: the agent's own entries, the entries of a case, and the forms for one entry."""
+"""Serve the agents' pages for time: the own entries, those of a case or task, and the forms for one entry."""
 
 from typing import Any
 
-from portal.agent.time import entry, left, log, on_case, own
+from portal.agent.time import entry, left, log, of_work, own, row
 
-handlers: list[Any] = [*on_case.handlers, *own.handlers, *log.handlers, *left.handlers, *entry.handlers]
+handlers: list[Any] = [
+    *of_work.handlers, *own.handlers, *log.handlers, *left.handlers, *entry.handlers, *row.handlers,
+]  # fmt: skip

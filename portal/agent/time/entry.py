@@ -25,6 +25,7 @@ from portal.timekeeping import lists
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.kinds import GeneralKind
 from portal.timekeeping.preview import Understood, understood
+from portal.timekeeping.states import submit
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
@@ -129,18 +130,27 @@ async def change(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Save the changes to a time entry (S2.21, S2.25) and redirect.
+    """Save the changes to a time entry (S2.21, S2.25), submit it if the button says so, and redirect."""
+    async with transaction(reader):
+        line = await find_entry(reader, entry)
+        said, fields = Said.by(line), form.into(Logged)
+        await saved(line, edited(form, Logged, said), said, by=reader, at=at, submits=fields.then == "submit")
+    return see_other(_page_of(line, fields.back))
+
+
+async def saved(
+    line: lists.ListedEntry, typed: Logged, said: Said, *, by: AgentReader, at: datetime, submits: bool = False
+) -> None:
+    """Write the typed fields of an entry whose stored values are `said`; with `submits`, submit it afterwards.
 
     `TimeEntry.change` changes drafts and rejected entries; billing changes submitted and approved entries.
     """
-    async with transaction(reader):
-        line, found = await find_entry(reader, entry), await TimeEntry.find(entry, reader)
-        fields = _as_meant(edited(form, Logged, Said.by(line)), Said.by(line))
-        service = line.service_id if line.project_id else fields.service
-        work = fields.work(service, kind_id=fields.kind, held=line.minutes)
-        verb = found.change if found.is_open else partial(change_entry, entry)
-        await verb(work=work, version=line.version, by=reader, at=at)
-    return see_other(_page_of(line, fields.back))
+    found, fields = await TimeEntry.find(line.id, by), _as_meant(typed, said)
+    work = fields.work(line.service_id if line.project_id else fields.service, kind_id=fields.kind, held=line.minutes)
+    verb = found.change if found.is_open else partial(change_entry, line.id)
+    await verb(work=work, version=line.version, by=by, at=at)
+    if submits:
+        await submit(by, [line.id], at=at)
 
 
 def _as_meant(fields: Logged, said: Said) -> Logged:

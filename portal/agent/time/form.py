@@ -15,7 +15,7 @@ from portal.periods import today
 from portal.timekeeping.logged_on import On
 from portal.timekeeping.work import Work
 from portal.web.visit import Web, visit_of
-from portal.words import EntryBilling, EntryState
+from portal.words import EntryBilling
 
 
 class Logged(Struct, kw_only=True):
@@ -24,6 +24,7 @@ class Logged(Struct, kw_only=True):
     `on` is the id of what the time is logged on (see `timekeeping.logged_on`), `on_typed` the text in the search field
     beside it. `agent` is the id of the agent who worked, if a manager logs time for somebody else. `kind` is the id of
     the kind of general time, used only when an entry is changed. `back` is the URL path to redirect to afterwards.
+    `then` is `submit` if the entry is submitted after the change.
     """
 
     on: str = ""
@@ -44,6 +45,7 @@ class Logged(Struct, kw_only=True):
     counts: str = ""
     override_reason: str = ""
     back: str = ""
+    then: str = ""
 
     def work(self, service_id: int | None, *, kind_id: int | None = None, held: int = 0) -> Work:
         """Return the work that the fields describe. Raise `Invalid` with a sentence for each wrong field.
@@ -103,14 +105,3 @@ async def _tasks_of(on: On | None) -> list[TaskChoice]:
     if on.kind == "case":
         return await Task.offered(customer=on.customer_id)
     return await Task.offered(service=on.service_id, project=on.row_id if on.kind == "project" else None)
-
-
-class Chosen(Struct, kw_only=True):
-    """Fields of a form that submits time entries: the ids of the ticked entries."""
-
-    entry: list[int]
-
-
-def state_of(text: str | None) -> EntryState | None:
-    """Return the entry state that a URL asks for, or None if the text is missing or is not a state."""
-    return EntryState(text) if text in list(EntryState) else None

@@ -3,23 +3,18 @@
 Another manager then approves or rejects these entries like any others.
 """
 
-from datetime import datetime
 from typing import Any
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from portal.agent.pages import agent_page
-from portal.agent.time.form import Chosen
-from portal.billing import list_entries
-from portal.database import transaction
-from portal.errors import Conflict, Invalid
+from portal.agent.time.listing import Place, listing, submit_here
 from portal.people.readers import AgentReader
-from portal.timekeeping import lists
-from portal.timekeeping.states import Submission, submit
+from portal.timekeeping.states import Submission
 from portal.web.forms import Form
 from portal.web.guards import manager_only
-from portal.web.pages import on_refusal, see_other
+from portal.web.pages import on_refusal
 from portal.web.visit import Web, visit_of
 
 HERE = "/agent/time/left"
@@ -39,31 +34,22 @@ async def _left_time(
     outcome: Submission | None = None,
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
-    which = lists.Filter("left", reader.id, after=lists.key(request.query_params.get("after", "")))
     return await agent_page(
-        request, reader, "agent/time/left.html", status=Conflict.status if outcome and not outcome.submitted else 200,
-        entries=await list_entries(reader, which), outcome=outcome, errors=errors or {}, typed=typed or {},
+        request, reader, "agent/time/left.html", errors=errors or {}, typed=typed or {},
+        **await listing(request, reader, Place("left", reader.id, HERE), outcome=outcome),
     )  # fmt: skip
 
 
 @post("/time/left/submission", guards=[manager_only])
 @on_refusal(_left_time)
 async def submit_left_time(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
 ) -> Response[Any]:
-    """Submit the ticked time entries on behalf of their authors.
+    """Submit the ticked time entries on behalf of their authors, or all that match the filter.
 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
     """
-    chosen = form.into(Chosen).entry
-    if not chosen:
-        raise Invalid({"": "Tick the entries that you want to submit."})
-    async with transaction(reader):
-        outcome = await submit(reader, chosen, at=at)
-    if not outcome.refused:
-        return see_other(HERE)
-    async with transaction(reader, readonly=True):
-        return await _left_time(request, outcome=outcome)
+    return await submit_here(request, form, _left_time, Place("left", reader.id, HERE))
 
 
 handlers: list[Any] = [left_time, submit_left_time]

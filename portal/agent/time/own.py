@@ -1,23 +1,32 @@
-"""Serve an agent's own time entries: the list by day, and the form that submits entries."""
+"""Serve an agent's own time entries: the list by day, the form that submits entries, and the undo of a submission."""
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
 
 from portal.agent.pages import agent_page
-from portal.agent.time.form import Chosen, state_of
-from portal.billing import list_entries
+from portal.agent.time.listing import Place, listing, submit_here
 from portal.database import transaction
-from portal.errors import Conflict, Invalid
 from portal.people.readers import AgentReader
 from portal.timekeeping import lists
-from portal.timekeeping.states import Submission, submit
+from portal.timekeeping.states import Submission, take_back
+from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web, visit_of
-from portal.words import EntryState
+from portal.web.visit import Web, safe_path, visit_of
+
+HERE = "/agent/time"
+
+
+class Back(Struct, kw_only=True):
+    """Field of the form that takes a submission back: the URL path of the list to redirect to."""
+
+    back: str = ""
 
 
 @get("/time")
@@ -33,40 +42,37 @@ async def _own_time(
     typed: dict[str, str] | None = None,
     outcome: Submission | None = None,
 ) -> Response[str]:
-    visit, query = visit_of(request), request.query_params
-    reader: Any = visit.reader
-    which = lists.Filter(
-        "agent", reader.id, state=state_of(query.get("state")), after=lists.key(query.get("after", ""))
-    )
-    entries = await list_entries(reader, which)
+    reader: Any = visit_of(request).reader
     return await agent_page(
-        request, reader, "agent/time/list.html", status=Conflict.status if outcome and not outcome.submitted else 200,
-        which=which, entries=entries, counts=await lists.counts(reader, reader.id), states=list(EntryState), outcome=outcome,
-        errors=errors or {}, typed=typed or {},
+        request, reader, "agent/time/list.html", counts=await lists.counts(reader, reader.id), errors=errors or {}, typed=typed or {},
+        **await listing(request, reader, Place("agent", reader.id, HERE), outcome=outcome),
     )  # fmt: skip
 
 
 @post("/time/submission")
 @on_refusal(_own_time)
-async def submit_time(
-    request: Web,
-    reader: NamedDependency[AgentReader],
-    form: NamedDependency[Form],
-    at: NamedDependency[datetime],
-) -> Response[Any]:
-    """Submit the ticked time entries for approval (S0.24 to S0.26).
+async def submit_time(request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
+    """Submit the ticked time entries for approval, or all that match the filter (S0.24 to S0.26, S1.12).
 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
     """
-    chosen = form.into(Chosen).entry
-    if not chosen:
-        raise Invalid({"": "Tick the entries that you want to submit."})
+    return await submit_here(request, form, _own_time, Place("agent", reader.id, HERE))
+
+
+@post("/time/submissions/{submission:int}/withdrawal", opt={FORM_PAGE: HERE})
+async def take_submission_back(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    submission: FromPath[int],
+) -> Response[Any]:
+    """Undo a submission: its entries can be changed and submitted again. Entries that a manager decided on stay."""
+    back = safe_path(form.into(Back).back)
     async with transaction(reader):
-        outcome = await submit(reader, chosen, at=at)
-    if not outcome.refused:
-        return see_other("/agent/time?state=submitted")
-    async with transaction(reader, readonly=True):
-        return await _own_time(request, outcome=outcome)
+        outcome = await take_back(submission, by=reader, at=at)
+    told = {"back": len(outcome.submitted)} | ({"kept": len(outcome.refused)} if outcome.refused else {})
+    where = back if back != "/" else HERE
+    return see_other(f"{where}{'&' if '?' in where else '?'}{urlencode(told)}")
 
 
-handlers: list[Any] = [own_time, submit_time]
+handlers: list[Any] = [own_time, submit_time, take_submission_back]

@@ -1,0 +1,126 @@
+"""List, filter and submit the time entries of an agent, case, service, project or task on the page of that object."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from litestar import Response
+from msgspec import Struct, field
+
+from portal.billing import list_entries
+from portal.database import transaction
+from portal.errors import Conflict, Invalid
+from portal.numbers import number_in
+from portal.people.agents import AGENTS
+from portal.people.readers import AgentReader
+from portal.render.formats import plural
+from portal.timekeeping.filters import Filter, Scope
+from portal.timekeeping.states import Submission, submit, submit_all
+from portal.web.finding import asked
+from portal.web.forms import Form
+from portal.web.pages import see_other
+from portal.web.visit import Web, visit_of
+from portal.words import EntryBilling, EntryState
+
+Show = Callable[..., Awaitable[Response[str]]]
+NOTHING_TICKED = "Tick the entries that you want to submit."
+
+
+class Chosen(Struct, kw_only=True):
+    """Fields of the form that submits time entries: the ids of the ticked entries, or the filter's choice.
+
+    `newest` is sent by the button that submits all entries of the list's filter; it is the highest entry id that the
+    list had when it was shown. It is None if the ticked entries are meant.
+    """
+
+    entry: list[int] = field(default_factory=list)
+    newest: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a list of time entries is shown: the scope and id of its filter, and the path of its page."""
+
+    scope: Scope
+    id: int
+    path: str
+
+    def link(self, query: str) -> str:
+        """Return the URL of the list with a query string. On the page of a service or project it jumps to the list."""
+        return f"{self.path}{query}{'#time' if self.scope in ('service', 'project') else ''}"
+
+
+async def listing(
+    request: Web, reader: AgentReader, place: Place, *, outcome: Submission | None = None
+) -> dict[str, Any]:
+    """Return the variables of the template `agent/time/_list.html`: one page of entries, and its filter.
+
+    `outcome` is the result of submitting entries, None if none were submitted.
+    """
+    which, agent = await _filter(request, place)
+    return {
+        "place": place, "which": which, "entries": await list_entries(reader, which), "of_agent": agent, "outcome": outcome,
+        "states": list(EntryState), "charges": list(EntryBilling), "toast": _toast(request, place, which),
+    }  # fmt: skip
+
+
+async def _filter(request: Web, place: Place) -> tuple[Filter, Any]:
+    """Return the filter of the request's query string, and the agent in it as the finder shows it."""
+    agent = await asked(request, "agent", AGENTS)
+    return replace(Filter.asked(place.scope, place.id, request.query_params), agent_id=agent.id), agent
+
+
+async def submit_here(request: Web, form: Form, show: Show, place: Place, **values: Any) -> Response[Any]:
+    """Submit the ticked time entries, or all that match the filter, and redirect to their list (S0.24, S1.12).
+
+    If some entries cannot be submitted, call `show` with `values` instead, which shows the page with the reason for
+    each refused entry. Raise `Invalid` if no entry is chosen.
+    """
+    visit, chosen = visit_of(request), form.into(Chosen)
+    reader: Any = visit.reader
+    if not chosen.entry and chosen.newest is None:
+        raise Invalid({"": NOTHING_TICKED})
+    async with transaction(reader):
+        which, _ = await _filter(request, place)
+        outcome = (
+            await submit(reader, chosen.entry, at=visit.at)
+            if chosen.newest is None
+            else await submit_all(reader, which, newest=chosen.newest, at=visit.at)
+        )
+    if not outcome.refused:
+        return see_other(place.link(_after(which, outcome)))
+    async with transaction(reader, readonly=True):
+        response = await show(request, outcome=outcome, **values)
+    response.status_code = 200 if outcome.submitted else Conflict.status
+    return response
+
+
+def _after(which: Filter, outcome: Submission) -> str:
+    """Return the query string of the list after a submission: it shows what was submitted, and how to undo it."""
+    state = None if which.scope == "left" else EntryState.SUBMITTED.value
+    told = {"submitted": len(outcome.submitted), "submission": outcome.id, "left_out": outcome.left_out or None}
+    return which.leading(state=state, **told)
+
+
+def _toast(request: Web, place: Place, which: Filter) -> dict[str, Any] | None:
+    """Return the message that the page shows briefly after a submission, or after one was taken back."""
+    told = {
+        name: number_in(request.query_params.get(name, ""))
+        for name in ("submitted", "submission", "left_out", "back", "kept")
+    }
+    if told["back"]:
+        kept = f" A manager has decided on {told['kept']} more." if told["kept"] else ""
+        return {"words": f"{plural(told['back'], 'entry', 'entries')} taken back.{kept}"}
+    if told["submitted"] is None:
+        return None
+    left = (
+        f" {plural(told['left_out'], 'rejected entry', 'rejected entries')} left out: nobody has changed them."
+        if told["left_out"]
+        else ""
+    )
+    count = plural(told["submitted"], "entry", "entries") if told["submitted"] else "Nothing more was"
+    words = {"words": f"{count} submitted.{left}"}
+    if not told["submission"]:
+        return words
+    undo = f"/agent/time/submissions/{told['submission']}/withdrawal"
+    return words | {"undo": undo, "fields": {"back": place.path + which.leading(state=None)}}

@@ -1,0 +1,133 @@
+"""Choose time entries: by what they are logged on or by their agent, and by further conditions that people filter by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Literal, Self, TypeVar, get_args
+from urllib.parse import urlencode
+
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+from portal.words import EntryBilling, EntryState
+
+Scope = Literal["case", "agent", "service", "project", "task", "appointment", "left"]
+LEFT = "a.ended_at is not null and e.state in ('draft', 'rejected') and e.agent_id <> $1"
+SCOPES: dict[Scope, str] = {
+    "case": "e.case_id = $1",
+    "agent": "e.agent_id = $1",
+    "service": "e.service_id = $1",
+    "project": "e.project_id = $1",
+    "task": "e.task_id = $1",
+    "appointment": "e.appointment_id = $1",
+    "left": LEFT,
+}
+"""SQL conditions on the entry `e` and its agent `a`; $1 is the id of the case, agent, service and so on."""
+
+FURTHER = """
+($2::text is null or e.state = $2) and ($3::bigint is null or e.agent_id = $3) and ($4::text is null or e.billing = $4)
+and ($5::date is null or e.work_date >= $5) and ($6::date is null or e.work_date <= $6)
+"""
+
+CONDITIONS = {scope: f"{condition} and {FURTHER}" for scope, condition in SCOPES.items()}
+"""By scope, the SQL condition on the entry `e` and its agent `a` for the entries that a filter chooses."""
+
+READY = "(e.state = 'draft' or (e.state = 'rejected' and e.rejected_version is distinct from e.version))"
+"""SQL condition for entries that a submission by filter includes: drafts, and rejected ones changed since."""
+
+Word = TypeVar("Word", EntryState, EntryBilling)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Choice of the time entries that a list shows.
+
+    `scope` says what `id` is the id of: a `case`, `agent`, `service`, `project`, `task` or `appointment`. With the
+    scope `left`, the list shows the draft and rejected entries of agents who have ended, and `id` is the agent who
+    reads the list. The other values limit the list; None does not limit it. `until` is the last day, included.
+    `after` is the keyset cursor: the key of the last row on the page before (D56).
+    """
+
+    scope: Scope
+    id: int
+    state: EntryState | None = None
+    agent_id: int | None = None
+    billing: EntryBilling | None = None
+    since: date | None = None
+    until: date | None = None
+    after: tuple[date, int] | None = None
+
+    @classmethod
+    def asked(cls, scope: Scope, id: int, query: Mapping[str, str]) -> Self:
+        """Return the filter that the query string of a list describes. Values that cannot be read do not limit it."""
+        return cls(
+            scope, id, state=_word(EntryState, query.get("state")), agent_id=number_in(query.get("agent")),
+            billing=_word(EntryBilling, query.get("billing")), since=_day(query.get("from")), until=_day(query.get("until")),
+            after=key(query.get("after", "")),
+        )  # fmt: skip
+
+    @classmethod
+    def of_row(cls, query: Mapping[str, str], reader: AgentReader) -> Self:
+        """Return the filter of the list in which a single row is shown, from the query string `in_row` of its URL."""
+        scope = query.get("of")
+        known: dict[str, Scope] = {name: name for name in get_args(Scope)}
+        return cls.asked(known.get(scope or "", "agent"), number_in(query.get("id")) or reader.id, query)
+
+    @property
+    def values(self) -> list[Any]:
+        """Return the parameters $1 to $6 of `CONDITIONS`."""
+        state, billing = self.state and self.state.value, self.billing and self.billing.value
+        return [self.id, state, self.agent_id, billing, self.since, self.until]
+
+    @property
+    def asked_for(self) -> dict[str, str]:
+        """Return the parameters of a list's query string that describe this filter, without the cursor."""
+        given = {
+            "state": self.state,
+            "agent": self.agent_id,
+            "billing": self.billing,
+            "from": self.since,
+            "until": self.until,
+        }
+        return {name: str(value) for name, value in given.items() if value is not None}
+
+    @property
+    def is_limited(self) -> bool:
+        """Return whether the filter leaves out entries of its case, agent, service and so on."""
+        return bool(self.asked_for)
+
+    @property
+    def query(self) -> str:
+        """Return the query string of the list, with its question mark, or "" if the filter does not limit the list."""
+        return f"?{urlencode(self.asked_for)}" if self.asked_for else ""
+
+    @property
+    def in_row(self) -> str:
+        """Return the query string of a row's URL, by which the row is shown as in this list."""
+        return "?" + urlencode({"of": self.scope, "id": self.id} | self.asked_for)
+
+    def leading(self, **changed: object) -> str:
+        """Return the query string of a link that changes some of the filter; None leaves the parameter out."""
+        kept = {name: str(value) for name, value in (self.asked_for | changed).items() if value is not None}
+        return f"?{urlencode(kept)}" if kept else ""
+
+    def without_page(self) -> "Filter":
+        """Return the filter without its cursor."""
+        return replace(self, after=None)
+
+
+def key(text: str) -> tuple[date, int] | None:
+    """Return the work date and entry id of a keyset cursor that `Page.last` wrote; None if `text` is not a cursor."""
+    day, _, typed = text.partition(".")
+    found, entry_id = _day(day), number_in(typed)
+    return (found, entry_id) if found is not None and entry_id is not None else None
+
+
+def _word(words: type[Word], text: str | None) -> Word | None:
+    return words(text) if text and text in list(words) else None
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None
