@@ -86,3 +86,12 @@ def today(zone: str, at: datetime) -> date:
     if at.tzinfo is None:
         raise ValueError("an instant needs a zone")
     return at.astimezone(ZoneInfo(zone)).date()
+
+
+def day_in(text: str | None) -> date | None:
+    """Return the day that a text such as `2026-11-20` means; None if it means none or has no day beside it."""
+    try:
+        day = date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return day if date.min < day < date.max else None

@@ -4,7 +4,8 @@ from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
 
 NO_PAGES = (
     "GET /health", "GET /metrics", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed",
-    "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview", "GET /agent/time/{entry}/row",
+    "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview",
+    "GET /agent/time/{entry}/row", "GET /agent/time/week/row",
     "GET /agent/prints/{field}",
     *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf", ".png")))),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
+from portal.periods import day_in
 from portal.words import EntryBilling, EntryState
 
 Scope = Literal["case", "agent", "service", "project", "task", "appointment", "left"]
@@ -61,7 +62,7 @@ class Filter:
         """Return the filter that the query string of a list describes. Values that cannot be read do not limit it."""
         return cls(
             scope, id, state=_word(EntryState, query.get("state")), agent_id=number_in(query.get("agent")),
-            billing=_word(EntryBilling, query.get("billing")), since=_day(query.get("from")), until=_day(query.get("until")),
+            billing=_word(EntryBilling, query.get("billing")), since=day_in(query.get("from")), until=day_in(query.get("until")),
             after=key(query.get("after", "")),
         )  # fmt: skip
 
@@ -118,16 +119,9 @@ class Filter:
 def key(text: str) -> tuple[date, int] | None:
     """Return the work date and entry id of a keyset cursor that `Page.last` wrote; None if `text` is not a cursor."""
     day, _, typed = text.partition(".")
-    found, entry_id = _day(day), number_in(typed)
+    found, entry_id = day_in(day), number_in(typed)
     return (found, entry_id) if found is not None and entry_id is not None else None
 
 
 def _word(words: type[Word], text: str | None) -> Word | None:
     return words(text) if text and text in list(words) else None
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None

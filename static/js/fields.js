@@ -37,7 +37,7 @@
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
   addEventListener("keydown", (event) => {
-    if (event.key === "+" && event.target.name === "duration") event.target.setSelectionRange(event.target.value.length, event.target.value.length);
+    if (event.key === "+" && event.target.matches?.("[name=duration], [data-duration]")) event.target.setSelectionRange(event.target.value.length, event.target.value.length);
   });
 
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();

@@ -43,9 +43,14 @@ PATHS = (
     "/agent/tasks/{task}",
     "/agent/time/{entry}",
     "/agent/time/{entry}/row",
+    "/agent/time/week",
 )
 """The URLs to which edit forms are posted."""
-WITHOUT_A_PAGE_OF_THEIR_OWN = ("/agent/cases/{number}/status", "/agent/customers/{customer}/default-service")
+WITHOUT_A_PAGE_OF_THEIR_OWN = (
+    "/agent/cases/{number}/status",
+    "/agent/customers/{customer}/default-service",
+    "/agent/time/week",
+)
 """Edit forms that are part of another page; tests of their own prove them."""
 CREATING = (
     "/new",

@@ -236,7 +236,7 @@ async def test_a_case_is_connected_to_a_project_and_both_sides_show_it(
     async with await Browser.of(app, ADA, at=NOW) as ada:
         page = (await ada.get(f"/cases/{case.number}")).text
         assert "New office" in page
-        assert "500" not in page
+        assert "500.00" not in page
         assert (await ada.get(f"/agent/projects/{project.id}")).status_code == 404
 
 

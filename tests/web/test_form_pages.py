@@ -22,7 +22,7 @@ WITHOUT_FORM = {
     "POST /agent/customers/{customer}/contacts/{contact}/second-factor/removal", "POST /agent/setup/agents/{agent}/second-factor/removal",
     "POST /agent/setup/files/{ending}/removal", "POST /agent/time/left/submission", "POST /agent/services/{service}/submission",
     "POST /agent/projects/{project}/submission", "POST /agent/tasks/{task}/time/submission",
-    "POST /agent/time/{entry}/row", "POST /agent/time/submissions/{submission}/withdrawal",
+    "POST /agent/time/{entry}/row", "POST /agent/time/week/sums", "POST /agent/time/submissions/{submission}/withdrawal",
      "POST /agent/setup/company/logo/removal",
     "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/tasks/{task}/resumption",
 }  # fmt: skip

@@ -1,0 +1,182 @@
+"""Serve the week grid, in which an agent fills in time by day and by what it is logged on (S1.21)."""
+
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+
+from portal.agent.pages import agent_page
+from portal.database import transaction
+from portal.database.batches import Report
+from portal.errors import BadRequest, Invalid
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+from portal.people.working.hours import WorkingHours
+from portal.periods import day_in, today
+from portal.render.formats import plural
+from portal.timekeeping import logged_on
+from portal.timekeeping.calendar import grid
+from portal.timekeeping.calendar.weeks import RowKey, keys_of, monday_of, week_of
+from portal.web.form_pages import FORM_PAGE
+from portal.web.forms import Form
+from portal.web.pages import HTML, on_refusal, page, see_other
+from portal.web.visit import Web, visit_of
+
+HERE = "/agent/time/week"
+WEEK = timedelta(days=7)
+MOST_ROWS = 100
+"""How many further rows a URL may ask for."""
+_CELL = re.compile(r"[a-z]+-\d+\.\d+\.\d+\.\d{4}-\d\d-\d\d", re.ASCII)
+_WORDS = re.compile(r"words\.([a-z]+-\d+\.\d+\.\d+)", re.ASCII)
+OWN = {"from", "row", "seen", "form_key", "on", "on_typed", "then"}
+"""The fields of the form besides those of its rows and cells."""
+
+
+@get("/time/week")
+async def show_week(request: Web) -> Response[str]:
+    """Show the week grid. `?from=` is a day of the week, `?row=` the key of a further row and may be repeated."""
+    return await _week(request)
+
+
+async def _week(
+    request: Web,
+    *,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, Any] | None = None,
+    saved: int = 0,
+) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    first = _first(request, reader, (typed or {}).get("from", ""))
+    week = await week_of(reader, first, visit.at, more=_rows_asked(request))
+    done = saved or number_in(request.query_params.get("saved", ""))
+    return await agent_page(
+        request, reader, "agent/time/week.html", week=week, today=today(reader.time_zone, visit.at), form_key=uuid.uuid4(),
+        seen=msgspec.json.encode(week.seen).decode(), errors=errors or {}, typed=typed or {}, before=first - WEEK, after=first + WEEK,
+        sought=await logged_on.find(reader, (typed or {}).get("on", ""), (typed or {}).get("on_typed")),
+        toast={"words": f"{plural(done, 'cell', 'cells')} saved."} if done else None,
+    )  # fmt: skip
+
+
+def _first(request: Web, reader: AgentReader, sent: str = "") -> date:
+    """Return the Monday of the week that the form or the URL names; of this week if none is named."""
+    return monday_of(
+        day_in(sent or request.query_params.get("from", "")) or today(reader.time_zone, visit_of(request).at)
+    )
+
+
+def _rows_asked(request: Web) -> list[RowKey]:
+    """Return the keys of the rows that the form or the URL names."""
+    form = visit_of(request).form
+    named = form.all("row") if form else request.query_params.getall("row", [])
+    return _keys(named[:MOST_ROWS])
+
+
+def _keys(named: Iterable[str]) -> list[RowKey]:
+    return [key for text in named if (key := RowKey.read(text)) is not None]
+
+
+def _sent(form: Form) -> grid.Typed:
+    """Return what the form of the grid sent. Raise `BadRequest` for a field that the form does not have (R30)."""
+    cells = {name: form.get(name) for name in form.fields if _CELL.fullmatch(name)}
+    words = {match[1]: form.get(name) for name in form.fields if (match := _WORDS.fullmatch(name))}
+    if unknown := set(form.fields) - OWN - set(cells) - {f"words.{key}" for key in words}:
+        raise BadRequest(f"This form has no field “{min(unknown)}”.")
+    try:
+        seen = msgspec.json.decode(form.get("seen") or "{}", type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise BadRequest from error
+    return grid.Typed(cells, seen, words, form.key)
+
+
+@post("/time/week")
+@on_refusal(_week)
+async def save_week(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Save the cells that were changed, then add a row, copy last week's rows, or show the week again.
+
+    Each cell is saved on its own; the page names those that were refused, and keeps what was typed in them.
+    """
+    typed, first = _sent(form), _first(request, reader, form.get("from"))
+    async with transaction(reader):
+        await grid.lock_week(reader, first)
+        week = await week_of(reader, first, at, more=_rows_asked(request))
+        report = await grid.save(reader, week, typed, at=at)
+        rows = [*_rows_asked(request), *await _rows_wanted(reader, form, first)]
+    if report.refused:
+        return await _refused(request, reader, form, report)
+    return see_other(_address(first, rows, saved=len(report.done)))
+
+
+async def _rows_wanted(reader: AgentReader, form: Form, first: date) -> list[RowKey]:
+    """Return the keys of the rows that the pressed button adds. Raise `Invalid` if none can be made out."""
+    if form.get("then") == "copy":
+        return await keys_of(reader, first - WEEK)
+    if form.get("then") != "row":
+        return []
+    sought = await logged_on.find(reader, form.get("on"), form.get("on_typed"))
+    if sought.on is None:
+        raise Invalid({"on": sought.problem})
+    return [RowKey.of(sought.on)]
+
+
+async def _refused(request: Web, reader: AgentReader, form: Form, report: Report[str, None]) -> Response[str]:
+    """Return the page with a sentence for each refused cell; what was typed stays in these cells only."""
+    errors = {name: grid.sentence_of(refusal) for name, refusal in report.refused.items()}
+    kept = {
+        name: form.get(name) for name in form.fields if name in errors or name.startswith("words.") or name == "from"
+    }
+    async with transaction(reader, readonly=True):
+        response = await _week(request, errors=errors, typed=kept, saved=len(report.done))
+    response.status_code = 200 if report.done else max(refusal.status for refusal in report.refused.values())
+    return response
+
+
+def _address(first: date, rows: Iterable[RowKey], *, saved: int) -> str:
+    """Return the URL of the week, with the further rows and the number of cells that were saved."""
+    told = [("saved", saved)] if saved else []
+    return f"{HERE}?{urlencode([('from', first), *(('row', str(row)) for row in dict.fromkeys(rows)), *told])}"
+
+
+@get("/time/week/row")
+async def add_row(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Return a row of the grid for what was chosen in the search field, which htmx puts under the other rows."""
+    sought = await logged_on.find(reader, request.query_params.get("on", ""), None)
+    if sought.on is None:
+        return Response("", media_type=HTML)
+    key = RowKey.of(sought.on)
+    week = await week_of(reader, _first(request, reader), visit_of(request).at, more=[key])
+    row = next(row for row in week.rows if row.key == key)
+    return page(
+        request, "agent/time/_week_row.html", row=row, week=week, today=today(reader.time_zone, visit_of(request).at)
+    )
+
+
+@post("/time/week/sums", opt={FORM_PAGE: HERE})
+async def sum_up(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[str]:
+    """Return the sums of the grid with what is typed so far, and a sentence for each text that is no time.
+
+    Nothing is stored. The form is too long for the query string of a GET.
+    """
+    typed, first = _sent(form), _first(request, reader, form.get("from"))
+    async with transaction(reader, readonly=True):
+        stored = await week_of(reader, first, at, more=_rows_of_cells(typed))
+        hours = await WorkingHours.of(reader.id)
+    week, wrong = grid.as_typed(stored, typed, {day: hours.workday(day) for day in stored.days})
+    return page(request, "agent/time/week_sums.swap.html", week=week, errors=wrong)
+
+
+def _rows_of_cells(typed: grid.Typed) -> list[RowKey]:
+    return _keys(dict.fromkeys(name.rpartition(".")[0] for name in typed.cells))
+
+
+handlers: list[Any] = [show_week, save_week, add_row, sum_up]

@@ -1,0 +1,159 @@
+"""What is typed into the cells of the week grid: read it, sum it up, and save it (S1.21)."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import partial
+
+from portal.contracts.projects import Project
+from portal.database import current
+from portal.database.batches import Report, all_or_report
+from portal.desk.cases import Case
+from portal.durations import clock, read_duration
+from portal.errors import Conflict, Invalid, Refusal
+from portal.people.readers import AgentReader
+from portal.people.working.hours import WorkingHours
+from portal.timekeeping.calendar.weeks import Cell, Held, Row, Week
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.work import Work
+from portal.words import EntryBilling, EntryState
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a form of the week grid sent.
+
+    `cells` maps the name of each field to its text, `seen` what the filled fields showed when the page was loaded
+    (`Cell.seen`), and `words` the key of a row to the comment for its new entries. `form_key` identifies the form, so
+    that sending it again is harmless.
+    """
+
+    cells: Mapping[str, str]
+    seen: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    form_key: uuid.UUID | None = None
+
+    def was_changed(self, cell: Cell) -> bool:
+        """Return whether the field of the cell was sent with another text than it showed."""
+        shown = self.seen.get(cell.name, "").partition(" ")[2]
+        return cell.name in self.cells and self.cells[cell.name].strip() != shown
+
+    def key_of(self, cell: Cell) -> uuid.UUID | None:
+        """Return the form key of the entry that is logged for the cell."""
+        return uuid.uuid5(self.form_key, cell.name) if self.form_key else None
+
+
+def as_typed(week: Week, typed: Typed, workdays: Mapping[date, int]) -> tuple[Week, dict[str, str]]:
+    """Return the week as it would be with what is typed, and a sentence for each field that holds no time.
+
+    `workdays` are the minutes that a typed `1d` means on each day.
+    """
+    wrong: dict[str, str] = {}
+
+    def with_typed(cell: Cell) -> Cell:
+        text = typed.cells.get(cell.name, cell.text).strip()
+        if not cell.is_typed or text == cell.text:
+            return cell
+        try:
+            minutes = read_duration(text, held=cell.minutes, workday=workdays[cell.day]).minutes if text else 0
+        except ValueError as error:
+            wrong[cell.name] = str(error)
+            return cell
+        return replace(cell, entries=[Held(0, 0, minutes, EntryState.DRAFT, is_fixed=False)] if minutes else [])
+
+    rows = [replace(row, cells=[with_typed(cell) for cell in row.cells]) for row in week.rows]
+    return replace(week, rows=rows), wrong
+
+
+async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Report[str, None]:
+    """Save the fields of the week that were changed, each on its own (D35).
+
+    An emptied field deletes its entry, a changed one changes the minutes of its entry, and a filled one logs a draft.
+    The report names the fields that were saved and why the others were not: a text that is no time, a refusal of
+    `TimeEntry.log` and `change`, or an entry that came or changed since the page was loaded.
+    """
+    hours = await WorkingHours.of(by.id)
+    cells = {cell.name: (row, cell) for row in week.rows for cell in row.cells if typed.was_changed(cell)}
+
+    async def step(name: str) -> None:
+        row, cell = cells[name]
+        await _save(by, row, cell, typed, hours.workday(cell.day), at)
+
+    return await all_or_report(cells, step, reader=by)
+
+
+def sentence_of(refusal: Refusal) -> str:
+    """Return the sentence of a refused field; of several sentences the first."""
+    return next(iter(refusal.fields.values())) if isinstance(refusal, Invalid) else refusal.sentence
+
+
+async def _save(by: AgentReader, row: Row, cell: Cell, typed: Typed, workday: int, at: datetime) -> None:
+    text, key, seen = typed.cells[cell.name].strip(), typed.key_of(cell), typed.seen.get(cell.name, "")
+    if cell.seen != seen:
+        _refuse_overtaken(cell, text, key)
+        return
+    if not cell.is_typed:
+        raise Conflict("This was submitted or approved meanwhile.")
+    length = partial(_length, text, cell.minutes, workday)
+    if not cell.entries:
+        await _log(by, row, cell, length(), typed.words.get(str(row.key), ""), key, at)
+        return
+    entry = await TimeEntry.find(cell.entries[0].id, by)
+    if not text:
+        await entry.discard(by, version=cell.entries[0].version, at=at)
+        return
+    await entry.change(by, _again(entry, length()), version=cell.entries[0].version, at=at)
+
+
+def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
+    """Raise `Conflict` because the cell is not as the page showed it, unless the same form has made it so."""
+    if any(entry.form_key is not None and entry.form_key == key for entry in cell.entries):
+        return
+    now = f"It is {clock(cell.minutes)} now" if cell.entries else "It is empty now"
+    raise Conflict(f"Somebody else changed this meanwhile. {now}; you typed “{text}”.")
+
+
+def _length(text: str, held: int, workday: int) -> Work:
+    """Return the work of the typed duration. Raise `Invalid` for a text that is no duration."""
+    try:
+        read = read_duration(text, held=held, workday=workday)
+    except ValueError as error:
+        raise Invalid({"duration": str(error)}) from error
+    minutes = None if read.began else read.minutes
+    return Work(
+        minutes=minutes, work_date=date.min, began=read.began, ended=read.ended, added=read.added if read.began else 0
+    )
+
+
+async def _log(
+    by: AgentReader, row: Row, cell: Cell, length: Work, words: str, form_key: uuid.UUID | None, at: datetime
+) -> None:
+    """Log a draft on what the row is about. `words` is the comment of the row: internal for general time."""
+    kind, number, service, task = row.key
+    work = replace(
+        length, work_date=cell.day, service_id=service or None, task_id=task or None,
+        general_kind_id=number or None if kind == "general" else None,
+        external_comment="" if kind == "general" else words, description=words if kind == "general" else "",
+    )  # fmt: skip
+    await TimeEntry.log(
+        by, work, at=at, form_key=form_key,
+        case=await Case.find(str(number), by) if kind == "case" else None,
+        project=await Project.find(number) if kind == "project" else None,
+    )  # fmt: skip
+
+
+def _again(entry: TimeEntry, length: Work) -> Work:
+    """Return the work of the entry with another duration; all else stays as it is, its clock times too."""
+    times = entry.span.clock_times() if entry.span and not length.began else (length.began, length.ended)
+    return replace(
+        length, work_date=entry.work_date, service_id=entry.service_id, task_id=entry.task_id, general_kind_id=entry.general_kind_id,
+        role_id=entry.role_id, began=times[0], ended=times[1], billing=EntryBilling(entry.billing),
+        external_comment=entry.external_comment, description=entry.description,
+        counts=entry.billable_minutes if entry.override_reason else None, override_reason=entry.override_reason or "",
+    )  # fmt: skip
+
+
+async def lock_week(by: AgentReader, first: date) -> None:
+    """Let one request at a time save the week of `by` that begins on `first`, until its transaction ends."""
+    await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"week {by.id} {first}")

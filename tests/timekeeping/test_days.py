@@ -1,0 +1,110 @@
+"""Test the time line of a day: gaps, overlaps and lanes, also over midnight and when daylight saving begins or ends."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.database import transaction
+from portal.timekeeping.calendar.days import SHORTEST_GAP, day_of, stretches_of
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.work import Work
+from tests.world import HELPDESK, INES, MAX, NOW
+
+BERLIN = ZoneInfo("Europe/Berlin")
+START = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+
+
+def entry(id: int, began: int, ended: int) -> Any:
+    """Return something like a listed entry from one minute after `START` to another."""
+    return SimpleNamespace(
+        id=id, started_at=START + timedelta(minutes=began), ended_at=START + timedelta(minutes=ended)
+    )
+
+
+def summed(*spans: tuple[int, int]) -> list[tuple[int | None, int, int, int]]:
+    """Return for each stretch the id of its entry, its length, its overlap and its lane."""
+    found = stretches_of([entry(number, *span) for number, span in enumerate(spans, start=1)], BERLIN)
+    return [(one.entry.id if one.entry else None, one.minutes, one.overlap, one.lane) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([], []),
+        ([(0, 60), (60, 90)], [(1, 60, 0, 0), (2, 30, 0, 0)]),
+        ([(0, 60), (64, 90)], [(1, 60, 0, 0), (2, 26, 0, 0)]),
+        ([(0, 60), (65, 90)], [(1, 60, 0, 0), (None, 5, 0, 0), (2, 25, 0, 0)]),
+        ([(0, 60), (45, 90)], [(1, 60, 0, 0), (2, 45, 15, 1)]),
+        ([(0, 120), (30, 60), (60, 90)], [(1, 120, 0, 0), (2, 30, 30, 1), (3, 30, 30, 1)]),
+        ([(0, 60), (0, 60), (90, 95)], [(1, 60, 0, 0), (2, 60, 60, 1), (None, 30, 0, 0), (3, 5, 0, 0)]),
+        ([(90, 100), (0, 10)], [(2, 10, 0, 0), (None, 80, 0, 0), (1, 10, 0, 0)]),
+    ],
+)
+def test_gaps_and_overlaps_of_a_day(spans: list[tuple[int, int]], expected: list[Any]) -> None:
+    """S1.21: a gap is five minutes or more without any entry; an overlap is what is shared with earlier entries."""
+    assert summed(*spans) == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 600), st.integers(1, 240)), max_size=12))
+def test_the_minutes_of_a_day_add_up(lengths: list[tuple[int, int]]) -> None:
+    """S1.21: worked minutes less overlaps are the minutes covered; no two entries of one lane meet."""
+    spans = [(began, began + length) for began, length in lengths]
+    stretches = stretches_of([entry(number, *span) for number, span in enumerate(spans, start=1)], BERLIN)
+    timed = [one for one in stretches if one.entry]
+    covered = {minute for began, ended in spans for minute in range(began, ended)}
+    assert sum(one.minutes for one in timed) - sum(one.overlap for one in timed) == len(covered)
+    gaps = [one for one in stretches if one.entry is None]
+    assert all(one.minutes >= SHORTEST_GAP for one in gaps)
+    for gap in gaps:
+        first = int((gap.began - START).total_seconds()) // 60
+        assert not covered & set(range(first, first + gap.minutes))
+    for lane in {one.lane for one in timed}:
+        beside = [one for one in timed if one.lane == lane]
+        assert all(one.ended <= other.began for one, other in pairwise(beside))
+
+
+@pytest.mark.usefixtures("dsn")
+async def test_a_day_shows_own_entries_with_and_without_times(case: Any) -> None:
+    """S1.21, D10: entries with clock times stand on the time line, others below it; colleagues' and other days' do not."""
+    day = date(2026, 11, 19)
+    async with transaction(INES):
+        for began, ended in ((time(9), time(10, 30)), (time(10), time(11)), (time(13, 15), time(14))):
+            work = Work(minutes=None, began=began, ended=ended, work_date=day, service_id=HELPDESK)
+            await TimeEntry.log(INES, work, at=NOW, case=case)
+        await TimeEntry.log(INES, Work(minutes=20, work_date=day, service_id=HELPDESK), at=NOW, case=case)
+        await TimeEntry.log(
+            INES, Work(minutes=20, work_date=day - timedelta(1), service_id=HELPDESK), at=NOW, case=case
+        )
+    async with transaction(MAX):
+        await TimeEntry.log(MAX, Work(minutes=20, work_date=day, service_id=HELPDESK), at=NOW, case=case)
+    async with transaction(INES):
+        shown = await day_of(INES, day, 480)
+    assert [one.times for one in shown.stretches] == [
+        "9:00 to 10:30",
+        "10:00 to 11:00",
+        "11:00 to 13:15",
+        "13:15 to 14:00",
+    ]
+    assert (shown.minutes, shown.gap, shown.overlap, shown.lanes) == (215, 135, 30, 2)
+    assert [entry.minutes for entry in shown.untimed] == [20]
+    assert shown.ticks[0] == ("0.00", "9")
+    assert shown.ticks[-1] == ("100.00", "14")
+    assert shown.bars[0].length == "30.00"
+
+
+@pytest.mark.usefixtures("dsn")
+async def test_the_hour_that_occurs_twice_is_drawn_twice_as_long(case: Any) -> None:
+    """D10, D11: when the clock is set back, the time line is as long as the elapsed time."""
+    day = date(2026, 10, 25)
+    async with transaction(INES):
+        work = Work(minutes=None, began=time(1), ended=time(4), work_date=day, service_id=HELPDESK)
+        await TimeEntry.log(INES, work, at=NOW, case=case)
+        shown = await day_of(INES, day, 0)
+    assert shown.stretches[0].minutes == 240
+    assert [hour for _, hour in shown.ticks] == ["1", "2", "2", "3", "4"]
