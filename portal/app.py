@@ -21,7 +21,7 @@ from portal.web.drafts import routes as draft_routes
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
 from portal.web.guards import signed_in
-from portal.web.visit import CompanyBrief, Web, visit_of
+from portal.web.visit import CompanyBrief, Web, now, visit_of
 
 
 def create_app(settings: Settings | None = None) -> Gate:
@@ -94,7 +94,7 @@ async def _company() -> CompanyBrief | None:
 
 async def _frame(reader: Any) -> dict[str, Any]:
     """Return the template variables of the layout around account pages: for agents, the counts in the navigation."""
-    return {"rail": await rail(reader)} if reader.is_agent else {}
+    return {"rail": await rail(reader, now())} if reader.is_agent else {}
 
 
 def _reader(request: Web) -> Any:

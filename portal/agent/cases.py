@@ -71,7 +71,7 @@ async def _list(
 ) -> Response[str]:
     agent, customer = await asked(request, "agent", AGENTS), await asked(request, "customer", CUSTOMERS)
     question = replace(Question.read(request.query_params), agent_id=agent.id, customer_id=customer.id)
-    counted = await rail(reader)
+    counted = await rail(reader, at)
     listed = await agents_list(reader, question, counted)
     return await agent_page(
         request, reader, "agent/cases/list.html", status=status, rail=counted,

@@ -1,5 +1,6 @@
 """Render pages of the agents' area with the navigation rail and its counts."""
 
+from datetime import datetime
 from typing import Any
 
 from litestar import Response
@@ -7,14 +8,22 @@ from litestar import Response
 from portal.billing import waiting_count
 from portal.desk import counts
 from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.timekeeping.calendar.weeks import monday_of
+from portal.timekeeping.lists import overdue
 from portal.timekeeping.rules import latest_work_date
 from portal.web.pages import page
 from portal.web.visit import Web, visit_of
 
 
-async def rail(reader: AgentReader) -> dict[str, int]:
-    """Return the counts of the navigation rail by view name. Managers also get the number of waiting approvals."""
-    return await counts(reader) | ({"approvals": await waiting_count(reader)} if reader.is_manager else {})
+async def rail(reader: AgentReader, at: datetime) -> dict[str, int]:
+    """Return the counts of the navigation rail by view name. Managers also get the number of waiting approvals.
+
+    `time` counts what the reader's own time needs: rejected entries, and drafts from before this week.
+    """
+    week = monday_of(today(reader.time_zone, at))
+    found = await counts(reader) | {"time": await overdue(reader.id, week)}
+    return found | ({"approvals": await waiting_count(reader)} if reader.is_manager else {})
 
 
 async def agent_page(
@@ -27,5 +36,5 @@ async def agent_page(
     """
     visit = visit_of(request)
     last_day = latest_work_date(visit.at, reader.time_zone, visit.company.time_zone)
-    context["rail"] = context.get("rail") or await rail(reader)
+    context["rail"] = context.get("rail") or await rail(reader, visit.at)
     return page(request, template, status=status, last_day=last_day, **context)

@@ -256,6 +256,15 @@ async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
     return {EntryState(row["state"]): row["n"] for row in rows}
 
 
+async def overdue(agent_id: int, week: date) -> int:
+    """Return how many entries an agent has to look after: rejected ones, and drafts from before the Monday `week`."""
+    count: int = await current().fetchval(
+        "select count(*) from time_entry where agent_id = $1 and (state = 'rejected' or (state = 'draft' and work_date < $2))",
+        agent_id, week,
+    )  # fmt: skip
+    return count
+
+
 async def worked_on(case_ids: Sequence[int]) -> dict[int, int]:
     """Return the minutes worked on each case, by case id. Cases without time are left out."""
     rows = await current().fetch(

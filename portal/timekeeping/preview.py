@@ -20,8 +20,9 @@ class Understood:
 
     `wrong` is a sentence if the duration cannot be read, `warning` is a sentence if a manager could not approve the
     entry; otherwise they are "". `text` and `rounding` say how many minutes are billable, and why; `used` says how
-    many billable minutes the service has in that month, without and with the new entry. `instead` is another meaning
-    that a bare number may have had, else "". `seen` are the parts of the invoice row that the customer will see
+    many billable minutes the service has in that month, without and with the new entry, and `share` the same for the
+    meter: the minutes approved, pending, and of this entry. `instead` is another meaning that a bare number may have
+    had, else "". `seen` are the parts of the invoice row that the customer will see
     (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing.
     """
 
@@ -30,6 +31,7 @@ class Understood:
     text: str = ""
     rounding: str = WAITING
     used: str = ""
+    share: tuple[int, int, int] = (0, 0, 0)
     instead: str = ""
     work_date: date | None = None
     seen: tuple[str, ...] = ()
@@ -45,7 +47,9 @@ select s.rounding_minimum, s.rounding_increment, s.rounding_mode, s.name, s.effe
   k.name as contract, k.start_on, k.end_on,
   (select r.name from agent a join role r on r.id = coalesce($4, a.role_id) where a.id = $3) as role,
   (select coalesce(sum(e.billable_minutes), 0)::int from time_entry e where e.service_id = s.id and e.state <> 'rejected'
-   and e.work_date >= date_trunc('month', $5::date) and e.work_date < date_trunc('month', $5::date) + interval '1 month') as used
+   and e.work_date >= date_trunc('month', $5::date) and e.work_date < date_trunc('month', $5::date) + interval '1 month') as used,
+  (select coalesce(sum(e.billable_minutes), 0)::int from time_entry e where e.service_id = s.id and e.state = 'approved'
+   and e.work_date >= date_trunc('month', $5::date) and e.work_date < date_trunc('month', $5::date) + interval '1 month') as approved
 from service s join contract k on k.id = s.contract_id where s.id = $1 and s.customer_id = coalesce($2, s.customer_id)
 """
 
@@ -96,9 +100,8 @@ async def understood(
         warning=why_not_billable_on(day, row["name"], begins, row["contract"], row["end_on"]) if day else "",
         text=f"{words}, counts {spoken(counts)}",
         rounding=words_of(rounding),
-        used=f"{row['name']} in {day:%B}: {spoken(row['used'])}, then {spoken(row['used'] + counts)}."
-        if day and not held
-        else "",
+        used=_used(row["name"], day, row["used"], row["used"] - row["approved"], counts) if day and not held else "",
+        share=(row["approved"], row["used"] - row["approved"], counts) if day and not held else (0, 0, 0),
         instead=read.instead,
         work_date=day,
         seen=tuple(filter(None, parts)),
@@ -111,6 +114,12 @@ def _spoken(read: Duration) -> str:
         return spoken(read.minutes)
     times = f"{read.began.hour}:{read.began:%M} to {read.ended.hour}:{read.ended:%M}"
     return f"{times}{' of the next day' if read.ended < read.began else ''}, {spoken(read.minutes)}"
+
+
+def _used(service: str, day: date, used: int, pending: int, counts: int) -> str:
+    """Return a sentence about the billable minutes of the service in the month of `day`, as the meter shows them."""
+    waiting = f", {spoken(pending)} of it not approved yet" if pending else ""
+    return f"{service} in {day:%B}: {spoken(used)}{waiting}, then {spoken(used + counts)}."
 
 
 def words_of(rounding: Rounding) -> str:

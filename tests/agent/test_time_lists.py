@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portal.billing import Choice, approve, reject
+from portal.billing import Choice, approve, reject, run
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskFacts
 from portal.database import transaction
@@ -353,3 +353,68 @@ async def test_the_form_names_the_person_signed_in_as_who_worked(app: Gate, case
                 assert chosen[1] == str(reader.id)
             await send(browser, form, "/agent/time/new", duration="10m")
     assert [row["agent_id"] for row in await entries()] == [MAX.id, NOOR.id, INES.id]
+
+
+async def test_time_that_is_not_billable_is_never_invoiced(ines: Browser, case: Case) -> None:
+    """S1.5: an entry whose charge was changed to not billable is approved, and a billing run puts it on no document."""
+    form = await ines.get(f"/agent/time/new?on=case-{case.number}")
+    day = (today().replace(day=1) - timedelta(days=3)).isoformat()
+    for charge, minutes in (("billable", "1h"), ("not_billable", "2h")):
+        await send(ines, form, "/agent/time/new", duration=minutes, work_date=day, billing=charge)
+        form = await ines.get(f"/agent/time/new?on=case-{case.number}")
+    billed, free = await entries()
+    assert (billed["billable_minutes"], free["billable_minutes"]) == (60, 0)
+    async with transaction(MAX) as tx:
+        assert not (await approve([Choice(row["id"], 1) for row in (billed, free)], by=MAX, at=now())).refused
+        run_ = await run(today().replace(day=1), [case.customer_id], by=MAX, at=now())
+        assert run_
+        settled = {row["entry_id"] for row in await tx.fetch("select entry_id from settled_entry")}
+        (draft,) = await tx.fetch("select net from invoice")
+        again = await run(today().replace(day=1), [case.customer_id], by=MAX, at=now())
+    assert billed["id"] in settled
+    assert draft["net"] == 120
+    assert again is None or again.draft_ids == []
+    async with transaction(MAX) as tx:
+        on_lines = await tx.fetchval(
+            "select count(*) from line_allocation l join allocation a on a.id = l.allocation_id where a.entry_id = $1",
+            free["id"],
+        )
+    assert on_lines == 0
+
+
+async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_: Browser, case: Case) -> None:
+    """S0.31: beside Time stand the rejected entries and the drafts from before this week, of the reader alone."""
+
+    async def counted_for(browser: Browser) -> str:
+        page = (await browser.get("/agent/customers")).text
+        link = page[page.index('href="/agent/time"') :]
+        found = re.search(r'<span class="count">([\d,]+)</span>', link[: link.index("</a>")])
+        return found[1] if found else ""
+
+    await logged(case)
+    assert await counted_for(ines) == ""
+    await logged(case, work_date=today() - timedelta(days=today().weekday() + 1))
+    rejected = await logged(case)
+    async with transaction(INES):
+        await submit(INES, [rejected.id], at=now())
+    assert await counted_for(ines) == "1"
+    async with transaction(MAX):
+        await reject([Choice(rejected.id, 1)], reason="Which site?", by=MAX, at=now())
+    assert await counted_for(ines) == "2"
+    assert await counted_for(max_) == ""
+
+
+async def test_the_form_draws_what_the_service_has_used(ines: Browser, case: Case) -> None:
+    """S2.20: under the duration, a meter shows the month's approved and pending minutes of the service, and this entry's."""
+    approved = await logged(case, minutes=60)
+    await logged(case, minutes=30)
+    async with transaction(MAX):
+        assert not (await approve([Choice(approved.id, 1)], by=MAX, at=now())).refused
+    query = f"on=case-{case.number}&service=1&duration=30m&work_date={today()}"
+    shown = (await ines.get(f"/agent/time/preview?{query}")).text
+    month = f"{today():%B}"
+    assert (
+        f"Helpdesk in {month}: 1\u00a0h\u00a030\u00a0min, 30\u00a0min of it not approved yet, then 2\u00a0h." in shown
+    )
+    widths = re.findall(r'<rect class="(\w+)" x="[\d.]+%" width="([\d.]+)%"', shown)
+    assert widths == [("track", "100.00"), ("used", "50.00"), ("pending", "25.00"), ("entry", "25.00")]
