@@ -65,7 +65,7 @@ def command() -> NoReturn:
 
 
 def _leave(*_: Any) -> None:
-    """Exit on SIGTERM with the usual clean-up.
+    """Raise `SystemExit` on SIGTERM, so that the usual clean-up runs before the process ends.
 
     `serve` replaces this handler by one that stops its child processes first.
     """
@@ -277,7 +277,8 @@ def _create_admin(given: argparse.Namespace) -> None:
 def _asked_password() -> str:
     """Read the password from standard input, and return it. On a terminal, ask for it twice without showing it.
 
-    It is no argument of the command, because other users of the machine see those (R86).
+    It is no argument of the command, because other users of the machine see those (R86). Raise `CannotStart` if no
+    password is typed, if the two differ, or if it is not UTF-8.
     """
     from portal.settings import CannotStart
 

@@ -53,8 +53,8 @@ def spawn(
 
     On Linux, the kernel sends the child the signal `at_our_death` if this process ends without having stopped the
     child, even by kill -9. The kernel ties that to the thread that started the child, so only the main thread may call
-    this; raise `RuntimeError` in other threads. `output` receives what the child prints; by default that is this
-    process's output. `folder` is the child's working directory.
+    this; raise `RuntimeError` in other threads. `environment` replaces the inherited environment variables. `output`
+    receives what the child prints; by default that is this process's output. `folder` is the child's working directory.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Start child processes from the main thread: they die with the thread that started them.")

@@ -93,7 +93,7 @@ def parse_duration(text: str, *, most: int = LONGEST, too_long: str = TOO_LONG) 
 
 
 def _term(typed: str, workday: int) -> Duration:
-    """Return the duration that one part between plus signs means."""
+    """Return the duration that one part between plus signs means. Raise `ValueError` if it cannot be read."""
     if _WHOLE.fullmatch(typed) and typed.isascii():
         minutes = int(typed)
         return Duration(minutes, instead=f"{minutes}h" if 1 <= minutes <= _LAST_DOUBTED else "")
@@ -129,7 +129,10 @@ def _units(days: str | None, hours: str | None, minutes: str | None, workday: in
 
 
 def _between(match: re.Match[str]) -> Duration:
-    """Return the duration from one clock time until the other, on the next day if that is earlier."""
+    """Return the duration between two clock times; if the second is earlier, it is on the next day.
+
+    Raise `ValueError` if a clock time does not exist or if both are the same.
+    """
     hours, minutes = [int(match[1]), int(match[3])], [int(match[2] or 0), int(match[4] or 0)]
     if max(hours) > _LAST_HOUR or max(minutes) > _LAST_MINUTE:
         raise ValueError("Clock times go from 0:00 to 23:59: write 9-10:45.")

@@ -103,7 +103,7 @@ def database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Sett
     """Yield the settings with the URL of a database that responds.
 
     That is the database that the settings name or, if there is none, the embedded one, which is started for the
-    duration of the block unless `portal serve` is running it.
+    duration of the block unless `portal serve` is running it. With `migrate`, the embedded database is migrated first.
     """
     embedded = _embedded(settings)
     if embedded is None:

@@ -59,7 +59,8 @@ async def tidy(storage: Storage, at: datetime) -> None:
 async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: timedelta, at: datetime) -> None:
     """Send a mail. If the SMTP server does not accept it, the job is tried again after longer and longer pauses.
 
-    The job fails for good `until` after it was enqueued: then `NotSent` is raised.
+    For another try, `RetryRequested` is raised. The job fails for good `until` after it was enqueued: then `NotSent` is
+    raised.
     """
     try:
         await mail.send(message, smtp_url)

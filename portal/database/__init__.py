@@ -95,7 +95,7 @@ class Transaction:
     async def become(self, reader: Reader) -> None:
         """Switch from the login role to the role of `reader`, once the session has shown who that is.
 
-        This works only once.
+        This works only once: later calls raise `RuntimeError`.
         """
         if self.reader is not None:
             raise RuntimeError("This transaction already has a reader.")
@@ -124,7 +124,10 @@ def _from() -> str:
 
 
 def current() -> Transaction:
-    """Return the running transaction, which route handlers, jobs and commands open."""
+    """Return the running transaction, which route handlers, jobs and commands open.
+
+    Raise `RuntimeError` if there is none.
+    """
     tx: Transaction | None = _running.get()
     if tx is None:
         raise RuntimeError("There is no transaction here: open transaction(reader) first.")
@@ -137,7 +140,8 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
 
     Inside of another transaction of the same reader this is a savepoint. Hooks of `on_commit` run after the commit.
     Raise `Unavailable` if no connection is free within `ACQUIRE_SECONDS`, if the server is down, or if another
-    transaction holds a lock for longer than the `lock_timeout`.
+    transaction holds a lock for longer than the `lock_timeout`. Raise `RuntimeError` inside of a transaction of another
+    reader or of a read-only one (unless `readonly`), and if the block caught a database error and went on.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:

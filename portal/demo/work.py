@@ -63,7 +63,10 @@ MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planni
 
 
 def plan(stage: Stage) -> None:
-    """Plan work outside of cases until the demo has `ENTRIES` time entries in total."""
+    """Plan work outside of cases until the demo has `ENTRIES` time entries in total.
+
+    Planned entries of today or later are dropped first. Raise `RuntimeError` if there are more than `ENTRIES` already.
+    """
     stage.pieces[:] = [
         piece for piece in stage.pieces if piece.at < stage.calendar.now and piece.work_date < stage.calendar.today
     ]

@@ -226,7 +226,11 @@ class Case(Table, tablename="cases"):
             await self._change_status(Status.OPEN, by, at)
 
     async def change_facts(self, *, by: AgentReader, at: datetime, **facts: Unpack[Facts]) -> None:
-        """Change those of subject, type, priority, service, project and contact that are given."""
+        """Change those of subject, type, priority, service, project and contact that are given.
+
+        The case's log gets a line for each change. Raise `Conflict` if somebody changed one of them meanwhile,
+        `Invalid` for a value that the case cannot have.
+        """
         _agents_only(by)
         checked = await checked_facts(facts, self.customer_id)
         seen = {column: getattr(self, column) for column in checked}
@@ -284,7 +288,10 @@ class Case(Table, tablename="cases"):
     async def _change(
         self, columns: dict[Any, Any], lines: list[LogLine], by: Reader, at: datetime, *, told_as: str = "case.changed"
     ) -> None:
-        """Update the locked row, add lines to the case's log, and write an outbox row so that open pages update."""
+        """Update the locked row, add lines to the case's log, and write an outbox row so that open pages update.
+
+        `columns` holds the new values, `told_as` the kind of the outbox row.
+        """
         columns = {"updated_at": at} | columns
         await Case.update(columns).where(Case.id == self.id)
         self._take_over(columns)

@@ -17,8 +17,8 @@ class Details:
 
     `colleagues` are the names of the customer's other contacts who can read the case because they may see every case of
     the customer; the contact who reads the page is left out. Agents and contacts who have left are named too:
-    `agent_works` is False if the case has no agent or its agent has left, and `contact_reads` is False if the case's
-    contact or customer has ended.
+    `agent_works` is False if the case has no agent or its agent has left, and `contact_reads` is False if the access of
+    the case's contact or of the customer has ended.
     """
 
     case: Case

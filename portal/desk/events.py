@@ -45,7 +45,10 @@ async def record(
     at: datetime,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    """Insert one line into the case's log, in the caller's transaction. `details` are the names and values it mentions."""
+    """Insert one line into the case's log, in the caller's transaction. `details` are the names and values it mentions.
+
+    With `contact_may_know` False, only agents see the line.
+    """
     contact_id, agent_id = author_of(by)
     event = CaseEvent(
         customer_id=customer_id, case_id=case_id, kind=kind, contact_may_know=contact_may_know, contact_id=contact_id, agent_id=agent_id,

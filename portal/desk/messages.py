@@ -105,8 +105,9 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
     """Return the id of the case on which the form `writing.form_key` was already sent, or None.
 
     If another request is sending the same form at the same moment, wait until it has finished. Raise `SentBefore`
-    (`body`) if the form was sent with another text, as another kind of message or on another case. That happens after
-    the browser's Back button: the new text is not stored yet and must not be dropped without a message.
+    (`body`) if the form was sent with another text, as another `kind` of message or on another case than `case_id`.
+    That happens after the browser's Back button: the new text is not stored yet and must not be dropped without a
+    message.
     """
     if writing.form_key is None:
         return None

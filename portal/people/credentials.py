@@ -80,7 +80,10 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
 
 
 async def hold(proven: Proven) -> None:
-    """Lock the credential until the transaction ends, so that password and access stay as `verify` found them."""
+    """Lock the credential until the transaction ends, so that password and access stay as `verify` found them.
+
+    Raise `Invalid` if they have changed since.
+    """
     row = await current().fetchrow(
         "select c.password_hash, p.disabled from credential c, person_of(c.id) p where c.id = $1 for update of c",
         proven.credential_id,

@@ -70,7 +70,7 @@ async def begin_reset(credential: int, at: datetime) -> str:
 
 
 async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
-    """Return the person to whom this token belongs. Run as the sign-in role.
+    """Return the person to whom this token of an invitation or reset (`kind`) belongs. Run as the sign-in role.
 
     Raise `NotFound` with the same sentence for a used, ended, expired or unknown token, and if the person's access has
     ended.
@@ -129,7 +129,10 @@ async def end_all(credential: int, at: datetime) -> None:
 
 
 async def _begin(kind: Kind, credential: int, at: datetime, valid: timedelta) -> str:
-    """Store the hash of a new token, end the person's earlier links of the same kind, and return the token."""
+    """Store the hash of a new token, end the person's earlier links of the same kind, and return the token.
+
+    Raise `NotFound` if there is no such credential.
+    """
     tx, token = current(), secrets.token_urlsafe(32)
     # The lock on the credential makes simultaneous calls run one after the other, so that the later link ends the
     # earlier.

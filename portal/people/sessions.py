@@ -194,7 +194,7 @@ class Listed:
 async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list[Listed]:
     """Return the person's sessions that have neither ended nor expired, the most recently used first.
 
-    Sessions of agents expire earlier than those of contacts.
+    If `is_agent`, sessions expire earlier than those of contacts.
     """
     rows = await current().fetch(
         "select id, created_at, last_used_at, address, browser, factor from session"

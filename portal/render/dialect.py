@@ -3,6 +3,9 @@
 Paths, masks, arithmetic and HTML entities stay as typed: backslashes, single `*` and `_`, `~` and `&lt;` are no
 formatting. Lists, quotes, links, tables, code and **bold** work. Headings are off because `#1042` at the start of a
 line is a case number; images are off because the browser would fetch them from other sites (R46).
+
+The functions that take a `state` are rules of the parser markdown-it-py. A rule returns whether it has recognised its
+element at the present place. If `silent`, it only tests that and adds no token.
 """
 
 import re
@@ -60,9 +63,9 @@ def dialect() -> MarkdownIt:
 
 
 def _starts_anew(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """End a quote, list item or table before a line that is not marked or indented as a part of it.
+    """Return True before a line that is not marked or indented as a part of the quote, list item or table above it.
 
-    CommonMark would add such a line to the quote, list item or table ("lazy continuation").
+    That ends the element. CommonMark would add such a line to the quote, list item or table ("lazy continuation").
     """
     if state.parentType == "table":
         return silent and "|" not in _text_of(state, line)
@@ -88,7 +91,10 @@ def _text_of(state: StateBlock, line: int) -> str:
 
 
 def _bold(state: StateInline, silent: bool) -> bool:
-    """Parse a run of asterisks: two around words mean bold; all others stay, as in `2**3**4`, `src/**/x` and `5*6*7`."""
+    """Parse a run of asterisks, and return whether there is one.
+
+    Two asterisks around words mean bold; all others stay as typed, as in `2**3**4`, `src/**/x` and `5*6*7`.
+    """
     if silent or state.src[state.pos] != "*":
         return False
     length = state.scanDelims(state.pos, True).length

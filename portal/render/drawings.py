@@ -44,7 +44,10 @@ def _shapes(file: Path) -> str:
 
 
 def icon(folder: Path, name: str, label: str | None, size: int) -> str:
-    """Return one Lucide icon as SVG. Raise `FileNotFoundError` if the icon set has no icon of that name."""
+    """Return one Lucide icon as SVG, `size` pixels wide. `label` is the text for screen readers.
+
+    Raise `FileNotFoundError` if the icon set has no icon of that name.
+    """
     return svg(size, _shapes(folder / f"{name}.svg"), f"icon icon-{name}", label, "0 0 24 24")
 
 
@@ -62,12 +65,15 @@ def slice_of(share: float, radius: float, centre: float = 8) -> str:
 
 
 def pie(used: float, size: int = 14, label: str | None = None) -> str:
-    """Return a clock face of which the share `used` (0 to 1) is filled."""
+    """Return the SVG of a clock face of which the share `used` (0 to 1) is filled.
+
+    `label` is the text for screen readers.
+    """
     return svg(size, '<circle cx="8" cy="8" r="6.6" class="line"/>' + slice_of(used, 4.4), "pie", label)
 
 
 def mark(size: int = 20) -> str:
-    """Return the portal's logo mark: the clock face with a quarter filled."""
+    """Return the SVG of the portal's logo: a clock face with a quarter filled."""
     return svg(
         size, '<circle cx="10" cy="10" r="8.4" class="line"/>' + slice_of(0.25, 5.4, 10), "mark", None, "0 0 20 20"
     )

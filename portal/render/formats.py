@@ -1,4 +1,7 @@
-"""Format values for the reader: in their locale and time zone, with no-break spaces between numbers and units."""
+"""Format values for the reader: in their locale and time zone, with no-break spaces between numbers and units.
+
+Most functions return an en dash for None, so that a template need not check for it.
+"""
 
 import re
 from collections.abc import Iterator
@@ -81,7 +84,7 @@ def percent(rate: Decimal | int | None) -> str:
 def amount(value: Decimal | None, currency: str) -> str:
     """Return an amount without its currency but with the currency's decimals.
 
-    It is meant for a column whose heading names the currency. None gives an en dash.
+    Use it for a column whose heading names the currency. None gives an en dash.
     """
     digits = get_currency_precision(currency)
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
@@ -89,7 +92,7 @@ def amount(value: Decimal | None, currency: str) -> str:
 
 
 def money(value: Decimal | None, currency: str) -> str:
-    """Return an amount with its currency, for a sentence; a no-break space follows a code such as CHF."""
+    """Return an amount with its currency, for a sentence, such as €1,250.00 or CHF 90.00. None gives an en dash."""
     if value is None:
         return NOTHING
     return _signed(
@@ -98,17 +101,20 @@ def money(value: Decimal | None, currency: str) -> str:
 
 
 def clock(minutes: int | None) -> str:
-    """Return minutes as h:min, for a column: 90 gives 1:30."""
+    """Return minutes as h:min, for a column: 90 gives 1:30. None gives an en dash."""
     return NOTHING if minutes is None else durations.clock(minutes)
 
 
 def spoken(minutes: int | None) -> str:
-    """Return minutes for a sentence: 1 h 30 min, 45 min or 7 h."""
+    """Return minutes as text for a sentence: 1 h 30 min, 45 min or 7 h. None gives an en dash."""
     return NOTHING if minutes is None else durations.spoken(minutes)
 
 
 def day(on: date | datetime | None) -> str:
-    """Return a day as Thu 19 Nov; a day of another year has the year instead of the weekday."""
+    """Return a day such as Thu 19 Nov; a day of another year has the year instead of the weekday.
+
+    None gives an en dash.
+    """
     if on is None:
         return NOTHING
     local, now = _date(on), _reading.get()
@@ -120,7 +126,7 @@ def day(on: date | datetime | None) -> str:
 
 
 def day_long(on: date | datetime | None) -> str:
-    """Return a day with its year, for invoices and other legal texts: 4 Dec 2026."""
+    """Return a day with its year, for invoices and other legal texts: 4 Dec 2026. None gives an en dash."""
     if on is None:
         return NOTHING
     locale = _reading.get().locale
@@ -130,7 +136,7 @@ def day_long(on: date | datetime | None) -> str:
 
 
 def time_of_day(at: datetime | None) -> str:
-    """Return the reader's time of day in 24 hours: 14:47."""
+    """Return the time of day of an instant in the reader's time zone, in 24 hours: 14:47. None gives an en dash."""
     return NOTHING if at is None else _hours(_reading.get().local(at))
 
 
@@ -180,7 +186,7 @@ def iso(at: date | datetime | None) -> str:
 
 
 def iso_day(on: date | datetime | None) -> str:
-    """Return a day, or the day of an instant for the reader, as the value of a date field: 2026-11-20."""
+    """Return a day, or the reader's day of an instant, as a date field needs it: 2026-11-20. None gives ""."""
     return "" if on is None else _date(on).isoformat()
 
 

@@ -21,7 +21,7 @@ class Overtaken(Invalid):
     """Raised if a form changes a field that another person has changed since the page was shown.
 
     The page then shows both values, and sending the form again saves the typed ones. `typed` holds the values for the
-    form: the typed changes on top of the stored values. Its entry `seen` becomes the stored values, `theirs` the stored
+    form: the stored values, with the user's own changes. Its entry `seen` holds the stored values, `theirs` the stored
     value of each field that both people changed, and `news` the names of the fields that only the other person changed.
     """
 
@@ -53,11 +53,12 @@ def seen_in(form: Form, shape: type[Stored]) -> Stored | None:
 
 
 def edited(form: Form, shape: type[Fields], stored: msgspec.Struct, *, seen: msgspec.Struct | None = None) -> Fields:
-    """Return the form as `shape`, in which each field that the user did not change has its stored value.
+    """Return the submitted form as a `shape`, in which each field that the user did not change has its stored value.
 
-    `stored` has the current values of the form's fields; keep its row locked until the change is written. `seen` is
-    read from the form unless it is given. If the form has no `seen`, all its fields are taken as typed. Raise `Invalid`
-    as `Form.into` does, and `Overtaken` if another person has changed a field that this form changes to something else.
+    A field counts as changed if its typed value differs from the one in `seen`, which the page showed. `seen` is read
+    from the form unless it is given; if the form has none, all its fields are taken as typed. `stored` has the current
+    values of the form's fields; keep its row locked until the change is written. Raise `Invalid` as `Form.into` does,
+    and `Overtaken` if another person has changed a field that this form changes to something else.
     """
     typed = form.into(shape)
     seen = seen or seen_in(form, type(stored))

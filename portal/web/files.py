@@ -20,7 +20,7 @@ mimetypes.add_type("text/javascript", ".js")
 
 @get("/logo.png")
 async def show_logo(request: Web) -> Response[bytes]:
-    """Serve the company's logo to everybody, because the sign-in page shows it."""
+    """Serve the company's logo to everybody, because the sign-in page shows it. Raise `NotFound` if there is none."""
     async with transaction(visit_of(request).reader, readonly=True):
         png, digest = await logo.find(), await logo.digest()
     if png is None:
@@ -36,7 +36,7 @@ def static_file(request: Web, path: FromPath[Path]) -> Response[bytes]:
     """Serve a file of `static/`, in the compressed copy made by the build if the browser accepts it.
 
     Only a URL with the right hash may be cached: during an upgrade, a process of the previous release may be asked for
-    a file of the new release.
+    a file of the new release. Raise `NotFound` if there is no such file.
     """
     name = str(path).lstrip("/")
     try:

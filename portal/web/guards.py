@@ -70,7 +70,10 @@ async def agent_only(connection: Connection, _: BaseRouteHandler) -> None:
 
 
 def manager_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Allow managers and admins only; used for approval and billing."""
+    """Allow managers and admins only; used for approval and billing.
+
+    Raise `NotFound` for a contact, `Forbidden` for any other agent.
+    """
     reader = _signed_in(connection)
     if not reader.is_agent:
         raise NotFound
@@ -79,7 +82,10 @@ def manager_only(connection: Connection, _: BaseRouteHandler) -> None:
 
 
 def admin_only(connection: Connection, _: BaseRouteHandler) -> None:
-    """Allow admins only; used for the set-up pages."""
+    """Allow admins only; used for the set-up pages.
+
+    Raise `NotFound` for a contact, `Forbidden` for any other agent.
+    """
     reader = _signed_in(connection)
     if not reader.is_agent:
         raise NotFound

@@ -88,7 +88,10 @@ class Listener:
             await connection.close(timeout=1)
 
     def _tell(self, notice: dict[str, Any] | None) -> None:
-        """Put a notification into the queue of each stream. A queue that is too long is emptied and gets one `REFRESH`."""
+        """Put a notification, or None to end the streams, into the queue of each stream.
+
+        A queue that is too long is emptied and gets one `REFRESH` instead.
+        """
         for queue in self.streams:
             told = notice
             if queue.qsize() > UNREAD:
@@ -200,7 +203,7 @@ def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
 
 
 def _events_of(notice: dict[str, Any]) -> list[str]:
-    """Return the names of the events that a notification causes."""
+    """Return the names of the events that a notification causes, whoever may know of them."""
     about, subject = notice["kind"].split(".")[0], notice["subject"]
     if about in ("invoice", "statement"):
         return ["invoices"]

@@ -54,14 +54,20 @@ class Body:
             raise BadRequest("This is not a form.")
 
     async def next_part(self) -> Part | None:
-        """Return the header of the next part, or None at the end of the form."""
+        """Return the header of the next part, or None at the end of the form.
+
+        Raise `BadRequest` if the content of the last part was not read to its end.
+        """
         event = await self._next()
         if event is not None and not isinstance(event, Part):
             raise BadRequest
         return event
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the content of the part that `next_part()` returned last."""
+        """Yield the content of the part that `next_part()` returned last, in chunks.
+
+        Raise `BadRequest` for a malformed form.
+        """
         while (event := await self._next()) is not None:
             if isinstance(event, Part):
                 raise BadRequest

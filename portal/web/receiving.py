@@ -204,7 +204,11 @@ async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterato
 
 
 async def _keep_file(form: Form, visit: Visit, name: str, content: AsyncIterator[bytes]) -> None:
-    """Check the type of a file by its first bytes, store its content, and record it as an uploaded file of the form."""
+    """Check the type of a file by its first bytes, store its content, and record it as an uploaded file of the form.
+
+    A part without a name and content is skipped. Raise `Forbidden` if nobody is signed in, `Invalid` if the form has
+    too many files already or the type is refused.
+    """
     head = b""
     async for chunk in content:
         head += chunk

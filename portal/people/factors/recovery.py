@@ -11,7 +11,10 @@ from portal.database import current
 
 COUNT = 10
 _BYTES = 10
-"""Random bytes of one code. 80 bits cannot be guessed from the hash, although that hash is fast to compute."""
+"""The number of random bytes of one code.
+
+80 bits cannot be guessed from the hash, although that hash is fast to compute.
+"""
 
 
 async def begin(credential_id: int) -> list[str]:

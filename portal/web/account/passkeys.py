@@ -57,7 +57,7 @@ async def add(
 ) -> Response[Any]:
     """Store the new passkey, which can be used to sign in from then on, and show recovery codes if these are the first.
 
-    All other sessions of the reader end.
+    All other sessions of the reader end. If the browser's answer is refused, show the page again with the reason.
     """
     ask_for_password(request)
     given, relying_party = form.into(Added), relying_party_of(request)
