@@ -1,4 +1,4 @@
-"""Test that a page sends as many SQL statements for many rows as for few (design manner 17)."""
+"""Test that a page sends as many SQL statements for many rows as for few."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The people and customers of the tests (design manner 15) as rows: company, contracts, agents and rates.
+"""The people and customers of the tests as rows: company, contracts, agents and rates.
 
 After the SQL of `cast_rows()` has run, ADA, ALAN, GIL, INES, MAX and NOOR can be used as readers, because their ids are
 fixed.

@@ -1,4 +1,4 @@
-"""Merge edit forms that two people have open at the same time: only changed fields are written (design manner 20).
+"""Merge edit forms that two people have open at the same time: only changed fields are written.
 
 A page puts the stored values that it shows into the hidden field `seen`. When the form is sent, `edited` compares three
 values of each field: the one in `seen`, the typed one and the one that is stored now.

@@ -22,7 +22,7 @@ PATH = "/agent/approvals"
 
 
 async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) -> None:
-    """The approvals page lists waiting entries per agent with their price (look.md, Approvals).
+    """The approvals page lists waiting entries per agent with their price.
 
     Entries with a warning are not ticked and say why.
     """

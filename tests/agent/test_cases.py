@@ -105,7 +105,7 @@ async def test_the_list_is_paged_and_sorted_by_its_heads(ines: Browser, case: Ca
 
 
 async def test_a_case_without_time_shows_a_dash(ines: Browser, case: Case) -> None:
-    """A case without time shows a dash instead of a zero (look.md)."""
+    """A case without time shows a dash instead of a zero."""
     assert re.search(r'<td class="number wide-only[^>]*>–</td>', (await ines.get("/agent/cases")).text)
 
 
@@ -126,7 +126,7 @@ async def test_the_list_asks_at_most_seven_questions(ines: Browser, case: Case) 
 
 
 async def test_a_new_case_comes_on_top_without_moving_the_rest(ines: Browser, case: Case) -> None:
-    """S3.11: a new case comes on top of an open list, marked "Just in"; older rows keep their places (look.md)."""
+    """S3.11: a new case comes on top of an open list, marked "Just in"; older rows keep their places."""
     second = await open_case("Second")
     page = await ines.get("/agent/cases?sort=number&turned=yes")
     refresh = re.search(r'id="cases" hx-get="([^"]+)"', page.text)

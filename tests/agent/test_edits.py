@@ -1,4 +1,4 @@
-"""Test that nobody silently undoes a colleague's change in any edit form (design manner 20).
+"""Test that nobody silently undoes a colleague's change in any edit form.
 
 The edit forms are found by visiting every page.
 """

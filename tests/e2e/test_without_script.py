@@ -1,4 +1,4 @@
-"""Test the main job by plain HTML forms, as the pages contain them: no step needs JavaScript (design manner 8)."""
+"""Test the main job by plain HTML forms, as the pages contain them: no step needs JavaScript."""
 
 import re
 from datetime import timedelta

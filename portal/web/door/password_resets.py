@@ -76,7 +76,7 @@ def _limits(account: str, address: str) -> dict[str, attempts.Limit]:
 
 @get("/password-resets/{token:str}")
 async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
-    """Show the form for a new password, or a page that says that the link has ended."""
+    """Show the form for a new password, or a page that says that the link is no longer valid."""
     refuse_signed_in(request)
     try:
         return await _page(request, at=at, token=token)
