@@ -37,7 +37,7 @@ class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/invitations/{token:str}")
 async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
-    """Show the form in which the invited person chooses a password, or a page that says that the link is no longer valid."""
+    """Show the form in which the invited person chooses a password, or a page that says that the link is not valid."""
     refuse_signed_in(request)
     try:
         return await _page(request, at=at, token=token)
