@@ -47,11 +47,14 @@ DONE = {
     "rejected": "rejected. Your reason stands beside each.",
     "withdrawn": "taken back. A decision is due again.",
 }
-"""By query parameter of the redirect after a decision: the words that follow the number of entries in the message."""
+"""The words that follow the number of entries in the message after a decision.
+
+Each key is also the query parameter of the redirect that carries that number.
+"""
 
 
 class Decision(Struct, kw_only=True):
-    """Decision form of the approvals page: `entry` holds each ticked row as `id:version`.
+    """Form with which a manager decides: `entry` holds each ticked row as `id:version`.
 
     `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the reason of a rejection.
     """
@@ -70,10 +73,10 @@ class Decision(Struct, kw_only=True):
 class Ticks:
     """State of the tick boxes on the approvals page. By default every entry without a warning (`is_odd`) is ticked.
 
-    `unticked` holds the ids of entries that the manager left without a tick on the previous page. If one of them has
-    no warning, the manager picks by hand (`by_hand`): then no entry is ticked by default, not even one that moves onto
-    the page later. After a refused decision, the entries that were displayed (`shown`) get back exactly the ticks that
-    they had (`ticked`, as `id:version`).
+    `unticked` holds the ids of entries that the manager left without a tick on the previous page. If one of them has no
+    warning, the manager picks by hand (`by_hand`): then no entry is ticked by default, not even one that appears on the
+    page later. After a refused decision, the entries that were displayed (`shown`) get back exactly the ticks that they
+    had (`ticked`, as `id:version`).
     """
 
     unticked: frozenset[int] = frozenset()
@@ -83,7 +86,7 @@ class Ticks:
 
     @classmethod
     def asked(cls, query: Any, waiting: Waiting) -> "Ticks":
-        """Return the ticks that the URL's query parameter `unticked` describes."""
+        """Return the ticks that the query parameter `unticked` describes; `waiting` holds the entries of the page."""
         unticked = frozenset(ids(query.get("unticked", "")))
         return cls(unticked, any(entry.id in unticked and not entry.is_odd for entry in waiting.entries))
 
@@ -203,7 +206,8 @@ def ids(text: str) -> list[int]:
 def _toast(request: Web, outcome: Outcome | None) -> dict[str, str] | None:
     """Return the message that the page shows briefly after a decision, or None if there was none.
 
-    `undo` is the URL that withdraws all approvals of that decision; a rejection has none.
+    The decision is in the query parameters of a redirect or, if some entries were refused, in `outcome`. `undo` is the
+    URL that withdraws all approvals of that decision; a rejection has none.
     """
     told = {done: number_in(request.query_params.get(done, "")) for done in DONE}
     decision = request.query_params.get("decision", "")

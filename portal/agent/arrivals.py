@@ -1,6 +1,6 @@
-"""Keep the order of a list of cases that refreshes itself: new cases come on top, displayed ones keep their places.
+"""Keep the order of a list of cases that refreshes itself.
 
-The rule is in docs/look.md, Tables.
+New cases come on top, and displayed cases stay in their order, so that no row moves away under the mouse.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,10 @@ MOST = 60
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """State of an open page: `shown` holds its case numbers from top to bottom.
+    """State of an open page with the list of cases.
 
-    `new` holds those that arrived while the page was open. `since` is when it was opened, or None if it is opened now.
+    `shown` holds the case numbers that the page displays, from top to bottom. `new` holds those that arrived while the
+    page was open. `since` is when the page was opened, or None if it is opened now.
     """
 
     shown: tuple[int, ...] = ()
@@ -40,9 +41,10 @@ class Seen:
         )
 
     def arranged(self, listed: Listed, at: datetime) -> "Arranged":
-        """Return the rows in display order: arrivals, displayed rows in their old order, then rows of the next page.
+        """Return the rows of `listed` in display order.
 
-        Rows of the next page move up when displayed ones have left the list.
+        Cases that arrived since the page was opened come first, then the displayed ones in their old order, then rows
+        that were on the next page before: they move up when displayed cases have left the list.
         """
         if self.since is None:
             return Arranged(listed.rows, frozenset(), at)

@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 
 class RunForm(Struct, kw_only=True):
-    """Billing-run form: the date up to which time is billed, and the ids of the ticked customers."""
+    """Form that starts a billing run: the date up to which time is billed, and the ids of the ticked customers."""
 
     until: str
     customer: list[int]

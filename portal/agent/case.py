@@ -31,9 +31,10 @@ from portal.web.visit import Web, visit_of
 
 
 class Writing(Struct, kw_only=True):
-    """Composer of replies and notes. `kind` only keeps the selected tab; the button's URL decides what is written.
+    """Composer of replies and notes: the form on the case page in which an agent writes.
 
-    `then` is `wait` if the reply also sets the status to waiting for the customer.
+    `kind` only keeps the selected tab; the button's URL decides what is written. `then` is `wait` if the reply also
+    sets the status to waiting for the customer.
     """
 
     kind: str = ""
@@ -81,7 +82,7 @@ class FactsChange(Struct, kw_only=True):
         )  # fmt: skip
 
     def since(self, case: Case) -> Facts:
-        """Return only the facts that differ from those stored on the case."""
+        """Return only those of the submitted facts that differ from the facts stored on the case."""
         said: Facts = {
             "subject": self.subject, "case_type_id": self.case_type or 0, "priority": self.priority or 0, "service_id": self.service,
             "project_id": self.project,
@@ -169,7 +170,7 @@ async def note(
 
 
 async def _written(reader: AgentReader, number: str, form: Form, at: datetime) -> Response[Any]:
-    """Delete the saved draft of the composer under both its form URLs, and redirect to the composer."""
+    """Delete the saved draft of the composer, which both form URLs share, and redirect to the composer."""
     for noun in ("replies", "notes"):
         await drafts.done(reader, f"/agent/cases/{number}/{noun}", form.key, at)
     return see_other(f"/agent/cases/{number}#composer")

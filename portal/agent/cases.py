@@ -28,7 +28,7 @@ from portal.web.visit import Web, visit_of
 
 
 class NewCase(Struct, kw_only=True):
-    """Form of a case that an agent opens for a contact.
+    """Form with which an agent opens a case for a contact.
 
     If `then` is `wait`, the case starts with the status waiting for the customer.
     """
@@ -89,7 +89,10 @@ async def take_several(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Assign the ticked cases to the signed-in agent. Report those that a colleague has, and take the rest (D35)."""
+    """Assign the ticked cases to the signed-in agent, except those that a colleague already has (D35).
+
+    Redirect if all could be assigned; otherwise show the list with a sentence for each case that could not.
+    """
 
     async def take(number: str) -> None:
         await (await Case.find(number, reader)).take(by=reader, at=at)

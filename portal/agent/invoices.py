@@ -46,10 +46,10 @@ from portal.web.visit import Web, visit_of, wants_fragment
 
 @get("/invoices", guards=[manager_only])
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show draft invoices, issued invoices and statements, each as a list with pages of its own.
+    """Show draft invoices, issued invoices and statements, as three lists that each have several pages.
 
-    `?customer=` filters by customer. `?drafts=`, `?after=` and `?statements=` are the keyset cursors of the three
-    lists. A refresh by htmx gets the lists alone.
+    `?customer=` filters by customer. `?drafts=`, `?after=` and `?statements=` are the cursors of the three lists. A
+    refresh by htmx gets the lists alone.
     """
     return await _list(request, reader)
 
@@ -153,7 +153,7 @@ async def take_entry_off(
 ) -> Response[Any]:
     """Remove one time entry from a draft invoice, so that the next billing run bills it.
 
-    If nothing chargeable is left, the draft is deleted.
+    If nothing to charge is left, the draft is deleted.
     """
     async with transaction(reader):
         left = await take_off(draft_id, entry_id, by=reader, at=at)
@@ -199,7 +199,7 @@ async def show_csv(request: Web, reader: NamedDependency[AgentReader], number: F
 async def show_statement(
     request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """Show a statement: the time of one contract that was covered without a charge, as its customer sees it."""
+    """Show a statement as its customer sees it: the time of one contract for which a billing run charged nothing."""
     statement = await Statement.find(statement_id, reader)
     return await agent_page(
         request, reader, "agent/invoices/statement.html", statement=statement, detail=await detail_of(statement_id=statement.id),

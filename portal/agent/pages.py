@@ -1,4 +1,4 @@
-"""Render pages of the agents' area with the navigation rail and its counts."""
+"""Render pages of the agents' area with the navigation beside them and the counts that it shows."""
 
 from datetime import datetime
 from typing import Any

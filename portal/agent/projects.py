@@ -39,7 +39,7 @@ class ProjectForm(ProjectFacts, kw_only=True):
 
 
 class NewProject(ProjectForm, kw_only=True):
-    """Fields of the form that creates a project: also the id of the customer, None if none is chosen yet."""
+    """Fields of the form that creates a project: those of `ProjectForm`, and the id of the customer or None."""
 
     customer: int | None = None
 
@@ -48,8 +48,8 @@ class NewProject(ProjectForm, kw_only=True):
 async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of the list of projects, ordered by customer.
 
-    Without `?state=`, only open projects are listed; any value that is not a state lists projects in every
-    state. `?customer=` limits the list to one customer's projects.
+    Without `?state=`, only open projects are listed; a value that is not a state lists projects in every state.
+    `?customer=` limits the list to one customer's projects, `?after=` is the cursor.
     """
     query = request.query_params
     asked_for = query.get("state", ProjectState.OPEN.value)

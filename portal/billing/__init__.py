@@ -1,8 +1,9 @@
 """Turn approved time into invoices.
 
 The package `engine` computes everything from values, without the database; the other modules load the values and store
-the results. The rest of the portal uses only the names below. Every function runs in the caller's transaction; `by` is
-the agent who acts, `at` the present instant. The errors that these functions raise are the classes of `portal.errors`.
+the results. Other packages of the portal use only the names below. Every function runs in the caller's transaction;
+`by` is the agent who acts, `at` the present instant. The errors that these functions raise are the classes of
+`portal.errors`.
 """
 
 from portal.billing.approvals import approve, reject

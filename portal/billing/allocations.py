@@ -30,8 +30,8 @@ async def by_customer(
     """Run `step` for each entry, recompute the allocations of each customer, and report the entries that were refused.
 
     `rows` holds the rows of the entries by id; the caller must have locked their customers. If `step` refuses one
-    entry, the others go through. If the allocations of a customer cannot be recomputed, all entries of that customer
-    are refused; entries of other customers are not affected.
+    entry, the others are still processed. If the allocations of a customer cannot be recomputed, all entries of that
+    customer are refused; entries of other customers are not affected.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:

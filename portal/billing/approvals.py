@@ -2,7 +2,7 @@
 
 Both functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on
 the same entry at the same time. At the end they recompute the allocations (D21). An entry that must not be approved or
-rejected is reported with a sentence; the other entries go through (D35).
+rejected is reported with a sentence; the decision on the other entries stands (D35).
 """
 
 import uuid
@@ -76,7 +76,10 @@ async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at:
 
 
 class _Prices:
-    """The hourly prices of the chosen entries, and the running total of what each contract still has to bill."""
+    """The hourly prices of the chosen entries, and by contract the running total of what is to bill.
+
+    `others` holds, by contract, the net amounts of the approved entries that are not in `books`.
+    """
 
     def __init__(self, books: Collection[book.Book], others: Mapping[Key, Decimal]) -> None:
         self._places: dict[Any, tuple[Entry, Contract, Service, RateTable]] = {}

@@ -16,7 +16,7 @@ from portal.timekeeping.filters import Filter
 from portal.timekeeping.lists import ListedEntry
 
 LOOKED_AT = 200
-"""How many approvals one page examines at most, so that a page stays quick as the number of billed entries grows."""
+"""The most approvals that one page examines, so that a page stays quick as the number of billed entries grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ where e.id = any($1)
 
 
 async def decided(lines: Sequence[ListedEntry]) -> list[ListedEntry]:
-    """Return the listed entries completed with the decisions on them, by one query.
+    """Return the listed entries completed with the decisions on them, which one query reads.
 
-    Those are: why the entry was rejected, who approved it, and which document has settled it.
+    The decisions are: why the entry was rejected, who approved it, and which document has settled it.
     """
     rows = await current().fetch(_DECIDED, [line.id for line in lines])
     found: dict[int, dict[str, Any]] = {row["id"]: dict(row) for row in rows}
@@ -111,7 +111,10 @@ async def list_entries(reader: AgentReader, which: Filter) -> lists.Page:
 
 
 async def feed_with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """Return the feed of a case with its time entries and the decisions on them, and the sums of the case's time."""
+    """Return the feed of a case with its time entries and the decisions on them, and the sums of the case's time.
+
+    `before` is the cursor of the page of the feed.
+    """
     feed, sums = await with_time(feed, case_id, reader, before=before)
     lines = {line.id: line for line in await decided([item for item in feed.items if isinstance(item, ListedEntry)])}
     items = [lines[item.id] if isinstance(item, ListedEntry) else item for item in feed.items]

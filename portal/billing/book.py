@@ -36,10 +36,10 @@ Row = Any
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What the engine needs to know of one customer in one currency.
+    """What the engine needs to know to bill one customer in one currency.
 
-    `state` holds open entries, those that no document has settled. `exemptions` says why a service is not taxable
-    (D42), by the id of the service.
+    The entries in `state` are open: no document has settled them. `exemptions` says why a service is not taxable (D42),
+    by the id of the service.
     """
 
     customer_id: int
@@ -49,7 +49,7 @@ class Book:
     exemptions: dict[int, str]
 
     def only(self, entry_ids: Collection[Key]) -> "Book":
-        """Return a copy of the book with these entries only."""
+        """Return a copy of the book that holds only the entries whose ids are in `entry_ids`."""
         state = self.state
         entries = tuple(entry for entry in state.entries if entry.id in entry_ids)
         approved = {id: price for id, price in state.approved.items() if id in entry_ids}
@@ -108,10 +108,11 @@ async def load(customer_ids: Collection[int], *, unapproved_before: date = date.
 
 
 async def load_these(customer_ids: Collection[int], entry_ids: Collection[int]) -> list[Book]:
-    """Return the books with these entries, approved or not, and with those that compete with them for prepaid minutes.
+    """Return the books with the entries `entry_ids`, approved or not, and those that compete with them for minutes.
 
-    `customer_ids` are the customers of the entries. Entries under time-spent services compete with no other entry, so
-    none is loaded besides them.
+    `customer_ids` are the customers of the entries. The competing entries are all approved open entries of these
+    customers under services with included or prepaid minutes. Entries under time-spent services compete with no other
+    entry, so the others under such services are not loaded.
     """
     ids = sorted(customer_ids)
     return await _books(ids, await current().fetch(_THESE, ids, sorted(entry_ids)))

@@ -69,7 +69,7 @@ class Room:
         self._nets[contract.id] = self._net_with(entry, price, contract)
 
     def has(self, entry: Entry, price: Price | None) -> bool:
-        """Return whether one document can hold this entry together with everything that its contract has to bill.
+        """Return whether one document can hold this entry at `price` together with all that its contract has to bill.
 
         The tax is computed at the highest VAT rate of the contract's services.
         """

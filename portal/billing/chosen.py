@@ -59,7 +59,10 @@ class Outcome:
 
     @classmethod
     def of(cls, report: Report[int, Any], rows: Mapping[int, Row], decision: uuid.UUID | None = None) -> "Outcome":
-        """Return the outcome for a report of entry ids; `rows` holds the rows of the entries by id."""
+        """Return the outcome for a report of entry ids.
+
+        `rows` holds the rows of the entries by id, `decision` the id that the approvals of the batch share.
+        """
         refused = [
             Refused(entry_id, reason.sentence, reason.status, rows.get(entry_id))
             for entry_id, reason in sorted(report.refused.items())
@@ -128,7 +131,7 @@ async def lock_customers(customer_ids: Collection[int]) -> None:
 
 
 def customers_of(rows: Iterable[Row]) -> list[int]:
-    """Return the ids of the customers of these entries in ascending order; general time has no customer."""
+    """Return the distinct ids of the customers of the entries in `rows`, ascending; general time has no customer."""
     return sorted({row["customer_id"] for row in rows if row["customer_id"] is not None})
 
 

@@ -1,4 +1,4 @@
-"""Read what stands on an invoice, for pages and the PDF: its lines, the time entries behind each line, and the VAT."""
+"""Read what an invoice contains, for pages and the PDF: its lines, the time entries behind each line, and the VAT."""
 
 from collections import defaultdict
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ class Cost:
 
 
 class Priced(Protocol):
-    """Anything that has a cost."""
+    """An object with the attribute `cost`, which `amounts_of` can add up."""
 
     @property
     def cost(self) -> Cost: ...

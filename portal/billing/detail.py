@@ -72,7 +72,7 @@ select position as line, service_name, label, currency, net from invoice_line wh
 async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
     """Return the rows of a draft, or of a document that is about to become final, read from the time entries.
 
-    Only agents may read the tables that this needs.
+    Pass exactly one of the ids. Only agents may read the tables that this needs.
     """
     time = await current().fetch(_TIME, invoice_id, statement_id)
     other = await current().fetch(_OTHER, invoice_id)
@@ -98,7 +98,7 @@ async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None 
 async def copied(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
     """Return the rows of an issued invoice or of a statement, as they were copied when the document became final.
 
-    Row-level security returns no rows of other customers to a contact.
+    Pass exactly one of the ids. Row-level security returns no rows of other customers to a contact.
     """
     rows = await current().fetch(
         "select position, entry_id, line_position as line, work_date, case_number, service_name, performed_by, external_comment, covered_by, minutes,"
@@ -116,7 +116,10 @@ async def copy(
     invoice_id: int | None = None,
     statement_id: uuid.UUID | None = None,
 ) -> None:
-    """Store a copy of the rows for the invoice or statement that becomes final in this transaction."""
+    """Store a copy of the rows for the invoice or statement that becomes final in this transaction.
+
+    Pass exactly one of the ids.
+    """
     await current().executemany(
         "insert into detail_row (customer_id, invoice_id, statement_id, position, entry_id, line_position, work_date, case_number, service_name,"
         " performed_by, external_comment, covered_by, minutes, hourly_rate, currency, amount)"

@@ -44,7 +44,10 @@ async def keep(
     invoice_id: int | None = None,
     statement_id: uuid.UUID | None = None,
 ) -> None:
-    """Store a file (`kind` is `pdf` or `csv`) of the invoice or statement that becomes final in this transaction."""
+    """Store a file (`kind` is `pdf` or `csv`) of the invoice or statement that becomes final in this transaction.
+
+    Pass exactly one of `invoice_id` and `statement_id`. The SHA-256 of `content` is stored with it.
+    """
     await current().execute(
         "insert into document (customer_id, invoice_id, statement_id, kind, content, sha256) values ($1, $2, $3, $4, $5, $6)",
         customer_id, invoice_id, statement_id, kind, content, sha256(content).digest(),
@@ -73,9 +76,10 @@ async def hand_out(kind: str, document: Invoice | Statement) -> bytes:
 
 
 def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:
-    """Return the time detail as a CSV file.
+    """Return the rows of a document's time detail as a CSV file with the given title.
 
-    The amounts sum to the net of the invoice, so there is no row of totals (D55).
+    The file has no row of totals: the amounts sum to the net of the invoice, and such a row would be counted again
+    (D55).
     """
     return write_csv(detail.sheet(title, rows, digits_of(currency)))
 
@@ -85,7 +89,8 @@ async def pdf(
 ) -> bytes:
     """Return the invoice as a PDF, with the company's logo (a PNG) unless `logo` is None.
 
-    Raise `Unavailable` if typesetting fails.
+    `parties` holds the printed data of seller, buyer, bank and contract, `numbering` the number and the dates of the
+    invoice. Raise `Unavailable` if typesetting fails.
     """
     with formats.reading(None, None, None):
         data = _data(invoice, contents, parties, numbering) | {"logo": None if logo is None else list(logo)}
@@ -93,7 +98,10 @@ async def pdf(
 
 
 def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering) -> dict[str, Any]:
-    """Return the data that the typst template of an invoice prints, as formatted text."""
+    """Return the data that the typst template of an invoice prints, as formatted text.
+
+    `parties` is what `issuing._parties` returns for seller, buyer, bank and contract.
+    """
     currency, seller, buyer, contract = invoice.currency, parties["seller"], parties["buyer"], parties["contract"]
     bank = parties["bank"]
     gross = formats.money(invoice.gross, currency)

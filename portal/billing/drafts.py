@@ -97,9 +97,9 @@ def supply_of(of: Book, document: Document) -> tuple[date, date]:
 async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> Invoice | None:
     """Take one time entry off a draft and compute the draft anew at the approved prices; the next run bills the entry.
 
-    Return the draft. If nothing to charge is left on it, delete the draft, free its other entries too, and return
-    None. Raise `Conflict` if the draft was issued or deleted or does not contain the entry, `Forbidden` if `by` is no
-    manager.
+    Return the draft. If nothing to charge is left on it, delete the draft, free its other entries too, and return None.
+    A change is written to the outbox. Raise `Conflict` if the draft was issued or deleted, does not contain the entry,
+    or would still be larger than one document can be, and `Forbidden` if `by` is no manager.
     """
     draft = await _locked(draft_id, by)
     settled = [
@@ -128,9 +128,10 @@ async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetim
 
 
 async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Delete a draft, so that the next billing run bills its entries. A draft has no number, so no number is lost.
+    """Delete a draft, so that the next billing run bills its entries, and write the change to the outbox.
 
-    Raise `Conflict` if the draft was issued or deleted before, `Forbidden` if `by` is no manager.
+    A draft has no number, so no number is lost. Raise `Conflict` if the draft was issued or deleted before, `Forbidden`
+    if `by` is no manager.
     """
     draft = await _locked(draft_id, by)
     await _empty(draft_id)
@@ -140,7 +141,10 @@ async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:
-    """Lock the customer of a draft and then the draft, as every decision on time does, and return the draft."""
+    """Lock the customer of a draft and then the draft, in the order of every decision on time, and return the draft.
+
+    Raise `Forbidden` if `by` is no manager, `Conflict` if the draft was issued or deleted.
+    """
     if not by.is_manager:
         raise Forbidden("Only managers may change drafts.")
     customer_id = await current().fetchval("select customer_id from invoice where id = $1", draft_id)

@@ -22,10 +22,10 @@ PAGE = 25
 
 
 class Invoice(Table, tablename="invoice"):
-    """What one contract owes for work and fees up to the day before `until`: a draft, or an issued invoice.
+    """What the customer owes under one contract for work and fees up to the day before `until`.
 
-    Amounts have the decimals of the currency; `supply_to` is the last day of the period of supply. The database
-    refuses every change of an issued invoice (D37).
+    An invoice is a draft at first and is issued later. Amounts have the decimals of the currency; `supply_to` is the
+    last day of the period of supply. The database refuses every change of an issued invoice (D37).
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -124,8 +124,8 @@ class Page:
     def of(cls, rows: list[Row], key: str, limit: int) -> Self:
         """Return a page of the first `limit` rows.
 
-        The caller fetches one row more, which tells whether another page follows. `key` is the column that holds the
-        cursor.
+        The caller fetches one row more than `limit`, so that this function can tell whether another page follows. `key`
+        is the column that holds the cursor.
         """
         return cls(rows[:limit], str(rows[limit - 1][key]) if len(rows) > limit else None)
 
@@ -164,7 +164,8 @@ async def list_issued(
 ) -> Page:
     """Return a page of the issued invoices that `reader` may see, newest first.
 
-    `after` is the cursor, the number of the last invoice on the page before.
+    With `customer_id`, only invoices of that customer are listed. `after` is the cursor, the number of the last invoice
+    on the page before.
     """
     return await listed(_LIST, reader, customer_id, after or None, key="number", limit=limit)
 
@@ -191,8 +192,8 @@ async def list_drafts(
 ) -> Page:
     """Return a page of the drafts, ordered by customer; readers who are no managers get an empty page.
 
-    Each row has in `total` the number of all drafts. `after` is the cursor, the id of the last draft on the page
-    before.
+    With `customer_id`, only drafts of that customer are listed. Each row has in `total` the number of all drafts.
+    `after` is the cursor, the id of the last draft on the page before.
     """
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return Page([], None)
@@ -209,7 +210,7 @@ async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> 
 
 
 async def seen(invoice: Invoice) -> list[Row]:
-    """Return the contacts who opened the invoice, with the instant when each opened it first."""
+    """Return a row for each contact who opened the invoice: id, name, and the instant when they first opened it."""
     return await current().fetch(
         "select s.contact_id, c.name, s.seen_at from invoice_seen s join contact c on c.id = s.contact_id where s.invoice_id = $1 order by s.seen_at",
         invoice.id,

@@ -129,9 +129,10 @@ _NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
 
 
 async def _parties(invoice: Invoice, by: AgentReader) -> tuple[dict[str, Any], int, str]:
-    """Return what is printed of seller, buyer, bank and contract, the days until payment, and the time zone.
+    """Return the data printed on the invoice, the days until payment, and the company's time zone.
 
-    The data are those of the present; the time zone is the company's.
+    The data are the present ones of seller, buyer, bank and contract; `by` is printed as the agent who issued the
+    invoice.
     """
     row = await current().fetchrow(_PARTIES, invoice.contract_id)
     seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))

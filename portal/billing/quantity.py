@@ -6,7 +6,7 @@ from fractions import Fraction
 from portal.money import divide_half_up, round_half_up
 
 FEWEST, MOST = 2, 12
-"""The fewest and the most decimals of a printed quantity."""
+"""The smallest and the largest number of decimals of a printed quantity."""
 
 
 def printed_hours(minutes: int, unit_price: Decimal | None, net: Decimal, digits: int) -> Decimal:
@@ -14,7 +14,8 @@ def printed_hours(minutes: int, unit_price: Decimal | None, net: Decimal, digits
 
     PEPPOL-EN16931-R120 requires that the quantity times the price is the amount. Because each entry is rounded to the
     cent on its own, the true hours may not fulfil this: three entries of 20 min at 100.00 make 99.99, so 0.9999 h are
-    printed instead of 1 h. If `unit_price` is None, return the true hours with at most four decimals.
+    printed instead of 1 h. If `unit_price` is None, return the true hours with at most four decimals. Raise
+    `ValueError` if no number with at most `MOST` decimals fulfils the requirement.
     """
     if unit_price is None:
         return divide_half_up(Decimal(minutes), 60, 4)

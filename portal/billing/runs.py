@@ -106,13 +106,16 @@ BookKey = tuple[int, str]
 
 
 async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
-    """Return the books of these customers with their open time of days before `until`, by customer and currency."""
+    """Return the books of these customers with their open time, by customer and currency.
+
+    Every approved entry is included; of the entries that are not approved, those of days before `until`.
+    """
     books = await book.load(customer_ids, unapproved_before=until)
     return {(each.customer_id, each.currency): each for each in books}
 
 
 def due(of: Book, until: date) -> list[Entry]:
-    """Return the approved entries of days before `until`, in the order of the book."""
+    """Return the approved entries of the book `of` whose day is before `until`, in the order of the book."""
     return [entry for entry in of.state.entries if entry.id in of.state.approved and entry.date < until]
 
 
@@ -129,7 +132,10 @@ async def waiting_customers(until: date) -> list[int]:
 
 
 def is_inside_period(of: Book, contract_id: int, until: date) -> bool:
-    """Return whether `until` lies inside a billing period of the contract, and so cuts it in two."""
+    """Return whether `until` lies inside a billing period of the contract, and so cuts it in two.
+
+    `of` is a book that holds the contract.
+    """
     contract = next(contract for contract in of.state.contracts if contract.id == contract_id)
     return period_of(contract.anchor, contract.cycle, until).start != until
 
@@ -151,7 +157,8 @@ async def _make(of: Book, document: Document, run_id: int, by: AgentReader, at: 
 async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at: datetime) -> uuid.UUID:
     """Store a statement, which is final at once, and return its id.
 
-    Its time detail is copied and its CSV is made, as for an issued invoice.
+    Its time detail is copied and its CSV is made, as for an issued invoice; the outbox row makes the portal tell agents
+    and contacts of it.
     """
     id, (first, last) = uuid.uuid4(), drafts.supply_of(of, document)
     contract = next(contract for contract in of.state.contracts if contract.id == document.contract)

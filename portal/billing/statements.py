@@ -67,7 +67,8 @@ async def list_statements(
 ) -> Page:
     """Return a page of the statements that `reader` may see, newest first, with their minutes.
 
-    `after` is the cursor, the id of the last statement on the page before.
+    With `customer_id`, only statements of that customer are listed. `after` is the cursor, the id of the last statement
+    on the page before.
     """
     return await listed(_LIST, reader, customer_id, _id_of(after), key="id", limit=limit)
 

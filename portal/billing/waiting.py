@@ -96,7 +96,7 @@ class WaitingEntry:
 
     @property
     def is_odd(self) -> bool:
-        """Return whether the tick box of this entry is unticked at first, because there is a reason to look twice."""
+        """Return whether there is a reason to look twice at the entry; then its tick box is not ticked at first."""
         return bool(self.why)
 
 
@@ -146,10 +146,10 @@ _STATES = {False: "e.state = 'submitted'", True: "e.state in ('draft', 'submitte
 
 
 def _narrowed(by: AgentReader, filters: Filters) -> tuple[str, list[Any]]:
-    """Return the SQL condition on a time entry `e` for what `by` may decide on, and the parameters; `$1` is the agent.
+    """Return the SQL condition on a time entry `e` for what `by` may decide on, and the values of its parameters.
 
-    A manager decides on the time of the departments that they are designated for and of all departments below, but
-    never on their own time (C10, D33).
+    `$1` is the id of `by`. A manager decides on the time of the departments that they are designated for and of all
+    departments below, but never on their own time (C10, D33). `filters` narrows the entries further.
     """
     parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id]
     if not by.is_admin:
@@ -200,9 +200,9 @@ order by w.place, e.work_date desc, e.id desc
 
 
 async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, size: int = PAGE) -> Waiting:
-    """Return a page of the time that `by` may decide on, grouped by agent.
+    """Return a page of at most `size` time entries that `by` may decide on, grouped by agent.
 
-    If no entry follows the cursor any more, return the first page.
+    `filters` narrows the list and holds the cursor. If no entry follows the cursor any more, return the first page.
     """
     narrowed, values = _narrowed(by, filters)
     rows = await current().fetch(_MINE + _GROUPS.format(narrowed=narrowed), *values)
@@ -238,8 +238,8 @@ async def _page(
 def _agents(groups: Sequence[Group], after: Cursor | None, size: int) -> Iterator[int]:
     """Yield the ids of the agents whose entries fill the page, in the order of the list.
 
-    The first one is the agent of the cursor. It is unknown how many of that agent's entries follow the cursor, so none
-    is counted.
+    The first one is the agent of the cursor. It is unknown how many of that agent's entries come after the cursor, so
+    none of them is counted towards the page.
     """
     ids = [group.agent_id for group in groups]
     if after and after.agent_id not in ids:

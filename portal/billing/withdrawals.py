@@ -30,10 +30,10 @@ async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
-    """Withdraw all approvals that `by` gave in one call, and report the entries that are settled since (D35).
+    """Withdraw all approvals of the decision with the id `decision`, which `by` made, except of settled entries (D35).
 
-    Settled entries stay approved. Raise `NotFound` if `by` made no such decision, `Conflict` if all its approvals have
-    been withdrawn before.
+    Return the entries that are submitted again, and those that stay approved because a document has settled them. Raise
+    `NotFound` if `by` made no such decision, `Conflict` if all its approvals have been withdrawn before.
     """
     approvals = await current().fetch(
         "select entry_id, withdrawn_at from approval where decision = $1 and approved_by_id = $2", decision, by.id

@@ -1,1 +1,1 @@
-"""Time entries: who may write them, and until when. What time costs is decided in `portal.billing`."""
+"""Time entries: what agents log, and who may change it until when. The package `portal.billing` decides what it costs."""

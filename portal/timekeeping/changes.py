@@ -1,4 +1,4 @@
-"""Record what somebody else changed in an agent's time entry, so that its author reads the old and the new values."""
+"""Record what a manager changed in an agent's time entry, so that the agent can read the old and the new values."""
 
 import json
 from collections.abc import Mapping
@@ -31,12 +31,12 @@ LABELS = {
     "external_comment": "External comment",
     "description": "Internal description",
 }
-"""Labels, by column, of the fields of a time entry that a manager can change, in the order of the form."""
+"""The labels of those columns of a time entry that a manager can change, in the order of the form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change to a time entry by somebody other than its author.
+    """One change of a time entry by somebody other than the agent who worked.
 
     `columns` maps the name of each changed column to its old and its new value.
     """
@@ -48,14 +48,14 @@ class Change:
 
     @classmethod
     def read(cls, text: str) -> tuple["Change", ...]:
-        """Return the changes of one entry, oldest first, from the JSON of `CHANGES`."""
+        """Return the changes of one entry, oldest first, from the JSON text that the SQL `CHANGES` returns."""
         return tuple(
             cls(row["by_id"], row["by"], datetime.fromisoformat(row["at"]), row["columns"]) for row in json.loads(text)
         )
 
     @property
     def parts(self) -> list[tuple[str, str, str]]:
-        """Return the label, the old value and the new value of each changed column, in words."""
+        """Return label, old value and new value of each changed column, as people read them."""
         return [
             (label, _words(column, self.columns[column][0]), _words(column, self.columns[column][1]))
             for column, label in LABELS.items()
@@ -79,7 +79,8 @@ CHANGES = """
 (select coalesce(json_agg(json_build_object('by_id', h.id, 'by', h.name, 'at', t.changed_at, 'columns', t.columns) order by t.id), '[]')
  from time_change t join agent h on h.id = t.changed_by_id where t.entry_id = e.id)
 """
-"""SQL expression that returns the changes of the time entry `e` as JSON, for use in the raw SQL of lists."""
+"""SQL expression for the changes of the time entry with the table alias `e`, as JSON. The raw SQL of lists contains it.
+"""
 
 _NAMES = {
     "service_id": f"select s.id, {shown_service('s.id')} as name from service s where s.id = any($1)",  # noqa: S608
@@ -87,11 +88,11 @@ _NAMES = {
     "general_kind_id": "select id, name from general_kind where id = any($1)",
     "role_id": "select id, name from role where id = any($1)",
 }
-"""SQL to look up the name for each column that holds an id, so that the record keeps the name of that moment."""
+"""For each column that holds an id: SQL for its name, because the record keeps the name of that moment."""
 
 
 async def keep(entry: "TimeEntry", told: Mapping[str, list[Any]], by: AgentReader, at: datetime) -> None:
-    """Record that `by` changed the entry. Do nothing if `by` is the author.
+    """Record that `by` changed the entry. Do nothing if `by` is the agent who worked.
 
     `told` maps each changed column to its old and its new value.
     """

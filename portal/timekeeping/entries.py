@@ -33,13 +33,16 @@ if TYPE_CHECKING:
 PROJECT_SERVICE = "Time on a project is logged under the project's service."
 
 VISIBLE = {"portal_agent": "true"}
-"""SQL condition for the entries that a reader may see, by the database role of the reader; for lists in raw SQL."""
+"""SQL condition for the entries that a reader may see, by the reader's database role, for the raw SQL of lists.
+
+Contacts have no entry here: they see time only in the details of their documents.
+"""
 
 
 class TimeEntry(Table, tablename="time_entry"):
-    """The minutes that one agent worked on one day.
+    """The minutes that one agent, its author, worked on one day.
 
-    `version` counts the changes of the entry's content, so that an approval names exactly the content that was
+    `version` counts the changes of the entry's content, so that an approval refers to exactly the content that was
     approved (D34).
     """
 
@@ -76,16 +79,16 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @property
     def kind(self) -> str:
-        """Return `case`, `project`, `service` or `general`, depending on what the entry is linked to (S2.40)."""
+        """Return what the entry is linked to: `case`, `project`, `service` or, for general time, `general` (S2.40)."""
         if self.case_id:
             return "case"
         return "project" if self.project_id else "service" if self.service_id else "general"
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
-        """Return a query for the entries that `reader` may see: all of them for agents.
+        """Return a query of the entries that `reader` may see: all of them for agents.
 
-        Raise `NotFound` for contacts. They read time on their invoices only, which hold copies (D57).
+        Raise `NotFound` for contacts, who read time only on their invoices, which hold copies (D57).
         """
         if reader.is_contact:
             raise NotFound
@@ -93,7 +96,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @classmethod
     async def find(cls, entry_id: int, reader: Reader | System) -> Self:
-        """Return the entry with the id `entry_id`. Raise `NotFound` if `reader` can see no such entry."""
+        """Return the entry with this id. Raise `NotFound` if there is none that `reader` may see."""
         entry = await cls.visible_to(reader).where(cls.id == entry_id).first()
         if entry is None:
             raise NotFound
@@ -101,7 +104,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """Create the object for a complete row of the table that raw SQL has read."""
+        """Return a `TimeEntry` for a complete row of the table that raw SQL has read."""
         entry = cls(**dict(row))
         entry._exists_in_db = True
         return entry
@@ -118,10 +121,10 @@ class TimeEntry(Table, tablename="time_entry"):
         agent_id: int | None = None,
         form_key: uuid.UUID | None = None,
     ) -> Self:
-        """Create a draft entry for work on `case`, on `project`, under a service, or as general time (S0.23).
+        """Create a draft entry for work on `case`, on `project`, under a service or as general time; return it (S0.23).
 
-        `agent_id` is the id of the agent who worked, if that is not `by` (S1.15). Work on a project is logged under
-        the project's service. Sending the same `form_key` again returns the existing entry, or raises `Invalid` if the
+        `agent_id` is the id of the agent who worked, if that is not `by` (S1.15). Work on a project is logged under the
+        project's service. Sending the same `form_key` again returns the existing entry, or raises `Invalid` if the
         content differs. Raise `Forbidden` if an agent who is not a manager logs time for somebody else (S1.16), and
         `Invalid` with a sentence for each wrong field: `duration`, `work_date`, `project`, `service`, `task`, `agent`,
         `external_comment`, `description`, `counts`, `override_reason`.
@@ -164,7 +167,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @classmethod
     async def _of_form(cls, by: AgentReader, form_key: uuid.UUID) -> Self | None:
-        """Return the entry that `by` already created with the form `form_key`, or None.
+        """Return the entry that `by` has already created with the form `form_key`, or None.
 
         If another request is creating that entry at the same moment, wait until it has finished.
         """
@@ -174,7 +177,7 @@ class TimeEntry(Table, tablename="time_entry"):
     def _check_repeated(self, work: Work, case: "Case | None", project: Project | None, agent_id: int) -> None:
         """Raise `Invalid` if the entry's form is sent a second time with different content.
 
-        The different content is not stored anywhere yet, so that it must not be dropped without a message.
+        That content is not stored anywhere yet, so it must not be dropped without a message.
         """
         same = says_the_same(
             self,
@@ -199,14 +202,14 @@ class TimeEntry(Table, tablename="time_entry"):
         return EntryState(self.state) in OPEN
 
     def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
-        """Return the reason why `by` may not change or delete this entry at `at`; None if `by` may.
+        """Return the reason why `by` may not change or delete this entry at `at`, or None if `by` may.
 
-        This does not consider invoices and statements that have settled the entry.
+        Whether the entry is on an invoice or a statement is not considered here.
         """
         return why_fixed(by, self.agent_id, EntryState(self.state), self.window_from, at)
 
     async def change(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
-        """Replace the content of a draft or rejected entry; its state stays the same.
+        """Replace the content of a draft or rejected entry, whose state stays the same, and return the changed entry.
 
         `version` is the version that `by` has seen. Raise `Forbidden` if `by` is neither the author nor a manager, or
         if the 24 hours of the author are over. Raise `Conflict` if somebody changed the entry in the meantime or if it
@@ -216,9 +219,11 @@ class TimeEntry(Table, tablename="time_entry"):
         return await self.revise(by, work, version=version, at=at)
 
     async def revise(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
-        """Replace the content of the entry without checking whether `by` may do that.
+        """Replace the content of the entry without checking whether `by` may do that, and return the changed entry.
 
-        The callers check it: `change`, and billing, which also withdraws any approval (D34).
+        The callers check that: `change`, and billing, which also withdraws any approval (D34). The change is kept for
+        the case's log and the outbox. Raise `Invalid` for content that breaks a rule, `Conflict` if somebody changed
+        the entry since `version`.
         """
         if self.project_id and work.service_id != self.service_id:
             raise Invalid({"service": PROJECT_SERVICE})
@@ -240,9 +245,9 @@ class TimeEntry(Table, tablename="time_entry"):
         return entry
 
     async def discard(self, by: AgentReader, *, version: int, at: datetime) -> None:
-        """Delete a draft or rejected entry (S2.22).
+        """Delete a draft or rejected entry (S2.22). The log of the entry's case keeps a line about the deletion.
 
-        The log of the entry's case keeps a line about the deletion. Raise `Forbidden` and `Conflict` as `change` does.
+        Raise `Forbidden` and `Conflict` as `change` does.
         """
         self._refuse_fixed(by, at)
         if version != self.version:
@@ -252,7 +257,7 @@ class TimeEntry(Table, tablename="time_entry"):
     async def erase(self, by: AgentReader, *, at: datetime) -> None:
         """Delete the entry without checking whether `by` may do that.
 
-        The callers check it: `discard`, and billing, which also withdraws any approval. Raise `Conflict` if somebody
+        Its callers check that: `discard`, and billing, which also withdraws any approval. Raise `Conflict` if somebody
         else changed the entry in the meantime.
         """
         condition = (TimeEntry.id == self.id) & (TimeEntry.version == self.version) & (TimeEntry.state == self.state)
@@ -272,7 +277,10 @@ class TimeEntry(Table, tablename="time_entry"):
             raise Conflict("This time is approved: the approval has to be withdrawn first.")
 
     async def _set(self, values: dict[str, Any], version: int) -> Self:
-        """Update the row if its version and state in the database are those of this object; else raise `Conflict`."""
+        """Update the row and raise its version, and return the changed entry.
+
+        Raise `Conflict` unless version and state in the database are those that the caller knows.
+        """
         self._refuse_approved()
         rows = await (
             TimeEntry.update(
@@ -287,7 +295,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
 
 def _on_project(work: Work, project: Project, case: "Case | None") -> Work:
-    """Return `work` with the project's service. Raise `Invalid` if time cannot be logged on the project."""
+    """Return `work` with the project's service. Raise `Invalid` if this time cannot be logged on the project."""
     if case:
         raise Invalid({"project": "Choose a case or a project, not both."})
     if project.state != ProjectState.OPEN:

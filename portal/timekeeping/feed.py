@@ -1,4 +1,4 @@
-"""Add time entries to the feed of a case, and sum up the case's time, by one query for any number of entries."""
+"""Add time entries to the feed of a case and sum up the case's time, by one query however many entries there are."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +10,7 @@ from portal.timekeeping.entries import VISIBLE
 from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
 
 RANK = 3
-"""Rank of time entries among feed items of one instant: after messages and events (see `portal.desk.feed.Cursor`)."""
+"""The rank of time entries among the feed items of one instant: they follow messages and events (see `Cursor`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ order by created_at desc, id desc limit $5
 
 
 async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """Return the feed with the time entries of its window, and the sums of all time on the case.
+    """Return the feed with the time entries that belong into its window, and the sums of all time on the case.
 
     `before` is the cursor that the feed was read with. If the window contains more than `WINDOW` entries, the returned
     feed begins with the oldest entry that fits.

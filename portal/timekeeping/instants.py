@@ -25,13 +25,13 @@ class Span(NamedTuple):
         return began.time(), ended.time()
 
     def words(self) -> str:
-        """Return the local times of the beginning and the end as words, such as `9:00 to 10:45`."""
+        """Return the local times of the beginning and the end in words, such as `9:00 to 10:45`."""
         began, ended = self.clock_times()
         return f"{began.hour}:{began:%M} to {ended.hour}:{ended:%M}"
 
 
 def span_of(day: date, began: time, ended: time, zone: str, known: Span | None = None) -> Span:
-    """Return the instants of work from the local time `began` on `day` to the next local time `ended`.
+    """Return the span of work from the local time `began` on `day` to the next local time `ended`, in the zone `zone`.
 
     `ended` may be on the day after. If daylight saving makes a local time occur twice, the first occurrence is taken,
     and for the end the first occurrence after the beginning. `known` is the span that the entry has already: the

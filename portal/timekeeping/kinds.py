@@ -1,4 +1,4 @@
-"""Kinds of general time, such as meeting or training: work for no customer (S2.38)."""
+"""Kinds of general time, such as meeting or training. General time is work for no customer (S2.38)."""
 
 from datetime import datetime
 
@@ -13,15 +13,15 @@ from portal.fields import Checked, in_range, line
 
 
 class KindName(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form field with the name of a kind of general time, as it was typed."""
+    """Form field with the name of a kind of general time, as typed."""
 
     name: str
 
 
 class GeneralKind(Table, tablename="general_kind"):
-    """A kind of general time.
+    """A kind of general time. Time entries keep a kind that has ended.
 
-    Entries keep a kind that has ended. `ended_at` is None while the kind can be chosen.
+    `ended_at` is None while the kind can be chosen.
     """
 
     id = BigSerial(primary_key=True)
@@ -31,14 +31,14 @@ class GeneralKind(Table, tablename="general_kind"):
 
     @classmethod
     async def listed(cls) -> list["GeneralKind"]:
-        """Return all kinds of general time in the order of the set-up page, including those that have ended."""
+        """Return all kinds of general time, also those that have ended, in the order of their positions."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def find(cls, kind: int, *, hold: bool = False) -> "GeneralKind":
-        """Return the kind with the id `kind`, or raise `NotFound`.
+        """Return the kind with this id. With `hold`, lock the row until the transaction ends.
 
-        With `hold`, lock the row until the transaction ends, so that no other transaction can change the kind.
+        Raise `NotFound` for an unknown id.
         """
         query = cls.objects().where(cls.id == in_range(kind))
         found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
@@ -48,7 +48,7 @@ class GeneralKind(Table, tablename="general_kind"):
 
     @classmethod
     async def create(cls, facts: KindName) -> "GeneralKind":
-        """Add a kind at the end of the list. Raise `Invalid` if another kind has the same name."""
+        """Add a kind at the end of the list and return it. Raise `Invalid` for a bad name or one that is taken."""
         name = _read(facts)
         async with unless_taken("name", _taken(name)) as tx:
             kind = await tx.fetchval(
@@ -59,7 +59,7 @@ class GeneralKind(Table, tablename="general_kind"):
         return await cls.find(kind)
 
     async def rename(self, facts: KindName) -> None:
-        """Rename the kind. Existing entries show the new name. Raise `Invalid` if another kind has the same name."""
+        """Rename the kind. Existing entries show the new name. Raise `Invalid` for a bad name or one that is taken."""
         name = _read(facts)
         async with unless_taken("name", _taken(name)) as tx:
             await tx.execute("update general_kind set name = $2 where id = $1", self.id, name)
@@ -74,7 +74,7 @@ class GeneralKind(Table, tablename="general_kind"):
 
     @property
     def facts(self) -> KindName:
-        """Return the values that the form for renaming the kind shows at first."""
+        """Return the stored name of the kind as a form field, to fill in the form that renames it."""
         return KindName(name=self.name)
 
 

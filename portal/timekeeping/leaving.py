@@ -1,4 +1,4 @@
-"""End an agent: find the agent's open cases, time and approver duties, and hand them over."""
+"""Hand over what an agent who leaves has open: cases, time entries and approver duties."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +15,12 @@ from portal.timekeeping.states import submit
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Work that an agent must hand over before being ended.
+    """What an agent must hand over before leaving.
 
     `unsubmitted` are the ids of the agent's draft and rejected time entries; `submitted` is the number of the agent's
     entries that a manager has yet to approve. `departments` are the names of the departments whose approver the agent
-    is, and `waiting` is the number of submitted entries there that the agent must decide on. `unapproved` are the
-    names of agents whose time nobody could approve after this agent has ended.
+    is, and `waiting` is the number of submitted entries there that the agent must decide on. `unapproved` are the names
+    of agents whose time nobody could approve after this agent has left.
     """
 
     cases: list[Case]
@@ -44,7 +44,7 @@ select
 
 
 async def open_of(agent: Agent) -> Open:
-    """Return the work that `agent` must hand over before being ended."""
+    """Return what `agent` must hand over before leaving."""
     row = await current().fetchrow(_TIME, agent.id)
     before = await without_approver()
     return Open(
@@ -60,12 +60,12 @@ async def open_of(agent: Agent) -> Open:
 async def end_agent(
     agent: Agent, *, successor_id: int | None, approver_id: int | None, submits: bool, by: AgentReader, at: datetime
 ) -> None:
-    """End an agent and hand over the agent's open cases, time and approver duties.
+    """End the access of an agent who leaves, and hand over the agent's open cases, time and approver duties.
 
-    Open cases are assigned to `successor_id`, or to nobody if it is None. `approver_id` becomes the approver in place
-    of the agent; if it is None, the agent stays named as approver without effect. With `submits`, the agent's draft
-    and rejected entries are submitted. Raise `Conflict` for the last admin, and `Invalid` (`agent`, `approver`) if the
-    successor or the approver has ended.
+    Open cases are assigned to the agent `successor_id`, or to nobody if it is None. The agent `approver_id` approves
+    instead of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected entries are
+    submitted. Raise `Conflict` for the last admin, and `Invalid` (`agent`, `approver`) if the successor or the approver
+    has left.
     """
     await open_cases_of_agent(agent.id, hold=True)  # Reopening a case locks it first and then the agent.
     await agent.end(at)  # End the agent before reading the cases, so that nobody can assign a new case to the agent.

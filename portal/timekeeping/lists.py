@@ -17,7 +17,7 @@ from portal.timekeeping.rules import why_fixed, why_settled
 from portal.words import EntryBilling, EntryState
 
 PAGE = 50
-"""Number of time entries on one page of a list."""
+"""How many time entries one page of a list shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class ListedEntry:
 
     @property
     def place(self) -> str:
-        """Return what the time was logged on, such as the case or the project, in few words."""
+        """Return a short text about what the time was logged on, such as the case number or the name of the project."""
         if self.case_number:
             return f"#{self.case_number}"
         return self.project or self.service or self.kind or "general time"
@@ -88,7 +88,7 @@ class ListedEntry:
 
     @property
     def state_word(self) -> str:
-        """Return the word for the state: "Billed" or "On a draft" if an invoice or statement has settled the entry."""
+        """Return the word for the state, which is "Billed" or "On a draft" if the entry is on an invoice or statement."""
         if self.settled:
             return "On a draft" if self.draft_id else "Billed"
         return self.state.word
@@ -100,7 +100,7 @@ class ListedEntry:
         return why_fixed(by, self.agent_id, self.state, self.window_from, at)
 
     def may_be_changed(self, by: AgentReader, at: datetime) -> bool:
-        """Return whether a list should link to the form that changes the entry."""
+        """Return whether `by` may change the entry at `at`, so that a list links to the form for it."""
         return self.why_fixed(by, at) is None
 
     @property
@@ -115,7 +115,7 @@ class ListedEntry:
 
     @classmethod
     def of_row(cls, row: Any) -> "ListedEntry":
-        """Create the object for a row that has the columns `COLUMNS`."""
+        """Return a `ListedEntry` for a row that has the columns of the SQL `COLUMNS`."""
         read = {
             "state": EntryState(row["state"]),
             "billing": EntryBilling(row["billing"]),
@@ -168,7 +168,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of time entries, newest day first. `more` is whether older entries follow."""
+    """One page of time entries, newest day first. `more` is True if older entries follow."""
 
     lines: list[ListedEntry]
     more: bool
@@ -181,7 +181,7 @@ class Page:
 
     @property
     def days(self) -> list[tuple[date, list[ListedEntry]]]:
-        """Return the entries of the page grouped by work date."""
+        """Return the entries of the page by work date: pairs of a date and its entries."""
         found: dict[date, list[ListedEntry]] = {}
         for line in self.lines:
             found.setdefault(line.work_date, []).append(line)
@@ -229,7 +229,7 @@ def _sums(row: Any) -> Sums:
 
 
 async def find(reader: AgentReader, entry_id: int) -> ListedEntry:
-    """Return the time entry with the id `entry_id`. Raise `NotFound` if there is no such entry."""
+    """Return the time entry with this id and the names that lists show. Raise `NotFound` if there is no such entry."""
     row = await current().fetchrow(
         f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and e.id = $1", entry_id
     )
@@ -239,7 +239,7 @@ async def find(reader: AgentReader, entry_id: int) -> ListedEntry:
 
 
 async def left_count(reader: AgentReader) -> int:
-    """Return the number of draft and rejected time entries of agents who have ended."""
+    """Return the number of draft and rejected time entries of agents who have left."""
     count: int = await current().fetchval(
         f"select count(*) from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]} and {LEFT}",  # noqa: S608
         reader.id,
@@ -248,7 +248,7 @@ async def left_count(reader: AgentReader) -> int:
 
 
 async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
-    """Return the number of an agent's entries in each state, which the links of the agent's own list show."""
+    """Return the number of an agent's entries in each state. The agent's own list shows them beside its filters."""
     rows = await current().fetch(
         f"select state, count(*) as n from time_entry e where {VISIBLE[reader.database_role]} and agent_id = $1 group by state",  # noqa: S608
         agent_id,

@@ -1,4 +1,4 @@
-"""Find what time can be logged on: a case, project, service or kind of general time, by the words that are typed."""
+"""Find what time can be logged on: a case, project, service or kind of general time, by words that somebody types."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class On(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Return the URL path of the case, project or service; for general time, of the agent's own time."""
+        """Return the URL path of the page of the case, project or service; for general time, that of the agent's list."""
         return {
             "case": f"/agent/cases/{self.id.removeprefix('case-')}", "project": f"/agent/projects/{self.row_id}",
             "service": f"/agent/services/{self.row_id}",
@@ -47,7 +47,7 @@ class On(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Result of resolving what an agent chose or typed in the form for time.
+    """What an agent meant who chose or typed something in the form for time.
 
     `on` is what was found. If it is None, `problem` is a sentence that says why, and `choices` are all the things that
     the typed text may mean.
@@ -67,7 +67,7 @@ class Sought:
 class Suggestions(NamedTuple):
     """At most `SUGGESTED` suggestions.
 
-    `after` is the number of suggestions to skip for the next ones; None if these are the last.
+    `after` is the number of suggestions to skip to get the next ones, or None if these are the last.
     """
 
     rows: list[On]
@@ -120,7 +120,7 @@ async def named(id: str) -> On | None:
 async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestions:
     """Return the cases, projects, services and kinds of general time that contain every word of `typed`.
 
-    The words are searched in the number, subject, name, customer and contract; open cases come before closed ones. If
+    The words are searched in number, subject, name, customer and contract; open cases come before closed ones. If
     nothing is typed, return the reader's own open cases and all kinds of general time. `after` is the number of
     suggestions to skip.
     """
@@ -135,7 +135,7 @@ async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestion
 
 
 def _suggesting(conditions: list[str], count: int, *, with_names: bool) -> str:
-    """Return the SQL query for suggestions: first the cases of the first of `conditions`, then names, then other cases.
+    """Return the SQL for suggestions: the cases that meet the first of `conditions`, then names, then all other cases.
 
     `conditions` are SQL conditions on cases with `count` parameters; further parameters are the limit of cases, the
     words, and the number of rows to skip. Without `with_names`, the query returns all kinds of general time instead of
@@ -158,16 +158,16 @@ def _suggesting(conditions: list[str], count: int, *, with_names: bool) -> str:
 
 
 def _cases(condition: str, limit: str) -> str:
-    """Return the SQL query for the latest cases that fulfil `condition`. It looks up names for these cases only."""
+    """Return the SQL for the latest cases that meet `condition`. It looks up names for these cases only."""
     newest = f"select c.id from cases c where {condition} order by c.updated_at desc, c.id desc limit {limit}"  # noqa: S608
     return f"{_CASE} where c.id in ({newest}) order by c.updated_at desc, c.id desc"
 
 
 async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
-    """Return what the form means by the id of an earlier choice and the text in the search field.
+    """Return what an agent meant, given the id of an earlier choice and the text in the search field.
 
     Without JavaScript, only the text changes, so the id is ignored if the name that it stands for does not contain the
-    text. The text then means the case with that number, the thing with exactly that name, or the only thing that
+    text. The text then stands for the case with that number, the thing with exactly that name, or the only thing that
     contains all words of the text. `typed` is None if only the id was sent, as in a link.
     """
     chosen = await named(id) if id else None

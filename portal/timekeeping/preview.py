@@ -1,4 +1,4 @@
-"""Explain a time entry while its form is being filled in: the time read, the minutes billed, what the customer sees."""
+"""Explain a time entry while its form is being filled in: how it is understood, what it costs, what the customer sees."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -67,10 +67,11 @@ async def understood(
     is_general: bool = False,
     held: int = 0,
 ) -> Understood:
-    """Return the preview of the values typed so far, by one query. Values that cannot be read never raise an exception.
+    """Return the preview of the values typed so far. Values that cannot be read never raise an exception.
 
-    With `customer_id` None, the service may belong to any customer. `held` is the number of minutes of an entry that
-    is being changed: a duration such as `+15m` is added to them.
+    The texts are as typed, the ids as chosen in the form. With `customer_id` None, the service may belong to any
+    customer. `is_general` says that the time is for no customer. `held` is the number of minutes of an entry that is
+    being changed: a duration such as `+15m` is added to them. The preview costs one query.
     """
     if not duration.strip():
         return Understood()
@@ -123,7 +124,7 @@ def _used(service: str, day: date, used: int, pending: int, counts: int) -> str:
 
 
 def words_of(rounding: Rounding) -> str:
-    """Return sentences that explain the rounding rule of a service to the agent who logs time."""
+    """Return sentences that explain a service's rounding rule to the agent who logs time."""
     step = f"Rounded {rounding.mode.phrase} {spoken(rounding.increment)}." if rounding.increment > 1 else ""
     least = f"At least {spoken(rounding.minimum)}." if rounding.minimum else ""
     return " ".join(filter(None, (step, least))) or "Counts as it was worked."

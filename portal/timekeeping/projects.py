@@ -11,17 +11,17 @@ from portal.fields import in_range
 from portal.words import ProjectState
 
 PAGE = 50
-"""Number of projects on one page of the list."""
+"""How many projects one page of the list shows."""
 CASES_SHOWN = 10
-"""Number of connected cases that the page of a project shows; the list of cases shows all of them."""
+"""How many connected cases the page of a project shows. The list of cases shows all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedProject:
     """A project with its budget and the time worked on it, as the list and the page of the project show it.
 
-    `worked` are the minutes worked, without rejected entries. `budget_amount` is in `currency`. Both budgets are None
-    if there is none. `cases` is the number of connected cases; `members` are the names of agents.
+    `worked` are the minutes worked, without rejected entries. `budget_amount` is in `currency`. A budget is None if the
+    project has none. `cases` is the number of connected cases; `members` are the names of agents.
     """
 
     id: int
@@ -40,7 +40,7 @@ class ListedProject:
 
     @property
     def left(self) -> int | None:
-        """Return the minutes left in the budget; negative if more was worked, None if there is no budget of time."""
+        """Return the minutes left in the budget; negative if more was worked, None without a budget of time."""
         return None if self.budget_minutes is None else self.budget_minutes - self.worked
 
 
@@ -83,10 +83,10 @@ order by {_KEY} limit {PAGE + 1}
 async def list_projects(
     *, state: ProjectState | None, customer_id: int | None = None, after: int | None = None
 ) -> tuple[list[ListedProject], int | None]:
-    """Return one page of projects by customer and name, and the cursor of the next page.
+    """Return one page of projects, sorted by customer and name, and the cursor of the next page.
 
-    The cursor is the id of the last project on the page, for `after` of the next call; None if no projects follow.
-    With `state` None, projects in every state are listed.
+    The cursor is the id of the last project on the page, to be passed as `after`; None if no projects follow. With
+    `state` None, projects in every state are listed.
     """
     rows = await current().fetch(_LIST, state and state.value, customer_id, after)
     found = [_listed(row) for row in rows[:PAGE]]
@@ -94,7 +94,7 @@ async def list_projects(
 
 
 async def shown_project(project_id: int) -> ListedProject:
-    """Return the project with its budget and time. Raise `NotFound` if there is no such project."""
+    """Return the project with this id, with its budget and time. Raise `NotFound` for an unknown id."""
     row = await current().fetchrow(f"{_COLUMNS} where p.id = $1", in_range(project_id))
     if row is None:
         raise NotFound
@@ -119,5 +119,5 @@ from time_entry where project_id = $1
 
 
 async def time_of_project(project_id: int) -> ProjectTime:
-    """Return the sums of the time of one project, by one query."""
+    """Return the sums of the time of one project, read by one query."""
     return ProjectTime(**await current().fetchrow(_SUMS, project_id))

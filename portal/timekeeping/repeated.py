@@ -1,4 +1,4 @@
-"""Compare a form for time that is sent a second time with the entry that its first sending created."""
+"""Compare a form for time that was sent a second time with the entry that was created when it was sent first."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 def says_the_same(
     entry: "TimeEntry", work: Work, *, agent_id: int, case_id: int | None, project_id: int | None
 ) -> bool:
-    """Return whether `work` describes the content of `entry` as far as the form states it.
+    """Return whether `work` describes the content of `entry`, as far as the form states it.
 
-    What the form leaves to a rule (the duration from clock times, billable or not, minutes that count) is compared
-    only as far as the form overrides the rule.
+    What the form leaves to a rule (the duration from clock times, billable or not, minutes that count) is compared only
+    as far as the form overrides the rule.
     """
     general = case_id is None and work.service_id is None
     said: dict[str, Any] = {
@@ -38,7 +38,7 @@ def says_the_same(
 
 
 def _as_long(entry: "TimeEntry", work: Work) -> bool:
-    """Return whether clock times and minutes are those of the entry."""
+    """Return whether the clock times and minutes of `work` are those of the entry."""
     span = entry.span
     if (work.began, work.ended) != (span.clock_times() if span else (None, None)):
         return False
@@ -47,7 +47,7 @@ def _as_long(entry: "TimeEntry", work: Work) -> bool:
 
 
 def _counts_the_same(entry: "TimeEntry", work: Work) -> bool:
-    """Return whether the entry has the override of `work`, or none where `work` has none."""
+    """Return whether `work` overrides the billable minutes as the entry does: with the same figure, or not at all."""
     if work.counts is None:
         return entry.override_reason is None
     if entry.billing == EntryBilling.NOT_BILLABLE:

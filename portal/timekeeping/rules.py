@@ -1,4 +1,4 @@
-"""Rules that hold for every time entry, as functions of values that do not use the database."""
+"""The rules for time entries, as functions of values that do not use the database."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,25 +11,25 @@ from portal.visible import visible
 from portal.words import EntryBilling, EntryState
 
 WINDOW = timedelta(hours=24)
-"""Elapsed time for which authors may change or delete their own entry (S2.21, D15)."""
+"""For how many elapsed hours authors may change or delete their own entry (S2.21, D15)."""
 
 MOST_COUNTED = 2 * LONGEST
-"""Maximum of billable minutes of one entry. Rounding and overrides may exceed the minutes worked up to this number."""
+"""The most billable minutes of one entry. Rounding and overrides may exceed the minutes worked up to this number."""
 TOO_MUCH = f"An entry counts at most {spoken(MOST_COUNTED)}."
 
 
 OPEN = frozenset({EntryState.DRAFT, EntryState.REJECTED})
-"""States in which the author may change and submit the entry."""
+"""The states in which the author may change and submit the entry."""
 
 PENDING = frozenset({EntryState.DRAFT, EntryState.SUBMITTED})
-"""The states in which no manager has decided on the entry. "Pending" has this meaning everywhere."""
+"""The states in which no manager has decided on the entry. "Pending" means this everywhere in the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """Number of billable minutes of an entry: the result of the service's rounding rule, or an override.
+    """The number of billable minutes of an entry.
 
-    An override has a reason (D8).
+    `override_reason` is None unless they override the rounding rule (D8).
     """
 
     minutes: int
@@ -41,9 +41,9 @@ def counted(
 ) -> Counting:
     """Return how many of the `minutes` worked are billable.
 
-    The number is 0 if the entry is not billable or has no service (`rounding` is None). Otherwise it is `override` if
-    that is given, else the minutes rounded by the service's rule. An override that equals the result of the rule is
-    ignored. Raise `Invalid` (`counts`, `override_reason`) if the override is too large or has no reason.
+    That is 0 if the entry is not billable or has no service (`rounding` is None). Otherwise it is `override` if given,
+    else the minutes rounded by the service's rule. An override that equals the result of the rule is ignored. Raise
+    `Invalid` (`counts`, `override_reason`) if the override is too large or has no reason.
     """
     if billing is EntryBilling.NOT_BILLABLE or rounding is None:
         return Counting(0)
@@ -61,13 +61,13 @@ def counted(
 def latest_work_date(at: datetime, *zones: str) -> date:
     """Return the last day on which time may be logged at the instant `at`.
 
-    This is the latest of the current dates in the time zones `zones`: the agent's and the company's.
+    This is the latest of the current dates in these time zones, the agent's and the company's.
     """
     return max(at.astimezone(ZoneInfo(zone)).date() for zone in zones)
 
 
 def why_not_on(work_date: date, latest: date) -> str | None:
-    """Return a sentence if `work_date` is after `latest` or more than a year before it; None if the date is allowed."""
+    """Return a sentence if `work_date` is after `latest` or more than a year before it, or None if it is allowed."""
     if work_date > latest:
         return "This day is still to come: time is logged once it was worked."
     if work_date < _year_before(latest):
@@ -78,7 +78,7 @@ def why_not_on(work_date: date, latest: date) -> str | None:
 def why_not_billable_on(work_date: date, service: str, begins: date, contract: str, ends: date | None) -> str:
     """Return a sentence if `work_date` is before the service begins or after its contract ends, else "".
 
-    `ends` is the first day after the contract; None if the contract has no end. Approvals refuse the same days.
+    `ends` is the first day after the contract, or None if it has no end. Approvals refuse the same days.
     """
     if work_date < begins:
         return f"“{service}” begins on {begins:%-d %b %Y}: time before that day cannot be approved."
@@ -94,7 +94,7 @@ def _year_before(day: date) -> date:
 
 
 def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> str:
-    """Return a sentence if `by` may not change time because an invoice or statement has settled it.
+    """Return a sentence about why `by` may not change time that is on an invoice or statement.
 
     The time is on the draft invoice `draft_id`, on the issued invoice with the number `invoice`, or, if both are None,
     on a statement.
@@ -108,10 +108,10 @@ def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> s
 
 
 def why_fixed(by: AgentReader, agent_id: int, state: EntryState, window_from: datetime, at: datetime) -> str | None:
-    """Return why `by` may not change or delete an entry at the instant `at`; None if `by` may (S2.21-S2.25, C5).
+    """Return why `by` may not change or delete an entry at the instant `at`, or None if `by` may (S2.21-S2.25, C5).
 
-    This does not consider invoices and statements that have settled the entry. Billing changes submitted and approved
-    entries, and withdraws the approval first.
+    Whether the entry is on an invoice or a statement is not considered here. Submitted and approved entries are changed
+    by billing, which withdraws the approval first.
     """
     if by.is_manager:
         return None

@@ -36,10 +36,10 @@ class Submission:
 
 
 async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> Submission:
-    """Submit draft and rejected entries for approval (S0.24-S0.26, C5).
+    """Submit draft and rejected entries for approval, and return which were submitted (S0.24-S0.26, C5).
 
-    Agents may submit their own entries, managers anybody's. Entries that are submitted already stay as they are and
-    are not reported as refused.
+    Agents may submit their own entries, managers anybody's. Entries that are submitted already stay as they are and are
+    not reported as refused.
     """
     ids = sorted(set(entry_ids))
     held = await current().fetch(_CHOSEN, ids, sorted(OPEN), by.is_manager, by.id)
@@ -145,19 +145,30 @@ async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
 
 
 async def mark_approved(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Approve a submitted entry or a draft. A draft counts as submitted at the instant `at` (C4)."""
+    """Set a submitted entry or a draft to approved, and return it.
+
+    A draft counts as submitted at the instant `at` (C4). Raise `Conflict` unless the entry has this version and one of
+    these states.
+    """
     return await _step(
         entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.APPROVED, submitted_at=at
     )
 
 
 async def mark_rejected(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Reject a submitted or draft entry. Its author may then change it for 24 hours from `at` (C5)."""
+    """Set a submitted entry or a draft to rejected, and return it.
+
+    Its author may change it for 24 hours from `at` (C5). Raise `Conflict` unless the entry has this version and one of
+    these states.
+    """
     return await _step(entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.REJECTED, window_from=at)
 
 
 async def mark_submitted(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Set an entry whose approval was withdrawn back to submitted, so that a manager decides on it again."""
+    """Set an entry whose approval was withdrawn back to submitted, so that a manager decides on it again; return it.
+
+    Raise `Conflict` unless the entry has this version and is approved.
+    """
     return await _step(entry_id, version, {EntryState.APPROVED}, EntryState.SUBMITTED, submitted_at=at)
 
 
@@ -184,7 +195,7 @@ async def _step(
 
 
 async def _what_happened(entry_id: int, version: int, target: EntryState) -> str:
-    """Return a sentence about why the step to the state `target` failed: somebody else changed the entry first."""
+    """Return a sentence about why an entry could not get the state `target`: somebody else changed it first."""
     row = await current().fetchrow("select state, version from time_entry where id = $1", entry_id)
     if row is None:
         return "This time was deleted meanwhile."

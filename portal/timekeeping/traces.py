@@ -1,7 +1,4 @@
-"""Record changes to time entries: a line in the log of the case, for agents only, and a row in the outbox.
-
-The outbox row makes open pages update.
-"""
+"""Record changes of time entries in the log of the case, for agents only, and in the outbox, for open pages to update."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,7 +17,7 @@ _TOLD_AS = {"time.deleted": "time.changed"}
 async def leave(
     entry: "TimeEntry", kind: str, by: AgentReader, at: datetime, changes: Mapping[str, list[object]] | None = None
 ) -> None:
-    """Record that `by` logged, changed or deleted an entry; `kind` says which.
+    """Record that `by` logged, changed or deleted an entry: `kind` is `time.logged`, `time.changed` or `time.deleted`.
 
     `changes` maps each changed column to its old and its new value (D34).
     """

@@ -1,4 +1,4 @@
-"""Describe work as an agent enters it in the form for time, and compute the columns of its time entry."""
+"""Represent work as an agent enters it in the form for time, and compute the columns of its time entry."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class Work:
         counts: str = "",
         override_reason: str = "",
     ) -> Self:
-        """Return the work that the texts of the form for time describe.
+        """Return the work that was typed into the form for time.
 
         `duration` is a text such as `1h 30m`, `work_date` an ISO date, and `began` and `ended` are clock times such as
         `09:00`; a text is "" if the field was left empty. Clock times in `duration` take precedence over `began` and
@@ -114,7 +114,7 @@ class Work:
 
 
 def parse_counted(text: str) -> int:
-    """Return the minutes of an override: a duration, or 0. For other text raise ValueError with a sentence."""
+    """Return the typed minutes of an override: a duration, or 0. Raise `ValueError` with a sentence for other text."""
     return (
         0 if text.strip() in ("0", "0m", "0h", "0:00") else parse_duration(text, most=MOST_COUNTED, too_long=TOO_MUCH)
     )
@@ -122,7 +122,10 @@ def parse_counted(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Facts about the agent, the service and the case of an entry that the rules for time entries need."""
+    """Facts about the agent, the service and the case or project of an entry, which the rules for time entries need.
+
+    `latest` is the last day on which the agent may log time now.
+    """
 
     agent_has_left: bool
     customer_id: int | None
@@ -153,7 +156,7 @@ async def ground_of(
     project_id: int | None = None,
     known_task_id: int | None = None,
 ) -> Ground:
-    """Return the facts about agent, service and case that the rules need to check `work`.
+    """Return the facts about agent, service and case or project that the rules need to check `work`.
 
     `customer_id` is the customer of the entry's case or project. `known_task_id` is the task that the entry has
     already; it may have ended. Raise `Invalid` (`agent`, `role`, `kind`, `service`, `task`) if an agent, role or kind
@@ -192,7 +195,7 @@ async def ground_of(
 def content_of(
     work: Work, ground: Ground, *, known_date: date | None = None, known_span: Span | None = None
 ) -> dict[str, Any]:
-    """Return the columns of the time entry that are computed from `work`.
+    """Check `work` against the rules, and return the columns of its time entry by name.
 
     `known_date` and `known_span` are the stored values of an entry that is changed, None for a new entry. Raise
     `Invalid` with a sentence for each wrong field.

@@ -36,7 +36,10 @@ class ContactForm(ContactFacts, kw_only=True):
 
 
 class Successor(Struct, kw_only=True):
-    """Form that ends a contact. Open cases go to the contact with the id `contact`, or keep theirs if it is None."""
+    """Form that ends a contact's access and names a successor.
+
+    The contact with the id `contact` takes over the open cases; if it is None, the cases keep the leaving contact.
+    """
 
     contact: int | None = None
 
@@ -94,7 +97,10 @@ async def change(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Save changed data of a contact. New rights apply from the contact's next request on."""
+    """Save changed data of a contact. New rights apply from the contact's next request on.
+
+    A new mail address gives access to the account, so it requires the admin's password.
+    """
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader, customer=customer)).facts()
     facts = edited(form, ContactForm, before)

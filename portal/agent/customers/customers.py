@@ -100,7 +100,7 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], customer: FromPath[int]
 ) -> Response[Any]:
-    """End a customer. All sessions of its contacts end at once."""
+    """End a customer: all sessions of its contacts end at once, and the contacts cannot sign in again."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).end(at)
     return see_other(f"/agent/customers/{customer}")

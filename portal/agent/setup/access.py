@@ -14,7 +14,7 @@ from portal.web.visit import Web, visit_of
 
 
 async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
-    """Return the variables of `agent/setup/_access.html` for an agent or a contact.
+    """Return the variables of the template `agent/setup/_access.html` for an agent or a contact.
 
     `sessions` holds the open sessions, `factors` the second factors; `own` is true if the person is the signed-in
     admin.
@@ -36,8 +36,9 @@ async def sign_out_everywhere(person: Agent | Contact, at: datetime) -> None:
 async def remove_factors(request: Web, reader: AgentReader, person: Agent | Contact, at: datetime) -> None:
     """Remove all second factors of the person and end all their sessions.
 
-    Afterwards the password alone opens the account, so the admin must have typed their own password recently (R20).
-    Raise `Conflict` for the admin's own account.
+    Afterwards the password alone gives access to the account, so the admin must have typed their own password recently
+    (R20); if not, the exception of `ask_for_password` leads to the page that asks for it. Raise `Conflict` for the
+    admin's own account.
     """
     ask_for_password(request)
     async with transaction(reader, readonly=True):

@@ -25,9 +25,10 @@ async def form_page(
 ) -> Response[str]:
     """Return a page with a form.
 
-    The form is filled with `typed`, which was just refused; otherwise with what the portal saved for this person when
-    a session ended; otherwise with the stored values `facts`. `seen` holds the values that the form displays, with
-    which a later submission is compared; it defaults to `facts`.
+    The form is filled with `typed`, the values of a refused submission; if there are none, with what the portal saved
+    for this person when a session ended; otherwise with the stored values `facts`. `seen` holds the values that the
+    form displays, with which a later submission is compared; it defaults to `facts`. `errors` holds the error messages
+    by field.
     """
     reader: Any = visit_of(request).reader
     if typed is None:

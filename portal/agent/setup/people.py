@@ -153,7 +153,10 @@ async def change_agent(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Save changed data of an agent. A new grade applies from the agent's next request on."""
+    """Save changed data of an agent. A new grade applies from the agent's next request on.
+
+    A new mail address or grade gives rights, so it requires the admin's password.
+    """
     async with transaction(reader, readonly=True):
         before = await (await Agent.find(agent)).facts()
     facts = edited(form, AgentForm, before)

@@ -33,7 +33,7 @@ from portal.web.visit import Web, page_of, safe_path, visit_of
 
 
 class Said(Struct, kw_only=True):
-    """Values of a stored time entry, in the form in which the fields of the entry's form show them."""
+    """Values of a stored time entry as the text and ids with which the fields of its form are filled."""
 
     duration: str
     work_date: str
@@ -156,7 +156,7 @@ async def saved(
 def _as_meant(fields: Logged, said: Said) -> Logged:
     """Return `fields` with an empty duration if the agent changed the clock times but not the duration.
 
-    The duration is then computed from the new clock times.
+    The duration is then computed from the new clock times, instead of contradicting them.
     """
     is_moved = (fields.began, fields.ended) != (said.began, said.ended) and fields.began and fields.ended
     return replace(fields, duration="") if is_moved and fields.duration == said.duration else fields

@@ -61,7 +61,7 @@ class Logged(Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Choices that the form for time offers.
+    """The choices that the form for time offers in its select fields.
 
     `usual` is the default of the field "billing". `people` are the agents for whom the reader may log time; empty
     unless the reader is a manager.
@@ -75,7 +75,10 @@ class Choices:
 
     @classmethod
     async def of(cls, request: Web, on: On | None) -> "Choices":
-        """Return the choices for a new time entry on `on`; None if it is not chosen yet what the time is logged on."""
+        """Return the choices for a new time entry that is logged on `on`.
+
+        `on` is None as long as it is not chosen what the time is logged on; then no services and tasks are offered.
+        """
         visit = visit_of(request)
         reader: Any = visit.reader
         return cls(

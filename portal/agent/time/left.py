@@ -1,4 +1,4 @@
-"""Let a manager submit the time entries that agents who have ended never submitted.
+"""Let a manager submit the time entries that agents who have left never submitted.
 
 Another manager then approves or rejects these entries like any others.
 """
@@ -22,7 +22,7 @@ HERE = "/agent/time/left"
 
 @get("/time/left", guards=[manager_only])
 async def left_time(request: Web) -> Response[str]:
-    """Show one page of the draft and rejected time entries of agents who have ended."""
+    """Show one page of the draft and rejected time entries of agents who have left."""
     return await _left_time(request)
 
 

@@ -1,4 +1,4 @@
-"""Serve the form for logging time, as a panel over the current page and as a page of its own, with a live preview."""
+"""Serve the form for logging time, as a panel over the current page and as a separate page, with a live preview."""
 
 import uuid
 from datetime import datetime
@@ -89,10 +89,10 @@ async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Respons
 async def _understood(
     reader: AgentReader, typed: dict[str, Any], on: logged_on.On | None, line: lists.ListedEntry | None = None
 ) -> Any:
-    """Return the preview of the typed values.
+    """Return the preview of the typed values; see `understood` in `portal.timekeeping`.
 
-    If the form did not send a service for a case, the preview uses the default service of the case. `line` is the
-    entry that is changed, None for a new entry.
+    If the form did not send a service for a case, the preview uses the default service of the case. `line` is the entry
+    that is changed, None for a new entry.
     """
     usual = "not_billable" if on and on.billable is False else ""
     usual_service = on.service_id if on and ("service" not in typed or on.kind != "case") else None
@@ -139,7 +139,10 @@ async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) ->
 
 
 async def _logged(request: Web, reader: AgentReader, entry_id: int, back: str) -> Response[Any]:
-    """Return the response after time was logged: a toast with Undo for the panel, else a redirect."""
+    """Return the response after time was logged: for the panel a message with a button Undo, otherwise a redirect.
+
+    For the panel, also delete the saved draft of the form.
+    """
     async with transaction(reader, readonly=True):
         line = await find_entry(reader, entry_id)
     if not wants_fragment(request):

@@ -1,8 +1,8 @@
-"""Compute billing as a pure function of values: no database, no clock, no settings (design manner 11).
+"""Compute billing as a pure function of values: no database, no clock, no settings.
 
-`portal simulate` runs exactly these rules. `price_for` fixes the price of an entry when it is approved; `allocate`
-says what pays for each approved entry that is not settled; `bill` settles what is due up to a date and makes the
-invoices and statements. Values never change: every step returns a new `State`.
+`portal simulate` runs exactly these rules. `price_for` fixes the price of an entry when it is approved; `allocate` says
+what pays for each approved entry that is not settled; `bill` settles what is due up to a date and makes the invoices
+and statements. Values never change: every step returns a new `State`.
 """
 
 from portal.billing.engine.allocation import allocate

@@ -21,7 +21,8 @@ def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:
     """Return the allocations of every approved billable or no-charge entry that is not settled, by entry id.
 
     The entries are in the order in which they draw prepaid minutes. The minutes of an entry's allocations sum to its
-    billable minutes; a billable entry with 0 billable minutes has no allocation.
+    billable minutes; a billable entry with 0 billable minutes has no allocation. Raise `ValueError` if a billable entry
+    was approved without a price.
     """
     places = state.places()
     vouchers = _by_service(state.vouchers)
@@ -78,7 +79,10 @@ def _no_charge(entry: Entry, digits: int) -> Allocation:
 
 
 def _draws(entry: Entry, pools: Iterator[Pool], drawn: dict[PoolKey, int]) -> Iterator[tuple[Pool, int]]:
-    """Yield each pool that `entry` draws from and the minutes drawn, until all minutes of the entry are covered."""
+    """Yield each pool that `entry` draws from, with the minutes drawn, until the entry is covered or the pools run out.
+
+    `drawn` holds the minutes that earlier entries drew from each pool.
+    """
     rest = entry.billable_minutes
     while rest and (pool := next(pools, None)):
         minutes = min(rest, pool.minutes - drawn.get(pool.key, 0))

@@ -33,8 +33,9 @@ from portal.money import round_half_up, total
 def bill(state: State, until: date) -> Billing:
     """Bill every approved entry of a day before `until` that is not held, and every fee and voucher that is due.
 
-    Entries that are not billable are ignored. The result lists in `skipped` the entries of days before `until` that
-    stay open, because they are held or not approved.
+    Return the documents, the skipped entries and the new state; `state` itself does not change. Entries that are not
+    billable are ignored. Skipped are the entries of days before `until` that stay open, because they are held or not
+    approved.
     """
     settled = _settled_now(state, until)
     by_service: dict[Key, list[Work]] = defaultdict(list)

@@ -1,6 +1,6 @@
 """Find the hourly price of an entry (D17, D18, D19).
 
-The entry's own hourly rate goes before the service's overage rate, and that before the most specific rate.
+The entry's own hourly rate takes precedence over the service's overage rate, and that over the most specific rate.
 """
 
 from bisect import bisect_right
@@ -20,9 +20,9 @@ SCOPES: dict[frozenset[str], RateSource] = {
     frozenset({"customer"}): RateSource.CUSTOMER,
     frozenset({"role"}): RateSource.ROLE,
 }
-"""The source that an approval records for each scope, in the order in which the scopes win.
+"""The scopes of rates, the one with the highest precedence first, each with the source that an approval records for it.
 
-The key is the set of the fields of a rate that are set.
+A scope is the set of the fields of a rate that are set.
 """
 
 _Target = tuple[frozenset[str], Key | None, Key | None, Key | None]
@@ -32,7 +32,7 @@ _Target = tuple[frozenset[str], Key | None, Key | None, Key | None]
 def scope_of(rate: Rate) -> frozenset[str]:
     """Return the scope of `rate`: the names of its fields that are set.
 
-    A rate whose scope is not in `SCOPES` prices nothing.
+    A rate whose scope is not in `SCOPES` applies to no entry.
     """
     named = {"service": rate.service, "agent": rate.agent, "role": rate.role, "customer": rate.customer or None}
     return frozenset(name for name, value in named.items() if value is not None)
@@ -68,7 +68,10 @@ class RateTable:
 
 
 def price_for(entry: Entry, service: Service, rates: RateTable) -> Price | None:
-    """Return the price of a charged hour of `entry`, or None if no rate applies; without a price it is not approved."""
+    """Return the price of a charged hour of `entry`, or None if no rate applies.
+
+    An entry that needs a price and has none cannot be approved.
+    """
     if entry.hourly_rate is not None:
         return Price(entry.hourly_rate, RateSource.ENTRY)
     if service.overage_rate is not None and service.settlement is not Settlement.TIME_SPENT:

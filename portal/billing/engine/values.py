@@ -26,7 +26,7 @@ Order = tuple[date, datetime, Key]
 
 @dataclass(frozen=True, slots=True)
 class VatRate:
-    """A VAT category and its percentage. Two rates are equal if their numbers are equal: 19 and 19.00."""
+    """A VAT category and its percentage. Two rates are equal if they are equal as numbers, such as 19 and 19.00."""
 
     category: VatCategory
     rate: Decimal
@@ -34,7 +34,7 @@ class VatRate:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """An hourly price, in force from `starts`, for the scope that the fields with values name (see `scope_of`).
+    """An hourly price, in force from `starts`, for the scope that is given by the fields that are set (see `scope_of`).
 
     `customer` is True if the rate is for one customer only.
     """
@@ -148,7 +148,7 @@ class Entry:
 
     @property
     def is_documented(self) -> bool:
-        """Return whether the entry may stand on a document, which is so unless it is not billable."""
+        """Return whether the entry may stand on a document: every entry may, unless it is not billable."""
         return self.billing is not EntryBilling.NOT_BILLABLE
 
 
@@ -275,11 +275,11 @@ class State:
     digits: int = 2
 
     def places(self) -> dict[Key, tuple[Contract, Service]]:
-        """Return the contract and the service for each service id."""
+        """Return a mapping of each service's id to its contract and the service itself."""
         return {service.id: (contract, service) for contract in self.contracts for service in contract.services}
 
     def open_entries(self) -> list[Entry]:
-        """Return the entries that may stand on a document and are not settled, approved or not, in their order."""
+        """Return the entries that may stand on a document and are not settled, whether approved or not, in order."""
         return sorted(
             (entry for entry in self.entries if entry.is_documented and entry.id not in self.settled),
             key=lambda entry: entry.order,
@@ -288,7 +288,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """What a billing run makes, what it skips, and the state after it.
+    """The result of `bill`: the documents that were made, the entries that were skipped, and the state afterwards.
 
     Fees and vouchers that were due count as billed even if their amount is 0.00 and no document was made. Compare
     `state.billed_fees` and `state.billed_vouchers` with those of the state before to see which were billed.

@@ -10,7 +10,7 @@ from portal.money import percent_of, total
 def vat_groups(lines: Iterable[Line], digits: int) -> tuple[VatGroup, ...]:
     """Return the VAT of each category and rate, ordered by category and rate, even if the sum of the lines is 0.00.
 
-    Rates with equal numbers make one group, whose rate is spelt as on the first line of the group.
+    Rates that are equal as numbers form one group, whose rate is written as on the first line of the group.
     """
     groups: dict[VatRate, list[Decimal]] = {}
     for line in lines:

@@ -16,7 +16,7 @@ class AllocationKind(StrEnum):
 class RateSource(StrEnum):
     """Where a price comes from: the entry, the service's overage rate, or one of six scopes of rates.
 
-    The scopes are in the order in which they win (D18).
+    The members stand in order of precedence, the highest first (D18).
     """
 
     ENTRY = "entry"
@@ -62,10 +62,10 @@ class DocumentKind(StrEnum):
 
 
 class RefusalReason(StrEnum):
-    """Why the approval of an entry is refused, or (`settled`) why its withdrawal is refused.
+    """Why the approval of an entry is refused or, for `settled`, why its withdrawal is refused.
 
-    The reasons against an approval are in the order in which they are checked. An entry of `portal simulate` always
-    has a role, so `no_role` does not occur there.
+    The reasons against an approval are in the order in which they are checked. An entry of `portal simulate` always has
+    a role, so `no_role` does not occur there.
     """
 
     BEFORE_SERVICE_START = "before_service_start"

@@ -36,7 +36,7 @@ TAKEN: dict[Settlement, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A service that other parts of the document may refer to; None stands for a value that could not be read."""
+    """A service, with what vouchers and entries that refer to it need; None stands for a value that could not be read."""
 
     settlement: Settlement | None
     taxable: bool | None
@@ -56,13 +56,16 @@ NOT_TAXABLE = VatRate(VatCategory.EXEMPT, Written("0"))
 
 
 def read_vat(top: Fields) -> VatRate:
-    """Return the VAT rate of taxable services."""
+    """Return the VAT rate of taxable services from the key `vat` of the document `top`."""
     fields = top.inner("vat", VAT)
     return VatRate(fields.take("category", choice(VatCategory)), fields.take("rate", rate))
 
 
 def read_contracts(top: Fields, vat: VatRate) -> Offers:
-    """Return every contract with its services, in the order of the document."""
+    """Return every contract of the document `top` with its services, in the order of the document.
+
+    `vat` is the VAT rate of taxable services. Errors are noted in `top.errors`.
+    """
     offers = Offers()
     for place, value in top.items("contracts"):
         offers.contracts.append(_contract(Fields.of(top.errors, place, value, CONTRACT), vat, offers))

@@ -31,7 +31,10 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step: a verb with the entries that it is for or, for `bill`, a date."""
+    """One step: what to do (`verb`), and the ids of the entries to do it to.
+
+    A step with the verb `bill` has no entries; it bills the days before `until`.
+    """
 
     verb: Verb
     entries: tuple[str, ...] = ()
@@ -49,7 +52,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A time entry before its minutes are rounded by the rule of its service.
+    """A time entry as read, before its minutes are rounded by the rule of its service.
 
     `actual_minutes` is None if the document gives the billable minutes themselves.
     """
@@ -59,17 +62,17 @@ class Logged:
     actual_minutes: int | None
 
     def counted(self, services: dict[str, Offer]) -> Entry:
-        """Return the entry with its billable minutes."""
+        """Return the entry with its billable minutes; `services` holds the services of the document by name."""
         if self.actual_minutes is None:
             return self.entry
         return replace(self.entry, billable_minutes=services[self.service].rounding.apply(self.actual_minutes))
 
 
 def read(document: object) -> Input:
-    """Return the values of a document. Raise `BadDocument` for its first error in document order.
+    """Return the values of a parsed JSON document. Raise `BadDocument` for its first error in document order.
 
-    What is referred to is read before the references to it, wherever both stand in the document; the errors are put in
-    document order at the end.
+    Contracts, services and entries are read before the references to them, wherever both stand in the document; the
+    errors are put in document order at the end.
     """
     errors = Errors()
     top = Fields.of(errors, Location(), document, TOP)

@@ -1,4 +1,4 @@
-"""Read JSON values and note the location of every error: objects, lists, and each kind of scalar."""
+"""Read JSON objects, lists and scalars, and note the location of every error."""
 
 import re
 from collections.abc import Callable, Container, Iterator
@@ -14,7 +14,7 @@ from portal.billing.simulate.json_text import MOST_DIGITS, Fraction, Pairs, TooL
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
 Scalar = Callable[[object], T]
-"""A function that returns the meaning of a JSON value, or raises `ValueError` with what is wrong."""
+"""A function that converts a JSON value to a Python value, or raises `ValueError` with what is wrong."""
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -29,7 +29,7 @@ TOO_LONG = f"more than {MOST_DIGITS} digits"
 
 
 class Written(Decimal):
-    """A number with its spelling in the document, so that the output can spell rates as the input does."""
+    """A number that keeps its spelling in the document, so that the output can spell rates as the input does."""
 
     text: str
 
@@ -40,21 +40,24 @@ class Written(Decimal):
 
 
 def text(value: object) -> str:
-    """Return a string. Raise `ValueError` for another value."""
+    """Return `value` if it is a string. Raise `ValueError` otherwise."""
     if not isinstance(value, str) or isinstance(value, Fraction):
         raise ValueError("not a string")
     return value
 
 
 def boolean(value: object) -> bool:
-    """Return `true` or `false`. Raise `ValueError` for another value."""
+    """Return `value` if it is `true` or `false`. Raise `ValueError` otherwise."""
     if not isinstance(value, bool):
         raise ValueError("not true or false")
     return value
 
 
 def integer(least: int) -> Scalar[int]:
-    """Return a function that reads integers of at least `least`, written without decimal point and exponent."""
+    """Return a function that reads integers of at least `least`, written without decimal point and exponent.
+
+    The function raises `ValueError` for any other value.
+    """
 
     def read(value: object) -> int:
         if isinstance(value, TooLong):
@@ -71,7 +74,10 @@ def integer(least: int) -> Scalar[int]:
 
 
 def number(decimals: int) -> Scalar[Decimal]:
-    """Return a function that reads strings with a number of at least 0 and at most `decimals` decimals."""
+    """Return a function that reads non-negative numbers, written as strings with at most `decimals` decimals.
+
+    The function raises `ValueError` for any other value.
+    """
 
     def read(value: object) -> Decimal:
         match = _NUMBER.fullmatch(text(value))
@@ -94,7 +100,7 @@ rate = number(4)
 
 
 def day(value: object) -> date:
-    """Return a date written as `YYYY-MM-DD`. Raise `ValueError` for another value."""
+    """Return the date that `value` writes as `YYYY-MM-DD`. Raise `ValueError` for another value."""
     written = text(value)
     if _DATE.fullmatch(written):
         try:
@@ -105,7 +111,7 @@ def day(value: object) -> date:
 
 
 def instant(value: object) -> datetime:
-    """Return an instant written in ISO 8601 with a time zone. Raise `ValueError` for another value."""
+    """Return the instant that `value` writes in ISO 8601 with a time zone. Raise `ValueError` for another value."""
     written = text(value)
     if _INSTANT.fullmatch(written):
         try:
@@ -116,7 +122,10 @@ def instant(value: object) -> datetime:
 
 
 def choice(words: type[Choice]) -> Scalar[Choice]:
-    """Return a function that reads the values of an enum."""
+    """Return a function that reads the members of the enum `words` by their values.
+
+    The function raises `ValueError` for any other value.
+    """
 
     def read(value: object) -> Choice:
         try:
@@ -129,9 +138,9 @@ def choice(words: type[Choice]) -> Scalar[Choice]:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A JSON object that is being read.
+    """A JSON object that is being read key by key.
 
-    An error is noted in `errors`, and the value that could not be read is returned as None.
+    Its methods note each error in `errors` instead of raising it, and return None for a value that could not be read.
     """
 
     errors: Errors
@@ -162,15 +171,15 @@ class Fields:
         return cls(errors, place, values, known, len(pairs))
 
     def has(self, name: str) -> bool:
-        """Return whether the key is there and its value is not null."""
+        """Return whether the object has the key `name` with a value that is not null."""
         return name in self.values and self.values[name][1] is not None
 
     def count(self) -> int:
-        """Return how many keys have a value that is not null, including unknown keys."""
+        """Return how many keys of the object have a value that is not null, including unknown keys."""
         return sum(self.has(name) for name in self.values)
 
     def is_empty_list(self, name: str) -> bool:
-        """Return whether the value is a list without items."""
+        """Return whether the value of the key `name` is a list without items."""
         return self.has(name) and self.values[name][1] == []
 
     def at(self, name: str) -> Location:
@@ -184,26 +193,29 @@ class Fields:
         return self.place.key(name, self.size + self.known.index(name))
 
     def value(self, name: str) -> object:
-        """Return the value as it is in the document; if the key is missing, note an error and return None."""
+        """Return the value of the key `name` as it is in the document; if it is missing, note an error and return None."""
         if not self.has(name):
             self.errors.add(self.at(name), "missing")
             return None
         return self.values[name][1]
 
     def take(self, name: str, scalar: Scalar[Any]) -> Any:
-        """Return the meaning of the value of a required key; if it is missing or wrong, note that and return None."""
+        """Return the value of the required key `name`, converted by `scalar`.
+
+        If the value is missing or wrong, note an error and return None.
+        """
         content = self.value(name)
         return None if content is None else take(self.errors, self.at(name), content, scalar)
 
     def get(self, name: str, scalar: Scalar[Any], default: Any = None) -> Any:
-        """Return the meaning of the value of an optional key.
+        """Return the value of the optional key `name`, converted by `scalar`.
 
         Return `default` if the key is missing or null. If the value is wrong, note an error and return None.
         """
         return self.take(name, scalar) if self.has(name) else default
 
     def inner(self, name: str, known: tuple[str, ...]) -> "Fields":
-        """Return the object under a required key.
+        """Return the object under the required key `name`; `known` are the keys that it may have.
 
         If there is none, note an error and return an object without fields.
         """
@@ -211,20 +223,20 @@ class Fields:
         return Fields.of(Errors() if content is None else self.errors, self.at(name), content, known)
 
     def wrong(self, name: str, what: str) -> None:
-        """Note that the value of the key `name` is wrong."""
+        """Note the error `what` at the value of the key `name`."""
         self.errors.add(self.at(name), what)
 
     def unique(self, name: str, value: str | None, seen: Container[str]) -> bool:
-        """Return whether `value`, of the key `name`, was read (is not None) and is not among `seen`.
+        """Return whether `value`, of the key `name`, was read (is not None) and is not in `seen`.
 
-        Note an error if it is among `seen`.
+        Note an error if it is in `seen`. The caller adds it to `seen`.
         """
         if value is not None and value in seen:
             self.wrong(name, "defined twice")
         return value is not None and value not in seen
 
     def items(self, name: str, *, required: bool = True) -> Iterator[tuple[Location, object]]:
-        """Yield the items of a list with their locations.
+        """Yield each item of the list under the key `name`, with its location.
 
         Note an error if the value is no list, or if it is missing although `required`.
         """
@@ -239,7 +251,7 @@ class Fields:
 
 
 def take(errors: Errors, place: Location, content: object, scalar: Scalar[Any]) -> Any:
-    """Return the meaning of `content`; if it is wrong, note an error and return None."""
+    """Return `content` converted by `scalar`; if it is wrong, note an error at `place` in `errors` and return None."""
     try:
         return scalar(content)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Read JSON with what the module `json` drops (repeated keys, the spelling of numbers), and write JSON."""
+"""Read JSON without losing repeated keys and the spelling of numbers, as the module `json` does, and write JSON."""
 
 import codecs
 import json

@@ -1,1 +1,1 @@
-"""Time by the clock: timers that agents start and stop, and work in the case log that nobody logged."""
+"""Time by the clock: timers that agents start and stop, and reminders of work for which nobody logged time."""

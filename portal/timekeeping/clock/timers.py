@@ -1,8 +1,8 @@
 """Timers: an agent starts one when the phone rings, pauses and resumes it, and logs it as a time entry (S1.3, D54).
 
-A timer lives in the database, so it runs on after its browser was closed and its agent has signed out. At most one
-timer of an agent runs; starting or resuming another one pauses it. Every verb locks the agent's timers first, so that
-two tabs of one agent take turns.
+A timer is a row in the database, so it runs on after its browser was closed and its agent has signed out. At most one
+timer of an agent runs: starting or resuming another one pauses it. Each function that changes timers locks the agent's
+timers first, so that two tabs of one agent cannot interfere.
 """
 
 import uuid
@@ -22,7 +22,7 @@ from portal.visible import visible
 
 LONGEST_NOTE = 200
 KEPT = timedelta(days=30)
-"""How long a timer that was logged or discarded is kept."""
+"""How long a timer is kept after it was logged or discarded."""
 LOGGED_BEFORE = "This timer was logged already, perhaps in another tab. Send this once more to log it as well."
 
 
@@ -49,9 +49,9 @@ class Timer(Table, tablename="timer"):
 
     @classmethod
     async def find(cls, timer_id: int, reader: AgentReader, *, hold: bool = False) -> Self:
-        """Return the reader's own timer `timer_id`, ended or not. Raise `NotFound` if the reader has no such timer.
+        """Return the reader's own timer with the id `timer_id`, also if it has ended.
 
-        With `hold`, lock the reader's timers until the transaction ends.
+        Raise `NotFound` if there is none. With `hold`, lock the reader's timers until the transaction ends.
         """
         if hold:
             await _hold(reader)
@@ -64,9 +64,10 @@ class Timer(Table, tablename="timer"):
     async def start(
         cls, by: AgentReader, *, at: datetime, on: On | None = None, note: str = "", form_key: uuid.UUID | None = None
     ) -> Self:
-        """Start a timer on `on`, or on nothing yet, and pause the agent's timer that runs at the moment.
+        """Start a timer for work on `on`, or on nothing yet, and return it.
 
-        If the agent has a timer on `on` already, resume that one. Sending the same `form_key` again changes nothing.
+        Pause the agent's timer that runs at the moment. If the agent has a timer on `on` already, that one is resumed.
+        Sending the same `form_key` again changes nothing.
         """
         await _hold(by)
         if form_key and (sent := await cls._own(by).where(cls.form_key == form_key).first()):
@@ -84,7 +85,7 @@ class Timer(Table, tablename="timer"):
 
     @classmethod
     async def _open_on(cls, by: AgentReader, on: On) -> Self | None:
-        """Return the agent's timer on `on` that has not ended, or None."""
+        """Return the agent's latest timer on `on` that has not ended, or None."""
         query = cls._own(by).where(cls.ended_at.is_null())
         for name, value in _place(on).items():
             column = getattr(cls, name)
@@ -93,7 +94,7 @@ class Timer(Table, tablename="timer"):
         return found
 
     async def resume(self, by: AgentReader, *, at: datetime) -> None:
-        """Let the timer run, and pause the agent's other timer. If it runs already, nothing changes.
+        """Let the timer run, and pause the agent's other timer. Do nothing if it runs already.
 
         Raise `Conflict` if the timer was logged or discarded.
         """
@@ -108,13 +109,13 @@ class Timer(Table, tablename="timer"):
         await _tell(by, at)
 
     async def pause(self, by: AgentReader, *, at: datetime) -> None:
-        """Stop counting. If the timer is paused or has ended, nothing changes."""
+        """Pause the timer. Do nothing if it does not run."""
         if await _running(by) == self.id:
             await _pause(by, at)
             await _tell(by, at)
 
     async def keep(self, minutes: int, by: AgentReader, *, at: datetime) -> None:
-        """Pause a timer that was forgotten, and count only the first `minutes` of the stretch in which it was running.
+        """Pause a timer that ran on by mistake; count only the first `minutes` since it was last started or resumed.
 
         Raise `Conflict` if the timer does not run any more, and `Invalid` if it has not run for that long.
         """
@@ -129,7 +130,11 @@ class Timer(Table, tablename="timer"):
         await _tell(by, at)
 
     async def confirm(self, by: AgentReader, *, at: datetime) -> None:
-        """Let a timer that seemed forgotten run on: a new stretch begins, so that nobody is asked about it again."""
+        """Let a timer that seemed forgotten run on.
+
+        A new segment begins, because the question whether it was forgotten is asked by the length of the latest
+        segment.
+        """
         if await _running(by) == self.id:
             await _pause(by, at)
             await self.resume(by, at=at)
@@ -142,11 +147,11 @@ class Timer(Table, tablename="timer"):
         await _tell(by, at)
 
     async def discard(self, by: AgentReader, *, at: datetime) -> None:
-        """End the timer without logging it. `restore` takes this back. If the timer has ended, nothing changes."""
+        """End the timer without logging it; `restore` undoes this. Do nothing if the timer has ended."""
         await self._end(by, at, None)
 
     async def finish(self, entry_id: int, by: AgentReader, *, at: datetime) -> None:
-        """End the timer, which was logged as the time entry `entry_id`.
+        """End the timer, because it was logged as the time entry `entry_id`.
 
         Raise `Invalid` (`timer`) if the timer has ended in another way, so that its time is not logged twice.
         """
@@ -163,7 +168,7 @@ class Timer(Table, tablename="timer"):
         await _tell(by, at)
 
     async def restore(self, by: AgentReader, *, at: datetime) -> None:
-        """Take back that the timer has ended; it is paused then. If it has not ended, nothing changes.
+        """Undo the end of the timer, which is paused afterwards. Do nothing if it has not ended.
 
         The caller deletes the entry that the timer was logged as.
         """
@@ -178,7 +183,7 @@ class Timer(Table, tablename="timer"):
 
 
 class TimerSegment(Table, tablename="timer_segment"):
-    """A stretch in which a timer was running; `ended_at` is None while it runs."""
+    """A period of time in which a timer ran. `ended_at` is None while it runs."""
 
     id: BigSerial = BigSerial(primary_key=True)
     timer_id = BigInt(default=None)
@@ -188,12 +193,12 @@ class TimerSegment(Table, tablename="timer_segment"):
 
 
 async def pause_all(agent_id: int, at: datetime) -> None:
-    """Pause the timer of an agent who leaves. Its minutes stay, so that a manager can still ask for them."""
+    """Pause the timer of an agent who leaves. Its minutes are kept, so that a manager can still ask about them."""
     await current().execute(_PAUSE, agent_id, at)
 
 
 async def forget(at: datetime) -> None:
-    """Delete the timers that were logged or discarded longer ago than `KEPT`."""
+    """Delete the timers that were logged or discarded more than `KEPT` before `at`."""
     await current().execute("delete from timer where ended_at < $1", at - KEPT)
 
 
@@ -208,7 +213,7 @@ async def _hold(by: AgentReader) -> None:
 
 
 async def _running(by: AgentReader) -> int | None:
-    """Return the id of the agent's timer that runs, or None."""
+    """Return the id of the agent's timer that runs, or None if none runs."""
     found: int | None = await current().fetchval(
         "select timer_id from timer_segment where agent_id = $1 and ended_at is null", by.id
     )
@@ -220,12 +225,12 @@ async def _pause(by: AgentReader, at: datetime) -> None:
 
 
 async def _tell(by: AgentReader, at: datetime) -> None:
-    """Tell the agent's other pages that a timer has changed."""
+    """Write an outbox row, so that the agent's other pages show the change of a timer."""
     await outbox.tell(kind="timer.changed", subject_id=by.id, customer_id=None, contact_may_know=False, actor=by, at=at)
 
 
 def _place(on: On | None) -> dict[str, Any]:
-    """Return the columns that say what a timer is for."""
+    """Return the values of the columns that say what a timer is for."""
     column = {"case": "case_id", "project": "project_id", "service": "service_id", "general": "general_kind_id"}
     place: dict[str, Any] = dict.fromkeys([*column.values(), "customer_id"])
     return place | ({column[on.kind]: on.row_id, "customer_id": on.customer_id} if on else {})

@@ -1,4 +1,4 @@
-"""Register the module of each rollup. A rollup says how charged time is grouped into invoice lines."""
+"""Map each rollup, which says how charged time is grouped into invoice lines, to the module with its rules."""
 
 from portal.billing.engine.rollups import none, resource, role, service
 from portal.billing.engine.rollups.lines import Rule, Work

@@ -24,7 +24,7 @@ class Work:
 
 
 class Rule(Protocol):
-    """The interface of a rollup's module."""
+    """The function that the module of every rollup defines."""
 
     def lines(self, service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
         """Yield the invoice lines for the time of `service`.
@@ -35,7 +35,11 @@ class Rule(Protocol):
 
 
 def time_line(service: Service, label: str, work: Sequence[Work], pieces: tuple[Allocation, ...], digits: int) -> Line:
-    """Return one line that sums the charged allocations of `work`; `pieces` are all allocations that belong to it."""
+    """Return one line that sums the charged allocations of `work`.
+
+    `pieces` are the allocations that the line lists as its own; with the rollup `none`, they include those that cost
+    nothing.
+    """
     charged = [piece for done in work for piece in done.charged]
     return Line(
         kind=LineKind.TIME,
@@ -68,5 +72,5 @@ def grouped(
 
 
 def _shared(rates: list[Decimal]) -> Decimal | None:
-    """Return the rate if all `rates` are equal, spelt as the first; None if they differ or there is no rate."""
+    """Return the first of `rates` if all are equal as numbers; None if they differ or there is no rate."""
     return rates[0] if rates and all(rate == rates[0] for rate in rates) else None

@@ -1,4 +1,4 @@
-"""Register the module of each settlement: how the time of a service is paid for.
+"""Map each settlement, which says how the time of a service is paid for, to the module with its rules.
 
 The subscription also uses the rules of the module `voucher`.
 """

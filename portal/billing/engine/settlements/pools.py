@@ -33,7 +33,7 @@ class Fee:
 
 
 class Rules(Protocol):
-    """The interface of a settlement's module."""
+    """The functions that the module of every settlement defines."""
 
     def pools(self, contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
         """Yield the pools that `entry` may draw from, in the order in which it draws.

@@ -17,7 +17,10 @@ from portal.words import Due
 
 
 def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-    """Yield the included minutes of the period in which the entry was worked, then the vouchers."""
+    """Yield the included minutes of the period in which the entry was worked, then the valid vouchers.
+
+    If no day of that period is active, there are no included minutes.
+    """
     period = period_of(contract.anchor, contract.cycle, entry.date)
     whole = contract.active(service)
     active = None if whole is None else period.within(whole)
