@@ -1,5 +1,6 @@
 """Customers: the organisations that the company supports."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
 from portal.fields import Checked, in_range, line, optional, vat_id
 from portal.people import invitations, sessions
+from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
 from portal.people.offered import Offered, offered
 from portal.people.readers import Reader, System
 from portal.regions import country
@@ -69,12 +71,17 @@ class Customer(Table, tablename="customer"):
 
     @classmethod
     async def listed(cls, search: str = "") -> list[Any]:
-        """Return a database row for each customer whose name, legal name or city contains `search`, sorted by name.
+        """Return a database row for each customer that `search` finds, sorted by name.
 
-        Customers that have ended come last. Columns: id, name, city, country, vat_id, ended_at, contacts (their
-        number).
+        Each word has to be part of the name, the legal name, the city, or the name or mail address of a contact who
+        has not left. A text that is nothing but a telephone number finds the contact with that number. Customers that
+        have ended come last. Columns: id, name, city, country, vat_id, ended_at, contacts (their number).
         """
-        return await current().fetch(LISTED, f"%{_literal(search)}%")
+        conditions, values = [], list[str]()
+        for condition, value in _conditions_of(search[:LONGEST_TEXT].replace("\0", "")):
+            values.append(value)
+            conditions.append(condition.replace("?", f"${len(values)}"))
+        return await current().fetch(LISTED.format(condition=" and ".join(conditions) or "true"), *values)
 
     @classmethod
     async def create(cls, facts: CustomerFacts, at: datetime) -> "Customer":
@@ -124,14 +131,27 @@ class Customer(Table, tablename="customer"):
 LISTED = """
 select u.id, u.name, u.city, u.country, u.vat_id, u.ended_at, count(t.id) as contacts
 from customer u left join contact t on t.customer_id = u.id and t.ended_at is null
-where u.name ilike $1 or u.legal_name ilike $1 or u.city ilike $1
+where {condition}
 group by u.id order by u.ended_at is not null, folded(u.name)
 """
 
 
-def _literal(search: str) -> str:
-    """Return the search text cut to 100 characters, without null characters, and with the wildcards of LIKE escaped."""
-    return search.strip()[:100].replace("\0", "").replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+_HAS_CONTACT = "u.id in (select customer_id from contact where ended_at is null and ({}))"
+_NAMED = " or ".join(
+    f"strpos(folded({column}), (select folded(?))) > 0" for column in ("u.name", "u.legal_name", "u.city")
+)
+LONGEST_TEXT, MOST_WORDS = 200, 6
+
+
+def _conditions_of(search: str) -> Iterator[tuple[str, str]]:
+    """Yield an SQL condition and its parameter, for which `?` stands, for each word of the search text."""
+    if digits := telephone_digits(search.strip()):
+        yield f"({_HAS_CONTACT.format(BY_TELEPHONE)} or {_NAMED})", digits
+        return
+    for word in search.split()[:MOST_WORDS]:
+        bare = word.strip(PUNCTUATION) or word
+        mail = mail_part(bare)
+        yield f"({_HAS_CONTACT.format(BY_MAIL if mail else BY_NAME)} or {_NAMED})", mail or bare
 
 
 def _read(facts: CustomerFacts) -> dict[str, Any]:

@@ -90,7 +90,11 @@ async def test_a_number_that_the_view_does_not_hold_leads_to_its_case(ines: Brow
     answer = await ines.get(f"/agent/cases?text=%23{case.number}")
     assert numbers(answer.text) == [other.number]
     assert f"#{case.number} is not in this view" in answer.text
-    assert "is not in this view" not in (await ines.get("/agent/cases?text=%239999")).text
+    for view in ("mine", "all", "closed"):
+        for text in ("%23999999", "999999", "%23999999,"):
+            answer = await ines.get(f"/agent/cases?view={view}&text={text}")
+            assert "There is no case #999999" in answer.text
+            assert "is not in this view" not in answer.text
 
 
 async def test_the_list_is_paged_and_sorted_by_its_heads(ines: Browser, case: Case) -> None:

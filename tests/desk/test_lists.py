@@ -130,6 +130,33 @@ async def test_a_contacts_name_finds_their_cases(five: None) -> None:
         assert (await customers_list(GIL, everything=True, text="Orsted")).rows == []
 
 
+async def test_an_agent_finds_cases_by_the_mail_address_and_the_telephone_number_of_their_contact(five: None) -> None:
+    """The spelling of the number does not matter; contacts of the customer cannot search by either."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contact set phone = '+49 (0)40 / 777-3391' where id = $1", ALAN.id)
+    for text in (
+        "alan@acme.example",
+        "ALAN@ACME",
+        "＠acme alan",
+        "alan@acme.example,",
+        "+49 40 777 3391",
+        "040 7773391",
+        "7773391",
+    ):
+        assert await numbers(text=text) == [1002], text
+    for text in ("alan@globex.example", "+49 40 777 3392", "040 7773392", "3391"):
+        assert await numbers(text=text) == [], text
+    for text in ("alan@acme.example", "7773391"):
+        async with transaction(ADA):
+            assert (await customers_list(ADA, everything=True, text=text)).rows == [], text
+
+
+async def test_a_number_of_five_digits_finds_its_case_too(five: None) -> None:
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update cases set number = 100234 where number = 1003")
+    assert await numbers(text="#100234") == await numbers(text="100234") == [100234]
+
+
 async def test_a_case_that_is_searched_by_its_number_is_named_where_the_view_does_not_hold_it(five: None) -> None:
     async def elsewhere(text: str, view: View) -> int | None:
         async with transaction(INES):

@@ -66,10 +66,18 @@ async def test_a_contact_sees_only_their_own_customer() -> None:
 
 
 async def test_the_list_is_searched_by_name_and_place_and_wildcards_are_text() -> None:
-    async with transaction(INES):
+    async with transaction(INES) as tx:
         assert [row["name"] for row in await Customer.listed("dublin")] == ["Globex"]
         assert [(row["name"], row["contacts"]) for row in await Customer.listed()] == [("Acme", 2), ("Globex", 1)]
         assert await Customer.listed("%") == []
+        await tx.execute("update customer set city = 'Köln' where name = 'Globex'")
+        await tx.execute("update contact set phone = '+49 (0)40 / 777-3391' where name like 'Gil%'")
+        for text in ("koln", "Ko\u0308ln", "gil", "glob koln", "GIL@globex.example", "040 7773391", "+49 40 777 3391"):
+            assert [row["name"] for row in await Customer.listed(text)] == ["Globex"], text
+        for text in ("acme koln", "gil@acme.example", "040 7773392"):
+            assert await Customer.listed(text) == [], text
+        await tx.execute("update contact set ended_at = created_at where name like 'Gil%'")
+        assert await Customer.listed("gil@globex.example") == []
         assert await Customer.listed("a_me") == []
 
 

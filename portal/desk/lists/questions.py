@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from portal.desk.cases import Case
 from portal.desk.workflow import Priority, Status
 from portal.numbers import number_in
+from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
 from portal.people.readers import AgentReader
 
 LONGEST_TEXT = 200
@@ -117,6 +118,11 @@ class Question:
         return "?" + urlencode({name: value for name, value in values.items() if value})
 
     @property
+    def number(self) -> int | None:
+        """Return the case number if the search text is nothing but one, else None."""
+        return quoted_number(self.text)
+
+    @property
     def among_closed(self) -> str:
         """Return the query string of the URL that applies the same search and filters to resolved and closed cases."""
         return self.address(view=View.CLOSED)
@@ -157,7 +163,7 @@ class Question:
         ):
             if value is not None:
                 ask(condition, value)
-        for condition, value in conditions_of(self.text, customers=True):
+        for condition, value in conditions_of(self.text, by_agent=True):
             ask(condition, value)
         return " and ".join(sql), values
 
@@ -167,34 +173,41 @@ def searched(query: Mapping[str, str]) -> str:
     return " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
 
 
-_PUNCTUATION = ".,;:!?()[]\"'„“”‚‘’«»"
-"""Punctuation marks that are ignored around a case number in a search text."""
-
-
 def quoted_number(word: str) -> int | None:
     """Return the case number if the word is one, as people quote it (`#1403`, `1403,`), else None."""
-    return number_in(word.strip(_PUNCTUATION).removeprefix("#"))
+    return number_in(word.strip(PUNCTUATION).removeprefix("#"))
 
 
 # PostgreSQL folds the search word once for the query, and each person's name once and not once for each case.
 _IN_SUBJECT = "strpos(c.subject_folded, (select folded(?))) > 0"
-_OF_CONTACT = "c.contact_id in (select id from contact where strpos(folded(name), (select folded(?))) > 0)"
+_OF_CONTACT = f"c.contact_id in (select id from contact where {BY_NAME})"  # noqa: S608 (a condition of ours)
+_OF_MAIL = f"c.contact_id in (select id from contact where {BY_MAIL})"  # noqa: S608 (conditions of ours)
+_OF_PHONE = f"c.contact_id in (select id from contact where {BY_TELEPHONE})"  # noqa: S608
+_NUMBERED_TOO = "c.number = (?::text)::bigint or strpos(c.subject, ?) > 0"
 _OF_CUSTOMER = "c.customer_id in (select id from customer where strpos(folded(name), (select folded(?))) > 0)"
 _NUMBERED = "(c.number = ?::bigint or strpos(c.subject, (?::bigint)::text) > 0)"
 
 
-def conditions_of(text: str, *, customers: bool = False) -> Iterator[tuple[str, Any]]:
+def conditions_of(text: str, *, by_agent: bool = False) -> Iterator[tuple[str, Any]]:
     """Yield an SQL condition and its parameter for each word of the search text; `?` stands for the parameter.
 
     A number matches the case with that number, or any subject that contains it. Any other word matches a part of the
-    subject, of the contact's name or, with `customers`, of the customer's name.
+    subject or of the contact's name. An agent (`by_agent`) also finds cases by the customer's name, by the contact's
+    mail address (a word with `@`), and by the contact's telephone number, if the text is nothing else.
     """
+    if by_agent and (digits := telephone_digits(text)):
+        places = (_OF_PHONE, _NUMBERED_TOO) if quoted_number(text) is not None else (_OF_PHONE,)
+        yield f"({' or '.join(places)})", digits
+        return
     for word in text.split()[:MOST_WORDS]:
+        bare = word.strip(PUNCTUATION) or word
         if (number := quoted_number(word)) is not None:
             yield _NUMBERED, number
+        elif by_agent and (mail := mail_part(bare)):
+            yield f"({_IN_SUBJECT} or {_OF_MAIL})", mail
         else:
-            places = (_IN_SUBJECT, _OF_CONTACT, _OF_CUSTOMER) if customers else (_IN_SUBJECT, _OF_CONTACT)
-            yield f"({' or '.join(places)})", word.strip(_PUNCTUATION) or word
+            of_customer = (_OF_CUSTOMER,) if by_agent else ()
+            yield f"({' or '.join((_IN_SUBJECT, _OF_CONTACT, *of_customer))})", bare
 
 
 def _chosen(choices: type[Any], value: Any) -> Any:
