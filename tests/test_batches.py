@@ -77,7 +77,7 @@ async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issue
 
 
 async def test_a_member_that_is_gone_is_told_as_such_and_leads_nowhere(app: Gate) -> None:
-    """A draft invoice or case that is gone is reported as gone by its number, without a link to its page.
+    """A draft invoice or case that is gone is reported as gone, without a link to its page.
 
     Another manager deleted the draft after the list was shown; the general 404 sentence would not fit here.
     """
@@ -85,7 +85,7 @@ async def test_a_member_that_is_gone_is_told_as_such_and_leads_nowhere(app: Gate
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.send_form(f"/agent/drafts/{first}/deletion")
         answer = await browser.send_form("/agent/drafts/issue", {"draft": [str(first), str(second)]})
-        assert f"Draft {first}: {GONE}" in answer.text
+        assert f"One draft: {GONE}" in answer.text
         assert f"/agent/drafts/{first}" not in answer.text
         taken = await browser.send_form("/agent/cases/assignment?view=unassigned", {"case": ["9999"]})
         assert f"#9999: {GONE}" in taken.text

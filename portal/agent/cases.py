@@ -14,10 +14,12 @@ from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types, named_elsewhere
 from portal.errors import Conflict
+from portal.numbers import number_in
 from portal.people.agents import AGENTS
 from portal.people.contacts import Contact
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.readers import AgentReader
+from portal.render.formats import plural
 from portal.timekeeping.lists import worked_on
 from portal.web import drafts
 from portal.web.finding import asked
@@ -67,6 +69,7 @@ async def _list(
     reader: AgentReader,
     at: datetime,
     problems: tuple[str, ...] = (),
+    taken: int = 0,
     status: int = 200,
 ) -> Response[str]:
     agent, customer = await asked(request, "agent", AGENTS), await asked(request, "customer", CUSTOMERS)
@@ -78,7 +81,7 @@ async def _list(
         question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
         sorts={sort.value: sort for sort in Sort}, statuses=list(Status), priorities=list(Priority)[::-1],
         customer=customer, agent=agent, elsewhere=await named_elsewhere(question.text, listed, reader),
-        worked=await worked_on([row.id for row in listed.rows]),
+        worked=await worked_on([row.id for row in listed.rows]), toast=_toast(request, taken),
     )  # fmt: skip
 
 
@@ -100,9 +103,20 @@ async def take_several(
     report = await all_or_report(dict.fromkeys(form.into(Ticked).case), take, reader=reader)
     problems = [f"#{number}: {refusal.sentence}" for number, refusal in report.refused.items()]
     if not problems:
-        return see_other("/agent/cases?view=mine")
+        return see_other(f"/agent/cases?view=mine&taken={len(report.done)}")
     async with transaction(reader, readonly=True):
-        return await _list(request, reader=reader, at=at, problems=tuple(problems), status=Conflict.status)
+        return await _list(
+            request, reader=reader, at=at, problems=tuple(problems), taken=len(report.done), status=Conflict.status
+        )
+
+
+def _toast(request: Web, taken: int) -> dict[str, str] | None:
+    """Return the message that says how many cases were just taken, or None if none were.
+
+    `taken` is their number if some others were refused; the redirect after a complete batch has it in the URL.
+    """
+    count = taken or number_in(request.query_params.get("taken"), digits=4)
+    return {"words": f"{plural(count, 'case')} taken."} if count else None
 
 
 @get("/cases/new")

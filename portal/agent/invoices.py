@@ -18,6 +18,7 @@ from portal.billing import (
     delete_draft,
     detail_of,
     draft_context,
+    draft_names,
     hand_out,
     issue,
     list_drafts,
@@ -58,7 +59,7 @@ async def _list(
     request: Web,
     reader: AgentReader,
     *,
-    not_issued: Sequence[tuple[int, Refusal]] = (),
+    not_issued: Sequence[tuple[int, str, Refusal]] = (),
     sentence: str = "",
     issued: int = 0,
 ) -> Response[str]:
@@ -98,8 +99,12 @@ async def issue_drafts(
     async def issue_one(draft_id: int) -> None:
         await issue(draft_id, by=reader, at=at)
 
-    report = await all_or_report(sorted(set(form.into(Ticked).draft)), issue_one, reader=reader)
-    issued, not_issued = len(report.done), list(report.refused.items())
+    draft_ids = sorted(set(form.into(Ticked).draft))
+    async with transaction(reader, readonly=True):
+        names = await draft_names(draft_ids, reader)
+    report = await all_or_report(draft_ids, issue_one, reader=reader)
+    issued = len(report.done)
+    not_issued = [(id, names.get(id, ""), why) for id, why in report.refused.items()]
     if issued and not not_issued:
         return see_other(f"/agent/invoices?issued={issued}")
     sentence = "" if not_issued else "Tick the drafts that you want to issue."

@@ -22,6 +22,7 @@ from portal.billing.invariants import INVARIANTS, violations
 from portal.billing.invoices import (
     Invoice,
     Page,
+    draft_names,
     latest,
     list_drafts,
     list_issued,
@@ -68,6 +69,7 @@ __all__ = [
     "delete_entry",
     "detail_of",
     "draft_context",
+    "draft_names",
     "feed_with_time",
     "find_entry",
     "find_run",

@@ -1,6 +1,7 @@
 """Invoices: drafts at first, then issued, which means that they are numbered and can no longer change (D37)."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -199,6 +200,18 @@ async def list_drafts(
         return Page([], None)
     rows = await current().fetch(_DRAFTS, customer_id, id_of_cursor(after), limit + 1)
     return Page.of(rows, "id", limit)
+
+
+async def draft_names(draft_ids: Collection[int], reader: Reader) -> dict[int, str]:
+    """Return the names of the customer and the contract of each of these drafts that exists, by the draft's id."""
+    if isinstance(reader, ContactReader) or not reader.is_manager:
+        return {}
+    rows = await current().fetch(
+        "select i.id, u.name || ', ' || t.name as name from invoice i join customer u on u.id = i.customer_id"
+        " join contract t on t.id = i.contract_id where i.id = any($1::bigint[])",
+        list(draft_ids),
+    )
+    return {row["id"]: row["name"] for row in rows}
 
 
 async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> None:

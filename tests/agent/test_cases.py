@@ -337,8 +337,12 @@ async def test_several_cases_are_taken_at_once_and_the_rest_reported(ines: Brows
     answer = await ines.send_form("/agent/cases/assignment", {"case": [str(found.number) for found in (case, *others)]})
     assert answer.status_code == 409
     assert f"#{others[0].number}: Max Herrmann has this case already." in answer.text
+    assert "2\xa0cases taken. 1\xa0case was not:" in answer.text
     assert [(await reload(found)).agent_id for found in (case, *others)] == [INES.id, MAX.id, INES.id]
-    assert (await ines.send_form("/agent/cases/assignment", {"case": str(case.number)})).status_code == 303
+    again = await ines.send_form("/agent/cases/assignment", {"case": str(case.number)})
+    assert (again.status_code, again.headers["location"]) == (303, "/agent/cases?view=mine&taken=1")
+    assert "1\xa0case taken." in (await ines.get(again.headers["location"])).text
+    assert "taken." not in (await ines.get("/agent/cases?view=mine&taken=nonsense")).text
 
 
 async def test_the_status_menu_moves_the_case(ines: Browser, case: Case) -> None:
