@@ -15,12 +15,12 @@ alter table approval alter column decision drop default;
 create index on approval (decision);
 create index approval_latest on approval (approved_at desc, id desc) where withdrawn_at is null;
 
--- Counts and sums of waiting time are read from the index alone, and one page of it is one range of the index.
+-- Counts and sums of waiting time need the columns of this index only. A page reads one range of it for each agent shown.
 drop index time_entry_waiting;
 create index time_entry_waiting on time_entry (agent_id, work_date desc, id desc)
   include (state, customer_id, billable_minutes) where state in ('draft', 'submitted');
 
--- Finds an entry with the same text as an earlier one without reading all time of the case.
+-- Finds the earlier entry of the same agent with the same text on a case, without reading all time of that case.
 create index time_entry_same_text on time_entry (case_id, agent_id, md5(external_comment))
   where case_id is not null and external_comment <> '';
 """

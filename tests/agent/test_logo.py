@@ -44,7 +44,7 @@ async def test_a_logo_is_drawn_anew_and_stands_on_the_sign_in_page_and_on_invoic
 ) -> None:
     """R59: an uploaded logo is redrawn, so that scripts, texts and metadata of the file are gone.
 
-    The sign-in page and invoices show it. A repeated upload is harmless, and after removal the company's name is shown
+    The sign-in page and invoices show it, and the audit has it (R89). A repeated upload is harmless, and after removal the company's name is shown
     again.
     """
     async with await Browser.of(app, NOOR, at=NOW) as noor:
@@ -54,6 +54,13 @@ async def test_a_logo_is_drawn_anew_and_stands_on_the_sign_in_page_and_on_invoic
     async with Browser(app) as nobody:
         page = (await nobody.get("/sign-in")).text
         assert 'class="logo" src="/logo.png?v=' in page
+        async with transaction(SYSTEM) as tx:
+            recorded = await tx.fetch(
+                "select credential_id, what, changes from audit where what like 'logo.%' order by id"
+            )
+        # The second upload drew the same picture, so it changed nothing.
+        assert [(row["credential_id"], row["what"]) for row in recorded] == [(NOOR.credential_id, "logo.insert")]
+        assert len(recorded[0]["changes"]) < 200
         shown = await nobody.get(page.split('class="logo" src="')[1].split('"')[0])
         assert shown.headers["content-type"] == "image/png"
         assert "immutable" in shown.headers["cache-control"]
@@ -67,6 +74,8 @@ async def test_a_logo_is_drawn_anew_and_stands_on_the_sign_in_page_and_on_invoic
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         assert (await noor.send_form(f"{PATH}/removal")).status_code == 303
         assert (await noor.get("/logo.png")).status_code == 404
+        changes = (await noor.get("/agent/setup/changes")).text
+        assert re.search(r"Logo removed.*Logo added", changes, re.DOTALL)
         assert 'class="logo"' not in (await noor.get("/agent/setup/company")).text
 
 

@@ -4,6 +4,7 @@ import asyncio
 from datetime import date
 from decimal import Decimal
 
+import asyncpg
 import pytest
 
 from portal.contracts.case_types import BEGINNING, CaseType, CaseTypeFacts
@@ -331,3 +332,23 @@ async def test_a_role_is_made_together_with_its_rate() -> None:
     async with transaction(NOOR):
         assert await current().fetchval("select count(*) from role") == 3
         assert CONSULTANT in [role["id"] for role in await current().fetch("select id from role")]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "spelling"),
+    [
+        ("customer", "vat_id", "DE 123456788"), ("customer", "vat_id", "de123456788"), ("company", "vat_id", "123456788"),
+        ("company", "iban", "DE02 1203 0000 0000 2020 51"), ("company", "iban", "de02120300000000202051"),
+        ("company", "bic", "bylademx"), ("company", "bic", "BYLADEM1 001"),
+    ],
+)  # fmt: skip
+async def test_the_database_holds_one_spelling_of_a_bank_and_tax_number(
+    dsn: str, table: str, column: str, spelling: str
+) -> None:
+    """R51: a VAT id, an IBAN and a BIC are stored in capitals and without separators, whoever writes them."""
+    owner = await asyncpg.connect(dsn)
+    try:
+        with pytest.raises(asyncpg.CheckViolationError, match=f"{table}_{column}_canonical"):
+            await owner.execute(f"update {table} set {column} = $1", spelling)
+    finally:
+        await owner.close()
