@@ -2,6 +2,7 @@
 
 import re
 
+import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
@@ -140,3 +141,32 @@ async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed
         assert again is not None
         assert len(again.draft_ids) == 1
         assert await billing.violations() == {}
+
+
+async def test_a_customer_whose_books_break_is_recorded_as_skipped_whether_ticked_or_not(app: Gate, dsn: str) -> None:
+    """The engine cannot bill Globex: an approval has lost its price. The run records its entry, and bills the others.
+
+    A run of Globex alone bills nothing and says that the reasons are on the page.
+    """
+    async with transaction(MAX):
+        entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]
+        await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
+    owner = await asyncpg.connect(dsn)
+    try:
+        await owner.execute("set session_replication_role = replica")
+        await owner.execute(
+            "update approval set hourly_rate = null, rate_source = null, rate_id = null where entry_id = $1",
+            entries[1].id,
+        )
+    finally:
+        await owner.close()
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        refused = await browser.send_form("/agent/billing/runs", {"until": "2026-11-01", "customer": str(GLOBEX)})
+        assert refused.status_code == 422
+        assert "Nothing was billed: all that is due" in refused.text
+        assert re.search(r"Could not be billed.*1\xa0entry.*Globex", refused.text, re.S)
+    async with transaction(MAX) as tx:
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert run is not None
+        skipped = await tx.fetch("select entry_id, reason from skipped_entry where run_id = $1", run.id)
+        assert [tuple(row) for row in skipped] == [(entries[1].id, "customer_unticked")]

@@ -50,6 +50,7 @@ async def _show(
         request, visit.reader, "agent/billing/show.html", errors=errors or {}, typed=typed or {}, preview=await preview_run(date),
         offered=await offered(visit.at), latest=await latest_until(visit.at), skipped=SKIPPED,
         runs=await past_runs(request.query_params.get("runs", "")), turned="runs" in request.query_params,
+        nothing="nothing" in request.query_params,
     )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ async def make_run(
     fields = form.into(RunForm)
     async with transaction(reader):
         made = await run(await parse_until(fields.until, at), fields.customer, by=reader, at=at)
-    return see_other(f"/agent/billing/runs/{made.id}" if made else f"/agent/billing?until={fields.until}")
+    return see_other(f"/agent/billing/runs/{made.id}" if made else f"/agent/billing?until={fields.until}&nothing=yes")
 
 
 @get("/billing/runs/{run_id:int}", guards=[manager_only])

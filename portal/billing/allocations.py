@@ -4,6 +4,7 @@ An allocation says what pays for a piece of an entry. It may change until a docu
 settled the entry.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
@@ -56,9 +57,10 @@ async def by_customer(
 async def write(of: Book) -> dict[Key, tuple[Allocation, ...]]:
     """Store the allocations that the engine computes for the open entries of the book `of`; return them by entry id.
 
-    The stored rows of an entry stay if they equal the computed allocations.
+    The stored rows of an entry stay if they equal the computed allocations. The engine runs in a worker thread, so that
+    other requests are answered while it computes.
     """
-    wanted = allocate(of.state)
+    wanted = await asyncio.to_thread(allocate, of.state)
     stored = await _stored([int(entry.id) for entry in of.state.entries])
     gone = [id for id, pieces in stored.items() if pieces != _as_rows(wanted.get(id, ()))]
     await current().execute("delete from allocation where entry_id = any($1)", gone)

@@ -3,6 +3,7 @@
 A time entry is settled if a draft, an issued invoice or a statement contains it.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -173,7 +174,9 @@ async def _document(entry_ids: list[Key], draft: Invoice) -> tuple[Book, Documen
     wanted = {int(id) for id in entry_ids}
     for of in await book.load_these([draft.customer_id], wanted):
         part = of.only(wanted)
-        for document in bill(part.state, draft.until).documents if part.state.entries else ():
+        if not part.state.entries:
+            continue
+        for document in (await asyncio.to_thread(bill, part.state, draft.until)).documents:
             if document.contract == draft.contract_id and document.kind is DocumentKind.INVOICE:
                 return part, document
     return None

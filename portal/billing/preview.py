@@ -8,10 +8,9 @@ from decimal import Decimal
 
 from portal.billing.book import Book
 from portal.billing.bounds import fitting, too_large
-from portal.billing.engine import AllocationKind, Billing, Document, Entry, LineKind, SkipReason, bill
-from portal.billing.runs import FAILED, TOO_LARGE, due, is_inside_period, load_books, waiting_customers
+from portal.billing.engine import AllocationKind, Billing, Document, Entry, LineKind, SkipReason
+from portal.billing.runs import FAILED, TOO_LARGE, billed_of, due, is_inside_period, load_books, waiting_customers
 from portal.database import current
-from portal.database.batches import compute_or_report
 from portal.folding import folded
 
 
@@ -115,7 +114,7 @@ def _sum(currency: str, documents: Sequence[Becoming]) -> Sum:
 async def preview_run(until: date) -> Preview:
     """Return what a billing run for the days before `until` would make of the open time of all customers."""
     books = await load_books(await waiting_customers(until), until)
-    billed = compute_or_report(books, lambda key: bill(books[key].state, until))
+    billed = await billed_of(books, until)
     names = await _names(of.customer_id for of in books.values())
     documents = [
         _becoming(names, books[key], billing, document)

@@ -3,8 +3,9 @@
 A preview computes the same and stores nothing. A repeated run finds nothing left to bill (D47).
 """
 
+import asyncio
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -16,13 +17,14 @@ from portal.billing.chosen import lock_customers
 from portal.billing.engine import Billing, Document, DocumentKind, Entry, Key, bill
 from portal.billing.statements import Statement
 from portal.database import current
-from portal.database.batches import all_or_report, compute_or_report
+from portal.database.batches import Report, all_or_report, compute_or_report
 from portal.errors import Forbidden, Invalid, Refusal
 from portal.people.readers import AgentReader
 from portal.periods import period_of, today
 
 UNTICKED, TOO_LARGE, FAILED = "customer_unticked", "too_large", "failed"
 """Why a run skipped an entry that the engine would bill: customer not ticked, document too large, or a refusal."""
+NOTHING_FITS = "Nothing was billed: all that is due of the customers that you ticked is skipped. The reasons are below."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,11 @@ async def parse_until(text: str, at: datetime) -> date:
 async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
     """Make a draft or a statement for each contract of the ticked customers, for the approved time before `until`.
 
-    Return the ids of the run and its documents, or None if there was nothing to bill; then nothing is stored. A
+    Return the ids of the run and its documents, or None if nothing was due; then nothing is stored. A
     document whose amounts the database cannot hold is skipped; so is a customer whose billing is refused. The run
     records every skipped entry with the reason, including the open time of customers that are not ticked. Raise
-    `Forbidden` if `by` is no manager, `Invalid` if the date is after tomorrow or no customer is ticked.
+    `Forbidden` if `by` is no manager, `Invalid` if the date is after tomorrow, if no customer is ticked, or if time is
+    due but no document can be made of it.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may bill.")
@@ -76,8 +79,12 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     ticked = set(customer_ids) & set(await waiting_customers(until))
     await lock_customers(ticked)
     books = await load_books(ticked, until)
-    billed = compute_or_report(books, lambda key: bill(books[key].state, until))
+    billed = await billed_of(books, until)
     if not any(fitting(billing) for billing in billed.done.values()):
+        if any(too_large(billing) for billing in billed.done.values()) or any(
+            due(books[k], until) for k in billed.refused
+        ):
+            raise Invalid({"customer": NOTHING_FITS})
         return None
     run_id: int = await current().fetchval(
         "insert into billing_run (until, run_by_id, run_at) values ($1, $2, $3) returning id", until, by.id, at
@@ -88,7 +95,8 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
         return [await _make(books[key], document, run_id, by, at) for document in fitting(billed.done[key])]
 
     made = await all_or_report(billed.done, make, reader=current().reader)
-    await _skip(run_id, [(books[key], billing) for key, billing in billed.done.items()], await _unticked(until, ticked))
+    await _skip(run_id, [(books[key], billing) for key, billing in billed.done.items()])
+    await _skip_unticked(run_id, until, ticked)
     for key, why in made.refused.items():
         await _skip_failed(run_id, key, [id for each in fitting(billed.done[key]) for id in each.detail], why)
     for key, why in billed.refused.items():
@@ -103,6 +111,8 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
 
 BookKey = tuple[int, str]
 """The id of a customer, and a currency."""
+Skipped = tuple[int, Key, int, str]
+"""The columns of a skipped entry: the ids of the run, the entry and the customer, and the reason."""
 
 
 async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
@@ -112,6 +122,14 @@ async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey
     """
     books = await book.load(customer_ids, unapproved_before=until)
     return {(each.customer_id, each.currency): each for each in books}
+
+
+async def billed_of(books: Mapping[BookKey, Book], until: date) -> Report[BookKey, Billing]:
+    """Return what the engine makes of each book, and the refusal of each book that it cannot bill.
+
+    The engine runs in a worker thread, so that other requests are answered while it computes.
+    """
+    return await asyncio.to_thread(compute_or_report, books, lambda key: bill(books[key].state, until))
 
 
 def due(of: Book, until: date) -> list[Entry]:
@@ -181,25 +199,38 @@ async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at:
     return id
 
 
-async def _unticked(until: date, ticked: Collection[int]) -> list[tuple[Book, Billing]]:
+async def _skip_unticked(run_id: int, until: date, ticked: Collection[int]) -> None:
+    """Record the due entries of the customers that are not ticked, also of those that the engine cannot bill."""
     books = await load_books(set(await waiting_customers(until)) - set(ticked), until)
-    billed = compute_or_report(books, lambda key: bill(books[key].state, until))
-    return [(books[key], billing) for key, billing in billed.done.items()]
-
-
-async def _skip(run_id: int, billed: Iterable[tuple[Book, Billing]], unticked: Iterable[tuple[Book, Billing]]) -> None:
+    billed = await billed_of(books, until)
     rows = [
-        (run_id, skipped.entry, of.customer_id, skipped.reason.value)
-        for of, billing in (*billed, *unticked)
-        for skipped in billing.skipped
-    ]
-    rows += [
-        (run_id, entry_id, of.customer_id, UNTICKED)
-        for of, billing in unticked
+        (run_id, entry_id, books[key].customer_id, UNTICKED)
+        for key, billing in billed.done.items()
         for document in billing.documents
         for entry_id in document.detail
     ]
+    rows += [
+        (run_id, entry.id, books[key].customer_id, UNTICKED)
+        for key in billed.refused
+        for entry in due(books[key], until)
+    ]
+    await _store_skipped(
+        rows + [row for key, billing in billed.done.items() for row in _left_out(run_id, books[key], billing)]
+    )
+
+
+async def _skip(run_id: int, billed: Iterable[tuple[Book, Billing]]) -> None:
+    rows = [row for of, billing in billed for row in _left_out(run_id, of, billing)]
     rows += [(run_id, entry_id, of.customer_id, TOO_LARGE) for of, billing in billed for entry_id in too_large(billing)]
+    await _store_skipped(rows)
+
+
+def _left_out(run_id: int, of: Book, billing: Billing) -> list[Skipped]:
+    """Return a row for each entry that the engine itself left out, with the engine's reason."""
+    return [(run_id, skipped.entry, of.customer_id, skipped.reason.value) for skipped in billing.skipped]
+
+
+async def _store_skipped(rows: Iterable[Skipped]) -> None:
     await current().executemany(
         "insert into skipped_entry (run_id, entry_id, customer_id, reason) values ($1, $2, $3, $4)", rows
     )

@@ -8,6 +8,7 @@ from portal.database import current
 from portal.desk.workflow import Priority
 from portal.errors import Invalid
 from portal.fields import one_line
+from portal.people.contacts import hold_contact
 
 LONGEST_SUBJECT = 200
 CHOOSE = "Choose one of the list."
@@ -74,6 +75,7 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
             problems |= {} if name else {"project": "Choose a project of this customer."}
         checked["project_id"] = Fact("project", project_id, name)
     if "contact_id" in facts:
+        await hold_contact(facts["contact_id"])
         name = await tx.fetchval(
             "select name from contact where id = $1 and customer_id = $2 and ended_at is null",
             facts["contact_id"], customer_id,

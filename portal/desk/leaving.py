@@ -4,7 +4,7 @@ from datetime import datetime
 
 from portal.database import current
 from portal.desk.cases import Case
-from portal.people.contacts import Contact
+from portal.people.contacts import Contact, hold_contact
 from portal.people.readers import AgentReader
 
 _OPEN = """
@@ -30,9 +30,11 @@ async def open_cases_of_contact(contact_id: int) -> list[Case]:
 async def end_contact(contact: Contact, *, successor_id: int | None, by: AgentReader, at: datetime) -> None:
     """End the access of a contact who leaves, and make the contact `successor_id` the contact of their open cases.
 
-    If `successor_id` is None, the cases keep their contact. Raise `Invalid` (`contact`) if the successor has left or
+    If `successor_id` is None, the cases keep their contact. A case that is being opened at the same moment is waited
+    for, so that it is handed over too. Raise `Invalid` (`contact`) if the successor has left or
     belongs to another customer.
     """
+    await hold_contact(contact.id, ending=True)
     await contact.end(at)
     if successor_id is not None:
         for case in await open_cases_of_contact(contact.id):

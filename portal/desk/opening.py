@@ -9,6 +9,7 @@ from portal.desk.facts import CHOOSE, checked_subject
 from portal.desk.messages import Writing
 from portal.desk.workflow import Priority
 from portal.errors import Invalid, TooMany
+from portal.people.contacts import hold_contact
 from portal.people.readers import ContactReader
 
 MOST, WITHIN = 30, timedelta(hours=1)
@@ -30,9 +31,13 @@ class Origin:
 async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int | None = None) -> Origin:
     """Return the customer and the service of a new case, which follow from its contact and its type.
 
+    Wait for an ending of the contact that is under way.
+
     The service is the customer's default for the type, else the customer's default for all types, else None. With
     `customer_id`, the contact must belong to that customer. An unknown contact or type is noted in `problems`.
     """
+    if contact_id is not None:
+        await hold_contact(contact_id)
     # Row-level security shows a contact only the contact's own customer, so that a contact of another customer is not
     # found (R29).
     row = await current().fetchrow(

@@ -152,6 +152,16 @@ class Contact(Table, tablename="contact"):
         )
 
 
+async def hold_contact(contact_id: int, *, ending: bool = False) -> None:
+    """Hold a contact until the transaction ends, so that giving them a case and ending them follow one another.
+
+    Without `ending`, several transactions may hold the contact at once. A row lock is out of the question: contacts may
+    not change their row.
+    """
+    shared = "" if ending else "_shared"
+    await current().execute(f"select pg_advisory_xact_lock{shared}(hashtextextended('is given cases', $1))", contact_id)
+
+
 LISTED = """
 select t.id, t.name, t.phone, c.email, t.sees_all_cases, t.sees_invoices, t.manages_contacts, t.ended_at,
        c.has_password

@@ -7,6 +7,7 @@ from portal.database import current
 from portal.desk import Case
 from portal.desk.leaving import open_cases_of_agent
 from portal.desk.names import agent_name
+from portal.errors import Invalid
 from portal.people.agents import Agent, without_approver
 from portal.people.departments import DESIGNATED, designated_departments, hand_designations
 from portal.people.readers import AgentReader
@@ -64,8 +65,8 @@ async def end_agent(
 
     Open cases are assigned to the agent `successor_id`, or to nobody if it is None. The agent `approver_id` approves
     instead of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected entries are
-    submitted. Raise `Conflict` for the last admin, and `Invalid` (`agent`, `approver`) if the successor or the approver
-    has left.
+    submitted. Raise `Conflict` for the last admin, and `Invalid` (`agent`, `approver`, `submits`) if the successor or
+    the approver has left, or if an entry cannot be submitted.
     """
     await open_cases_of_agent(agent.id, hold=True)  # Reopening a case locks it first and then the agent.
     await agent.end(at)  # End the agent before reading the cases, so that nobody can assign a new case to the agent.
@@ -76,4 +77,7 @@ async def end_agent(
     if approver_id is not None:
         await hand_designations(agent.id, approver_id)
     if submits:
-        await submit(by, (await open_of(agent)).unsubmitted, at=at)
+        submission = await submit(by, (await open_of(agent)).unsubmitted, at=at)
+        # What a manager approved or the agent deleted at the same moment needs no submission any more.
+        for entry_id in set(submission.refused) & set((await open_of(agent)).unsubmitted):
+            raise Invalid({"submits": f"Some of their time cannot be submitted: {submission.refused[entry_id]}"})

@@ -70,7 +70,11 @@ async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(a
         assert "Left out by hand" in run
         assert "Waits" in run
         again = await browser.send_form(f"{PATH}/runs", ticked)
-        assert (again.status_code, again.headers["location"]) == (303, f"{PATH}?until=2026-11-01")
+        assert (again.status_code, again.headers["location"]) == (303, f"{PATH}?until=2026-11-01&nothing=yes")
+        assert (
+            "Nothing was billed: of the customers that were ticked"
+            in (await browser.get(again.headers["location"])).text
+        )
         nothing = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01"})
         assert nothing.status_code == 422
         assert "Tick at least one customer." in nothing.text

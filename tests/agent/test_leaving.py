@@ -9,6 +9,7 @@ import pytest
 from portal.billing import Choice, approve, reject
 from portal.database import current, transaction
 from portal.desk import Case, Question, Status, View, agents_list, counts
+from portal.desk.leaving import end_contact
 from portal.errors import Conflict, Invalid
 from portal.people.agents import Agent, AgentFacts
 from portal.people.contacts import Contact
@@ -276,6 +277,71 @@ async def test_an_ended_contact_is_no_addressee_anywhere(app: Gate, noor: Browse
     assert (await send(noor, facts, f"/agent/cases/{case.number}/facts", subject="Gone")).status_code == 303
     assert (await send(noor, facts, f"/agent/cases/{case.number}/facts", contact=str(ALAN.id))).status_code == 303
     assert "To Alan Weber" in (await noor.get(f"/agent/cases/{case.number}")).text
+
+
+async def test_a_case_that_is_opened_while_its_contact_ends_is_handed_over_too(case: Case) -> None:
+    """Ending a contact waits for the case that they are just opening, and gives it to the successor with the others."""
+    opened = asyncio.Event()
+
+    async def open_one() -> int:
+        async with transaction(ADA):
+            late = await Case.open(by=ADA, subject="Late", text="Text.", case_type_id=INCIDENT, at=now())
+            opened.set()
+            await asyncio.sleep(0.2)
+        return late.number
+
+    async def leave() -> None:
+        await opened.wait()
+        async with transaction(NOOR):
+            await end_contact(await Contact.find(ADA.id, NOOR), successor_id=ALAN.id, by=NOOR, at=now())
+
+    number, _ = await asyncio.gather(open_one(), leave())
+    assert [(await case_of(one)).contact_id for one in (case.number, number)] == [ALAN.id, ALAN.id]
+
+
+async def test_no_case_is_opened_for_a_contact_who_is_just_ending(case: Case) -> None:
+    """Opening a case waits for the ending of its contact, and is refused then; so is giving a case to that contact."""
+    ended = asyncio.Event()
+
+    async def leave() -> None:
+        async with transaction(NOOR):
+            await end_contact(await Contact.find(ADA.id, NOOR), successor_id=None, by=NOOR, at=now())
+            ended.set()
+            await asyncio.sleep(0.2)
+
+    async def open_one() -> None:
+        await ended.wait()
+        async with transaction(MAX):
+            await Case.open(by=MAX, contact_id=ADA.id, subject="Late", text="Text.", case_type_id=INCIDENT, at=now())
+
+    async def give() -> None:
+        await ended.wait()
+        async with transaction(MAX):
+            alans = await Case.open(by=MAX, contact_id=ALAN.id, subject="S", text="T", case_type_id=INCIDENT, at=now())
+            await alans.change_facts(by=MAX, at=now(), contact_id=ADA.id)
+
+    _, *late = await asyncio.gather(leave(), open_one(), give(), return_exceptions=True)
+    assert [isinstance(one, Invalid) and set(one.fields) == {"contact"} for one in late] == [True, True]
+    async with transaction(SYSTEM):
+        assert await current().fetchval("select count(*) from cases") == 1
+
+
+async def test_an_ending_goes_through_although_some_of_the_time_is_approved_at_the_same_moment(iness: Case) -> None:
+    made = await logged(iness, "draft", "rejected")
+    deciding = asyncio.Event()
+
+    async def decide() -> None:
+        async with transaction(MAX):
+            await approve([Choice(made["draft"].id, 1)], by=MAX, at=now())
+            deciding.set()
+            await asyncio.sleep(0.2)
+
+    async def leave() -> None:
+        await deciding.wait()
+        await end(INES, submits=True)
+
+    await asyncio.gather(decide(), leave())
+    assert await states() == {"draft": "approved", "rejected": "submitted"}
 
 
 async def test_a_contact_of_another_customer_is_no_successor(noor: Browser, case: Case) -> None:

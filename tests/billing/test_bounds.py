@@ -8,7 +8,7 @@ from portal import billing
 from portal.billing.bounds import Room
 from portal.billing.engine import Entry, EntryBilling, Price, RateSource, State
 from portal.database import transaction
-from portal.errors import Conflict
+from portal.errors import Conflict, Invalid
 from tests.billing.test_engine import CONTRACT, entry
 from tests.billing.work import NOVEMBER, OCTOBER, log, states
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, MAX, NOW
@@ -54,7 +54,9 @@ async def test_a_tax_that_rises_after_the_approval_leaves_one_document_out_and_b
         assert [document.customer_id for document in preview.documents] == [GLOBEX]
         (omitted,) = preview.omitted
         assert (omitted.reason, omitted.count, omitted.first) == ("too_large", 170, OCTOBER)
-        assert await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW) is None
+        with pytest.raises(Invalid, match="Nothing was billed: all that is due"):
+            await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert await tx.fetchval("select count(*) from billing_run") == 0
         run = await billing.run(NOVEMBER, [ACME, GLOBEX], by=MAX, at=NOW)
         assert run is not None
         assert len(run.draft_ids) == 1
