@@ -199,3 +199,21 @@ async def test_a_long_name_without_blanks_stays_in_its_column() -> None:
     text = pdf.pages[0].extract_text(visitor_text=visit)
     assert text.replace("\n", "").count("W" * 64) >= 5
     assert max(length for _, length in places) < 64
+
+
+@pytest.mark.parametrize("name", ["W" * 200, "Gesellschaft für Betreuung " * 7, "Halden IT GmbH"])
+async def test_the_foot_of_a_page_ends_above_its_edge_and_below_the_text(name: str) -> None:
+    """The seller's name, street and bank may have 200 letters each; the foot is then smaller, and the text ends earlier."""
+    seller = PARTY | {"name": name, "address": [name, "20457 Hamburg"]}
+    data = invoice(60, seller=seller, bank=[["Bank", name], ["IBAN", "DE02 1203 0000 0000 2020 51"]])
+    feet, texts = list[float](), list[float]()
+
+    def visit(text: str, page: list[float], place: list[float], _: Any, size: float) -> None:
+        height = page[1] * place[4] + page[3] * place[5] + page[5]
+        if text.strip():
+            (feet if size < 7.6 and height < 190 else texts).append(height)
+
+    pages = PdfReader(io.BytesIO(await documents.pdf("invoice.typ", data))).pages
+    assert len(pages) >= 2
+    pages[0].extract_text(visitor_text=visit)
+    assert 15 < min(feet) < max(feet) < min(texts)
