@@ -248,7 +248,7 @@ def _create_admin(given: argparse.Namespace) -> None:
 
     from portal.database import transaction
     from portal.errors import Invalid
-    from portal.people.agents import create_admin
+    from portal.people.agents import create_admin, refuse_wrong_admin
     from portal.people.readers import SYSTEM
     from portal.settings import CannotStart, Settings
 
@@ -260,17 +260,19 @@ def _create_admin(given: argparse.Namespace) -> None:
             return admin.name, (await admin.credential())["email"]
 
     checked = Settings.from_environment()
-    password = _asked_password()
-    with database_of(checked) as settings:
-        try:
+    try:
+        # Before the password is asked for: nobody should type it twice because of a wrong argument.
+        refuse_wrong_admin(name=given.name, address=given.email, zone=given.time_zone)
+        password = _asked_password()
+        with database_of(checked) as settings:
             name, address = asyncio.run(with_pool(settings, create()))
-        except Invalid as refusal:
-            wrong = [
-                f"--{field.replace('_', '-')}: {sentence}"
-                for field, sentence in refusal.fields.items()
-                if field != "password"
-            ]
-            raise CannotStart(" ".join(wrong) or refusal.sentence) from None
+    except Invalid as refusal:
+        wrong = [
+            f"--{field.replace('_', '-')}: {sentence}"
+            for field, sentence in refusal.fields.items()
+            if field != "password"
+        ]
+        raise CannotStart(" ".join(wrong) or refusal.sentence) from None
     print(f"{name} is an administrator and signs in as {address} at {settings.base_url}/sign-in.")
 
 

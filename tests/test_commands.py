@@ -67,6 +67,8 @@ def test_an_administrator_is_told_which_argument_is_wrong_and_the_address_as_it_
     assert wrong.returncode == 1
     said = wrong.stderr.splitlines()[-1]
     assert [argument for argument in ("--name:", "--email:", "--time-zone:") if argument not in said] == []
+    # No password is asked for: none is on standard input, and the answer is the same.
+    assert portal(data, *CREATE[:6], "--time-zone", "Moon", typed="").stderr.splitlines()[-1].startswith("--time-zone:")
     spelt = portal(data, *CREATE[:4], "--email", "nora\u200b@bu\u0308ro.example", typed="quite-a-Long9-phrase\n")
     assert "signs in as nora@b\u00fcro.example at" in spelt.stdout
 

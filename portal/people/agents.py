@@ -200,6 +200,15 @@ async def without_approver(leaving: int = 0) -> list[str]:
     return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 
 
+def refuse_wrong_admin(*, name: str, address: str, zone: str) -> None:
+    """Raise `Invalid` at the fields name, email and time_zone for what `create_admin` refuses without the database."""
+    checked = Checked()
+    checked("name", line, name)
+    checked("email", email, address)
+    checked("time_zone", time_zone, zone)
+    checked.done()
+
+
 async def create_admin(*, name: str, address: str, password: str, zone: str, at: datetime) -> Agent:
     """Create an admin who has a password, and return them. Only the command line calls this (R11).
 

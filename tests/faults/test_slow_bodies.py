@@ -21,6 +21,8 @@ pytestmark = pytest.mark.long
 
 SECONDS = 40
 """The duration of an attack in seconds: longer than any single timeout of the portal or of nginx."""
+QUIET_SECONDS = 10
+"""For so long pages are requested before the attack, as the baseline."""
 
 
 @asynccontextmanager
@@ -49,9 +51,9 @@ async def attack(
     assert int(said) >= count * len(addresses), said
 
 
-async def assert_pages_are_quick(client: httpx.AsyncClient) -> None:
-    """Check that pages requested during the attack, on new connections, are answered within 500 ms."""
-    slowest, seen, until = 0.0, 0, monotonic() + SECONDS
+async def slowest_page(client: httpx.AsyncClient, seconds: float) -> float:
+    """Request pages for so many seconds, each on a new connection, and return the seconds that the slowest one took."""
+    slowest, seen, until = 0.0, 0, monotonic() + seconds
     while monotonic() < until:
         for path in ("/", "/cases", "/cases/new"):
             began = monotonic()
@@ -59,7 +61,18 @@ async def assert_pages_are_quick(client: httpx.AsyncClient) -> None:
             assert answer.status_code == 200, (path, answer.status_code)
             slowest, seen = max(slowest, monotonic() - began), seen + 1
         await asyncio.sleep(0.2)
-    assert (seen > 50, slowest < 0.5) == (True, True), (seen, slowest)
+    assert seen > seconds, seen
+    return slowest
+
+
+async def assert_pages_are_quick(client: httpx.AsyncClient, quiet: float) -> None:
+    """Check that pages requested during the attack are answered within 500 ms.
+
+    `quiet` are the seconds of the slowest page before the attack, in the same run. If the machine is so busy that this
+    alone took more than 250 ms, a page may take twice as long during the attack.
+    """
+    slowest = await slowest_page(client, SECONDS)
+    assert slowest < max(0.5, 2 * quiet), (slowest, quiet)
 
 
 @asynccontextmanager
@@ -84,8 +97,9 @@ async def test_eleven_hundred_half_sent_sign_ins_stop_nobody(dsn: str, tmp_path:
         await csrf(visitor, "/sign-in")
         cookie = "; ".join(f"{one.name}={one.value}" for one in visitor.cookies.jar)
         host = portal.url.removeprefix("http://")
+        quiet = await slowest_page(ada, QUIET_SECONDS)
         async with attack("/sign-in", host, portal.port, 1_100, "127.0.0.2", cookie=cookie):
-            await assert_pages_are_quick(ada)
+            await assert_pages_are_quick(ada, quiet)
             assert (await sign_in(visitor, GIL.email, PASSWORD)).status_code == 303
 
 
@@ -103,5 +117,6 @@ async def test_slow_posts_from_seven_addresses_stop_nobody_behind_nginx(dsn: str
         trusts = ssl.create_default_context(cafile=certificate)
         ada = await stack.enter_async_context(httpx.AsyncClient(base_url=base, verify=trusts, timeout=30))
         assert (await sign_in(ada, ADA.email, PASSWORD)).status_code == 303
+        quiet = await slowest_page(ada, QUIET_SECONDS)
         async with attack(path, f"localhost:{port}", port, 190, *addresses, certificate=certificate):
-            await assert_pages_are_quick(ada)
+            await assert_pages_are_quick(ada, quiet)
