@@ -133,23 +133,59 @@
       all.indeterminate = ticked > 0 && !all.checked;
     }
   };
+  // Ticks made by hand come back with their page: this tab keeps them by the list's address and the row's value, until they are sent.
+  const boxesOf = (form) => [...form.querySelectorAll("tbody .tick input")];
+  const placeOf = (form) => `ticks ${new URL(form.action).pathname}`;
+  const keptOf = (form) => {
+    try {
+      return JSON.parse(sessionStorage.getItem(placeOf(form))) ?? {};
+    } catch {
+      return {};
+    }
+  };
+  const keep = (form, change) => {
+    const kept = keptOf(form);
+    change(kept);
+    try {
+      sessionStorage.setItem(placeOf(form), JSON.stringify(kept));
+    } catch {
+      // a full or forbidden store keeps nothing
+    }
+  };
+  const remember = (form, boxes) => keep(form, (kept) => boxes.forEach((box) => (kept[box.value] = box.checked)));
+  const bringBack = (form) => {
+    const kept = keptOf(form);
+    for (const box of boxesOf(form)) box.checked = kept[box.value] ?? box.checked;
+  };
+  addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.matches("[data-ticks]")) keep(form, (kept) => boxesOf(form).forEach((box) => delete kept[box.value]));
+  });
+  if (location.pathname === "/sign-in") sessionStorage.clear(); // the next person starts with none
   addEventListener("change", (event) => {
     const box = event.target.closest?.(".tick input");
     const form = box?.closest("[data-ticks]");
     if (!form) return;
     if (box.closest("thead")) {
       // what says data-alone is ticked by hand only
-      for (const other of form.querySelectorAll("tbody .tick input")) other.checked = box.checked && !("alone" in other.dataset);
+      for (const other of boxesOf(form)) other.checked = box.checked && !("alone" in other.dataset);
     }
+    remember(form, box.closest("thead") ? boxesOf(form) : [box]);
     count(form);
   });
   addEventListener("click", (event) => {
     const form = event.target.closest?.("[data-untick]")?.closest("[data-ticks]");
     if (!form) return;
     for (const box of form.querySelectorAll(".tick input")) box.checked = false;
+    remember(form, boxesOf(form));
     count(form);
   });
-  const countAll = () => document.querySelectorAll("[data-ticks]").forEach(count);
+  const countAll = () => {
+    for (const form of document.querySelectorAll("[data-ticks]")) {
+      bringBack(form);
+      count(form);
+    }
+  };
   document.addEventListener("htmx:after:swap", countAll);
   addEventListener("pageshow", countAll); // a browser may bring ticks back
   countAll();

@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 
 from portal.database import transaction
 from portal.people.readers import SYSTEM
+from tests.agent.test_cases import open_case
 from tests.billing.work import log
 from tests.e2e.conftest import Visitors
 from tests.world import MAX
@@ -52,6 +53,32 @@ async def test_keys_stay_alive_after_the_head_box_is_ticked(visitors: Visitors) 
     await expect(page.locator(".toast")).to_contain_text("4\xa0entries approved.")
     await page.get_by_role("button", name="Undo").click()
     await expect(page.locator("tr[data-row]")).to_have_count(4)
+
+
+async def test_ticks_made_by_hand_are_there_again_when_one_turns_back(visitors: Visitors) -> None:
+    """Each page of a list says that its ticks count for this page, and keeps them until they are sent."""
+    for number in range(27):
+        await open_case(f"Case {number}")
+    page = await visitors.signed_in(MAX.email)
+    await page.goto("/agent/cases?view=unassigned")
+    ticked = page.locator("tbody .tick input:checked")
+    for row in (0, 2):
+        await page.locator("tbody .tick input").nth(row).check()
+    values = [await box.get_attribute("value") for box in await ticked.all()]
+    await page.get_by_role("link", name="Next 2").click()
+    await expect(page.locator("tbody tr")).to_have_count(2)
+    await expect(ticked).to_have_count(0)
+    await page.locator("tbody .tick input").first.check()
+    await page.get_by_role("link", name="Back").click()
+    await expect(ticked).to_have_count(2)
+    assert [await box.get_attribute("value") for box in await ticked.all()] == values
+    await expect(page.locator(".bulk strong")).to_have_text("2 selected on this page")
+    await page.get_by_role("button", name="Take").click()
+    await expect(page.locator(".toast")).to_contain_text("2\xa0cases taken.")
+    await expect(ticked).to_have_count(0)
+    await page.goto("/agent/cases?view=unassigned&sort=number")
+    await expect(page.locator("tbody tr")).to_have_count(25)
+    await expect(ticked).to_have_count(1)
 
 
 async def test_a_question_mark_shows_the_keys_wherever_nothing_is_written(visitors: Visitors) -> None:
