@@ -12,6 +12,7 @@ from portal.agent.arrivals import Seen
 from portal.agent.pages import agent_page, rail
 from portal.database import transaction
 from portal.database.batches import all_or_report
+from portal.database.finder import choosable
 from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types, named_elsewhere
 from portal.errors import Conflict
 from portal.numbers import number_in
@@ -43,6 +44,10 @@ class NewCase(Struct, kw_only=True):
     priority: int | None = None
     form_key: str = ""
     then: str = ""
+
+
+ASKING = choosable(CUSTOMERS)
+"""The customers for whom a case may be opened: those that have not ended."""
 
 
 class Ticked(Struct, kw_only=True):
@@ -130,13 +135,13 @@ async def _new(
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
     draft = await drafts.begun_here(request, reader, typed)
-    customers = await Customer.offered()
-    asked = request.query_params.get("customer") or draft.typed.get("customer", "")
-    customer = next((customer for customer in customers if str(customer.id) == asked), None)
+    kept = number_in(draft.typed.get("customer")) if "customer" not in request.query_params else None
+    customer = await (ASKING.find(kept, None) if kept else asked(request, "customer", ASKING))
     return await agent_page(
         request, reader, "agent/cases/new.html", errors=errors or {}, typed=draft.typed, draft=draft,
         unsent=await drafts.unsent(reader, "/agent/cases/new"),
-        customers=customers, customer=customer, contacts=await Contact.listed(customer.id) if customer else [],
+        customer=customer, contacts=await Contact.offered(customer.id) if customer.id else [],
+        none_yet=not (customer.id or await Customer.offered()),
         case_types=await case_types(), priorities=list(Priority),
     )  # fmt: skip
 

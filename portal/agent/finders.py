@@ -1,9 +1,10 @@
-"""Serve the suggestions of the type-ahead fields that choose a customer or an agent (`portal/database/finder.py`)."""
+"""Serve the suggestions of the type-ahead fields that choose a customer, an agent or a service (`portal/database/finder.py`)."""
 
 from typing import Any
 
 from litestar import Response, get
 
+from portal.contracts.services import SERVICES
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
 from portal.web.finding import suggested
@@ -22,4 +23,10 @@ async def suggest_agents(request: Web) -> Response[str]:
     return await suggested(request, AGENTS)
 
 
-handlers: list[Any] = [suggest_customers, suggest_agents]
+@get("/finders/services")
+async def suggest_services(request: Web) -> Response[str]:
+    """Serve services whose customer and name match the typed text; those of ended customers come last."""
+    return await suggested(request, SERVICES)
+
+
+handlers: list[Any] = [suggest_customers, suggest_agents, suggest_services]

@@ -12,6 +12,7 @@ from portal.contracts.case_types import CaseType
 from portal.contracts.contracts import Contract
 from portal.contracts.naming import shown_contract
 from portal.database import current
+from portal.database.finder import Finder
 from portal.database.uniqueness import unless_taken
 from portal.durations import Rounding, RoundingMode
 from portal.errors import NotFound
@@ -112,15 +113,6 @@ class Service(Table, tablename="service"):
         With `on`, services whose contract has ended by that day are left out.
         """
         return [(row["id"], row["words"]) for row in await current().fetch(OFFERED, customer, on)]
-
-    @classmethod
-    async def all_offered(cls, on: date | None = None) -> list[tuple[int, str]]:
-        """Return the services of all customers that have not ended as options of a select: pairs of id and label.
-
-        A label is, for example, `Acme: Helpdesk, Support 2026`. With `on`, services whose contract has ended by that
-        day are left out.
-        """
-        return [(row["id"], row["words"]) for row in await current().fetch(ALL_OFFERED, on)]
 
     @classmethod
     async def create(cls, contract: Contract, facts: ServiceFacts, at: datetime) -> "Service":
@@ -235,12 +227,12 @@ class DefaultService(Table, tablename="default_service"):
         )
 
 
-ALL_OFFERED = f"""
-select s.id, u.name || ': ' || s.name || ', ' || {shown_contract("c")} as words
-from service s join customer u on u.id = s.customer_id join contract c on c.id = s.contract_id
-where u.ended_at is null and ($1::date is null or c.end_on is null or c.end_on > $1)
-order by folded(u.name), folded(s.name), c.start_on, s.id
-"""  # noqa: S608
+SERVICES = Finder(
+    "service",
+    f"select s.id, u.name || ': ' || s.name as name, {shown_contract('c')} as about, u.ended_at is not null as is_last"  # noqa: S608
+    " from service s join customer u on u.id = s.customer_id join contract c on c.id = s.contract_id",
+)
+"""Type-ahead search of services by customer and name. Services of customers that have ended come last."""
 OFFERED = f"""
 select s.id, s.name || ', ' || {shown_contract("c")} as words
 from service s join contract c on c.id = s.contract_id

@@ -12,13 +12,15 @@ from portal.agent.setup.pages import choices, form_page
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.company import Company
 from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
-from portal.contracts.services import Service
+from portal.contracts.services import SERVICES
 from portal.database import transaction
-from portal.people.agents import Agent
-from portal.people.customers import Customer
+from portal.database.finder import choosable
+from portal.people.agents import AGENTS
+from portal.people.customers import CUSTOMERS
 from portal.people.readers import AgentReader
 from portal.people.roles import Role, RoleName
 from portal.web.edits import edited
+from portal.web.finding import chosen, shown
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import on_refusal, see_other
@@ -72,6 +74,18 @@ async def rename_role(
     return see_other("/agent/setup/roles")
 
 
+SCOPES = {"customer_id": choosable(CUSTOMERS), "service_id": choosable(SERVICES), "agent_id": choosable(AGENTS)}
+"""The type-ahead fields of a new rate."""
+
+
+class RateForm(RateFacts, kw_only=True):
+    """Form of a new rate. Each type-ahead field sends an id, and the text that was typed beside it."""
+
+    customer_id_typed: str = ""
+    service_id_typed: str = ""
+    agent_id_typed: str = ""
+
+
 @get("/setup/rates", guards=[admin_only])
 async def rates(request: Web) -> Response[str]:
     """Show all rates, and a form that adds one."""
@@ -81,9 +95,7 @@ async def rates(request: Web) -> Response[str]:
 async def _rates(request: Web, **again: Any) -> Response[str]:
     return await form_page(
         request, "agent/setup/rates.html", rates=await Rate.listed(), used=await billing.rates_in_use(),
-        role_choices=choices(await Role.all_by_name()), agent_choices=choices(await Agent.offered()),
-        customer_choices=choices(await Customer.offered()),
-        service_choices=await Service.all_offered(),
+        role_choices=choices(await Role.all_by_name()), found=await shown(again.get("typed"), SCOPES),
         currencies=regions.currencies(), **again,
     )  # fmt: skip
 
@@ -94,8 +106,11 @@ async def add_rate(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """Create a rate."""
+    sent = form.into(RateForm)
     async with transaction(reader):
-        await Rate.create(form.into(RateFacts), at)
+        scope = {name: str(id or "") for name, id in (await chosen(form.typed, SCOPES)).items()}
+        price = {name: getattr(sent, name) for name in ("hourly_rate", "currency", "effective_from", "role_id")}
+        await Rate.create(RateFacts(**price, **scope), at)
     return see_other("/agent/setup/rates")
 
 
