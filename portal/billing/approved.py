@@ -93,6 +93,8 @@ async def decided(lines: Sequence[ListedEntry]) -> list[ListedEntry]:
 
     The decisions are: why the entry was rejected, who approved it, and which document has settled it.
     """
+    if not lines:
+        return []
     rows = await current().fetch(_DECIDED, [line.id for line in lines])
     found: dict[int, dict[str, Any]] = {row["id"]: dict(row) for row in rows}
     return [replace(line, **found.get(line.id, {})) for line in lines]

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from portal.database import current
 from portal.desk import events
 from portal.desk.cases import Case
-from portal.desk.files.attachments import Attachment
 from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader
 
@@ -117,12 +116,13 @@ class Cursor:
 # Rank items of the same instant: first the opening (0), then messages (1), then the events that followed (2).
 _FEED = """
 select * from (
-  (select m.at, 1 as rank, m.id, m.kind, m.author_name as name, m.contact_id, m.agent_id, m.html, null as details
+  (select m.at, 1 as rank, m.id, m.kind, m.author_name as name, m.contact_id, m.agent_id, m.html, null as details,
+     (select json_agg(json_build_array(f.id, f.name, f.size) order by f.position) from attachment f where f.message_id = m.id)::text as files
    from message m where m.case_id = $1 and ($2 or m.kind = 'reply')
    and ($3::timestamptz is null or (m.at <= $3 and (m.at, 1, m.id) < ($3, $4::int, $5::bigint)))
    order by m.at desc, m.id desc limit $6)
   union all
-  (select e.at, case e.kind when 'opened' then 0 else 2 end as rank, e.id, e.kind, e.actor_name, e.contact_id, e.agent_id, null, e.details::text
+  (select e.at, case e.kind when 'opened' then 0 else 2 end as rank, e.id, e.kind, e.actor_name, e.contact_id, e.agent_id, null, e.details::text, null
    from case_event e where e.case_id = $1 and ($2 or e.contact_may_know) and e.kind <> all ($7)
    and ($3::timestamptz is null or (e.at <= $3 and (e.at, case e.kind when 'opened' then 0 else 2 end, e.id) < ($3, $4::int, $5::bigint)))
    order by e.at desc, rank desc, e.id desc limit $6)
@@ -148,12 +148,8 @@ async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, cust
         list(_not_shown(reader)),
     )
     more, shown = len(rows) > WINDOW, rows[:WINDOW][::-1]
-    attached = await Attachment.of([row["id"] for row in shown if row["rank"] == 1])
-    files = {
-        key: [File(file.name, file.size, f"{files_at}{file.id}") for file in found] for key, found in attached.items()
-    }
     items = [
-        _said(row, files.get(row["id"], []), reader, house, customer) if row["rank"] == 1 else _happened(row, reader)
+        _said(row, _files(row, files_at), reader, house, customer) if row["rank"] == 1 else _happened(row, reader)
         for row in shown
     ]
     first = shown[0] if more else None
@@ -168,6 +164,10 @@ async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, cust
 def _not_shown(reader: Reader) -> tuple[str, ...]:
     # The event "opened" is left out for contacts, because the first message already shows that the case was opened.
     return events.NOT_SHOWN if reader.is_agent else (*events.NOT_SHOWN, "opened")
+
+
+def _files(row: Any, files_at: str) -> list[File]:
+    return [File(name, size, f"{files_at}{id}") for id, name, size in json.loads(row["files"] or "[]")]
 
 
 def _said(row: Any, files: list[File], reader: Reader, house: str, customer: str) -> Said:

@@ -54,22 +54,6 @@ class Attachment(Table, tablename="attachment"):
     key = Text(null=False, default=None)
 
     @classmethod
-    async def of(cls, message_ids: Sequence[int]) -> dict[int, list["Attachment"]]:
-        """Return the files of each of these messages in their order, by message id.
-
-        The reader's rights are not checked: pass only ids of messages that the reader may see.
-        """
-        found: dict[int, list[Attachment]] = {}
-        if message_ids:
-            for attachment in (
-                await cls.objects()
-                .where(cls.message_id.is_in(list(message_ids)))
-                .order_by(cls.message_id, cls.position)
-            ):
-                found.setdefault(attachment.message_id, []).append(attachment)
-        return found
-
-    @classmethod
     async def find(cls, attachment_id: uuid.UUID, case_id: int) -> "Attachment":
         """Return the file with this id if it belongs to a message of the case `case_id` that the reader may see.
 
