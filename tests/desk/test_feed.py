@@ -103,7 +103,7 @@ async def test_a_long_case_is_read_window_by_window_without_loss_or_repeat() -> 
 
 
 async def test_a_window_costs_one_query_however_much_there_is() -> None:
-    """Reading one window of a feed costs two queries, however many items the case has."""
+    """Reading one window of a feed, with its files, costs one query, however many items the case has."""
     case = await opened()
     async with transaction(ADA):
         for number in range(5):
