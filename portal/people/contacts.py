@@ -158,8 +158,11 @@ async def hold_contact(contact_id: int, *, ending: bool = False) -> None:
     Without `ending`, several transactions may hold the contact at once. A row lock is out of the question: contacts may
     not change their row.
     """
-    shared = "" if ending else "_shared"
-    await current().execute(f"select pg_advisory_xact_lock{shared}(hashtextextended('is given cases', $1))", contact_id)
+    await current().execute(_HOLD_ALONE if ending else _HOLD, contact_id)
+
+
+_HOLD = "select pg_advisory_xact_lock_shared(hashtextextended('is given cases', $1))"
+_HOLD_ALONE = "select pg_advisory_xact_lock(hashtextextended('is given cases', $1))"
 
 
 LISTED = """
