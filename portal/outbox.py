@@ -52,9 +52,10 @@ async def tell(
 
 
 async def tell_of(subjects: Sequence[tuple[int, int | None]], *, kind: str, actor: Reader | None, at: datetime) -> None:
-    """Insert one change of the same kind for each of many subjects, hidden from customers, by one statement.
+    """Record one change of the same kind for each of several subjects in the outbox, by one statement.
 
-    `subjects` are pairs of `subject_id` and `customer_id`, of which the second may be None.
+    `subjects` are pairs of `subject_id` and `customer_id`, of which the second may be None. The changes are hidden from
+    customers. Raise `ValueError` for an unknown kind or a change of cases.
     """
     if kind not in KINDS or kind.startswith("case."):
         raise ValueError(kind)

@@ -17,9 +17,10 @@ from portal.web.visit import Web, visit_of
 
 
 async def rail(reader: AgentReader, at: datetime) -> dict[str, int]:
-    """Return the counts of the navigation rail by view name. Managers also get the number of waiting approvals.
+    """Return the counts that the navigation shows at the instant `at`, by view name.
 
-    `time` counts what the reader's own time needs: rejected entries, and drafts from before this week.
+    `time` counts the reader's own time entries that need work: rejected ones, and drafts from before this week. For
+    managers, `approvals` counts the time entries that wait for their approval.
     """
     week = monday_of(today(reader.time_zone, at))
     found = await counts(reader) | {"time": await overdue(reader.id, week)}

@@ -1,4 +1,4 @@
-"""Choose time entries: by what they are logged on or by their agent, and by further conditions that people filter by."""
+"""Choose the time entries of a list: by what they are logged on or by their agent, and by further conditions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ SCOPES: dict[Scope, str] = {
     "appointment": "e.appointment_id = $1",
     "left": LEFT,
 }
-"""SQL conditions on the entry `e` and its agent `a`; $1 is the id of the case, agent, service and so on."""
+"""SQL conditions on the entry `e` and its agent `a`, by scope; $1 is the id of the case, agent, service and so on."""
 
 FURTHER = """
 ($2::text is null or e.state = $2) and ($3::bigint is null or e.agent_id = $3) and ($4::text is null or e.billing = $4)
@@ -30,22 +30,22 @@ and ($5::date is null or e.work_date >= $5) and ($6::date is null or e.work_date
 """
 
 CONDITIONS = {scope: f"{condition} and {FURTHER}" for scope, condition in SCOPES.items()}
-"""By scope, the SQL condition on the entry `e` and its agent `a` for the entries that a filter chooses."""
+"""SQL conditions on the entry `e` and its agent `a` for the entries that a filter chooses, by scope."""
 
 READY = "(e.state = 'draft' or (e.state = 'rejected' and e.rejected_version is distinct from e.version))"
-"""SQL condition for entries that a submission by filter includes: drafts, and rejected ones changed since."""
+"""SQL condition for the entries that "submit all" includes: drafts, and rejected entries that were changed since."""
 
 Word = TypeVar("Word", EntryState, EntryBilling)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Choice of the time entries that a list shows.
+    """Which time entries a list shows.
 
     `scope` says what `id` is the id of: a `case`, `agent`, `service`, `project`, `task` or `appointment`. With the
-    scope `left`, the list shows the draft and rejected entries of agents who have ended, and `id` is the agent who
-    reads the list. The other values limit the list; None does not limit it. `until` is the last day, included.
-    `after` is the keyset cursor: the key of the last row on the page before (D56).
+    scope `left`, the list shows the draft and rejected entries of agents who have left, and `id` is the agent who reads
+    the list. The other values limit the list further; None sets no limit. `since` and `until` are the first and the
+    last day, both included. `after` is the keyset cursor: the key of the last row on the page before (D56).
     """
 
     scope: Scope
@@ -59,7 +59,7 @@ class Filter:
 
     @classmethod
     def asked(cls, scope: Scope, id: int, query: Mapping[str, str]) -> Self:
-        """Return the filter that the query string of a list describes. Values that cannot be read do not limit it."""
+        """Return the filter that the query string of a list describes. Values that cannot be read set no limit."""
         return cls(
             scope, id, state=_word(EntryState, query.get("state")), agent_id=number_in(query.get("agent")),
             billing=_word(EntryBilling, query.get("billing")), since=day_in(query.get("from")), until=day_in(query.get("until")),
@@ -68,7 +68,10 @@ class Filter:
 
     @classmethod
     def of_row(cls, query: Mapping[str, str], reader: AgentReader) -> Self:
-        """Return the filter of the list in which a single row is shown, from the query string `in_row` of its URL."""
+        """Return the filter of the list that contains a single row, from the query string of the row's URL.
+
+        That query string is the one that `in_row` returns.
+        """
         scope = query.get("of")
         known: dict[str, Scope] = {name: name for name in get_args(Scope)}
         return cls.asked(known.get(scope or "", "agent"), number_in(query.get("id")) or reader.id, query)
@@ -93,21 +96,21 @@ class Filter:
 
     @property
     def is_limited(self) -> bool:
-        """Return whether the filter leaves out entries of its case, agent, service and so on."""
+        """Return whether the filter has a limit besides its scope."""
         return bool(self.asked_for)
 
     @property
     def query(self) -> str:
-        """Return the query string of the list, with its question mark, or "" if the filter does not limit the list."""
+        """Return the query string of the list, with its question mark, or "" if the filter has no further limit."""
         return f"?{urlencode(self.asked_for)}" if self.asked_for else ""
 
     @property
     def in_row(self) -> str:
-        """Return the query string of a row's URL, by which the row is shown as in this list."""
+        """Return the query string of the URL of a row, which tells the row's page which list the row is shown in."""
         return "?" + urlencode({"of": self.scope, "id": self.id} | self.asked_for)
 
     def leading(self, **changed: object) -> str:
-        """Return the query string of a link that changes some of the filter; None leaves the parameter out."""
+        """Return the query string of this filter with the changed parameters; a parameter that is None is left out."""
         kept = {name: str(value) for name, value in (self.asked_for | changed).items() if value is not None}
         return f"?{urlencode(kept)}" if kept else ""
 

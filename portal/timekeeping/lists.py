@@ -145,7 +145,7 @@ left join customer u on u.id = e.customer_id
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Number of time entries and their minutes, worked and counted."""
+    """A number of time entries, and their actual minutes (`minutes`) and billable minutes (`counts`) in total."""
 
     entries: int = 0
     minutes: int = 0
@@ -154,10 +154,10 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums of all entries that a filter chooses, on whatever page they are, and of each day that the page shows.
+    """Sums of all entries that a filter chooses, whichever page they are on, and of each day that the page shows.
 
-    `ready` are those that the reader may submit by the filter: drafts, and rejected entries that somebody has changed
-    since. `newest` is the highest id of them, so that a submission by filter takes no entry that came later.
+    `ready` sums those that the reader may submit all at once: drafts, and rejected entries that somebody has changed
+    since. `newest` is their highest id, with which a submission of all leaves out entries that came later.
     """
 
     all: Sums = Sums()
@@ -257,7 +257,7 @@ async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
 
 
 async def overdue(agent_id: int, week: date) -> int:
-    """Return how many entries an agent has to look after: rejected ones, and drafts from before the Monday `week`."""
+    """Return how many entries of an agent need work: rejected ones, and drafts of days before the Monday `week`."""
     count: int = await current().fetchval(
         "select count(*) from time_entry where agent_id = $1 and (state = 'rejected' or (state = 'draft' and work_date < $2))",
         agent_id, week,

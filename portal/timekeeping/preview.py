@@ -18,12 +18,12 @@ GENERAL = "General time: nothing of it counts."
 class Understood:
     """Preview of a time entry whose form is being filled in.
 
-    `wrong` is a sentence if the duration cannot be read, `warning` is a sentence if a manager could not approve the
-    entry; otherwise they are "". `text` and `rounding` say how many minutes are billable, and why; `used` says how
-    many billable minutes the service has in that month, without and with the new entry, and `share` the same for the
-    meter: the minutes approved, pending, and of this entry. `instead` is another meaning that a bare number may have
-    had, else "". `seen` are the parts of the invoice row that the customer will see
-    (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing.
+    `wrong` is a sentence if the duration cannot be read, and `warning` is a sentence if a manager could not approve the
+    entry; otherwise they are "". `text` and `rounding` say how many minutes are billable, and why. `used` says how many
+    billable minutes the service has in that month, without and with the new entry; `share` has the same figures for the
+    meter: the minutes that are approved, pending, and of this entry. `instead` is another meaning that a bare number
+    may have had, else "". `seen` are the parts of the invoice row that the customer will see (comment, role, minutes as
+    h:min, "no charge"); empty if the customer will see nothing.
     """
 
     wrong: str = ""

@@ -50,11 +50,11 @@ async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> 
 
 
 async def submit_all(by: AgentReader, which: Filter, *, newest: int, at: datetime) -> Submission:
-    """Submit all entries that `which` chooses and that "select all" takes (S1.12, D56).
+    """Submit all ready entries that `which` chooses: drafts, and rejected entries that were changed since (S1.12, D56).
 
-    Those are drafts, and rejected entries that somebody has changed since. `newest` is the highest entry id that the
-    list had when it was shown: entries that came later are not submitted unseen. Agents submit their own entries only,
-    managers anybody's.
+    Agents submit their own entries only, managers anybody's. `newest` is the highest entry id that the list had when it
+    was shown: entries that came later are not submitted unseen. Return which were submitted, and how many were left
+    out.
     """
     rows = await current().fetch(
         f"""select e.id, {READY} as is_ready from time_entry e join agent a on a.id = e.agent_id
@@ -104,7 +104,10 @@ from held where e.id = held.id returning e.id, e.case_id, e.customer_id
 
 
 async def _mark_together(ids: list[int], by: AgentReader, at: datetime) -> int | None:
-    """Set entries, whose rows the transaction holds, to submitted, and return the id of their submission."""
+    """Set entries, whose rows this transaction has locked, to submitted, and return the id of their submission.
+
+    Return None if there is no entry. Write the changes to the outbox.
+    """
     if not ids:
         return None
     submission_id: int = await current().fetchval(

@@ -1,4 +1,8 @@
-"""The rules of time tracking that admins set: switches, who may be picked, the author's window, the lock (S1.6-S1.24)."""
+"""The rules of time tracking that admins set (S1.6-S1.24).
+
+They are the switches, for whom a grade may log time, how long authors may change their entries, and the lock of past
+days.
+"""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,10 +21,10 @@ from portal.regions import time_zone
 BRIEF = """
 select tracks_time, on_cases, projects_only from time_rules
 """
-"""SQL for the switches that every page needs; the gate reads them together with the session."""
+"""SQL query of the switches that every page needs; the gate reads them together with the session."""
 
 PICKS = {"self": "only themselves", "department": "their department and those below it", "all": "everybody"}
-"""For whom a grade may log time (S1.15, S1.24)."""
+"""For whom a grade may log time, with the words that the form shows (S1.15, S1.24)."""
 
 OFF = "Time tracking is switched off."
 OFF_ON_CASES = "Time on cases is switched off."
@@ -79,14 +83,17 @@ class TimeRules(Table, tablename="time_rules"):
         return await cls.objects().first() or cls()
 
     async def change(self, facts: RulesFacts) -> None:
-        """Replace the rules. Raise `Invalid` for a bad value, or for time on cases without the base feature (S1.7)."""
+        """Replace the rules.
+
+        Raise `Invalid` for a bad value, or if time on cases is switched on without time tracking (S1.7).
+        """
         await TimeRules.insert(TimeRules(**_read(facts))).on_conflict(
             target=TimeRules.id, action="DO UPDATE", values=TimeRules.all_columns(exclude=[TimeRules.id])
         )
 
     @property
     def own_window(self) -> timedelta:
-        """Return the elapsed time for which authors may change or delete their own entry (C5, D15)."""
+        """Return how long after its creation authors may change or delete their own entry (C5, D15)."""
         return timedelta(hours=self.own_edit_hours)
 
     @property
@@ -100,7 +107,7 @@ class TimeRules(Table, tablename="time_rules"):
         return chosen
 
     def why_locked(self, work_date: date, at: datetime) -> str:
-        """Return a sentence if time of `work_date` is locked at the instant `at`, else "" (D14)."""
+        """Return a sentence that says that time of `work_date` is locked at the instant `at`, or "" if it is not (D14)."""
         return why_locked(work_date, self.locked_through, self.lock_time_zone, self.lock_grace_days, at)
 
     @property
@@ -112,10 +119,11 @@ class TimeRules(Table, tablename="time_rules"):
 def why_locked(
     work_date: date, locked_through: date | None, time_zone: str | None, grace_days: int, at: datetime
 ) -> str:
-    """Return a sentence if time of `work_date` is locked at the instant `at`, else "" (D14).
+    """Return a sentence that says that time of `work_date` is locked at the instant `at`, or "" if it is not (D14).
 
-    Days up to and including `locked_through` are locked after `grace_days` further days, counted in `time_zone`. A time
-    zone that is missing or unknown makes no day editable: the days then count as locked without any grace.
+    Days up to and including `locked_through` are locked once `grace_days` further days have passed, counted in
+    `time_zone`. If the time zone is missing or unknown, these days are locked without grace, so that a mistake makes no
+    day editable.
     """
     if locked_through is None or work_date > locked_through:
         return ""

@@ -178,7 +178,7 @@ async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
 
 
 async def test_an_agent_who_is_ended_by_other_means_keeps_no_open_case(iness: Case) -> None:
-    """The database unassigns open cases even if an agent leaves without handing them over."""
+    """The database unassigns the open cases of an agent, even if the access is ended without a handover."""
     async with transaction(NOOR):
         await (await Agent.find(INES.id)).end(now())
     assert (await case_of(iness.number)).agent_id is None
@@ -280,7 +280,7 @@ async def test_an_ended_contact_is_no_addressee_anywhere(app: Gate, noor: Browse
 
 
 async def test_a_case_that_is_opened_while_its_contact_ends_is_handed_over_too(case: Case) -> None:
-    """Ending a contact waits for the case that they are just opening, and gives it to the successor with the others."""
+    """Ending a contact's access waits for a case that the contact is opening; the successor gets this case too."""
     opened = asyncio.Event()
 
     async def open_one() -> int:
@@ -300,7 +300,10 @@ async def test_a_case_that_is_opened_while_its_contact_ends_is_handed_over_too(c
 
 
 async def test_no_case_is_opened_for_a_contact_who_is_just_ending(case: Case) -> None:
-    """Opening a case waits for the ending of its contact, and is refused then; so is giving a case to that contact."""
+    """Opening a case for a contact waits until the ending of the contact's access is committed, and is then refused.
+
+    So is assigning a case to that contact.
+    """
     ended = asyncio.Event()
 
     async def leave() -> None:

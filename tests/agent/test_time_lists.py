@@ -48,7 +48,7 @@ async def row_form(browser: Browser, entry: int, list_: str = "?of=agent") -> An
 
 
 async def save_row(browser: Browser, entry: int, list_: str = "?of=agent", **typed: str) -> Any:
-    """Change an entry in its row, as htmx does."""
+    """Change an entry in its row, as htmx does, and return the response."""
     shown = await row_form(browser, entry, list_)
     form = dict(re.findall(r'name="(\w+)"[^>]*?value="([^"]*)"', shown.text.replace("\n", " ")))
     billing = re.search(r'value="(\w+)" selected', shown.text)
@@ -66,7 +66,7 @@ async def save_row(browser: Browser, entry: int, list_: str = "?of=agent", **typ
 async def test_ten_thousand_entries_stay_filterable_pageable_and_editable_in_the_row(
     ines: Browser, case: Case, scope: str
 ) -> None:
-    """S1.12, D56: a list of 10,000 entries has pages, filters, true totals, and rows that are changed in their place."""
+    """S1.12, D56: a list of 10,000 entries has pages, filters and the true totals; its rows can be changed in place."""
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
     await many(case, task_id=task.id)
@@ -120,7 +120,7 @@ async def test_all_that_match_are_submitted_at_once_and_taken_back_at_once(ines:
 
 
 async def test_a_submission_by_filter_takes_what_matches_and_nothing_that_came_later(ines: Browser, case: Case) -> None:
-    """S1.12: the query string of the list limits what its button submits, also to what the reader may submit."""
+    """S1.12: the button of a filtered list submits only entries that match, were listed, and are the reader's to submit."""
     async with transaction(MAX):
         await TimeEntry.log(MAX, Work(minutes=5, work_date=today(), service_id=HELPDESK), at=now(), case=case)
     mine = [await logged(case, billing=billing) for billing in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE)]
@@ -135,7 +135,7 @@ async def test_a_submission_by_filter_takes_what_matches_and_nothing_that_came_l
 
 
 async def test_a_task_lists_its_time_where_it_is_submitted(ines: Browser, case: Case) -> None:
-    """S1.11: a task carries time, which its page lists and submits."""
+    """S1.11: time can be logged on a task, whose page lists and submits it."""
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
     on_task, other = await logged(case, task_id=task.id), await logged(case)
@@ -152,7 +152,7 @@ async def test_a_task_lists_its_time_where_it_is_submitted(ines: Browser, case: 
 
 
 async def test_a_row_is_changed_in_its_place(ines: Browser, case: Case) -> None:
-    """S1.12: the form of a row changes duration, charge and texts, and keeps what it does not show."""
+    """S1.12: the form of a row changes duration, billing and texts, and keeps the values that it does not show."""
     entry = await logged(case, began=None, external_comment="Switch", counts=60, override_reason="agreed")
     saved = await save_row(ines, entry.id, duration="1h", external_comment="Router", billing="no_charge")
     assert (saved.status_code, "Router" in saved.text, "<html" in saved.text) == (200, True, False)
@@ -179,7 +179,7 @@ async def test_a_wrong_row_comes_back_with_a_sentence_and_what_was_typed(ines: B
 
 
 async def test_a_row_that_somebody_changed_meanwhile_is_compared(ines: Browser, max_: Browser, case: Case) -> None:
-    """Two people change the same field of a row: the second sees both values; another field is merged."""
+    """If two people change the same field of a row, the second sees both values; different fields are merged."""
     entry = await logged(case, external_comment="Switch")
     seen = await row_form(ines, entry.id)
     seen_value = re.search(r'name="seen" value="([^"]*)"', seen.text)[1].replace("&#34;", '"')  # type: ignore[index]
@@ -196,7 +196,7 @@ async def test_a_row_that_somebody_changed_meanwhile_is_compared(ines: Browser, 
 
 
 async def test_a_row_whose_entry_is_fixed_says_why(ines: Browser, case: Case) -> None:
-    """S2.24, C5: the row of a colleague's or of a submitted entry is no form, and a change of it is refused with 403."""
+    """S2.24, C5: the row of a colleague's or a submitted entry is no form, and changing it is refused with 403."""
     entry = await logged(case)
     shown = await row_form(ines, entry.id)
     seen = re.search(r'name="seen" value="([^"]*)"', shown.text)[1].replace("&#34;", '"')  # type: ignore[index]
@@ -218,7 +218,7 @@ async def test_a_row_whose_entry_is_fixed_says_why(ines: Browser, case: Case) ->
 
 
 async def test_a_rejected_entry_is_saved_and_submitted_in_one_step(app: Gate, ines: Browser, case: Case) -> None:
-    """C5: the forms of a rejected entry offer to save and submit it; the draft's form does not."""
+    """C5: the forms of a rejected entry have a button that saves and submits it; the form of a draft has none."""
     first, second, draft = [await logged(case) for _ in range(3)]
     async with transaction(INES):
         await submit(INES, [first.id, second.id], at=now())
@@ -261,9 +261,10 @@ async def test_select_all_takes_new_entries_and_no_rejected_one_that_nobody_chan
 
 
 async def test_a_submission_is_taken_back_as_it_was(ines: Browser, max_: Browser, case: Case) -> None:
-    """S0.26: whoever submitted entries takes them back; drafts are drafts again, and rejected ones are rejected.
+    """S0.26: agents can take back what they submitted: drafts are drafts again, and rejected entries are rejected.
 
-    What a manager has decided on stays. Nobody else takes it back, and a second time is refused.
+    Entries that a manager has decided on stay as they are. Nobody else can take the submission back, and a second
+    attempt is refused.
     """
     draft, again, decided = [await logged(case) for _ in range(3)]
     async with transaction(INES):
@@ -314,7 +315,7 @@ async def test_time_is_added_and_submitted_from_the_page_of_its_service(ines: Br
 
 
 async def test_time_is_added_from_the_navigation(ines: Browser, case: Case) -> None:
-    """S0.2: every agent page leads to the own time, where an entry is added that then stands there."""
+    """S0.2: every page for agents links to the agent's own time, where an entry can be added and is then listed."""
     home = await ines.get("/agent/customers")
     assert '<a href="/agent/time" data-go="t"' in home.text
     own = await ines.get("/agent/time")
@@ -340,7 +341,7 @@ async def test_the_time_of_a_case_is_one_step_from_the_case(ines: Browser, case:
 
 
 async def test_the_form_names_the_person_signed_in_as_who_worked(app: Gate, case: Case) -> None:
-    """S1.14: the agent of a new entry is the person signed in, as a choice of managers and without one for agents."""
+    """S1.14: the agent of a new entry is the person signed in; managers can choose another, agents cannot."""
     for reader in (MAX, NOOR, INES):
         async with await Browser.of(app, reader) as browser:
             form = await browser.get(f"/agent/time/new?on=case-{case.number}")
@@ -356,7 +357,7 @@ async def test_the_form_names_the_person_signed_in_as_who_worked(app: Gate, case
 
 
 async def test_time_that_is_not_billable_is_never_invoiced(ines: Browser, case: Case) -> None:
-    """S1.5: an entry whose charge was changed to not billable is approved, and a billing run puts it on no document."""
+    """S1.5: an entry that was changed to not billable can be approved, and a billing run puts it on no document."""
     form = await ines.get(f"/agent/time/new?on=case-{case.number}")
     day = (today().replace(day=1) - timedelta(days=3)).isoformat()
     for charge, minutes in (("billable", "1h"), ("not_billable", "2h")):
@@ -383,7 +384,7 @@ async def test_time_that_is_not_billable_is_never_invoiced(ines: Browser, case: 
 
 
 async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_: Browser, case: Case) -> None:
-    """S0.31: beside Time stand the rejected entries and the drafts from before this week, of the reader alone."""
+    """S0.31: the navigation shows how many rejected entries, and drafts from before this week, the reader has."""
 
     async def counted_for(browser: Browser) -> str:
         page = (await browser.get("/agent/customers")).text
@@ -405,7 +406,7 @@ async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_
 
 
 async def test_the_form_draws_what_the_service_has_used(ines: Browser, case: Case) -> None:
-    """S2.20: under the duration, a meter shows the month's approved and pending minutes of the service, and this entry's."""
+    """S2.20: a meter shows the minutes of the service in that month: approved, pending, and those of the new entry."""
     approved = await logged(case, minutes=60)
     await logged(case, minutes=30)
     async with transaction(MAX):

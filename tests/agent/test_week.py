@@ -47,12 +47,12 @@ async def opened(browser: Browser, query: str = "") -> tuple[str, dict[str, Any]
 
 
 async def save(browser: Browser, fields: dict[str, Any], **typed: str) -> Any:
-    """Send the form of the week with some fields changed."""
+    """Send the form of the week with some fields changed, and return the response."""
     return await browser.send_form(HERE, fields | typed)
 
 
 async def test_a_week_shows_what_was_logged_by_day_and_by_what_it_was_on(ines: Browser, case: Case) -> None:
-    """S1.21: the grid has a row for each case, service, task and kind, its sums by row and day, and the target hours."""
+    """S1.21: the grid has a row for each case, service, task and kind, sums by row and by day, and the target hours."""
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
         await WorkingHours.arrange(INES.id, WeekFacts(monday="6h", tuesday="6h"))
@@ -102,7 +102,10 @@ async def test_the_same_week_sent_twice_makes_each_entry_once(ines: Browser, cas
 
 
 async def test_refused_cells_are_named_and_the_others_are_saved(ines: Browser, case: Case) -> None:
-    """S1.21, D35: a cell that is no time, or general time without words, is refused by name; the others are saved."""
+    """S1.21, D35: a cell that cannot be saved is reported by name, and the others are saved.
+
+    Such a cell has a text that is no duration, or general time without a description.
+    """
     _, fields = await opened(ines, f"&row={RowKey('case', case.number, HELPDESK)}&row=general-1.0.0")
     typed = {cell(case, 0): "1h", cell(case, 1): "soon", f"general-1.0.0.{day(2)}": "45m"}
     answer = await save(ines, fields, **typed)
@@ -132,7 +135,7 @@ async def test_when_nothing_can_be_saved_the_page_says_so_and_nothing_changes(in
 
 
 async def test_what_was_submitted_or_came_several_times_is_no_field(ines: Browser, case: Case) -> None:
-    """S1.21, C5: a cell with several entries links to them, and a submitted entry to itself; neither can be typed in."""
+    """S1.21, C5: a cell with several entries, or with a submitted one, is a link to them instead of a field."""
     several = [await logged(case, work_date=day(0), minutes=minutes) for minutes in (10, 20)]
     fixed = await logged(case, work_date=day(1), minutes=40)
     async with transaction(INES):
@@ -150,7 +153,7 @@ async def test_what_was_submitted_or_came_several_times_is_no_field(ines: Browse
 
 
 async def test_a_cell_that_changed_meanwhile_is_not_overwritten(ines: Browser, case: Case) -> None:
-    """S1.21, D35: a cell that was filled, changed or emptied since the page was loaded is refused, and says what is there now."""
+    """S1.21, D35: a cell that somebody filled, changed or emptied meanwhile is refused, with its present value."""
     changed, emptied = [await logged(case, work_date=day(number), minutes=60) for number in (0, 1)]
     _, fields = await opened(ines)
     await logged(case, work_date=day(2), minutes=20)
@@ -172,7 +175,7 @@ async def test_a_cell_that_changed_meanwhile_is_not_overwritten(ines: Browser, c
 async def test_a_row_is_added_and_last_weeks_rows_are_copied_without_losing_what_was_typed(
     ines: Browser, case: Case
 ) -> None:
-    """S1.21: without JavaScript, buttons of the same form save what was typed, and add a row or those of last week."""
+    """S1.21: without JavaScript, two buttons of the form save what was typed and add one row, or the rows of last week."""
     await logged(case, work_date=day(-7), minutes=10)
     await logged(None, work_date=day(-6), minutes=10, general_kind_id=2, description="Course")
     _, fields = await opened(ines)
@@ -192,7 +195,7 @@ async def test_a_row_is_added_and_last_weeks_rows_are_copied_without_losing_what
 
 
 async def test_the_sums_follow_what_is_typed_and_nothing_is_stored(ines: Browser, case: Case) -> None:
-    """S1.21: while typing, the sums by day and row count what is typed, and a text that is no time gets a sentence."""
+    """S1.21: the sums by day and row include what is typed but not saved; a text that is no duration gets a sentence."""
     await logged(case, work_date=day(0), minutes=60)
     _, fields = await opened(ines)
     answer = await ines.send_form(

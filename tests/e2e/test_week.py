@@ -42,7 +42,7 @@ async def focused(page: Page) -> str:
 
 
 async def test_a_week_is_filled_by_keyboard_alone(visitors: Visitors) -> None:
-    """S1.21: with arrows, Tab and typing, rows are found and added, cells are filled, and the sums follow; Ctrl+Enter saves."""
+    """S1.21: with arrow keys, Tab and typing, rows are found and added and cells filled; Ctrl+Enter saves."""
     case = await open_case("VPN drops")
     page = await visitors.signed_in(INES.email)
     await page.goto(f"/agent/time/week?from={last_monday()}")
@@ -99,7 +99,7 @@ async def test_a_week_is_filled_by_keyboard_alone(visitors: Visitors) -> None:
 
 
 async def test_a_row_of_a_list_is_changed_in_its_place_and_a_submission_undone_by_keyboard(visitors: Visitors) -> None:
-    """S1.12, S0.26: one row is swapped for its form and back with the new sums; S submits what is ticked, Z takes it back."""
+    """S1.12, S0.26: a row turns into its form and back with new sums; S submits ticked entries, Z takes them back."""
     case = await open_case("VPN drops")
     async with transaction(INES):
         for minutes in (50, 20):

@@ -202,7 +202,7 @@ class TestCostRates:
             assert await CostRate.listed(INES.id) == []
 
     async def test_a_report_joins_the_cost_of_each_entrys_day(self) -> None:
-        """S2.6, D8: cost is a matter of the work date and of the minutes worked."""
+        """S2.6, D8: the cost of an entry follows from the rate on its work date and from its actual minutes."""
         async with transaction(NOOR) as tx:
             ines = await Agent.find(INES.id)
             for cost, since in (("60", "2026-01-01"), ("66", "2026-11-20")):

@@ -21,14 +21,14 @@ START = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 
 
 def entry(id: int, began: int, ended: int) -> Any:
-    """Return something like a listed entry from one minute after `START` to another."""
+    """Return an object like a listed entry that begins `began` and ends `ended` minutes after `START`."""
     return SimpleNamespace(
         id=id, started_at=START + timedelta(minutes=began), ended_at=START + timedelta(minutes=ended)
     )
 
 
 def summed(*spans: tuple[int, int]) -> list[tuple[int | None, int, int, int]]:
-    """Return for each stretch the id of its entry, its length, its overlap and its lane."""
+    """Return, for each stretch of these spans of minutes, the id of its entry, its length, its overlap and its lane."""
     found = stretches_of([entry(number, *span) for number, span in enumerate(spans, start=1)], BERLIN)
     return [(one.entry.id if one.entry else None, one.minutes, one.overlap, one.lane) for one in found]
 
@@ -47,13 +47,13 @@ def summed(*spans: tuple[int, int]) -> list[tuple[int | None, int, int, int]]:
     ],
 )
 def test_gaps_and_overlaps_of_a_day(spans: list[tuple[int, int]], expected: list[Any]) -> None:
-    """S1.21: a gap is five minutes or more without any entry; an overlap is what is shared with earlier entries."""
+    """S1.21: a gap is at least five minutes without any entry; an overlap is the time shared with earlier entries."""
     assert summed(*spans) == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 600), st.integers(1, 240)), max_size=12))
 def test_the_minutes_of_a_day_add_up(lengths: list[tuple[int, int]]) -> None:
-    """S1.21: worked minutes less overlaps are the minutes covered; no two entries of one lane meet."""
+    """S1.21: the worked minutes less the overlaps are the covered minutes; entries in the same lane never overlap."""
     spans = [(began, began + length) for began, length in lengths]
     stretches = stretches_of([entry(number, *span) for number, span in enumerate(spans, start=1)], BERLIN)
     timed = [one for one in stretches if one.entry]
@@ -71,7 +71,10 @@ def test_the_minutes_of_a_day_add_up(lengths: list[tuple[int, int]]) -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_a_day_shows_own_entries_with_and_without_times(case: Any) -> None:
-    """S1.21, D10: entries with clock times stand on the time line, others below it; colleagues' and other days' do not."""
+    """S1.21, D10: the page of a day shows own entries with clock times on the time line, and the others below it.
+
+    Entries of colleagues and of other days are not shown.
+    """
     day = date(2026, 11, 19)
     async with transaction(INES):
         for began, ended in ((time(9), time(10, 30)), (time(10), time(11)), (time(13, 15), time(14))):

@@ -45,9 +45,10 @@ async def _left_time(
 async def submit_left_time(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
 ) -> Response[Any]:
-    """Submit the ticked time entries on behalf of their authors, or all that match the filter.
+    """Submit the ticked time entries, or all that match the filter, on behalf of their authors.
 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
+    Raise `Invalid` if no entry is chosen.
     """
     return await submit_here(request, form, _left_time, Place("left", reader.id, HERE))
 

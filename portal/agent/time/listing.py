@@ -27,10 +27,10 @@ NOTHING_TICKED = "Tick the entries that you want to submit."
 
 
 class Chosen(Struct, kw_only=True):
-    """Fields of the form that submits time entries: the ids of the ticked entries, or the filter's choice.
+    """Fields of the form that submits time entries: the ids of the ticked ones, or `newest` for all that match.
 
-    `newest` is sent by the button that submits all entries of the list's filter; it is the highest entry id that the
-    list had when it was shown. It is None if the ticked entries are meant.
+    The button "submit all" sends `newest`, the highest entry id that the list had when it was shown. It is None if the
+    ticked entries are meant.
     """
 
     entry: list[int] = field(default_factory=list)
@@ -39,14 +39,14 @@ class Chosen(Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a list of time entries is shown: the scope and id of its filter, and the path of its page."""
+    """Where a list of time entries is shown: the scope and id of its filter, and the URL path of its page."""
 
     scope: Scope
     id: int
     path: str
 
     def link(self, query: str) -> str:
-        """Return the URL of the list with a query string. On the page of a service or project it jumps to the list."""
+        """Return the URL of the list with this query string. On the page of a service or project it jumps to the list."""
         return f"{self.path}{query}{'#time' if self.scope in ('service', 'project') else ''}"
 
 
@@ -73,7 +73,7 @@ async def _filter(request: Web, place: Place) -> tuple[Filter, Any]:
 async def submit_here(request: Web, form: Form, show: Show, place: Place, **values: Any) -> Response[Any]:
     """Submit the ticked time entries, or all that match the filter, and redirect to their list (S0.24, S1.12).
 
-    If some entries cannot be submitted, call `show` with `values` instead, which shows the page with the reason for
+    If some entries cannot be submitted, call `show` with `values` instead, which returns the page with the reason for
     each refused entry. Raise `Invalid` if no entry is chosen.
     """
     visit, chosen = visit_of(request), form.into(Chosen)
@@ -96,14 +96,21 @@ async def submit_here(request: Web, form: Form, show: Show, place: Place, **valu
 
 
 def _after(which: Filter, outcome: Submission) -> str:
-    """Return the query string of the list after a submission: it shows what was submitted, and how to undo it."""
+    """Return the query string of the list that follows a submission.
+
+    It filters by the state submitted, and carries the numbers for the message and the id by which the submission can be
+    undone.
+    """
     state = None if which.scope == "left" else EntryState.SUBMITTED.value
     told = {"submitted": len(outcome.submitted), "submission": outcome.id, "left_out": outcome.left_out or None}
     return which.leading(state=state, **told)
 
 
 def _toast(request: Web, place: Place, which: Filter) -> dict[str, Any] | None:
-    """Return the message that the page shows briefly after a submission, or after one was taken back."""
+    """Return the message that the page shows briefly after a submission or its undoing, or None if there was neither.
+
+    `undo` is the URL that takes the submission back.
+    """
     told = {
         name: number_in(request.query_params.get(name, ""))
         for name in ("submitted", "submission", "left_out", "back", "kept")

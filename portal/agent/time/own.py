@@ -1,4 +1,4 @@
-"""Serve an agent's own time entries: the list by day, the form that submits entries, and the undo of a submission."""
+"""Serve the pages of the signed-in agent's own time entries: the list by day, its submission, and the undo of that."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ HERE = "/agent/time"
 
 
 class Back(Struct, kw_only=True):
-    """Field of the form that takes a submission back: the URL path of the list to redirect to."""
+    """Field of the form that takes a submission back: the URL path of the list to return to."""
 
     back: str = ""
 
@@ -55,6 +55,7 @@ async def submit_time(request: Web, reader: NamedDependency[AgentReader], form: 
     """Submit the ticked time entries for approval, or all that match the filter (S0.24 to S0.26, S1.12).
 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
+    Raise `Invalid` if no entry is chosen.
     """
     return await submit_here(request, form, _own_time, Place("agent", reader.id, HERE))
 

@@ -1,4 +1,4 @@
-"""Serve one row of a list of time entries: as it is read, and as a form in which it is changed in its place (S1.12)."""
+"""Serve one row of a list of time entries, either to be read or as a form that changes the entry in its place (S1.12)."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ from portal.web.visit import Web, visit_of, wants_fragment
 
 
 class RowFields(Struct, kw_only=True):
-    """Fields of a time entry that are changed in its row, as typed; the form of the entry has all of them.
+    """Fields of a time entry that can be changed in its row, as typed; the page of the entry has further ones.
 
     `then` is `submit` if the entry is submitted after the change.
     """
@@ -39,7 +39,7 @@ class RowFields(Struct, kw_only=True):
 
     @classmethod
     def of(cls, said: Said) -> "RowFields":
-        """Return the values that a row shows of the stored values `said`."""
+        """Return those of the stored values `said` that a row shows."""
         return cls(
             duration=said.duration, work_date=said.work_date, billing=said.billing, external_comment=said.external_comment,
             description=said.description,
@@ -48,7 +48,10 @@ class RowFields(Struct, kw_only=True):
 
 @get("/time/{entry:int}/row")
 async def show_row(request: Web, reader: NamedDependency[AgentReader], entry: FromPath[int]) -> Response[str]:
-    """Return the row of a time entry as a form; with `?shown=yes`, or if the entry cannot be changed, as it is read."""
+    """Return the row of a time entry as a form.
+
+    With `?shown=yes`, or if the entry cannot be changed, return the row for reading.
+    """
     line, at = await find_entry(reader, entry), visit_of(request).at
     if request.query_params.get("shown") or not line.may_be_changed(reader, at):
         return await _shown(request, reader, line)
@@ -77,7 +80,7 @@ async def _row(
 async def _shown(
     request: Web, reader: AgentReader, line: ListedEntry, errors: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the row as it is read, with the new sums of its day and of the whole list."""
+    """Return the row for reading, with the new sums of its day and of the whole list."""
     which = Filter.of_row(request.query_params, reader)
     totals = await lists.totals(reader, which, [line.work_date])
     return page(request, "agent/time/row.swap.html", entry=line, which=which, totals=totals, errors=errors or {})
@@ -115,7 +118,7 @@ async def _answer(request: Web, reader: AgentReader, entry: int, *, is_elsewhere
 
 
 def _with(said: Said, row: RowFields) -> Logged:
-    """Return all fields of the entry's form: those of the row as typed, the others as they are stored."""
+    """Return the fields of the entry's whole form: those of the row as typed, the others as they are stored."""
     stored = Logged(**{name: getattr(said, name) for name in said.__struct_fields__})
     typed = {name: getattr(row, name) for name in RowFields.__struct_fields__ if name != "then"}
     return replace(stored, **typed)

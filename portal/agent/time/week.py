@@ -31,11 +31,11 @@ from portal.web.visit import Web, visit_of
 HERE = "/agent/time/week"
 WEEK = timedelta(days=7)
 MOST_ROWS = 100
-"""How many further rows a URL may ask for."""
+"""The most further rows that a URL may name."""
 _CELL = re.compile(r"[a-z]+-\d+\.\d+\.\d+\.\d{4}-\d\d-\d\d", re.ASCII)
 _WORDS = re.compile(r"words\.([a-z]+-\d+\.\d+\.\d+)", re.ASCII)
 OWN = {"from", "row", "seen", "form_key", "on", "on_typed", "then"}
-"""The fields of the form besides those of its rows and cells."""
+"""The fields of the form that belong to no row and no cell."""
 
 
 @get("/time/week")
@@ -83,7 +83,10 @@ def _keys(named: Iterable[str]) -> list[RowKey]:
 
 
 def _sent(form: Form) -> grid.Typed:
-    """Return what the form of the grid sent. Raise `BadRequest` for a field that the form does not have (R30)."""
+    """Return what was typed into the form of the grid.
+
+    Raise `BadRequest` for a field that the form does not have (R30).
+    """
     cells = {name: form.get(name) for name in form.fields if _CELL.fullmatch(name)}
     words = {match[1]: form.get(name) for name in form.fields if (match := _WORDS.fullmatch(name))}
     if unknown := set(form.fields) - OWN - set(cells) - {f"words.{key}" for key in words}:
@@ -116,7 +119,10 @@ async def save_week(
 
 
 async def _rows_wanted(reader: AgentReader, form: Form, first: date) -> list[RowKey]:
-    """Return the keys of the rows that the pressed button adds. Raise `Invalid` if none can be made out."""
+    """Return the keys of the rows that the pressed button adds; none for the button that only saves.
+
+    Raise `Invalid` if the text of the search field names nothing that time can be logged on.
+    """
     if form.get("then") == "copy":
         return await keys_of(reader, first - WEEK)
     if form.get("then") != "row":
@@ -147,7 +153,7 @@ def _address(first: date, rows: Iterable[RowKey], *, saved: int) -> str:
 
 @get("/time/week/row")
 async def add_row(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return a row of the grid for what was chosen in the search field, which htmx puts under the other rows."""
+    """Return a row of the grid for what was chosen in the search field; htmx inserts it below the other rows."""
     sought = await logged_on.find(reader, request.query_params.get("on", ""), None)
     if sought.on is None:
         return Response("", media_type=HTML)

@@ -24,14 +24,17 @@ stands_for as (
   where b.deputy_id = $1 and away.grade = 'manager' and away.ended_at is null and $2::date between b.first_day and b.last_day
 )
 """
-"""An SQL table `stands_for`: the managers in whose place the manager `$1` approves on the day `$2`.
+"""An SQL table `stands_for`: the ids of the managers for whom the manager `$1` is the deputy on the day `$2`.
 
-A deputy who is no manager any more stands in for nobody.
+A deputy who is no longer a manager, or has left, stands in for nobody.
 """
 
 
 class AbsenceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of an absence, as they were typed. `deputy_id` is "" for nobody; the last day may be left out."""
+    """Form fields of an absence, as they were typed.
+
+    `deputy_id` is "" if there is no deputy. If `last_day` is "", the absence is one day.
+    """
 
     first_day: str
     last_day: str = ""
@@ -86,7 +89,7 @@ class Absence(Table, tablename="absence"):
     async def of_others(cls, agent_id: int, since: date) -> list[ListedAbsence]:
         """Return the absences of all other agents that last until `since` or longer, by day, without their notes.
 
-        An agent learns that a colleague is away, until when, and who stands in; not why.
+        Agents may know that a colleague is away, until when, and who is the deputy, but not why.
         """
         return [ListedAbsence(**row) for row in await current().fetch(_OF_OTHERS, agent_id, since)]
 
@@ -100,10 +103,10 @@ class Absence(Table, tablename="absence"):
 
     @classmethod
     async def create(cls, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
-        """Add an absence of the agent; `own` says whether the agent enters it, which decides how sentences are put.
+        """Add an absence of the agent.
 
-        Raise `Invalid` for a bad value, for days that overlap another absence, and for a deputy whom the agent cannot
-        have.
+        `own` says whether the agent enters it, which decides the wording of error messages. Raise `Invalid` for a bad
+        value, for days that overlap another absence, and for a deputy whom the agent cannot have.
         """
         values = await _read(agent, facts)
         async with unless_taken("first_day", _overlapping(agent, own=own)):
@@ -165,7 +168,7 @@ async def _read(agent: Agent, facts: AbsenceFacts) -> dict[str, Any]:
 
 
 async def _why_no_deputy(agent: Agent, deputy: int, first: date | None, last: date | None) -> str:
-    """Return a sentence if the agent `deputy` cannot stand in for `agent` on these days, else ""."""
+    """Return a sentence that says why `deputy` cannot be the deputy of `agent` on these days, or "" if they can."""
     row = await current().fetchrow(
         "select name, grade = 'manager' and ended_at is null as may, exists (select from absence b where b.agent_id = a.id"
         " and b.first_day <= $3 and b.last_day >= $2) as away from agent a where id = $1",

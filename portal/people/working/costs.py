@@ -85,7 +85,7 @@ class CostRate(Table, tablename="cost_rate"):
 
     @classmethod
     async def on(cls, agent_id: int, day: date) -> Cost | None:
-        """Return what an hour of the agent costs on `day`, or None if no rate holds yet on that day."""
+        """Return what an hour of the agent costs on `day`, or None if the agent's first rate begins later."""
         row = await current().fetchrow(
             "select hourly_cost, currency::text from cost_rate where agent_id = $1 and effective_from <= $2"
             " order by effective_from desc limit 1",
@@ -108,12 +108,15 @@ class CostRate(Table, tablename="cost_rate"):
             await cls.insert(cls(**values, agent_id=agent.id, created_at=at))
 
     async def withdraw(self) -> None:
-        """Delete the rate, so that the one before it holds on. If it was deleted before, do nothing."""
+        """Delete the rate, so that the rate before it applies again. If it was deleted before, do nothing."""
         await CostRate.delete().where(CostRate.id == self.id)
 
 
 def _cost(text: str) -> Decimal:
-    """Return an hourly cost of 0 or more with at most four decimals. Raise `ValueError` for other text."""
+    """Return the hourly cost that `text` means: 0 or more, with at most four decimals.
+
+    Raise `ValueError` for other text.
+    """
     try:
         return parse_money(text, 4, largest=LARGEST)
     except ValueError as error:

@@ -84,7 +84,7 @@ class WorkingHours(Table, tablename="working_hours"):
 
     @classmethod
     async def of_all(cls, agent_ids: Iterable[int]) -> dict[int, Week]:
-        """Return the working hours of several agents by their id, by one query."""
+        """Return the working hours of several agents by agent id, read by one query."""
         ids = list(agent_ids)
         rows = await current().fetch(
             "select agent_id, array_agg(minutes order by weekday) as minutes from working_hours"
@@ -96,9 +96,9 @@ class WorkingHours(Table, tablename="working_hours"):
 
     @classmethod
     async def targets(cls, agent_id: int, first: date, days: int = 7) -> dict[date, int]:
-        """Return the target minutes of each of the `days` days from `first` on, by one query.
+        """Return the minutes that the agent has to work on each of the `days` days from `first` on, read by one query.
 
-        The target of a day on which the agent is absent is 0.
+        On a day on which the agent is absent, that is 0.
         """
         row = await current().fetchrow(_TARGETS, agent_id, first, first + timedelta(days=days))
         week = Week(tuple(row["minutes"])) if row["minutes"] and len(row["minutes"]) == 7 else USUAL
@@ -133,7 +133,10 @@ def _read(facts: WeekFacts) -> list[int]:
 
 
 def _length(text: str) -> int:
-    """Return the minutes of one day; 0 for an empty field or a zero. Raise ValueError with a sentence."""
+    """Return the minutes of one working day; 0 for an empty field or a zero.
+
+    Raise `ValueError` with a sentence if the text is no duration.
+    """
     if not text.strip() or text.strip() in ("0", "0h", "0m", "0:00"):
         return 0
     return parse_duration(text, most=LONGEST, too_long="A day has 24 h.")

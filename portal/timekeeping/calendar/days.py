@@ -1,4 +1,4 @@
-"""One day of an agent on a time line: the entries that have clock times, with gaps and overlaps, and the others."""
+"""One day of an agent on a time line: the entries with clock times, the gaps between them, and where they overlap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from portal.timekeeping.lists import ListedEntry, page
 MOST = 200
 """The most entries of one day that the page shows; the list of entries has the rest."""
 SHORTEST_GAP = 5
-"""Shorter stretches without time, in minutes, are no gap."""
+"""The least minutes between two entries that count as a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Where a stretch is drawn: its beginning and length in per cent of the width, and its lane."""
+    """The drawing of a stretch: its beginning and its length in per cent of the width of the time line."""
 
     stretch: Stretch
     at: str
@@ -61,8 +61,8 @@ class Day:
     """The time of an agent on one day.
 
     `stretches` are the entries with clock times and the gaps between them, in their order. `untimed` are the entries
-    of which only the length is known. `hours` are the full hours that the drawing spans, and `target` the minutes to
-    work. `more` is whether the day has entries that are not shown.
+    without clock times. `hours` is the first and the last full hour of the drawing, and `target` the minutes that the
+    agent has to work. `more` is True if the day has entries that are not shown.
     """
 
     day: date
@@ -94,7 +94,7 @@ class Day:
 
     @property
     def lanes(self) -> int:
-        """Return how many entries stand beside each other at most."""
+        """Return how many lanes the drawing needs, because entries overlap."""
         return max((one.lane for one in self.stretches), default=0) + 1
 
     @property
@@ -107,7 +107,7 @@ class Day:
 
     @property
     def ticks(self) -> list[tuple[str, str]]:
-        """Return the hours that the drawing names: the place in per cent of the width, and the clock time."""
+        """Return the hours that the drawing labels: pairs of the place in per cent of the width and the hour."""
         if self.hours is None:
             return []
         began, ended = self.hours
@@ -129,8 +129,8 @@ class Day:
 def stretches_of(entries: Sequence[ListedEntry], zone: ZoneInfo) -> list[Stretch]:
     """Return the entries with clock times in their order, each with its overlap and lane, and the gaps between them.
 
-    A gap lies between the end of everything before it and the next beginning, and lasts `SHORTEST_GAP` minutes at
-    least. The overlap of an entry is what it shares with anything that began before it, each minute counted once.
+    A gap lasts at least `SHORTEST_GAP` minutes, from the end of all entries before it to the beginning of the next. The
+    overlap of an entry is the time that it shares with entries that began before it, each minute counted once.
     """
     timed = sorted(
         ((entry.started_at, entry.ended_at, entry) for entry in entries if entry.started_at and entry.ended_at),
@@ -151,7 +151,7 @@ def stretches_of(entries: Sequence[ListedEntry], zone: ZoneInfo) -> list[Stretch
 
 
 async def day_of(reader: AgentReader, day: date, target: int) -> Day:
-    """Return the reader's day; `target` are the minutes to work on it."""
+    """Return the day `day` of the reader's own time; `target` is the minutes that the reader has to work on it."""
     listed = await page(reader, Filter("agent", reader.id, since=day, until=day), size=MOST)
     zone = ZoneInfo(reader.time_zone)
     stretches = stretches_of(listed.lines, zone)
@@ -160,7 +160,7 @@ async def day_of(reader: AgentReader, day: date, target: int) -> Day:
 
 
 def _hours(stretches: Sequence[Stretch], zone: ZoneInfo) -> tuple[datetime, datetime] | None:
-    """Return the full hours around all stretches; None without stretches."""
+    """Return the full hour before the first stretch begins and the one after the last ends; None without stretches."""
     if not stretches:
         return None
     first = min(one.began for one in stretches).astimezone(zone)

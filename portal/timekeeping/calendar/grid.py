@@ -22,11 +22,11 @@ from portal.words import EntryBilling, EntryState
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a form of the week grid sent.
+    """What was typed into a form of the week grid.
 
-    `cells` maps the name of each field to its text, `seen` what the filled fields showed when the page was loaded
-    (`Cell.seen`), and `words` the key of a row to the comment for its new entries. `form_key` identifies the form, so
-    that sending it again is harmless.
+    `cells` maps the name of each field to its text, and `seen` to what the filled fields showed when the page was
+    loaded (`Cell.seen`). `words` maps the key of a row to the comment for its new entries. `form_key` identifies the
+    form, so that sending it again changes nothing.
     """
 
     cells: Mapping[str, str]
@@ -45,9 +45,9 @@ class Typed:
 
 
 def as_typed(week: Week, typed: Typed, workdays: Mapping[date, int]) -> tuple[Week, dict[str, str]]:
-    """Return the week as it would be with what is typed, and a sentence for each field that holds no time.
+    """Return the week as it would be if everything typed were saved, and a sentence for each text that is no duration.
 
-    `workdays` are the minutes that a typed `1d` means on each day.
+    The sentences are by the names of the fields. `workdays` holds the minutes that a typed `1d` means on each day.
     """
     wrong: dict[str, str] = {}
 
@@ -84,7 +84,7 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
 
 
 def sentence_of(refusal: Refusal) -> str:
-    """Return the sentence of a refused field; of several sentences the first."""
+    """Return the sentence that a refused field shows; if the refusal has several sentences, the first one."""
     return next(iter(refusal.fields.values())) if isinstance(refusal, Invalid) else refusal.sentence
 
 
@@ -129,7 +129,10 @@ def _length(text: str, held: int, workday: int) -> Work:
 async def _log(
     by: AgentReader, row: Row, cell: Cell, length: Work, words: str, form_key: uuid.UUID | None, at: datetime
 ) -> None:
-    """Log a draft on what the row is about. `words` is the comment of the row: internal for general time."""
+    """Log a draft for a cell of the row. `length` is the typed duration, and `words` the comment of the row.
+
+    The comment is external, which customers read, or, for general time, internal.
+    """
     kind, number, service, task = row.key
     work = replace(
         length, work_date=cell.day, service_id=service or None, task_id=task or None,
@@ -144,7 +147,7 @@ async def _log(
 
 
 def _again(entry: TimeEntry, length: Work) -> Work:
-    """Return the work of the entry with another duration; all else stays as it is, its clock times too."""
+    """Return the work of the entry with another duration; everything else stays as it is, also its clock times."""
     times = entry.span.clock_times() if entry.span and not length.began else (length.began, length.ended)
     return replace(
         length, work_date=entry.work_date, service_id=entry.service_id, task_id=entry.task_id, general_kind_id=entry.general_kind_id,
@@ -155,5 +158,8 @@ def _again(entry: TimeEntry, length: Work) -> Work:
 
 
 async def lock_week(by: AgentReader, first: date) -> None:
-    """Let one request at a time save the week of `by` that begins on `first`, until its transaction ends."""
+    """Wait until no other request saves this week of `by`, and hold the lock until the transaction ends.
+
+    The week begins on the Monday `first`.
+    """
     await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"week {by.id} {first}")

@@ -1,4 +1,4 @@
-"""The week grid: an agent's time by day and by what it is logged on, and what was typed into its cells (S1.21)."""
+"""The week grid: the time of an agent by day and by what it is logged on, such as a case or a project (S1.21)."""
 
 import re
 import uuid
@@ -19,9 +19,10 @@ _KEY = re.compile(r"(case|project|service|general)-(\d{1,15})\.(\d{1,15})\.(\d{1
 
 
 class RowKey(NamedTuple):
-    """What a row of the grid is about: a case, project, service or kind of general time, its service and its task.
+    """What the time in a row of the grid is logged on: a case, project, service or kind of general time.
 
-    `service` and `task` are row ids, 0 for none. `general` with the number 0 is general time without a kind.
+    `number` is the case number or the row id of the project, service or kind. `service` and `task` are row ids, 0 for
+    none. `general` with the number 0 is general time without a kind.
     """
 
     kind: str
@@ -31,18 +32,18 @@ class RowKey(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "RowKey | None":
-        """Return the key that the text `case-1042.1.0` means, or None if it means none."""
+        """Return the key that `str` writes as a text such as `case-1042.1.0`, or None for other text."""
         match = _KEY.fullmatch(text)
         return cls(match[1], int(match[2]), int(match[3]), int(match[4])) if match else None
 
     @classmethod
     def of(cls, on: On) -> "RowKey":
-        """Return the key of the row for new time on `on`, which has the default service and no task."""
+        """Return the key of the row for new time on `on`, with the default service of `on` and no task."""
         return cls(on.kind, int(on.id.partition("-")[2]), on.service_id or 0)
 
     @property
     def on(self) -> str:
-        """Return the id by which the form for time names what is logged on, such as `case-1042`."""
+        """Return the id that the form for time uses for the same thing, such as `case-1042`."""
         return f"{self.kind}-{self.number}"
 
     def __str__(self) -> str:
@@ -51,7 +52,7 @@ class RowKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A time entry in a cell of the grid."""
+    """A time entry in a cell of the grid. `is_fixed` is True if the agent may not change it any more."""
 
     id: int
     version: int
@@ -63,7 +64,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The time on one day in one row. `name` is the name of the cell's field in the form."""
+    """The time on one day in one row. `name` is the name of the cell's field in the form.
+
+    A cell can hold several entries; then it shows their sum and is no field.
+    """
 
     name: str
     day: date
@@ -92,7 +96,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the grid: what it is about, in words, and a cell for each day of the week."""
+    """A row of the grid: what its time is logged on, and a cell for each day of the week.
+
+    `name` and `about` are the texts that the row shows, and `address` the URL path of the case, project or service.
+    """
 
     key: RowKey
     name: str
@@ -160,7 +167,7 @@ async def week_of(reader: AgentReader, first: date, at: datetime, *, more: Itera
 
 
 async def keys_of(reader: AgentReader, first: date) -> list[RowKey]:
-    """Return the keys of the rows that the reader's week from the Monday `first` on has."""
+    """Return the keys of the rows that the reader's week from the Monday `first` on has time in."""
     rows = await current().fetch(_ENTRIES, reader.id, first, first + timedelta(days=DAYS))
     return list(dict.fromkeys(_key_of(row) for row in rows))
 
@@ -177,7 +184,7 @@ def _key_of(row: Any) -> RowKey:
 
 
 async def _rows(found: Mapping[RowKey, Mapping[date, list[Held]]], first: date) -> list[Row]:
-    """Return the rows of the keys with the names of what they are about, general time last, by one query."""
+    """Return a row for each key, with the names that it shows, general time last. One query reads the names."""
     keys = {str(key): key for key in found}
     columns = list(zip(*((str(key), *key) for key in found), strict=True)) or [()] * 5
     return [
