@@ -204,7 +204,10 @@ async def _savepoint(tx: Transaction) -> AsyncIterator[None]:
 
 async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
     # A pooled connection may have died with the server since its last use. Then try a new one, once.
-    """Take a connection from the pool and begin a transaction on it. Raise `Unavailable` if there is none."""
+    """Take a connection from the pool and begin a transaction on it.
+
+    Raise `Unavailable` if no connection is free or the server is down, and `RuntimeError` if `start` was not called.
+    """
     for last in (False, True):
         connection = None
         try:

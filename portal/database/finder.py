@@ -86,9 +86,10 @@ class Finder:
     async def find(self, id: int | None, typed: str | None) -> Found:
         """Return the row that somebody chose, given the id and the text that the search field sent.
 
-        Without JavaScript only the text changes, so the id counts only if the name of its row contains the text.
-        Otherwise the text stands for the row with exactly this name, or for the only row whose name contains the text.
-        `typed` is None if only the id was sent, as in a link.
+        The row with that id is returned if its name contains the text: without JavaScript, people change the text only,
+        and the id is then the old one. Otherwise the row with exactly this name is returned, or the only row whose name
+        contains the text. If there are none or several, the result has no id, but says why. `typed` is None if only the
+        id was sent, as in a link.
         """
         chosen = await self.named(id) if id is not None else None
         text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]

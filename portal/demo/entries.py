@@ -118,7 +118,8 @@ async def _submit(stage: Stage, at: datetime) -> None:
 async def _approve(stage: Stage, at: datetime) -> None:
     """Let Max decide on the submitted time of all other agents, and Noor on Max's.
 
-    Some entries are rejected first; their agents correct and submit them at once.
+    Some entries are rejected first; their agents correct and submit them at once. Raise `RuntimeError` if an approval
+    is refused.
     """
     for by in (stage.agent("Max Herrmann"), stage.agent("Noor Haddad")):
         is_others = by.name == "Max Herrmann"

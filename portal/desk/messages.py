@@ -102,12 +102,11 @@ def problems_of(subject: str, text: str) -> dict[str, str]:
 
 
 async def written_before(writing: Writing, by: Reader, kind: str = "reply", case_id: int | None = None) -> int | None:
-    """Return the id of the case on which the form `writing.form_key` was already sent, or None.
+    """Return the id of the case on which the form `writing.form_key` was already sent, or None if it was not.
 
-    If another request is sending the same form at the same moment, wait until it has finished. Raise `SentBefore`
-    (`body`) if the form was sent with another text, as another `kind` of message or on another case than `case_id`.
-    That happens after the browser's Back button: the new text is not stored yet and must not be dropped without a
-    message.
+    If another request is sending the same form at the same moment, wait until it has finished. Raise `SentBefore` if
+    the form was sent with another text, as another `kind` of message or on another case than `case_id`. That happens
+    after the browser's Back button; the new text is not stored yet, and the person has to be told so.
     """
     if writing.form_key is None:
         return None

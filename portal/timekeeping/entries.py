@@ -221,9 +221,9 @@ class TimeEntry(Table, tablename="time_entry"):
     async def revise(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
         """Replace the content of the entry without checking whether `by` may do that, and return the changed entry.
 
-        The callers check that: `change`, and billing, which also withdraws any approval (D34). The change is kept for
-        the case's log and the outbox. Raise `Invalid` for content that breaks a rule, `Conflict` if somebody changed
-        the entry since `version`.
+        The callers check that: `change`, and billing, which also withdraws any approval (D34). A change is recorded for
+        the author, in the log of the case and in the outbox; if nothing differs, nothing is stored. Raise `Invalid` for
+        content that breaks a rule, `Conflict` if somebody changed the entry since `version`.
         """
         if self.project_id and work.service_id != self.service_id:
             raise Invalid({"service": PROJECT_SERVICE})

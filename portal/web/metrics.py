@@ -55,7 +55,10 @@ def route_of(scope: Any) -> str:
 
 @get("/metrics")
 async def show(request: Web) -> Response[bytes]:
-    """Serve the metrics if the request has the configured token; respond with 404 if no token is configured."""
+    """Serve the metrics if the request has the configured token.
+
+    Raise `NotFound` for a wrong token, and also if no token is configured.
+    """
     token = visit_of(request).settings.metrics_token
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
     if not token or not hmac.compare_digest(given.encode(), token.encode()):

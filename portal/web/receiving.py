@@ -116,9 +116,10 @@ FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, take_file: FileTaker) -> None:
     """Read the fields of the request into `form`, and pass each file to `take_file`.
 
-    Raise `Forbidden` if the CSRF token is not from a session of this person. If it is from an earlier session of the
-    person, the text is saved as a draft, and `SignInNeeded` leads back to the form's page. Files are taken only after
-    the token has been checked, so the token must come before them.
+    Raise `Forbidden` if the CSRF token is not from a session of this person, and `TooLarge` for too many fields or too
+    much text. If the token is from an earlier session of the person, the text is saved as a draft, and `SignInNeeded`
+    leads back to the form's page. Files are taken only after the token has been checked, so the token must come before
+    them.
     """
     body = Body(on_its_way.chunks(), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
