@@ -59,7 +59,7 @@ def test_the_areas_query_no_table_themselves(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOMAIN, ids=name_of)
 def test_the_domain_does_not_look_at_the_clock(path: Path) -> None:
-    """Design manner 1: the modules that hold the rules never read the clock; the current instant is passed to them."""
+    """The modules that hold the rules never read the clock; the current instant is passed to them."""
     clock = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetime.today"}
     assert [f"{line}: {name}" for line, name, _ in calls(path) if name in clock] == []
     sql_clock = re.compile(r"\b(now\(\)|current_timestamp|current_date|clock_timestamp)", re.I)
@@ -99,7 +99,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictCo
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_loop_of_transactions_is_a_batch(path: Path) -> None:
-    """Design manner 21: only `batches` opens transactions in a loop, so that the outcome of each member is reported."""
+    """Only `batches` opens transactions in a loop, so that the outcome of each member is reported."""
     loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, LOOPS)]
     opened = {
         inner.lineno

@@ -1,4 +1,4 @@
-"""Test that a batch handles or reports every member, whatever happens with the others (design.md, manner 21)."""
+"""Test that a batch handles or reports every member, whatever happens with the others."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Test that amounts stay exact until they are rounded once, half up (D6, D41; design.md, manner 14)."""
+"""Test that amounts stay exact until they are rounded once, half up (D6, D41)."""
 
 import re
 from decimal import ROUND_HALF_UP, Context, Decimal

@@ -40,7 +40,7 @@ def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FRAGMENTS, ids=name_of)
 def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> None:
-    """Design manner 7: each fragment lists the values that it needs, and a page includes it."""
+    """Each fragment lists the values that it needs, and a page includes it."""
     text = path.read_text()
     assert re.match(r"\{#-? needs:", text)
     assert "{% extends" not in text

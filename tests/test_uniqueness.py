@@ -1,4 +1,4 @@
-"""Test what the second of two people gets whose values violate a unique constraint (design.md, manner 23)."""
+"""Test what the second of two people gets whose values violate a unique constraint."""
 
 import asyncio
 import contextvars

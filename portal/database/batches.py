@@ -29,7 +29,10 @@ class Failed(Refusal):
 
 @dataclass(slots=True)
 class Report(Generic[Member, Result]):
-    """The outcome of a batch: the results of the members that succeeded, and the refusal of each other member."""
+    """The outcome of a batch.
+
+    `done` holds the result of each member that succeeded, and `refused` the reason why each of the others was refused.
+    """
 
     done: dict[Member, Result] = field(default_factory=dict)
     refused: dict[Member, Refusal] = field(default_factory=dict)

@@ -35,7 +35,7 @@ PROJECT_SERVICE = "Time on a project is logged under the project's service."
 VISIBLE = {"portal_agent": "true"}
 """SQL condition for the entries that a reader may see, by the reader's database role, for the raw SQL of lists.
 
-Contacts have no entry here: they see time only in the details of their documents.
+The role of contacts is missing, because contacts see time only in the details of their documents.
 """
 
 

@@ -157,7 +157,7 @@ async def test_a_rejection_needs_its_reason_and_keeps_what_was_typed(app: Gate) 
 
 
 async def test_an_approval_is_taken_back(app: Gate) -> None:
-    """A withdrawn approval leaves the entry submitted; a second withdrawal gets 409 (simulate.md, withdraw)."""
+    """A withdrawn approval leaves the entry submitted; a second withdrawal gets 409."""
     async with transaction(SYSTEM):
         entry = await log(comment="Taken back")
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -181,7 +181,7 @@ async def test_two_managers_at_once_one_gets_409(app: Gate) -> None:
 
 
 async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
-    """Design manner 5: agents get 403 and contacts 404 on every approvals URL, and the entry stays submitted."""
+    """Agents get 403 and contacts 404 on every approvals URL, and the entry stays submitted."""
     async with transaction(SYSTEM):
         entry = await log(who=MAX)
     posts = [PATH, "/agent/rejections", f"{PATH}/{entry.id}/withdrawal"]
@@ -197,7 +197,7 @@ async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
 
 
 async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(app: Gate) -> None:
-    """Design manner 17: the page takes as many SQL statements for twenty more entries as for one."""
+    """The page takes as many SQL statements for twenty more entries as for one."""
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.get(PATH)

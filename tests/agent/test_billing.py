@@ -86,7 +86,7 @@ async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(a
 
 @pytest.mark.usefixtures("october")
 async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
-    """Design manner 5: agents get 403 and contacts 404 on every billing URL, and no billing run is created."""
+    """Agents get 403 and contacts 404 on every billing URL, and no billing run is created."""
     async with transaction(MAX):
         run = await billing.run(date(2026, 11, 1), [GLOBEX], by=MAX, at=NOW)
     assert run is not None
@@ -102,7 +102,7 @@ async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
 
 @pytest.mark.usefixtures("october")
 async def test_the_preview_asks_the_database_the_same_for_few_and_for_many(app: Gate) -> None:
-    """Design manner 17: the preview takes as many SQL statements for fifteen entries as for one."""
+    """The preview takes as many SQL statements for fifteen entries as for one."""
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.get(PATH)

@@ -112,7 +112,7 @@ async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> No
 
 
 async def test_an_entry_is_taken_off_and_the_draft_deleted(app: Gate) -> None:
-    """Managers remove an entry from a draft and delete the draft; a repeat is refused with 409 (domain.md, Settled)."""
+    """Managers remove an entry from a draft and delete the draft; a repeat is refused with 409."""
     async with transaction(MAX):
         first, second = await log(60), await log(30)
         draft_id = await draft(first, second)
@@ -216,7 +216,7 @@ async def test_agents_get_403_and_contacts_404(app: Gate, reader_and_status: tup
 
 
 async def test_a_long_draft_asks_the_database_the_same_as_a_short_one(app: Gate) -> None:
-    """Design manner 17: a draft of thirty entries takes as many SQL statements as one of a single entry."""
+    """A draft of thirty entries takes as many SQL statements as one of a single entry."""
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.get("/agent/invoices")

@@ -291,7 +291,7 @@ async def test_agents_see_customers_and_change_nothing(app: Gate) -> None:
 
 
 async def test_lists_and_details_ask_the_database_as_often_for_many_as_for_few(app: Gate) -> None:
-    """Design manner 17: lists and details stay within a fixed number of SQL statements.
+    """Lists and details stay within a fixed number of SQL statements.
 
     The number includes the statements for the session and for the counts of the navigation.
     """

@@ -405,7 +405,7 @@ async def test_what_counts_is_overridden_with_a_reason(ines: Browser, case: Case
 
 
 async def test_who_comes_second_is_told_and_keeps_what_was_typed(ines: Browser, case: Case) -> None:
-    """Design manners 9 and 20: the second of two people who change an entry gets 409 with both values.
+    """The second of two people who change an entry gets 409 with both values.
 
     Their text is kept, and stored if they submit the form again. Fields that only the first person changed keep the
     first person's values.
@@ -492,7 +492,7 @@ async def test_a_managers_change_of_approved_time_takes_the_approval_back(
 
 
 async def test_what_was_typed_into_time_that_was_approved_meanwhile_is_shown(ines: Browser, case: Case) -> None:
-    """Design manner 9: if an entry is approved meanwhile, its author's change is refused and the typed text kept."""
+    """If an entry is approved meanwhile, its author's change is refused and the typed text kept."""
     entry = await logged(case)
     here = f"/agent/time/{entry.id}"
     form = await ines.get(here)

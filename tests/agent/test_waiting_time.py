@@ -64,7 +64,7 @@ async def many(count: int, agent_id: int = INES.id, state: str = "submitted") ->
 
 
 async def test_nothing_is_hidden_however_much_waits(max_: Browser) -> None:
-    """Design manner 22: 337 entries of two agents are spread over pages, each once, with true totals."""
+    """337 entries of two agents are spread over pages, each once, with true totals."""
     async with transaction(SYSTEM) as tx:
         await many(250)
         await many(87, NOOR.id)
@@ -193,7 +193,7 @@ async def test_what_was_approved_together_is_undone_together(max_: Browser, app:
 
 
 async def test_what_is_billed_meanwhile_is_reported_and_the_rest_is_undone(max_: Browser) -> None:
-    """Design manner 21: an approval whose entry has been billed meanwhile is reported; the others are withdrawn."""
+    """An approval whose entry has been billed meanwhile is reported; the others are withdrawn."""
     async with transaction(SYSTEM):
         acmes, globexs = await log(), await log(service=GLOBEX_HELPDESK)
     async with transaction(MAX):

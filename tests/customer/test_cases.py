@@ -380,7 +380,7 @@ async def test_what_was_typed_and_never_sent_is_there_again(app: Gate) -> None:
 
 
 async def test_pages_cost_few_queries_whatever_they_show(app: Gate, settings: Any) -> None:
-    """Design manner 17: each page takes a small, fixed number of SQL statements, those for the session included."""
+    """Each page takes a small, fixed number of SQL statements, those for the session included."""
     await every_address(settings)
     for number in range(8):
         await opened(subject=f"Case {number}")

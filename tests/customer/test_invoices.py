@@ -97,7 +97,7 @@ async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice
 
 
 async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billing.Invoice) -> None:
-    """Only the first time that a contact opens an invoice is recorded and shown (design.md, manner 3)."""
+    """Only the first time that a contact opens an invoice is recorded and shown."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         assert "Seen by you" not in (await browser.get(INVOICE)).text
         app.clock = lambda: NOW + timedelta(minutes=5)
@@ -111,7 +111,7 @@ async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billi
 @pytest.mark.usefixtures("invoice")
 @pytest.mark.parametrize("reader", [ALAN, GIL, INES, None], ids=["without the right", "stranger", "agent", "anonymous"])
 async def test_nobody_else_finds_anything_there(app: Gate, reader: Any) -> None:
-    """Design manner 5, R25: contacts without the right, other customers and agents get 404 on invoices and statements.
+    """R25: contacts without the right, other customers and agents get 404 on invoices and statements.
 
     The response is the same as for a missing invoice, and no reading is recorded. Visitors are sent to the sign-in
     page.
@@ -180,7 +180,7 @@ async def test_the_list_fetches_itself_again(app: Gate) -> None:
 
 @pytest.mark.usefixtures("invoice")
 async def test_an_invoice_takes_few_statements(app: Gate) -> None:
-    """Design manner 17: an invoice takes at most 8 SQL statements and the list of invoices at most 6."""
+    """An invoice takes at most 8 SQL statements and the list of invoices at most 6."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         await browser.get(INVOICE)
         with counted() as statements:

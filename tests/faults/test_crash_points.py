@@ -1,7 +1,7 @@
 """Test that a write that is killed or loses its connection at any step is saved completely or not at all.
 
 Sending the form again then saves it exactly once. The steps are counted first; then a child process is forked for each
-step, in which the fault happens there (the loop over every n of security.md).
+step, in which the fault happens there.
 """
 
 import pytest
