@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from litestar import Litestar, Router
@@ -21,7 +22,7 @@ from portal.web.drafts import routes as draft_routes
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
 from portal.web.guards import signed_in
-from portal.web.visit import CompanyBrief, Web, now, visit_of
+from portal.web.visit import CompanyBrief, Web, visit_of
 
 
 def create_app(settings: Settings | None = None) -> Gate:
@@ -92,9 +93,9 @@ async def _company() -> CompanyBrief | None:
     return CompanyBrief(company.name, company.currency, company.time_zone, drawn) if company else None
 
 
-async def _frame(reader: Any) -> dict[str, Any]:
+async def _frame(reader: Any, at: datetime) -> dict[str, Any]:
     """Return the template variables of the layout around account pages: for agents, the counts in the navigation."""
-    return {"rail": await rail(reader, now())} if reader.is_agent else {}
+    return {"rail": await rail(reader, at)} if reader.is_agent else {}
 
 
 def _reader(request: Web) -> Any:

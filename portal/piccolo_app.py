@@ -34,6 +34,7 @@ from portal.people.working.hours import WorkingHours
 from portal.timekeeping.clock.forgotten import ForgottenDismissal
 from portal.timekeeping.clock.timers import Timer, TimerSegment
 from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.flags import Flag
 from portal.timekeeping.kinds import GeneralKind
 from portal.timekeeping.switches import TimeRules
 
@@ -61,6 +62,7 @@ APP_CONFIG = AppConfig(
         Customer,
         DefaultService,
         Department,
+        Flag,
         ForgottenDismissal,
         GeneralKind,
         Invitation,

@@ -70,6 +70,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         decision = await current().fetchval(
             "select decision from approval where entry_id = $1 and withdrawn_at is null", entries["approved"].id
         )
+        flag = await current().fetchval("select id from flag where entry_id = $1", entries["flagged"].id)
     async with transaction(None) as tx:
         await sessions.begin(ADA.credential_id, address="192.0.2.7", browser="Mozilla/5.0 (iPhone) Safari/605", at=at)
         adas = await tx.fetchval("select max(id) from session")
@@ -84,6 +85,8 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         "/agent/cases/": {"number": case.number, "file": files["note"]},
         "/agent/time/": {"entry": entries["draft"].id},
         "/agent/time/submissions/": {"submission": entries["submitted"].submission_id},
+        "/agent/time/{entry}/answer": {"entry": entries["flagged"].id},
+        "/agent/flags/": {"flag_id": flag},
         "/agent/approvals/": {"entry_id": entries["approved"].id},
         "/agent/approvals/decisions/": {"decision": decision},
         "/agent/drafts/": {"draft_id": run.draft_ids[0], "entry_id": entries["on a draft"].id},
@@ -128,7 +131,7 @@ async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
         for name, day, about in (
             ("draft", at.date(), {}), ("submitted", at.date(), {}), ("rejected", at.date(), {}), ("approved", at.date(), {}),
             ("issued", last_month, {}), ("on a draft", last_month, {}), ("also on the draft", last_month, {}),
-            ("covered", last_month, {"billing": EntryBilling.NO_CHARGE}), ("on another draft", last_month, {}),
+            ("covered", last_month, {"billing": EntryBilling.NO_CHARGE}), ("on another draft", last_month, {}), ("flagged", last_month, {}),
         ):  # fmt: skip
             work = Work(
                 minutes=35, work_date=day, service_id=HELPDESK, external_comment=f"{name} work", description=f"{SECRET}: {name}", **about  # type: ignore[arg-type]
@@ -139,6 +142,8 @@ async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
     async with transaction(MAX):
         reason = f"{SECRET}: which site was it?"
         assert not (await billing.reject([_choice(made["rejected"])], reason=reason, by=MAX, at=at)).refused
+        question = f"{SECRET}: whom did it help?"
+        assert not (await billing.flag([_choice(made["flagged"])], question=question, by=MAX, at=at)).refused
     return made
 
 

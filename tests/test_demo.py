@@ -92,6 +92,8 @@ async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_sta
         assert await _count("time_entry", "state = 'draft'") >= 8
         assert 20 <= await _count("time_entry", "state = 'submitted'") <= 60
         assert await _count("time_entry", "state = 'rejected'") == await _count("rejection") - 8 == 4
+        assert await _count("flag", "lifted_at is null and answer is not null") == 1
+        assert await _count("flag", "lifted_at is null and answer is null") == 1
         assert await _count("time_entry", "billing = 'no_charge'") >= 20
         assert await _count("time_entry", "case_id is null and customer_id is null") >= 100
         assert await _count("time_entry", "case_id is null and service_id is not null") >= 100

@@ -22,7 +22,8 @@ WITHOUT_CLASS = {
     "audit": {"audit"},
     "database": {"migration"},
     "desk": {"upload"},
-    "timekeeping": {"submission", "time_change"},
+    "contracts": {"service_designation"},
+    "timekeeping": {"entry_version", "submission"},
     "billing": {
         "allocation", "approval", "billing_run", "detail_row", "document", "invoice_line", "invoice_seen", "invoice_vat", "line_allocation",
         "rejection", "settled_entry", "skipped_entry",

@@ -77,6 +77,8 @@ SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
 """For taking back a submission: Ines made it, and only who made it may take it back."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
 """For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
+WHO_WORKED = Row(IN, 404, 404, 404, OK, 403, 403)
+"""For answering the question of a flag: Ines worked the flagged time."""
 
 MATRIX: dict[str, Row] = {
     "GET /health": EVERYBODY,
@@ -172,13 +174,17 @@ MATRIX: dict[str, Row] = {
     "GET /agent/time/{entry}/row": AGENTS,
     "POST /agent/time/{entry}/row": AGENTS,
     "POST /agent/time/submissions/{submission}/withdrawal": SUBMITTED_BY_INES,
+    "POST /agent/time/{entry}/answer": WHO_WORKED,
     "GET /agent/prints/{field}": AGENTS,
     # pages of managers
     "GET /agent/time/left": MANAGERS,
     "POST /agent/time/left/submission": MANAGERS,
     "GET /agent/approvals": MANAGERS,
     "POST /agent/approvals": MANAGERS,
+    "GET /agent/approvals/everything": MANAGERS,
     "POST /agent/rejections": MANAGERS,
+    "POST /agent/flags": MANAGERS,
+    "POST /agent/flags/{flag_id}/lifting": MANAGERS,
     "POST /agent/approvals/{entry_id}/withdrawal": MANAGERS,
     "POST /agent/approvals/decisions/{decision}/withdrawal": WHO_DECIDED,
     "GET /agent/billing": MANAGERS,

@@ -24,7 +24,7 @@ async def rail(reader: AgentReader, at: datetime) -> dict[str, int]:
     """
     week = monday_of(today(reader.time_zone, at))
     found = await counts(reader) | {"time": await overdue(reader.id, week)}
-    return found | ({"approvals": await waiting_count(reader)} if reader.is_manager else {})
+    return found | ({"approvals": await waiting_count(reader, at)} if reader.is_manager else {})
 
 
 async def agent_page(

@@ -8,6 +8,7 @@ from litestar.params import FromPath
 
 from portal.agent.setup.pages import form_page
 from portal.agent.time.listing import Place, listing, submit_here
+from portal.contracts import approvers
 from portal.contracts.contracts import Contract
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task
@@ -36,6 +37,7 @@ async def show_service(
     return await form_page(
         request, "agent/services/show.html", service=found, tasks=await Task.of_service(found.id),
         contract=await Contract.find(found.contract_id, reader), customer=await Customer.find(found.customer_id, reader),
+        approvers=await approvers.of_service(found.id),
         **await listing(request, reader, _place(found.id), outcome=outcome), **again,
     )  # fmt: skip
 

@@ -6,12 +6,16 @@ the results. Other packages of the portal use only the names below. Every functi
 `portal.errors`.
 """
 
-from portal.billing.approvals import approve, reject
+from portal.billing.approvals import approve, flag, lift, reject
 from portal.billing.approved import decided, feed_with_time, find_entry, list_approved, list_entries, rates_in_use
 from portal.billing.changes import change_entry, delete_entry
 from portal.billing.chosen import Choice, Outcome, Refused
 from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
 from portal.billing.costs import amounts_of, charged_on_project
+from portal.billing.deciding.matching import Matching, list_matching
+from portal.billing.deciding.oddness import TITLES as ODD
+from portal.billing.deciding.undoing import undo
+from portal.billing.deciding.waiting import Cursor, Filters, Waiting, WaitingEntry, list_waiting, waiting_count
 from portal.billing.detail import DetailRow
 from portal.billing.detail import copied as detail_of
 from portal.billing.documents import VARIOUS, hand_out
@@ -35,11 +39,11 @@ from portal.billing.preview import Preview, preview_run
 from portal.billing.runs import Run, latest_until, offered, parse_until, run
 from portal.billing.sentences import SKIPPED
 from portal.billing.statements import Statement, list_statements
-from portal.billing.waiting import Cursor, Filters, Waiting, WaitingEntry, list_waiting, waiting_count
-from portal.billing.withdrawals import undo, withdraw
+from portal.billing.withdrawals import withdraw
 
 __all__ = [
     "INVARIANTS",
+    "ODD",
     "SKIPPED",
     "VARIOUS",
     "Choice",
@@ -48,6 +52,7 @@ __all__ = [
     "DetailRow",
     "Filters",
     "Invoice",
+    "Matching",
     "Missing",
     "Outcome",
     "Page",
@@ -73,14 +78,17 @@ __all__ = [
     "feed_with_time",
     "find_entry",
     "find_run",
+    "flag",
     "hand_out",
     "issue",
     "latest",
     "latest_until",
+    "lift",
     "list_approved",
     "list_drafts",
     "list_entries",
     "list_issued",
+    "list_matching",
     "list_statements",
     "list_waiting",
     "missing",

@@ -6,13 +6,13 @@ settled the entry.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 from portal.billing import book
 from portal.billing.book import Book, Row
 from portal.billing.engine import Allocation, Key, allocate
 from portal.database import current
-from portal.database.batches import Report, all_or_report
+from portal.database.batches import Report, all_or_report, halves_or_report
 
 
 async def allocate_anew(customer_ids: Collection[int], changed: Collection[int] = ()) -> None:
@@ -26,20 +26,20 @@ async def allocate_anew(customer_ids: Collection[int], changed: Collection[int] 
 
 
 async def by_customer(
-    entry_ids: Iterable[int], rows: Mapping[int, Row], step: Callable[[int], Awaitable[None]]
+    entry_ids: Iterable[int], rows: Mapping[int, Row], step: Callable[[Sequence[int]], Awaitable[None]]
 ) -> Report[int, None]:
-    """Run `step` for each entry, recompute the allocations of each customer, and report the entries that were refused.
+    """Run `step` for the entries of each customer, recompute the allocations, and report the entries that were refused.
 
-    `rows` holds the rows of the entries by id; the caller must have locked their customers. If `step` refuses one
-    entry, the others are still processed. If the allocations of a customer cannot be recomputed, all entries of that
-    customer are refused; entries of other customers are not affected.
+    `rows` holds the rows of the entries by id; the caller must have locked their customers. `step` takes all entries of
+    a customer at once; if it refuses one of them, the others go through. If the allocations of a customer cannot be
+    recomputed, all entries of that customer are refused; entries of other customers are not affected.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:
-        entries[rows[entry_id]["customer_id"] if entry_id in rows else None].append(entry_id)
+        entries[rows[entry_id]["customer_id"]].append(entry_id)
 
     async def for_one(customer_id: int | None) -> Report[int, None]:
-        report = await all_or_report(entries[customer_id], step, reader=current().reader)
+        report = await halves_or_report(entries[customer_id], step, reader=current().reader)
         if report.done and customer_id is not None:
             await allocate_anew([customer_id], list(report.done))
         return report

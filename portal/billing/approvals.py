@@ -1,12 +1,13 @@
-"""Approve or reject time, as a manager.
+"""Approve, reject or flag time, as a manager, and lift flags.
 
-Both functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on
-the same entry at the same time. At the end they recompute the allocations (D21). An entry that must not be approved or
-rejected is reported with a sentence; the decision on the other entries stands (D35).
+The functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on
+the same entry at the same time. They write by a few statements for each customer, however many entries were chosen,
+and at the end they recompute the allocations (D21). An entry that must not be decided on is reported with a sentence;
+the other entries go through (D35).
 """
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -28,13 +29,13 @@ from portal.billing.engine import (
     verdict,
 )
 from portal.billing.sentences import REFUSED
+from portal.billing.withdrawals import why_settled_row
 from portal.database import current
-from portal.errors import Conflict, Invalid
+from portal.database.batches import Report
+from portal.errors import Conflict, Invalid, NotFound, Refusal
 from portal.people.readers import AgentReader
-from portal.timekeeping import states, traces
-from portal.visible import visible
-
-LONGEST_REASON = 1000
+from portal.timekeeping import flags, states, traces, versions
+from portal.timekeeping.versions import Step, Verb
 
 
 async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
@@ -44,42 +45,140 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
     refused. All approvals of one call share a `decision`, the id by which they can be withdrawn together.
 
     An entry is refused, with a sentence, if it is the manager's own time (D33), if `by` is not designated for its
-    department and no admin (C10), if somebody changed or decided on it meanwhile, if its day is outside the contract,
-    if it has no price (D19), or if the contract would have more to bill than one document can hold. Raise `Forbidden`
-    if `by` is no manager, `Invalid` if no entry was chosen.
+    department or service and no admin (C10), if it is flagged (C3), if somebody changed or decided on it meanwhile, if
+    its day is outside the contract, if it has no price (D19), or if the contract would have more to bill than one
+    document can hold. Raise `Forbidden` if `by` is no manager, `Invalid` if no entry was chosen.
     """
+    rows, seen = await _held(choices, by, at)
+    customers = customers_of(rows.values())
+    prices = _Prices(await book.load_these(customers, seen), await nets_beside(customers, seen))
+    fixed: dict[int, Price | None] = {}
     decision = uuid.uuid4()
-    return await _decide(choices, by, at, _approve_one(by, at, decision), decision)
+
+    def refusal(row: Row) -> Refusal | None:
+        no = why_not(row, by, seen[row["id"]])
+        if no or row["flag_id"]:
+            return no or Conflict(REFUSED["flagged"].format(name=row["flagged_by"]))
+        try:
+            fixed[row["id"]] = prices.of(row)
+        except Invalid as outside:
+            return outside
+        prices.take(row, fixed[row["id"]])
+        return None
+
+    async def step(rows: Sequence[Row]) -> None:
+        marked = await states.mark_approved(_versions(rows), by=by, at=at)
+        approvals = [(*_approved(row), *_priced(fixed[row["id"]])) for row in rows]
+        await current().execute(_APPROVALS, *zip(*approvals, strict=True), by.id, at, decision)
+        await traces.notify_all(marked, "time.approved", by, at)
+
+    return await _decide(rows, seen, refusal, step, decision)
+
+
+_APPROVALS = """
+insert into approval (customer_id, entry_id, agent_id, version, role_name, submission_implied, hourly_rate, rate_source, rate_id,
+                      approved_by_id, approved_at, decision)
+select a.*, $10, $11, $12
+from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::boolean[], $7::numeric[], $8::text[], $9::bigint[]) as a
+"""
+
+
+def _approved(row: Row) -> tuple[object, ...]:
+    is_implied = row["state"] == "draft"
+    return row["customer_id"], row["id"], row["agent_id"], row["version"], row["role_name"], is_implied
+
+
+def _priced(price: Price | None) -> tuple[object, object, object]:
+    return (price.hourly_rate, price.source.value, price.rate) if price else (None, None, None)
 
 
 async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
     """Send the chosen entries back to their authors, who may change them for 24 hours from `at` (C3, C5).
 
-    Return the entries that were rejected and those that were refused, as `approve` does. Raise `Invalid` if the reason
-    is empty or longer than `LONGEST_REASON` characters.
+    Return the entries that were rejected and those that were refused, as `approve` does; a flag on an entry stays.
+    Raise `Invalid` if the reason is empty or too long.
     """
-    reason = visible(reason).strip()
-    if not reason:
-        raise Invalid({"reason": "Say why, so that the author knows what to change."})
-    if len(reason) > LONGEST_REASON:
-        raise Invalid({"reason": f"Use at most {LONGEST_REASON} characters."})
+    reason = flags.checked("reason", reason, "Say why, so that the author knows what to change.")
+    decision = uuid.uuid4()
 
-    async def reject_one(row: Row, prices: "_Prices") -> None:
-        entry = await states.mark_rejected(row["id"], row["version"], at=at)
+    async def step(rows: Sequence[Row]) -> None:
+        marked = await states.mark_rejected(_versions(rows), by=by, at=at, reason=reason)
         await current().execute(
-            "insert into rejection (entry_id, version, rejected_by_id, reason, rejected_at) values ($1, $2, $3, $4, $5)",
-            row["id"], row["version"], by.id, reason, at,
+            _REJECTIONS,
+            *zip(*[(row["id"], row["version"], row["former_state"], row["former_window_from"]) for row in marked], strict=True),
+            by.id, reason, at, decision,
         )  # fmt: skip
-        await traces.notify(entry, "time.rejected", by, at)
+        await traces.notify_all(marked, "time.rejected", by, at)
 
-    return await _decide(choices, by, at, reject_one)
+    rows, seen = await _held(choices, by, at)
+    return await _decide(rows, seen, lambda row: why_not(row, by, seen[row["id"]]), step, decision)
+
+
+_REJECTIONS = """
+insert into rejection (entry_id, version, former_state, former_window_from, rejected_by_id, reason, rejected_at, decision)
+select r.*, $5, $6, $7, $8 from unnest($1::bigint[], $2::int[], $3::text[], $4::timestamptz[]) as r
+"""
+
+
+async def flag(choices: Iterable[Choice], *, question: str, by: AgentReader, at: datetime) -> Outcome:
+    """Ask the authors of the chosen entries a question, which blocks billing until a manager lifts the flag (C3, S2.35).
+
+    The entries keep their state and their allocations. Drafts, submitted and approved entries can be flagged. Return
+    the entries that were flagged and those that were refused: by the rules of `approve`, because a document has settled
+    them, or because they are flagged already. Raise `Invalid` if the question is empty or too long.
+    """
+    question = flags.checked("question", question, "Write the question that the author is to answer.")
+    decision = uuid.uuid4()
+
+    async def step(rows: Sequence[Row]) -> None:
+        await current().execute(
+            _FLAGS, *zip(*[(row["id"], row["version"]) for row in rows], strict=True), by.id, at, question, decision
+        )
+        steps = [Step(row["id"], row["version"], row["state"]) for row in rows]
+        await versions.keep(Verb.FLAGGED, steps, by, at, note=question)
+        await traces.notify_all(rows, "time.changed", by, at)
+
+    rows, seen = await _held(choices, by, at)
+    return await _decide(rows, seen, lambda row: _why_no_flag(row, by, seen[row["id"]]), step, decision)
+
+
+_FLAGS = """
+insert into flag (entry_id, version, flagged_by_id, flagged_at, question, decision)
+select f.*, $3, $4, $5, $6 from unnest($1::bigint[], $2::int[]) as f
+"""
+
+
+def _why_no_flag(row: Row, by: AgentReader, version: int) -> Refusal | None:
+    if row["state"] == "approved":  # That is no reason against a flag, as it is against another approval.
+        changed = Conflict(REFUSED["changed"]) if row["version"] != version else None
+        no = why_not(row, by) or why_settled_row(row, by) or changed
+    else:
+        no = why_not(row, by, version)
+    return no or (Conflict(REFUSED["flagged_already"].format(name=row["flagged_by"])) if row["flag_id"] else None)
+
+
+async def lift(flag_id: int, *, by: AgentReader, at: datetime) -> int:
+    """Lift a flag, as a manager who may decide on its entry, answered or not, and return the entry's id.
+
+    Raise `NotFound` if there is no such flag, `Forbidden` if `by` may not decide on the entry, and `Conflict` if the
+    flag was lifted before.
+    """
+    found = await flags.Flag.objects().where(flags.Flag.id == flag_id).first()
+    if found is None:
+        raise NotFound
+    row = (await chosen([found.entry_id], by, at))[found.entry_id]
+    if no := why_not(row, by):
+        raise no
+    if row["flag_id"] != flag_id:
+        raise Conflict(flags.LIFTED)
+    await flags.lift_of([row["id"]], by=by, at=at)
+    await traces.notify_all([row], "time.changed", by, at)
+    entry_id: int = row["id"]
+    return entry_id
 
 
 class _Prices:
-    """The hourly prices of the chosen entries, and by contract the running total of what is to bill.
-
-    `others` holds, by contract, the net amounts of the approved entries that are not in `books`.
-    """
+    """The hourly prices of the chosen entries, and the running total of what each contract still has to bill."""
 
     def __init__(self, books: Collection[book.Book], others: Mapping[Key, Decimal]) -> None:
         self._places: dict[Any, tuple[Entry, Contract, Service, RateTable]] = {}
@@ -110,41 +209,35 @@ class _Prices:
             self._rooms[row["id"]].take(self._places[row["id"]][0], price)
 
 
-_Step = Callable[[Row, _Prices], Any]
+def _versions(rows: Iterable[Row]) -> dict[int, int]:
+    return {row["id"]: row["version"] for row in rows}
 
 
-def _approve_one(by: AgentReader, at: datetime, decision: uuid.UUID) -> _Step:
-    async def step(row: Row, prices: _Prices) -> None:
-        price = prices.of(row)
-        implied = row["state"] == "draft"
-        entry = await states.mark_approved(row["id"], row["version"], at=at)
-        await current().execute(
-            "insert into approval (customer_id, entry_id, agent_id, approved_by_id, version, hourly_rate, rate_source, rate_id, role_name,"
-            " submission_implied, approved_at, decision) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            row["customer_id"], row["id"], row["agent_id"], by.id, row["version"], price.hourly_rate if price else None,
-            price.source.value if price else None, price.rate if price else None, row["role_name"], implied, at, decision,
-        )  # fmt: skip
-        prices.take(row, price)
-        await traces.notify(entry, "time.approved", by, at)
+async def _held(choices: Iterable[Choice], by: AgentReader, at: datetime) -> tuple[dict[int, Row], dict[int, int]]:
+    """Lock the chosen entries and return their rows by id, and the version that the manager saw of each.
 
-    return step
+    Raise `Forbidden` if `by` is no manager, `Invalid` if no entry was chosen.
+    """
+    seen = {choice.entry_id: choice.version for choice in choices}
+    rows = await chosen(seen, by, at)
+    if not seen:
+        raise Invalid({"entry": "Tick at least one entry."})
+    return rows, seen
 
 
 async def _decide(
-    choices: Iterable[Choice], by: AgentReader, at: datetime, step: _Step, decision: uuid.UUID | None = None
+    rows: Mapping[int, Row],
+    seen: Collection[int],
+    refusal: Callable[[Row], Refusal | None],
+    step: Callable[[Sequence[Row]], Awaitable[None]],
+    decision: uuid.UUID,
 ) -> Outcome:
-    seen = {choice.entry_id: choice.version for choice in choices}
-    rows = await chosen(seen, by)
-    if not seen:
-        raise Invalid({"entry": "Tick at least one entry."})
-    customers = customers_of(rows.values())
-    prices = _Prices(await book.load_these(customers, seen), await nets_beside(customers, seen))
+    """Run `step` for the entries that `refusal` does not refuse, customer by customer, and return the outcome."""
+    refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
+    refused |= {id: no for id in sorted(rows) if (no := refusal(rows[id]))}
 
-    async def decide_on(entry_id: int) -> None:
-        row = rows.get(entry_id)
-        if no := Conflict(REFUSED["gone"]) if row is None else why_not(row, by, seen[entry_id]):
-            raise no
-        await step(row, prices)
+    async def for_these(ids: Sequence[int]) -> None:
+        await step([rows[id] for id in ids])
 
-    report = await by_customer(sorted(seen), rows, decide_on)
-    return Outcome.of(report, rows, decision)
+    report = await by_customer([id for id in sorted(rows) if id not in refused], rows, for_these)
+    return Outcome.of(Report(report.done, report.refused | refused), rows, decision if report.done else None)

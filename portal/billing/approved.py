@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from portal.billing.book import Row
+from portal.contracts.approvers import DECIDES, MAY_DECIDE
 from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.desk.feed import Feed
-from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
+from portal.periods import today
 from portal.timekeeping import lists
 from portal.timekeeping.feed import CaseTime, with_time
 from portal.timekeeping.filters import Filter
@@ -33,10 +35,10 @@ class Approved:
 _APPROVED = """
 with recursive {designated}, latest as (
   select p.id, p.entry_id, p.approved_by_id, p.approved_at, p.submission_implied from approval p
-  where p.withdrawn_at is null and ($3::bigint is null or (p.approved_at, p.id) < (select b.approved_at, b.id from approval b where b.id = $3))
-  order by p.approved_at desc, p.id desc limit $4
+  where p.withdrawn_at is null and ($4::bigint is null or (p.approved_at, p.id) < (select b.approved_at, b.id from approval b where b.id = $4))
+  order by p.approved_at desc, p.id desc limit $5
 ), edge as (
-  select (array_agg(id order by approved_at, id))[1] as next from latest having count(*) = $4
+  select (array_agg(id order by approved_at, id))[1] as next from latest having count(*) = $5
 )
 select edge.next, e.id, e.work_date, g.name as agent_name, c.number, coalesce(u.name, 'General') as customer_name, e.external_comment,
        e.description, {service} as service_name, e.billable_minutes, m.name as approved_by, p.approved_at, p.submission_implied,
@@ -46,7 +48,7 @@ left join edge on true
 left join (
   latest p
   join time_entry e on e.id = p.entry_id
-  join agent g on g.id = e.agent_id and e.agent_id <> $1 and ($2 or g.department_id in (select id from mine))
+  join agent g on g.id = e.agent_id and e.agent_id <> $1 and ($3 or {may_decide})
   join agent m on m.id = p.approved_by_id
   left join customer u on u.id = e.customer_id
   left join cases c on c.id = e.case_id
@@ -56,14 +58,16 @@ order by p.approved_at desc, p.id desc
 """
 
 
-async def list_approved(by: AgentReader, *, before: int | None = None, looked_at: int = LOOKED_AT) -> Approved:
-    """Return one page of the latest approvals that `by` may withdraw: those whose entries no document has settled.
+async def list_approved(
+    by: AgentReader, *, at: datetime, before: int | None = None, looked_at: int = LOOKED_AT
+) -> Approved:
+    """Return one page of the latest approvals that `by` may withdraw at `at`: those whose entries no document has settled.
 
     `before` is the id of an approval, the cursor: the page begins with the approval after it. `looked_at` is how many
     approvals are examined at most; the page can hold fewer.
     """
-    sql = _APPROVED.format(designated=DESIGNATED, service=shown_service("e.service_id"))
-    rows = await current().fetch(sql, by.id, by.is_admin, before, looked_at)
+    sql = _APPROVED.format(designated=DECIDES, may_decide=MAY_DECIDE, service=shown_service("e.service_id"))
+    rows = await current().fetch(sql, by.id, today(by.time_zone, at), by.is_admin, before, looked_at)
     return Approved([row for row in rows if row["id"] is not None], rows[0]["next"] if rows else None)
 
 

@@ -29,6 +29,7 @@ from portal.billing.engine import (
 from portal.database import current
 from portal.money import digits_of
 from portal.periods import Cycle
+from portal.timekeeping.flags import IS_FLAGGED
 
 Row = Any
 """A database row: an `asyncpg.Record`, or a mapping with the same keys."""
@@ -73,18 +74,18 @@ from rate where customer_id is null or customer_id = any($1)
 
 # The role of an approved entry is the role stored by its approval; of any other, the entry's own role or else the
 # agent's present role.
-_ENTRIES = """
+_ENTRIES = f"""
 select e.id, e.customer_id, s.contract_id, e.service_id, e.agent_id, g.name as agent_name, r.id as role_id, e.work_date, e.created_at, e.billing,
        e.billable_minutes, e.hourly_rate, e.external_comment, p.id as approval_id, p.hourly_rate as approved_rate,
-       p.rate_source, p.rate_id, coalesce(p.role_name, r.name) as role_name
+       p.rate_source, p.rate_id, coalesce(p.role_name, r.name) as role_name, {IS_FLAGGED} as flagged
 from time_entry e
 join service s on s.id = e.service_id
 join agent g on g.id = e.agent_id
 left join role r on r.id = coalesce(e.role_id, g.role_id)
 left join approval p on p.entry_id = e.id and p.withdrawn_at is null
-where e.customer_id = any($1) and e.billing <> 'not_billable' and {which}
+where e.customer_id = any($1) and e.billing <> 'not_billable' and {{which}}
   and not exists (select 1 from settled_entry d where d.entry_id = e.id)
-"""
+"""  # noqa: S608
 _ALL_APPROVED = _ENTRIES.format(which="(e.state = 'approved' or e.work_date < $2)")
 
 # Entries under time-spent services do not compete for minutes, so further entries are loaded only for services with
@@ -152,6 +153,7 @@ def _book(
             contracts=tuple(_contract(row, services.get(row["id"], [])) for row in contracts),
             entries=tuple(map(_entry, mine)),
             approved={row["id"]: _price(row) for row in mine if row["approval_id"] is not None},
+            flagged=frozenset(row["id"] for row in mine if row["flagged"]),
             digits=digits_of(currency),
         ),
         rates=RateTable(

@@ -39,11 +39,11 @@ async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: date
 
 
 async def _free(entry_id: int, version: int, by: AgentReader, at: datetime) -> Row:
-    row = await open_for_change(entry_id, by=by)
+    row = await open_for_change(entry_id, by=by, at=at)
     if row["version"] != version:
         raise Conflict("Somebody else has changed this time meanwhile. Look at it again.")
     if row["state"] == "approved":
-        await drop(row, by=by, at=at)
+        await drop([row], by=by, at=at)
     return row
 
 

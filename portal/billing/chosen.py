@@ -3,16 +3,18 @@
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from portal.billing.book import Row
 from portal.billing.sentences import REFUSED
+from portal.contracts.approvers import DECIDES, MAY_DECIDE
 from portal.database import current
 from portal.database.batches import Report
 from portal.errors import Conflict, Forbidden, Invalid, Refusal
 from portal.numbers import number_in
-from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
+from portal.periods import today
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class Refused:
 class Outcome:
     """The result of a batch: the ids of the entries that were decided on (`done`), and the refused entries.
 
-    All approvals of one call share the id `decision`, by which they can be withdrawn together; it is None for other
-    batches.
+    All approvals, rejections or flags of one call share the id `decision`, by which they can be undone together; it is
+    None for other batches.
     """
 
     done: tuple[int, ...]
@@ -81,9 +83,9 @@ class Outcome:
 
 
 _CHOSEN = f"""
-with recursive {DESIGNATED}
-select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.customer_id, e.billing, r.name as role_name,
-       s.contract_id, g.department_id in (select id from mine) as designated, a.name as approved_by,
+with recursive {DECIDES}
+select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.customer_id, e.case_id, e.billing, r.name as role_name,
+       s.contract_id, {MAY_DECIDE} as designated, a.name as approved_by, f.id as flag_id, h.name as flagged_by,
        e.work_date, c.number as case_number, coalesce(u.name, 'General') as customer_name,
        d.entry_id is not null as settled, case when i.state = 'draft' then i.id end as draft_id, i.number as invoice
 from time_entry e
@@ -96,14 +98,17 @@ left join approval p on p.entry_id = e.id and p.withdrawn_at is null
 left join agent a on a.id = p.approved_by_id
 left join settled_entry d on d.entry_id = e.id
 left join invoice i on i.id = d.invoice_id
-where e.id = any($2) order by e.id for no key update of e
+left join flag f on f.entry_id = e.id and f.lifted_at is null
+left join agent h on h.id = f.flagged_by_id
+where e.id = any($3) order by e.id for no key update of e
 """  # noqa: S608
 
 
-async def chosen(ids: Collection[int], by: AgentReader) -> dict[int, Row]:
+async def chosen(ids: Collection[int], by: AgentReader, at: datetime) -> dict[int, Row]:
     """Lock the customers of the chosen entries, then the entries, and return the rows of the entries by id.
 
-    Raise `Forbidden` if `by` is no manager.
+    A row says in `designated` whether `by` is designated for the entry at `at`, oneself or as a deputy (C10). Raise
+    `Forbidden` if `by` is no manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may decide on time.")
@@ -116,7 +121,7 @@ async def chosen(ids: Collection[int], by: AgentReader) -> dict[int, Row]:
             )
         ]
     )
-    return {row["id"]: row for row in await tx.fetch(_CHOSEN, by.id, ids)}
+    return {row["id"]: row for row in await tx.fetch(_CHOSEN, by.id, today(by.time_zone, at), ids)}
 
 
 async def lock_customers(customer_ids: Collection[int]) -> None:

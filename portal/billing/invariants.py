@@ -68,6 +68,12 @@ INVARIANTS: dict[str, str] = {
     "nothing on a statement costs anything": """
         select a.id from settled_entry d join allocation a on a.entry_id = d.entry_id
         where d.statement_id is not null and (a.amount <> 0 or a.kind in ('charged', 'held'))""",
+    "nothing flagged is settled": """
+        select d.entry_id from settled_entry d join flag f on f.entry_id = d.entry_id where f.lifted_at is null""",
+    "the latest version of an entry says its state and version": """
+        select e.id, v.state, v.version from time_entry e
+        join lateral (select state, version from entry_version v where v.entry_id = e.id order by v.id desc limit 1) v on v.version is not null
+        where (v.state, v.version) is distinct from (e.state, e.version)""",
     "nothing held is settled": """
         select a.id from allocation a join settled_entry d on d.entry_id = a.entry_id where a.kind = 'held'""",
     "an entry, its case, service and invoice have one customer": """

@@ -2,10 +2,12 @@
 
 REFUSED: dict[str, str] = {
     "own": "This is your own time. Another manager has to decide on it.",
-    "not_designated": "You are not designated for {name}’s department.",
+    "not_designated": "You are not designated for {name}’s department, nor for the service.",
     "changed": "It was changed meanwhile. Look at it again.",
     "approved": "It is approved already, by {name}.",
     "rejected": "It is rejected already, and {name} has not submitted it again.",
+    "flagged": "{name} has flagged it. Lift the flag, then approve.",
+    "flagged_already": "{name} has flagged it already.",
     "gone": "It was deleted meanwhile.",
     "before_service_start": "“{service.name}” had not begun on {entry.date:%-d %b %Y}.",
     "after_contract_end": "The contract “{contract.name}” had ended on {entry.date:%-d %b %Y}.",
@@ -27,6 +29,7 @@ COVERED_BY = {
 SKIPPED = {
     "not_approved": "Not approved",
     "held": "Held",
+    "flagged": "Flagged",
     "customer_unticked": "Left out by hand",
     "too_large": "More than one document can hold",
     "failed": "Could not be billed",

@@ -1,6 +1,6 @@
 """Run a function for each member of a batch, and report every failure without stopping the others."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -54,6 +54,27 @@ async def all_or_report(
             report.done.pop(member, None)
             report.refused[member] = _refusal(member, error)
     return report
+
+
+async def halves_or_report(
+    members: Sequence[Member], step: Callable[[Sequence[Member]], Awaitable[None]], *, reader: Reader | None
+) -> Report[Member, None]:
+    """Run `step` once for all members, in a transaction or savepoint of `reader`; if it fails, once for each half.
+
+    A failure is so narrowed down to the members that cause it: these are reported as `all_or_report` does, and the
+    others succeed. Without a failure there is one call, however many members there are.
+    """
+    try:
+        async with transaction(reader):
+            if members:
+                await step(members)
+        return Report(dict.fromkeys(members))
+    except Exception as error:
+        if len(members) == 1:
+            return Report(refused={members[0]: _refusal(members[0], error)})
+    middle = len(members) // 2
+    first, second = [await halves_or_report(half, step, reader=reader) for half in (members[:middle], members[middle:])]
+    return Report(first.done | second.done, first.refused | second.refused)
 
 
 def compute_or_report(members: Iterable[Member], function: Callable[[Member], Result]) -> Report[Member, Result]:

@@ -7,7 +7,7 @@ from portal import billing
 from portal.billing import Choice
 from portal.demo.stage import Piece, Stage
 from portal.people.readers import AgentReader
-from portal.timekeeping import states
+from portal.timekeeping import flags, states
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.words import EntryBilling
 
@@ -26,6 +26,15 @@ REASONS = (
 )
 """Why managers rejected the entries that their authors have not corrected yet."""
 
+QUESTIONS = (
+    (
+        "Was this the same visit as the one in the morning?",
+        "No, I went there a second time: the spare part came at noon.",
+    ),
+    ("Who asked for this? I find no message about it on the case.", ""),
+)
+"""What Max asks about time of Ines and of another agent, and the answer so far; "" for none."""
+
 
 def plan(stage: Stage) -> None:
     """Decide which state each piece of work reaches, and plan the steps to that state on the timeline."""
@@ -37,6 +46,7 @@ def plan(stage: Stage) -> None:
     for at in stage.calendar.approvals:
         stage.timeline.plan(at, partial(_approve, stage))
     stage.timeline.plan(stage.calendar.instant(stage.calendar.yesterday, 18 * 60 + 10), partial(_send_back, stage))
+    stage.timeline.plan(stage.calendar.instant(stage.calendar.yesterday, 18 * 60 + 20), partial(_ask, stage))
 
 
 def _decide(stage: Stage) -> None:
@@ -171,6 +181,23 @@ async def _send_back(stage: Stage, at: datetime) -> None:
         outcome = await billing.reject([_choice(piece)], reason=reason, by=stage.agent("Max Herrmann"), at=at)
         if outcome.refused:
             raise RuntimeError(outcome.refused[0].sentence)
+
+
+async def _ask(stage: Stage, at: datetime) -> None:
+    """Flag two entries that wait for Max: one of Ines, who has answered, and one of somebody else."""
+    waiting = [
+        piece
+        for piece in stage.pieces
+        if piece.fate == "submitted" and piece.is_submitted and piece.house and piece.comment
+    ]
+    answers = next(piece for piece in waiting if piece.agent.name == "Ines Okafor")
+    silent = next(piece for piece in waiting if piece.agent.name not in ("Ines Okafor", "Max Herrmann"))
+    for piece, (question, answer) in zip((answers, silent), QUESTIONS, strict=True):
+        outcome = await billing.flag([_choice(piece)], question=question, by=stage.agent("Max Herrmann"), at=at)
+        if outcome.refused:
+            raise RuntimeError(outcome.refused[0].sentence)
+        if answer:
+            await flags.answer(_entry(piece).id, answer, by=piece.agent, at=at + timedelta(minutes=25))
 
 
 def _entry(piece: Piece) -> TimeEntry:

@@ -20,10 +20,11 @@ from portal.contracts.projects import Project
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import AgentReader, Reader, System
-from portal.timekeeping import changes, traces
+from portal.timekeeping import traces, versions
 from portal.timekeeping.instants import Span
 from portal.timekeeping.repeated import says_the_same
 from portal.timekeeping.rules import OPEN, why_fixed
+from portal.timekeeping.versions import LABELS, Verb
 from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
 from portal.words import EntryState, ProjectState
 
@@ -162,6 +163,7 @@ class TimeEntry(Table, tablename="time_entry"):
             form_key=form_key,
         )
         await entry.save()
+        await versions.keep_content(Verb.LOGGED, entry, {}, by, at)
         await traces.leave(entry, "time.logged", by, at)
         return entry
 
@@ -240,7 +242,7 @@ class TimeEntry(Table, tablename="time_entry"):
         if not told and version == self.version:
             return self
         entry = await self._set({**content, "customer_id": ground.customer_id}, version)
-        await changes.keep(entry, told, by, at)
+        await versions.keep_content(Verb.CHANGED, entry, told, by, at)
         await traces.leave(entry, "time.changed", by, at, told)
         return entry
 
@@ -264,6 +266,8 @@ class TimeEntry(Table, tablename="time_entry"):
         self._refuse_approved()
         if not await TimeEntry.delete().where(condition).returning(TimeEntry.id):
             raise Conflict(_CHANGED)
+        gone = {name: [value, None] for name in LABELS if (value := getattr(self, name)) not in (None, "")}
+        await versions.keep_content(Verb.DELETED, self, gone, by, at)
         await traces.leave(self, "time.deleted", by, at)
 
     def _refuse_fixed(self, by: AgentReader, at: datetime) -> None:

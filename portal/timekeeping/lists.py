@@ -9,11 +9,12 @@ from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.errors import NotFound
 from portal.people.readers import AgentReader
-from portal.timekeeping.changes import CHANGES, Change
 from portal.timekeeping.entries import VISIBLE
 from portal.timekeeping.filters import CONDITIONS, LEFT, READY, Filter
+from portal.timekeeping.flags import OPEN_FLAG, OpenFlag
 from portal.timekeeping.instants import Span
 from portal.timekeeping.rules import why_fixed, why_settled
+from portal.timekeeping.versions import CHANGES, Version
 from portal.words import EntryBilling, EntryState
 
 PAGE = 50
@@ -24,7 +25,8 @@ PAGE = 50
 class ListedEntry:
     """A time entry with the names that lists and feeds show beside it.
 
-    `at` is the instant at which the entry was created; `changes` are the changes by somebody other than the author.
+    `at` is the instant at which the entry was created; `changes` are the changes by somebody other than the author,
+    and `flag` is the open flag.
     `portal.billing.decided` fills in what managers and documents did with the entry: `reason` (why a manager rejected
     it), `approved_by`, `implied` (approved as a draft, without having been submitted, C4), and `settled`. A settled
     entry is on the draft invoice `draft_id`, on the issued invoice `invoice`, or on a statement.
@@ -62,7 +64,8 @@ class ListedEntry:
     ended_at: datetime | None
     time_zone: str | None
     rejected_version: int | None
-    changes: tuple[Change, ...]
+    changes: tuple[Version, ...]
+    flag: OpenFlag | None
     reason: str | None = None
     settled: bool = False
     draft_id: int | None = None
@@ -119,7 +122,8 @@ class ListedEntry:
         read = {
             "state": EntryState(row["state"]),
             "billing": EntryBilling(row["billing"]),
-            "changes": Change.read(row["changes"]),
+            "changes": Version.read(row["changes"]),
+            "flag": OpenFlag.read(row["flag"]),
         }
         return cls(**dict(row) | read)
 
@@ -132,7 +136,7 @@ e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as 
 e.general_kind_id as kind_id, (select g.name from general_kind g where g.id = e.general_kind_id) as kind,
 e.role_id, (select r.name from role r where r.id = e.role_id) as role, e.started_at, e.ended_at, e.time_zone, e.rejected_version,
 c.number as case_number, c.subject as case_subject, u.name as customer,
-{CHANGES} as changes
+{CHANGES} as changes, {OPEN_FLAG} as flag
 """  # noqa: S608
 
 SOURCE = """

@@ -1,23 +1,28 @@
 """Move time entries between the states draft, submitted, approved and rejected.
 
-Each step updates a row only if its state and version are as expected; otherwise it raises `Conflict`. Agents call
-`submit`, `submit_all` and `take_back`. The `mark_*` steps are for billing, which checks who may approve or reject, and
-writes the approval or the rejection.
+Each step updates a row only if its state and version are as expected; otherwise it raises `Conflict`. Each step takes
+any number of entries, changes them by one statement, and keeps a version of each. Agents call `submit`, `submit_all`
+and `take_back`. The `mark_*` steps are for billing, which checks who may approve or reject, and writes the approval or
+the rejection.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from portal import outbox
 from portal.database import current
 from portal.errors import Conflict, NotFound
 from portal.people.readers import AgentReader
-from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping import traces, versions
 from portal.timekeeping.filters import CONDITIONS, READY, Filter
 from portal.timekeeping.rules import OPEN
+from portal.timekeeping.versions import Step, Verb
 from portal.words import EntryState
+
+Row = Any
+"""The row of an entry after a step: `id`, `version`, `state`, `case_id`, `customer_id`, and what it had before, as
+`former_state` and `former_window_from`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ async def take_back(submission_id: int, *, by: AgentReader, at: datetime) -> Sub
     back = await current().fetch(_TAKE_BACK, [row["id"] for row in rows], submission_id)
     if not back:
         raise Conflict("Nothing of this submission can be taken back any more.")
-    await _tell(back, "time.changed", by, at)
+    await versions.keep(Verb.TAKEN_BACK, map(_step_of, back), by, at)
+    await traces.notify_all(back, "time.changed", by, at)
     taken = sorted(row["id"] for row in back)
     kept = {
         row["id"]: f"It is {EntryState(row['state']).word.lower()} already." for row in rows if row["id"] not in taken
@@ -96,10 +102,11 @@ where s.id = $1 and s.submitted_by_id = $2 order by e.id
 """
 _TAKE_BACK = """
 with held as (
-  select id from time_entry where id = any($1) and submission_id = $2 and state = 'submitted' order by id for no key update
+  select id, state as former_state from time_entry where id = any($1) and submission_id = $2 and state = 'submitted'
+  order by id for no key update
 )
 update time_entry e set state = case when rejected_version is null then 'draft' else 'rejected' end, submission_id = null
-from held where e.id = held.id returning e.id, e.case_id, e.customer_id
+from held where e.id = held.id returning e.id, e.version, e.state, e.case_id, e.customer_id, held.former_state
 """
 
 
@@ -113,19 +120,21 @@ async def _mark_together(ids: list[int], by: AgentReader, at: datetime) -> int |
     submission_id: int = await current().fetchval(
         "insert into submission (submitted_by_id, submitted_at) values ($1, $2) returning id", by.id, at
     )
-    rows = await current().fetch(
-        "update time_entry set state = 'submitted', submitted_at = $2, submission_id = $3 where id = any($1)"
-        " returning id, case_id, customer_id",
-        ids, at, submission_id,
-    )  # fmt: skip
-    await _tell(rows, "time.submitted", by, at)
+    rows = await current().fetch(_MARK_TOGETHER, ids, at, submission_id)
+    await versions.keep(Verb.SUBMITTED, map(_step_of, rows), by, at)
+    await traces.notify_all(rows, "time.submitted", by, at)
     return submission_id
 
 
-async def _tell(rows: Sequence[Any], kind: str, by: AgentReader, at: datetime) -> None:
-    """Write an outbox row for each case of the entries, and for each entry without a case."""
-    subjects = {(row["case_id"] or row["id"], row["customer_id"]) for row in rows}
-    await outbox.tell_of(sorted(subjects, key=str), kind=kind, actor=by, at=at)
+_MARK_TOGETHER = """
+with held as (select id, state as former_state from time_entry where id = any($1) order by id for no key update)
+update time_entry e set state = 'submitted', submitted_at = $2, submission_id = $3 from held
+where e.id = held.id returning e.id, e.version, e.state, e.case_id, e.customer_id, held.former_state
+"""
+
+
+def _step_of(row: Row) -> Step:
+    return Step(row["id"], row["version"], row["state"], {"state": [row["former_state"], row["state"]]})
 
 
 async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
@@ -147,58 +156,84 @@ async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
     return refused
 
 
-async def mark_approved(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Set a submitted entry or a draft to approved, and return it.
+async def mark_approved(choices: Mapping[int, int], *, by: AgentReader, at: datetime) -> list[Row]:
+    """Approve submitted and draft entries, given as id and version. A draft counts as submitted at `at` (C4)."""
+    rows = await _step(choices, _UNDECIDED, EntryState.APPROVED, submitted_at=at)
+    await versions.keep(Verb.APPROVED, map(_step_of, rows), by, at)
+    return rows
 
-    A draft counts as submitted at the instant `at` (C4). Raise `Conflict` unless the entry has this version and one of
-    these states.
+
+async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: datetime, reason: str) -> list[Row]:
+    """Reject submitted and draft entries. Their authors may then change them for 24 hours from `at` (C5)."""
+    rows = await _step(choices, _UNDECIDED, EntryState.REJECTED, window_from=at)
+    await versions.keep(Verb.REJECTED, map(_step_of, rows), by, at, note=reason)
+    return rows
+
+
+async def mark_submitted(choices: Mapping[int, int], *, by: AgentReader, at: datetime) -> list[Row]:
+    """Set entries whose approval was withdrawn back to submitted, so that a manager decides on them again."""
+    rows = await _step(choices, {EntryState.APPROVED}, EntryState.SUBMITTED, submitted_at=at)
+    await versions.keep(Verb.WITHDRAWN, map(_step_of, rows), by, at)
+    return rows
+
+
+async def mark_reopened(
+    choices: Mapping[int, int],
+    state: EntryState,
+    window_from: datetime,
+    rejected_version: int | None,
+    *,
+    by: AgentReader,
+    at: datetime,
+) -> list[Row]:
+    """Give entries whose rejection was taken back their former `state` and the former start of their window.
+
+    `rejected_version` is the version that an earlier rejection was about, or None.
     """
-    return await _step(
-        entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.APPROVED, submitted_at=at
+    rows = await _step(
+        choices, {EntryState.REJECTED}, state, window_from=window_from, reopens=True, rejected_version=rejected_version
     )
+    await versions.keep(Verb.REOPENED, map(_step_of, rows), by, at)
+    return rows
 
 
-async def mark_rejected(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Set a submitted entry or a draft to rejected, and return it.
-
-    Its author may change it for 24 hours from `at` (C5). Raise `Conflict` unless the entry has this version and one of
-    these states.
-    """
-    return await _step(entry_id, version, {EntryState.SUBMITTED, EntryState.DRAFT}, EntryState.REJECTED, window_from=at)
-
-
-async def mark_submitted(entry_id: int, version: int, *, at: datetime) -> TimeEntry:
-    """Set an entry whose approval was withdrawn back to submitted, so that a manager decides on it again; return it.
-
-    Raise `Conflict` unless the entry has this version and is approved.
-    """
-    return await _step(entry_id, version, {EntryState.APPROVED}, EntryState.SUBMITTED, submitted_at=at)
-
+_UNDECIDED = frozenset({EntryState.SUBMITTED, EntryState.DRAFT})
 
 _STEP = """
-update time_entry set state = $4, submitted_at = coalesce(submitted_at, $5), window_from = coalesce($6, window_from),
-  rejected_version = case when $4 = 'rejected' then version else rejected_version end
-where id = $1 and version = $2 and state = any($3) returning *
+with held as (
+  select e.id, c.version, e.state as former_state, e.window_from as former_window_from
+  from time_entry e join unnest($1::bigint[], $2::int[]) as c (id, version) on e.id = c.id
+  order by e.id for no key update of e
+)
+update time_entry e
+set state = $3, submitted_at = coalesce(e.submitted_at, $5), window_from = coalesce($6, e.window_from),
+  rejected_version = case when $3 = 'rejected' then e.version when $7 then $8 else e.rejected_version end
+from held h where e.id = h.id and e.version = h.version and e.state = any($4)
+returning e.id, e.version, e.state, e.case_id, e.customer_id, h.former_state, h.former_window_from
 """
 
 
 async def _step(
-    entry_id: int,
-    version: int,
-    sources: set[EntryState],
+    choices: Mapping[int, int],
+    sources: Collection[EntryState],
     target: EntryState,
     *,
     submitted_at: datetime | None = None,
     window_from: datetime | None = None,
-) -> TimeEntry:
-    row = await current().fetchrow(_STEP, entry_id, version, sorted(sources), target.value, submitted_at, window_from)
-    if row is None:
-        raise Conflict(await _what_happened(entry_id, version, target))
-    return TimeEntry.of_row(row)
+    reopens: bool = False,
+    rejected_version: int | None = None,
+) -> list[Row]:
+    rows = await current().fetch(
+        _STEP, list(choices), list(choices.values()), target.value, sorted(sources), submitted_at, window_from, reopens,
+        rejected_version,
+    )  # fmt: skip
+    for entry_id in sorted(choices.keys() - {row["id"] for row in rows}):
+        raise Conflict(await _what_happened(entry_id, choices[entry_id], target))
+    return sorted(rows, key=lambda row: row["id"])
 
 
 async def _what_happened(entry_id: int, version: int, target: EntryState) -> str:
-    """Return a sentence about why an entry could not get the state `target`: somebody else changed it first."""
+    """Return a sentence about why the step to the state `target` failed: somebody else changed the entry first."""
     row = await current().fetchrow("select state, version from time_entry where id = $1", entry_id)
     if row is None:
         return "This time was deleted meanwhile."

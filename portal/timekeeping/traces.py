@@ -1,8 +1,8 @@
 """Record changes of time entries in the log of the case, for agents only, and in the outbox, for open pages to update."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from portal import outbox
 from portal.desk import events
@@ -36,11 +36,14 @@ async def leave(
 
 async def notify(entry: "TimeEntry", kind: str, by: AgentReader, at: datetime) -> None:
     """Write an outbox row, so that open pages that show the entry (its case, the lists of time) update."""
-    await outbox.tell(
-        kind=kind,
-        subject_id=entry.case_id or entry.id,
-        customer_id=entry.customer_id,
-        contact_may_know=False,
-        actor=by,
-        at=at,
-    )
+    row = {"id": entry.id, "case_id": entry.case_id, "customer_id": entry.customer_id}
+    await notify_all([row], kind, by, at)
+
+
+async def notify_all(rows: Iterable[Any], kind: str, by: AgentReader, at: datetime) -> None:
+    """Write the outbox rows for several entries, one for each case or entry without a case, by one statement.
+
+    `rows` have the columns `id`, `case_id` and `customer_id` of the entries.
+    """
+    subjects = {(row["case_id"] or row["id"], row["customer_id"]) for row in rows}
+    await outbox.tell_of(sorted(subjects, key=str), kind=kind, actor=by, at=at)

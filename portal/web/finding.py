@@ -11,6 +11,8 @@ from portal.numbers import number_in
 from portal.web.pages import page
 from portal.web.visit import Web
 
+__all__ = ["Found", "asked", "suggested"]
+
 
 async def suggested(request: Web, finder: Finder) -> Response[str]:
     """Return the options that a search field shows below what is typed: the rows whose names match `?text=`.

@@ -59,8 +59,9 @@
   // where a letter is part of what is typed, and where it chooses or closes something
   const WRITING = "textarea, [contenteditable], input:not([type=checkbox], [type=radio], [type=button], [type=submit], [type=file])";
   const CHOOSING = "select, dialog, [popover]";
-  const send = (form) => {
-    const button = [...form.elements].filter((node) => node.matches("button:not([type=button])") && node.checkVisibility() && !node.disabled);
+  const send = (form, dialog) => {
+    // what is written in a dialog is sent by the dialog's own button, never by one of the form behind it
+    const button = [...form.elements].filter((node) => node.matches("button:not([type=button])") && (!dialog || dialog.contains(node)) && node.checkVisibility() && !node.disabled);
     form.requestSubmit(button.find((node) => node.matches(".primary, .final")) ?? button[0]);
   };
   addEventListener("keydown", (event) => {
@@ -68,7 +69,7 @@
     if (event.isComposing || event.defaultPrevented || !at.closest) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && at.form) {
       event.preventDefault();
-      send(at.form);
+      send(at.form, at.closest("dialog"));
     }
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (at.closest(WRITING)) {

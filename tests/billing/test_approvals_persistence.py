@@ -104,7 +104,7 @@ async def test_several_are_approved_and_the_rest_is_reported() -> None:
             own.id: ("This is your own time. Another manager has to decide on it.", 403),
             changed.id: ("It was changed meanwhile. Look at it again.", 409),
             too_early.id: ("“Helpdesk” had not begun on 31 Dec 2025.", 422),
-            stranger.id: ("You are not designated for Noor Haddad’s department.", 403),
+            stranger.id: ("You are not designated for Noor Haddad’s department, nor for the service.", 403),
         }
         assert await states(*entries) == ["approved", "approved", "submitted", "submitted", "submitted", "submitted"]
         assert await billing.violations() == {}

@@ -56,7 +56,7 @@ async def test_what_the_author_changes_needs_no_record() -> None:
 async def test_the_record_cannot_be_altered() -> None:
     async with transaction(SYSTEM) as tx:
         granted = await tx.fetch(
-            "select privilege_type from information_schema.role_table_grants where table_name = 'time_change' and grantee like 'portal_%'"
+            "select privilege_type from information_schema.role_table_grants where table_name = 'entry_version' and grantee like 'portal_%'"
         )
     assert sorted(row["privilege_type"] for row in granted) == ["INSERT", "SELECT"]
 

@@ -348,7 +348,7 @@ def _agent(agent: Any, **values: Any) -> Any:
 
 
 async def _approve_by_hand(entry: TimeEntry) -> None:
-    await states.mark_approved(entry.id, entry.version, at=NOW)
+    await states.mark_approved({entry.id: entry.version}, by=MAX, at=NOW)
 
 
 async def _again(entry: TimeEntry) -> TimeEntry:

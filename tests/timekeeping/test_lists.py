@@ -28,8 +28,8 @@ async def test_the_sums_of_a_case_say_what_was_worked_what_counts_and_what_waits
             INES, Work(minutes=7, work_date=TODAY, billing=EntryBilling.NOT_BILLABLE), at=NOW, case=case
         )
         await states.submit(INES, [entries[0].id, entries[1].id], at=NOW)
-        await states.mark_approved(entries[0].id, 1, at=NOW)
-        await states.mark_rejected(entries[2].id, 1, at=NOW)
+        await states.mark_approved({entries[0].id: 1}, by=MAX, at=NOW)
+        await states.mark_rejected({entries[2].id: 1}, by=MAX, at=NOW, reason="Which site?")
         _, sums = await with_time(_empty(), case.id, INES)
     assert sums == CaseTime(entries=5, worked=92, counts=60 + 30 + 15, draft=12, submitted=20, rejected=10)
 
@@ -58,7 +58,7 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
                 "insert into rejection (entry_id, version, rejected_by_id, reason, rejected_at) values ($1, 1, 2, $2, $3)",
                 entry.id, reason, NOW + timedelta(hours=hours),
             )  # fmt: skip
-        await states.mark_rejected(entry.id, 1, at=NOW)
+        await states.mark_rejected({entry.id: 1}, by=MAX, at=NOW, reason="Which site?")
         rejected = await list_entries(INES, Filter("agent", INES.id, state=EntryState.REJECTED))
         everything = await list_entries(INES, Filter("agent", INES.id))
         nobodys = await list_entries(INES, Filter("agent", MAX.id))

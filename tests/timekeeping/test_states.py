@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ async def test_what_cannot_be_submitted_is_reported_and_the_rest_goes_through(ca
         foreign = await TimeEntry.log(MAX, WORK, at=NOW, case=case)
     async with transaction(INES):
         own, approved = [await TimeEntry.log(INES, WORK, at=NOW, case=case) for _ in range(2)]
-        await states.mark_approved(approved.id, 1, at=NOW)
+        await states.mark_approved({approved.id: 1}, by=MAX, at=NOW)
         result = await states.submit(INES, [own.id, foreign.id, approved.id, 999], at=NOW)
     assert result.submitted == [own.id]
     assert result.refused == {
@@ -68,7 +69,8 @@ async def test_a_rejected_entry_opens_for_24_hours_and_is_submitted_again(case: 
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         await states.submit(INES, [entry.id], at=NOW)
-        entry = await states.mark_rejected(entry.id, 1, at=rejected_at)
+        await states.mark_rejected({entry.id: 1}, by=MAX, at=rejected_at, reason="Which site?")
+        entry = await TimeEntry.find(entry.id, INES)
         assert (entry.state, entry.window_from, entry.version) == ("rejected", rejected_at, 1)
         with pytest.raises(Forbidden):
             await entry.change(INES, WORK, version=1, at=rejected_at + timedelta(hours=24, seconds=1))
@@ -82,7 +84,8 @@ async def test_a_manager_may_approve_a_draft(case: Any) -> None:
     """C4: if a manager approves a draft, it counts as submitted at the same instant and keeps its version."""
     async with transaction(MAX):
         entry = await TimeEntry.log(MAX, WORK, at=NOW, case=case, agent_id=INES.id)
-        entry = await states.mark_approved(entry.id, 1, at=LATER)
+        await states.mark_approved({entry.id: 1}, by=MAX, at=LATER)
+        entry = await TimeEntry.find(entry.id, MAX)
     assert (entry.state, entry.submitted_at, entry.version) == ("approved", LATER, 1)
 
 
@@ -92,7 +95,7 @@ async def test_an_old_version_is_not_approved(case: Any) -> None:
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         await entry.change(INES, Work(minutes=5, work_date=WORK.work_date, service_id=HELPDESK), version=1, at=NOW)
         with pytest.raises(Conflict, match="changed meanwhile"):
-            await states.mark_approved(entry.id, 1, at=NOW)
+            await states.mark_approved({entry.id: 1}, by=MAX, at=NOW)
         assert (await TimeEntry.find(entry.id, INES)).state == "draft"
 
 
@@ -103,7 +106,7 @@ async def test_of_two_managers_one_is_told_that_the_other_was_faster(case: Any) 
     async def approve() -> str:
         try:
             async with transaction(MAX):
-                await states.mark_approved(entry.id, 1, at=NOW)
+                await states.mark_approved({entry.id: 1}, by=MAX, at=NOW)
         except Conflict as refusal:
             return refusal.sentence
         return "yes"
@@ -117,7 +120,7 @@ async def test_a_deleted_entry_is_not_approved(case: Any) -> None:
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         await entry.discard(INES, version=1, at=NOW)
         with pytest.raises(Conflict, match="deleted"):
-            await states.mark_approved(entry.id, 1, at=NOW)
+            await states.mark_approved({entry.id: 1}, by=MAX, at=NOW)
 
 
 STEPS = {
@@ -145,9 +148,13 @@ async def test_whatever_is_asked_in_whatever_order_only_these_steps_happen(case:
 async def _take(step: str, entry_id: int) -> bool:
     if step == "submit":
         return bool((await states.submit(INES, [entry_id], at=NOW)).submitted)
-    mark = {"approve": states.mark_approved, "reject": states.mark_rejected, "withdraw": states.mark_submitted}[step]
+    mark = {
+        "approve": states.mark_approved,
+        "reject": partial(states.mark_rejected, reason="Which site?"),
+        "withdraw": states.mark_submitted,
+    }[step]
     try:
-        await mark(entry_id, 1, at=NOW)
+        await mark({entry_id: 1}, by=MAX, at=NOW)
     except Conflict:
         return False
     return True

@@ -9,10 +9,12 @@ from litestar.params import FromPath
 
 from portal import regions
 from portal.agent.setup.pages import form_page
+from portal.contracts.approvers import ServiceForm, designate, form_of
 from portal.contracts.company import Company
 from portal.contracts.contracts import Contract, ContractFacts
-from portal.contracts.services import Service, ServiceFacts
+from portal.contracts.services import Service
 from portal.database import transaction
+from portal.people.agents import Agent
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.web.edits import edited
@@ -86,14 +88,31 @@ async def new_service(
 
 
 async def _service(
-    request: Web, *, reader: AgentReader, customer: int, contract: int, service: int | None = None, **again: Any
+    request: Web,
+    *,
+    reader: AgentReader,
+    customer: int,
+    contract: int,
+    service: int | None = None,
+    form: Form | None = None,
+    typed: dict[str, Any] | None = None,
+    **again: Any,
 ) -> Response[str]:
     found = await Service.find(service, reader, customer=customer, contract=contract) if service is not None else None
+    facts = await form_of(found) if found else None
     return await form_page(
-        request, "agent/customers/service.html", facts=found.facts if found else None, service=found,
+        request, "agent/customers/service.html", facts=facts, service=found, typed=typed,
+        managers=await Agent.managers(), ticked=_ticked(form, facts, typed),
         contract=await Contract.find(contract, reader, customer=customer),
         customer=await Customer.find(customer, reader), **again,
     )  # fmt: skip
+
+
+def _ticked(form: Form | None, facts: ServiceForm | None, typed: dict[str, Any] | None) -> list[str]:
+    """Return the ids of the managers whose boxes are ticked: of a refused form, else of the stored service."""
+    if typed and isinstance(merged := typed.get("approvers"), list):
+        return merged
+    return form.all("approvers") if form is not None else facts.approvers if facts else []
 
 
 @post("/customers/{customer:int}/contracts/{contract:int}/services/new", guards=[admin_only])
@@ -108,7 +127,8 @@ async def add_service(
     """Create a service. The first service of a customer becomes the default of the customer's new cases."""
     async with transaction(reader):
         found = await Contract.find(contract, reader, customer=customer)
-        await Service.create(found, form.into(ServiceFacts), at)
+        facts = form.into(ServiceForm)
+        await designate((await Service.create(found, facts, at)).id, facts)
     return see_other(f"/agent/customers/{customer}")
 
 
@@ -137,7 +157,9 @@ async def change_service(
     where = {"customer": customer, "contract": contract}
     async with transaction(reader):
         found = await Service.find(service, reader, **where, hold=True)
-        await found.change(edited(form, ServiceFacts, found.facts))
+        facts = edited(form, ServiceForm, await form_of(found))
+        await found.change(facts)
+        await designate(found.id, facts)
     return see_other(f"/agent/customers/{customer}")
 
 

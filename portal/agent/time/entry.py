@@ -21,7 +21,7 @@ from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
 from portal.periods import today
-from portal.timekeeping import lists
+from portal.timekeeping import lists, versions
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.kinds import GeneralKind
 from portal.timekeeping.preview import Understood, understood
@@ -75,12 +75,13 @@ class Deletion(Struct, kw_only=True):
 @get("/time/{entry:int}")
 async def show_entry(request: Web, entry: FromPath[int]) -> Response[str]:
     """Show the form for changing a time entry, or, if the entry cannot be changed, its values and the reason."""
-    return await _entry(request, entry=entry)
+    return await show_again(request, entry=entry)
 
 
-async def _entry(
+async def show_again(
     request: Web, *, entry: int, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
+    """Return the page of a time entry; `errors` and `typed` are those of a refused form on it."""
     visit = visit_of(request)
     reader: Any = visit.reader
     line, day = await find_entry(reader, entry), today(reader.time_zone, visit.at)
@@ -95,7 +96,7 @@ async def _entry(
     return await agent_page(
         request, reader, "agent/time/edit.html", entry=line, offer=choices, kinds=kinds, said=Said.by(line), today=day,
         understood=await _understood(reader, line, typed or {}), seen=as_seen(Said.by(line)), back=safe_path(page_of(request)),
-        errors=errors or {}, typed=typed or {},
+        errors=errors or {}, typed=typed or {}, history=await versions.of_entry(line.id),
     )  # fmt: skip
 
 
@@ -123,7 +124,7 @@ async def _understood(reader: AgentReader, line: lists.ListedEntry, typed: dict[
 
 
 @post("/time/{entry:int}")
-@on_refusal(_entry, Conflict, Forbidden)  # Another agent may approve the entry, or its window may end.
+@on_refusal(show_again, Conflict, Forbidden)  # Another agent may approve the entry, or its window may end.
 async def change(
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],

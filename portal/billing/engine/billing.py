@@ -31,11 +31,11 @@ from portal.money import round_half_up, total
 
 
 def bill(state: State, until: date) -> Billing:
-    """Bill every approved entry of a day before `until` that is not held, and every fee and voucher that is due.
+    """Bill every approved entry of a day before `until` that is neither held nor flagged, and every fee and voucher that is due.
 
     Return the documents, the skipped entries and the new state; `state` itself does not change. Entries that are not
-    billable are ignored. Skipped are the entries of days before `until` that stay open, because they are held or not
-    approved.
+    billable are ignored. Skipped are the entries of days before `until` that stay open, because they are flagged,
+    held or not approved.
     """
     settled = _settled_now(state, until)
     by_service: dict[Key, list[Work]] = defaultdict(list)
@@ -64,7 +64,10 @@ def _settled_now(state: State, until: date) -> dict[Key, Work]:
     return {
         entry.id: Work(entry, pieces)
         for entry in state.open_entries()
-        if entry.date < until and (pieces := allocations.get(entry.id)) is not None and not _is_held(pieces)
+        if entry.date < until
+        and entry.id not in state.flagged
+        and (pieces := allocations.get(entry.id)) is not None
+        and not _is_held(pieces)
     }
 
 
@@ -154,4 +157,10 @@ def _drawn(before: Mapping[PoolKey, int], settled: Mapping[Key, Work]) -> dict[P
 def _skipped(after: State, until: date) -> Iterator[Skipped]:
     for entry in after.open_entries():
         if entry.date < until:
-            yield Skipped(entry.id, SkipReason.HELD if entry.id in after.approved else SkipReason.NOT_APPROVED)
+            yield Skipped(entry.id, _why_skipped(after, entry.id))
+
+
+def _why_skipped(after: State, id: Key) -> SkipReason:
+    if id in after.flagged:
+        return SkipReason.FLAGGED
+    return SkipReason.HELD if id in after.approved else SkipReason.NOT_APPROVED

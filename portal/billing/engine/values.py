@@ -252,6 +252,8 @@ class State:
 
     - `released`: the held entries that a manager decided to charge, possibly before they are approved.
 
+    - `flagged`: the entries that must not be settled, whatever their approval, because a question about them is open (C3).
+
     - `settled`: the frozen allocations of entries on a document, by entry id. Settled entries that are not in `entries`
     may be omitted.
 
@@ -268,6 +270,7 @@ class State:
     entries: tuple[Entry, ...] = ()
     approved: Mapping[Key, Price | None] = field(default_factory=dict)
     released: frozenset[Key] = frozenset()
+    flagged: frozenset[Key] = frozenset()
     settled: Mapping[Key, tuple[Allocation, ...]] = field(default_factory=dict)
     drawn: Mapping[PoolKey, int] = field(default_factory=dict)
     billed_fees: frozenset[tuple[Key, date]] = frozenset()

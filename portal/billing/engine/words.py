@@ -80,3 +80,4 @@ class SkipReason(StrEnum):
 
     NOT_APPROVED = "not_approved"
     HELD = "held"
+    FLAGGED = "flagged"

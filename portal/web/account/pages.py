@@ -20,7 +20,7 @@ async def account_page(request: Web, template: str, *, status: int = 200, **cont
     """
     visit = visit_of(request)
     bare = visit.lacks_factor
-    around = {} if bare else await request.app.state.frame(visit.reader)
+    around = {} if bare else await request.app.state.frame(visit.reader, visit.at)
     return page(request, template, status=status, bare=bare, **around, **context)
 
 

@@ -6,26 +6,25 @@ page takes equally long however many entries wait.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from portal.billing.book import Row
 from portal.billing.costs import Cost, amounts_of, costs_of
+from portal.billing.deciding.oddness import COLUMNS, IS_ODD, IS_ODD_BY, TYPE_NAME, USUAL, Why, reasons
+from portal.contracts.approvers import DECIDES, MAY_DECIDE
 from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.numbers import number_in
-from portal.people.departments import DESIGNATED
 from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.timekeeping.flags import OPEN_FLAG, OpenFlag
 
 PAGE = 50
 """The most entries on one page."""
 COUNTED = 1000
 """The navigation shows counts up to this number; above it, it shows "1,000+"."""
-
-SATURDAY = 5
-MOST_A_DAY = 10 * 60
-"""If an agent logged more minutes than this on one day, the entries of that day look unusual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +56,14 @@ class Cursor:
 class Filters:
     """Which entries to list: of days up to and including `until`, of one agent, of one customer; None means all.
 
-    With `drafts`, draft entries are listed too, not only submitted ones (C4). `after` is the cursor: the page begins
-    with the entry after it.
+    `only` is `clean` or `odd`, or the code of a rule of `oddness.RULES` such as `flagged`. With `drafts`, draft entries
+    are listed too, not only submitted ones (C4). `after` is the cursor: the page begins with the entry after it.
     """
 
     until: date | None = None
     agent_id: int | None = None
     customer_id: int | None = None
+    only: str = ""
     drafts: bool = False
     after: Cursor | None = None
 
@@ -72,7 +72,7 @@ class Filters:
 class WaitingEntry:
     """One entry of the list, with its cost.
 
-    `why` holds sentences: reasons to look at the entry twice, or why its approval would be refused.
+    `why` holds reasons to look at the entry twice, or why its approval would be refused; `flag` is its open flag.
     """
 
     id: int
@@ -87,7 +87,8 @@ class WaitingEntry:
     actual_minutes: int
     billable_minutes: int
     cost: Cost
-    why: tuple[str, ...]
+    why: tuple[Why, ...]
+    flag: OpenFlag | None
 
     @property
     def choice(self) -> str:
@@ -96,8 +97,8 @@ class WaitingEntry:
 
     @property
     def is_odd(self) -> bool:
-        """Return whether there is a reason to look twice at the entry; then its tick box is not ticked at first."""
-        return bool(self.why)
+        """Return whether the tick box of this entry is unticked at first, because there is a reason to look twice."""
+        return bool(self.why or self.flag)
 
 
 @dataclass(slots=True)
@@ -141,26 +142,29 @@ class Waiting:
         return [entry for group in self.groups for entry in group.entries]
 
 
-_MINE = f"with recursive {DESIGNATED}"
 _STATES = {False: "e.state = 'submitted'", True: "e.state in ('draft', 'submitted')"}
+WITH = f"with recursive {DECIDES}, {USUAL}"
+"""The SQL tables that the condition of `narrowed` needs."""
 
 
-def _narrowed(by: AgentReader, filters: Filters) -> tuple[str, list[Any]]:
-    """Return the SQL condition on a time entry `e` for what `by` may decide on, and the values of its parameters.
+def narrowed(by: AgentReader, filters: Filters, at: datetime) -> tuple[str, list[Any]]:
+    """Return the SQL condition on a time entry `e` for what `by` may decide on at `at`, and the parameters.
 
-    `$1` is the id of `by`. A manager decides on the time of the departments that they are designated for and of all
-    departments below, but never on their own time (C10, D33). `filters` narrows the entries further.
+    `$1` is the agent, `$2` the day. A manager decides on the time of the departments and services that they, or a
+    manager for whom they stand in, are designated for, but never on their own time (C10, D33).
     """
-    parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id]
+    parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id, today(by.time_zone, at)]
     if not by.is_admin:
-        parts.append("e.agent_id in (select id from agent where department_id in (select id from mine))")
+        parts.append(MAY_DECIDE)
+    if filters.only:
+        parts.append({"odd": IS_ODD, "clean": f"not {IS_ODD}"}.get(filters.only) or IS_ODD_BY[filters.only])
     for condition, value in (
         ("e.work_date <=", filters.until),
         ("e.agent_id =", filters.agent_id),
         ("e.customer_id =", filters.customer_id),
     ):
         if value is not None:
-            values.append(value)  # type: ignore[arg-type]
+            values.append(value)
             parts.append(f"{condition} ${len(values)}")
     return " and ".join(parts), values
 
@@ -176,12 +180,7 @@ join agent g on g.id = w.agent_id order by folded(g.name), g.id
 _ROWS = """
 select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, e.customer_id,
        coalesce(u.name, 'General') as customer_name, coalesce({service}, '') as service_name, e.external_comment, e.description,
-       e.actual_minutes, e.billable_minutes, e.billing,
-       (select sum(o.actual_minutes) from time_entry o
-        where o.agent_id = e.agent_id and o.work_date = e.work_date and o.state <> 'rejected') as day_minutes,
-       (select min(o.work_date) from time_entry o
-        where o.case_id = e.case_id and o.agent_id = e.agent_id and md5(o.external_comment) = md5(e.external_comment)
-          and o.external_comment = e.external_comment and o.external_comment <> '' and o.id < e.id and o.state <> 'rejected') as same_on
+       e.actual_minutes, e.billable_minutes, {flag} as flag, {type_name} as type_name, {odd}
 from (
   select w.id, a.place from unnest({agents}::bigint[]) with ordinality as a (agent_id, place)
   cross join lateral (
@@ -199,16 +198,16 @@ order by w.place, e.work_date desc, e.id desc
 """
 
 
-async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, size: int = PAGE) -> Waiting:
-    """Return a page of at most `size` time entries that `by` may decide on, grouped by agent.
+async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, at: datetime, size: int = PAGE) -> Waiting:
+    """Return a page of the time that `by` may decide on at `at`, grouped by agent.
 
     `filters` narrows the list and holds the cursor. If no entry follows the cursor any more, return the first page.
     """
-    narrowed, values = _narrowed(by, filters)
-    rows = await current().fetch(_MINE + _GROUPS.format(narrowed=narrowed), *values)
+    condition, values = narrowed(by, filters, at)
+    rows = await current().fetch(WITH + _GROUPS.format(narrowed=condition), *values)
     groups = [Group(row["agent_id"], row["agent_name"], row["count"], row["minutes"]) for row in rows]
-    found = await _page(groups, narrowed, values, filters.after, size) if filters.after else []
-    found = found or await _page(groups, narrowed, values, None, size)
+    found = await _page(groups, condition, values, filters.after, size) if filters.after else []
+    found = found or await _page(groups, condition, values, None, size)
     shown = found[:size]
     costs = await costs_of({row["customer_id"] for row in shown} - {None}, [row["id"] for row in shown])
     by_agent = {group.agent_id: group for group in groups}
@@ -223,7 +222,7 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, size: i
 
 
 async def _page(
-    groups: Sequence[Group], narrowed: str, values: list[Any], after: Cursor | None, size: int
+    groups: Sequence[Group], condition: str, values: list[Any], after: Cursor | None, size: int
 ) -> Sequence[Row]:
     """Return the rows of one page, and one row more if another page follows."""
     agents = list(_agents(groups, after, size))
@@ -231,8 +230,15 @@ async def _page(
         return []
     day, last = (after.work_date, after.entry_id) if after else (date.max, 2**63 - 1)
     places = {name: f"${len(values) + place}" for place, name in enumerate(("agents", "day", "last", "most"), 1)}
-    sql = _ROWS.format(narrowed=narrowed, service=shown_service("e.service_id"), **places)
-    return await current().fetch(_MINE + sql, *values, agents, day, last, size + 1)
+    sql = _ROWS.format(
+        narrowed=condition,
+        service=shown_service("e.service_id"),
+        flag=OPEN_FLAG,
+        type_name=TYPE_NAME,
+        odd=COLUMNS,
+        **places,
+    )
+    return await current().fetch(WITH + sql, *values, agents, day, last, size + 1)
 
 
 def _agents(groups: Sequence[Group], after: Cursor | None, size: int) -> Iterator[int]:
@@ -267,31 +273,27 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
         actual_minutes=row["actual_minutes"],
         billable_minutes=row["billable_minutes"],
         cost=cost,
-        why=tuple(_odd(row, cost)),
+        why=tuple(_why(row, cost)),
+        flag=OpenFlag.read(row["flag"]),
     )
 
 
-def _odd(row: Row, cost: Cost) -> Iterable[str]:
-    """Yield the reasons to look twice at an entry, each as a sentence."""
+def _why(row: Row, cost: Cost) -> Iterable[Why]:
+    """Yield the reasons to look twice at an entry, first why its approval would be refused."""
     if cost.refusal:
-        yield cost.refusal
-    if not row["external_comment"].strip() and row["billing"] != "not_billable":
-        yield f"No external comment. {row['customer_name']} will see an empty row."
-    if row["work_date"].weekday() >= SATURDAY:
-        yield f"On a {row['work_date']:%A}."
-    if row["day_minutes"] > MOST_A_DAY:
-        yield f"{row['day_minutes'] // 60} h {row['day_minutes'] % 60} min were logged on that day altogether."
-    if row["same_on"] is not None:
-        yield f"Same text as an entry of {row['same_on']:%-d %b} on this case."
+        yield Why("refused", cost.refusal)
+    for why in reasons(row):
+        if not cost.refusal or why.code not in ("before_start", "after_end"):  # The refusal says the same.
+            yield why
 
 
 _COUNT = f"select count(*) from (select from time_entry e where {{narrowed}} limit {COUNTED + 1}) as counted"  # noqa: S608
 
 
-async def waiting_count(by: AgentReader) -> int:
-    """Return how many submitted entries `by` may decide on, at most `COUNTED` + 1; 0 for an agent who is no manager."""
+async def waiting_count(by: AgentReader, at: datetime) -> int:
+    """Return how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1; 0 for no manager."""
     if not by.is_manager:
         return 0
-    narrowed, values = _narrowed(by, Filters())
-    count: int = await current().fetchval(_MINE + _COUNT.format(narrowed=narrowed), *values)
+    condition, values = narrowed(by, Filters(), at)
+    count: int = await current().fetchval(f"with recursive {DECIDES}" + _COUNT.format(narrowed=condition), *values)
     return count

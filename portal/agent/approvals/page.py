@@ -1,50 +1,43 @@
-"""Serve the page on which managers approve, reject and withdraw the approval of submitted time entries."""
+"""Make the page on which managers decide on submitted time entries, from its filters, ticks and earlier decisions."""
 
 import uuid
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from litestar import Response, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath
-from msgspec import Struct
+from litestar import Response
 
 from portal.agent.pages import agent_page
 from portal.billing import (
-    Choice,
+    ODD,
     Cursor,
     Filters,
     Outcome,
     Waiting,
     WaitingEntry,
     amounts_of,
-    approve,
     list_approved,
     list_waiting,
-    reject,
-    undo,
-    withdraw,
 )
-from portal.database import transaction
 from portal.numbers import number_in
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
-from portal.people.readers import AgentReader
 from portal.render.formats import plural
 from portal.timekeeping.lists import left_count
+from portal.web.finding import Found
 from portal.web.finding import asked as found_by
-from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
-from portal.web.guards import manager_only
-from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
 
 PATH = "/agent/approvals"
+MOST_TOLD = 50
+"""How many refused entries a page names one by one; it counts the others."""
 DONE = {
     "approved": "approved. Until billing this can be taken back below.",
     "rejected": "rejected. Your reason stands beside each.",
+    "flagged": "flagged. Billing waits until you lift the flag.",
+    "lifted": "is flagged no more.",
     "withdrawn": "taken back. A decision is due again.",
 }
 """The words that follow the number of entries in the message after a decision.
@@ -52,21 +45,10 @@ DONE = {
 Each key is also the query parameter of the redirect that carries that number.
 """
 
-
-class Decision(Struct, kw_only=True):
-    """Form with which a manager decides: `entry` holds each ticked row as `id:version`.
-
-    `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the reason of a rejection.
-    """
-
-    entry: list[str]
-    shown: str = ""
-    reason: str = ""
-
-    @property
-    def choices(self) -> list[Choice]:
-        """Return the ticked rows as `Choice` values. Raise `Invalid` for text that is not `id:version`."""
-        return [Choice.parse(text) for text in self.entry]
+WHICH = {"clean": "Only clean ones", "odd": "Only odd ones"} | {
+    code: f"Odd: {words.lower()}" for code, words in ODD.items()
+}
+"""The choices of the filter `only`, with their words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,97 +83,39 @@ class Ticks:
         return not (self.by_hand or entry.id in self.unticked or entry.is_odd)
 
 
-@get("/approvals", guards=[manager_only])
-async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the time entries that wait for a decision, by agent. Entries with a warning are not ticked and show it."""
-    return await _show(request)
-
-
-async def _show(
+async def show_page(
     request: Web,
     *,
     outcome: Outcome | None = None,
+    verb: str = "approved",
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
     form: Form | None = None,
 ) -> Response[str]:
-    reader: Any = visit_of(request).reader
+    """Return the page of waiting time.
+
+    `outcome` is the result of a decision of which a part was refused, and `verb` its word in `DONE`; `errors`, `typed` and `form` are those of a
+    refused form.
+    """
+    visit = visit_of(request)
+    reader: Any = visit.reader
     asked = request.query_params
-    agent, customer = await found_by(request, "agent", AGENTS), await found_by(request, "customer", CUSTOMERS)
-    filters = replace(_filters(asked), agent_id=agent.id, customer_id=customer.id)
-    waiting = await list_waiting(reader, filters)
+    agent, customer, filters = await read_filters(request)
+    waiting = await list_waiting(reader, filters, at=visit.at)
     ticks = Ticks.sent(form) if form else Ticks.asked(asked, waiting)
-    approved = await list_approved(reader, before=number_in(asked.get("approved_before")))
+    approved = await list_approved(reader, at=visit.at, before=number_in(asked.get("approved_before")))
     return await agent_page(
         request, reader, "agent/approvals/show.html", status=outcome.status if outcome else 200,
         errors=errors or {}, typed=typed or {}, outcome=outcome, waiting=waiting, ticks=ticks, sums=_sums(waiting, ticks),
-        filters=filters, query=_query(request), turning=_turning(request, waiting), toast=_toast(request, outcome),
+        filters=filters, which=WHICH, most_told=MOST_TOLD, query=query_of(request), turning=_turning(request, waiting),
+        toast=_toast(request, outcome, verb),
         agent=agent, customer=customer, approved=approved,
-        earlier=_query(request, approved_before=approved.next) if approved.next else "",
+        earlier=query_of(request, approved_before=approved.next) if approved.next else "",
         earlier_shown="approved_before" in asked, left=await left_count(reader),
     )  # fmt: skip
 
 
-@post("/approvals", guards=[manager_only])
-@on_refusal(_show)
-async def approve_entries(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
-) -> Response[Any]:
-    """Approve the ticked entries. Report those that somebody changed or decided on meanwhile (D35)."""
-    async with transaction(reader):
-        outcome = await approve(form.into(Decision).choices, by=reader, at=at)
-    return await _answer(request, outcome, "approved", form)
-
-
-@post("/rejections", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
-@on_refusal(_show)
-async def reject_entries(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
-) -> Response[Any]:
-    """Reject the ticked entries with a reason; their authors may change them."""
-    async with transaction(reader):
-        decision = form.into(Decision)
-        outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
-    return await _answer(request, outcome, "rejected", form)
-
-
-@post("/approvals/{entry_id:int}/withdrawal", guards=[manager_only])
-async def withdraw_approval(
-    request: Web,
-    reader: NamedDependency[AgentReader],
-    form: NamedDependency[Form],
-    entry_id: FromPath[int],
-    at: NamedDependency[datetime],
-) -> Response[Any]:
-    """Withdraw the approval of one entry, which then waits for a decision again.
-
-    The redirect keeps the tick boxes of the waiting entries as they were.
-    """
-    form.into(Decision)
-    async with transaction(reader):
-        await withdraw(entry_id, by=reader, at=at)
-    return see_other(PATH + _query(request, withdrawn=1, unticked=_unticked(form)))
-
-
-@post("/approvals/decisions/{decision:uuid}/withdrawal", guards=[manager_only])
-async def undo_decision(
-    request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
-) -> Response[Any]:
-    """Withdraw all approvals of one decision. Report the entries that have been billed meanwhile."""
-    async with transaction(reader):
-        outcome = await undo(decision, by=reader, at=at)
-    return await _answer(request, outcome, "withdrawn")
-
-
-async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
-    if not outcome.refused:
-        told = {done: len(outcome.done)} | ({"decision": outcome.decision} if outcome.decision else {})
-        return see_other(PATH + _query(request, **told, **({"unticked": _unticked(form)} if form else {})))
-    async with transaction(visit_of(request).reader, readonly=True):
-        return await _show(request, outcome=outcome, form=form)
-
-
-def _unticked(form: Form) -> str:
+def unticked_of(form: Form) -> str:
     """Return the ids of the displayed rows without a tick, joined by full stops, for the query parameter `unticked`."""
     ticked = {choice.partition(":")[0] for choice in form.all("entry")}
     return ".".join(str(id) for id in ids(form.get("shown")) if str(id) not in ticked)
@@ -203,20 +127,19 @@ def ids(text: str) -> list[int]:
     return [id for id in found if id is not None]
 
 
-def _toast(request: Web, outcome: Outcome | None) -> dict[str, str] | None:
+def _toast(request: Web, outcome: Outcome | None, verb: str) -> dict[str, str] | None:
     """Return the message that the page shows briefly after a decision, or None if there was none.
 
-    The decision is in the query parameters of a redirect or, if some entries were refused, in `outcome`. `undo` is the
-    URL that withdraws all approvals of that decision; a rejection has none.
+    `undo` is the URL that takes the whole decision back; what was taken back and a lifted flag have none.
     """
     told = {done: number_in(request.query_params.get(done, "")) for done in DONE}
     decision = request.query_params.get("decision", "")
     if outcome and outcome.done and outcome.decision:
-        told, decision = {"approved": len(outcome.done)}, str(outcome.decision)
+        told, decision = {verb: len(outcome.done)}, str(outcome.decision)
     for done, count in told.items():
         if count:
             words = {"words": f"{plural(count, 'entry', 'entries')} {DONE[done]}"}
-            undone = f"{PATH}/decisions/{decision}/withdrawal{_query(request)}"
+            undone = f"{PATH}/decisions/{decision}/withdrawal{query_of(request)}"
             return words | ({"undo": undone} if _is_uuid(decision) else {})
     return None
 
@@ -228,7 +151,7 @@ def _is_uuid(text: str) -> bool:
         return False
 
 
-def _query(request: Web, **more: object) -> str:
+def query_of(request: Web, **more: object) -> str:
     """Return the current query string without messages of earlier decisions, with the parameters `more`.
 
     Parameters with an empty value are left out.
@@ -242,8 +165,8 @@ def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
     """Return the pagination links of the list: to the first and to the next page."""
     return {
         "turned": bool(request.query_params.get("after")),
-        "first": PATH + _query(request, after="", unticked=""),
-        "next": PATH + _query(request, after=waiting.next, unticked="") if waiting.next else None,
+        "first": PATH + query_of(request, after="", unticked=""),
+        "next": PATH + query_of(request, after=waiting.next, unticked="") if waiting.next else None,
         "back": "To the first",
         "on": "Further entries",
     }
@@ -262,12 +185,22 @@ def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
     }
 
 
-def _filters(asked: Any) -> Filters:
-    """Return the filters of the URL except agent and customer, which finders read. Invalid values are ignored."""
-    return Filters(
-        until=_date(asked.get("until", "")),
-        drafts=asked.get("drafts") == "yes",
-        after=Cursor.parse(asked.get("after", "")),
+async def read_filters(request: Web) -> tuple[Found, Found, Filters]:
+    """Return the agent and the customer that the URL's finders name, and all its filters. Invalid values are ignored."""
+    asked = request.query_params
+    agent, customer = await found_by(request, "agent", AGENTS), await found_by(request, "customer", CUSTOMERS)
+    only = asked.get("only", "")
+    return (
+        agent,
+        customer,
+        Filters(
+            until=_date(asked.get("until", "")),
+            agent_id=agent.id,
+            customer_id=customer.id,
+            only=only if only in WHICH else "",
+            drafts=asked.get("drafts") == "yes",
+            after=Cursor.parse(asked.get("after", "")),
+        ),
     )
 
 
@@ -276,6 +209,3 @@ def _date(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-handlers: list[Any] = [show, approve_entries, reject_entries, withdraw_approval, undo_decision]

@@ -1,0 +1,160 @@
+"""Take the decisions of managers on waiting time: approvals, rejections, flags, and what takes them back."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.approvals.everything import show_everything
+from portal.agent.approvals.page import PATH, query_of, show_page, unticked_of
+from portal.billing import Choice, Outcome, approve, flag, lift, reject, undo, withdraw
+from portal.database import transaction
+from portal.people.readers import AgentReader
+from portal.web.form_pages import FORM_PAGE
+from portal.web.forms import Form
+from portal.web.guards import manager_only
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, page_of, safe_path, visit_of
+
+
+class Decision(Struct, kw_only=True):
+    """The form of a decision: `entry` holds each ticked row as `id:version`; `entries` holds many, joined by full stops.
+
+    `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the reason of a rejection, `question`
+    the question of a flag.
+    """
+
+    entry: list[str] = []
+    entries: str = ""
+    shown: str = ""
+    reason: str = ""
+    question: str = ""
+
+    @property
+    def choices(self) -> list[Choice]:
+        """Return the chosen entries as `Choice` values. Raise `Invalid` for text that is not `id:version`."""
+        return [Choice.parse(text) for text in (self.entry or (self.entries.split(".") if self.entries else []))]
+
+
+@get("/approvals", guards=[manager_only])
+async def show(request: Web) -> Response[str]:
+    """Show the time entries that wait for a decision, by agent. Odd entries are not ticked and say why."""
+    return await show_page(request)
+
+
+async def _show(
+    request: Web,
+    *,
+    form: Form | None = None,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+) -> Response[str]:
+    """Return the page that a refused decision was made on: the list, or the one for all that matches."""
+    if form and form.get("entries"):
+        return await show_everything(request, errors=errors, typed=typed)
+    return await show_page(request, form=form, errors=errors, typed=typed)
+
+
+@post("/approvals", guards=[manager_only])
+@on_refusal(_show)
+async def approve_entries(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Approve the ticked entries. Report those that somebody changed or decided on meanwhile (D35)."""
+    async with transaction(reader):
+        outcome = await approve(form.into(Decision).choices, by=reader, at=at)
+    return await _answer(request, outcome, "approved", form)
+
+
+@post("/rejections", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
+@on_refusal(_show)
+async def reject_entries(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Reject the ticked entries with a reason; their authors may change them."""
+    async with transaction(reader):
+        decision = form.into(Decision)
+        outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
+    return await _answer(request, outcome, "rejected", form)
+
+
+@post("/flags", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
+@on_refusal(_show)
+async def flag_entries(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Flag the ticked entries with a question to their authors, which blocks their billing (S2.35)."""
+    async with transaction(reader):
+        decision = form.into(Decision)
+        outcome = await flag(decision.choices, question=decision.question, by=reader, at=at)
+    return await _answer(request, outcome, "flagged", form)
+
+
+@post("/flags/{flag_id:int}/lifting", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
+async def lift_flag(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    flag_id: FromPath[int],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Lift a flag and redirect to the page of the form; the list of waiting entries keeps its ticks."""
+    form.into(Decision)
+    async with transaction(reader):
+        await lift(flag_id, by=reader, at=at)
+    page = safe_path(page_of(request))
+    if page.partition("?")[0] not in ("/", PATH):
+        return see_other(page)
+    return see_other(PATH + query_of(request, lifted=1, unticked=unticked_of(form)))
+
+
+@post("/approvals/{entry_id:int}/withdrawal", guards=[manager_only])
+async def withdraw_approval(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    entry_id: FromPath[int],
+    at: NamedDependency[datetime],
+) -> Response[Any]:
+    """Withdraw the approval of one entry, which then waits for a decision again.
+
+    The redirect keeps the tick boxes of the waiting entries as they were.
+    """
+    form.into(Decision)
+    async with transaction(reader):
+        await withdraw(entry_id, by=reader, at=at)
+    return see_other(PATH + query_of(request, withdrawn=1, unticked=unticked_of(form)))
+
+
+@post("/approvals/decisions/{decision:uuid}/withdrawal", guards=[manager_only])
+async def undo_decision(
+    request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Take back what was approved, rejected or flagged in one step. Report the entries that stay as they are."""
+    async with transaction(reader):
+        outcome = await undo(decision, by=reader, at=at)
+    return await _answer(request, outcome, "withdrawn")
+
+
+async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
+    """Redirect with the count of what was done, or, if a part was refused, show the list with the reasons (D35)."""
+    if not outcome.refused:
+        told = {done: len(outcome.done)} | ({"decision": outcome.decision} if outcome.decision else {})
+        return see_other(PATH + query_of(request, **told, **({"unticked": unticked_of(form)} if form else {})))
+    async with transaction(visit_of(request).reader, readonly=True):
+        return await show_page(request, outcome=outcome, verb=done, form=form)
+
+
+handlers: list[Any] = [
+    show,
+    approve_entries,
+    reject_entries,
+    flag_entries,
+    lift_flag,
+    withdraw_approval,
+    undo_decision,
+]

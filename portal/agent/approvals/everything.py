@@ -1,0 +1,38 @@
+"""Serve the page that sums up all waiting time that matches a filter, to decide on all of it at once."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from portal.agent.approvals.page import PATH, query_of, read_filters
+from portal.agent.pages import agent_page
+from portal.billing import ODD, list_matching
+from portal.web.guards import manager_only
+from portal.web.visit import Web, visit_of
+
+
+@get("/approvals/everything", guards=[manager_only])
+async def everything(request: Web) -> Response[str]:
+    """Show how much time matches the filters, by agent, and what of it looks odd. With `?odd=yes`, choose that too."""
+    return await show_everything(request)
+
+
+async def show_everything(
+    request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
+) -> Response[str]:
+    """Return the page; `errors` and `typed` are those of a refused form."""
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    agent, customer, filters = await read_filters(request)
+    with_odd = request.query_params.get("odd") == "yes" or filters.only not in ("", "clean")
+    matching = await list_matching(reader, filters, at=visit.at, with_odd=with_odd)
+    return await agent_page(
+        request, reader, "agent/approvals/everything.html", matching=matching, agent=agent, customer=customer,
+        filters=filters, titles=ODD, with_odd=with_odd, errors=errors or {}, typed=typed or {},
+        query=query_of(request), back=PATH + query_of(request, odd="", after=""),
+        odd_too=f"{PATH}/everything{query_of(request, odd='' if with_odd else 'yes')}",
+        each_odd={code: PATH + query_of(request, only=code, odd="") for code in matching.odd},
+    )  # fmt: skip
+
+
+handlers: list[Any] = [everything]

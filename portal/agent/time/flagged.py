@@ -1,0 +1,44 @@
+"""Take the answer of an author to the question of a flag."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.time.entry import show_again
+from portal.database import transaction
+from portal.errors import Conflict, Forbidden
+from portal.people.readers import AgentReader
+from portal.timekeeping import flags
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import safe_path
+
+
+class Answer(Struct, kw_only=True):
+    """The form of an answer; `back` is the URL path of the page on which it was written."""
+
+    answer: str
+    back: str = ""
+
+
+@post("/time/{entry:int}/answer")
+@on_refusal(show_again, Conflict, Forbidden)  # A manager may lift the flag while the author writes.
+async def answer_flag(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    entry: FromPath[int],
+) -> Response[Any]:
+    """Keep the author's answer and redirect; the flag stays until a manager lifts it (C3)."""
+    sent = form.into(Answer)
+    async with transaction(reader):
+        await flags.answer(entry, sent.answer, by=reader, at=at)
+    back = safe_path(sent.back)
+    return see_other(back if back != "/" else f"/agent/time/{entry}")
+
+
+handlers: list[Any] = [answer_flag]

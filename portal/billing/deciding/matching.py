@@ -1,0 +1,113 @@
+"""Sum up all waiting time that matches a filter, so that a manager decides on all of it at once.
+
+The result names each entry with its version. A decision on it is therefore checked entry by entry, as one on ticked
+rows is: what was changed after the page was shown is left out and reported (D35).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from portal.billing.book import Row
+from portal.billing.costs import Cost, amounts_of, costs_of
+from portal.billing.deciding.oddness import COLUMNS, RULES
+from portal.billing.deciding.waiting import WITH, Filters, narrowed
+from portal.database import current
+from portal.people.readers import AgentReader
+
+MOST = 20_000
+"""How many entries can be decided on at once; what is beyond them follows when these are decided."""
+_CODES = tuple(rule.code for rule in RULES)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The part of one agent: how many entries, their billable minutes, and what they would cost, by currency."""
+
+    agent_name: str
+    count: int
+    minutes: int
+    amounts: dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The entries that match a filter, or only the clean ones among them.
+
+    `choices` names them as the tick boxes of a list do (`id:version`). `odd` says how many matching entries look odd by
+    each rule, by the code of the rule, and `odd_count` how many look odd at all. `refusals` says how many of the chosen
+    entries an approval would refuse, by the sentence. `more` is how many entries match beyond the first `MOST`.
+    """
+
+    choices: tuple[str, ...]
+    shares: list[Share]
+    odd: dict[str, int]
+    odd_count: int
+    refusals: dict[str, int]
+    more: int
+
+    @property
+    def minutes(self) -> int:
+        """Return the billable minutes of the chosen entries."""
+        return sum(share.minutes for share in self.shares)
+
+    @property
+    def amounts(self) -> dict[str, Decimal]:
+        """Return what the chosen entries would cost, by currency."""
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for share in self.shares:
+            for currency, amount in share.amounts.items():
+                sums[currency] += amount
+        return dict(sums)
+
+
+_ALL = f"""
+select e.id, e.version, e.agent_id, g.name as agent_name, e.customer_id, e.billable_minutes, count(*) over () as everything, {COLUMNS}
+from time_entry e join agent g on g.id = e.agent_id where {{narrowed}} order by e.work_date, e.id limit {MOST}
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class _Costing:
+    """A row's cost, so that `amounts_of` sums it up."""
+
+    cost: Cost
+
+
+async def list_matching(by: AgentReader, filters: Filters, *, at: datetime, with_odd: bool = False) -> Matching:
+    """Return the time that `by` may decide on at `at` and that matches the filters, the oldest days first.
+
+    Without `with_odd`, only clean entries are chosen, as the list ticks them.
+    """
+    condition, values = narrowed(by, replace(filters, after=None), at)
+    rows = await current().fetch(WITH + _ALL.format(narrowed=condition), *values)
+    odd = [row for row in rows if any(row[f"odd_{code}"] is not None for code in _CODES)]
+    counts = Counter(code for row in odd for code in _CODES if row[f"odd_{code}"] is not None)
+    left_out = set() if with_odd else {row["id"] for row in odd}
+    chosen = [row for row in rows if row["id"] not in left_out]
+    costs = await costs_of({row["customer_id"] for row in chosen} - {None}, [row["id"] for row in chosen])
+    return Matching(
+        choices=tuple(f"{row['id']}:{row['version']}" for row in chosen),
+        shares=_shares(chosen, costs),
+        odd={code: counts[code] for code in _CODES if counts[code]},
+        odd_count=len(odd),
+        refusals=dict(Counter(cost.refusal for cost in costs.values() if cost.refusal).most_common()),
+        more=rows[0]["everything"] - len(rows) if rows else 0,
+    )
+
+
+def _shares(rows: Sequence[Row], costs: dict[int, Cost]) -> list[Share]:
+    by_agent: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        by_agent[row["agent_name"], row["agent_id"]].append(row)
+    return [
+        Share(
+            name,
+            len(group),
+            sum(row["billable_minutes"] for row in group),
+            amounts_of(_Costing(costs.get(row["id"], Cost())) for row in group),
+        )
+        for (name, _), group in sorted(by_agent.items())
+    ]

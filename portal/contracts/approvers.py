@@ -1,0 +1,74 @@
+"""Who approves whose time: managers designated for a department (with all below it) or for a service (C10)."""
+
+import msgspec
+
+from portal.contracts.services import Service, ServiceFacts
+from portal.database import current
+from portal.errors import Invalid
+from portal.fields import Checked, identifier
+from portal.people.agents import Agent
+
+DECIDES = """
+stands_for as (
+  select distinct b.agent_id as id from absence b join agent away on away.id = b.agent_id
+  where b.deputy_id = $1 and away.grade = 'manager' and away.ended_at is null and $2::date between b.first_day and b.last_day
+),
+standing as (select $1::bigint as id union select id from stands_for),
+mine as (
+  select n.department_id as id, n.agent_id as for_id from designation n join standing d on d.id = n.agent_id
+  union select d.id, m.for_id from department d join mine m on d.parent_id = m.id
+),
+decided as (select distinct g.id from agent g join mine m on m.id = g.department_id where m.for_id <> g.id),
+served as (select n.service_id as id, n.agent_id as for_id from service_designation n join standing d on d.id = n.agent_id)
+"""
+"""Recursive SQL tables of whose time the agent `$1` decides on, on the day `$2`: `decided` holds agents, `served`
+services, each with the manager in whose place the agent decides (oneself, or an absent one)."""
+
+MAY_DECIDE = """
+(e.agent_id in (select id from decided) or exists (select from served v where v.id = e.service_id and v.for_id <> e.agent_id))
+"""
+"""SQL condition that the agent `$1` is designated for the time entry `e`; it needs the tables of `DECIDES`.
+
+Nobody decides in the place of a manager on that manager's own time, which the manager could not decide on either (D33).
+"""
+
+
+class ServiceForm(ServiceFacts, forbid_unknown_fields=True, kw_only=True):
+    """The form fields of a service with the managers who are designated for it: `approvers` holds their ids."""
+
+    approvers: list[str] = msgspec.field(default_factory=list)
+
+
+async def form_of(service: Service) -> ServiceForm:
+    """Return the values that the form for changing a service shows at first."""
+    approvers = [str(agent_id) for agent_id, _ in await of_service(service.id)]
+    return ServiceForm(**msgspec.structs.asdict(service.facts), approvers=approvers)
+
+
+async def of_service(service_id: int) -> list[tuple[int, str]]:
+    """Return the managers who are designated for a service, as pairs of id and name, by name."""
+    rows = await current().fetch(
+        "select a.id, a.name from service_designation d join agent a on a.id = d.agent_id"
+        " where d.service_id = $1 and a.grade = 'manager' and a.ended_at is null"
+        " order by folded(a.name), a.id",
+        service_id,
+    )
+    return [(row["id"], row["name"]) for row in rows]
+
+
+async def designate(service_id: int, facts: ServiceForm) -> None:
+    """Replace the managers who are designated for a service. Raise `Invalid` (`approvers`) for one who is no manager."""
+    checked = Checked()
+    ids = [checked("approvers", identifier, agent_id) for agent_id in facts.approvers]
+    checked.done()
+    managers = {manager.id for manager in await Agent.managers()}
+    if not managers.issuperset(ids):
+        raise Invalid({"approvers": "Choose managers who work here."})
+    await current().execute(
+        "delete from service_designation where service_id = $1 and agent_id <> all ($2::bigint[])", service_id, ids
+    )
+    await current().execute(
+        "insert into service_designation (customer_id, service_id, agent_id)"
+        " select s.customer_id, s.id, a.id from service s, unnest($2::bigint[]) as a (id) where s.id = $1 on conflict do nothing",
+        service_id, ids,
+    )  # fmt: skip

@@ -1,0 +1,140 @@
+"""Flags: a manager's question about a time entry, which its author answers and which blocks billing until it is lifted.
+
+A flagged entry keeps its state and its allocations (C3). `portal.billing` flags entries and lifts flags, because only
+managers who may decide on an entry may do that; here the author answers, and lists read the open flag of an entry.
+"""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from piccolo.columns import UUID, BigInt, BigSerial, Integer, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.errors import Conflict, Forbidden, Invalid, NotFound
+from portal.people.readers import AgentReader
+from portal.timekeeping import traces, versions
+from portal.timekeeping.versions import Step, Verb
+from portal.visible import visible
+
+LONGEST = 1000
+"""Maximum number of characters of a question or an answer."""
+LIFTED = "Somebody has lifted this flag meanwhile."
+
+
+class Flag(Table, tablename="flag"):
+    """One flag on a time entry. It is open until `lifted_at` is set; an entry has at most one open flag."""
+
+    id: BigSerial = BigSerial(primary_key=True)
+    entry_id = BigInt(default=None)
+    version = Integer(default=None)
+    decision = UUID(default=None)
+    flagged_by_id = BigInt(default=None)
+    flagged_at = Timestamptz(default=None)
+    question = Text(default=None)
+    answered_by_id = BigInt(null=True, default=None)
+    answered_at = Timestamptz(null=True, default=None)
+    answer = Text(null=True, default=None)
+    lifted_by_id = BigInt(null=True, default=None)
+    lifted_at = Timestamptz(null=True, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFlag:
+    """The open flag of a listed time entry; `answer` is None until the author has answered."""
+
+    id: int
+    question: str
+    by_id: int
+    by: str
+    at: datetime
+    answer: str | None
+    answered_at: datetime | None
+
+    @classmethod
+    def read(cls, text: str | None) -> "OpenFlag | None":
+        """Return the flag from the JSON of `OPEN_FLAG`, or None if the entry has no open flag."""
+        if text is None:
+            return None
+        row = json.loads(text)
+        answered_at = row["answered_at"] and datetime.fromisoformat(row["answered_at"])
+        return cls(**row | {"at": datetime.fromisoformat(row["at"]), "answered_at": answered_at})
+
+
+OPEN_FLAG = """
+(select json_build_object('id', f.id, 'question', f.question, 'by_id', h.id, 'by', h.name, 'at', f.flagged_at,
+   'answer', f.answer, 'answered_at', f.answered_at)
+ from flag f join agent h on h.id = f.flagged_by_id where f.entry_id = e.id and f.lifted_at is null)
+"""
+"""SQL expression that returns the open flag of the time entry `e` as JSON, or null; for the raw SQL of lists."""
+
+IS_FLAGGED = "exists (select from flag f where f.entry_id = e.id and f.lifted_at is null)"
+"""SQL condition that the time entry `e` has an open flag; for filters and counts."""
+
+
+async def answer(entry_id: int, text: str, *, by: AgentReader, at: datetime) -> None:
+    """Answer the question of an entry's open flag, as the agent who worked; a later answer replaces the former one.
+
+    The flag stays open: only a manager lifts it (C3). Sending the same answer again changes nothing. Raise `NotFound`
+    if there is no such entry, `Forbidden` if somebody else worked, `Invalid` (`answer`) if the text is empty or too
+    long, and `Conflict` if no flag is open.
+    """
+    row = await current().fetchrow(_HELD, entry_id)
+    if row is None:
+        raise NotFound
+    if row["agent_id"] != by.id:
+        raise Forbidden("Only the person who worked this time answers.")
+    text = checked("answer", text, "Write an answer.")
+    if row["flag_id"] is None:
+        raise Conflict(LIFTED)
+    if row["answer"] == text:
+        return
+    await current().execute(
+        "update flag set answer = $2, answered_by_id = $3, answered_at = $4 where id = $1",
+        row["flag_id"],
+        text,
+        by.id,
+        at,
+    )
+    step = Step(entry_id, row["version"], row["state"])
+    await versions.keep(Verb.ANSWERED, [step], by, at, note=text)
+    await traces.notify_all([row], "time.changed", by, at)
+
+
+_HELD = """
+select e.id, e.agent_id, e.case_id, e.customer_id, e.version, e.state, f.id as flag_id, f.answer
+from time_entry e left join flag f on f.entry_id = e.id and f.lifted_at is null
+where e.id = $1 for no key update of e
+"""
+
+
+async def lift_of(entry_ids: Collection[int], *, by: AgentReader, at: datetime) -> None:
+    """Lift the open flags of these entries; an entry without one does not change. Billing checks who may do that."""
+    rows = await current().fetch(
+        "with lifted as (update flag set lifted_at = $2, lifted_by_id = $3 where entry_id = any($1) and lifted_at is null returning entry_id)"
+        " select e.id, e.version, e.state from time_entry e join lifted l on l.entry_id = e.id order by e.id",
+        sorted(entry_ids), at, by.id,
+    )  # fmt: skip
+    await versions.keep(Verb.LIFTED, [Step(row["id"], row["version"], row["state"]) for row in rows], by, at)
+
+
+async def waiting_for(agent_id: int) -> int:
+    """Return how many of an agent's entries are flagged with a question that the agent has not answered."""
+    count: int = await current().fetchval(
+        "select count(*) from flag f join time_entry e on e.id = f.entry_id"
+        " where f.lifted_at is null and f.answer is null and e.agent_id = $1",
+        agent_id,
+    )
+    return count
+
+
+def checked(field: str, text: str, empty: str) -> str:
+    """Return a question, answer or reason, cleaned; raise `Invalid` at `field` if it is empty or too long."""
+    text = visible(text).strip()
+    if not text:
+        raise Invalid({field: empty})
+    if len(text) > LONGEST:
+        raise Invalid({field: f"Use at most {LONGEST} characters."})
+    return text

@@ -1,0 +1,217 @@
+"""Test flags and decisions on all that matches over HTTP: the pages, the forms, and who may send them."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from portal import billing
+from portal.database import transaction
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
+from tests.agent.test_waiting_time import many, told
+from tests.billing.work import Logged, a_case, log, states
+from tests.browser import Browser
+from tests.forms import forms_of
+from tests.world import INES, MAX, NOOR, NOW
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+PATH = "/agent/approvals"
+QUESTION = "Which switch was it?"
+
+
+@pytest.fixture
+async def max_(app: Gate) -> AsyncIterator[Browser]:
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def ines(app: Gate) -> AsyncIterator[Browser]:
+    async with await Browser.of(app, INES, at=NOW) as browser:
+        yield browser
+
+
+async def flagged(*, case_id: int | None = None) -> tuple[Logged, int]:
+    """Flag a submitted entry of Ines, and return it with the id of the flag."""
+    async with transaction(MAX) as tx:
+        entry = await log(case_id=case_id)
+        await billing.flag([entry.choice], question=QUESTION, by=MAX, at=NOW)
+        return entry, await tx.fetchval("select id from flag")
+
+
+async def test_a_manager_flags_what_is_ticked_and_takes_it_back(max_: Browser) -> None:
+    """S2.35: the entry stays in the list, not ticked, with its question; the message offers to undo it."""
+    async with transaction(SYSTEM):
+        entry = await log()
+    answer = await max_.send_form("/agent/flags", {"entry": f"{entry.id}:1", "question": QUESTION})
+    assert answer.status_code == 303
+    page = (await max_.get(answer.headers["location"])).text
+    assert "1 entry flagged." in told(page)
+    assert QUESTION in page
+    assert "No answer yet." in page
+    assert not re.search(rf'value="{entry.id}:1"[^>]* checked', page)
+    assert "1 looks odd" in told(page)
+    undo = next(form for form in forms_of(page) if any("/decisions/" in target for target in form.targets))
+    answer = await max_.send_form(next(iter(undo.targets)), {})
+    assert answer.status_code == 303
+    assert QUESTION not in (await max_.get(PATH)).text
+    async with transaction(SYSTEM):
+        assert await states(entry) == ["submitted"]
+
+
+async def test_a_flag_without_a_question_comes_back_with_its_dialog(max_: Browser) -> None:
+    """C3: the dialog is open again with a sentence, the ticks stay, and nothing is flagged."""
+    async with transaction(SYSTEM):
+        entry = await log()
+    answer = await max_.send_form("/agent/flags", {"entry": f"{entry.id}:1", "shown": str(entry.id), "question": " "})
+    assert answer.status_code == 422
+    assert "Write the question that the author is to answer." in answer.text
+    assert re.search(r'id="flag"[^>]* open', answer.text)
+    assert re.search(rf'value="{entry.id}:1"[^>]* checked', answer.text)
+
+
+async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ines: Browser, max_: Browser) -> None:
+    """C3: the question is answered in place, on the case too; the flag ends only when a manager lifts it."""
+    async with transaction(SYSTEM):
+        case = await a_case()
+    entry, flag_id = await flagged(case_id=case["id"])
+    here = f"/agent/cases/{case['number']}"
+    page = (await ines.get(here)).text
+    assert QUESTION in page
+    assert "Lift the flag" not in page
+    answer = await ines.send_form(f"/agent/time/{entry.id}/answer", {"answer": "The one in the cellar.", "back": here})
+    assert (answer.status_code, answer.headers["location"]) == (303, here)
+    assert "The one in the cellar." in (await max_.get(here)).text
+    assert "The one in the cellar." in (await max_.get(PATH)).text
+    lifted = await max_.post(
+        f"/agent/flags/{flag_id}/lifting",
+        data={"csrf": await max_.csrf()},
+        headers={"referer": f"http://portal.example{here}"},
+    )
+    assert lifted.status_code == 303
+    assert QUESTION not in (await max_.get(here)).text
+    assert (await max_.send_form(f"/agent/flags/{flag_id}/lifting", {})).status_code == 409
+
+
+async def test_an_answer_that_comes_too_late_or_is_empty_is_not_lost(ines: Browser) -> None:
+    """If a manager lifted the flag meanwhile, the page says so and shows what was typed; an empty answer gets 422."""
+    entry, flag_id = await flagged()
+    assert (await ines.send_form(f"/agent/time/{entry.id}/answer", {"answer": " "})).status_code == 422
+    async with transaction(MAX):
+        await billing.lift(flag_id, by=MAX, at=NOW)
+    answer = await ines.send_form(f"/agent/time/{entry.id}/answer", {"answer": "The one in the cellar."})
+    assert answer.status_code == 409
+    assert "Somebody has lifted this flag meanwhile." in answer.text
+    assert "The one in the cellar." in answer.text
+
+
+async def test_others_than_the_author_cannot_answer_nor_agents_flag(ines: Browser, max_: Browser) -> None:
+    """C3, R32: answering is for the author, flagging and lifting for managers; refusals change nothing."""
+    entry, flag_id = await flagged()
+    assert (await max_.send_form(f"/agent/time/{entry.id}/answer", {"answer": "Mine."})).status_code == 403
+    assert (await ines.send_form(f"/agent/flags/{flag_id}/lifting", {})).status_code == 403
+    assert (await ines.send_form("/agent/flags", {"entry": f"{entry.id}:1", "question": "Hm?"})).status_code == 403
+    assert (await ines.send_form("/agent/time/4711/answer", {"answer": "Mine."})).status_code == 404
+    assert (await max_.send_form("/agent/flags/4711/lifting", {})).status_code == 404
+    async with transaction(SYSTEM) as tx:
+        row = await tx.fetchrow("select count(*), count(answer), count(lifted_at) from flag")
+    assert tuple(row) == (1, 0, 0)
+
+
+async def test_the_page_of_an_entry_tells_its_whole_history(ines: Browser) -> None:
+    """Every change keeps a version, and the entry shows them: who, when, old value, new value."""
+    entry, _ = await flagged()
+    async with transaction(MAX):
+        await billing.reject([entry.choice], reason="Too long", by=MAX, at=NOW)
+    page = (await ines.get(f"/agent/time/{entry.id}")).text
+    assert "Max Herrmann flagged this" in page
+    assert "Max Herrmann rejected this" in page
+    assert "“Too long”" in page
+
+
+async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
+    """D35: the message after a rejection offers Undo, which gives the entry its former state back."""
+    async with transaction(SYSTEM):
+        entry = await log()
+    answer = await max_.send_form("/agent/rejections", {"entry": f"{entry.id}:1", "reason": "Which site?"})
+    page = (await max_.get(answer.headers["location"])).text
+    undo = next(form for form in forms_of(page) if any("/decisions/" in target for target in form.targets))
+    assert (await max_.send_form(next(iter(undo.targets)), {})).status_code == 303
+    async with transaction(SYSTEM):
+        assert await states(entry) == ["submitted"]
+
+
+async def test_all_that_matches_is_approved_at_once_and_what_changed_meanwhile_is_told(max_: Browser) -> None:
+    """D35, S0.29: of 120 entries 3 change after the page was shown: 117 are approved, 3 are named and stay."""
+    async with transaction(SYSTEM) as tx:
+        await many(120)
+        await many(3, NOOR.id)
+    page = await max_.get(f"{PATH}?agent={INES.id}")
+    assert "Decide on all 120 at once" in told(page.text)
+    page = await max_.get(f"{PATH}/everything?agent={INES.id}")
+    assert "Decide on 120 entries at once?" in told(page.text)
+    form = next(form for form in forms_of(page.text) if "entries" in form.names)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "update time_entry set version = 2 where id in (select id from time_entry order by id limit 3)"
+        )
+    approve = next(target for target in form.targets if target.partition("?")[0] == PATH)
+    answer = await max_.post(approve, data=form.fields)
+    assert answer.status_code == 200
+    assert "117 entries went through, 3 did not:" in told(answer.text)
+    assert answer.text.count("It was changed meanwhile. Look at it again.") == 3
+    async with transaction(SYSTEM) as tx:
+        counts = await tx.fetch("select state, count(*) from time_entry group by 1 order by 1")
+        assert [tuple(row) for row in counts] == [("approved", 117), ("submitted", 6)]
+        assert await billing.violations() == {}
+    again = await max_.post(approve, data=form.fields)
+    assert again.status_code == 409
+    assert "And 70 more, which are" in told(again.text)
+
+
+async def test_odd_entries_are_left_out_of_all_that_matches_unless_they_are_taken_in(max_: Browser) -> None:
+    """Clean entries are chosen, odd ones counted by reason, each with a link to them."""
+    async with transaction(SYSTEM):
+        await log(comment="Good")
+        await log(comment="")
+    page = (await max_.get(f"{PATH}/everything")).text
+    assert "Decide on 1 entry at once?" in told(page)
+    assert "1 entry looks odd and is left out:" in told(page)
+    assert f'href="{PATH}?only=no_comment"' in page
+    assert "Decide on 2 entries at once?" in told((await max_.get(f"{PATH}/everything?odd=yes")).text)
+    listed = (await max_.get(f"{PATH}?only=no_comment")).text
+    assert "1 entry waits" in told(listed)
+    assert (await max_.get(f"{PATH}?only=nonsense")).status_code == 200
+
+
+async def test_a_refused_decision_on_all_comes_back_to_its_own_page(max_: Browser) -> None:
+    """A rejection of all that matches without a reason shows the same page with the open dialog and a sentence."""
+    async with transaction(SYSTEM):
+        await many(60)
+    page = await max_.get(f"{PATH}/everything")
+    form = next(form for form in forms_of(page.text) if "entries" in form.names)
+    reject = next(target for target in form.targets if target.partition("?")[0] == "/agent/rejections")
+    answer = await max_.post(reject, data=form.fields | {"reason": ""})
+    assert answer.status_code == 422
+    assert "Decide on 60 entries at once?" in told(answer.text)
+    assert re.search(r'id="reject"[^>]* open', answer.text)
+
+
+async def test_managers_of_a_service_are_ticked_on_its_form(app: Gate) -> None:
+    """C10: an admin designates managers for a service; the service's page names them, and the change is recorded."""
+    path = "/agent/customers/1/contracts/1/services/1"
+    async with await Browser.of(app, NOOR, at=NOW) as noor:
+        form = next(form for form in forms_of((await noor.get(path)).text) if "approvers" in form.names)
+        assert form.offered["approvers"] == [str(MAX.id)]
+        answer = await noor.post(path, data=form.fields | {"approvers": [str(MAX.id)]})
+        assert answer.status_code == 303
+        assert "Max Herrmann, and the managers of" in (await noor.get("/agent/services/1")).text
+        form = next(form for form in forms_of((await noor.get(path)).text) if "approvers" in form.names)
+        assert form.fields["approvers"] == [str(MAX.id)]
+        refused = await noor.post(path, data=form.fields | {"approvers": [str(INES.id)]})
+        assert refused.status_code == 422
+        assert "Choose managers who work here." in refused.text
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from audit where what = 'service_designation.insert'") == 1

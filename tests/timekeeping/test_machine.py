@@ -1,0 +1,405 @@
+"""Test that random people in any order of steps do with time only what the rules allow, and that all of it is kept."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from portal import billing, database
+from portal.billing import Choice
+from portal.database import current, transaction
+from portal.errors import Refusal
+from portal.people.readers import AgentReader
+from portal.timekeeping import flags
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.states import submit
+from portal.timekeeping.work import Work
+from tests.conftest import tidy
+from tests.world import ACME, HELPDESK, INES, MAX, NOOR, NOW
+
+LONG = os.environ.get("PORTAL_TEST_ALL") == "1"
+DAY, UNTIL = date(2026, 10, 6), date(2026, 11, 1)
+PEOPLE = st.sampled_from([INES, INES, MAX, MAX, NOOR])
+PLACES = st.integers(0, 30)
+"""A strategy for a number that chooses one of the entries, or one of the decisions: that place, modulo their count."""
+SOME = st.lists(PLACES, min_size=1, max_size=3, unique=True)
+
+
+@dataclass
+class Entry:
+    """What the rules say that one entry is now, and the steps that led there."""
+
+    id: int
+    author: AgentReader
+    minutes: int
+    window_from: datetime
+    state: str = "draft"
+    version: int = 1
+    flagged: bool = False
+    settled: bool = False
+    approval: Any = None
+    steps: list[str] = field(default_factory=lambda: ["logged"])
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("draft", "rejected")
+
+    def step(self, verb: str, state: str | None = None) -> None:
+        self.steps.append(verb)
+        self.state = state or self.state
+
+
+@dataclass
+class Decision:
+    """One call by a manager: what it did to which entries, and what these were before."""
+
+    id: Any
+    kind: str
+    by: AgentReader
+    former: dict[int, tuple[int, str, datetime]]
+
+
+def manages(by: AgentReader, entry: Entry) -> bool:
+    """Return whether `by` may decide on the entry: both managers may, except on their own time (D33)."""
+    return by is not INES and entry.author is not by
+
+
+class Clockwork(RuleBasedStateMachine):
+    """A state machine that predicts each step from the rules of `domain.md`, and compares with what the portal does."""
+
+    loop: ClassVar[asyncio.AbstractEventLoop]
+    dsn: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = NOW
+        self.entries: dict[int, Entry] = {}
+        self.gone: dict[int, Entry] = {}
+        self.decisions: list[Decision] = []
+        self.loop.run_until_complete(_empty())
+
+    def tried(self, by: AgentReader, verb: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Run `verb` in a transaction of its own, a second later, and return its result, or the refusal."""
+        self.at += timedelta(seconds=1)
+
+        async def attempt() -> Any:
+            try:
+                async with transaction(by):
+                    return await verb()
+            except Refusal as refusal:
+                return refusal
+
+        return self.loop.run_until_complete(attempt())
+
+    def one(self, place: int) -> Entry:
+        return list(self.entries.values())[place % len(self.entries)]
+
+    def some(self, places: list[int]) -> dict[int, Entry]:
+        return {entry.id: entry for entry in map(self.one, places)}
+
+    @initialize(authors=st.lists(PEOPLE, min_size=3, max_size=5))
+    def some_time(self, authors: list[AgentReader]) -> None:
+        """Log a few entries, so that there is something to decide on."""
+        for author in authors:
+            self.log(author, 30)
+
+    @rule(by=PEOPLE, minutes=st.integers(1, 300))
+    def log(self, by: AgentReader, minutes: int) -> None:
+        """Log time of one's own."""
+        made = self.tried(by, lambda: TimeEntry.log(by, _work(minutes), at=self.at))
+        self.entries[made.id] = Entry(made.id, by, minutes, self.at)
+
+    @rule(hours=st.sampled_from([1, 12, 23, 25]))
+    def wait(self, hours: int) -> None:
+        """Let time pass, so that windows close."""
+        self.at += timedelta(hours=hours)
+
+    @precondition(lambda self: self.entries)
+    @rule(by=PEOPLE, place=PLACES)
+    def edit(self, by: AgentReader, place: int) -> None:
+        """Change an entry, as its form does it."""
+        entry = self.one(place)
+        minutes = entry.minutes % 300 + 1
+
+        async def verb() -> None:
+            found = await TimeEntry.find(entry.id, by)
+            if found.is_open:
+                await found.change(by, _work(minutes), version=entry.version, at=self.at)
+            else:
+                await billing.change_entry(entry.id, _work(minutes), version=entry.version, by=by, at=self.at)
+
+        if self.allowed(self.tried(by, verb), self.may_change(by, entry)):
+            self.unapprove(entry)
+            entry.minutes, entry.version = minutes, entry.version + 1
+            entry.step("changed")
+
+    @precondition(lambda self: len(self.entries) > 1)
+    @rule(by=PEOPLE, place=PLACES)
+    def delete(self, by: AgentReader, place: int) -> None:
+        """Delete an entry, as its form does it."""
+        entry = self.one(place)
+
+        async def verb() -> None:
+            found = await TimeEntry.find(entry.id, by)
+            if found.is_open:
+                await found.discard(by, version=entry.version, at=self.at)
+            else:
+                await billing.delete_entry(entry.id, version=entry.version, by=by, at=self.at)
+
+        if self.allowed(self.tried(by, verb), self.may_change(by, entry)):
+            self.unapprove(entry)
+            entry.step("deleted")
+            self.gone[entry.id] = self.entries.pop(entry.id)
+
+    def may_change(self, by: AgentReader, entry: Entry) -> bool:
+        """Return whether `by` may change or delete the entry (C2, C5, S2.21 to S2.25)."""
+        if entry.settled:
+            return False
+        is_in_time = self.at + timedelta(seconds=1) - entry.window_from <= timedelta(hours=24)
+        return by is not INES or (entry.author is by and entry.is_open and is_in_time)
+
+    def unapprove(self, entry: Entry) -> None:
+        if entry.state == "approved":
+            entry.step("withdrawn", "submitted")
+            entry.approval = None
+
+    @precondition(lambda self: self.entries)
+    @rule(by=PEOPLE, places=SOME)
+    def submit(self, by: AgentReader, places: list[int]) -> None:
+        """Submit some entries at once."""
+        chosen = self.some(places)
+        outcome = self.tried(by, lambda: submit(by, chosen, at=self.at))
+        expected = {id for id, entry in chosen.items() if entry.is_open and (by is not INES or entry.author is by)}
+        assert set(outcome.submitted) == expected
+        for id in expected:
+            chosen[id].step("submitted", "submitted")
+
+    def decide(
+        self, by: AgentReader, places: list[int], kind: str, verb: Any, expected: Callable[[Entry], bool]
+    ) -> list[Entry]:
+        """Let `by` decide on some entries at once; return those that it took effect on, after comparing with the rules."""
+        chosen = self.some(places)
+        outcome = self.tried(
+            by, lambda: verb([Choice(id, entry.version) for id, entry in chosen.items()], by=by, at=self.at)
+        )
+        done = [entry for entry in chosen.values() if manages(by, entry) and expected(entry)]
+        if isinstance(outcome, Refusal):
+            assert by is INES
+            return []
+        assert set(outcome.done) == {entry.id for entry in done}
+        assert {no.entry_id for no in outcome.refused} == set(chosen) - set(outcome.done)
+        if done:
+            former = {entry.id: (entry.version, entry.state, entry.window_from) for entry in done}
+            self.decisions.append(Decision(outcome.decision, kind, by, former))
+        return done
+
+    @precondition(lambda self: self.entries)
+    @rule(by=PEOPLE, places=SOME)
+    def approve(self, by: AgentReader, places: list[int]) -> None:
+        """Approve some entries at once; drafts too (C4), flagged ones not (C3)."""
+        undecided = ("draft", "submitted")
+        for entry in self.decide(
+            by, places, "approval", billing.approve, lambda entry: entry.state in undecided and not entry.flagged
+        ):
+            entry.step("approved", "approved")
+            entry.approval = self.decisions[-1].id
+
+    @precondition(lambda self: self.entries)
+    @rule(by=PEOPLE, places=SOME)
+    def reject(self, by: AgentReader, places: list[int]) -> None:
+        """Reject some entries at once, which opens their window again (C5)."""
+
+        def verb(choices: list[Choice], **given: Any) -> Any:
+            return billing.reject(choices, reason="Which site?", **given)
+
+        for entry in self.decide(by, places, "rejection", verb, lambda entry: entry.state in ("draft", "submitted")):
+            entry.step("rejected", "rejected")
+            entry.window_from = self.at
+
+    @precondition(lambda self: self.entries)
+    @rule(by=PEOPLE, places=SOME)
+    def flag(self, by: AgentReader, places: list[int]) -> None:
+        """Flag some entries at once: they stay where they are (C3)."""
+
+        def verb(choices: list[Choice], **given: Any) -> Any:
+            return billing.flag(choices, question="Which site?", **given)
+
+        for entry in self.decide(
+            by, places, "flag", verb, lambda entry: entry.state != "rejected" and not (entry.flagged or entry.settled)
+        ):
+            entry.step("flagged")
+            entry.flagged = True
+
+    @precondition(lambda self: self.entries)
+    @rule(by=PEOPLE, place=PLACES)
+    def answer(self, by: AgentReader, place: int) -> None:
+        """Answer the question of a flag, as its author only."""
+        entry = self.one(place)
+        text = f"At {self.at.isoformat()}"
+        done = self.tried(by, lambda: flags.answer(entry.id, text, by=by, at=self.at))
+        if self.allowed(done, entry.flagged and entry.author is by):
+            entry.step("answered")
+
+    @precondition(lambda self: self.entries)
+    @rule(by=PEOPLE, place=PLACES)
+    def lift(self, by: AgentReader, place: int) -> None:
+        """Lift a flag, as a manager who may decide on the entry."""
+        entry = self.one(place)
+
+        async def verb() -> None:
+            flag_id = await current().fetchval("select max(id) from flag where entry_id = $1", entry.id)
+            await billing.lift(flag_id or 0, by=by, at=self.at)
+
+        if self.allowed(self.tried(by, verb), entry.flagged and manages(by, entry)):
+            entry.step("lifted")
+            entry.flagged = False
+
+    @precondition(lambda self: self.decisions)
+    @rule(place=PLACES, by=PEOPLE)
+    def undo(self, place: int, by: AgentReader) -> None:
+        """Take a whole decision back, as who made it: what stands of it and is not settled."""
+        decision = self.decisions[place % len(self.decisions)]
+        outcome = self.tried(by, lambda: billing.undo(decision.id, by=by, at=self.at))
+        if isinstance(outcome, Refusal):
+            assert by is not decision.by or not any(self.undone(decision, id) for id in decision.former)
+            return
+        assert by is decision.by
+        assert set(outcome.done) == {id for id in decision.former if self.undone(decision, id)}
+        for id in outcome.done:
+            self.take_back(decision, self.entries[id])
+
+    def undone(self, decision: Decision, id: int) -> bool:
+        """Return whether an undo of the decision takes effect on the entry."""
+        entry = self.entries.get(id)
+        if entry is None:
+            return False
+        if decision.kind == "approval":
+            return entry.approval == decision.id and not entry.settled
+        later = [d for d in self.decisions if d.kind == decision.kind and id in d.former]
+        if later[-1] is not decision:
+            return False
+        if decision.kind == "flag":
+            return entry.flagged
+        return entry.state == "rejected" and entry.version == decision.former[id][0]
+
+    def take_back(self, decision: Decision, entry: Entry) -> None:
+        """Put into the model what an undo makes of the entry."""
+        if decision.kind == "approval":
+            self.unapprove(entry)
+        elif decision.kind == "flag":
+            entry.step("lifted")
+            entry.flagged = False
+        else:
+            _, state, entry.window_from = decision.former.pop(entry.id)
+            entry.step("reopened", state)
+
+    @rule(by=st.sampled_from([MAX, NOOR]))
+    def settle(self, by: AgentReader) -> None:
+        """Bill what is approved and not flagged: it is on a draft then, and nobody changes it (C2)."""
+        self.tried(by, lambda: billing.run(UNTIL, [ACME], by=by, at=self.at))
+        for entry in self.entries.values():
+            entry.settled = entry.settled or (entry.state == "approved" and not entry.flagged)
+
+    @rule(by=st.sampled_from([MAX, NOOR]))
+    def delete_drafts(self, by: AgentReader) -> None:
+        """Delete all drafts: their entries are approved and open again."""
+
+        async def verb() -> None:
+            for row in await current().fetch("select id from invoice"):
+                await billing.delete_draft(row["id"], by=by, at=self.at)
+
+        self.tried(by, verb)
+        for entry in self.entries.values():
+            entry.settled = False
+
+    @staticmethod
+    def allowed(done: Any, expected: bool) -> bool:
+        """Return whether the step took effect, after checking that the rules say the same."""
+        assert isinstance(done, Refusal) is not expected, done
+        return expected
+
+    @invariant()
+    def the_portal_says_the_same(self) -> None:
+        """Compare every entry, its flag, its settlement and its whole history with the model; check all invariants."""
+
+        async def look() -> tuple[Any, Any, Any]:
+            async with transaction(MAX) as tx:
+                rows = await tx.fetch(
+                    "select e.id, e.state, e.version, e.actual_minutes, exists (select from settled_entry d where d.entry_id = e.id) as settled,"
+                    " exists (select from flag f where f.entry_id = e.id and f.lifted_at is null) as flagged from time_entry e order by e.id"
+                )
+                steps = await tx.fetch(
+                    "select entry_id, array_agg(verb order by id) as verbs from entry_version group by 1"
+                )
+                return rows, steps, await billing.violations()
+
+        rows, steps, violations = self.loop.run_until_complete(look())
+        assert violations == {}
+        assert [tuple(row) for row in rows] == [
+            (entry.id, entry.state, entry.version, entry.minutes, entry.settled, entry.flagged)
+            for entry in sorted(self.entries.values(), key=lambda entry: entry.id)
+        ]
+        assert {row["entry_id"]: row["verbs"] for row in steps} == {
+            entry.id: entry.steps for entry in [*self.entries.values(), *self.gone.values()]
+        }
+
+
+def _work(minutes: int) -> Work:
+    return Work(minutes=minutes, work_date=DAY, service_id=HELPDESK, external_comment="Switch replaced")
+
+
+async def _empty() -> None:
+    """Delete all time before the next example."""
+    owner = await asyncpg.connect(Clockwork.dsn)
+    await owner.execute(
+        "set client_min_messages = error;"
+        " truncate invoice, statement, billing_run, time_entry, entry_version, approval, outbox cascade"
+    )
+    await owner.close()
+
+
+@pytest.mark.slow
+def test_whoever_does_whatever_in_whatever_order(workbench: str) -> None:
+    """C2 to C5, D33 to D35, S0.27 to S0.31, S2.21 to S2.25: after every step the portal is as the rules say.
+
+    Nothing forbidden happened, the history of every entry is complete, and the sums of money agree. With
+    PORTAL_TEST_ALL=1, many more examples run.
+    """
+    loop = Clockwork.loop = asyncio.new_event_loop()
+
+    async def begin() -> None:
+        Clockwork.dsn = workbench
+        await tidy(workbench)
+        await database.start(Clockwork.dsn, role="portal_app", size=2)
+
+    loop.run_until_complete(begin())
+    try:
+        run_state_machine_as_test(
+            Clockwork,
+            settings=settings(
+                max_examples=60 if LONG else 12,
+                stateful_step_count=60 if LONG else 40,
+                deadline=None,
+                derandomize=not LONG,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        loop.run_until_complete(database.stop())
+        loop.close()
