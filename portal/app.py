@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from portal import agent, customer, database
-from portal.agent.pages import rail
+from portal.agent.pages import frame
 from portal.contracts import logo
 from portal.contracts.company import Company
 from portal.database import schema, transaction
@@ -94,8 +94,8 @@ async def _company() -> CompanyBrief | None:
 
 
 async def _frame(reader: Any, at: datetime) -> dict[str, Any]:
-    """Return the template variables of the layout around account pages: for agents, the counts in the navigation."""
-    return {"rail": await rail(reader, at)} if reader.is_agent else {}
+    """Return the template variables of the layout around account pages: for agents, counts and timers."""
+    return await frame(reader, at) if reader.is_agent else {}
 
 
 def _reader(request: Web) -> Any:

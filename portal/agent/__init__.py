@@ -16,6 +16,7 @@ from portal.agent import (
     setup,
     tasks,
     time,
+    timer,
 )
 from portal.web.guards import agent_only
 
@@ -25,6 +26,7 @@ router = Router(
         *cases.handlers,
         *case.handlers,
         *time.handlers,
+        *timer.handlers,
         *approvals.handlers,
         *billing.handlers,
         *invoices.handlers,

@@ -10,6 +10,7 @@ from portal.desk import counts
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.timekeeping.calendar.weeks import monday_of
+from portal.timekeeping.clock.lines import timers_of
 from portal.timekeeping.lists import overdue
 from portal.timekeeping.rules import latest_work_date
 from portal.web.pages import page
@@ -27,15 +28,21 @@ async def rail(reader: AgentReader, at: datetime) -> dict[str, int]:
     return found | ({"approvals": await waiting_count(reader, at)} if reader.is_manager else {})
 
 
+async def frame(reader: AgentReader, at: datetime) -> dict[str, Any]:
+    """Return what the layout around every page shows: the counts of the navigation rail, and the reader's timers."""
+    return {"rail": await rail(reader, at), "timers": await timers_of(reader)}
+
+
 async def agent_page(
     request: Web, reader: AgentReader, template: str, *, status: int = 200, **context: Any
 ) -> Response[str]:
     """Return a whole page of the agents' area.
 
-    The template also gets `rail`, the counts of the navigation, and `last_day`, the latest day for which time may be
-    logged.
+    The template also gets `rail`, the counts of the navigation, `timers`, the reader's timers, and `last_day`, the
+    latest day for which time may be logged.
     """
     visit = visit_of(request)
     last_day = latest_work_date(visit.at, reader.time_zone, visit.company.time_zone)
     context["rail"] = context.get("rail") or await rail(reader, visit.at)
+    context.setdefault("timers", await timers_of(reader))
     return page(request, template, status=status, last_day=last_day, **context)

@@ -5,6 +5,7 @@ context decide how values are formatted: `reader` (locale and time zone; without
 company's time zone), `company` and `now` (the current instant).
 """
 
+import uuid
 from collections.abc import Callable
 from datetime import date
 from functools import cache, lru_cache
@@ -165,6 +166,7 @@ def _environment() -> Environment:
         "icon": icon,
         "mark": _drawn(drawings.mark),
         "meter": _drawn(drawings.meter),
+        "new_key": uuid.uuid4,
         "pie": _drawn(drawings.pie),
         "plural": formats.plural,
         "printing_note": letters.printing_note,

@@ -27,6 +27,7 @@ BUNDLES = {
         "js/grid.js",
         "js/keys.js",
         "js/live.js",
+        "js/timer.js",
     ),
 }
 BUILT = "built"

@@ -39,10 +39,14 @@ class On(NamedTuple):
     @property
     def address(self) -> str:
         """Return the URL path of the page of the case, project or service; for general time, that of the agent's list."""
-        return {
-            "case": f"/agent/cases/{self.id.removeprefix('case-')}", "project": f"/agent/projects/{self.row_id}",
-            "service": f"/agent/services/{self.row_id}",
-        }.get(self.kind, "/agent/time")  # fmt: skip
+        return address_of(self.id)
+
+
+def address_of(id: str) -> str:
+    """Return the URL path of the page of what an id such as `case-1042` names; for general time, of the agent's list."""
+    kind, _, number = id.partition("-")
+    area = {"case": "cases", "project": "projects", "service": "services"}.get(kind)
+    return f"/agent/{area}/{number}" if area else "/agent/time"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 
 from portal.agent.pages import agent_page
+from portal.agent.time.begun import HERE, begun
 from portal.agent.time.form import Choices, Logged
 from portal.billing import find_entry
 from portal.contracts.projects import Project
@@ -19,6 +20,7 @@ from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.timekeeping import lists, logged_on
+from portal.timekeeping.clock.timers import Timer
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.preview import understood
 from portal.web import drafts
@@ -26,8 +28,6 @@ from portal.web.forms import Form
 from portal.web.limits import searching
 from portal.web.pages import on_refusal, page, see_other
 from portal.web.visit import Web, page_of, safe_path, visit_of, wants_fragment
-
-HERE = "/agent/time/new"
 
 
 @get("/finders/work")
@@ -42,15 +42,28 @@ async def suggest_work(request: Web, reader: NamedDependency[AgentReader]) -> Re
 @get("/time/new")
 async def new_time(request: Web) -> Response[str]:
     """Show the form for logging time. The query string may fill fields in, such as `?on=case-1042&duration=45m`."""
-    return await _new_time(request)
+    return await log_form(request)
 
 
-async def _new_time(
-    request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
+async def log_form(
+    request: Web,
+    *,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+    panel: str = "agent/time/_form.html",
+    **around: Any,
 ) -> Response[str]:
+    """Return the form for logging time, filled with `typed`, or if that is None, with what the request asks for.
+
+    Return a page, or for htmx the fragment `panel`, whose template also gets `around`.
+    """
     visit = visit_of(request)
     reader: Any = visit.reader
-    values = typed if typed is not None else await _begun(request, reader)
+    values = typed if typed is not None else await begun(request, reader)
+    if (
+        errors and "timer" in errors
+    ):  # The timer was logged before, so the time is logged without it if it is sent again.
+        values = {name: value for name, value in values.items() if name != "timer"}
     sought = await logged_on.find(reader, values.get("on", ""), values.get("on_typed"))
     context = {
         "sought": sought, "offer": await Choices.of(request, sought.on), "said": Logged(), "today": today(reader.time_zone, visit.at),
@@ -58,19 +71,8 @@ async def _new_time(
         "panel": wants_fragment(request), "back": safe_path(values.get("back") or page_of(request)), "errors": errors or {}, "typed": values,
     }  # fmt: skip
     if wants_fragment(request):
-        return page(request, "agent/time/_form.html", **context, last_day=context["today"])
+        return page(request, panel, **context, last_day=context["today"], **around)
     return await agent_page(request, reader, "agent/time/new.html", **context)
-
-
-async def _begun(request: Web, reader: AgentReader) -> dict[str, str]:
-    """Return the values that the form shows at first: the saved draft, overridden by the query string.
-
-    The draft of the form is left out if it was begun for another case, project, service or kind than the query string
-    names.
-    """
-    asked = {name: value for name, value in request.query_params.items() if name in Logged.__struct_fields__}
-    kept = (await drafts.kept(reader, HERE))[HERE]
-    return kept | asked if asked.get("on") in (None, kept.get("on")) else asked
 
 
 @get("/time/preview")
@@ -106,7 +108,7 @@ async def _understood(
 
 
 @post("/time/new")
-@on_refusal(_new_time)
+@on_refusal(log_form)
 async def log_time(
     request: Web,
     reader: NamedDependency[AgentReader],
@@ -116,8 +118,11 @@ async def log_time(
     """Create a time entry (S1.20, S2.18) and return to the page on which the form was opened."""
     fields = form.into(Logged)
     async with transaction(reader):
+        timer = await Timer.find(fields.timer, reader, hold=True) if fields.timer else None
         entry = await _log(fields, reader, at, form)
-    return await _logged(request, reader, entry.id, fields.back)
+        if timer:
+            await timer.finish(entry.id, reader, at=at)
+    return await _logged(request, reader, entry.id, fields)
 
 
 async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) -> TimeEntry:
@@ -138,11 +143,12 @@ async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) ->
     )  # fmt: skip
 
 
-async def _logged(request: Web, reader: AgentReader, entry_id: int, back: str) -> Response[Any]:
+async def _logged(request: Web, reader: AgentReader, entry_id: int, fields: Logged) -> Response[Any]:
     """Return the response after time was logged: for the panel a message with a button Undo, otherwise a redirect.
 
     For the panel, also delete the saved draft of the form.
     """
+    back = fields.back
     async with transaction(reader, readonly=True):
         line = await find_entry(reader, entry_id)
     if not wants_fragment(request):
@@ -150,7 +156,8 @@ async def _logged(request: Web, reader: AgentReader, entry_id: int, back: str) -
         return see_other(here if safe_path(back) in ("/", HERE) else safe_path(back))
     await drafts.done(reader, HERE, visit_of(request).form.key, visit_of(request).at)
     toast = {
-        "words": f"{spoken(line.minutes)} logged on {line.place}.", "undo": f"/agent/time/{line.id}/deletion",
+        "words": f"{spoken(line.minutes)} logged on {line.place}.",
+        "undo": f"/agent/timer/{fields.timer}/restoration" if fields.timer else f"/agent/time/{line.id}/deletion",
         "fields": {"version": line.version, "back": safe_path(back)},
     }  # fmt: skip
     return page(request, "agent/time/logged.swap.html", toast=toast)

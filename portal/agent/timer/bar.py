@@ -1,0 +1,240 @@
+"""Serve the timer in the bar of every page: start, attach, pause, resume and stop a timer, and settle a forgotten one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.time.begun import of_timer
+from portal.agent.time.log import log_form
+from portal.agent.timer.page import meant, timers_page
+from portal.database import transaction
+from portal.errors import Conflict
+from portal.people.readers import AgentReader
+from portal.timekeeping import logged_on
+from portal.timekeeping.clock.lines import find_line, timers_of
+from portal.timekeeping.clock.timers import Timer
+from portal.timekeeping.entries import TimeEntry
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, page, see_other
+from portal.web.visit import Web, page_of, safe_path, wants_fragment
+
+
+class Pressed(Struct, kw_only=True):
+    """Fields of a button of the bar: `here` is the id of what the page shows, such as `case-1042`, "" for other pages."""
+
+    here: str = ""
+
+
+class Start(Struct, kw_only=True):
+    """Fields of the form that starts a timer. `here` is as in `Pressed`; `on_typed` is what is typed in its search field."""
+
+    here: str = ""
+    on: str = ""
+    on_typed: str = ""
+    note: str = ""
+    form_key: str = ""
+
+
+class Keeping(Struct, kw_only=True):
+    """Fields of the answer about a forgotten timer: keep only the first `keep` minutes of its latest stretch."""
+
+    keep: int
+    here: str = ""
+
+
+class Restoration(Struct, kw_only=True):
+    """Fields of the undo: `version` is the version of the entry that the timer was logged as, if it was logged."""
+
+    version: int = 0
+    back: str = ""
+
+
+@asynccontextmanager
+async def held(timer: int, reader: AgentReader) -> AsyncIterator[Timer]:
+    """Open a transaction, lock the reader's timers and yield the timer `timer`. Raise `NotFound` if it is not theirs."""
+    async with transaction(reader):
+        yield await Timer.find(timer, reader, hold=True)
+
+
+@get("/timer/bar")
+async def show_bar(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Return the bar's part about timers; `?here=` is the id of what the page shows."""
+    here = request.query_params.get("here", "")
+    return page(request, "agent/timer/bar.swap.html", timers=await timers_of(reader), log_on=here, problem={})
+
+
+@post("/timer")
+@on_refusal(timers_page)
+async def start(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Start a timer on what the page shows, on what was chosen, or on nothing yet (S1.3)."""
+    fields = form.into(Start)
+    async with transaction(reader):
+        on = await meant(reader, fields.on or fields.here, fields.on_typed)
+        await Timer.start(reader, at=at, on=on, note=fields.note, form_key=form.key)
+    return await _changed(request, reader, fields.here)
+
+
+async def _changed(request: Web, reader: AgentReader, here: str) -> Response[Any]:
+    """Return the response after a timer has changed: the bar for htmx, else a redirect to the page of the button."""
+    if not wants_fragment(request):
+        back = page_of(request)
+        return see_other(back if back != "/" else "/agent/timer")
+    async with transaction(reader, readonly=True):
+        return page(request, "agent/timer/bar.swap.html", timers=await timers_of(reader), log_on=here, problem={})
+
+
+@post("/timer/{timer:int}/place")
+@on_refusal(timers_page, Conflict)
+async def attach(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    timer: FromPath[int],
+) -> Response[Any]:
+    """Attach a timer to what the page shows."""
+    here = form.into(Pressed).here
+    async with held(timer, reader) as found:
+        await found.change(await meant(reader, here, ""), found.note, reader, at=at)
+    return await _changed(request, reader, here)
+
+
+@post("/timer/{timer:int}/pause")
+async def pause(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    timer: FromPath[int],
+) -> Response[Any]:
+    """Pause a timer."""
+    fields = form.into(Pressed)
+    async with held(timer, reader) as found:
+        await found.pause(reader, at=at)
+    return await _changed(request, reader, fields.here)
+
+
+@post("/timer/{timer:int}/resumption")
+@on_refusal(timers_page, Conflict)
+async def resume(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    timer: FromPath[int],
+) -> Response[Any]:
+    """Let a paused timer run on, and pause the one that runs."""
+    fields = form.into(Pressed)
+    async with held(timer, reader) as found:
+        await found.resume(reader, at=at)
+    return await _changed(request, reader, fields.here)
+
+
+@post("/timer/{timer:int}/stop")
+async def stop(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    timer: FromPath[int],
+) -> Response[Any]:
+    """Pause a timer and show the form for logging time with its values; the timer ends when that form is saved."""
+    fields = form.into(Pressed)
+    async with held(timer, reader) as found:
+        await found.pause(reader, at=at)
+    return await _to_log(request, reader, timer, fields.here)
+
+
+async def _to_log(request: Web, reader: AgentReader, timer: int, here: str) -> Response[Any]:
+    """Return the form for logging the timer: the panel for htmx, else a redirect to the form's page."""
+    if not wants_fragment(request):
+        on = f"&on={here}" if await _is_known(reader, here) else ""
+        return see_other(f"/agent/time/new?timer={timer}{on}")
+    async with transaction(reader, readonly=True):
+        typed = await of_timer(request, reader, timer, on=here)
+        timers = await timers_of(reader)
+        return await log_form(
+            request, typed=typed, panel="agent/timer/stopped.swap.html", timers=timers, log_on=here, problem={}
+        )
+
+
+async def _is_known(reader: AgentReader, here: str) -> bool:
+    async with transaction(reader, readonly=True):
+        return bool(here) and await logged_on.named(here) is not None
+
+
+@post("/timer/{timer:int}/trimming")
+@on_refusal(timers_page, Conflict)
+async def trim(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    timer: FromPath[int],
+) -> Response[Any]:
+    """Stop a timer that was forgotten, and keep only the first minutes of the stretch in which it ran (D54)."""
+    fields = form.into(Keeping)
+    async with held(timer, reader) as found:
+        await found.keep(fields.keep, reader, at=at)
+    return await _to_log(request, reader, timer, fields.here)
+
+
+@post("/timer/{timer:int}/confirmation")
+async def confirm(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    timer: FromPath[int],
+) -> Response[Any]:
+    """Let a timer run on that seemed forgotten; the portal asks again only after another long stretch."""
+    fields = form.into(Pressed)
+    async with held(timer, reader) as found:
+        await found.confirm(reader, at=at)
+    return await _changed(request, reader, fields.here)
+
+
+@post("/timer/{timer:int}/discarding")
+async def discard(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    timer: FromPath[int],
+) -> Response[Any]:
+    """Discard a timer without logging it. For a day the page of all timers offers to bring it back."""
+    here = form.into(Pressed).here
+    async with held(timer, reader) as found:
+        await found.discard(reader, at=at)
+        line, timers = await find_line(timer, reader), await timers_of(reader)
+    if not wants_fragment(request):
+        return see_other("/agent/timer")
+    toast = {"words": f"Timer discarded: {line.shown(at)}, {line.name}.", "undo": f"/agent/timer/{timer}/restoration"}
+    return page(request, "agent/timer/bar.swap.html", timers=timers, log_on=here, problem={}, toast=toast)
+
+
+@post("/timer/{timer:int}/restoration")
+async def restore(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    timer: FromPath[int],
+) -> Response[Any]:
+    """Bring back a timer that was discarded, or logged: its time entry is deleted then, and the timer is paused."""
+    sent = form.into(Restoration)
+    async with held(timer, reader) as found:
+        if found.entry_id:
+            await (await TimeEntry.find(found.entry_id, reader)).discard(reader, version=sent.version, at=at)
+        await found.restore(reader, at=at)
+    return see_other(safe_path(sent.back) if safe_path(sent.back) != "/" else "/agent/timer")
+
+
+handlers: list[Any] = [show_bar, start, attach, pause, resume, stop, trim, confirm, discard, restore]

@@ -1,0 +1,144 @@
+"""Read an agent's timers with what they are for, how long they have run, and when to ask about a forgotten one (D54)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from portal.database import current
+from portal.errors import NotFound
+from portal.people.readers import AgentReader
+from portal.timekeeping.logged_on import address_of
+
+LONG = timedelta(hours=10)
+"""A timer that has run for this long without a pause is asked about."""
+OVERNIGHT = timedelta(hours=4)
+"""A timer that has run for this long, and past midnight in its agent's time zone, is asked about."""
+DISCARDED_SHOWN = timedelta(days=1)
+ONE_DAY = timedelta(hours=24)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class TimerLine:
+    """One timer as pages show it.
+
+    `on` is the id of what it is attached to (see `timekeeping.logged_on`) and `place` its name; both are "" for a timer
+    that is not attached. `counted` is the time of the stretches that are over, `since` the beginning of the stretch in
+    which the timer runs at the moment (None: paused), and `stopped_at` the end of the latest stretch that is over.
+    """
+
+    id: int
+    note: str
+    version: int
+    on: str
+    place: str
+    customer: str | None
+    counted: timedelta
+    began_at: datetime
+    since: datetime | None
+    stopped_at: datetime | None
+    ended_at: datetime | None
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """Return the line for a row of the query."""
+        return cls(**dict(row))
+
+    @property
+    def name(self) -> str:
+        """Return what the timer is for in words: where it is attached, else its note."""
+        return self.place or self.note or "No case yet"
+
+    @property
+    def address(self) -> str:
+        """Return the URL path of what the timer is attached to, or of the timer itself."""
+        return address_of(self.on) if self.on else f"/agent/timer/{self.id}"
+
+    def elapsed(self, at: datetime) -> timedelta:
+        """Return how long the timer has run until `at`, without its pauses."""
+        return self.counted + (max(at - self.since, timedelta(0)) if self.since else timedelta(0))
+
+    def shown(self, at: datetime) -> str:
+        """Return how long the timer has run until `at` as hours, minutes and whole seconds, such as 0:12:44."""
+        seconds = self.elapsed(at) // timedelta(seconds=1)
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+    def minutes(self, at: datetime) -> int:
+        """Return the minutes to log: the nearest whole minute, and at least one."""
+        return max(1, (self.elapsed(at) + timedelta(seconds=30)) // timedelta(minutes=1))
+
+    def asks_at(self, zone: ZoneInfo) -> datetime | None:
+        """Return the instant from which a running timer counts as forgotten; None while it is paused."""
+        if self.since is None:
+            return None
+        midnight = datetime.combine(self.since.astimezone(zone).date() + timedelta(days=1), time(), zone)
+        return min(self.since + LONG, max(self.since + OVERNIGHT, midnight.astimezone(UTC)))
+
+    def is_forgotten(self, at: datetime, zone: ZoneInfo) -> bool:
+        """Return whether the timer has run for so long that its agent has probably forgotten it."""
+        asks_at = self.asks_at(zone)
+        return asks_at is not None and at >= asks_at
+
+    def ticks(self, at: datetime, zone: ZoneInfo) -> dict[str, int]:
+        """Return what `js/timer.js` counts from, in whole milliseconds.
+
+        `now`, `since` and `asks` are instants since 1970: of the page, of the beginning of the stretch, and of the
+        question whether the timer was forgotten. `counted` is a length. A paused timer has nothing to count.
+        """
+        instants = {"now": at, "since": self.since, "asks": self.asks_at(zone)}
+        lengths = {name: instant - _EPOCH for name, instant in instants.items() if instant} | {"counted": self.counted}
+        return {name: length // timedelta(milliseconds=1) for name, length in lengths.items()}
+
+    def work_date(self, zone: ZoneInfo) -> date:
+        """Return the day on which the timer was started."""
+        return self.began_at.astimezone(zone).date()
+
+    def clock_times(self, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
+        """Return the clock times from the start to the latest end, such as 09:00 and 10:45.
+
+        Both are "" if they are the same minute, or a day or more apart.
+        """
+        ended = at if self.since else self.stopped_at or at
+        began, end = (f"{instant.astimezone(zone):%H:%M}" for instant in (self.began_at, ended))
+        return (began, end) if began != end and ended - self.began_at < ONE_DAY else ("", "")
+
+
+_LINES = """
+select t.id, t.note, t.version, u.name as customer, t.ended_at,
+  coalesce('case-' || c.number, 'project-' || t.project_id, 'service-' || t.service_id, 'general-' || t.general_kind_id, '') as on,
+  coalesce('#' || c.number || ' ' || c.subject, p.name, s.name, g.name, '') as place,
+  coalesce(x.counted, interval '0') as counted, coalesce(x.began_at, t.created_at) as began_at, x.since, x.stopped_at
+from timer t
+left join cases c on c.id = t.case_id left join project p on p.id = t.project_id left join service s on s.id = t.service_id
+left join general_kind g on g.id = t.general_kind_id left join customer u on u.id = t.customer_id
+left join lateral (select sum(ended_at - began_at) as counted, min(began_at) as began_at, max(ended_at) as stopped_at,
+  max(began_at) filter (where ended_at is null) as since from timer_segment where timer_id = t.id) as x on true
+where t.agent_id = $1 and
+"""
+
+
+async def timers_of(reader: AgentReader) -> list[TimerLine]:
+    """Return the reader's timers that were neither logged nor discarded: the running one first, then the latest."""
+    rows = await current().fetch(
+        f"{_LINES} t.ended_at is null order by x.since is null, x.stopped_at desc, t.id desc", reader.id
+    )
+    return [TimerLine.of_row(row) for row in rows]
+
+
+async def discarded_of(reader: AgentReader, at: datetime) -> list[TimerLine]:
+    """Return the reader's timers that ended without a time entry in the last day, the latest first."""
+    rows = await current().fetch(
+        f"{_LINES} t.ended_at > $2 and t.entry_id is null order by t.ended_at desc, t.id desc",
+        reader.id, at - DISCARDED_SHOWN,
+    )  # fmt: skip
+    return [TimerLine.of_row(row) for row in rows]
+
+
+async def find_line(timer_id: int, reader: AgentReader) -> TimerLine:
+    """Return the reader's own timer `timer_id`, ended or not. Raise `NotFound` if the reader has no such timer."""
+    row = await current().fetchrow(f"{_LINES} t.id = $2", reader.id, timer_id)
+    if row is None:
+        raise NotFound
+    return TimerLine.of_row(row)
