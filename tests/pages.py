@@ -6,7 +6,7 @@ NO_PAGES = (
     "GET /health", "GET /metrics", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed",
     "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview",
     "GET /agent/time/{entry}/row", "GET /agent/time/week/row",
-    "GET /agent/prints/{field}",
+    "GET /agent/prints/{field}", "GET /agent/timer/bar",
     *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf", ".png")))),
 )  # fmt: skip
 """GET routes that return a file, an event stream or an HTML fragment instead of a page."""

@@ -20,12 +20,13 @@ from portal.people.customers import Customer, CustomerFacts
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import SYSTEM
 from portal.storage import Storage
+from portal.timekeeping.clock.timers import Timer
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.kinds import GeneralKind, KindName
 from portal.timekeeping.states import submit
 from portal.words import EntryBilling
 from tests.desk.files import upload
-from tests.world import ACME, ADA, ALAN, CONSULTANT, HELPDESK, INCIDENT, INES, MAX, NOW, SUPPORT
+from tests.world import ACME, ADA, ALAN, CONSULTANT, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW, SUPPORT
 
 SECRET = "internal-marker"
 """A word in every internal text. No contact may ever read it."""
@@ -87,6 +88,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         "/agent/time/submissions/": {"submission": entries["submitted"].submission_id},
         "/agent/time/{entry}/answer": {"entry": entries["flagged"].id},
         "/agent/flags/": {"flag_id": flag},
+        "/agent/timer/": {"timer": await _timers(at)},
         "/agent/approvals/": {"entry_id": entries["approved"].id},
         "/agent/approvals/decisions/": {"decision": decision},
         "/agent/drafts/": {"draft_id": run.draft_ids[0], "entry_id": entries["on a draft"].id},
@@ -145,6 +147,14 @@ async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
         question = f"{SECRET}: whom did it help?"
         assert not (await billing.flag([_choice(made["flagged"])], question=question, by=MAX, at=at)).refused
     return made
+
+
+async def _timers(at: datetime) -> int:
+    """Create a paused and a running timer of Noor's, and return the id of the running one."""
+    async with transaction(NOOR):
+        for minutes, note in ((50, "Called back"), (20, "Somebody on the phone")):
+            timer = await Timer.start(NOOR, at=at - timedelta(minutes=minutes), note=f"{SECRET}: {note}")
+    return timer.id
 
 
 async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.Invoice, Any, Any]:

@@ -87,7 +87,6 @@ EXEMPT = {
     ), HASH),
     "absence.note": "no page takes it yet",
     "appointment.note": "no page takes it yet",
-    "timer.note": "no page takes it yet",
     "document.content": "PDF and CSV, which are read below",
     "logo.png": "a picture that we drew",
     "logo.sha256": HASH,

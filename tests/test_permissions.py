@@ -75,6 +75,8 @@ MANAGERS_DOCUMENT = Row(IN, 404, LED, 404, 403, OK, OK)
 ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
 """For taking back a submission: Ines made it, and only who made it may take it back."""
+NOORS = Row(IN, 404, 404, 404, 404, 404, OK)
+"""For Noor's timer: nobody else sees or changes it, managers neither."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
 """For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
 WHO_WORKED = Row(IN, 404, 404, 404, OK, 403, 403)
@@ -176,6 +178,20 @@ MATRIX: dict[str, Row] = {
     "POST /agent/time/submissions/{submission}/withdrawal": SUBMITTED_BY_INES,
     "POST /agent/time/{entry}/answer": WHO_WORKED,
     "GET /agent/prints/{field}": AGENTS,
+    # timers
+    "GET /agent/timer": AGENTS,
+    "GET /agent/timer/bar": AGENTS,
+    "POST /agent/timer": AGENTS,
+    "GET /agent/timer/{timer}": NOORS,
+    "POST /agent/timer/{timer}": NOORS,
+    "POST /agent/timer/{timer}/place": NOORS,
+    "POST /agent/timer/{timer}/pause": NOORS,
+    "POST /agent/timer/{timer}/resumption": NOORS,
+    "POST /agent/timer/{timer}/stop": NOORS,
+    "POST /agent/timer/{timer}/trimming": NOORS,
+    "POST /agent/timer/{timer}/confirmation": NOORS,
+    "POST /agent/timer/{timer}/discarding": NOORS,
+    "POST /agent/timer/{timer}/restoration": NOORS,
     # pages of managers
     "GET /agent/time/left": MANAGERS,
     "POST /agent/time/left/submission": MANAGERS,

@@ -44,18 +44,21 @@ PATHS = (
     "/agent/time/{entry}",
     "/agent/time/{entry}/row",
     "/agent/time/week",
+    "/agent/timer/{timer}",
 )
 """The URLs to which edit forms are posted."""
 WITHOUT_A_PAGE_OF_THEIR_OWN = (
     "/agent/cases/{number}/status",
     "/agent/customers/{customer}/default-service",
     "/agent/time/week",
+    "/agent/timer/{timer}",
 )
-"""Edit forms that are part of another page; tests of their own prove them."""
+"""Edit forms that are part of another page, or that one person alone can open; tests of their own prove them."""
 CREATING = (
     "/new",
     "/tasks",
     "/time",
+    "/timer",
     "/replies",
     "/notes",
     "/roles",
@@ -66,10 +69,13 @@ CREATING = (
     "/preview",
 )
 """Last parts of the URLs of forms that create something. Such a form overwrites nothing and needs no `seen` values."""
-NO_EDITS = ("/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue")
+NO_EDITS = (
+    "/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue", "/place", "/pause", "/resumption", "/stop",
+)  # fmt: skip
 """Last parts of the URLs of forms with prefilled fields that change no stored field.
 
-Their fields are a name for password managers, a sealed secret, or a version number that is compared.
+Their fields are a name for password managers, a sealed secret, a version number that is compared, or what the page of
+a timer's button shows.
 """
 
 EXAMPLES: dict[str, Callable[[str], str]] = {

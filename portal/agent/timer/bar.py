@@ -44,7 +44,7 @@ class Start(Struct, kw_only=True):
 class Keeping(Struct, kw_only=True):
     """Fields of the answer about a forgotten timer: keep only the first `keep` minutes of its latest stretch."""
 
-    keep: int
+    keep: int = 30
     here: str = ""
 
 

@@ -1,0 +1,57 @@
+"""Test when an agent is asked whether a running timer was forgotten, and what a timer fills in (D54)."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.timekeeping.clock.lines import LONG, OVERNIGHT, TimerLine
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("began", "asked"),
+    [
+        ((9, 0), (20, 19, 0)),  # after ten hours
+        ((18, 2), (21, 0, 0)),  # overnight, from midnight
+        ((22, 30), (21, 2, 30)),  # overnight, but not while a night shift is young
+    ],
+)
+def test_a_timer_is_asked_about_after_ten_hours_or_overnight(began: tuple[int, int], asked: tuple[int, ...]) -> None:
+    """D54: "running since 18:02": times are those of the agent's zone, which is Berlin here."""
+    day, hour, minute = asked
+    line = line_since(datetime(2026, 11, 20, *began, tzinfo=BERLIN))
+    assert line.asks_at(BERLIN) == datetime(2026, 11, day, hour, minute, tzinfo=BERLIN)
+
+
+def line_since(since: datetime) -> TimerLine:
+    return TimerLine(1, "", 1, "", "", None, timedelta(0), since, since, None, None)
+
+
+@given(st.integers(0, 365 * 24 * 60))
+def test_the_question_comes_between_four_and_ten_hours(minute: int) -> None:
+    """For every start in a year, also on the days on which daylight saving begins or ends."""
+    since = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
+    asks_at = line_since(since).asks_at(BERLIN)
+    assert asks_at is not None
+    assert since + OVERNIGHT <= asks_at <= since + LONG
+
+
+def test_a_paused_timer_is_not_asked_about() -> None:
+    line = TimerLine(1, "", 1, "", "", None, timedelta(hours=12), SINCE, None, SINCE + timedelta(hours=12), None)
+    assert (line.asks_at(BERLIN), line.is_forgotten(SINCE + timedelta(days=3), BERLIN)) == (None, False)
+
+
+def test_a_timer_fills_in_when_it_began_and_ended() -> None:
+    """Not where both are the same minute, or where a day or more lies between them."""
+    line = line_since(SINCE)
+    assert line.clock_times(SINCE + timedelta(minutes=75), BERLIN) == ("09:00", "10:15")
+    assert line.clock_times(SINCE + timedelta(seconds=20), BERLIN) == ("", "")
+    assert line.clock_times(SINCE + timedelta(days=1), BERLIN) == ("", "")
+    assert line.minutes(SINCE + timedelta(seconds=20)) == 1
+
+
+SINCE = datetime(2026, 11, 20, 9, 0, tzinfo=BERLIN)
