@@ -13,6 +13,7 @@ from portal.contracts.services import Service, ServiceFacts
 from portal.contracts.tasks import Task, TaskFacts
 from portal.database import current, transaction
 from portal.desk import Case
+from portal.desk.appointments import Appointment, AppointmentFacts
 from portal.people import invitations, sessions
 from portal.people.agents import Agent, AgentFacts
 from portal.people.contacts import Contact, ContactFacts
@@ -83,7 +84,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         "/drafts/files/": {"file": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"},
         "/account/": {"session": adas, "passkey": 1},
         "/cases/": {"number": case.number, "file_id": files["reply"]},
-        "/agent/cases/": {"number": case.number, "file": files["note"]},
+        "/agent/cases/": {"number": case.number, "file": files["note"], "appointment": await _appointment(case, at)},
         "/agent/time/": {"entry": entries["draft"].id},
         "/agent/time/submissions/": {"submission": entries["submitted"].submission_id},
         "/agent/time/{entry}/answer": {"entry": entries["flagged"].id},
@@ -147,6 +148,16 @@ async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
         question = f"{SECRET}: whom did it help?"
         assert not (await billing.flag([_choice(made["flagged"])], question=question, by=MAX, at=at)).refused
     return made
+
+
+async def _appointment(case: Case, at: datetime) -> int:
+    """Plan a visit of Ines for the day after, and return its id."""
+    day = (at + timedelta(days=1)).date().isoformat()
+    facts = AppointmentFacts(
+        day=day, begins="10:00", ends="11:30", agent_id=str(INES.id), note=f"{SECRET}: bring a switch"
+    )
+    async with transaction(INES):
+        return (await Appointment.plan(case, facts, by=INES, at=at)).id
 
 
 async def _timers(at: datetime) -> int:

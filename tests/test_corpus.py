@@ -47,7 +47,7 @@ STRICT = {
     "email": "somebody@initech.example", "phone": "", "vat_id": "DE136695976", "iban": "DE02120300000000202051", "bic": "",
     "first_number": "", "payment_days": "14", "vat_rate": "19", "rounding_increment": "15", "rounding_minimum": "0",
     "time_zone": "UTC", "hourly_rate": "100", "duration": "35m", "counts": "1h", "on_typed": "Meeting",
-    "began": "", "ended": "", "code": "123456", "ending": "iso", "budget_minutes": "", "budget_amount": "",
+    "began": "", "ended": "", "begins": "10:00", "ends": "11:00", "code": "123456", "ending": "iso", "budget_minutes": "", "budget_amount": "",
 }  # fmt: skip
 """Fields that accept only one pattern, each with a value that is accepted. They must refuse any other text."""
 
@@ -86,7 +86,6 @@ EXEMPT = {
         "session.token_hash", "upload.key", "upload.sha256",
     ), HASH),
     "absence.note": "no page takes it yet",
-    "appointment.note": "no page takes it yet",
     "document.content": "PDF and CSV, which are read below",
     "logo.png": "a picture that we drew",
     "logo.sha256": HASH,

@@ -3,6 +3,7 @@
 from litestar import Router
 
 from portal.agent import (
+    appointments,
     approvals,
     billing,
     case,
@@ -25,6 +26,7 @@ router = Router(
     route_handlers=[
         *cases.handlers,
         *case.handlers,
+        *appointments.handlers,
         *time.handlers,
         *timer.handlers,
         *approvals.handlers,

@@ -22,6 +22,7 @@ from portal.people.contacts import Contact
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.storage import Storage
+from portal.timekeeping.appointments import appointments_with_time
 from portal.timekeeping.feed import CaseTime
 from portal.web import drafts
 from portal.web.edits import as_seen, edited, seen_in
@@ -115,7 +116,7 @@ async def show_case(
     feed, time = await _feed(request, details)
     return await agent_page(
         request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, settable=SETTABLE, draft=draft,
-        errors=errors or {}, typed=typed,
+        appointments=await appointments_with_time(details.case.id, reader), errors=errors or {}, typed=typed,
     )  # fmt: skip
 
 
@@ -133,7 +134,10 @@ async def show_feed(request: Web, reader: NamedDependency[AgentReader], number: 
     """Serve the parts of the case page that refresh themselves: the feed, the head and the side panel."""
     details = await Details.find(number, reader)
     feed, time = await _feed(request, details)
-    return page(request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time, settable=SETTABLE)
+    return page(
+        request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time, settable=SETTABLE,
+        appointments=await appointments_with_time(details.case.id, reader),
+    )  # fmt: skip
 
 
 @post("/cases/{number:str}/replies")

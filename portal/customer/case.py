@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.desk import Attachment, Case, Details, feed_of, files_of
+from portal.desk.appointments import appointments_of
 from portal.people.readers import ContactReader
 from portal.storage import Storage
 from portal.web import drafts
@@ -51,7 +52,7 @@ async def _show(
             details.case, reader, customer=details.customer_name, files_at=f"{here}/files/", house=visit.company.name, before=before
         ),
         files=await files_of(details.case, files_at=f"{here}/files/"),
-        typed=draft.typed, errors=errors or {},
+        appointments=await appointments_of(details.case.id, reader, planned=True), typed=draft.typed, errors=errors or {},
     )  # fmt: skip
 
 

@@ -1,13 +1,62 @@
-"""Appointments: planned visits, calls and remote sessions on a case (S1.11)."""
+"""Appointments: planned visits, calls and remote sessions on a case (S1.11).
 
+The log of the case says what was planned, moved, held and called off. The customer reads all of it but the note.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 from piccolo.columns import UUID, BigInt, BigSerial, Integer, Text, Timestamptz
 from piccolo.table import Table
 
+from portal import outbox
+from portal.database import current
+from portal.desk import events
+from portal.desk.cases import Case
+from portal.desk.names import agent_name
+from portal.errors import Conflict, Invalid, NotFound
+from portal.fields import Checked, day, identifier, one_of
+from portal.people.readers import AgentReader, Reader
+from portal.visible import visible
+
+LONGEST_NOTE = 1000
+_SKIPPED = "The clock is set forward on this day and never shows this time."
+
+
+class AppointmentKind(StrEnum):
+    """How an agent meets the customer."""
+
+    VISIT = "visit"
+    CALL = "call"
+    REMOTE = "remote"
+
+    @property
+    def word(self) -> str:
+        """Return the text that people read: `Visit`, `Call` or `Remote session`."""
+        return "Remote session" if self is AppointmentKind.REMOTE else self.value.capitalize()
+
+
+class AppointmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of an appointment as typed. `begins` and `ends` are clock times of the reader's time zone."""
+
+    kind: str = AppointmentKind.VISIT.value
+    day: str = ""
+    begins: str = ""
+    ends: str = ""
+    agent_id: str = ""
+    note: str = ""
+
 
 class Appointment(Table, tablename="appointment"):
-    """One appointment at which an agent visits, calls or connects to a customer because of a case.
+    """An appointment at which an agent visits, calls or connects to a customer about a case.
 
-    `done_at` is the instant at which it was marked as done, or None.
+    `done_at` is set once it was held, `cancelled_at` once it was called off; both are None while it is planned.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -23,3 +72,216 @@ class Appointment(Table, tablename="appointment"):
     cancelled_at = Timestamptz(null=True, default=None)
     form_key = UUID(null=True, default=None)
     version = Integer(default=1)
+
+    @classmethod
+    async def find(cls, appointment: int, case: Case, *, hold: bool = False) -> Self:
+        """Return the appointment `appointment` of the case; with `hold`, lock it until the transaction ends.
+
+        Raise `NotFound` if the case has no such appointment.
+        """
+        query = cls.objects().where((cls.id == appointment) & (cls.case_id == case.id))
+        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
+        if found is None:
+            raise NotFound
+        return found
+
+    @classmethod
+    async def plan(
+        cls, case: Case, facts: AppointmentFacts, *, by: AgentReader, at: datetime, form_key: uuid.UUID | None = None
+    ) -> Self:
+        """Plan an appointment on a case that the caller has locked.
+
+        Sending the same `form_key` again returns the appointment that was planned with it. Raise `Invalid` with a
+        sentence for each wrong field.
+        """
+        if form_key:
+            sent = await cls.objects().where((cls.case_id == case.id) & (cls.form_key == form_key)).first()
+            if sent:
+                return sent
+        values = await _checked(facts, by.zone)
+        made = cls(customer_id=case.customer_id, case_id=case.id, created_at=at, form_key=form_key, **values)
+        await made.save()
+        await made._record(case, "appointment.planned", by, at)
+        return made
+
+    def facts(self, zone: ZoneInfo) -> AppointmentFacts:
+        """Return the stored values as the form shows them, with clock times of this time zone."""
+        begins, ends = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
+        return AppointmentFacts(
+            kind=self.kind, day=begins.date().isoformat(), begins=f"{begins:%H:%M}", ends=f"{ends:%H:%M}",
+            agent_id=str(self.agent_id), note=self.note,
+        )  # fmt: skip
+
+    async def change(self, case: Case, facts: AppointmentFacts, *, by: AgentReader, at: datetime) -> None:
+        """Save the form for an appointment that is still planned; the log of the case tells if it was moved.
+
+        Raise `Conflict` if it was held or called off, and `Invalid` as `plan` does.
+        """
+        if self.done_at or self.cancelled_at:
+            raise Conflict("This appointment was held or called off meanwhile.")
+        values = await _checked(facts, by.zone, known_agent=self.agent_id)
+        shown = ("kind", "starts_at", "ends_at", "agent_id")
+        is_moved = any(getattr(self, name) != values[name] for name in shown)
+        await self._set(values)
+        await self._record(case, "appointment.moved" if is_moved else None, by, at)
+
+    async def hold_it(self, case: Case, *, by: AgentReader, at: datetime) -> None:
+        """Note that the appointment was held. If that is noted already, nothing changes.
+
+        Raise `Conflict` if it was called off.
+        """
+        await self._become("done_at", self.cancelled_at, case, "appointment.held", by, at)
+
+    async def call_off(self, case: Case, *, by: AgentReader, at: datetime) -> None:
+        """Call the appointment off. If it is called off already, nothing changes. Raise `Conflict` if it was held."""
+        await self._become("cancelled_at", self.done_at, case, "appointment.cancelled", by, at)
+
+    async def plan_again(self, case: Case, *, by: AgentReader, at: datetime) -> None:
+        """Take back that the appointment was held or called off. If it is planned already, nothing changes."""
+        if self.done_at or self.cancelled_at:
+            await self._set({"done_at": None, "cancelled_at": None})
+            await self._record(case, "appointment.planned", by, at)
+
+    async def _become(
+        self, column: str, other: datetime | None, case: Case, kind: str, by: AgentReader, at: datetime
+    ) -> None:
+        if other is not None:
+            raise Conflict("This appointment was held or called off meanwhile.")
+        if getattr(self, column) is None:
+            await self._set({column: at})
+            await self._record(case, kind, by, at)
+
+    async def _set(self, values: dict[str, Any]) -> None:
+        columns = values | {"version": self.version + 1}
+        await Appointment.update({getattr(Appointment, name): value for name, value in columns.items()}).where(
+            Appointment.id == self.id
+        )
+        for name, value in columns.items():
+            setattr(self, name, value)
+
+    async def _record(self, case: Case, kind: str | None, by: AgentReader, at: datetime) -> None:
+        """Add a line to the log of the case, if there is one to add, and tell the open pages."""
+        details = {
+            "what": AppointmentKind(self.kind).word.lower(), "with": await agent_name(self.agent_id),
+            "begins": self.starts_at.isoformat(), "ends": self.ends_at.isoformat(),
+        }  # fmt: skip
+        if kind:
+            await events.record(
+                case.id, case.customer_id, kind, by=by, contact_may_know=True, at=at, details=details
+            )  # fmt: skip
+        await outbox.tell(
+            kind="case.changed", subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
+            contact_may_know=True, actor=by, at=at,
+        )  # fmt: skip
+
+
+async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int | None = None) -> dict[str, Any]:
+    """Return the columns for the form's fields. Raise `Invalid` with a sentence for each wrong field.
+
+    `known_agent` is the agent whom the appointment has already and who may have left.
+    """
+    checked = Checked()
+    kind = checked("kind", one_of(tuple(AppointmentKind)), facts.kind)
+    on = checked("day", day, facts.day)
+    begins, ends = (checked(name, _clock_time, getattr(facts, name)) for name in ("begins", "ends"))
+    agent = checked("agent_id", identifier, facts.agent_id)
+    note = visible(facts.note).strip()
+    if len(note) > LONGEST_NOTE:
+        checked.refuse("note", f"Use at most {LONGEST_NOTE} characters.")
+    checked.done()
+    starts_at = checked("begins", lambda _: _instant(on, begins, zone), "")
+    ends_at = checked("ends", lambda _: _instant(on + timedelta(days=ends <= begins), ends, zone), "")
+    checked.done()
+    if agent != known_agent:
+        await _refuse_who_left(agent)
+    return {"kind": kind, "starts_at": starts_at, "ends_at": ends_at, "agent_id": agent, "note": note}
+
+
+async def _refuse_who_left(agent: int) -> None:
+    try:
+        await agent_name(agent, who_works=True)
+    except Invalid as refusal:
+        raise Invalid({"agent_id": refusal.sentence}) from None
+
+
+def _clock_time(text: str) -> time:
+    try:
+        return time.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)
+    except ValueError:
+        raise ValueError("Write a clock time such as 09:00.") from None
+
+
+def _instant(on: date, clock: time, zone: ZoneInfo) -> datetime:
+    """Return the first instant at which the local time is `clock`. Raise `ValueError` if the clock skips that time."""
+    instant = datetime.combine(on, clock, zone).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) != datetime.combine(on, clock):
+        raise ValueError(_SKIPPED)
+    return instant
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An appointment as pages show it. `note` is "" for contacts, who may not read it."""
+
+    id: int
+    kind: AppointmentKind
+    starts_at: datetime
+    ends_at: datetime
+    agent_id: int
+    agent: str
+    note: str
+    done_at: datetime | None
+    cancelled_at: datetime | None
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """Return the appointment for a row of a query, which may have further columns."""
+        values = {name: row[name] for name in cls.__slots__}
+        return cls(**values | {"kind": AppointmentKind(row["kind"])})
+
+    @property
+    def minutes(self) -> int:
+        """Return how long the appointment is planned to take."""
+        return int((self.ends_at - self.starts_at) / timedelta(minutes=1))
+
+    @property
+    def is_planned(self) -> bool:
+        """Return whether the appointment was neither held nor called off."""
+        return self.done_at is None and self.cancelled_at is None
+
+
+SHOWN = 20
+"""The most appointments that a case lists."""
+
+
+def appointments_sql(reader: Reader) -> str:
+    """Return the SQL query for the appointments of the case $1, or with $2 for the planned ones only; at most $3 rows."""
+    note = "p.note" if reader.is_agent else "'' as note"
+    open_ = "p.done_at is null and p.cancelled_at is null"
+    return (
+        f"select p.id, p.kind, p.starts_at, p.ends_at, p.agent_id, a.name as agent, {note}, p.done_at, p.cancelled_at"  # noqa: S608
+        f" from appointment p join agent a on a.id = p.agent_id where p.case_id = $1 and (not $2 or ({open_}))"
+        f" order by not ({open_}), case when {open_} then p.starts_at end, p.starts_at desc, p.id limit $3"
+    )
+
+
+async def appointments_of(case_id: int, reader: Reader, *, planned: bool = False) -> list[Planned]:
+    """Return the appointments of a case that the reader may see: planned ones first, by their beginning.
+
+    Others follow, the latest first, up to `SHOWN` in all. With `planned`, return the planned ones only.
+    """
+    rows = await current().fetch(appointments_sql(reader), case_id, planned, SHOWN)
+    return [Planned.of_row(row) for row in rows]
+
+
+async def planned_appointment(appointment: int, reader: AgentReader) -> tuple[Planned, int]:
+    """Return an appointment and the number of its case. Raise `NotFound` if there is no such appointment."""
+    sql = (
+        "select p.id, p.kind, p.starts_at, p.ends_at, p.agent_id, a.name as agent, p.note, p.done_at, p.cancelled_at, c.number"  # noqa: S608
+        " from appointment p join agent a on a.id = p.agent_id join cases c on c.id = p.case_id"
+        f" where p.id = $1 and {Case.visible_sql(reader, 'c')}"
+    )
+    row = await current().fetchrow(sql, appointment)
+    if row is None:
+        raise NotFound
+    return Planned.of_row(row), row["number"]

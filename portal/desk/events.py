@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from piccolo.columns import JSONB, BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.table import Table
@@ -76,6 +77,10 @@ _SIGNS = {
     "subject": "pencil",
     "time.changed": "clock",
     "time.deleted": "clock",
+    "appointment.planned": "calendar",
+    "appointment.moved": "calendar",
+    "appointment.held": "calendar",
+    "appointment.cancelled": "calendar",
 }
 _STATUS_SIGNS = {
     Status.RESOLVED: "circle-check",
@@ -95,10 +100,11 @@ def sign_of(kind: str, details: Mapping[str, Any]) -> str:
     return _SIGNS.get(kind, "info")
 
 
-def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: bool) -> str:
+def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: bool, zone: ZoneInfo) -> str:
     """Return the sentence for an event, without a full stop, worded for a contact or for an agent.
 
-    `actor` is the name of the person who did it, `details` what `record` stored.
+    `actor` is the name of the person who did it, `details` what `record` stored. `zone` is the
+    reader's time zone, in which the times of an appointment are given.
     """
     to = details.get("to")
     if kind == "status":
@@ -109,6 +115,8 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
         return f"{actor} took the case" if to == actor else f"{actor} gave the case to {to}"
     if kind.startswith("time."):
         return f"{actor} {'deleted' if kind == 'time.deleted' else 'changed'} a time entry of {spoken(int(details['minutes']))}"
+    if kind.startswith("appointment."):
+        return _appointment_words(kind, actor, details, zone)
     sentences = {
         "opened": f"{actor} opened the case",
         "left": f"{actor} has left: nobody has the case",
@@ -122,6 +130,14 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
         "subject": f"{actor} changed the subject, which was “{details.get('from')}”",
     }
     return sentences.get(kind, f"{actor} changed the case")
+
+
+def _appointment_words(kind: str, actor: str, details: Mapping[str, Any], zone: ZoneInfo) -> str:
+    begins, ends = (datetime.fromisoformat(details[name]).astimezone(zone) for name in ("begins", "ends"))
+    verb = {"planned": "planned", "moved": "changed", "held": "held", "cancelled": "called off"}[kind.partition(".")[2]]
+    when = f"{begins:%a} {begins.day} {begins:%b}, {begins:%H:%M} to {ends:%H:%M}"
+    article = "a" if verb == "planned" else "the"
+    return f"{actor} {verb} {article} {details['what']}: {when}, {details['with']}"
 
 
 def _status_words(actor: str, old: Status, new: Status, for_contact: bool) -> str:

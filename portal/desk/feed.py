@@ -194,7 +194,7 @@ def _happened(row: Any, reader: Reader) -> Happened:
         id=row["id"],
         at=row["at"],
         sign=events.sign_of(row["kind"], details),
-        words=events.words_of(row["kind"], row["name"], details, for_contact=reader.is_contact),
+        words=events.words_of(row["kind"], row["name"], details, for_contact=reader.is_contact, zone=reader.zone),
     )
 
 

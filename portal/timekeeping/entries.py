@@ -29,6 +29,7 @@ from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
 from portal.words import EntryState, ProjectState
 
 if TYPE_CHECKING:
+    from portal.desk.appointments import Appointment
     from portal.desk.cases import Case
 
 PROJECT_SERVICE = "Time on a project is logged under the project's service."
@@ -119,6 +120,7 @@ class TimeEntry(Table, tablename="time_entry"):
         at: datetime,
         case: "Case | None" = None,
         project: Project | None = None,
+        appointment: "Appointment | None" = None,
         agent_id: int | None = None,
         form_key: uuid.UUID | None = None,
     ) -> Self:
@@ -154,6 +156,7 @@ class TimeEntry(Table, tablename="time_entry"):
             **content,
             case_id=case.id if case else None,
             project_id=project.id if project else None,
+            appointment_id=appointment.id if appointment else None,
             customer_id=ground.customer_id,
             agent_id=worked_by,
             entered_by_id=by.id,

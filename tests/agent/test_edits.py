@@ -25,6 +25,7 @@ from tests.world import ACME, ACME_CONTRACT, ADA, MAX, NOOR, NOW, SUPPORT
 pytestmark = pytest.mark.usefixtures("clock")
 
 PATHS = (
+    "/agent/cases/{number}/appointments/{appointment}",
     "/agent/cases/{number}/assignment",
     "/agent/cases/{number}/facts",
     "/agent/cases/{number}/status",
@@ -70,7 +71,7 @@ CREATING = (
 )
 """Last parts of the URLs of forms that create something. Such a form overwrites nothing and needs no `seen` values."""
 NO_EDITS = (
-    "/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue", "/place", "/pause", "/resumption", "/stop",
+    "/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue", "/place", "/pause", "/resumption", "/stop", "/holding",
 )  # fmt: skip
 """Last parts of the URLs of forms with prefilled fields that change no stored field.
 
@@ -89,6 +90,9 @@ EXAMPLES: dict[str, Callable[[str], str]] = {
     "effective_start": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
     "anchor": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
     "time_zone": lambda now: "Europe/Vienna" if now != "Europe/Vienna" else "Europe/Berlin",
+    "day": lambda now: f"{now[:-2]}{int(now[-2:]) % 19 + 1:02}",
+    "begins": lambda now: "08:15" if now != "08:15" else "08:30",
+    "ends": lambda now: "17:15" if now != "17:15" else "17:30",
     "work_date": lambda now: f"{now[:-2]}{int(now[-2:]) % 19 + 1:02}",
     "valid_until": lambda now: f"{int(now[:4]) + 1}{now[4:]}" if now else "2028-01-01",
     "payment_days": lambda now: str(int(now) + 1),

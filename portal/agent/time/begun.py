@@ -1,6 +1,7 @@
 """Fill in the form for logging time: from its draft, from the query string, and from a timer that was stopped."""
 
 from portal.agent.time.form import Logged
+from portal.desk.appointments import planned_appointment
 from portal.durations import spoken
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
@@ -14,16 +15,31 @@ HERE = "/agent/time/new"
 async def begun(request: Web, reader: AgentReader) -> dict[str, str]:
     """Return the values that the form shows at first: the saved draft, overridden by the query string.
 
-    With `?timer=`, the timer's values come on top. The draft is left out if it was begun for another case, project,
-    service, kind or timer than the query string names.
+    With `?timer=` or `?appointment=`, the values of that timer or appointment come on top. The draft is left out if it
+    was begun for another case, project, service, kind, timer or appointment than the query string names.
     """
     asked = {name: value for name, value in request.query_params.items() if name in Logged.__struct_fields__}
     kept = (await drafts.kept(reader, HERE))[HERE]
     if timer := number_in(asked.get("timer")):
         asked = await of_timer(request, reader, timer, on=asked.get("on", ""))
-    if kept.get("timer", "") != asked.get("timer", ""):
+    elif appointment := number_in(asked.get("appointment")):
+        asked = await of_appointment(reader, appointment)
+    if any(kept.get(name, "") != asked.get(name, "") for name in ("timer", "appointment")):
         return asked
     return kept | asked if asked.get("on") in (None, kept.get("on")) else asked
+
+
+async def of_appointment(reader: AgentReader, appointment: int) -> dict[str, str]:
+    """Return the values of the form for the time of an appointment: its case, its day, and its planned length (S1.11).
+
+    Its agent is chosen if the reader may log time for others. Raise `NotFound` if there is no such appointment.
+    """
+    planned, number = await planned_appointment(appointment, reader)
+    begins, ends = (instant.astimezone(reader.zone) for instant in (planned.starts_at, planned.ends_at))
+    return {
+        "appointment": str(planned.id), "on": f"case-{number}", "duration": spoken(planned.minutes), "work_date": begins.date().isoformat(),
+        "began": f"{begins:%H:%M}", "ended": f"{ends:%H:%M}", "description": planned.note,
+    } | ({"agent": str(planned.agent_id)} if reader.is_manager else {})  # fmt: skip
 
 
 async def of_timer(request: Web, reader: AgentReader, timer: int, *, on: str = "") -> dict[str, str]:

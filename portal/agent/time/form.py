@@ -23,8 +23,9 @@ class Logged(Struct, kw_only=True):
 
     `on` is the id of what the time is logged on (see `timekeeping.logged_on`), `on_typed` the text in the search field
     beside it. `agent` is the id of the agent who worked, if a manager logs time for somebody else. `kind` is the id of
-    the kind of general time, used only when an entry is changed. `timer` is the id of the timer that is logged. `back`
-    is the URL path to redirect to afterwards. `then` is `submit` if the entry is submitted after the change.
+    the kind of general time, used only when an entry is changed. `timer` is the id of the timer that is logged,
+    `appointment` that of the appointment at which the work was done. `back` is the URL path to redirect to afterwards.
+    `then` is `submit` if the entry is submitted after the change.
     """
 
     on: str = ""
@@ -45,6 +46,7 @@ class Logged(Struct, kw_only=True):
     counts: str = ""
     override_reason: str = ""
     timer: int | None = None
+    appointment: int | None = None
     back: str = ""
     then: str = ""
 

@@ -1,6 +1,7 @@
 """Serve the form for logging time, as a panel over the current page and as a separate page, with a live preview."""
 
 import uuid
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +15,9 @@ from portal.billing import find_entry
 from portal.contracts.projects import Project
 from portal.database import transaction
 from portal.desk import Case
+from portal.desk.appointments import Appointment
 from portal.durations import spoken
-from portal.errors import Invalid
+from portal.errors import Invalid, NotFound
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.periods import today
@@ -135,12 +137,22 @@ async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) ->
     on = sought.on
     if on is None:
         raise Invalid({"on": sought.problem})
+    case = await Case.find(on.id.removeprefix("case-"), reader) if on.kind == "case" else None
     chosen = fields.service if on.kind == "case" and "service" in form.fields else on.service_id
     return await TimeEntry.log(
         reader, fields.work(chosen, kind_id=on.row_id if on.kind == "general" else None), at=at, agent_id=fields.agent, form_key=form.key,
-        case=await Case.find(on.id.removeprefix("case-"), reader) if on.kind == "case" else None,
+        case=case, appointment=await _appointment(fields.appointment, case),
         project=await Project.find(on.row_id) if on.kind == "project" else None,
     )  # fmt: skip
+
+
+async def _appointment(appointment: int | None, case: Case | None) -> Appointment | None:
+    """Return the appointment at which the work was done; None if another case than its own was chosen."""
+    if appointment is None or case is None:
+        return None
+    with suppress(NotFound):
+        return await Appointment.find(appointment, case)
+    return None
 
 
 async def _logged(request: Web, reader: AgentReader, entry_id: int, fields: Logged) -> Response[Any]:

@@ -1,0 +1,167 @@
+"""Serve the appointments of a case: plan, change, hold and call off a visit, a call or a remote session (S1.11)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from portal.agent.setup.pages import choices, form_page
+from portal.database import transaction
+from portal.desk import Case, Details
+from portal.desk.appointments import Appointment, AppointmentFacts, AppointmentKind
+from portal.errors import Conflict
+from portal.people.agents import Agent
+from portal.people.readers import AgentReader
+from portal.web.edits import edited
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+USUAL_LENGTH = timedelta(hours=1)
+KINDS = [(kind.value, kind.word) for kind in AppointmentKind]
+
+
+class NewAppointment(AppointmentFacts, kw_only=True):
+    """Fields of the form that plans an appointment: `form_key` identifies the form, so that it is planned once."""
+
+    form_key: str = ""
+
+
+class Held(Struct, kw_only=True):
+    """Field of the form that notes that an appointment was held: with `then` as `log`, the form for time comes next."""
+
+    then: str = ""
+
+
+@get("/cases/{number:str}/appointments/new")
+async def new(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show the form for planning an appointment; it suggests the next full hour and the agent of the case."""
+    return await _new(request, number=number)
+
+
+async def _new(
+    request: Web, *, number: str, typed: dict[str, Any] | None = None, errors: dict[str, str] | None = None
+) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    details = await Details.find(number, reader)
+    begins = visit.at.astimezone(reader.zone).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    usual = AppointmentFacts(
+        day=begins.date().isoformat(), begins=f"{begins:%H:%M}", ends=f"{begins + USUAL_LENGTH:%H:%M}",
+        agent_id=str(details.case.agent_id if details.case.agent_id and details.agent_works else reader.id),
+    )  # fmt: skip
+    return await form_page(
+        request, "agent/appointments/form.html", details=details, appointment=None, kinds=KINDS,
+        agents=choices(await Agent.offered()), typed=typed or asdict(usual), errors=errors,
+    )  # fmt: skip
+
+
+@post("/cases/{number:str}/appointments/new")
+@on_refusal(_new)
+async def plan(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Plan an appointment and redirect to the case."""
+    fields = form.into(NewAppointment)
+    async with transaction(reader):
+        case = await Case.find(number, reader, hold=True)
+        await Appointment.plan(case, fields, by=reader, at=at, form_key=form.key)
+    return see_other(f"/agent/cases/{number}#appointments")
+
+
+@get("/cases/{number:str}/appointments/{appointment:int}")
+async def show(request: Web, number: FromPath[str], appointment: FromPath[int]) -> Response[str]:
+    """Show the form for changing an appointment, or its values if it was held or called off."""
+    return await _show(request, number=number, appointment=appointment)
+
+
+async def _show(request: Web, *, number: str, appointment: int, **again: Any) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    details = await Details.find(number, reader)
+    found = await Appointment.find(appointment, details.case)
+    agents = choices(await Agent.offered())
+    if found.agent_id not in dict(agents):
+        agents.append((found.agent_id, f"{(await Agent.find(found.agent_id)).name} (has left)"))
+    return await form_page(
+        request, "agent/appointments/form.html", details=details, appointment=found, facts=found.facts(reader.zone),
+        kinds=KINDS, agents=agents, **again,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def _held(number: str, appointment: int, reader: AgentReader) -> AsyncIterator[tuple[Case, Appointment]]:
+    """Open a transaction and yield the case and its appointment, both locked. Raise `NotFound` if there is none."""
+    async with transaction(reader):
+        case = await Case.find(number, reader, hold=True)
+        yield case, await Appointment.find(appointment, case, hold=True)
+
+
+@post("/cases/{number:str}/appointments/{appointment:int}")
+@on_refusal(_show, Conflict)
+async def change(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+    appointment: FromPath[int],
+) -> Response[Any]:
+    """Save the changed fields of an appointment and redirect to the case."""
+    async with _held(number, appointment, reader) as (case, found):
+        fields = edited(form, AppointmentFacts, found.facts(reader.zone))
+        await found.change(case, fields, by=reader, at=at)
+    return see_other(f"/agent/cases/{number}#appointments")
+
+
+@post("/cases/{number:str}/appointments/{appointment:int}/holding")
+async def hold(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+    appointment: FromPath[int],
+) -> Response[Any]:
+    """Note that an appointment was held; then lead to the form for its time if that was asked for, else to the case."""
+    async with _held(number, appointment, reader) as (case, found):
+        then = form.into(Held).then
+        await found.hold_it(case, by=reader, at=at)
+    if then == "log":
+        return see_other(f"/agent/time/new?appointment={appointment}")
+    return see_other(f"/agent/cases/{number}#appointments")
+
+
+@post("/cases/{number:str}/appointments/{appointment:int}/cancellation")
+async def call_off(
+    reader: NamedDependency[AgentReader],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+    appointment: FromPath[int],
+) -> Response[Any]:
+    """Call an appointment off and redirect to the case."""
+    async with _held(number, appointment, reader) as (case, found):
+        await found.call_off(case, by=reader, at=at)
+    return see_other(f"/agent/cases/{number}#appointments")
+
+
+@post("/cases/{number:str}/appointments/{appointment:int}/resumption")
+async def plan_again(
+    reader: NamedDependency[AgentReader],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+    appointment: FromPath[int],
+) -> Response[Any]:
+    """Take back that an appointment was held or called off, and redirect to the case."""
+    async with _held(number, appointment, reader) as (case, found):
+        await found.plan_again(case, by=reader, at=at)
+    return see_other(f"/agent/cases/{number}#appointments")
+
+
+handlers: list[Any] = [new, plan, show, change, hold, call_off, plan_again]

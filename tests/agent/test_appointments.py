@@ -1,0 +1,196 @@
+"""Test appointments on a case: plan, change, hold, call off, and the time that is logged on them (S1.11)."""
+
+import html
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from portal.database import transaction
+from portal.desk import Case
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.forms import form_of
+from tests.world import ADA, ALAN, GIL, INES, MAX, NOW
+
+pytestmark = pytest.mark.usefixtures("clock")
+VISIT = {
+    "kind": "visit",
+    "day": "2026-11-23",
+    "begins": "10:00",
+    "ends": "11:30",
+    "agent_id": "1",
+    "note": "Bring a switch",
+}
+
+
+@pytest.fixture
+async def ines(app: Gate) -> AsyncIterator[Browser]:
+    async with await Browser.of(app, INES, at=NOW) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def max_(app: Gate) -> AsyncIterator[Browser]:
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        yield browser
+
+
+@pytest.fixture
+def here(case: Case) -> str:
+    return f"/agent/cases/{case.number}/appointments"
+
+
+async def rows(table: str = "appointment") -> list[Any]:
+    async with transaction(SYSTEM) as tx:
+        return list(await tx.fetch(f"select * from {table} order by id"))
+
+
+async def planned(browser: Browser, here: str, **more: str) -> str:
+    """Plan a visit and return the path of its page."""
+    answer = await browser.send_form(f"{here}/new", VISIT | more)
+    assert answer.status_code == 303, answer.text
+    return f"{here}/{(await rows())[-1]['id']}"
+
+
+async def test_an_appointment_is_planned_on_a_case(ines: Browser, here: str, case: Case) -> None:
+    """S1.11: with its kind, its planned start and end in the agent's time zone, and its agent; the log tells it."""
+    page = (await ines.get(f"{here}/new")).text
+    form = form_of(page, f"{here}/new").fields
+    assert (form["day"], form["begins"], form["ends"], form["agent_id"]) == (
+        ["2026-11-20"],
+        ["12:00"],
+        ["13:00"],
+        ["1"],
+    )
+    await planned(ines, here)
+    (row,) = await rows()
+    assert (row["kind"], row["starts_at"], row["ends_at"], row["agent_id"], row["done_at"]) == (
+        "visit", datetime(2026, 11, 23, 9, 0, tzinfo=UTC), datetime(2026, 11, 23, 10, 30, tzinfo=UTC), INES.id, None,
+    )  # fmt: skip
+    page = html.unescape((await ines.get(f"/agent/cases/{case.number}")).text)
+    assert "Ines Okafor planned a visit: Mon 23 Nov, 10:00 to 11:30, Ines Okafor" in page
+    assert "Bring a switch" in page
+
+
+async def test_an_appointment_that_is_sent_twice_is_planned_once(ines: Browser, here: str) -> None:
+    form = form_of((await ines.get(f"{here}/new")).text, f"{here}/new").fields
+    for _ in range(2):
+        await planned(ines, here, form_key=form["form_key"][0])
+    assert len(await rows()) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "sentence"),
+    [
+        ("day", "soon", "Write a date"),
+        ("begins", "", "Write a clock time such as 09:00."),
+        ("ends", "noon", "Write a clock time such as 09:00."),
+        ("kind", "party", "Choose one from the list."),
+        ("agent_id", "99", "Choose an agent who works here."),
+        ("note", "x" * 1001, "Use at most 1000 characters."),
+        ("day", "2026-03-29", "The clock is set forward on this day and never shows this time."),
+    ],
+)
+async def test_a_wrong_field_gets_its_sentence_and_changes_nothing(
+    ines: Browser, here: str, field: str, text: str, sentence: str
+) -> None:
+    answer = await ines.send_form(f"{here}/new", VISIT | {"begins": "02:30"} | {field: text})
+    assert (answer.status_code, sentence in html.unescape(answer.text)) == (422, True)
+    assert await rows() == []
+
+
+async def test_an_earlier_end_is_on_the_next_day(ines: Browser, here: str) -> None:
+    await planned(ines, here, begins="22:00", ends="02:00")
+    (row,) = await rows()
+    assert (row["ends_at"] - row["starts_at"]).total_seconds() == 4 * 3600
+
+
+async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Browser, max_: Browser, here: str) -> None:
+    """Of the same field the second sees both values; the log tells what was moved."""
+    page = await planned(ines, here)
+    form = form_of((await ines.get(page)).text, page).fields
+    form = {name: values for name, values in form.items() if name != "csrf"}
+    assert (await max_.send_form(page, form | {"begins": "09:00"})).status_code == 303
+    assert (await ines.send_form(page, form | {"note": "Bring two"})).status_code == 303
+    assert (await ines.send_form(page, form | {"begins": "08:00"})).status_code == 409
+    (row,) = await rows()
+    assert (row["starts_at"], row["note"]) == (datetime(2026, 11, 23, 8, 0, tzinfo=UTC), "Bring two")
+    kinds = [event["kind"] for event in await rows("case_event") if event["kind"].startswith("appointment")]
+    assert kinds == ["appointment.planned", "appointment.moved"]
+
+
+async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: str) -> None:
+    """Each is harmless if repeated, is refused after the other, and can be taken back."""
+    page = await planned(ines, here)
+    for _ in range(2):
+        assert (await ines.send_form(f"{page}/holding")).status_code == 303
+    assert (await ines.send_form(f"{page}/cancellation")).status_code == 409
+    assert (await ines.send_form(page, VISIT)).status_code == 409
+    assert "Plan it again" in (await ines.get(page)).text
+    for _ in range(2):
+        assert (await ines.send_form(f"{page}/resumption")).status_code == 303
+    for _ in range(2):
+        assert (await ines.send_form(f"{page}/cancellation")).status_code == 303
+    assert (await ines.send_form(f"{page}/holding")).status_code == 409
+    (row,) = await rows()
+    assert (row["done_at"], row["cancelled_at"]) == (None, NOW)
+
+
+async def test_time_is_logged_on_an_appointment_with_its_length(
+    ines: Browser, max_: Browser, here: str, case: Case
+) -> None:
+    """S1.11: the form holds its day, its clock times, its length and its note; the case says what is logged on it."""
+    page = await planned(ines, here, day="2026-11-20", begins="08:00", ends="09:30")
+    answer = await ines.send_form(f"{page}/holding", {"then": "log"})
+    form = form_of((await ines.get(answer.headers["location"])).text, "/agent/time/new").fields
+    said = {name: form[name][0] for name in ("on", "duration", "work_date", "began", "ended", "description")}
+    assert said == {
+        "on": f"case-{case.number}", "duration": "1\u00a0h\u00a030\u00a0min", "work_date": "2026-11-20", "began": "08:00",
+        "ended": "09:30", "description": "Bring a switch",
+    }  # fmt: skip
+    sent = {name: values for name, values in form.items() if name != "csrf"}
+    for _ in range(2):
+        assert (await ines.send_form("/agent/time/new", sent)).status_code == 303
+    (entry,) = await rows("time_entry")
+    assert (entry["appointment_id"], entry["case_id"], entry["actual_minutes"]) == (
+        (await rows())[0]["id"],
+        case.id,
+        90,
+    )
+    case_page = html.unescape((await ines.get(f"/agent/cases/{case.number}")).text)
+    assert "1\u00a0h\u00a030\u00a0min logged" in case_page
+    as_manager = (await max_.get(answer.headers["location"])).text
+    assert form_of(as_manager, "/agent/time/new").fields["agent"] == ["1"], "Ines was there"
+
+
+async def test_time_on_another_case_is_not_time_on_the_appointment(ines: Browser, here: str) -> None:
+    page = await planned(ines, here)
+    form = {"on": "general-1", "appointment": page.rpartition("/")[2], "duration": "20m", "work_date": "2026-11-20"}
+    assert (await ines.send_form("/agent/time/new", form | {"description": "Packed"})).status_code == 303
+    assert [entry["appointment_id"] for entry in await rows("time_entry")] == [None]
+
+
+async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: Browser, here: str, case: Case) -> None:
+    """S1.11, D57: what, when and with whom, until it is done or called off; other contacts read nothing."""
+    page = await planned(ines, here)
+    async with await Browser.of(app, ADA, at=NOW) as ada:
+        seen = html.unescape((await ada.get(f"/cases/{case.number}")).text)
+        assert ("Visit " in seen, "with Ines Okafor" in seen, "Bring a switch" in seen) == (True, True, False)
+        assert "planned a visit: Mon 23 Nov, 10:00 to 11:30" in seen
+        await ines.send_form(f"{page}/cancellation")
+        assert "with Ines Okafor" not in (await ada.get(f"/cases/{case.number}")).text
+        assert (await ada.get(page)).headers["location"] == f"/cases/{case.number}"
+    for stranger, found in ((ADA, 1), (ALAN, 0), (GIL, 0)):
+        async with transaction(stranger) as tx:
+            assert len(await tx.fetch("select id, starts_at from appointment")) == found, stranger.name
+
+
+async def test_an_appointment_of_another_case_is_not_found(ines: Browser, here: str, case: Case) -> None:
+    page = await planned(ines, here)
+    other = page.replace(f"/{case.number}/", "/999999/")
+    assert (await ines.get(other)).status_code == 404
+    assert (await ines.send_form(f"{other}/holding")).status_code == 404
+    assert (await ines.get(f"{here}/999")).status_code == 404
