@@ -184,6 +184,10 @@ MATRIX: dict[str, Row] = {
     "POST /agent/time/{entry}/row": AGENTS,
     "POST /agent/time/submissions/{submission}/withdrawal": SUBMITTED_BY_INES,
     "POST /agent/time/{entry}/answer": WHO_WORKED,
+    "GET /agent/time/forgotten": AGENTS,
+    "POST /agent/time/forgotten/entries": AGENTS,
+    "POST /agent/time/forgotten/dismissals": AGENTS,
+    "POST /agent/time/forgotten/resumptions": AGENTS,
     "GET /agent/prints/{field}": AGENTS,
     # timers
     "GET /agent/timer": AGENTS,

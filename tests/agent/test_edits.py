@@ -71,7 +71,8 @@ CREATING = (
 )
 """Last parts of the URLs of forms that create something. Such a form overwrites nothing and needs no `seen` values."""
 NO_EDITS = (
-    "/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue", "/place", "/pause", "/resumption", "/stop", "/holding",
+    "/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue",
+    "/holding", "/pause", "/place", "/resumption", "/resumptions", "/stop",
 )  # fmt: skip
 """Last parts of the URLs of forms with prefilled fields that change no stored field.
 

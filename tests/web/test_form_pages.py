@@ -24,6 +24,7 @@ WITHOUT_FORM = {
     "POST /agent/projects/{project}/submission", "POST /agent/tasks/{task}/time/submission",
     "POST /agent/time/{entry}/row", "POST /agent/time/week/sums", "POST /agent/time/submissions/{submission}/withdrawal",
     "POST /agent/timer/{timer}/resumption", "POST /agent/timer/{timer}/place",
+    "POST /agent/time/forgotten/entries", "POST /agent/time/forgotten/dismissals", "POST /agent/time/forgotten/resumptions",
     "POST /agent/cases/{number}/appointments/{appointment}/resumption",
     "POST /agent/timer/{timer}/trimming", "POST /agent/timer/{timer}/confirmation", "POST /agent/timer/{timer}/restoration",
      "POST /agent/setup/company/logo/removal",

@@ -1,7 +1,33 @@
-"""Forgotten time: days on which an agent worked on a case, as the case's log shows, and logged no time there."""
+"""Forgotten time: days on which an agent worked on a case by the case's log, and logged nothing there.
+
+Nothing but the case log is read: the replies that the agent wrote, and the cases that the agent resolved or closed.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Self
+from zoneinfo import ZoneInfo
 
 from piccolo.columns import BigInt, Date, Timestamptz
 from piccolo.table import Table
+
+from portal.database import current
+from portal.database.batches import Report, all_or_report
+from portal.desk.cases import Case
+from portal.errors import Conflict
+from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.work import Work
+
+DAYS = 28
+"""How many days are looked back, up to yesterday."""
+MOST = 200
+QUARTER = 15
+"""The minutes that are suggested for each quarter of an hour in which the agent did something."""
+_COUNTS = ("", "once", "twice", *(f"{word} times" for word in "three four five six seven eight nine".split()))
 
 
 class ForgottenDismissal(Table, tablename="forgotten_dismissal"):
@@ -12,3 +38,152 @@ class ForgottenDismissal(Table, tablename="forgotten_dismissal"):
     agent_id = BigInt(default=None)
     work_date = Date(default=None)
     dismissed_at = Timestamptz(default=None)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pick:
+    """One case on one day, as a form names it: `1042.2026-11-12`."""
+
+    number: int
+    day: date
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """Return what a form's text names, or None if it names nothing."""
+        found = re.fullmatch(r"([0-9]{1,15})\.(\d{4}-\d{2}-\d{2})", text, re.ASCII)
+        try:
+            return cls(int(found[1]), date.fromisoformat(found[2])) if found else None
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.number}.{self.day.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What an agent did on a case on one day without logging time there, and the minutes that are suggested for it."""
+
+    case_id: int
+    customer_id: int
+    number: int
+    subject: str
+    customer: str
+    day: date
+    replies: int
+    ended: str | None
+    minutes: int
+
+    @property
+    def pick(self) -> Pick:
+        """Return the name of this case and day in forms."""
+        return Pick(self.number, self.day)
+
+    @property
+    def deed(self) -> str:
+        """Return what was done, such as `replied four times and closed`."""
+        said = _COUNTS[self.replies] if self.replies < len(_COUNTS) else f"{self.replies} times"
+        return " and ".join(filter(None, (f"replied {said}" if self.replies else "", self.ended or "")))
+
+    @property
+    def sentence(self) -> str:
+        """Return what was done with the case, such as `You replied four times and closed #1042`."""
+        return f"You {self.deed}{'' if self.ended else ' on'} #{self.number}"
+
+
+_FORGOTTEN = f"""
+with deed as (
+  select case_id, at, null as ended from message where agent_id = $1 and kind = 'reply' and at >= $2 and at < $3
+  union all
+  select case_id, at, details ->> 'to' from case_event
+  where agent_id = $1 and kind = 'status' and details ->> 'to' in ('resolved', 'closed') and at >= $2 and at < $3
+), day as (
+  select case_id, (at at time zone $4)::date as day, count(*) filter (where ended is null) as replies,
+    (array_agg(ended order by at desc) filter (where ended is not null))[1] as ended,
+    count(distinct date_bin('{QUARTER} minutes', at, '2000-01-01'))::int * {QUARTER} as minutes
+  from deed group by case_id, 2
+)
+select c.id as case_id, c.customer_id, c.number, c.subject, u.name as customer, d.day, d.replies, d.ended, d.minutes
+from day d join cases c on c.id = d.case_id join customer u on u.id = c.customer_id
+where not exists (select from time_entry e where e.agent_id = $1 and e.case_id = d.case_id and e.work_date = d.day)
+  and not exists (select from timer t where t.agent_id = $1 and t.case_id = d.case_id and t.ended_at is null)
+  and {{dismissed}} exists (select from forgotten_dismissal f where f.agent_id = $1 and f.case_id = d.case_id and f.work_date = d.day
+    and f.dismissed_at >= $5)
+order by d.day desc, c.number limit {MOST}
+"""  # noqa: S608 (numbers of ours)
+
+
+async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
+    """Return the days of the last `DAYS` days on which the reader worked on a case and logged nothing, latest first.
+
+    A day counts in the reader's time zone. Left out are today, cases with a timer of the reader, and what the reader
+    has dismissed.
+    """
+    return await _found(reader, at, "not", None)
+
+
+async def dismissed_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
+    """Return what the reader has dismissed in the last day, so that it can be suggested again."""
+    return await _found(reader, at, "", at - timedelta(days=1))
+
+
+async def _found(reader: AgentReader, at: datetime, dismissed: str, since: datetime | None) -> list[Forgotten]:
+    first, last = _bounds(today(reader.time_zone, at), reader.zone)
+    sql = _FORGOTTEN.format(dismissed=dismissed)
+    # No dismissal is older than the day that it is about.
+    rows = await current().fetch(sql, reader.id, first, last, reader.time_zone, since or first)
+    return [Forgotten(**dict(row)) for row in rows]
+
+
+def _bounds(now: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the first instant of the day `DAYS` days ago, and the first instant of today."""
+    first, last = (datetime.combine(day, time(), zone) for day in (now - timedelta(days=DAYS), now))
+    return first, last
+
+
+async def log_forgotten(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -> Report[Pick, TimeEntry]:
+    """Create a draft entry with the suggested minutes for each pick that is still forgotten, and report the others.
+
+    The reader's suggestions are locked, so that a form that is sent twice makes no entry twice.
+    """
+    await _hold(reader)
+    known = {found.pick: found for found in await forgotten_by(reader, at)}
+
+    async def log(pick: Pick) -> TimeEntry:
+        if pick not in known:
+            raise Conflict(f"#{pick.number}: time is logged, or the suggestion was dismissed meanwhile.")
+        found, case = known[pick], await Case.find(pick.number, reader)
+        work = Work(
+            minutes=found.minutes, work_date=found.day, service_id=case.service_id,
+            description=f"{found.deed[0].upper()}{found.deed[1:]}",
+        )  # fmt: skip
+        return await TimeEntry.log(reader, work, at=at, case=case)
+
+    return await all_or_report(list(dict.fromkeys(picks)), log, reader=reader)
+
+
+async def dismiss(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -> int:
+    """Store that there is no time to log for these picks, and return how many there are. A repeat changes nothing."""
+    await _hold(reader)
+    wanted = set(picks)
+    found = [one for one in await forgotten_by(reader, at) if one.pick in wanted]
+    await current().executemany(
+        "insert into forgotten_dismissal (customer_id, case_id, agent_id, work_date, dismissed_at) values ($1, $2, $3, $4, $5)"
+        " on conflict do nothing",
+        [(one.customer_id, one.case_id, reader.id, one.day, at) for one in found],
+    )  # fmt: skip
+    return len(found)
+
+
+async def suggest_again(reader: AgentReader, pick: Pick) -> None:
+    """Take back the dismissal of a case and day. If it was not dismissed, nothing changes."""
+    case = await Case.find(pick.number, reader)
+    await ForgottenDismissal.delete().where(
+        (ForgottenDismissal.agent_id == reader.id)
+        & (ForgottenDismissal.case_id == case.id)
+        & (ForgottenDismissal.work_date == pick.day)
+    )
+
+
+async def _hold(reader: AgentReader) -> None:
+    await current().execute("select pg_advisory_xact_lock(hashtextextended('forgotten time', $1))", reader.id)
