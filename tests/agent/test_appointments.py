@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 
 from portal.database import transaction
@@ -183,9 +184,15 @@ async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: B
         await ines.send_form(f"{page}/cancellation")
         assert "with Ines Okafor" not in (await ada.get(f"/cases/{case.number}")).text
         assert (await ada.get(page)).headers["location"] == f"/cases/{case.number}"
-    for stranger, found in ((ADA, 1), (ALAN, 0), (GIL, 0)):
-        async with transaction(stranger) as tx:
-            assert len(await tx.fetch("select id, starts_at from appointment")) == found, stranger.name
+    for reader, found in ((ADA, 1), (GIL, 0)):
+        async with transaction(reader) as tx:
+            assert len(await tx.fetch("select id, starts_at from appointment")) == found, reader.name
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with transaction(reader) as tx:
+                await tx.fetch("select note from appointment")
+    for stranger in (ALAN, GIL):
+        async with await Browser.of(app, stranger, at=NOW) as browser:
+            assert (await browser.get(f"/cases/{case.number}")).status_code == 404, stranger.name
 
 
 async def test_an_appointment_of_another_case_is_not_found(ines: Browser, here: str, case: Case) -> None:
