@@ -31,6 +31,7 @@ from portal.people.roles import Role
 from portal.people.working.absences import Absence
 from portal.people.working.costs import CostRate
 from portal.people.working.hours import WorkingHours
+from portal.reports.files import Export
 from portal.timekeeping.clock.forgotten import ForgottenDismissal
 from portal.timekeeping.clock.timers import Timer, TimerSegment
 from portal.timekeeping.entries import TimeEntry
@@ -64,6 +65,7 @@ APP_CONFIG = AppConfig(
         Department,
         Flag,
         ForgottenDismissal,
+        Export,
         GeneralKind,
         Invitation,
         Invoice,

@@ -7,6 +7,8 @@ NO_PAGES = (
     "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview",
     "GET /agent/time/{entry}/row", "GET /agent/time/week/row",
     "GET /agent/prints/{field}", "GET /agent/timer/bar",
+    "GET /agent/prints/{field}", "GET /agent/timesheets/sums",
+    "GET /agent/finders/contracts", "GET /agent/finders/services", "GET /agent/finders/projects", "GET /agent/finders/tasks",
     *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf", ".png")))),
 )  # fmt: skip
 """GET routes that return a file, an event stream or an HTML fragment instead of a page."""
@@ -19,6 +21,7 @@ MORE = {
         "/agent/cases/new?customer=1",
         "/agent/time?state=rejected",
         "/agent/approvals?drafts=yes",
+        "/agent/timesheets?kind=all&from=2026-01-01&group=customer&billing=billable&on=case",
         "/agent/projects/new?customer=1",
         "/agent/projects?state=all",
         "/agent/setup/changes?before=9",

@@ -92,6 +92,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         "/agent/timer/": {"timer": await _timers(at)},
         "/agent/approvals/": {"entry_id": entries["approved"].id},
         "/agent/approvals/decisions/": {"decision": decision},
+        "/agent/timesheets/decisions/": {"decision": decision},
         "/agent/drafts/": {"draft_id": run.draft_ids[0], "entry_id": entries["on a draft"].id},
         "/agent/drafts/{draft_id}/deletion": {"draft_id": run.draft_ids[1]},
         "/agent/billing/runs/": {"run_id": run.id},

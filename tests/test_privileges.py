@@ -33,7 +33,7 @@ Agents invite people, so their role may insert the hash of an invitation token, 
 NO_SECRETS = {
     "attachment.key", "upload.key", "attachment.sha256", "document.sha256", "attempt.key", "message.form_key",
     "pgqueuer.dedupe_key", "passkey.handle", "logo.sha256", "time_entry.form_key", "credential.has_password",
-    "upload.form_key", "upload.sha256", "timer.form_key", "appointment.form_key",
+    "upload.form_key", "upload.sha256", "timer.form_key", "appointment.form_key", "export.file_key",
 }  # fmt: skip
 """Columns whose names sound like secrets, although their values let nobody sign in."""
 SOUNDS_SECRET = "(hash|secret|token|password|key|handle|sha256)"

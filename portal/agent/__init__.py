@@ -18,6 +18,7 @@ from portal.agent import (
     tasks,
     time,
     timer,
+    timesheets,
 )
 from portal.web.guards import agent_only
 
@@ -30,6 +31,7 @@ router = Router(
         *time.handlers,
         *timer.handlers,
         *approvals.handlers,
+        *timesheets.handlers,
         *billing.handlers,
         *invoices.handlers,
         *customers.handlers,

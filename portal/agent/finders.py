@@ -1,9 +1,10 @@
-"""Serve the suggestions of the type-ahead fields that choose a customer, an agent or a service (`portal/database/finder.py`)."""
+"""Serve the suggestions of the type-ahead fields that choose a row by its name (`portal/database/finder.py`)."""
 
 from typing import Any
 
 from litestar import Response, get
 
+from portal.contracts.finders import CONTRACTS, PROJECTS, TASKS
 from portal.contracts.services import SERVICES
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
@@ -23,10 +24,30 @@ async def suggest_agents(request: Web) -> Response[str]:
     return await suggested(request, AGENTS)
 
 
+@get("/finders/contracts")
+async def suggest_contracts(request: Web) -> Response[str]:
+    """Serve contracts whose names match the typed text; ended contracts come last."""
+    return await suggested(request, CONTRACTS)
+
+
 @get("/finders/services")
 async def suggest_services(request: Web) -> Response[str]:
     """Serve services whose customer and name match the typed text; those of ended customers come last."""
     return await suggested(request, SERVICES)
 
 
-handlers: list[Any] = [suggest_customers, suggest_agents, suggest_services]
+@get("/finders/projects")
+async def suggest_projects(request: Web) -> Response[str]:
+    """Serve projects whose names match the typed text; projects that are done come last."""
+    return await suggested(request, PROJECTS)
+
+
+@get("/finders/tasks")
+async def suggest_tasks(request: Web) -> Response[str]:
+    """Serve tasks whose names match the typed text; ended tasks come last."""
+    return await suggested(request, TASKS)
+
+
+handlers: list[Any] = [
+    suggest_customers, suggest_agents, suggest_contracts, suggest_services, suggest_projects, suggest_tasks,
+]  # fmt: skip

@@ -35,6 +35,11 @@ class GeneralKind(Table, tablename="general_kind"):
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
+    async def usual(cls) -> "GeneralKind | None":
+        """Return the first kind that can be chosen, or None if there is none."""
+        return await cls.objects().where(cls.ended_at.is_null()).order_by(cls.position).order_by(cls.id).first()
+
+    @classmethod
     async def find(cls, kind: int, *, hold: bool = False) -> "GeneralKind":
         """Return the kind with this id. With `hold`, lock the row until the transaction ends.
 

@@ -28,7 +28,8 @@ WITHOUT_FORM = {
     "POST /agent/cases/{number}/appointments/{appointment}/resumption",
     "POST /agent/timer/{timer}/trimming", "POST /agent/timer/{timer}/confirmation", "POST /agent/timer/{timer}/restoration",
      "POST /agent/setup/company/logo/removal",
-    "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/tasks/{task}/resumption",
+    "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/timesheets/decisions/{decision}/withdrawal",
+    "POST /agent/tasks/{task}/resumption",
 }  # fmt: skip
 """Forms that no page shows in this test.
 

@@ -1,0 +1,7 @@
+"""Serve the timesheets of managers: the entries of a range of days, decisions on them, and files for other programs."""
+
+from typing import Any
+
+from portal.agent.timesheets import deciding, showing
+
+handlers: list[Any] = [*showing.handlers, *deciding.handlers]

@@ -1,0 +1,141 @@
+"""Serve the page of a timesheet, which its filters and its grouping determine."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from portal.agent.pages import agent_page
+from portal.billing import Outcome
+from portal.contracts.finders import CONTRACTS, PROJECTS, TASKS
+from portal.contracts.services import SERVICES
+from portal.database.finder import Found
+from portal.people.agents import AGENTS
+from portal.people.customers import CUSTOMERS
+from portal.people.departments import Department
+from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.render.formats import plural
+from portal.reports import timesheets
+from portal.reports.grouping import Group
+from portal.reports.questions import Kind, On, Question
+from portal.reports.ranges import ranges_at
+from portal.timekeeping.kinds import GeneralKind
+from portal.web.finding import asked
+from portal.web.guards import manager_only
+from portal.web.pages import page
+from portal.web.visit import Web, visit_of
+from portal.words import EntryBilling, EntryState
+
+PATH = "/agent/timesheets"
+FINDERS = {
+    "agent": AGENTS, "customer": CUSTOMERS, "contract": CONTRACTS, "service": SERVICES, "project": PROJECTS, "task": TASKS,
+}  # fmt: skip
+DONE = {"approved": "approved.", "rejected": "rejected. Your reason stands beside each.", "withdrawn": "taken back."}
+"""By query parameter of the redirect after a decision: the words that follow the number of entries in the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the URL asks for: the question, the grouping, and what the search fields found by name."""
+
+    question: Question
+    group: Group
+    found: dict[str, Found]
+
+    @classmethod
+    async def of(cls, request: Web) -> "Asked":
+        """Return what the query string of the request asks for."""
+        visit, query = visit_of(request), request.query_params
+        reader: Any = visit.reader
+        found = {name: await asked(request, name, finder) for name, finder in FINDERS.items()}
+        question = Question.read(query, today(reader.time_zone, visit.at))
+        group = Group(query["group"]) if query.get("group") in list(Group) else Group.DAY
+        # An id without a text, as in a link, filters even if there is no such row: a link never shows more than it says.
+        ids = {name: one.id for name, one in found.items() if one.id or f"{name}_typed" in query}
+        return cls(question.with_ids(**ids), group, found)
+
+    def query(self, **more: object) -> str:
+        """Return the query string of this timesheet with the parameters `more`; those with an empty value are left out."""
+        group = {} if self.group is Group.DAY else {"group": self.group.value}
+        values = self.question.values | group | more
+        return "?" + urlencode({name: value for name, value in values.items() if value not in ("", None)})
+
+
+@get("/timesheets", guards=[manager_only])
+async def show(request: Web) -> Response[str]:
+    """Show one page of a timesheet (S2.26 to S2.33), by default of the help desk's time of this month."""
+    return await show_timesheet(request)
+
+
+async def show_timesheet(
+    request: Web,
+    *,
+    outcome: Outcome | None = None,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+) -> Response[str]:
+    """Return the page of the timesheet that the URL asks for. `outcome` is the result of a decision on its entries."""
+    visit, query = visit_of(request), request.query_params
+    reader: Any = visit.reader
+    wanted = await Asked.of(request)
+    after = timesheets.Cursor.parse(query.get("after", ""))
+    sheet = await timesheets.read(
+        reader, wanted.question, group=wanted.group, after=after, all_sums=query.get("sums") == "all"
+    )
+    return await agent_page(
+        request, reader, "agent/timesheets/show.html", status=outcome.status if outcome else 200,
+        sheet=sheet, question=wanted.question, group=wanted.group, found=wanted.found, query=wanted.query(),
+        turning=_turning(wanted, sheet, turned="after" in query), outcome=outcome, toast=_toast(query, wanted),
+        departments=[(one.id, one.name) for one in await Department.all_by_name()], kinds=list(Kind),
+        ranges=ranges_at(today(reader.time_zone, visit.at)), offered=OFFERED, general=await GeneralKind.usual(),
+        errors=errors or {}, typed=typed or {}, asked=wanted,
+    )  # fmt: skip
+
+
+@get("/timesheets/sums", guards=[manager_only])
+async def show_sums(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Show the sums of all entries of a timesheet, which a page with many entries fetches after it is shown."""
+    wanted = await Asked.of(request)
+    return page(
+        request,
+        "agent/timesheets/_sums.html",
+        sums=await timesheets.sums(reader, wanted.question),
+        query=wanted.query(),
+    )
+
+
+OFFERED = {
+    "group": [(one.value, one.word) for one in Group],
+    "on": [(one.value, one.word) for one in On],
+    "billing": [(one.value, one.word) for one in EntryBilling],
+    "state": [(one.value, one.word) for one in EntryState],
+}
+"""Choices of the filters, as pairs of value and text."""
+
+
+def _turning(wanted: Asked, sheet: timesheets.Timesheet, *, turned: bool) -> dict[str, Any]:
+    """Return the pagination links of the timesheet: to the first and to the next page."""
+    return {
+        "turned": turned,
+        "first": PATH + wanted.query(),
+        "next": PATH + wanted.query(after=sheet.next) if sheet.next else None,
+        "back": "To the first",
+        "on": "Further entries",
+    }
+
+
+def _toast(query: Any, wanted: Asked) -> dict[str, str] | None:
+    """Return the message after a decision, or None. `undo` is the URL that withdraws the approvals of that decision."""
+    for done, words in DONE.items():
+        count = query.get(done, "")
+        if count.isdigit() and int(count[:9]):
+            told = {"words": f"{plural(int(count[:9]), 'entry', 'entries')} {words}"}
+            undone = f"{PATH}/decisions/{query.get('decision')}/withdrawal{wanted.query()}"
+            return told | ({"undo": undone} if query.get("decision") else {})
+    return None
+
+
+handlers: list[Any] = [show, show_sums]

@@ -1,0 +1,72 @@
+"""How the rows of a timesheet are grouped: by day, or by the agent, customer, contract, service, project or task."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from portal.contracts.naming import shown_contract, shown_service
+
+
+class Group(StrEnum):
+    """The groups of a timesheet, each with subtotals."""
+
+    DAY = "day"
+    AGENT = "agent"
+    CUSTOMER = "customer"
+    CONTRACT = "contract"
+    SERVICE = "service"
+    PROJECT = "project"
+    TASK = "task"
+
+    @property
+    def word(self) -> str:
+        """Return the text of the choice, such as `Customer`."""
+        return self.value.capitalize()
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """The SQL of one kind of group.
+
+    `rows` selects the id and the name of each group. `within` is the condition on a time entry `e` to belong to the
+    group `g`, and `without` the condition to belong to none; the name of that last group is `nameless`.
+    """
+
+    rows: str
+    within: str
+    without: str = "false"
+    nameless: str = ""
+
+
+_SERVICE = f"u.name || ', ' || {shown_service('s.id')}"
+GROUPINGS = {
+    Group.AGENT: Grouping("select id, name from agent", "e.agent_id = g.id"),
+    Group.CUSTOMER: Grouping(
+        "select id, name from customer", "e.customer_id = g.id", "e.customer_id is null", "General time"
+    ),
+    Group.CONTRACT: Grouping(
+        f"select k.id, u.name || ', ' || {shown_contract('k')} as name from contract k join customer u on u.id = k.customer_id",
+        "e.service_id in (select s.id from service s where s.contract_id = g.id)",
+        "e.service_id is null",
+        "Without a contract",
+    ),
+    Group.SERVICE: Grouping(
+        f"select s.id, {_SERVICE} as name from service s join customer u on u.id = s.customer_id",
+        "e.service_id = g.id",
+        "e.service_id is null",
+        "Without a service",
+    ),
+    Group.PROJECT: Grouping(
+        "select j.id, u.name || ', ' || j.name as name from project j join customer u on u.id = j.customer_id",
+        "e.project_id = g.id",
+        "e.project_id is null",
+        "Without a project",
+    ),
+    Group.TASK: Grouping(
+        f"select t.id, {_SERVICE} || ', ' || t.name as name from task t join service s on s.id = t.service_id"
+        " join customer u on u.id = t.customer_id",
+        "e.task_id = g.id",
+        "e.task_id is null",
+        "Without a task",
+    ),
+}  # fmt: skip
+"""The grouping of each kind of group except days, for which the entries need no other order."""

@@ -1,0 +1,173 @@
+"""What a timesheet shows: a range of days, the kind of work, and filters, as the query string of a URL says them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlencode
+
+from portal.errors import Forbidden
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+from portal.timekeeping.entries import VISIBLE
+from portal.words import EntryBilling, EntryState
+
+
+class Kind(StrEnum):
+    """Which timesheet it is: that of the help desk, that of projects, or all time (S2.26, S2.27)."""
+
+    DESK = "desk"
+    PROJECT = "project"
+    ALL = "all"
+
+    @property
+    def word(self) -> str:
+        """Return the name of the timesheet."""
+        return {"desk": "Help desk", "project": "Projects", "all": "All time"}[self.value]
+
+
+class On(StrEnum):
+    """What time was logged on (S2.40)."""
+
+    CASE = "case"
+    PROJECT = "project"
+    SERVICE = "service"
+    GENERAL = "general"
+
+    @property
+    def word(self) -> str:
+        """Return the text of the choice in the filter."""
+        return {"case": "Cases", "project": "Projects", "service": "Services", "general": "General time"}[self.value]
+
+
+class Layout(StrEnum):
+    """The layouts of an exported timesheet: for payroll and for invoicing (S2.36, S2.37)."""
+
+    PAYROLL = "payroll"
+    INVOICING = "invoicing"
+
+
+_KIND_SQL = {Kind.DESK: "e.project_id is null", Kind.PROJECT: "e.project_id is not null", Kind.ALL: "true"}
+_ON_SQL = {
+    On.CASE: "e.case_id is not null",
+    On.PROJECT: "e.project_id is not null",
+    On.SERVICE: "e.customer_id is not null and e.case_id is null and e.project_id is null",
+    On.GENERAL: "e.customer_id is null",
+}
+_BELOW = """e.agent_id in (
+  select a.id from agent a where a.department_id in (
+    with recursive below as (
+      select {}::bigint as id union select d.id from department d join below b on d.parent_id = b.id
+    ) select id from below))"""
+_IDS_SQL = {
+    "agent": "e.agent_id = {}",
+    "department": _BELOW,
+    "customer": "e.customer_id = {}",
+    "contract": "e.service_id in (select s.id from service s where s.contract_id = {})",
+    "service": "e.service_id = {}",
+    "project": "e.project_id = {}",
+    "task": "e.task_id = {}",
+}
+IDS = tuple(_IDS_SQL)
+"""The filters whose value is the id of a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """The entries that a timesheet shows: those of the days from `since` to `until`, both included.
+
+    Each filter that is None lets all entries through. A department includes the departments below it. `flagged` limits
+    the timesheet to entries with an open flag.
+    """
+
+    since: date
+    until: date
+    kind: Kind = Kind.DESK
+    on: On | None = None
+    agent: int | None = None
+    department: int | None = None
+    customer: int | None = None
+    contract: int | None = None
+    service: int | None = None
+    project: int | None = None
+    task: int | None = None
+    billing: EntryBilling | None = None
+    state: EntryState | None = None
+    flagged: bool = False
+
+    @classmethod
+    def read(cls, query: Mapping[str, str], today: date) -> "Question":
+        """Return the question that a query string asks.
+
+        Without `from`, the days are those of the month of `today` up to today. A value that cannot be read counts as
+        missing, and of two days in the wrong order the later one is the last.
+        """
+        days = sorted((_day(query.get("from")) or today.replace(day=1), _day(query.get("until")) or today))
+        return cls(
+            since=days[0],
+            until=days[1],
+            kind=Kind(query["kind"]) if query.get("kind") in list(Kind) else Kind.DESK,
+            on=On(query["on"]) if query.get("on") in list(On) else None,
+            billing=EntryBilling(query["billing"]) if query.get("billing") in list(EntryBilling) else None,
+            state=EntryState(query["state"]) if query.get("state") in list(EntryState) else None,
+            flagged=query.get("flag") == "open",
+            **{name: number_in(query.get(name)) for name in IDS},
+        )
+
+    def with_ids(self, **found: int | None) -> "Question":
+        """Return the question with other ids: those that the page's search fields found by name."""
+        return replace(self, **found)  # type: ignore[arg-type]
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Return the query parameters that ask this question, in a fixed order, without those that filter nothing."""
+        found = {"kind": self.kind.value, "from": self.since.isoformat(), "until": self.until.isoformat()}
+        found |= {name: str(value) for name in IDS if (value := getattr(self, name)) is not None}
+        found |= {name: value.value for name in ("on", "billing", "state") if (value := getattr(self, name))}
+        return found | ({"flag": "open"} if self.flagged else {})
+
+    @property
+    def query(self) -> str:
+        """Return the query string that asks this question, without a question mark."""
+        return urlencode(self.values)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Return whether any filter beside kind and days is set."""
+        return any(getattr(self, one.name) for one in fields(self) if one.name not in ("since", "until", "kind"))
+
+    def conditions(self, reader: AgentReader, values: list[Any]) -> str:
+        """Return the SQL condition on a time entry `e` for what `reader` may see. The parameters are appended to `values`.
+
+        Raise `Forbidden` if the reader is no manager (S2.28).
+        """
+        if not reader.is_manager:
+            raise Forbidden("Only managers see timesheets.")
+        return " and ".join([VISIBLE[reader.database_role], *self._parts(values)])
+
+    def _parts(self, values: list[Any]) -> Iterator[str]:
+        def place(value: Any) -> str:
+            values.append(value)
+            return f"${len(values)}"
+
+        # The first excluded day is computed here: a half-open range needs one comparison per index.
+        last = min(self.until, date.max - timedelta(days=1)) + timedelta(days=1)
+        yield f"e.work_date >= {place(self.since)}::date and e.work_date < {place(last)}::date"
+        yield _KIND_SQL[self.kind]
+        if self.on:
+            yield _ON_SQL[self.on]
+        for name, sql in _IDS_SQL.items():
+            if (value := getattr(self, name)) is not None:
+                yield sql.format(place(value))
+        if self.billing:
+            yield f"e.billing = {place(self.billing.value)}"
+        if self.state:
+            yield f"e.state = {place(self.state.value)}"
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,24 @@
+"""The ranges of days that reports offer with one click."""
+
+from datetime import date, timedelta
+from typing import NamedTuple
+
+
+class Range(NamedTuple):
+    """A named range of days, both included."""
+
+    name: str
+    since: date
+    until: date
+
+
+def ranges_at(today: date) -> list[Range]:
+    """Return this week and month, and those before. What is not over yet ends today."""
+    monday, first = today - timedelta(days=today.weekday()), today.replace(day=1)
+    before = first - timedelta(days=1)
+    return [
+        Range("This week", monday, today),
+        Range("Last week", monday - timedelta(days=7), monday - timedelta(days=1)),
+        Range("This month", first, today),
+        Range("Last month", before.replace(day=1), before),
+    ]

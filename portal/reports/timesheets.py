@@ -1,0 +1,232 @@
+"""Read a timesheet page by page: its entries by group, the subtotals of the groups on the page, and the whole sums.
+
+A page is found by a keyset cursor and an index, so that it costs the same however many entries there are (D56). Sums
+stop at `SUMMED` entries unless all are asked for, because the cost of a page follows what it shows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from portal import billing
+from portal.database import current
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+from portal.reports.grouping import GROUPINGS, Group, Grouping
+from portal.reports.questions import Question
+from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
+
+PAGE = 50
+"""The most entries on one page."""
+SUMMED = 5_000
+"""Sums are computed at once for at most so many entries; the page fetches larger sums after it is shown."""
+NAMELESS = 0
+"""The id of the group of entries that belong to no group, such as general time among the customers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place where the next page begins: after this entry of this group. `group` is 0 among days."""
+
+    group: int
+    work_date: date
+    entry_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """Return the cursor that `str` wrote, or None for any other text."""
+        group, _, rest = text.partition(".")
+        day, _, entry = rest.partition(".")
+        group_id, entry_id = number_in(group), number_in(entry)
+        if group_id is None or entry_id is None:
+            return None
+        try:
+            return cls(group_id, date.fromisoformat(day), entry_id)
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.group}.{self.work_date.isoformat()}.{self.entry_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The number of entries, and their actual and counted minutes. With `more`, there are more entries than summed."""
+
+    count: int = 0
+    worked: int = 0
+    counts: int = 0
+    more: bool = False
+
+
+@dataclass(slots=True)
+class Rows:
+    """A group on the page: its id, its name or its day, its sums, and those of its entries that are on the page."""
+
+    id: int
+    name: str
+    day: date | None = None
+    sums: Sums = Sums()
+    lines: list[ListedEntry] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Timesheet:
+    """One page of a timesheet. `next` is the cursor of the next page, or None on the last one."""
+
+    groups: list[Rows]
+    sums: Sums
+    next: Cursor | None
+
+    @property
+    def lines(self) -> list[ListedEntry]:
+        """Return all entries on the page."""
+        return [line for group in self.groups for line in group.lines]
+
+
+_SUMS = "count(*)::int as count, coalesce(sum(e.actual_minutes), 0)::int as worked, coalesce(sum(e.billable_minutes), 0)::int as counts"
+
+
+async def read(
+    reader: AgentReader,
+    question: Question,
+    *,
+    group: Group = Group.DAY,
+    after: Cursor | None = None,
+    all_sums: bool = False,
+    size: int = PAGE,
+) -> Timesheet:
+    """Return one page of the timesheet.
+
+    With `all_sums`, sums are complete however many entries there are. If no entry follows the cursor any more, return
+    the first page.
+    """
+    found = await _picked(reader, question, group, after, size)
+    if not found and after:
+        found = await _picked(reader, question, group, None, size)
+    shown = found[:size]
+    lines = await _lines([row["id"] for row in shown])
+    groups: dict[Any, Rows] = {}
+    for row in shown:
+        key = row["work_date"] if group is Group.DAY else row["group_id"]
+        day = row["work_date"] if group is Group.DAY else None
+        rows = groups.setdefault(key, Rows(row["group_id"], row["group_name"], day))
+        rows.lines += [lines[row["id"]]] if row["id"] in lines else []
+    await _sum_groups(reader, question, group, groups, all_sums)
+    last = shown[-1] if len(found) > size else None
+    return Timesheet(
+        list(groups.values()),
+        await sums(reader, question, all_sums=all_sums),
+        Cursor(last["group_id"], last["work_date"], last["id"]) if last else None,
+    )
+
+
+async def sums(reader: AgentReader, question: Question, *, all_sums: bool = True) -> Sums:
+    """Return the sums of all entries of the timesheet; without `all_sums`, of at most `SUMMED` entries."""
+    values: list[Any] = []
+    inner = f"select e.actual_minutes, e.billable_minutes from time_entry e where {question.conditions(reader, values)}"
+    limit = "" if all_sums else f" limit {SUMMED + 1}"
+    row = await current().fetchrow(f"select {_SUMS} from ({inner}{limit}) e", *values)
+    return _capped(row, all_sums)
+
+
+async def count(reader: AgentReader, question: Question, most: int) -> int:
+    """Return the number of entries of the timesheet, at most `most` + 1."""
+    values: list[Any] = []
+    inner = f"select from time_entry e where {question.conditions(reader, values)} limit {int(most) + 1}"
+    found: int = await current().fetchval(f"select count(*) from ({inner}) e", *values)
+    return found
+
+
+def _capped(row: Any, all_sums: bool) -> Sums:
+    if not all_sums and row["count"] > SUMMED:
+        return Sums(SUMMED, more=True)
+    return Sums(row["count"], row["worked"], row["counts"])
+
+
+async def _lines(ids: Sequence[int]) -> dict[int, ListedEntry]:
+    """Return the entries with their names and the decisions on them, by id."""
+    rows = await current().fetch(f"select {COLUMNS} {SOURCE} where e.id = any($1)", ids)
+    return {line.id: line for line in await billing.decided([ListedEntry.of_row(row) for row in rows])}
+
+
+async def _picked(reader: AgentReader, question: Question, group: Group, after: Cursor | None, size: int) -> list[Any]:
+    """Return the ids of the entries of one page, with their groups, and one more if another page follows."""
+    values: list[Any] = []
+    condition = question.conditions(reader, values)
+    if group is Group.DAY:
+        where = f"{condition} and (e.work_date, e.id) < (${len(values) + 1}::date, ${len(values) + 2}::bigint)"
+        values += [after.work_date, after.entry_id] if after else [date.max, 2**63 - 1]
+        return list(
+            await current().fetch(
+                f"select 0 as group_id, '' as group_name, e.id, e.work_date from time_entry e where {where}"
+                f" order by e.work_date desc, e.id desc limit {int(size) + 1}",
+                *values,
+            )
+        )
+    return list(await current().fetch(*_by_group(GROUPINGS[group], condition, values, after, int(size) + 1)))
+
+
+def _by_group(
+    grouping: Grouping, condition: str, values: list[Any], after: Cursor | None, most: int
+) -> tuple[Any, ...]:
+    """Return the query for a page in the order of the groups' names, and its parameters.
+
+    The groups are walked in their order, from the cursor's on, and each is asked for its latest entries by an index.
+    Groups without entries cost one look into the index each.
+    """
+    named = f"select x.id, x.name, 0 as place from ({grouping.rows}) x"
+    begins, within, without = "true", "true", "true"
+    if after:
+        values += [after.group, after.work_date, after.entry_id]
+        at, day, last = (f"${len(values) - back}" for back in (2, 1, 0))
+        key = "x.place, folded(x.name), x.id"
+        begins = f"({key}) >= (select {key} from groups x where x.id = {at})"
+        within = without = f"(g.id <> {at} or (e.work_date, e.id) < ({day}::date, {last}::bigint))"
+    pick = "select e.id, e.work_date from time_entry e where {} order by e.work_date desc, e.id desc limit {}"
+    branches = " union all ".join(
+        f"(select * from ({pick.format(f'{condition} and {where}', most)}) one)"
+        for where in (
+            f"g.id <> {NAMELESS} and {grouping.within} and {within}",
+            f"g.id = {NAMELESS} and {grouping.without} and {without}",
+        )
+    )
+    sql = f"""
+with groups as materialized ({named} union all select {NAMELESS}, ${len(values) + 1}, 1)
+select g.id as group_id, g.name as group_name, w.id, w.work_date
+from (select x.* from groups x where {begins} order by x.place, folded(x.name), x.id) g
+cross join lateral ({branches} order by work_date desc, id desc limit {most}) w
+order by g.place, folded(g.name), g.id, w.work_date desc, w.id desc limit {most}
+"""
+    return (sql, *values, grouping.nameless)
+
+
+async def _sum_groups(
+    reader: AgentReader, question: Question, group: Group, groups: dict[Any, Rows], all_sums: bool
+) -> None:
+    """Add the sums to each group on the page."""
+    values: list[Any] = []
+    condition = question.conditions(reader, values)
+    values.append(list(groups))
+    if group is Group.DAY:
+        sql = (
+            f"select e.work_date as key, {_SUMS} from time_entry e"
+            f" where {condition} and e.work_date = any(${len(values)}::date[]) group by 1"
+        )
+        for row in await current().fetch(sql, *values):
+            groups[row["key"]].sums = _capped(row, True)
+        return
+    limit = "" if all_sums else f"limit {SUMMED + 1}"
+    grouping = GROUPINGS[group]
+    pick = f"select e.actual_minutes, e.billable_minutes from time_entry e where {condition}"
+    sql = f"""
+select g.id as key, w.* from unnest(${len(values)}::bigint[]) as g (id) cross join lateral (
+  select {_SUMS} from (
+    select * from ({pick} and g.id <> {NAMELESS} and {grouping.within} {limit}) one
+    union all select * from ({pick} and g.id = {NAMELESS} and {grouping.without} {limit}) two
+  ) e
+) w
+"""
+    for row in await current().fetch(sql, *values):
+        groups[row["key"]].sums = _capped(row, all_sums)
