@@ -26,6 +26,7 @@ from portal.people import sessions
 from portal.people.factors.notices import FactorChange
 from portal.people.invitations import RESET_VALID
 from portal.people.readers import SYSTEM
+from portal.reports import files
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
 
@@ -54,6 +55,7 @@ async def tidy(storage: Storage, at: datetime) -> None:
         await tx.execute("delete from outbox where at < $1", at - OUTBOX_KEPT)
         await tx.execute("delete from pgqueuer_log where created < $1", at - JOB_LOG_KEPT)
         await attachments.sweep_uploads(storage, at - attachments.KEPT_FOR)
+        await files.sweep(storage, at)
 
 
 async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: timedelta, at: datetime) -> None:
@@ -114,6 +116,10 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
     async def mail_factor_changed(ids: Ids, at: datetime) -> EmailMessage | None:
         change, changed_at = cast("FactorChange", ids["change"]), datetime.fromisoformat(str(ids["at"]))
         return await mail.factor_changed(int(ids["credential"]), change, changed_at, settings, at)
+
+    @job
+    async def make_export(job: Job) -> None:
+        await files.make(int(_ids(job)["export"]), settings, storage, datetime.now(UTC))
 
     @jobs.schedule(EACH_MINUTE, "* * * * *")
     async def tidy_now(_: Schedule) -> None:

@@ -9,7 +9,10 @@ NO_PAGES = (
     "GET /agent/prints/{field}", "GET /agent/timer/bar",
     "GET /agent/prints/{field}", "GET /agent/timesheets/sums",
     "GET /agent/finders/contracts", "GET /agent/finders/services", "GET /agent/finders/projects", "GET /agent/finders/tasks",
-    *(name for name in MATRIX if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf", ".png")))),
+    *(
+        name for name in MATRIX
+        if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf", ".png", ".xlsx", ".xml")))
+    ),
 )  # fmt: skip
 """GET routes that return a file, an event stream or an HTML fragment instead of a page."""
 STEPS = ("GET /sign-in/second-factor", "GET /account/confirmation")

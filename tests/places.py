@@ -1,5 +1,6 @@
 """Create one object of every kind with the functions of the product, and build the URLs of all routes to them."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import SYSTEM
-from portal.storage import Storage
+from portal.storage import Storage, new_key
 from portal.timekeeping.clock.timers import Timer
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.kinds import GeneralKind, KindName
@@ -69,6 +70,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         issued, statement, run = await _billed(entries, at)
     async with transaction(SYSTEM):
         setup = await _set_up(at)
+        export = await _exported(storage, at)
         decision = await current().fetchval(
             "select decision from approval where entry_id = $1 and withdrawn_at is null", entries["approved"].id
         )
@@ -93,6 +95,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         "/agent/approvals/": {"entry_id": entries["approved"].id},
         "/agent/approvals/decisions/": {"decision": decision},
         "/agent/timesheets/decisions/": {"decision": decision},
+        "/agent/timesheets/files/": {"export_id": export},
         "/agent/drafts/": {"draft_id": run.draft_ids[0], "entry_id": entries["on a draft"].id},
         "/agent/drafts/{draft_id}/deletion": {"draft_id": run.draft_ids[1]},
         "/agent/billing/runs/": {"run_id": run.id},
@@ -184,6 +187,22 @@ async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.
 
 def _choice(entry: TimeEntry) -> billing.Choice:
     return billing.Choice(entry.id, entry.version)
+
+
+async def _exported(storage: Storage, at: datetime) -> int:
+    """Create a file of a timesheet that a job made for Max, and return its id."""
+    key = new_key()
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"Agent,Day"
+
+    await storage.store(key, content(), limit=100)
+    made: int = await current().fetchval(
+        "insert into export (agent_id, layout, format, filters, entries, asked_at, read_entries, ended_at, file_key, size)"
+        " values ($1, 'payroll', 'csv', 'kind=all&from=2026-11-01&until=2026-11-20', 1, $2, 1, $2, $3, 9) returning id",
+        MAX.id, at, key,
+    )  # fmt: skip
+    return made
 
 
 async def failed_job() -> int:

@@ -1,15 +1,18 @@
-"""Test CSV exports: no spreadsheet program runs their cells as formulas (D55, R62)."""
+"""Test CSV, XLSX and XML exports: no program runs their cells as formulas, and numbers and dates are real (D55, R62)."""
 
 import csv
 import io
+import re
+import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
-from portal.exports import Column, Kind, Sheet, harmless, write_csv
+from portal.exports import Column, Kind, Sheet, harmless, write, write_csv
 
 LINES = Sheet(
     "Detail",
@@ -71,3 +74,83 @@ def test_every_text_is_read_again_and_no_cell_starts_a_formula(rows: list[list[s
     found = read(write_csv(Sheet("S", [Column("a"), Column("b")], rows), separator), separator)[1:]
     assert found == [[harmless(cell) for cell in row] for row in rows]
     assert not [c for row in found for c in row if c.lstrip()[:1] in ("=", "+", "@") or c[:1] in ("\t", "\r")]
+
+
+# --- Excel and XML
+
+EVERY_KIND = Sheet(
+    "July & August",
+    [Column("Who"), Column("Day", Kind.DATE), Column("At", Kind.MOMENT), Column("Worked", Kind.CLOCK),
+     Column("Minutes worked", Kind.MINUTES), Column("EUR", Kind.MONEY)],
+    [("=1+1 <b>", date(2026, 2, 1), datetime(2026, 2, 1, 9, 30, tzinfo=UTC), 90, 90, Decimal("-12.50")),
+     ("http://desk.example", None, None, 1500, 0, Decimal("1E+3"))],
+    totals=("Total", None, None, 1590, 90, Decimal("987.50")),
+)  # fmt: skip
+NS = {"s": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+
+
+def cells_of(book: bytes) -> list[dict[str, tuple[str, str]]]:
+    """Return the cells of each row of the first worksheet, by column letter: the type of the cell and its text."""
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        page = etree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    assert page.findall(".//s:f", NS) == []
+    assert page.findall(".//s:hyperlink", NS) == []
+    return [
+        {re.sub(r"[0-9]", "", cell.get("r")): (cell.get("t", "n"), "".join(cell.itertext())) for cell in row.findall("s:c", NS)}
+        for row in page.findall(".//s:row", NS)
+    ]  # fmt: skip
+
+
+def test_a_workbook_has_real_numbers_dates_and_durations_and_no_formula() -> None:
+    """D55: 1 Feb 2026 is day 46054 of Excel; 1:30 h are 0.0625 of a day; text stays text, without a link."""
+    head, first, second = cells_of(write("xlsx", EVERY_KIND))
+    assert [text for _, text in head.values()] == [column.name for column in EVERY_KIND.columns]
+    assert first["A"] == ("inlineStr", "=1+1 <b>")
+    assert [first[column] for column in "BDEF"] == [("n", "46054"), ("n", "0.0625"), ("n", "90"), ("n", "-12.50")]
+    assert second == {
+        "A": ("inlineStr", "http://desk.example"),
+        "D": ("n", "1.041666666666667"),
+        "E": ("n", "0"),
+        "F": ("n", "1E+3"),
+    }
+    *_, totals = cells_of(write("xlsx", EVERY_KIND, totals=True))
+    assert totals["E"] == ("n", "90")
+
+
+def test_xml_names_its_elements_after_the_columns() -> None:
+    """D55: dates are ISO 8601, numbers have a decimal point, and an empty cell has no element."""
+    root = etree.fromstring(write("xml", EVERY_KIND, totals=True))
+    assert (root.tag, root.get("title"), [child.tag for child in root]) == (
+        "sheet",
+        "July & August",
+        ["row", "row", "totals"],
+    )
+    assert {cell.tag: cell.text for cell in root[0]} == {
+        "who": "=1+1 <b>", "day": "2026-02-01", "at": "2026-02-01T09:30:00+00:00", "worked": "90", "minutes_worked": "90", "eur": "-12.50",
+    }  # fmt: skip
+    assert "day" not in {cell.tag for cell in root[1]}
+
+
+@pytest.mark.parametrize("format", ["xlsx", "xml"])
+@given(text=st.text(st.characters(exclude_characters="\r")))
+@settings(deadline=None, max_examples=60)
+def test_every_text_is_read_again_without_what_xml_forbids(format: str, text: str) -> None:
+    """D55: control characters, lone surrogates and the two non-characters are left out; nothing else changes."""
+    written = write(format, Sheet("S", [Column("a"), Column("b", Kind.NUMBER)], [[text, 1]]))
+    kept = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "", text)
+    if format == "xml":
+        found = etree.fromstring(written)[0][0].text or ""
+    else:
+        found = cells_of(written)[1].get("A", ("", ""))[1]
+        kept = re.sub(r"(_x[0-9A-Fa-f]{4}_)", lambda match: f"_x005F{match[0]}", kept)
+    assert found == kept
+
+
+def test_a_clock_in_a_csv_is_read_by_people() -> None:
+    assert read(write_csv(EVERY_KIND))[1][3:5] == ["1:30", "90"]
+    assert read(write_csv(EVERY_KIND))[2][3] == "25:00"
+
+
+def test_an_unknown_format_is_an_error_of_ours() -> None:
+    with pytest.raises(ValueError, match="pdf"):
+        write("pdf", EVERY_KIND)

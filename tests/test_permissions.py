@@ -81,6 +81,8 @@ WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
 """For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
 WHO_WORKED = Row(IN, 404, 404, 404, OK, 403, 403)
 """For answering the question of a flag: Ines worked the flagged time."""
+OWN_FILES = Row(IN, 404, 404, 404, 403, OK, 404)
+"""For a file that Max had made of a timesheet, which nobody else may fetch."""
 
 MATRIX: dict[str, Row] = {
     "GET /health": EVERYBODY,
@@ -212,6 +214,13 @@ MATRIX: dict[str, Row] = {
     "POST /agent/time/left/submission": MANAGERS,
     "GET /agent/timesheets": MANAGERS,
     "GET /agent/timesheets/sums": MANAGERS,
+    "GET /agent/timesheets.csv": MANAGERS,
+    "GET /agent/timesheets.xlsx": MANAGERS,
+    "GET /agent/timesheets.xml": MANAGERS,
+    "GET /agent/timesheets/files": MANAGERS,
+    "POST /agent/timesheets/files": MANAGERS,
+    "GET /agent/timesheets/files/{export_id}": OWN_FILES,
+    "GET /agent/timesheets/files/{export_id}/download": OWN_FILES,
     "POST /agent/timesheets/approval": MANAGERS,
     "POST /agent/timesheets/rejection": MANAGERS,
     "POST /agent/timesheets/decisions/{decision}/withdrawal": WHO_DECIDED,

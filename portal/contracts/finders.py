@@ -1,11 +1,11 @@
-"""Type-ahead search of contracts, services, projects and tasks for filters. What has ended is found too, last."""
+"""Type-ahead search of contracts, services, projects and tasks for filters. Those of ended customers are found last."""
 
 from portal.contracts.naming import shown_contract, shown_service
 from portal.database.finder import Finder
 
 CONTRACTS = Finder(
     "contract",
-    f"select k.id, {shown_contract('k')} as name, u.name as about, coalesce(k.end_on <= current_date, false) as is_last"
+    f"select k.id, {shown_contract('k')} as name, u.name as about, u.ended_at is not null as is_last"
     " from contract k join customer u on u.id = k.customer_id",
 )
 PROJECTS = Finder(

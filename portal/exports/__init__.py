@@ -1,4 +1,4 @@
-"""Write tables to files. A report, an export or the detail of an invoice is a `Sheet`; each file format has a function."""
+"""Write tables to files. A report, an export or the detail of an invoice is a `Sheet`; each file format has a writer."""
 
 import csv
 import io
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import IO, Protocol
+
+from portal.durations import clock
 
 Cell = str | int | Decimal | date | datetime | None
 
@@ -20,6 +23,9 @@ class Kind(StrEnum):
     NUMBER = "number"
     MONEY = "money"
     MINUTES = "minutes"
+    """Minutes as a whole number."""
+    CLOCK = "clock"
+    """Minutes that people read as hours and minutes, such as `7:30`."""
     DATE = "date"
     MOMENT = "moment"
 
@@ -47,6 +53,7 @@ class Sheet:
 
 _PLAIN_NEGATIVE = re.compile(r"-[0-9]+(?:[.,][0-9]+)?", re.ASCII)
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def harmless(text: str) -> str:
@@ -66,36 +73,99 @@ def harmless(text: str) -> str:
     return text
 
 
-def _written(cell: Cell) -> str:
+def printable(text: str) -> str:
+    """Return `text` without characters that XML 1.0 forbids and spreadsheets refuse (D55).
+
+    Those are control characters other than TAB and line breaks, lone surrogates, U+FFFE and U+FFFF.
+    """
+    return _NOT_IN_XML.sub("", text)
+
+
+class Writer(Protocol):
+    """Writes a sheet row by row to a file."""
+
+    def add(self, row: Sequence[Cell]) -> None:
+        """Write the next row, with one cell for each column."""
+
+    def close(self, totals: Sequence[Cell] | None = None) -> None:
+        """Write the totals, if any, and end the file, which stays open for its owner."""
+
+
+def _written(cell: Cell, kind: Kind) -> str:
     match cell:
         case None:
-            return ""
+            text = ""
         case str():
-            return harmless(cell)
+            text = harmless(cell)
         case datetime():
-            return cell.isoformat(timespec="seconds")
+            text = cell.isoformat(timespec="seconds")
         case date():
-            return cell.isoformat()
+            text = cell.isoformat()
         case Decimal():
-            return f"{cell:f}"
+            text = f"{cell:f}"
+        case int() if kind is Kind.CLOCK:
+            text = clock(cell)
         case _:
-            return str(cell)
+            text = str(cell)
+    return text
+
+
+def writer_of(format: str, sheet: Sheet, file: IO[bytes], *, separator: str = ",") -> Writer:
+    """Return a writer that appends rows of `sheet` to `file` in the format `csv`, `xlsx` or `xml`.
+
+    `file` must be seekable for `xlsx`. The rows of the sheet itself are not read: the caller passes each to `add`, so
+    that they may come from a cursor, and a file of any length needs the same memory.
+    """
+    match format:
+        case "csv":
+            return CsvWriter(sheet, file, separator)
+        case "xlsx":
+            from portal.exports.xlsx import XlsxWriter  # noqa: PLC0415 (costs time, and only exports need it)
+
+            return XlsxWriter(sheet, file)
+        case "xml":
+            from portal.exports.xml import XmlWriter  # noqa: PLC0415 (the same)
+
+            return XmlWriter(sheet, file)
+    raise ValueError(format)
+
+
+class CsvWriter:
+    """Writes CSV: UTF-8 with byte order mark, RFC 4180 quoting, CR LF (D55).
+
+    The separator `;` suits German and French Excel. Numbers are written with a decimal point and without thousands
+    separators; dates and instants as ISO 8601. Totals come after an empty line, so that no column sums to twice its
+    total.
+    """
+
+    def __init__(self, sheet: Sheet, file: IO[bytes], separator: str = ",") -> None:
+        if separator not in (",", ";", "\t"):
+            raise ValueError("a separator is a comma, a semicolon or a tab")
+        self._text = io.TextIOWrapper(file, "utf-8-sig", "replace", newline="", write_through=False)
+        self._csv = csv.writer(self._text, delimiter=separator, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
+        self._kinds = [column.kind for column in sheet.columns]
+        self._csv.writerow([harmless(column.name) for column in sheet.columns])
+
+    def add(self, row: Sequence[Cell]) -> None:
+        self._csv.writerow([_written(cell, kind) for cell, kind in zip(row, self._kinds, strict=True)])
+
+    def close(self, totals: Sequence[Cell] | None = None) -> None:
+        if totals is not None:
+            self._text.write("\r\n")
+            self.add(totals)
+        self._text.detach()
+
+
+def write(format: str, sheet: Sheet, *, separator: str = ",", totals: bool = False) -> bytes:
+    """Return the sheet as a file in the format `csv`, `xlsx` or `xml`. Totals are written only if `totals` is True."""
+    file = io.BytesIO()
+    writer = writer_of(format, sheet, file, separator=separator)
+    for row in sheet.rows:
+        writer.add(row)
+    writer.close(sheet.totals if totals else None)
+    return file.getvalue()
 
 
 def write_csv(sheet: Sheet, separator: str = ",", *, totals: bool = False) -> bytes:
-    """Return the sheet as the bytes of a CSV file: UTF-8 with byte order mark, RFC 4180 quoting, CR LF (D55).
-
-    The separator `;` suits German and French Excel. Numbers are written with a decimal point and without thousands
-    separators; dates and instants as ISO 8601. Totals are written only if `totals` is True, after an empty line. Raise
-    `ValueError` for a separator that is not a comma, a semicolon or a tab.
-    """
-    if separator not in (",", ";", "\t"):
-        raise ValueError("a separator is a comma, a semicolon or a tab")
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=separator, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
-    writer.writerow([harmless(column.name) for column in sheet.columns])
-    writer.writerows([_written(cell) for cell in row] for row in sheet.rows)
-    if totals and sheet.totals is not None:
-        text.write("\r\n")
-        writer.writerow([_written(cell) for cell in sheet.totals])
-    return text.getvalue().encode("utf-8-sig", "replace")
+    """Return the sheet as CSV (`CsvWriter`). Totals are written only if `totals` is True."""
+    return write("csv", sheet, separator=separator, totals=totals)

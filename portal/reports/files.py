@@ -1,7 +1,35 @@
 """Files of timesheets that a job makes because they are long, each for the agent who asked for it."""
 
+import asyncio
+import contextlib
+from datetime import datetime, timedelta
+from time import monotonic
+
 from piccolo.columns import BigInt, BigSerial, Integer, Text, Timestamptz
 from piccolo.table import Table
+
+from portal import jobs
+from portal.database import current, transaction
+from portal.database.batches import all_or_report
+from portal.errors import NotFound, Refusal
+from portal.fields import in_range
+from portal.people.readers import SYSTEM, AgentReader
+from portal.reports import making
+from portal.reports.child import LARGEST_FILE, Order
+from portal.reports.questions import Layout, Question
+from portal.settings import Settings
+from portal.storage import Storage, new_key
+
+MOST_AT_ONCE = 20_000
+"""A request makes files of at most so many time entries itself; a job makes longer ones."""
+KEPT_FOR = timedelta(days=7)
+"""The time for which a file is kept."""
+MOST_KEPT = 20
+"""The most files of one agent that are kept; the oldest ones go first."""
+WITHIN = 1800.0
+"""The timeout of a job in seconds."""
+TOLD_EACH = 0.5
+"""Seconds between two updates of the progress."""
 
 
 class Export(Table, tablename="export"):
@@ -22,3 +50,153 @@ class Export(Table, tablename="export"):
     file_key = Text(null=True, default=None)
     size = BigInt(null=True, default=None)
     fetched_at = Timestamptz(null=True, default=None)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file for whoever saves it."""
+        values = Question.parse(self.filters)
+        return file_name(values, Layout(self.layout), self.format)
+
+    @property
+    def share(self) -> int:
+        """Return how many per cent of the entries are read."""
+        return 100 if self.size else min(99, self.read_entries * 100 // max(self.entries, 1))
+
+    @classmethod
+    async def ask(
+        cls, reader: AgentReader, question: Question, layout: Layout, format: str, *, entries: int, at: datetime
+    ) -> int:
+        """Have a job make a file of the timesheet, and return the id of its row.
+
+        If the same file is being made for this agent already, return that one. Raise `Forbidden` if the reader is no
+        manager (S2.28).
+        """
+        question.conditions(reader, [])
+        tx, values = current(), (reader.id, layout.value, format, question.query)
+        made: int | None = await tx.fetchval(
+            "insert into export (agent_id, layout, format, filters, entries, asked_at) values ($1, $2, $3, $4, $5, $6)"
+            " on conflict (agent_id, layout, format, filters) where ended_at is null do nothing returning id",
+            *values, entries, at,
+        )  # fmt: skip
+        if made is not None:
+            await jobs.enqueue("make_export", export=made)
+            return made
+        known: int = await tx.fetchval(
+            "select id from export where agent_id = $1 and layout = $2 and format = $3 and filters = $4 and ended_at is null", *values
+        )  # fmt: skip
+        return known
+
+    @classmethod
+    async def find(cls, export_id: int, reader: AgentReader) -> "Export":
+        """Return one of the reader's own files. Raise `NotFound` for any other."""
+        found = await cls.objects().where((cls.id == in_range(export_id)) & (cls.agent_id == reader.id)).first()
+        if found is None:
+            raise NotFound
+        return found
+
+    @classmethod
+    async def own(cls, reader: AgentReader) -> list["Export"]:
+        """Return the reader's own files, the latest first; no more than `MOST_KEPT` are kept."""
+        return await cls.objects().where(cls.agent_id == reader.id).order_by(cls.id, ascending=False).limit(MOST_KEPT)
+
+    @classmethod
+    async def waiting(cls, reader: AgentReader) -> list["Export"]:
+        """Return the reader's files that are ready and that the reader has not fetched yet."""
+        ready = (cls.agent_id == reader.id) & cls.size.is_not_null() & cls.fetched_at.is_null()
+        return await cls.objects().where(ready).order_by(cls.id)
+
+    async def hand_out(self, at: datetime) -> str:
+        """Record that the file was fetched, and return its key. Raise `NotFound` if it is not ready."""
+        if self.size is None:
+            raise NotFound("This file is not there. Have it made again.")
+        await Export.update({Export.fetched_at: at}).where((Export.id == self.id) & Export.fetched_at.is_null())
+        return str(self.file_key)
+
+
+def file_name(question: Question, layout: Layout, format: str) -> str:
+    """Return the name of an exported file, such as `timesheet-payroll-2026-11-01-2026-11-30.csv`."""
+    return f"timesheet-{layout.value}-{question.since.isoformat()}-{question.until.isoformat()}.{format}"
+
+
+async def record(reader: AgentReader, format: str) -> None:
+    """Record in the audit log that the reader got a timesheet as a file of the format (R89)."""
+    await current().execute("select record_export('timesheet', $1, $2)", reader.id, format)
+
+
+_READER = """
+select a.id, c.id as credential_id, a.name, c.email, a.grade, a.locale, a.time_zone
+from export x join agent a on a.id = x.agent_id join credential c on c.agent_id = a.id where x.id = $1 and a.ended_at is null
+"""
+
+
+async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
+    """Make a file that an agent asked for, store it, and mark it as ready, or as failed with a refusal.
+
+    Run as a job: doing it again does nothing once it has ended.
+    """
+    async with transaction(SYSTEM) as tx:
+        export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()
+        person = await tx.fetchrow(_READER, export_id)
+    if export is None:
+        return
+    size = None
+    try:
+        with contextlib.suppress(
+            Refusal
+        ):  # It is logged where it arose; the page says that the file could not be made.
+            if person is not None:
+                size = await _store(export, AgentReader(**dict(person)), settings, storage)
+    finally:
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("update export set size = $2, ended_at = $3 where id = $1", export_id, size, at)
+
+
+async def _store(export: Export, reader: AgentReader, settings: Settings, storage: Storage) -> int:
+    """Make the file and store it under a new key, and return its size."""
+    told = monotonic()
+
+    async def tell(entries: int) -> None:
+        nonlocal told
+        if monotonic() - told > TOLD_EACH:
+            told = monotonic()
+            async with transaction(SYSTEM) as tx:
+                await tx.execute("update export set read_entries = $2 where id = $1", export.id, entries)
+
+    order = order_of(settings, reader, Question.parse(export.filters), Layout(export.layout), export.format)
+    while making.is_busy():  # noqa: ASYNC110 (two files at once; the next one waits its turn)
+        await asyncio.sleep(1)
+    file = await making.make(order, within=WITHIN, progress=tell)
+    key = new_key()
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update export set file_key = $2, read_entries = entries where id = $1", export.id, key)
+    return (await storage.store(key, making.chunks(file), limit=LARGEST_FILE)).size
+
+
+def order_of(settings: Settings, reader: AgentReader, question: Question, layout: Layout, format: str) -> Order:
+    """Return the order for the child process that writes the file."""
+    return Order(
+        url=settings.app_url or "", role=settings.app_role, reader=reader, filters=question.query, layout=layout, format=format
+    )  # fmt: skip
+
+
+_OLD = """
+select x.id, x.file_key from (
+  select id, file_key, asked_at, ended_at, row_number() over (partition by agent_id order by id desc) as place from export
+) x where x.asked_at < $1 or (x.place > $2 and x.ended_at is not null) limit 100
+"""
+
+
+async def sweep(storage: Storage, at: datetime) -> int:
+    """Delete the files that are kept no longer, and their rows. Return how many were deleted.
+
+    The file is deleted before its row, so that a failed deletion is repeated next time.
+    """
+    tx = current()
+    keys = {row["id"]: row["file_key"] for row in await tx.fetch(_OLD, at - KEPT_FOR, MOST_KEPT)}
+
+    async def remove(export_id: int) -> None:
+        if keys[export_id]:
+            await storage.delete(keys[export_id])
+        await tx.execute("delete from export where id = $1", export_id)
+
+    return len((await all_or_report(list(keys), remove, reader=tx.reader)).done)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from portal.errors import Forbidden
 from portal.numbers import number_in
@@ -114,6 +114,11 @@ class Question:
             flagged=query.get("flag") == "open",
             **{name: number_in(query.get(name)) for name in IDS},
         )
+
+    @classmethod
+    def parse(cls, text: str) -> "Question":
+        """Return the question that `query` wrote as a query string."""
+        return cls.read(dict(parse_qsl(text)), date.min)
 
     def with_ids(self, **found: int | None) -> "Question":
         """Return the question with other ids: those that the page's search fields found by name."""

@@ -127,15 +127,17 @@ async def sums(reader: AgentReader, question: Question, *, all_sums: bool = True
     values: list[Any] = []
     inner = f"select e.actual_minutes, e.billable_minutes from time_entry e where {question.conditions(reader, values)}"
     limit = "" if all_sums else f" limit {SUMMED + 1}"
-    row = await current().fetchrow(f"select {_SUMS} from ({inner}{limit}) e", *values)
+    sql = f"select {_SUMS} from ({inner}{limit}) e"
+    row = await current().fetchrow(sql, *values)
     return _capped(row, all_sums)
 
 
-async def count(reader: AgentReader, question: Question, most: int) -> int:
-    """Return the number of entries of the timesheet, at most `most` + 1."""
+async def has_more_than(reader: AgentReader, question: Question, most: int) -> bool:
+    """Return whether the timesheet has more than `most` entries."""
     values: list[Any] = []
     inner = f"select from time_entry e where {question.conditions(reader, values)} limit {int(most) + 1}"
-    found: int = await current().fetchval(f"select count(*) from ({inner}) e", *values)
+    sql = f"select count(*) > {int(most)} from ({inner}) e"
+    found: bool = await current().fetchval(sql, *values)
     return found
 
 
@@ -158,13 +160,11 @@ async def _picked(reader: AgentReader, question: Question, group: Group, after: 
     if group is Group.DAY:
         where = f"{condition} and (e.work_date, e.id) < (${len(values) + 1}::date, ${len(values) + 2}::bigint)"
         values += [after.work_date, after.entry_id] if after else [date.max, 2**63 - 1]
-        return list(
-            await current().fetch(
-                f"select 0 as group_id, '' as group_name, e.id, e.work_date from time_entry e where {where}"
-                f" order by e.work_date desc, e.id desc limit {int(size) + 1}",
-                *values,
-            )
+        sql = (
+            f"select 0 as group_id, '' as group_name, e.id, e.work_date from time_entry e where {where}"
+            f" order by e.work_date desc, e.id desc limit {int(size) + 1}"
         )
+        return list(await current().fetch(sql, *values))
     return list(await current().fetch(*_by_group(GROUPINGS[group], condition, values, after, int(size) + 1)))
 
 

@@ -29,6 +29,7 @@ WITHOUT_FORM = {
     "POST /agent/timer/{timer}/trimming", "POST /agent/timer/{timer}/confirmation", "POST /agent/timer/{timer}/restoration",
      "POST /agent/setup/company/logo/removal",
     "POST /agent/approvals/decisions/{decision}/withdrawal", "POST /agent/timesheets/decisions/{decision}/withdrawal",
+    "POST /agent/timesheets/files",
     "POST /agent/tasks/{task}/resumption",
 }  # fmt: skip
 """Forms that no page shows in this test.

@@ -2,6 +2,6 @@
 
 from typing import Any
 
-from portal.agent.timesheets import deciding, showing
+from portal.agent.timesheets import deciding, exporting, showing
 
-handlers: list[Any] = [*showing.handlers, *deciding.handlers]
+handlers: list[Any] = [*showing.handlers, *deciding.handlers, *exporting.handlers]

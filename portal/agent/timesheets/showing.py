@@ -11,7 +11,6 @@ from portal.agent.pages import agent_page
 from portal.billing import Outcome
 from portal.contracts.finders import CONTRACTS, PROJECTS, TASKS
 from portal.contracts.services import SERVICES
-from portal.database.finder import Found
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
 from portal.people.departments import Department
@@ -19,6 +18,7 @@ from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.render.formats import plural
 from portal.reports import timesheets
+from portal.reports.files import Export
 from portal.reports.grouping import Group
 from portal.reports.questions import Kind, On, Question
 from portal.reports.ranges import ranges_at
@@ -39,11 +39,11 @@ DONE = {"approved": "approved.", "rejected": "rejected. Your reason stands besid
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the URL asks for: the question, the grouping, and what the search fields found by name."""
+    """What the URL asks for: the question, the grouping, and what each search field found (`Found`), by its name."""
 
     question: Question
     group: Group
-    found: dict[str, Found]
+    found: dict[str, Any]
 
     @classmethod
     async def of(cls, request: Web) -> "Asked":
@@ -91,7 +91,7 @@ async def show_timesheet(
         turning=_turning(wanted, sheet, turned="after" in query), outcome=outcome, toast=_toast(query, wanted),
         departments=[(one.id, one.name) for one in await Department.all_by_name()], kinds=list(Kind),
         ranges=ranges_at(today(reader.time_zone, visit.at)), offered=OFFERED, general=await GeneralKind.usual(),
-        errors=errors or {}, typed=typed or {}, asked=wanted,
+        errors=errors or {}, typed=typed or {}, asked=wanted, files=await Export.waiting(reader),
     )  # fmt: skip
 
 

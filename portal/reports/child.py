@@ -1,0 +1,75 @@
+"""The child process that writes the file of a timesheet: `python -m portal.reports.child` (started by `making.py`).
+
+It reads one `Order` as JSON from its standard input and writes the file to its standard output, which must be a file.
+On the standard error output it prints how many time entries it has read, a number a line, and at last what went wrong.
+A process of its own keeps the load off the process that answers requests, and its limits stop it if it needs too much.
+"""
+
+import asyncio
+import resource
+import sys
+from typing import IO
+
+import msgspec
+
+from portal import children, database
+from portal.database import transaction
+from portal.exports import writer_of
+from portal.people.readers import AgentReader
+from portal.reports.layouts import lay_out
+from portal.reports.questions import Layout, Question
+
+EACH = 1_000
+"""Rows are fetched in portions of so many, and after each the progress is printed."""
+MOST_MEMORY, MOST_SECONDS, LARGEST_FILE = 2 * 1024**3, 600, 2 * 1024**3
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What to write: a timesheet for `reader`, in a layout and a format, read from the database at `url` in `role`.
+
+    `filters` is the query string of the timesheet (`Question.query`).
+    """
+
+    url: str
+    role: str | None
+    reader: AgentReader
+    filters: str
+    layout: Layout
+    format: str
+
+
+async def write(order: Order, file: IO[bytes]) -> None:
+    """Write the ordered file. Memory does not grow with the number of rows, because a cursor reads them."""
+    await database.start(order.url, role=order.role, size=1)
+    try:
+        async with transaction(order.reader, readonly=True) as tx:
+            laid = lay_out(order.reader, Question.parse(order.filters), order.layout)
+            writer = writer_of(order.format, laid.sheet, file)
+            entries = told = 0
+            async for row in tx.connection.cursor(laid.sql, *laid.values, prefetch=EACH):
+                writer.add(laid.cells(row))
+                entries += row["entries"]
+                if entries - told >= EACH:
+                    told = entries
+                    print(entries, file=sys.stderr, flush=True)  # noqa: T201 (read by the parent process)
+            writer.close()
+    finally:
+        await database.stop()
+
+
+def run() -> None:
+    """Write the file that the standard input orders."""
+    children.die_with_parent()
+    for limit, most in (
+        (resource.RLIMIT_AS, MOST_MEMORY),
+        (resource.RLIMIT_CPU, MOST_SECONDS),
+        (resource.RLIMIT_FSIZE, LARGEST_FILE),
+    ):
+        resource.setrlimit(limit, (most, most))
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    with open(1, "r+b", closefd=False) as file:  # The parent opened it for reading and writing.
+        asyncio.run(write(order, file))
+
+
+if __name__ == "__main__":
+    run()

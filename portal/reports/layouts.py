@@ -1,0 +1,139 @@
+"""The two layouts of an exported timesheet: for payroll and for invoicing (S2.36, S2.37)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from portal.billing.sentences import COVERED_BY
+from portal.contracts.naming import shown_contract, shown_service
+from portal.exports import Cell, Column, Kind, Sheet
+from portal.money import digits_of
+from portal.people.readers import AgentReader
+from portal.reports.questions import Layout, Question
+from portal.words import EntryBilling, EntryState
+
+_PAYROLL = """
+select x.*, g.name as agent, d.name as department
+from (
+  select e.agent_id, e.work_date, count(*)::int as entries, sum(e.actual_minutes)::int as minutes,
+    coalesce(sum(e.actual_minutes) filter (where e.state = 'approved'), 0)::int as approved,
+    coalesce(sum(e.actual_minutes) filter (where e.state in ('draft', 'submitted')), 0)::int as waiting,
+    coalesce(sum(e.actual_minutes) filter (where e.state = 'rejected'), 0)::int as rejected
+  from time_entry e where {condition} group by e.agent_id, e.work_date
+) x
+join agent g on g.id = x.agent_id
+join department d on d.id = g.department_id
+order by folded(g.name), g.id, x.work_date
+"""
+
+# An approved entry has an allocation for each piece that something else pays for; other entries have none.
+_INVOICING = f"""
+select (a.position is null or a.position = 0)::int as entries, u.name as customer, {shown_contract("k")} as contract,
+  {shown_service("s.id")} as service, j.name as project, t.name as task, c.number, c.subject, e.work_date, g.name as agent,
+  coalesce(p.role_name, r.name) as role, e.external_comment, e.billing, e.state, a.kind, coalesce(a.minutes, e.billable_minutes) as minutes,
+  a.hourly_rate, k.currency::text, a.amount,
+  coalesce(i.number, case when i.id is not null then 'draft' when b.entry_id is not null then 'statement' end) as document
+from time_entry e
+join customer u on u.id = e.customer_id
+join agent g on g.id = e.agent_id
+left join service s on s.id = e.service_id
+left join contract k on k.id = s.contract_id
+left join project j on j.id = e.project_id
+left join task t on t.id = e.task_id
+left join cases c on c.id = e.case_id
+left join role r on r.id = coalesce(e.role_id, g.role_id)
+left join approval p on p.entry_id = e.id and p.withdrawn_at is null
+left join allocation a on a.entry_id = e.id
+left join settled_entry b on b.entry_id = e.id
+left join invoice i on i.id = b.invoice_id
+where {{condition}}
+order by folded(u.name), u.id, e.work_date, e.id, a.position
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A timesheet in a layout: its sheet without rows, and the SQL query whose rows `cells` turns into the cells.
+
+    Each row of the query has a column `entries`: how many time entries it brings beyond the rows before.
+    """
+
+    sheet: Sheet
+    sql: str
+    values: Sequence[Any]
+    layout: Layout
+
+    def cells(self, row: Any) -> list[Cell]:
+        """Return the cells of one row of the query."""
+        return _payroll(row) if self.layout is Layout.PAYROLL else _invoicing(row)
+
+
+def lay_out(reader: AgentReader, question: Question, layout: Layout) -> Laid:
+    """Return the timesheet in the layout. Raise `Forbidden` if the reader is no manager (S2.28)."""
+    values: list[Any] = []
+    condition = question.conditions(reader, values)
+    days = f"{question.since.isoformat()} to {question.until.isoformat()}"
+    if layout is Layout.PAYROLL:
+        return Laid(Sheet(f"Payroll, {days}", PAYROLL, ()), _PAYROLL.format(condition=condition), values, layout)
+    return Laid(Sheet(f"Invoicing, {days}", INVOICING, ()), _INVOICING.format(condition=condition), values, layout)
+
+
+PAYROLL = (
+    Column("Agent"),
+    Column("Department"),
+    Column("Day", Kind.DATE),
+    Column("Entries", Kind.NUMBER),
+    Column("Worked", Kind.CLOCK),
+    Column("Minutes worked", Kind.MINUTES),
+    Column("Minutes approved", Kind.MINUTES),
+    Column("Minutes undecided", Kind.MINUTES),
+    Column("Minutes rejected", Kind.MINUTES),
+)
+"""Actual time by agent and day. The last three columns sum to the minutes worked."""
+
+
+def _payroll(row: Any) -> list[Cell]:
+    return [
+        row["agent"], row["department"], row["work_date"], row["entries"], row["minutes"], row["minutes"], row["approved"],
+        row["waiting"], row["rejected"],
+    ]  # fmt: skip
+
+
+INVOICING = (
+    Column("Customer"),
+    Column("Contract"),
+    Column("Service"),
+    Column("Project"),
+    Column("Task"),
+    Column("Case"),
+    Column("Subject"),
+    Column("Day", Kind.DATE),
+    Column("Agent"),
+    Column("Role"),
+    Column("Comment"),
+    Column("State"),
+    Column("Covered by"),
+    Column("Minutes", Kind.MINUTES),
+    Column("Hourly rate", Kind.MONEY),
+    Column("Currency"),
+    Column("Amount", Kind.MONEY),
+    Column("Document"),
+)
+"""Counted time, rate and amount: a row for each piece of an entry that something else pays for.
+
+Minutes worked are never part of it (D55). An entry that is not approved has no price yet (C12), and so no rate.
+"""
+
+
+def _invoicing(row: Any) -> list[Cell]:
+    kind, amount, rate = row["kind"], row["amount"], row["hourly_rate"]
+    digits = digits_of(row["currency"]) if row["currency"] else 2
+    covered = COVERED_BY[kind] if kind else ""
+    if row["billing"] == EntryBilling.NOT_BILLABLE:
+        covered = EntryBilling.NOT_BILLABLE.word.lower()
+    return [
+        row["customer"], row["contract"], row["service"], row["project"], row["task"], f"#{row['number']}" if row["number"] else None,
+        row["subject"], row["work_date"], row["agent"], row["role"], row["external_comment"], EntryState(row["state"]).word, covered,
+        row["minutes"], rate, row["currency"], amount if amount is None else amount.quantize(Decimal(1).scaleb(-digits)), row["document"],
+    ]  # fmt: skip

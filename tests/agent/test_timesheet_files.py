@@ -1,0 +1,138 @@
+"""Test the files of timesheets over HTTP: served at once, or made by a job with progress where they are long."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from lxml import etree
+
+from portal.agent.timesheets import exporting
+from portal.database import transaction
+from portal.people.readers import SYSTEM
+from portal.reports import files
+from portal.settings import Settings
+from portal.storage import open_storage
+from portal.web.gate import Gate
+from tests.billing.work import log
+from tests.browser import Browser
+from tests.world import INES, MAX, NOOR, NOW
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+PATH = "/agent/timesheets"
+TODAY = NOW.date()
+
+
+@pytest.fixture
+async def max_(app: Gate) -> AsyncIterator[Browser]:
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        yield browser
+
+
+@pytest.mark.parametrize(
+    ("format", "media_type", "begins"),
+    [
+        ("csv", "text/csv", b"\xef\xbb\xbfAgent,Department,Day"),
+        ("xlsx", exporting.TYPES["xlsx"], b"PK"),
+        ("xml", "application/xml", b"<?xml"),
+    ],
+)
+async def test_a_timesheet_is_served_as_a_file(max_: Browser, format: str, media_type: str, begins: bytes) -> None:
+    """S2.36, S2.37, D55: what is filtered, as an attachment with a name that says what it is; who got it is recorded."""
+    async with transaction(SYSTEM):
+        await log(50, on=TODAY)
+    page = (await max_.get(f"{PATH}?state=submitted")).text
+    link = re.search(rf'href="(/agent/timesheets\.{format}\?[^"]+layout=payroll)"', page)
+    assert link
+    assert "state=submitted" in link[1]
+    answer = await max_.get(link[1].replace("&amp;", "&"))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(media_type)
+    assert f"timesheet-payroll-2026-11-01-2026-11-20.{format}" in answer.headers["content-disposition"]
+    assert answer.content.startswith(begins)
+    assert len(answer.content) == int(answer.headers["content-length"])
+    async with transaction(SYSTEM) as tx:
+        assert (
+            await tx.fetchval("select changes ->> 'file' from audit where what = 'timesheet.export'")
+            == f'[null, "{format}"]'
+        )
+    assert (await max_.get(f"{PATH}.{format}?layout=nonsense")).status_code == 404
+
+
+async def test_what_is_filtered_is_what_is_exported(max_: Browser) -> None:
+    """An unknown id in a link exports nothing rather than everything."""
+    async with transaction(SYSTEM):
+        await log(50, on=TODAY)
+        await log(20, on=TODAY, who=NOOR)
+    for asked, agents in (
+        (f"agent={NOOR.id}", ["Noor Haddad"]),
+        ("agent=99", []),
+        ("", ["Ines Okafor", "Noor Haddad"]),
+    ):
+        root = etree.fromstring((await max_.get(f"{PATH}.xml?layout=payroll&{asked}")).content)
+        assert [row.findtext("agent") for row in root] == agents
+
+
+async def test_an_agent_gets_no_file(app: Gate) -> None:
+    """S2.28: neither at once nor by a job."""
+    async with await Browser.of(app, INES, at=NOW) as ines:
+        for format in exporting.TYPES:
+            assert (await ines.get(f"{PATH}.{format}?layout=payroll")).status_code == 403
+        assert (await ines.send_form(f"{PATH}/files?layout=payroll&format=csv")).status_code == 403
+
+
+async def test_a_long_timesheet_is_made_by_a_job_with_progress(
+    app: Gate, max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S2.36: the page offers it, a repeat makes no second one, and only its owner sees and fetches it, until it is deleted."""
+    monkeypatch.setattr(exporting, "MOST_AT_ONCE", 1)
+    async with transaction(SYSTEM):
+        for minutes in (50, 20):
+            await log(minutes, on=TODAY)
+    page = (await max_.get(f"{PATH}.csv?layout=payroll")).text
+    assert "2\xa0entries take a moment" in page
+    offered = re.search(r'action="(/agent/timesheets/files[^"]+)"', page)
+    assert offered
+    for _ in range(2):
+        answer = await max_.send_form(offered[1].replace("&amp;", "&"))
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{PATH}/files/1")
+    here = answer.headers["location"]
+    page = (await max_.get(here)).text
+    assert "is being made" in page
+    assert "0 of 2\xa0entries" in page
+    assert (await max_.get(f"{here}/download")).status_code == 404
+    storage = open_storage(settings.storage_url)
+    for _ in range(2):  # The job may run twice.
+        await files.make(1, settings, storage, NOW)
+    assert "is ready" in (await max_.get(here, headers={"HX-Request": "true"})).text
+    assert f'<a href="{here}">' in (await max_.get(PATH)).text
+    assert "Ready" in (await max_.get(f"{PATH}/files")).text
+    content = (await max_.get(f"{here}/download")).content
+    assert content.splitlines()[1] == b"Ines Okafor,Support,2026-11-20,2,1:10,70,0,70,0"
+    assert f'<a href="{here}">' not in (await max_.get(PATH)).text
+    async with await Browser.of(app, NOOR, at=NOW) as noor:
+        assert (await noor.get(here)).status_code == 404
+        assert (await noor.get(f"{here}/download")).status_code == 404
+        assert "timesheet-payroll" not in (await noor.get(f"{PATH}/files")).text
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from pgqueuer where entrypoint = 'make_export'") == 1
+        assert await files.sweep(storage, NOW + timedelta(days=6)) == 0
+        assert await files.sweep(storage, NOW + timedelta(days=8)) == 1
+    assert (await max_.get(f"{here}/download")).status_code == 404
+
+
+async def test_a_file_that_cannot_be_made_says_so(
+    max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner is no manager any more when the job runs: the file is not made, and may be asked for again."""
+    answer = await max_.send_form(f"{PATH}/files?layout=invoicing&format=xlsx")
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set grade = 'agent' where id = $1", MAX.id)
+    storage = open_storage(settings.storage_url)
+    await files.make(1, settings, storage, NOW)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set grade = 'manager' where id = $1", MAX.id)
+    assert "could not be made" in (await max_.get(answer.headers["location"])).text
+    assert (await max_.send_form(f"{PATH}/files?layout=invoicing&format=xlsx")).headers["location"] == f"{PATH}/files/2"
+    assert (await max_.send_form(f"{PATH}/files?layout=invoicing&format=pdf")).status_code == 404
