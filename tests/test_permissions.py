@@ -214,6 +214,8 @@ MATRIX: dict[str, Row] = {
     "POST /agent/time/left/submission": MANAGERS,
     "GET /agent/timesheets": MANAGERS,
     "GET /agent/timesheets/sums": MANAGERS,
+    "GET /agent/performance": MANAGERS,
+    "GET /agent/projects/costs": MANAGERS,
     "GET /agent/timesheets.csv": MANAGERS,
     "GET /agent/timesheets.xlsx": MANAGERS,
     "GET /agent/timesheets.xml": MANAGERS,

@@ -22,6 +22,7 @@ from portal.numbers import number_in
 from portal.people.agents import Agent
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.readers import AgentReader
+from portal.reports.project_costs import costs_of_cases, costs_of_projects
 from portal.timekeeping.projects import CASES_SHOWN, list_projects, shown_project, time_of_project
 from portal.web.edits import edited
 from portal.web.finding import asked
@@ -110,10 +111,18 @@ async def show_project(
     cases = await agents_list(reader, Question(project_id=found.id))
     return await form_page(
         request, "agent/projects/show.html", project=found, time=await time_of_project(found.id),
-        charged=await charged_on_project(found.id),
+        charged=await charged_on_project(found.id), **await _cost(reader, found.id),
         tasks=await Task.of_project(found.id), cases=cases.rows[:CASES_SHOWN], open_cases=cases.total_words,
         **await listing(request, reader, _place(found.id), outcome=outcome), **again,
     )  # fmt: skip
+
+
+async def _cost(reader: AgentReader, project: int) -> dict[str, Any]:
+    """Return what the time of a project and of its cases costs us, for the page; None for an agent who is no manager."""
+    if not reader.is_manager:
+        return {"cost": None, "cases_cost": None}
+    costs = await costs_of_projects(reader, [project])
+    return {"cost": costs[project], "cases_cost": await costs_of_cases(reader, project)}
 
 
 @get("/projects/{project:int}/edit", guards=[manager_only])

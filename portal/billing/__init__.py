@@ -11,7 +11,7 @@ from portal.billing.approved import decided, feed_with_time, find_entry, list_ap
 from portal.billing.changes import change_entry, delete_entry
 from portal.billing.chosen import Choice, Outcome, Refused
 from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
-from portal.billing.costs import amounts_of, charged_on_project
+from portal.billing.costs import amounts_of, charged_on_project, charged_on_projects
 from portal.billing.deciding.matching import Matching, list_matching
 from portal.billing.deciding.oddness import TITLES as ODD
 from portal.billing.deciding.undoing import undo
@@ -68,6 +68,7 @@ __all__ = [
     "approve",
     "change_entry",
     "charged_on_project",
+    "charged_on_projects",
     "contents_of",
     "decided",
     "delete_draft",

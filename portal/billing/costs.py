@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -81,6 +81,17 @@ def _cost(pieces: tuple[Allocation, ...], currency: str) -> Cost:
     if charged:
         return Cost(sum(charged, Decimal(0)), currency, "")
     return Cost(None, currency, COVERED_BY[pieces[0].kind.value] if pieces else COVERED_BY["no_charge"])
+
+
+async def charged_on_projects(project_ids: Sequence[int]) -> dict[int, Decimal]:
+    """Return the sums that `charged_on_project` returns for each of these projects, by project id."""
+    rows = await current().fetch(
+        "select e.project_id, sum(a.amount) as amount from time_entry e join allocation a on a.entry_id = e.id"
+        " where e.project_id = any($1) and a.kind = 'charged' group by e.project_id",
+        list(project_ids),
+    )
+    found = {row["project_id"]: row["amount"] for row in rows}
+    return {id: found.get(id, Decimal(0)) for id in project_ids}
 
 
 async def charged_on_project(project_id: int) -> Decimal:
