@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import approvals, data, flows
+from benchmarks import approvals, data, flows, timesheets
 from benchmarks.load import Connection, measure
 from benchmarks.site import Site, served
 from portal import database
@@ -45,15 +45,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--approvals", action="store_true", help="the approvals page, with 100, 10,000 and 100,000 unbilled entries"
     )
+    parser.add_argument(
+        "--timesheets",
+        action="store_true",
+        help="timesheets and other pages of time, with 100 and 100,000 time entries",
+    )
     parser.add_argument("--sizes", type=int, nargs="+", metavar="SIZE", help="numbers of cases, or of unbilled entries")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement (4)")
     parser.add_argument(
         "--runs", type=int, default=3, help="of each measurement: the median and min to max are printed (3)"
     )
     given = parser.parse_args(arguments)
-    given.sizes = given.sizes or ([*approvals.SIZES] if given.approvals else [1_000, 10_000, 100_000])
+    usual = approvals.SIZES if given.approvals else timesheets.SIZES if given.timesheets else (1_000, 10_000, 100_000)
+    given.sizes = given.sizes or [*usual]
     given.concurrency = [1, 16]
-    if given.quick and not given.approvals:
+    if given.quick and not (given.approvals or given.timesheets):
         given.sizes, given.concurrency, given.seconds = [1_000], [16], 2.0
     return given
 
@@ -244,6 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fill: Fill = partial(data.fill, cases=size)
         if given.approvals:
             pages, fill = [*approvals.PAGES], approvals.filling(size)
+        if given.timesheets:
+            pages, fill = [*timesheets.PAGES], timesheets.filling(size)
         measured, memory = benchmark(size, given.concurrency, given.seconds, runs=given.runs, pages=pages, fill=fill)
         rows += measured
         print(f"size {size:,}: two workers use {memory:.0f} MB (PSS)", file=sys.stderr)

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import approvals, data, flows
+from benchmarks import approvals, data, flows, timesheets
 
 
 def test_quick_is_one_size_at_sixteen_at_once() -> None:
@@ -50,7 +50,15 @@ def test_a_figure_is_its_median_with_the_least_and_the_largest_of_the_runs() -> 
 
 def test_approvals_have_sizes_of_their_own() -> None:
     assert bench.parse(["--approvals"]).sizes == [100, 10_000, 100_000]
+    assert bench.parse(["--timesheets"]).sizes == [100, 100_000]
     assert bench.parse(["--sizes", "7"]).sizes == [7]
+
+
+@pytest.mark.slow
+@pytest.mark.infra
+def test_timesheets_are_measured_with_logged_time() -> None:
+    rows, _ = bench.benchmark(100, [2], 0.2, runs=1, pages=timesheets.PAGES, fill=timesheets.filling(100))
+    assert [row["page"] for row in rows] == [page.name for page in timesheets.PAGES]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from random import Random
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company
 from portal.database import current, transaction
-from portal.demo import cases, entries, houses, months, ours, work
+from portal.demo import cases, entries, houses, months, ours, projects, work
 from portal.demo.calendar import Calendar
 from portal.demo.files import Cabinet
 from portal.demo.stage import Stage
@@ -61,6 +61,7 @@ async def _play(now: datetime, password: str, storage: Storage, say: Callable[[s
     work.plan(stage)
     entries.plan(stage)
     months.plan(stage)
+    projects.connect(stage)
     await stage.timeline.play(say)
 
 
@@ -72,7 +73,8 @@ async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
     customers = await houses.move_in(start, at)
     await houses.agree_prices(customers, agents, roles, start, at)
     types = {kind.name: kind.id for kind in await CaseType.offered()}
-    return Stage(calendar, Timeline(calendar), rng, cabinet, agents, customers, types, [])
+    plans = await projects.found(customers, agents, at)
+    return Stage(calendar, Timeline(calendar), rng, cabinet, agents, customers, types, [], plans)
 
 
 async def _let_in(password: str) -> None:

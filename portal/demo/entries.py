@@ -94,10 +94,12 @@ async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
     elif house is not None and piece.minutes > 75 and rng.random() < 0.05:
         counts, reason = 60, "The rest of it was our own learning."
     service_id = case.service_id if case else house.service(piece.service).id if house else None
+    planned = stage.planned(piece)
     work = Work(
         minutes=piece.minutes,
         work_date=piece.work_date,
         service_id=service_id,
+        task_id=planned.tasks[piece.minutes // 5 % len(planned.tasks)] if planned else None,
         billing=billing_choice,
         external_comment=piece.comment,
         description=piece.description,
@@ -106,7 +108,9 @@ async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
     )
     by_manager = rng.random() < 0.01
     by = stage.agent("Max Herrmann") if by_manager else piece.agent
-    piece.entry = await TimeEntry.log(by, work, at=at, case=case, agent_id=piece.agent.id)
+    piece.entry = await TimeEntry.log(
+        by, work, at=at, case=case, project=planned.project if planned else None, agent_id=piece.agent.id
+    )
 
 
 async def _submit(stage: Stage, at: datetime) -> None:

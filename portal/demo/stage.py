@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from random import Random
 
+from portal.contracts.projects import Project
 from portal.demo.calendar import Calendar
 from portal.demo.files import Cabinet
 from portal.demo.houses import House
@@ -26,6 +27,14 @@ class Held:
         if self.case is None:
             raise RuntimeError("this case has not been opened yet")
         return self.case
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A project of the demo, and the ids of its tasks."""
+
+    project: Project
+    tasks: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -69,6 +78,12 @@ class Stage:
     types: dict[str, int]
     """The id of each case type by its name."""
     pieces: list[Piece]
+    projects: dict[tuple[str, str], Planned] = field(default_factory=dict)
+    """Customer and service -> the project on which time under the service without a case is logged."""
+
+    def planned(self, piece: Piece) -> Planned | None:
+        """Return the project on which a piece of work is logged, or None if it is not on a project."""
+        return self.projects.get((piece.house.name, piece.service)) if piece.house and not piece.held else None
 
     def agent(self, name: str) -> AgentReader:
         """Return the agent with this name."""

@@ -1,0 +1,118 @@
+"""`python -m benchmarks.exports [--entries 100000]`: measure the export of many time entries, next to its floor.
+
+Each file is made by the child process of the product. The floor runs in the same process tree and reads the same rows by
+a cursor: `sql` reads them and throws them away, `csv` writes them with the csv module and nothing else. Both ask for
+the same query. The memory is the peak of the child (maximum resident set size).
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from benchmarks import timesheets
+from portal.database import schema
+from portal.embedded import EmbeddedPostgres
+from portal.people.readers import AgentReader
+from portal.reports.child import Order
+from portal.reports.questions import Layout
+
+MANAGER = AgentReader(
+    id=1, credential_id=1, name="Agent 1", email="one@desk.example", grade="manager", locale="en_GB", time_zone="Europe/Berlin",
+)  # fmt: skip
+CHILD = """
+import resource, sys
+{body}
+print(f"peak {{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}}", file=sys.stderr)
+"""
+OURS = CHILD.format(body="from portal.reports.child import run\nrun()")
+FLOOR = CHILD.format(
+    body="""
+import asyncio, csv, io
+import msgspec
+from portal import database
+from portal.database import transaction
+from portal.reports.child import Order
+from portal.reports.layouts import lay_out
+from portal.reports.questions import Question
+
+async def main():
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    await database.start(order.url, role=order.role, size=1)
+    async with transaction(order.reader, readonly=True) as tx:
+        laid = lay_out(order.reader, Question.parse(order.filters), order.layout)
+        writer = csv.writer(io.TextIOWrapper(open(1, "wb", closefd=False), "utf-8"))
+        async for row in tx.connection.cursor(laid.sql, *laid.values, prefetch=1000):
+            if {writes}:
+                writer.writerow(row.values())
+    await database.stop()
+
+asyncio.run(main())
+"""
+)
+PROGRAMS = {
+    "sql": FLOOR.replace("{writes}", "False"),
+    "csv": FLOOR.replace("{writes}", "True"),
+}
+
+
+def measured(code: str, order: Order) -> dict[str, float]:
+    """Run the code as a child process and return its seconds, the peak of its memory and the size of the file, in MB."""
+    import subprocess
+
+    with tempfile.TemporaryFile() as file:
+        began = perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            input=msgspec.json.encode(order),
+            stdout=file,
+            stderr=subprocess.PIPE,
+            check=True,
+        )
+        seconds = perf_counter() - began
+        peak = next(line for line in done.stderr.decode().splitlines() if line.startswith("peak"))
+        size = file.seek(0, 2)
+    return {
+        "seconds": round(seconds, 2),
+        "peak_mb": round(int(peak.split()[1]) / 1024, 1),
+        "file_mb": round(size / 1e6, 2),
+    }
+
+
+def main() -> None:
+    """Print one line for each layout and format, and for the floors, with 1,000 and with all entries."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=100_000)
+    given = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for entries in (1_000, given.entries):
+        with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
+            place = Path(folder)
+            place.chmod(0o755)
+            server = EmbeddedPostgres(place / "data")
+            try:
+                server.start()
+                asyncio.run(schema.migrate(server.url()))
+                asyncio.run(timesheets.filling(entries)(server.url()))
+                for layout in Layout:
+                    for name, code, format in (
+                        *((floor, code, "csv") for floor, code in PROGRAMS.items()),
+                        *((f"our {format}", OURS, format) for format in ("csv", "xlsx", "xml")),
+                    ):
+                        order = Order(
+                            url=server.url(), role="portal_app", reader=MANAGER, filters=timesheets.ALWAYS, layout=layout, format=format
+                        )  # fmt: skip
+                        rows.append({"entries": entries, "layout": layout.value, "file": name} | measured(code, order))
+                        print(json.dumps(rows[-1]), flush=True)
+            finally:
+                server.remove()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Create the demo's two projects with budgets, their tasks, and the cases that are connected to them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from portal.contracts.projects import Project, ProjectFacts
+from portal.contracts.tasks import Task, TaskFacts
+from portal.database import current
+from portal.demo.houses import House
+from portal.demo.stage import Planned, Stage
+from portal.desk.cases import Case
+from portal.people.customers import Customer
+from portal.people.readers import SYSTEM, AgentReader
+
+CONNECTED = 3
+"""How many cases of the customer are connected to each project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A project of a customer, as an agent would type it. Time under its service without a case is logged on it."""
+
+    customer: str
+    service: str
+    name: str
+    hours: str
+    amount: str
+    members: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+
+PLANS = (
+    Plan(
+        "Globex", "Move to Cork", "New office in Cork", "320h", "36000", ("Ines Okafor", "Jonas Brandt", "Tomasz Wilk"),
+        ("Cabling", "Server room", "Moving days", "Acceptance"),
+    ),
+    Plan(
+        "Ostrand Shipping", "Ship networks", "Networks of the new coasters", "120h", "14500", ("Lena Vogt", "Petra Lindahl"),
+        ("Planning", "On board", "Documentation"),
+    ),
+)  # fmt: skip
+TASKS = {("Acme", "Helpdesk"): ("Remote help", "On site"), ("Quillby School", "Courses"): ("Preparation", "Teaching")}
+"""Tasks of services that no project uses, by customer and service."""
+
+
+async def found(
+    houses: dict[str, House], agents: dict[str, AgentReader], at: datetime
+) -> dict[tuple[str, str], Planned]:
+    """Create the projects and tasks, and return the projects by customer and service."""
+    for (customer, name), tasks in TASKS.items():
+        for task in tasks:
+            await Task.create(houses[customer].service(name), TaskFacts(name=task))
+    return {(plan.customer, plan.service): await _found(plan, houses[plan.customer], agents, at) for plan in PLANS}
+
+
+async def _found(plan: Plan, house: House, agents: dict[str, AgentReader], at: datetime) -> Planned:
+    service = house.service(plan.service)
+    facts = ProjectFacts(
+        name=plan.name, service_id=str(service.id), budget_minutes=plan.hours, budget_amount=plan.amount
+    )
+    project = await Project.create(await Customer.find(house.id, SYSTEM), facts, at)
+    await project.staff([agents[name].id for name in plan.members])
+    tasks = [await Task.create(project, TaskFacts(name=name)) for name in plan.tasks]
+    return Planned(project, tuple(task.id for task in tasks))
+
+
+def connect(stage: Stage) -> None:
+    """Plan that the latest cases of each project's customer are connected to the project, yesterday evening."""
+    at = stage.calendar.instant(stage.calendar.yesterday, 18 * 60 + 20)
+    for planned in stage.projects.values():
+        stage.timeline.plan(at, partial(_connect, stage, planned.project))
+
+
+async def _connect(stage: Stage, project: Project, at: datetime) -> None:
+    by = stage.agent("Max Herrmann")
+    rows = await current().fetch(
+        "select number from cases where customer_id = $1 order by id desc limit $2", project.customer_id, CONNECTED
+    )
+    for row in rows:
+        await (await Case.find(row["number"], by)).change_facts(by=by, at=at, project_id=project.id)
