@@ -1,7 +1,13 @@
-"""Serve the timesheets of managers: the entries of a range of days, decisions on them, and files for other programs."""
+"""Serve the timesheets of managers with decisions and files, the figures on the work of agents, and the costs of projects."""
 
 from typing import Any
 
-from portal.agent.timesheets import deciding, exporting, showing
+from portal.agent.timesheets import deciding, exporting, performance, project_costs, showing
 
-handlers: list[Any] = [*showing.handlers, *deciding.handlers, *exporting.handlers]
+handlers: list[Any] = [
+    *showing.handlers,
+    *deciding.handlers,
+    *exporting.handlers,
+    *performance.handlers,
+    *project_costs.handlers,
+]
