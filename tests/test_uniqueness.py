@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -25,6 +26,8 @@ from portal.people.readers import SYSTEM, AgentReader
 from portal.people.working.absences import Absence, AbsenceFacts
 from portal.people.working.costs import CostRate, CostRateFacts
 from portal.people.working.hours import WeekFacts, WorkingHours
+from portal.reports.files import Export
+from portal.reports.questions import Layout, Question
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.kinds import GeneralKind, KindName
 from portal.timekeeping.switches import RulesFacts, TimeRules
@@ -73,6 +76,11 @@ async def _task(_: AgentReader) -> None:
 async def _project(_: AgentReader) -> None:
     facts = ProjectFacts(name="New office", service_id=str(HELPDESK))
     await Project.create(await customers.Customer.find(ACME, SYSTEM), facts, NOW)
+
+
+async def _export(by: AgentReader) -> None:
+    asked = Question(since=NOW.date(), until=NOW.date())
+    await Export.ask(replace(MAX, credential_id=by.credential_id), asked, Layout.PAYROLL, "csv", entries=0, at=NOW)
 
 
 async def _rate(_: AgentReader) -> None:
@@ -151,6 +159,7 @@ PROVED: dict[str, tuple[Verb, list[str]]] = {
     "working_hours_pkey": (_working_hours, BOTH),
     "time_rules_pkey": (_time_rules, BOTH),
     "time_entry_form": (_time, BOTH),
+    "export_under_way": (_export, BOTH),
     "message_form": (_message, BOTH),
     "number_series_kind_key": (_company, BOTH),
     "company_pkey": (_company, BOTH),

@@ -20,6 +20,8 @@ _FORMATS = {
 }
 _WIDTHS = {Kind.TEXT: 24, Kind.DATE: 12, Kind.MOMENT: 17}
 _MINUTES_OF_A_DAY = 1440
+_NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""The time of creation in the file's properties, which would otherwise be that of each download."""
 
 
 class XlsxWriter:
@@ -32,6 +34,9 @@ class XlsxWriter:
     def __init__(self, sheet: Sheet, file: IO[bytes]) -> None:
         options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         self._book = xlsxwriter.Workbook(file, options)
+        self._book.set_properties(
+            {"title": printable(sheet.title), "created": _NO_TIME}
+        )  # Equal rows make equal files.
         self._sheet = sheet
         self._bold = self._book.add_format({"bold": True})
         self._formats: dict[Kind, Any] = {
