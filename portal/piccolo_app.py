@@ -37,7 +37,7 @@ from portal.timekeeping.clock.timers import Timer, TimerSegment
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.flags import Flag
 from portal.timekeeping.kinds import GeneralKind
-from portal.timekeeping.switches import TimeRules
+from portal.timekeeping.policy.switches import TimeRules
 
 _here = Path(__file__).parent
 _migrations = _here / "migrations"

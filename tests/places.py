@@ -21,6 +21,8 @@ from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import SYSTEM
+from portal.people.working.absences import Absence, AbsenceFacts
+from portal.people.working.costs import CostRate, CostRateFacts
 from portal.storage import Storage, new_key
 from portal.timekeeping.clock.timers import Timer
 from portal.timekeeping.entries import TimeEntry, Work
@@ -246,6 +248,12 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     )
     case_type = await CaseType.create(CaseTypeFacts(name="Training"))
     kind = await GeneralKind.create(KindName(name="Sales"))
+    absence = AbsenceFacts(first_day="2026-12-14", last_day="2026-12-28", note="Leave")
+    for person in (agent, await Agent.find(NOOR.id)):
+        await Absence.create(person, absence, own=True)
+    (away,), (noors,) = [await Absence.of_agent(one, at.date()) for one in (agent.id, NOOR.id)]
+    await CostRate.create(agent, CostRateFacts(hourly_cost="58", currency="EUR", effective_from=day), at)
+    (cost,) = await CostRate.listed(agent.id)
     token = await invitations.invite((await agent.credential())["id"], at)
     job = await failed_job()
     ids = {"customer": customer.id, "contact": contact.id, "contract": contract.id, "service": service.id}
@@ -255,7 +263,8 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
         "/agent/services/": {"service": service.id},
         "/agent/tasks/": {"task": task.id},
         "/agent/projects/": {"project": project.id},
-        "/agent/setup/agents/": {"agent": agent.id},
+        "/agent/setup/agents/": {"agent": agent.id, "absence": away.id, "rate": cost.id},
+        "/agent/absences/": {"absence": noors.id},
         "/agent/setup/departments/": {"department": department.id},
         "/agent/setup/failed-jobs/": {"job": job},
         "/agent/setup/roles/": {"role": role.id},

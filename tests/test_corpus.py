@@ -20,6 +20,7 @@ from pypdf import PdfReader
 
 from portal import billing, logs, mail
 from portal.database import transaction
+from portal.people.working.hours import WEEKDAYS
 from portal.settings import Settings
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.states import submit
@@ -48,6 +49,7 @@ STRICT = {
     "first_number": "", "payment_days": "14", "vat_rate": "19", "rounding_increment": "15", "rounding_minimum": "0",
     "time_zone": "UTC", "hourly_rate": "100", "duration": "35m", "counts": "1h", "on_typed": "Meeting",
     "began": "", "ended": "", "begins": "10:00", "ends": "11:00", "code": "123456", "ending": "iso", "budget_minutes": "", "budget_amount": "",
+    "own_edit_hours": "24", "lock_grace_days": "0", "lock_time_zone": "UTC", "hourly_cost": "60", **dict.fromkeys(WEEKDAYS, "8h"),
 }  # fmt: skip
 """Fields that accept only one pattern, each with a value that is accepted. They must refuse any other text."""
 
@@ -85,7 +87,6 @@ EXEMPT = {
         "invitation.token_hash", "passkey.handle", "passkey.public_key", "pgqueuer.payload", "recovery_code.code_hash",
         "session.token_hash", "upload.key", "upload.sha256",
     ), HASH),
-    "absence.note": "no page takes it yet",
     "document.content": "PDF and CSV, which are read below",
     "logo.png": "a picture that we drew",
     "logo.sha256": HASH,

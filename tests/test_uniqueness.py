@@ -30,7 +30,7 @@ from portal.reports.files import Export
 from portal.reports.questions import Layout, Question
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.kinds import GeneralKind, KindName
-from portal.timekeeping.switches import RulesFacts, TimeRules
+from portal.timekeeping.policy.switches import RulesFacts, TimeRules
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INCIDENT, INES, MAX, MOVE, NOOR, NOW, SENIOR, SUPPORT
@@ -115,7 +115,7 @@ async def _working_hours(_: AgentReader) -> None:
 
 
 async def _time_rules(_: AgentReader) -> None:
-    await (await TimeRules.find(hold=True)).change(RulesFacts(tracks_time="yes", on_cases="yes"))
+    await TimeRules.change(RulesFacts(tracks_time="yes", on_cases="yes"))
 
 
 async def _time(by: AgentReader) -> None:

@@ -19,8 +19,16 @@ from portal.agent import (
     time,
     timer,
     timesheets,
+    working,
 )
-from portal.web.guards import agent_only
+from portal.web.guards import agent_only, time_tracked
+
+tracked = Router(
+    "/",
+    route_handlers=[*time.handlers, *timer.handlers, *approvals.handlers, *timesheets.handlers],
+    guards=[time_tracked],
+)
+"""The pages and forms of time, which are not there while time tracking is switched off."""
 
 router = Router(
     "/agent",
@@ -28,10 +36,7 @@ router = Router(
         *cases.handlers,
         *case.handlers,
         *appointments.handlers,
-        *time.handlers,
-        *timer.handlers,
-        *approvals.handlers,
-        *timesheets.handlers,
+        tracked,
         *billing.handlers,
         *invoices.handlers,
         *customers.handlers,
@@ -40,6 +45,7 @@ router = Router(
         *tasks.handlers,
         *finders.handlers,
         *setup.handlers,
+        *working.handlers,
         *printing.handlers,
     ],
     guards=[agent_only],

@@ -17,9 +17,9 @@ from portal.database import transaction
 from portal.desk import SETTABLE, Attachment, Case, Details, Feed, Priority, Status, case_types, feed_of
 from portal.desk.facts import Facts
 from portal.errors import Invalid
-from portal.people.agents import Agent
 from portal.people.contacts import Contact
 from portal.people.readers import AgentReader
+from portal.people.working.absences import Absence
 from portal.periods import today
 from portal.storage import Storage
 from portal.timekeeping.appointments import appointments_with_time
@@ -190,7 +190,8 @@ async def _assignment(
     request: Web, *, number: str, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
-    details, agents = await Details.find(number, reader), await Agent.offered()
+    day = today(reader.time_zone, visit_of(request).at)
+    details, agents = await Details.find(number, reader), await Absence.dispatched(day)
     return await agent_page(
         request,
         reader,

@@ -27,7 +27,7 @@ from portal.timekeeping.projects import CASES_SHOWN, list_projects, shown_projec
 from portal.web.edits import edited
 from portal.web.finding import asked
 from portal.web.forms import Form
-from portal.web.guards import manager_only
+from portal.web.guards import manager_only, time_tracked
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web
 from portal.words import ProjectState
@@ -174,7 +174,7 @@ async def add_task(
     return see_other(f"/agent/projects/{project}#tasks")
 
 
-@post("/projects/{project:int}/submission")
+@post("/projects/{project:int}/submission", guards=[time_tracked])
 @on_refusal(show_project)
 async def submit(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]

@@ -15,6 +15,7 @@ from portal.contracts.tasks import Task
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.web.forms import Form
+from portal.web.guards import time_tracked
 from portal.web.pages import on_refusal
 from portal.web.visit import Web
 
@@ -42,7 +43,7 @@ async def show_service(
     )  # fmt: skip
 
 
-@post("/services/{service:int}/submission")
+@post("/services/{service:int}/submission", guards=[time_tracked])
 @on_refusal(show_service)
 async def submit(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]

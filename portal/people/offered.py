@@ -23,7 +23,7 @@ class Known(NamedTuple):
     has_ended: bool
 
 
-async def offered(query: str, *values: int) -> list[Offered]:
+async def offered(query: str, *values: int | str) -> list[Offered]:
     """Return the rows (id, name) of an SQL query with these parameters as options."""
     return [Offered(*row) for row in await current().fetch(query, *values)]
 

@@ -22,6 +22,8 @@ from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import AgentReader, Reader, System
 from portal.timekeeping import traces, versions
 from portal.timekeeping.instants import Span
+from portal.timekeeping.policy.picks import refuse_pick
+from portal.timekeeping.policy.switches import OFF, Rules, TimeRules
 from portal.timekeeping.repeated import says_the_same
 from portal.timekeeping.rules import OPEN, why_fixed
 from portal.timekeeping.versions import LABELS, Verb
@@ -132,8 +134,7 @@ class TimeEntry(Table, tablename="time_entry"):
         `Invalid` with a sentence for each wrong field: `duration`, `work_date`, `project`, `service`, `task`, `agent`,
         `external_comment`, `description`, `counts`, `override_reason`.
         """
-        if agent_id not in (None, by.id) and not by.is_manager:
-            raise Forbidden("Only a manager may enter time for somebody else.")
+        await refuse_pick(by, agent_id)
         if form_key and (known := await cls._of_form(by, form_key)):
             known._check_repeated(work, case, project, agent_id or by.id)
             return known
@@ -146,6 +147,7 @@ class TimeEntry(Table, tablename="time_entry"):
             worked_by,
             at,
             customer_id=place.customer_id if place else None,
+            case_id=case.id if case else None,
             case_type_id=case.case_type_id if case else None,
             project_id=project.id if project else None,
         )
@@ -206,21 +208,21 @@ class TimeEntry(Table, tablename="time_entry"):
         """Return whether the entry is a draft or rejected, so that its author may submit it."""
         return EntryState(self.state) in OPEN
 
-    def why_fixed(self, by: AgentReader, at: datetime) -> str | None:
-        """Return the reason why `by` may not change or delete this entry at `at`, or None if `by` may.
+    def why_fixed(self, by: AgentReader, at: datetime, rules: Rules) -> str | None:
+        """Return the reason why `by` may not change or delete this entry at `at`; None if `by` may.
 
-        Whether the entry is on an invoice or a statement is not considered here.
+        This does not consider invoices and statements that have settled the entry, nor locked periods.
         """
-        return why_fixed(by, self.agent_id, EntryState(self.state), self.window_from, at)
+        return why_fixed(by, self.agent_id, EntryState(self.state), self.window_from, at, rules.own_edit_hours)
 
     async def change(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
         """Replace the content of a draft or rejected entry, whose state stays the same, and return the changed entry.
 
         `version` is the version that `by` has seen. Raise `Forbidden` if `by` is neither the author nor a manager, or
-        if the 24 hours of the author are over. Raise `Conflict` if somebody changed the entry in the meantime or if it
-        is submitted already (then billing changes it), and `Invalid` as `log` does.
+        if the author's window is over. Raise `Conflict` if somebody changed the entry in the meantime or if it is
+        submitted already (then billing changes it), and `Invalid` as `log` does.
         """
-        self._refuse_fixed(by, at)
+        await self._refuse_fixed(by, at)
         return await self.revise(by, work, version=version, at=at)
 
     async def revise(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
@@ -254,7 +256,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
         Raise `Forbidden` and `Conflict` as `change` does.
         """
-        self._refuse_fixed(by, at)
+        await self._refuse_fixed(by, at)
         if version != self.version:
             raise Conflict(_CHANGED)
         await self.erase(by, at=at)
@@ -262,19 +264,22 @@ class TimeEntry(Table, tablename="time_entry"):
     async def erase(self, by: AgentReader, *, at: datetime) -> None:
         """Delete the entry without checking whether `by` may do that.
 
-        Its callers check that: `discard`, and billing, which also withdraws any approval. Raise `Conflict` if somebody
-        else changed the entry in the meantime.
+        The callers check it: `discard`, and billing, which also withdraws any approval. Raise `Conflict` if somebody
+        else changed the entry in the meantime, or if its period is locked.
         """
         condition = (TimeEntry.id == self.id) & (TimeEntry.version == self.version) & (TimeEntry.state == self.state)
         self._refuse_approved()
+        rules = await TimeRules.find()
+        if reason := OFF if not rules.tracks_time else rules.why_locked(self.work_date, at):
+            raise Conflict(reason)
         if not await TimeEntry.delete().where(condition).returning(TimeEntry.id):
             raise Conflict(_CHANGED)
         gone = {name: [value, None] for name in LABELS if (value := getattr(self, name)) not in (None, "")}
         await versions.keep_content(Verb.DELETED, self, gone, by, at)
         await traces.leave(self, "time.deleted", by, at)
 
-    def _refuse_fixed(self, by: AgentReader, at: datetime) -> None:
-        if reason := self.why_fixed(by, at):
+    async def _refuse_fixed(self, by: AgentReader, at: datetime) -> None:
+        if reason := self.why_fixed(by, at, await TimeRules.find()):
             raise Forbidden(reason)
         if not self.is_open:
             raise Conflict("This time is submitted: take it back first.")

@@ -13,6 +13,7 @@ from portal.timekeeping.entries import VISIBLE
 from portal.timekeeping.filters import CONDITIONS, LEFT, READY, Filter
 from portal.timekeeping.flags import OPEN_FLAG, OpenFlag
 from portal.timekeeping.instants import Span
+from portal.timekeeping.policy.switches import FIXING, OFF, USUAL, Rules
 from portal.timekeeping.rules import why_fixed, why_settled
 from portal.timekeeping.versions import CHANGES, Version
 from portal.words import EntryBilling, EntryState
@@ -25,8 +26,8 @@ PAGE = 50
 class ListedEntry:
     """A time entry with the names that lists and feeds show beside it.
 
-    `at` is the instant at which the entry was created; `changes` are the changes by somebody other than the author,
-    and `flag` is the open flag.
+    `at` is the instant at which the entry was created; `rules` are the rules that may fix it; `changes` are the changes
+    by somebody other than the author, and `flag` is the open flag.
     `portal.billing.decided` fills in what managers and documents did with the entry: `reason` (why a manager rejected
     it), `approved_by`, `implied` (approved as a draft, without having been submitted, C4), and `settled`. A settled
     entry is on the draft invoice `draft_id`, on the issued invoice `invoice`, or on a statement.
@@ -73,6 +74,7 @@ class ListedEntry:
     approved_by_id: int | None = None
     approved_by: str | None = None
     implied: bool = False
+    rules: Rules = USUAL
     shape: str = "entry"
 
     @property
@@ -100,7 +102,16 @@ class ListedEntry:
         """Return the reason why `by` may not change the entry at the instant `at`, or None if `by` may."""
         if self.settled:
             return why_settled(by, self.draft_id, self.invoice)
-        return why_fixed(by, self.agent_id, self.state, self.window_from, at)
+        if not self.rules.tracks_time:
+            return OFF
+        fixed = why_fixed(by, self.agent_id, self.state, self.window_from, at, self.rules.own_edit_hours)
+        return fixed or self.rules.why_locked(self.work_date, at) or None
+
+    def own_until(self, by: AgentReader) -> datetime | None:
+        """Return until when `by` may change the entry as its author; None for managers, who may until it is billed."""
+        if by.is_manager or by.id != self.agent_id or not self.is_open:
+            return None
+        return self.window_from + self.rules.own_window
 
     def may_be_changed(self, by: AgentReader, at: datetime) -> bool:
         """Return whether `by` may change the entry at `at`, so that a list links to the form for it."""
@@ -124,6 +135,7 @@ class ListedEntry:
             "billing": EntryBilling(row["billing"]),
             "changes": Version.read(row["changes"]),
             "flag": OpenFlag.read(row["flag"]),
+            "rules": Rules.read(row["rules"]),
         }
         return cls(**dict(row) | read)
 
@@ -136,7 +148,7 @@ e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as 
 e.general_kind_id as kind_id, (select g.name from general_kind g where g.id = e.general_kind_id) as kind,
 e.role_id, (select r.name from role r where r.id = e.role_id) as role, e.started_at, e.ended_at, e.time_zone, e.rejected_version,
 c.number as case_number, c.subject as case_subject, u.name as customer,
-{CHANGES} as changes, {OPEN_FLAG} as flag
+{CHANGES} as changes, {OPEN_FLAG} as flag, {FIXING} as rules
 """  # noqa: S608
 
 SOURCE = """

@@ -1,13 +1,33 @@
 """Explain a time entry while its form is being filled in: how it is understood, what it costs, what the customer sees."""
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
 
 from portal.database import current
 from portal.durations import Duration, Rounding, RoundingMode, clock, parse_duration, read_duration, spoken
+from portal.errors import Invalid
 from portal.people.readers import AgentReader
+from portal.people.working.hours import workday_of
+from portal.timekeeping.instants import Span, span_of
+from portal.timekeeping.policy.guards import Meant, warnings
 from portal.timekeeping.rules import counted, why_not_billable_on
 from portal.words import EntryBilling
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Who worked when and on which case, as far as the form for time says so.
+
+    `began` and `ended` are the clock times as typed. `entry_id` is the entry that is changed, None for a new entry.
+    """
+
+    agent_id: int
+    at: datetime
+    case_id: int | None = None
+    entry_id: int | None = None
+    began: str = ""
+    ended: str = ""
+
 
 WAITING = "Write how long it took: 1h 30m, 90m, 1:30 or 9-10:45."
 UNDER_NO_SERVICE = "Choose a service, so that it can be billed."
@@ -18,16 +38,18 @@ GENERAL = "General time: nothing of it counts."
 class Understood:
     """Preview of a time entry whose form is being filled in.
 
-    `wrong` is a sentence if the duration cannot be read, and `warning` is a sentence if a manager could not approve the
-    entry; otherwise they are "". `text` and `rounding` say how many minutes are billable, and why. `used` says how many
-    billable minutes the service has in that month, without and with the new entry; `share` has the same figures for the
-    meter: the minutes that are approved, pending, and of this entry. `instead` is another meaning that a bare number
-    may have had, else "". `seen` are the parts of the invoice row that the customer will see (comment, role, minutes as
-    h:min, "no charge"); empty if the customer will see nothing.
+    `wrong` is a sentence if the duration cannot be read, `warning` is a sentence if a manager could not approve the
+    entry; otherwise they are "". `odd` are further warnings, such as an overlap or a closed case. `text` and `rounding`
+    say how many minutes are billable, and why; `used` says how many billable minutes the service has in that month,
+    without and with the new entry, and `share` the same for the meter: the minutes approved, pending, and of this
+    entry. `instead` is another meaning that a bare number may have had, else "". `seen` are the parts of the invoice
+    row that the customer will see (comment, role, minutes as h:min, "no charge"); empty if the customer will see
+    nothing.
     """
 
     wrong: str = ""
     warning: str = ""
+    odd: tuple[str, ...] = ()
     text: str = ""
     rounding: str = WAITING
     used: str = ""
@@ -66,20 +88,63 @@ async def understood(
     role_id: int | None = None,
     is_general: bool = False,
     held: int = 0,
+    where: Where | None = None,
 ) -> Understood:
-    """Return the preview of the values typed so far. Values that cannot be read never raise an exception.
+    """Return the preview of the values typed so far, by two queries. Values that cannot be read raise no exception.
 
-    The texts are as typed, the ids as chosen in the form. With `customer_id` None, the service may belong to any
-    customer. `is_general` says that the time is for no customer. `held` is the number of minutes of an entry that is
-    being changed: a duration such as `+15m` is added to them. The preview costs one query.
+    With `customer_id` None, the service may belong to any customer. `held` is the number of minutes of an entry that
+    is being changed: a duration such as `+15m` is added to them. `where` says who worked when and on which case; if it
+    is None, nothing is warned about.
     """
     if not duration.strip():
         return Understood()
+    worked_by = where.agent_id if where else by.id
     try:
-        read = read_duration(duration, held=held)
+        read = read_duration(duration, held=held, workday=await workday_of(worked_by, duration, work_date))
     except ValueError as error:
         return Understood(wrong=str(error))
-    minutes, words, day = read.minutes, _spoken(read), _day(work_date)
+    day = _day(work_date)
+    odd = await _odd(by, where, read, day) if where and day else ()
+    meaning = await _meaning(
+        by, customer_id, read, day, service_id, billing, external_comment, role_id, is_general, held
+    )
+    return replace(meaning, odd=odd)
+
+
+async def _odd(by: AgentReader, where: Where, read: Duration, day: date) -> tuple[str, ...]:
+    """Return the sentences of the guards about the time that was typed."""
+    meant = Meant(
+        agent_id=where.agent_id, work_date=day, minutes=read.minutes, span=_span(by, where, read, day),
+        case_id=where.case_id, entry_id=where.entry_id,
+    )  # fmt: skip
+    return tuple(warned.sentence for warned in await warnings(meant, where.at))
+
+
+def _span(by: AgentReader, where: Where, read: Duration, day: date) -> Span | None:
+    """Return the instants of the clock times that were typed; None without clock times, or if they make no span."""
+    began, ended = read.began, read.ended
+    if began is None:
+        began, ended = _clock(where.began), _clock(where.ended)
+    try:
+        return span_of(day, began, ended, by.time_zone) if began and ended and began != ended else None
+    except Invalid:
+        return None
+
+
+async def _meaning(
+    by: AgentReader,
+    customer_id: int | None,
+    read: Duration,
+    day: date | None,
+    service_id: int | None,
+    billing: str,
+    external_comment: str,
+    role_id: int | None,
+    is_general: bool,
+    held: int,
+) -> Understood:
+    """Return the preview of a duration that was read, without warnings."""
+    minutes, words = read.minutes, _spoken(read)
     choice = EntryBilling(billing) if billing in list(EntryBilling) else EntryBilling.BILLABLE
     if is_general:
         return Understood(text=words, rounding=GENERAL, instead=read.instead)
@@ -128,6 +193,13 @@ def words_of(rounding: Rounding) -> str:
     step = f"Rounded {rounding.mode.phrase} {spoken(rounding.increment)}." if rounding.increment > 1 else ""
     least = f"At least {spoken(rounding.minimum)}." if rounding.minimum else ""
     return " ".join(filter(None, (step, least))) or "Counts as it was worked."
+
+
+def _clock(text: str) -> time | None:
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _day(text: str) -> date | None:

@@ -10,9 +10,6 @@ from portal.people.readers import AgentReader
 from portal.visible import visible
 from portal.words import EntryBilling, EntryState
 
-WINDOW = timedelta(hours=24)
-"""For how many elapsed hours authors may change or delete their own entry (S2.21, D15)."""
-
 MOST_COUNTED = 2 * LONGEST
 """The most billable minutes of one entry. Rounding and overrides may exceed the minutes worked up to this number."""
 TOO_MUCH = f"An entry counts at most {spoken(MOST_COUNTED)}."
@@ -107,11 +104,14 @@ def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> s
     return "This time is on a statement, which stays as it is."
 
 
-def why_fixed(by: AgentReader, agent_id: int, state: EntryState, window_from: datetime, at: datetime) -> str | None:
-    """Return why `by` may not change or delete an entry at the instant `at`, or None if `by` may (S2.21-S2.25, C5).
+def why_fixed(
+    by: AgentReader, agent_id: int, state: EntryState, window_from: datetime, at: datetime, hours: int = 24
+) -> str | None:
+    """Return why `by` may not change or delete an entry at the instant `at`; None if `by` may (S2.21-S2.25, C5).
 
-    Whether the entry is on an invoice or a statement is not considered here. Submitted and approved entries are changed
-    by billing, which withdraws the approval first.
+    Authors may change their entry for `hours` elapsed hours from `window_from` (D15). This does not consider invoices
+    and statements that have settled the entry, nor locked periods. Billing changes submitted and approved entries, and
+    withdraws the approval first.
     """
     if by.is_manager:
         return None
@@ -121,6 +121,6 @@ def why_fixed(by: AgentReader, agent_id: int, state: EntryState, window_from: da
         return "This time is approved. A manager can still change it until it is billed."
     if state is EntryState.SUBMITTED:
         return "This time is submitted. A manager can still change it."
-    if at - window_from > WINDOW:
-        return "Time can be changed for 24 hours. A manager can still change it."
+    if at - window_from > timedelta(hours=hours):
+        return f"Time can be changed for {hours} {'hour' if hours == 1 else 'hours'}. A manager can still change it."
     return None

@@ -7,8 +7,9 @@ from typing import Any, Self
 
 from portal.database import current
 from portal.durations import LONGEST, WORKDAY, Duration, Rounding, RoundingMode, parse_duration, read_duration
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid
 from portal.timekeeping.instants import Span, span_of
+from portal.timekeeping.policy.switches import OFF, RULES, Rules
 from portal.timekeeping.rules import MOST_COUNTED, TOO_MUCH, Counting, counted, latest_work_date, why_not_on
 from portal.visible import visible
 from portal.words import EntryBilling
@@ -18,6 +19,10 @@ LONGEST_DESCRIPTION = 4000
 NO_AGENT = "Choose an agent who works here."
 NO_DESCRIPTION = "Say what it was for: the manager who approves it reads this."
 NO_TASK = "Choose a task of this service, or none."
+NO_COMMENT = "Say what was done: the customer reads this."
+NO_INTERNAL = "Describe the work: only we read this."
+NEEDS_TASK = "Choose the task on which it was worked."
+NEEDS_SERVICE = "Choose the service under which it was worked."
 NO_SERVICE = "Billable time needs a service: choose one, or set the service of the case."
 
 
@@ -122,9 +127,9 @@ def parse_counted(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Facts about the agent, the service and the case or project of an entry, which the rules for time entries need.
+    """Facts about the agent, the service and the case of an entry that the rules for time entries need.
 
-    `latest` is the last day on which the agent may log time now.
+    `has_tasks` is whether the service or the project offers a task. `at` is the instant at which the entry is written.
     """
 
     agent_has_left: bool
@@ -133,17 +138,22 @@ class Ground:
     time_zone: str
     rounding: Rounding | None
     billable_by_default: bool
+    has_tasks: bool
+    rules: Rules
+    at: datetime
 
 
-_GROUND = """
+_GROUND = f"""
 select a.time_zone, (select time_zone from company) as company_zone, a.ended_at is not null as ended,
        s.customer_id, s.rounding_minimum, s.rounding_increment, s.rounding_mode,
        t.service_id as task_service_id, t.project_id as task_project_id, t.ended_at is not null as task_has_ended,
        coalesce(t.billable, (select billable from case_type where id = $3)) as is_billable,
        $5::bigint is not null and not exists (select from role where id = $5) as role_is_wrong,
-       $6::bigint is not null and not exists (select from general_kind where id = $6) as kind_is_wrong
+       $6::bigint is not null and not exists (select from general_kind where id = $6) as kind_is_wrong,
+       exists (select from task o where o.service_id = $2 and o.ended_at is null and (o.project_id is null or o.project_id = $8)) as has_tasks,
+       exists (select from cases c where c.id = $7 and c.project_id is not null) as has_project, {RULES} as rules
 from agent a left join service s on s.id = $2 left join task t on t.id = $4 where a.id = $1
-"""
+"""  # noqa: S608
 
 
 async def ground_of(
@@ -152,22 +162,29 @@ async def ground_of(
     at: datetime,
     *,
     customer_id: int | None = None,
+    case_id: int | None = None,
     case_type_id: int | None = None,
     project_id: int | None = None,
     known_task_id: int | None = None,
 ) -> Ground:
     """Return the facts about agent, service and case or project that the rules need to check `work`.
 
-    `customer_id` is the customer of the entry's case or project. `known_task_id` is the task that the entry has
-    already; it may have ended. Raise `Invalid` (`agent`, `role`, `kind`, `service`, `task`) if an agent, role or kind
-    does not exist, if the service belongs to another customer, or if the task has ended or does not belong to the
-    service or project.
+    `customer_id` is the customer of the entry's case or project. `case_id` is the case of a new entry; an entry that
+    exists keeps its case even if new time may no longer go there. `known_task_id` is the task that the entry has
+    already; it may have ended. Raise `Conflict` if time tracking is off. Raise `Invalid` (`on`, `agent`, `role`,
+    `kind`, `service`, `task`) if no time may go on the case, if an agent, role or kind does not exist, if the service
+    belongs to another customer, or if the task has ended or does not belong to the service or project.
     """
     row = await current().fetchrow(
-        _GROUND, agent_id, work.service_id, case_type_id, work.task_id, work.role_id, work.general_kind_id
-    )
+        _GROUND, agent_id, work.service_id, case_type_id, work.task_id, work.role_id, work.general_kind_id, case_id, project_id,
+    )  # fmt: skip
     if row is None:
         raise Invalid({"agent": NO_AGENT})
+    rules = Rules.read(row["rules"])
+    if not rules.tracks_time:
+        raise Conflict(OFF)
+    if case_id and (sentence := rules.why_not_on_case(has_project=row["has_project"])):
+        raise Invalid({"on": sentence})
     for field in ("role", "kind"):
         if row[f"{field}_is_wrong"]:
             raise Invalid({field: "Choose one of the list."})
@@ -189,6 +206,9 @@ async def ground_of(
         time_zone=row["time_zone"],
         rounding=rounding,
         billable_by_default=work.service_id is not None if by_default is None else by_default,
+        has_tasks=row["has_tasks"],
+        rules=rules,
+        at=at,
     )
 
 
@@ -200,7 +220,7 @@ def content_of(
     `known_date` and `known_span` are the stored values of an entry that is changed, None for a new entry. Raise
     `Invalid` with a sentence for each wrong field.
     """
-    wrong: dict[str, str] = {}
+    wrong = _lacking(work, ground)
     span = None
     if work.began is not None and work.ended is not None:
         zone = known_span.time_zone if known_span else ground.time_zone
@@ -212,6 +232,8 @@ def content_of(
     if billing is not EntryBilling.NOT_BILLABLE and ground.rounding is None:
         wrong["service"] = NO_SERVICE if ground.customer_id else "General time has no customer, so it cannot be billed."
     comment, description = visible(work.external_comment).strip(), visible(work.description).strip()
+    if billing is not EntryBilling.NOT_BILLABLE and ground.rules.requires_comment and not comment:
+        wrong["external_comment"] = NO_COMMENT
     if ground.customer_id is None and not description:
         wrong["description"] = NO_DESCRIPTION
     if len(comment) > LONGEST_COMMENT:
@@ -220,6 +242,9 @@ def content_of(
         wrong["description"] = f"Use at most {LONGEST_DESCRIPTION} characters."
     if work.work_date != known_date and (sentence := why_not_on(work.work_date, ground.latest)):
         wrong["work_date"] = sentence
+    for day in filter(None, (work.work_date, known_date)):
+        if sentence := ground.rules.why_locked(day, ground.at):
+            wrong["work_date"] = sentence
     counting = Counting(0)
     try:
         counting = counted(minutes, billing, ground.rounding, work.counts, work.override_reason)
@@ -243,3 +268,20 @@ def content_of(
         "external_comment": comment,
         "description": description,
     }
+
+
+def _lacking(work: Work, ground: Ground) -> dict[str, str]:
+    """Return a sentence for each field that the admins' rules require and that is empty (S0.15).
+
+    General time has neither a service nor a task. A task is required only where the service or project offers one.
+    """
+    rules, wrong = ground.rules, dict[str, str]()
+    if ground.customer_id is None:
+        return wrong
+    if rules.requires_service and work.service_id is None:
+        wrong["service"] = NEEDS_SERVICE
+    if rules.requires_task and ground.has_tasks and work.task_id is None:
+        wrong["task"] = NEEDS_TASK
+    if rules.requires_description and not visible(work.description).strip():
+        wrong["description"] = NO_INTERNAL
+    return wrong

@@ -19,6 +19,7 @@ from portal.errors import BadRequest, Forbidden, Refusal
 from portal.people import sessions
 from portal.settings import Settings
 from portal.storage import Storage
+from portal.timekeeping.policy.switches import RULES, Rules
 from portal.web import cookies, drafts, headers, metrics
 from portal.web.address import client_address
 from portal.web.compression import Compressor
@@ -46,6 +47,9 @@ After that the connection is closed.
 
 
 log = structlog.get_logger("portal.web")
+
+BESIDE = f"select company.*, {RULES} as rules from (select) as one left join ({BRIEF}) company on true"  # noqa: S608
+"""The SQL of what every page needs beside its reader: the company, and the rules of time."""
 
 
 class Gate:
@@ -189,13 +193,13 @@ class Gate:
 
     async def _recognise(self, visit: Visit, token: str) -> None:
         """Fill in the session, the reader and the company of this visit, if the token belongs to a session."""
-        found = await sessions.find(token, visit.at, beside=BRIEF)
+        found = await sessions.find(token, visit.at, beside=BESIDE)
         if found is None:
             return
         visit.session, row = found
         visit.reader = visit.session.reader
         ORIGIN.set((visit.address, visit.id, visit.reader.credential_id if visit.reader else None))
-        visit.snapshot = row["snapshot"]
+        visit.snapshot, visit.rules = row["snapshot"], Rules.read(row["rules"])
         if row["company"]:
             self.company = visit.company = CompanyBrief(
                 row["company"], row["currency"], row["company_zone"], row["logo"] or ""

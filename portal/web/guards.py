@@ -10,6 +10,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from portal.errors import Forbidden, NotFound
+from portal.timekeeping.policy.switches import OFF, OFF_ON_CASES
 from portal.web.errors import Detour, SignInNeeded
 from portal.web.rooms import lead_to_own_room
 from portal.web.visit import page_of, visit_of
@@ -91,3 +92,15 @@ def admin_only(connection: Connection, _: BaseRouteHandler) -> None:
         raise NotFound
     if not reader.is_admin:
         raise Forbidden("Only admins may do this.")
+
+
+def time_tracked(connection: Connection, _: BaseRouteHandler) -> None:
+    """Allow the request while time tracking is switched on; used for every page and form of time (S1.6)."""
+    if not visit_of(connection).rules.tracks_time:
+        raise NotFound(OFF)
+
+
+def case_time_tracked(connection: Connection, _: BaseRouteHandler) -> None:
+    """Allow the request while time can be logged on cases (S1.6, S1.7)."""
+    if not visit_of(connection).rules.tracks_cases:
+        raise NotFound(OFF_ON_CASES)

@@ -27,7 +27,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
     """Return the response with a rendered page, or with a fragment if the name of the template begins with `_`.
 
-    In addition to `context`, the template gets reader, company, csrf, nonce, path, now, snapshot, errors and typed.
+    In addition to `context`, the template gets reader, company, rules, csrf, nonce, path, now, snapshot, errors and typed.
     """
     visit = visit_of(request)
     given = {"errors": {}, "typed": {}} | context
@@ -35,6 +35,7 @@ def page(request: Web, template: str, *, status: int = 200, **context: Any) -> R
         template,
         reader=visit.reader,
         company=visit.company,
+        rules=visit.rules,
         csrf=visit.csrf,
         nonce=visit.nonce,
         path=request.scope["path"],

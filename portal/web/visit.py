@@ -21,6 +21,7 @@ from portal.people.sessions import Session
 from portal.sealing import key_of
 from portal.settings import Settings
 from portal.storage import Storage
+from portal.timekeeping.policy.switches import Rules
 
 Web = Request[Any, Any, Any]
 """The request type in annotations of route handlers; Litestar's type parameters (user, auth, state) are unused."""
@@ -63,6 +64,8 @@ class Visit:
     """The value of the cookie to which forms without a session, such as the sign-in form, are bound."""
     step: str = ""
     """The value of the cookie that remembers who typed the right password and must still prove a second factor."""
+    rules: Rules = field(default_factory=lambda: Rules.read(None))
+    """The rules of time tracking, read together with the session."""
     snapshot: str = ""
     """A database snapshot from before the page's data was read; the page's event stream begins with later changes."""
     end_reading: Callable[[], Awaitable[None]] = _nothing

@@ -16,6 +16,7 @@ from portal.database import transaction
 from portal.people.agents import Agent, AgentFacts
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import SYSTEM, AgentReader
+from portal.people.working.hours import WEEKDAYS
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.forms import PageForm, form_of, forms_of
@@ -41,6 +42,10 @@ PATHS = (
     "/agent/setup/general-kinds/{kind}",
     "/agent/setup/departments/{department}",
     "/agent/setup/roles/{role}",
+    "/agent/setup/time",
+    "/agent/setup/agents/{agent}/hours",
+    "/agent/setup/agents/{agent}/absences/{absence}",
+    "/agent/absences/{absence}",
     "/agent/tasks/{task}",
     "/agent/time/{entry}",
     "/agent/time/{entry}/row",
@@ -54,7 +59,9 @@ WITHOUT_A_PAGE_OF_THEIR_OWN = (
     "/agent/time/week",
     "/agent/timer/{timer}",
 )
-"""Edit forms that are part of another page, or that one person alone can open; tests of their own prove them."""
+"""Edit forms that are part of another page; tests of their own prove them."""
+OF_ONE_PERSON = ("/agent/absences/{absence}",)
+"""Edit forms that only one person may open, so that no colleague can change the same meanwhile."""
 CREATING = (
     "/new",
     "/tasks",
@@ -66,6 +73,8 @@ CREATING = (
     "/rates",
     "/case-types",
     "/general-kinds",
+    "/absences",
+    "/cost-rates",
     "/departments",
     "/preview",
 )
@@ -104,6 +113,13 @@ EXAMPLES: dict[str, Callable[[str], str]] = {
     "budget_minutes": lambda now: "50h" if "40" in now else "40h",
     "duration": lambda now: "40m" if "40" not in now else "55m",
     "counts": lambda now: "1h" if "1" not in now else "2h",
+    **dict.fromkeys(WEEKDAYS, lambda now: "7h" if now != "7 h" else "6h"),
+    "own_edit_hours": lambda now: str(int(now) + 1),
+    "lock_grace_days": lambda now: str(int(now) + 1),
+    "lock_time_zone": lambda now: "Europe/Vienna" if now != "Europe/Vienna" else "Europe/Berlin",
+    "locked_through": lambda now: "2026-01-31" if now != "2026-01-31" else "2026-02-28",
+    "first_day": lambda now: f"{now[:-2]}{int(now[-2:]) + 1:02}",
+    "last_day": lambda now: f"{now[:-2]}{int(now[-2:]) - 1:02}",
     "exemption_reason": lambda now: f"{now} Reverse charge",
 }
 """By field name: a function from the present value to another valid one. Other text fields get a word appended."""
@@ -217,7 +233,7 @@ async def test_every_edit_form_says_what_it_showed(app: Gate, noors: Browser) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN])
+@pytest.mark.parametrize("path", [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN + OF_ONE_PERSON])
 async def test_two_people_change_different_fields_and_both_hold(
     addresses: dict[str, str], noors: Browser, bos: Browser, path: str
 ) -> None:
@@ -268,7 +284,7 @@ async def changed_by(who: AgentReader, since: int) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN])
+@pytest.mark.parametrize("path", [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN + OF_ONE_PERSON])
 async def test_two_people_change_the_same_field_and_the_second_sees_both_values(
     addresses: dict[str, str], noors: Browser, bos: Browser, path: str
 ) -> None:

@@ -1,6 +1,6 @@
 """Serve the set-up pages, which lead from an empty database to the first invoice. Only admins may open them."""
 
-from portal.agent.setup import changes, company, files, kinds, people, prices, system
+from portal.agent.setup import changes, company, files, kinds, people, prices, system, time_rules
 
 handlers = [
     *company.handlers,
@@ -10,4 +10,5 @@ handlers = [
     *system.handlers,
     *changes.handlers,
     *kinds.handlers,
+    *time_rules.handlers,
 ]

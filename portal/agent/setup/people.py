@@ -17,13 +17,15 @@ from portal.people.agents import Agent, AgentFacts, without_approver
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
+from portal.people.working.overview import working_time
+from portal.periods import today
 from portal.timekeeping.leaving import end_agent, open_of
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web
+from portal.web.visit import Web, visit_of
 
 
 @get("/setup/departments", guards=[admin_only])
@@ -102,11 +104,12 @@ async def new_agent(request: Web) -> Response[str]:
 async def _agent(request: Web, *, agent: int | None = None, form: Form | None = None, **again: Any) -> Response[str]:
     found, departments = await Agent.find(agent) if agent is not None else None, await Department.all_by_name()
     facts = await found.facts() if found else None
+    day = today(found.time_zone, visit_of(request).at) if found else None
     return await form_page(
         request, "agent/setup/agent.html", facts=facts, agent=found, ticked=_ticked(form, facts, departments, again.get("typed")),
         department_choices=choices(departments), role_choices=choices(await Role.all_by_name()), zones=regions.zones(),
         locales=regions.LOCALES, access=await access_of(request, found) if found else None,
-        asks_password=needs_password(request), **again,
+        asks_password=needs_password(request), working=await working_time(found.id, day) if found and day else None, **again,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from portal.agent.pages import agent_page
-from portal.agent.time.form import Choices, Logged, services_of
+from portal.agent.time.form import Choices, Logged, services_of, where_of
 from portal.billing import change_entry, delete_entry, find_entry
 from portal.contracts.tasks import Task, TaskChoice
 from portal.database import transaction
@@ -95,7 +95,7 @@ async def show_again(
     ]
     return await agent_page(
         request, reader, "agent/time/edit.html", entry=line, offer=choices, kinds=kinds, said=Said.by(line), today=day,
-        understood=await _understood(reader, line, typed or {}), seen=as_seen(Said.by(line)), back=safe_path(page_of(request)),
+        understood=await _understood(request, line, typed or {}), seen=as_seen(Said.by(line)), back=safe_path(page_of(request)),
         errors=errors or {}, typed=typed or {}, history=await versions.of_entry(line.id),
     )  # fmt: skip
 
@@ -113,13 +113,15 @@ async def _tasks_of(line: lists.ListedEntry) -> list[TaskChoice]:
     return await Task.offered(customer=line.customer_id, service=service, project=line.project_id, known=line.task_id)
 
 
-async def _understood(reader: AgentReader, line: lists.ListedEntry, typed: dict[str, str]) -> Understood:
+async def _understood(request: Web, line: lists.ListedEntry, typed: dict[str, str]) -> Understood:
     """Return the preview of the entry for the typed values, or for the stored values of fields that were not typed."""
     said = Said.by(line)
+    reader: Any = visit_of(request).reader
+    times = {"began": said.began, "ended": said.ended} | typed
     return await understood(
         reader, line.customer_id, duration=typed.get("duration", said.duration), work_date=typed.get("work_date", said.work_date),
         service_id=number_in(str(typed.get("service", said.service))), billing=typed.get("billing", said.billing), external_comment="",
-        is_general=line.customer_id is None, held=line.minutes,
+        is_general=line.customer_id is None, held=line.minutes, where=where_of(request, times, None, line),
     )  # fmt: skip
 
 
@@ -147,7 +149,8 @@ async def saved(
     `TimeEntry.change` changes drafts and rejected entries; billing changes submitted and approved entries.
     """
     found, fields = await TimeEntry.find(line.id, by), _as_meant(typed, said)
-    work = fields.work(line.service_id if line.project_id else fields.service, kind_id=fields.kind, held=line.minutes)
+    service = line.service_id if line.project_id else fields.service
+    work = await fields.work(line.agent_id, service, kind_id=fields.kind, held=line.minutes)
     verb = found.change if found.is_open else partial(change_entry, line.id)
     await verb(work=work, version=line.version, by=by, at=at)
     if submits:

@@ -7,12 +7,15 @@ from msgspec import Struct
 
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskChoice
-from portal.people.agents import Agent
+from portal.numbers import number_in
 from portal.people.offered import Offered
-from portal.people.readers import AgentReader
 from portal.people.roles import Role
+from portal.people.working.hours import workday_of
 from portal.periods import today
+from portal.timekeeping.lists import ListedEntry
 from portal.timekeeping.logged_on import On
+from portal.timekeeping.policy.picks import offered_to
+from portal.timekeeping.preview import Where
 from portal.timekeeping.work import Work
 from portal.web.visit import Web, visit_of
 from portal.words import EntryBilling
@@ -50,13 +53,15 @@ class Logged(Struct, kw_only=True):
     back: str = ""
     then: str = ""
 
-    def work(self, service_id: int | None, *, kind_id: int | None = None, held: int = 0) -> Work:
+    async def work(self, worked_by: int, service_id: int | None, *, kind_id: int | None = None, held: int = 0) -> Work:
         """Return the work that the fields describe. Raise `Invalid` with a sentence for each wrong field.
 
+        `worked_by` is the id of the agent who worked, whose working day a duration such as `0.25d` is a part of.
         `held` is the number of minutes that the entry already has: a duration such as `+15m` is added to them.
         """
         return Work.typed(
             duration=self.duration, work_date=self.work_date, began=self.began, ended=self.ended, held=held,
+            workday=await workday_of(worked_by, self.duration, self.work_date),
             service_id=service_id, task_id=self.task, general_kind_id=kind_id, role_id=self.role, billing=self.billing,
             external_comment=self.external_comment, description=self.description, counts=self.counts, override_reason=self.override_reason,
         )  # fmt: skip
@@ -66,8 +71,8 @@ class Logged(Struct, kw_only=True):
 class Choices:
     """The choices that the form for time offers in its select fields.
 
-    `usual` is the default of the field "billing". `people` are the agents for whom the reader may log time; empty
-    unless the reader is a manager.
+    `usual` is the default of the field "billing". `people` are the agents for whom the reader may log time; empty if
+    these are only the reader.
     """
 
     services: list[tuple[int, str]] = field(default_factory=list)
@@ -88,7 +93,7 @@ class Choices:
             services=await services_of(request, on.customer_id) if on and on.kind == "case" else [],
             tasks=await _tasks_of(on),
             roles=await Role.all_by_name(),
-            people=await people_of(reader),
+            people=await offered_to(reader, visit.rules),
             usual=(EntryBilling.NOT_BILLABLE if on and on.billable is False else EntryBilling.BILLABLE).value,
         )
 
@@ -100,14 +105,23 @@ async def services_of(request: Web, customer_id: int | None) -> list[tuple[int, 
     return await Service.offered(customer_id, today(reader.time_zone, visit.at)) if customer_id else []
 
 
-async def people_of(reader: AgentReader) -> list[Offered]:
-    """Return the agents for whom the reader may log time; an empty list if the reader may log only their own."""
-    return await Agent.offered() if reader.is_manager else []
-
-
 async def _tasks_of(on: On | None) -> list[TaskChoice]:
     if on is None or on.customer_id is None:
         return []
     if on.kind == "case":
         return await Task.offered(customer=on.customer_id)
     return await Task.offered(service=on.service_id, project=on.row_id if on.kind == "project" else None)
+
+
+def where_of(request: Web, typed: dict[str, Any], case_id: int | None, line: ListedEntry | None = None) -> Where:
+    """Return who worked when and on which case, from the typed values of the form for time.
+
+    `case_id` is the id of the chosen case. `line` is the entry that is changed, None for a new entry.
+    """
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    worked_by = line.agent_id if line else number_in(typed.get("agent", "")) or reader.id
+    return Where(
+        worked_by, visit.at, case_id=case_id, entry_id=line.id if line else None,
+        began=typed.get("began", ""), ended=typed.get("ended", ""),
+    )  # fmt: skip

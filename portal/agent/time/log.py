@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 
 from portal.agent.pages import agent_page
 from portal.agent.time.begun import HERE, begun
-from portal.agent.time.form import Choices, Logged
+from portal.agent.time.form import Choices, Logged, where_of
 from portal.billing import find_entry
 from portal.contracts.projects import Project
 from portal.database import transaction
@@ -69,7 +69,7 @@ async def log_form(
     sought = await logged_on.find(reader, values.get("on", ""), values.get("on_typed"))
     context = {
         "sought": sought, "offer": await Choices.of(request, sought.on), "said": Logged(), "today": today(reader.time_zone, visit.at),
-        "understood": await _understood(reader, values, sought.on), "form_key": uuid.uuid4(),
+        "understood": await _understood(request, values, sought.on), "form_key": uuid.uuid4(),
         "panel": wants_fragment(request), "back": safe_path(values.get("back") or page_of(request)), "errors": errors or {}, "typed": values,
     }  # fmt: skip
     if wants_fragment(request):
@@ -86,18 +86,19 @@ async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Respons
     typed, entry = request.query_params, number_in(request.query_params.get("entry"))
     line = await find_entry(reader, entry) if entry else None
     on = None if line else (await logged_on.find(reader, typed.get("on", ""), typed.get("on_typed"))).on
-    understood = await _understood(reader, dict(typed), on, line)
+    understood = await _understood(request, dict(typed), on, line)
     return page(request, "agent/time/understood.swap.html", understood=understood, on=on)
 
 
 async def _understood(
-    reader: AgentReader, typed: dict[str, Any], on: logged_on.On | None, line: lists.ListedEntry | None = None
+    request: Web, typed: dict[str, Any], on: logged_on.On | None, line: lists.ListedEntry | None = None
 ) -> Any:
     """Return the preview of the typed values; see `understood` in `portal.timekeeping`.
 
     If the form did not send a service for a case, the preview uses the default service of the case. `line` is the entry
     that is changed, None for a new entry.
     """
+    reader: Any = visit_of(request).reader
     usual = "not_billable" if on and on.billable is False else ""
     usual_service = on.service_id if on and ("service" not in typed or on.kind != "case") else None
     return await understood(
@@ -106,6 +107,7 @@ async def _understood(
         service_id=usual_service or number_in(str(typed.get("service", ""))), billing=typed.get("billing") or usual,
         external_comment=typed.get("external_comment", ""), role_id=number_in(str(typed.get("role", ""))),
         is_general=line.customer_id is None if line else on is not None and on.kind == "general",
+        where=where_of(request, typed, on.row_id if on and on.kind == "case" else None, line),
     )  # fmt: skip
 
 
@@ -139,8 +141,9 @@ async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) ->
         raise Invalid({"on": sought.problem})
     case = await Case.find(on.id.removeprefix("case-"), reader) if on.kind == "case" else None
     chosen = fields.service if on.kind == "case" and "service" in form.fields else on.service_id
+    kind = on.row_id if on.kind == "general" else None
     return await TimeEntry.log(
-        reader, fields.work(chosen, kind_id=on.row_id if on.kind == "general" else None), at=at, agent_id=fields.agent, form_key=form.key,
+        reader, await fields.work(fields.agent or reader.id, chosen, kind_id=kind), at=at, agent_id=fields.agent, form_key=form.key,
         case=case, appointment=await _appointment(fields.appointment, case),
         project=await Project.find(on.row_id) if on.kind == "project" else None,
     )  # fmt: skip

@@ -15,11 +15,12 @@ from portal.desk import Case, Details
 from portal.people.readers import AgentReader
 from portal.timekeeping.states import Submission
 from portal.web.forms import Form
+from portal.web.guards import case_time_tracked
 from portal.web.pages import on_refusal
 from portal.web.visit import Web
 
 
-@get("/cases/{number:str}/time")
+@get("/cases/{number:str}/time", guards=[case_time_tracked])
 async def case_time(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
     """Show one page of the time entries of a case (S1.9, S1.10, S1.12)."""
     return await _case_time(request, reader=reader, number=number)
@@ -35,7 +36,7 @@ async def _case_time(
     )  # fmt: skip
 
 
-@post("/cases/{number:str}/time/submission")
+@post("/cases/{number:str}/time/submission", guards=[case_time_tracked])
 @on_refusal(_case_time)
 async def submit_case_time(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], number: FromPath[str]

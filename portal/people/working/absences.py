@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from piccolo.columns import BigInt, BigSerial, Date, Text
@@ -60,6 +60,14 @@ class ListedAbsence:
         return (self.last_day - self.first_day).days + 1
 
 
+class Dispatched(NamedTuple):
+    """An agent to whom a case can be assigned; `away_until` is the last day of an absence that holds today, or None."""
+
+    id: int
+    name: str
+    away_until: date | None
+
+
 class Absence(Table, tablename="absence"):
     """The days, from the first to the last inclusive, on which an agent is away.
 
@@ -94,12 +102,14 @@ class Absence(Table, tablename="absence"):
         return [ListedAbsence(**row) for row in await current().fetch(_OF_OTHERS, agent_id, since)]
 
     @classmethod
-    async def away(cls, day: date) -> dict[int, date]:
-        """Return the last day of absence of each agent who is away on `day`, by the agent's id."""
+    async def dispatched(cls, day: date) -> list[Dispatched]:
+        """Return the agents who work here, by name, with the last day of the absence of those who are away on `day`."""
         rows = await current().fetch(
-            "select agent_id, last_day from absence where $1 between first_day and last_day", day
+            "select a.id, a.name, b.last_day from agent a left join absence b on b.agent_id = a.id and $1 between b.first_day and b.last_day"
+            " where a.ended_at is null order by folded(a.name), a.id",
+            day,
         )
-        return {row["agent_id"]: row["last_day"] for row in rows}
+        return [Dispatched(*row) for row in rows]
 
     @classmethod
     async def create(cls, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:

@@ -118,6 +118,21 @@ class WorkingHours(Table, tablename="working_hours"):
         )  # fmt: skip
 
 
+async def workday_of(agent_id: int, duration: str, work_date: str) -> int:
+    """Return the minutes that a day means in the typed text `duration` on the typed day `work_date`.
+
+    The working hours are read only if the text contains a `d`, as in `0.25d`. If the day cannot be read, a working
+    day has `WORKDAY` minutes.
+    """
+    if "d" not in duration.lower():
+        return WORKDAY
+    try:
+        day = date.fromisoformat(work_date)
+    except ValueError:
+        return WORKDAY
+    return (await WorkingHours.of(agent_id)).workday(day)
+
+
 _TARGETS = """
 select (select array_agg(minutes order by weekday) from working_hours where agent_id = $1) as minutes,
   (select coalesce(array_agg(d::date), '{}') from absence b, generate_series(greatest(b.first_day, $2::date), least(b.last_day, $3::date), '1 day') d

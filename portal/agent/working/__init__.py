@@ -1,0 +1,7 @@
+"""Serve the pages about when agents work: own absences for everybody; hours, absences and costs for admins."""
+
+from typing import Any
+
+from portal.agent.working import absences, of_agent
+
+handlers: list[Any] = [*absences.handlers, *of_agent.handlers]

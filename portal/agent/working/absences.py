@@ -1,0 +1,90 @@
+"""Serve the page of an agent's own absences, which also says which colleagues are away."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.people.agents import Agent
+from portal.people.offered import Offered
+from portal.people.readers import AgentReader
+from portal.people.working.absences import Absence, AbsenceFacts
+from portal.periods import today
+from portal.web.edits import edited
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+HERE = "/agent/absences"
+
+
+async def deputies_of(agent: Agent) -> list[Offered]:
+    """Return the managers who can stand in for the agent; an empty list unless the agent is a manager."""
+    return [one for one in await Agent.managers() if one.id != agent.id] if agent.grade == "manager" else []
+
+
+@get(HERE.removeprefix("/agent"))
+async def absences(request: Web) -> Response[str]:
+    """Show when the agent is away and which colleagues are, with a form that adds an absence."""
+    return await _absences(request)
+
+
+async def _absences(request: Web, **again: Any) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    day = today(reader.time_zone, visit.at)
+    return await form_page(
+        request, "agent/working/absences.html", own=await Absence.of_agent(reader.id, day), others=await Absence.of_others(reader.id, day),
+        today=day, deputies=await deputies_of(await Agent.find(reader.id)), **again,
+    )  # fmt: skip
+
+
+@post(HERE.removeprefix("/agent"))
+@on_refusal(_absences)
+async def add_absence(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
+    """Add an absence of the agent."""
+    async with transaction(reader):
+        await Absence.create(await Agent.find(reader.id), form.into(AbsenceFacts), own=True)
+    return see_other(HERE)
+
+
+@get("/absences/{absence:int}")
+async def absence(request: Web, absence: FromPath[int]) -> Response[str]:
+    """Show the form that changes one of the agent's own absences."""
+    return await _absence(request, absence=absence)
+
+
+async def _absence(request: Web, *, absence: int, **again: Any) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    found = await Absence.find(absence, agent=reader.id)
+    agent = await Agent.find(reader.id)
+    return await form_page(
+        request, "agent/working/absence.html", facts=found.facts, absence=found, agent=agent,
+        deputies=await deputies_of(agent), base=HERE, **again,
+    )  # fmt: skip
+
+
+@post("/absences/{absence:int}")
+@on_refusal(_absence)
+async def change_absence(
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], absence: FromPath[int]
+) -> Response[Any]:
+    """Save the days, the deputy and the note of one of the agent's own absences."""
+    async with transaction(reader):
+        found = await Absence.find(absence, agent=reader.id, hold=True)
+        await found.change(await Agent.find(reader.id), edited(form, AbsenceFacts, found.facts), own=True)
+    return see_other(HERE)
+
+
+@post("/absences/{absence:int}/removal")
+async def cancel_absence(reader: NamedDependency[AgentReader], absence: FromPath[int]) -> Response[Any]:
+    """Remove one of the agent's own absences."""
+    async with transaction(reader):
+        await (await Absence.find(absence, agent=reader.id)).cancel()
+    return see_other(HERE)
+
+
+handlers: list[Any] = [absences, add_absence, absence, change_absence, cancel_absence]

@@ -1,0 +1,39 @@
+"""Summarise when an agent works and what an hour costs, for the agent's set-up page."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from portal.database import current
+from portal.people.working.hours import USUAL, Week
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingTime:
+    """An agent's working hours, the first absence that has not ended yet, and what an hour costs on the day asked for.
+
+    `away_from`, `away_to`, `hourly_cost` and `currency` are None if there is no such absence or no cost rate.
+    """
+
+    week: Week
+    away_from: date | None
+    away_to: date | None
+    hourly_cost: Decimal | None
+    currency: str | None
+
+
+_SUMMARY = """
+select (select array_agg(minutes order by weekday) from working_hours where agent_id = $1) as minutes,
+  b.first_day as away_from, b.last_day as away_to, r.hourly_cost, r.currency::text
+from (select) as one
+left join lateral (select first_day, last_day from absence where agent_id = $1 and last_day >= $2 order by first_day limit 1) b on true
+left join lateral (select hourly_cost, currency from cost_rate where agent_id = $1 and effective_from <= $2
+  order by effective_from desc limit 1) r on true
+"""
+
+
+async def working_time(agent_id: int, day: date) -> WorkingTime:
+    """Return the summary for `day`, by one query."""
+    row = dict(await current().fetchrow(_SUMMARY, agent_id, day))
+    minutes = row.pop("minutes")
+    return WorkingTime(week=Week(tuple(minutes)) if minutes else USUAL, **row)

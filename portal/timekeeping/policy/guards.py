@@ -1,0 +1,152 @@
+"""Warn about time that looks wrong but may be logged: overlaps, days of more than 24 h, closed cases and contracts.
+
+What is refused (an entry of more than 24 h, a locked period, a required field) is in `work.py`. The log panel, the week
+and the approvals show the same sentences.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from portal.database import current
+from portal.durations import LONGEST, spoken
+from portal.timekeeping.instants import Span
+from portal.timekeeping.policy.switches import RULES, Rules
+from portal.timekeeping.rules import why_not_billable_on
+
+OVERLAPS = """
+exists (select from time_entry o where o.agent_id = e.agent_id and o.id <> e.id and o.state <> 'rejected'
+  and o.started_at > e.started_at - interval '25 hours' and o.started_at < e.ended_at and o.ended_at > e.started_at)
+"""
+"""SQL condition for a time entry `e` whose clock times overlap those of another entry of the same agent."""
+
+DAY_MINUTES = """
+(select coalesce(sum(o.actual_minutes), 0)::int from time_entry o
+ where o.agent_id = e.agent_id and o.work_date = e.work_date and o.state <> 'rejected')
+"""
+"""SQL expression for the minutes that the agent of the time entry `e` worked on its day, that entry included."""
+
+AFTER_CLOSING = """
+exists (select from cases z where z.id = e.case_id and z.closed_at is not null
+  and e.work_date > (z.closed_at at time zone (select time_zone from agent where id = e.agent_id))::date)
+"""
+"""SQL condition for a time entry `e` of a day after its case was closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning about time: the rule that gave it (`overlap`, `day`, `closed`, `place`, `locked`, `service`) and a sentence."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """Time that is about to be stored, as far as it is known.
+
+    `minutes` are the minutes worked. `entry_id` is the entry that is changed, which does not overlap itself.
+    """
+
+    agent_id: int
+    work_date: date
+    minutes: int
+    span: Span | None = None
+    case_id: int | None = None
+    service_id: int | None = None
+    entry_id: int | None = None
+
+
+_FACTS = f"""
+select {RULES} as rules,
+  (select coalesce(sum(e.actual_minutes), 0)::int from time_entry e where e.agent_id = $1 and e.work_date = $2 and e.state <> 'rejected'
+   and e.id is distinct from $3) as day_minutes,
+  (select array[e.started_at, e.ended_at] from time_entry e where e.agent_id = $1 and e.state <> 'rejected' and e.id is distinct from $3
+   and e.started_at > $4::timestamptz - interval '25 hours' and e.started_at < $5 and e.ended_at > $4
+   order by e.started_at limit 1) as overlapped,
+  c.number, c.status = 'closed' as is_closed, c.project_id is not null as has_project,
+  s.name as service, greatest(k.start_on, s.effective_start) as begins, k.name as contract, k.end_on as ends
+from (select) as one left join cases c on c.id = $6 left join service s on s.id = $7 left join contract k on k.id = s.contract_id
+"""  # noqa: S608
+
+
+async def warnings(meant: Meant, at: datetime) -> list[Warned]:
+    """Return what is odd about time that is about to be stored, by one query.
+
+    None of it prevents a draft, except a locked period and a case on which no time may go; both are refused when the
+    time is saved, and the warning says so while it is typed.
+    """
+    began, ended = (meant.span.started_at, meant.span.ended_at) if meant.span else (None, None)
+    row = await current().fetchrow(
+        _FACTS, meant.agent_id, meant.work_date, meant.entry_id, began, ended, meant.case_id, meant.service_id
+    )
+    rules, found = Rules.read(row["rules"]), list[Warned]()
+    if locked := rules.why_locked(meant.work_date, at):
+        found.append(Warned("locked", locked))
+    if meant.case_id and not meant.entry_id and (place := rules.why_not_on_case(has_project=row["has_project"])):
+        found.append(Warned("place", place))
+    if row["overlapped"] and meant.span:
+        since, until = row["overlapped"]
+        found.append(Warned("overlap", overlap_words(Span(since, until, meant.span.time_zone))))
+    if sentence := day_words(row["day_minutes"] + meant.minutes):
+        found.append(Warned("day", sentence))
+    if row["is_closed"]:
+        found.append(Warned("closed", f"Case #{row['number']} is closed."))
+    if row["service"] and (
+        sentence := why_not_billable_on(meant.work_date, row["service"], row["begins"], row["contract"], row["ends"])
+    ):
+        found.append(Warned("service", sentence))
+    return found
+
+
+def overlap_words(other: Span) -> str:
+    """Return the sentence about an entry with which other time overlaps."""
+    return f"This overlaps with time that is logged from {other.words()}."
+
+
+def day_words(minutes: int) -> str:
+    """Return a sentence if the minutes of one day exceed 24 hours, else ""."""
+    return f"With this, the day has {spoken(minutes)}: more than 24\u00a0h." if minutes > LONGEST else ""
+
+
+_DAYS = f"""
+select e.work_date, sum(e.actual_minutes)::int as minutes, bool_or(e.started_at is not null and {OVERLAPS}) as overlaps
+from time_entry e where e.agent_id = $1 and e.work_date >= $2 and e.work_date < $3 and e.state <> 'rejected' group by e.work_date
+"""  # noqa: S608
+
+
+async def of_days(agent_id: int, first: date, days: int = 7) -> dict[date, list[Warned]]:
+    """Return the warnings about stored time on each of the `days` days from `first` on, by one query.
+
+    Days without a warning are left out. The week's grid shows them in the head of the day.
+    """
+    found: dict[date, list[Warned]] = {}
+    for row in await current().fetch(_DAYS, agent_id, first, first + timedelta(days=days)):
+        if row["minutes"] > LONGEST:
+            sentence = f"The day has {spoken(row['minutes'])}: more than 24\u00a0h."
+            found.setdefault(row["work_date"], []).append(Warned("day", sentence))
+        if row["overlaps"]:
+            found.setdefault(row["work_date"], []).append(Warned("overlap", "Some times of this day overlap."))
+    return found
+
+
+_ENTRIES = f"""
+select e.id, e.started_at is not null and {OVERLAPS} as overlaps, {DAY_MINUTES} as day_minutes, {AFTER_CLOSING} as after_closing
+from time_entry e where e.id = any($1)
+"""  # noqa: S608
+
+
+async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Warned]]:
+    """Return the warnings about stored entries by their id, by one query; entries without a warning are left out."""
+    found: dict[int, list[Warned]] = {}
+    for row in await current().fetch(_ENTRIES, entry_ids):
+        said = [
+            Warned("overlap", "It overlaps with other time of the same agent.") if row["overlaps"] else None,
+            Warned("day", f"The agent's day has {spoken(row['day_minutes'])}.")
+            if row["day_minutes"] > LONGEST
+            else None,
+            Warned("closed", "It was worked after the case was closed.") if row["after_closing"] else None,
+        ]
+        if warned := [one for one in said if one]:
+            found[row["id"]] = warned
+    return found
