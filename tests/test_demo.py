@@ -68,10 +68,15 @@ async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_sta
     assert await demo.fill(NOW, PASSWORD, _storage(files), heard.append) is True
 
     with subtests.test("it says what it makes"):
-        assert heard[0] == "12 customers, 7 agents"
+        assert heard[0] == "12 customers, 8 agents"
         assert heard[1:] == [
             f"{month} 2026" for month in ("June", "July", "August", "September", "October", "November")
         ]
+    with subtests.test("agents have working hours, costs and absences, and an absent manager has a deputy"):
+        assert await _count("cost_rate") == 16
+        assert await _count("working_hours") == 14
+        assert await _count("absence", "deputy_id is not null") == 1
+        assert await _count("absence", "date '2026-11-22' between first_day and last_day") == 1
     with subtests.test("it has as much as was promised"):
         assert await _count("customer") == 12
         assert await _count("cases") == 400

@@ -10,7 +10,7 @@ from random import Random
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company
 from portal.database import current, transaction
-from portal.demo import cases, entries, houses, months, ours, projects, work
+from portal.demo import cases, entries, houses, months, ours, projects, work, working
 from portal.demo.calendar import Calendar
 from portal.demo.files import Cabinet
 from portal.demo.stage import Stage
@@ -62,6 +62,7 @@ async def _play(now: datetime, password: str, storage: Storage, say: Callable[[s
     entries.plan(stage)
     months.plan(stage)
     projects.connect(stage)
+    working.plan(stage)
     await stage.timeline.play(say)
 
 
@@ -70,6 +71,7 @@ async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
     third_month = calendar.billed_until[2] if len(calendar.billed_until) > 2 else calendar.last_month
     at = calendar.instant(start, 9 * 60)
     agents, roles = await ours.found(start, third_month, at)
+    await working.arrange(agents, start, third_month, at)
     customers = await houses.move_in(start, at)
     await houses.agree_prices(customers, agents, roles, start, at)
     types = {kind.name: kind.id for kind in await CaseType.offered()}

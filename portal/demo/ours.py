@@ -49,6 +49,7 @@ AGENTS = (
     ("Lena Vogt", "agent", "Consultant", "Networks", ()),
     ("Tomasz Wilk", "agent", "Senior consultant", "Servers", ()),
     ("Petra Lindahl", "agent", "Technician", "Service desk", ()),
+    ("Rosa Lindner", "manager", "Consultant", "Service desk", ("Service desk",)),
 )
 """The name, grade, role and department of each agent, and the departments whose time the agent may approve."""
 
