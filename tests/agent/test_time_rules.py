@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 PAGE = "/agent/setup/time"
 OF_TIME = re.compile(
-    r"/agent/(time|timers?|approvals|rejections|flags|timesheets|performance|project-costs|costs|files|exports|finders/work)(/|\.|$)"
+    r"/agent/(time|timers?|approvals|rejections|flags|timesheets|performance|projects/costs|finders/work)(/|\.|$)"
     r"|/agent/.*/(time|timers?|submission|week|day|forgotten)(/|$)"
 )
 """Matches the paths of all pages and forms of time; a path of a new one that looks like these is tested too."""
