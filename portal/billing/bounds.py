@@ -54,7 +54,10 @@ class Room:
     """
 
     def __init__(self, state: State, others: Mapping[Key, Decimal]) -> None:
-        """Start with the approved entries of `state` and, by contract, the net amounts of all `others`."""
+        """Start with the totals `others` by contract, and add the approved entries of `state`.
+
+        `others` holds the net amounts of approved entries that `state` does not contain.
+        """
         self._digits = state.digits
         self._places = state.places()
         self._nets: dict[Key, Decimal] = dict(others)

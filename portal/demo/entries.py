@@ -130,7 +130,7 @@ async def _submit(stage: Stage, at: datetime) -> None:
 
 
 async def _approve(stage: Stage, at: datetime) -> None:
-    """Let Max decide on the submitted time of all other agents, and Noor on Max's.
+    """Let the manager Max decide on the submitted time of all other agents, and the admin Noor on Max's.
 
     Some entries are rejected first; their agents correct and submit them at once. Raise `RuntimeError` if an approval
     is refused.

@@ -84,7 +84,10 @@ class Absence(Table, tablename="absence"):
 
     @classmethod
     async def find(cls, absence: int, *, agent: int, hold: bool = False) -> "Absence":
-        """Return an absence of the agent. Raise `NotFound` if that agent has no such absence."""
+        """Return an absence of the agent. With `hold`, lock its row until the transaction ends.
+
+        Raise `NotFound` if that agent has no such absence.
+        """
         query = cls.objects().where((cls.id == in_range(absence)) & (cls.agent_id == in_range(agent)))
         return await one(query, hold=hold)
 
