@@ -161,10 +161,10 @@ class _Tree:
             child.start()
 
     def wait_until(self, answers: Callable[[], bool], web: _Child) -> bool:
-        """Wait until the app responds and return True; return False if this process was asked to stop first.
+        """Wait until `answers` returns True, and return True; return False if this process was asked to stop first.
 
-        Raise `CannotStart` if the web process ends or does not respond in time: a first start that fails is not tried
-        again.
+        `answers` checks whether the app responds. Raise `CannotStart` if the web process ends or does not respond in
+        time: a first start that fails is not tried again.
         """
         deadline = time.monotonic() + _STARTING_SECONDS
         while not self.asked_to_stop:

@@ -36,7 +36,7 @@ async def frame(reader: AgentReader, at: datetime) -> dict[str, Any]:
 async def agent_page(
     request: Web, reader: AgentReader, template: str, *, status: int = 200, **context: Any
 ) -> Response[str]:
-    """Return a whole page of the agents' area.
+    """Return a whole page of the agents' area: the template filled in with `context`, with the HTTP status `status`.
 
     The template also gets `rail`, the counts of the navigation, `timers`, the reader's timers, and `last_day`, the
     latest day for which time may be logged.

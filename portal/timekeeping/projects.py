@@ -86,7 +86,7 @@ async def list_projects(
     """Return one page of projects, sorted by customer and name, and the cursor of the next page.
 
     The cursor is the id of the last project on the page, to be passed as `after`; None if no projects follow. With
-    `state` None, projects in every state are listed.
+    `state` or `customer_id` None, projects in every state or of every customer are listed.
     """
     rows = await current().fetch(_LIST, state and state.value, customer_id, after)
     found = [_listed(row) for row in rows[:PAGE]]

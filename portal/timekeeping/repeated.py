@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 def says_the_same(
     entry: "TimeEntry", work: Work, *, agent_id: int, case_id: int | None, project_id: int | None
 ) -> bool:
-    """Return whether `work` describes the content of `entry`, as far as the form states it.
+    """Return whether `work`, logged for this agent on this case or project, would give the content of `entry`.
 
     What the form leaves to a rule (the duration from clock times, billable or not, minutes that count) is compared only
-    as far as the form overrides the rule.
+    if the form overrides the rule.
     """
     general = case_id is None and work.service_id is None
     said: dict[str, Any] = {

@@ -126,7 +126,7 @@ class Absence(Table, tablename="absence"):
             await cls.insert(cls(**values, agent_id=agent.id))
 
     async def change(self, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
-        """Replace the days, the deputy and the note. Raise `Invalid` as `create` does."""
+        """Replace the days, the deputy and the note. `own` and the exceptions are those of `create`."""
         values = await _read(agent, facts)
         async with unless_taken("first_day", _overlapping(agent, own=own)):
             await Absence.update(**values).where(Absence.id == self.id)

@@ -16,7 +16,8 @@ from portal.web.visit import Web, page_of, visit_of
 async def account_page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
     """Return the response with an account page, in the layout of the reader's area (contacts or agents).
 
-    An agent who must first set up a second factor gets a layout without navigation.
+    `context` holds the variables of the template. An agent who must first set up a second factor gets a layout without
+    navigation.
     """
     visit = visit_of(request)
     bare = visit.lacks_factor

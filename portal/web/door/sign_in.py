@@ -80,8 +80,8 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
 async def open_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> str:
     """Begin a session of this person in this browser, and return its token. The browser's old session ends (R14).
 
-    It runs in the caller's transaction, which must have the sign-in role. The cookie is set only after that transaction
-    has committed.
+    `factor` is the second factor that was used, or None. It runs in the caller's transaction, which must have the
+    sign-in role. The cookie is set only after that transaction has committed.
     """
     visit = visit_of(request)
     if visit.session:
