@@ -1,6 +1,6 @@
-"""`.venv/bin/python -m benchmarks.decisions`: measure deciding on 10,000 entries by filter, beside plain SQL.
+"""`.venv/bin/python -m benchmarks.decisions`: measure decisions on 10,000 entries at once, and compare with plain SQL.
 
-The floor does in three statements of plain SQL what an approval leaves behind: the state of each entry, its approval and
+The comparison does by three statements of plain SQL what an approval stores: the state of each entry, its approval and
 its allocation. Both run in the same database, one after the other, several times; each run is rolled back.
 """
 
@@ -39,7 +39,7 @@ class _Undone(Exception):
 
 
 async def timed(work: Callable[[], Awaitable[Any]]) -> float:
-    """Return the milliseconds that `work` takes in a transaction of the manager, which is rolled back."""
+    """Return how many milliseconds `work` takes in a transaction of the manager, which is rolled back."""
     began = time.perf_counter()
     try:
         async with transaction(MANAGER):
@@ -51,7 +51,7 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def measured(owner_url: str, entries: int, runs: int) -> dict[str, list[float]]:
-    """Return the milliseconds of each run, by what was done: summing up, approving, rejecting, flagging, undoing."""
+    """Return the milliseconds of each run, by what was done: sum up, approve, reject, flag, undo."""
     at = datetime.now(UTC)
     await schema.migrate(owner_url)
     await approvals.filling(2 * entries)(owner_url)

@@ -30,9 +30,9 @@ async def by_customer(
 ) -> Report[int, None]:
     """Run `step` for the entries of each customer, recompute the allocations, and report the entries that were refused.
 
-    `rows` holds the rows of the entries by id; the caller must have locked their customers. `step` takes all entries of
-    a customer at once; if it refuses one of them, the others go through. If the allocations of a customer cannot be
-    recomputed, all entries of that customer are refused; entries of other customers are not affected.
+    `rows` holds the rows of the entries by id; the caller must have locked their customers. `step` gets all entries of
+    a customer at once; if it refuses one of them, the others are still processed. If the allocations of a customer
+    cannot be recomputed, all entries of that customer are refused; entries of other customers are not affected.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:

@@ -1,9 +1,9 @@
 """Approve, reject or flag time, as a manager, and lift flags.
 
-The functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on
-the same entry at the same time. They write by a few statements for each customer, however many entries were chosen,
-and at the end they recompute the allocations (D21). An entry that must not be decided on is reported with a sentence;
-the other entries go through (D35).
+The functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on the
+same entry at the same time. They send a few statements for each customer, however many entries were chosen, and at the
+end they recompute the allocations (D21). An entry that must not be decided on is reported with a sentence; the decision
+on the other entries stands (D35).
 """
 
 import uuid
@@ -95,7 +95,7 @@ def _priced(price: Price | None) -> tuple[object, object, object]:
 async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
     """Send the chosen entries back to their authors, who may change them for 24 hours from `at` (C3, C5).
 
-    Return the entries that were rejected and those that were refused, as `approve` does; a flag on an entry stays.
+    Return the entries that were rejected and those that were refused, as `approve` does. A flag on an entry stays.
     Raise `Invalid` if the reason is empty or too long.
     """
     reason = flags.checked("reason", reason, "Say why, so that the author knows what to change.")
@@ -121,11 +121,11 @@ select r.*, $5, $6, $7, $8 from unnest($1::bigint[], $2::int[], $3::text[], $4::
 
 
 async def flag(choices: Iterable[Choice], *, question: str, by: AgentReader, at: datetime) -> Outcome:
-    """Ask the authors of the chosen entries a question, which blocks billing until a manager lifts the flag (C3, S2.35).
+    """Ask the authors of the chosen entries a question; until a manager lifts the flag, they are not billed (C3, S2.35).
 
     The entries keep their state and their allocations. Drafts, submitted and approved entries can be flagged. Return
-    the entries that were flagged and those that were refused: by the rules of `approve`, because a document has settled
-    them, or because they are flagged already. Raise `Invalid` if the question is empty or too long.
+    the entries that were flagged, and those that were refused: by the rules of `approve`, because a document has
+    settled them, or because they are flagged already. Raise `Invalid` if the question is empty or too long.
     """
     question = flags.checked("question", question, "Write the question that the author is to answer.")
     decision = uuid.uuid4()
@@ -158,7 +158,7 @@ def _why_no_flag(row: Row, by: AgentReader, version: int) -> Refusal | None:
 
 
 async def lift(flag_id: int, *, by: AgentReader, at: datetime) -> int:
-    """Lift a flag, as a manager who may decide on its entry, answered or not, and return the entry's id.
+    """Lift a flag, whether it was answered or not, and return the id of its entry.
 
     Raise `NotFound` if there is no such flag, `Forbidden` if `by` may not decide on the entry, and `Conflict` if the
     flag was lifted before.
@@ -178,7 +178,10 @@ async def lift(flag_id: int, *, by: AgentReader, at: datetime) -> int:
 
 
 class _Prices:
-    """The hourly prices of the chosen entries, and the running total of what each contract still has to bill."""
+    """The hourly prices of the chosen entries, and by contract the running total of what is to bill.
+
+    `others` holds, by contract, the net amounts of the approved entries that are not in `books`.
+    """
 
     def __init__(self, books: Collection[book.Book], others: Mapping[Key, Decimal]) -> None:
         self._places: dict[Any, tuple[Entry, Contract, Service, RateTable]] = {}
@@ -214,7 +217,7 @@ def _versions(rows: Iterable[Row]) -> dict[int, int]:
 
 
 async def _held(choices: Iterable[Choice], by: AgentReader, at: datetime) -> tuple[dict[int, Row], dict[int, int]]:
-    """Lock the chosen entries and return their rows by id, and the version that the manager saw of each.
+    """Lock the chosen entries; return their rows by id, and by id the version of each that the manager saw.
 
     Raise `Forbidden` if `by` is no manager, `Invalid` if no entry was chosen.
     """
@@ -232,7 +235,11 @@ async def _decide(
     step: Callable[[Sequence[Row]], Awaitable[None]],
     decision: uuid.UUID,
 ) -> Outcome:
-    """Run `step` for the entries that `refusal` does not refuse, customer by customer, and return the outcome."""
+    """Run `step` for the entries that `refusal` does not refuse, one customer after the other, and return the outcome.
+
+    `refusal` returns the reason against the decision on a row, or None. `seen` holds the ids of all chosen entries:
+    those without a row were deleted meanwhile. `decision` is the id by which the decision can be undone.
+    """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
     refused |= {id: no for id in sorted(rows) if (no := refusal(rows[id]))}
 

@@ -107,8 +107,8 @@ where e.id = any($3) order by e.id for no key update of e
 async def chosen(ids: Collection[int], by: AgentReader, at: datetime) -> dict[int, Row]:
     """Lock the customers of the chosen entries, then the entries, and return the rows of the entries by id.
 
-    A row says in `designated` whether `by` is designated for the entry at `at`, oneself or as a deputy (C10). Raise
-    `Forbidden` if `by` is no manager.
+    The column `designated` says whether `by` may decide on the entry at `at`, as a designated manager or as the deputy
+    of one (C10). Raise `Forbidden` if `by` is no manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may decide on time.")

@@ -1,4 +1,7 @@
-"""Withdraw approvals, as long as no document has settled the entries (C2); `deciding.undoing` takes back whole decisions."""
+"""Withdraw approvals, as long as no document has settled the entries (C2).
+
+The module `deciding.undoing` takes back whole decisions.
+"""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -43,7 +46,7 @@ async def open_for_change(entry_id: int, *, by: AgentReader, at: datetime) -> Ro
 
 
 def why_settled_row(row: Row, by: AgentReader) -> Conflict | None:
-    """Return the refusal of a change to an entry that a document has settled, or None if none has."""
+    """Return the refusal of a change to the entry in `row` if a document has settled it, or None."""
     return Conflict(why_settled(by, row["draft_id"], row["invoice"])) if row["settled"] else None
 
 

@@ -1,4 +1,7 @@
-"""Who approves whose time: managers designated for a department (with all below it) or for a service (C10)."""
+"""Find whose time a manager may approve (C10).
+
+Managers are designated for departments, which includes all departments below, or for services.
+"""
 
 import msgspec
 
@@ -21,15 +24,18 @@ mine as (
 decided as (select distinct g.id from agent g join mine m on m.id = g.department_id where m.for_id <> g.id),
 served as (select n.service_id as id, n.agent_id as for_id from service_designation n join standing d on d.id = n.agent_id)
 """
-"""Recursive SQL tables of whose time the agent `$1` decides on, on the day `$2`: `decided` holds agents, `served`
-services, each with the manager in whose place the agent decides (oneself, or an absent one)."""
+"""Recursive SQL tables that say on whose time the agent `$1` may decide on the day `$2`.
+
+`decided` holds agents and `served` services. `for_id` is the manager who is designated: `$1`, or an absent manager
+whose deputy `$1` is.
+"""
 
 MAY_DECIDE = """
 (e.agent_id in (select id from decided) or exists (select from served v where v.id = e.service_id and v.for_id <> e.agent_id))
 """
-"""SQL condition that the agent `$1` is designated for the time entry `e`; it needs the tables of `DECIDES`.
+"""SQL condition that the agent `$1` may decide on the time entry `e`; it needs the tables of `DECIDES`.
 
-Nobody decides in the place of a manager on that manager's own time, which the manager could not decide on either (D33).
+A deputy may not decide on the time of the absent manager, who could not decide on it either (D33).
 """
 
 
@@ -46,7 +52,7 @@ async def form_of(service: Service) -> ServiceForm:
 
 
 async def of_service(service_id: int) -> list[tuple[int, str]]:
-    """Return the managers who are designated for a service, as pairs of id and name, by name."""
+    """Return the managers who are designated for a service, as pairs of id and name, sorted by name."""
     rows = await current().fetch(
         "select a.id, a.name from service_designation d join agent a on a.id = d.agent_id"
         " where d.service_id = $1 and a.grade = 'manager' and a.ended_at is null"
@@ -57,7 +63,10 @@ async def of_service(service_id: int) -> list[tuple[int, str]]:
 
 
 async def designate(service_id: int, facts: ServiceForm) -> None:
-    """Replace the managers who are designated for a service. Raise `Invalid` (`approvers`) for one who is no manager."""
+    """Replace the managers who are designated for a service.
+
+    Raise `Invalid` (`approvers`) if one of them is no manager.
+    """
     checked = Checked()
     ids = [checked("approvers", identifier, agent_id) for agent_id in facts.approvers]
     checked.done()

@@ -61,8 +61,9 @@ async def halves_or_report(
 ) -> Report[Member, None]:
     """Run `step` once for all members, in a transaction or savepoint of `reader`; if it fails, once for each half.
 
-    A failure is so narrowed down to the members that cause it: these are reported as `all_or_report` does, and the
-    others succeed. Without a failure there is one call, however many members there are.
+    The halves are divided again until only the members remain that cause the failure. These are reported as
+    `all_or_report` does, and the others succeed. Without a failure, `step` is called once, however many members there
+    are.
     """
     try:
         async with transaction(reader):

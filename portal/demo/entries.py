@@ -33,7 +33,7 @@ QUESTIONS = (
     ),
     ("Who asked for this? I find no message about it on the case.", ""),
 )
-"""What Max asks about time of Ines and of another agent, and the answer so far; "" for none."""
+"""The questions that the manager Max asks about two entries, each with the answer so far; "" for none."""
 
 
 def plan(stage: Stage) -> None:
@@ -188,7 +188,7 @@ async def _send_back(stage: Stage, at: datetime) -> None:
 
 
 async def _ask(stage: Stage, at: datetime) -> None:
-    """Flag two entries that wait for Max: one of Ines, who has answered, and one of somebody else."""
+    """Let the manager Max flag two entries: one of Ines, who answers, and one of another agent."""
     waiting = [
         piece
         for piece in stage.pieces

@@ -1,7 +1,8 @@
-"""Flags: a manager's question about a time entry, which its author answers and which blocks billing until it is lifted.
+"""Flags: a manager's question about a time entry.
 
-A flagged entry keeps its state and its allocations (C3). `portal.billing` flags entries and lifts flags, because only
-managers who may decide on an entry may do that; here the author answers, and lists read the open flag of an entry.
+The author can answer; the entry is not billed until the flag is lifted. A flagged entry keeps its state and its
+allocations (C3). `portal.billing` flags entries and lifts flags, because only managers who may decide on an entry may
+do that. This module stores the author's answer, and gives lists the open flag of an entry.
 """
 
 import json
@@ -71,7 +72,7 @@ OPEN_FLAG = """
 """SQL expression that returns the open flag of the time entry `e` as JSON, or null; for the raw SQL of lists."""
 
 IS_FLAGGED = "exists (select from flag f where f.entry_id = e.id and f.lifted_at is null)"
-"""SQL condition that the time entry `e` has an open flag; for filters and counts."""
+"""SQL condition that the time entry `e` has an open flag, for filters and counts."""
 
 
 async def answer(entry_id: int, text: str, *, by: AgentReader, at: datetime) -> None:
@@ -111,7 +112,10 @@ where e.id = $1 for no key update of e
 
 
 async def lift_of(entry_ids: Collection[int], *, by: AgentReader, at: datetime) -> None:
-    """Lift the open flags of these entries; an entry without one does not change. Billing checks who may do that."""
+    """Lift the open flags of these entries; an entry without one does not change.
+
+    The caller must have checked that `by` may do that.
+    """
     rows = await current().fetch(
         "with lifted as (update flag set lifted_at = $2, lifted_by_id = $3 where entry_id = any($1) and lifted_at is null returning entry_id)"
         " select e.id, e.version, e.state from time_entry e join lifted l on l.entry_id = e.id order by e.id",
@@ -131,7 +135,10 @@ async def waiting_for(agent_id: int) -> int:
 
 
 def checked(field: str, text: str, empty: str) -> str:
-    """Return a question, answer or reason, cleaned; raise `Invalid` at `field` if it is empty or too long."""
+    """Return a question, an answer or a reason without invisible characters and surrounding blanks.
+
+    Raise `Invalid` at `field` if it is too long or, with the sentence `empty`, if it is empty.
+    """
     text = visible(text).strip()
     if not text:
         raise Invalid({field: empty})

@@ -1,9 +1,9 @@
 """Move time entries between the states draft, submitted, approved and rejected.
 
-Each step updates a row only if its state and version are as expected; otherwise it raises `Conflict`. Each step takes
-any number of entries, changes them by one statement, and keeps a version of each. Agents call `submit`, `submit_all`
-and `take_back`. The `mark_*` steps are for billing, which checks who may approve or reject, and writes the approval or
-the rejection.
+Each step takes any number of entries, changes them by one statement, and keeps a version of each. It changes a row only
+if its state and version are as expected; otherwise it raises `Conflict`. Agents call `submit`, `submit_all` and
+`take_back`. The `mark_*` steps are for billing, which checks who may approve or reject, and writes the approval or the
+rejection.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,8 +21,10 @@ from portal.timekeeping.versions import Step, Verb
 from portal.words import EntryState
 
 Row = Any
-"""The row of an entry after a step: `id`, `version`, `state`, `case_id`, `customer_id`, and what it had before, as
-`former_state` and `former_window_from`."""
+"""The row of an entry after a step: `id`, `version`, `state`, `case_id` and `customer_id`.
+
+`former_state` and `former_window_from` are the values from before the step.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +159,32 @@ async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
 
 
 async def mark_approved(choices: Mapping[int, int], *, by: AgentReader, at: datetime) -> list[Row]:
-    """Approve submitted and draft entries, given as id and version. A draft counts as submitted at `at` (C4)."""
+    """Approve submitted and draft entries; `choices` maps the id of each to its version. Return their rows.
+
+    A draft counts as submitted at `at` (C4). Raise `Conflict` if an entry has another version or state.
+    """
     rows = await _step(choices, _UNDECIDED, EntryState.APPROVED, submitted_at=at)
     await versions.keep(Verb.APPROVED, map(_step_of, rows), by, at)
     return rows
 
 
 async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: datetime, reason: str) -> list[Row]:
-    """Reject submitted and draft entries. Their authors may then change them for 24 hours from `at` (C5)."""
+    """Reject submitted and draft entries; `choices` maps the id of each to its version. Return their rows.
+
+    Their authors may then change them for 24 hours from `at` (C5). Raise `Conflict` if an entry has another version or
+    state.
+    """
     rows = await _step(choices, _UNDECIDED, EntryState.REJECTED, window_from=at)
     await versions.keep(Verb.REJECTED, map(_step_of, rows), by, at, note=reason)
     return rows
 
 
 async def mark_submitted(choices: Mapping[int, int], *, by: AgentReader, at: datetime) -> list[Row]:
-    """Set entries whose approval was withdrawn back to submitted, so that a manager decides on them again."""
+    """Set entries whose approval was withdrawn back to submitted, so that a manager decides on them again.
+
+    `choices` maps the id of each to its version. Return their rows. Raise `Conflict` if an entry has another version or
+    state.
+    """
     rows = await _step(choices, {EntryState.APPROVED}, EntryState.SUBMITTED, submitted_at=at)
     await versions.keep(Verb.WITHDRAWN, map(_step_of, rows), by, at)
     return rows
@@ -186,9 +199,10 @@ async def mark_reopened(
     by: AgentReader,
     at: datetime,
 ) -> list[Row]:
-    """Give entries whose rejection was taken back their former `state` and the former start of their window.
+    """Give entries whose rejection was taken back their former state and the former beginning of their editing window.
 
-    `rejected_version` is the version that an earlier rejection was about, or None.
+    `choices` maps the id of each to its version, `rejected_version` is the version that an earlier rejection was about,
+    or None. Return their rows. Raise `Conflict` if an entry has another version or state.
     """
     rows = await _step(
         choices, {EntryState.REJECTED}, state, window_from=window_from, reopens=True, rejected_version=rejected_version

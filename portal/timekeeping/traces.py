@@ -41,7 +41,7 @@ async def notify(entry: "TimeEntry", kind: str, by: AgentReader, at: datetime) -
 
 
 async def notify_all(rows: Iterable[Any], kind: str, by: AgentReader, at: datetime) -> None:
-    """Write the outbox rows for several entries, one for each case or entry without a case, by one statement.
+    """Write the outbox rows for several entries by one statement: one for each case, and for each entry without a case.
 
     `rows` have the columns `id`, `case_id` and `customer_id` of the entries.
     """

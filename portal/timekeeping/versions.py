@@ -1,7 +1,7 @@
 """Keep every version of a time entry: who did what to it, when, and the old and the new values.
 
-The rows are append-only and outlive their entry. Each function that changes an entry writes its row in the same
-transaction; `billing.violations` finds an entry whose last row disagrees with it.
+The rows are append-only and stay when their entry is deleted. Each function that changes an entry writes its row in the
+same transaction; `billing.violations` finds an entry that differs from its last row.
 """
 
 import json
@@ -74,7 +74,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One step of a time entry.
+    """What somebody did to a time entry in one step.
 
     `columns` maps the name of each changed column to its old and its new value. `note` is the reason of a rejection,
     the question of a flag or the answer to it.
@@ -106,15 +106,15 @@ class Version:
 
     @property
     def sentence(self) -> str:
-        """Return who did what, as a sentence without its full stop."""
+        """Return who did what, as a sentence without a full stop."""
         return _SENTENCES[self.verb].format(by=self.by)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step made of one entry: the version and the state that it has now, and the changed columns.
+    """The result of one step for one entry: the version and the state that the entry has now, and the changed columns.
 
-    `state` is None if the entry was deleted.
+    `state` is None if the entry was deleted. `columns` maps each changed column to its old and its new value.
     """
 
     entry_id: int
@@ -139,11 +139,11 @@ CHANGES = """
 (select coalesce(json_agg(json_build_object('by_id', h.id, 'by', h.name, 'at', t.at, 'columns', t.columns) order by t.id), '[]')
  from entry_version t join agent h on h.id = t.by_id where t.entry_id = e.id and t.verb = 'changed' and t.by_id <> e.agent_id)
 """
-"""SQL expression that returns, as JSON, what others than its author changed in the time entry `e`; for lists."""
+"""SQL expression that returns, as JSON, what people other than the author changed in the time entry `e`; for lists."""
 
 
 async def of_entry(entry_id: int) -> list[Version]:
-    """Return all versions of an entry, oldest first, also of one that was deleted."""
+    """Return all versions of an entry, oldest first. It also finds those of a deleted entry."""
     rows = await current().fetch(
         "select t.verb, t.by_id, h.name as by, t.at, t.columns, t.note from entry_version t join agent h on h.id = t.by_id"
         " where t.entry_id = $1 order by t.id",
@@ -153,7 +153,10 @@ async def of_entry(entry_id: int) -> list[Version]:
 
 
 async def keep(verb: Verb, steps: Iterable[Step], by: AgentReader, at: datetime, *, note: str = "") -> None:
-    """Write a version for each of the entries with which `by` did the same, by one statement."""
+    """Write a version for each entry with which `by` did the same, by one statement.
+
+    `note` is the text that belongs to the step, such as the reason of a rejection.
+    """
     rows = [(step.entry_id, step.version, step.state, _json(step.columns)) for step in steps]
     ids, versions, states, columns = zip(*rows, strict=True) if rows else ((), (), (), ())
     await current().execute(
@@ -168,10 +171,10 @@ async def keep(verb: Verb, steps: Iterable[Step], by: AgentReader, at: datetime,
 async def keep_content(
     verb: Verb, entry: "TimeEntry", told: Mapping[str, Sequence[Any]], by: AgentReader, at: datetime
 ) -> None:
-    """Write the version of an entry whose content `by` logged, changed or deleted.
+    """Write the version of an entry that `by` logged, changed or deleted.
 
-    `told` maps each changed column to its old and its new value. A column that holds an id is kept as the name that
-    its row has now.
+    `told` maps each changed column to its old and its new value. For a column that holds an id, the name that the id
+    has now is stored instead.
     """
     columns = {name: [_stored(value) for value in pair] for name, pair in told.items() if name in LABELS}
     for column in columns.keys() & _NAMES.keys():

@@ -1,4 +1,4 @@
-"""Test flags and decisions on all that matches over HTTP: the pages, the forms, and who may send them."""
+"""Test the pages and forms for flags and for decisions on everything that matches a filter, and who may send them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ async def flagged(*, case_id: int | None = None) -> tuple[Logged, int]:
 
 
 async def test_a_manager_flags_what_is_ticked_and_takes_it_back(max_: Browser) -> None:
-    """S2.35: the entry stays in the list, not ticked, with its question; the message offers to undo it."""
+    """S2.35: a flagged entry stays in the list with its question, not ticked; the message has a button that undoes it."""
     async with transaction(SYSTEM):
         entry = await log()
     answer = await max_.send_form("/agent/flags", {"entry": f"{entry.id}:1", "question": QUESTION})
@@ -62,7 +62,7 @@ async def test_a_manager_flags_what_is_ticked_and_takes_it_back(max_: Browser) -
 
 
 async def test_a_flag_without_a_question_comes_back_with_its_dialog(max_: Browser) -> None:
-    """C3: the dialog is open again with a sentence, the ticks stay, and nothing is flagged."""
+    """C3: if the question is missing, the dialog opens again with a sentence, the ticks stay, and nothing is flagged."""
     async with transaction(SYSTEM):
         entry = await log()
     answer = await max_.send_form("/agent/flags", {"entry": f"{entry.id}:1", "shown": str(entry.id), "question": " "})
@@ -73,7 +73,7 @@ async def test_a_flag_without_a_question_comes_back_with_its_dialog(max_: Browse
 
 
 async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ines: Browser, max_: Browser) -> None:
-    """C3: the question is answered in place, on the case too; the flag ends only when a manager lifts it."""
+    """C3: the author can answer the question on the page of the case; the flag ends only when a manager lifts it."""
     async with transaction(SYSTEM):
         case = await a_case()
     entry, flag_id = await flagged(case_id=case["id"])
@@ -108,7 +108,7 @@ async def test_an_answer_that_comes_too_late_or_is_empty_is_not_lost(ines: Brows
 
 
 async def test_others_than_the_author_cannot_answer_nor_agents_flag(ines: Browser, max_: Browser) -> None:
-    """C3, R32: answering is for the author, flagging and lifting for managers; refusals change nothing."""
+    """C3, R32: only the author may answer, and only managers may flag and lift; refusals change nothing."""
     entry, flag_id = await flagged()
     assert (await max_.send_form(f"/agent/time/{entry.id}/answer", {"answer": "Mine."})).status_code == 403
     assert (await ines.send_form(f"/agent/flags/{flag_id}/lifting", {})).status_code == 403
@@ -121,7 +121,7 @@ async def test_others_than_the_author_cannot_answer_nor_agents_flag(ines: Browse
 
 
 async def test_the_page_of_an_entry_tells_its_whole_history(ines: Browser) -> None:
-    """Every change keeps a version, and the entry shows them: who, when, old value, new value."""
+    """Every change keeps a version, and the page of the entry shows who made it, when, and the old and new values."""
     entry, _ = await flagged()
     async with transaction(MAX):
         await billing.reject([entry.choice], reason="Too long", by=MAX, at=NOW)
@@ -132,7 +132,7 @@ async def test_the_page_of_an_entry_tells_its_whole_history(ines: Browser) -> No
 
 
 async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
-    """D35: the message after a rejection offers Undo, which gives the entry its former state back."""
+    """D35: the message after a rejection has a button that gives the entry its former state back."""
     async with transaction(SYSTEM):
         entry = await log()
     answer = await max_.send_form("/agent/rejections", {"entry": f"{entry.id}:1", "reason": "Which site?"})
@@ -144,7 +144,7 @@ async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
 
 
 async def test_all_that_matches_is_approved_at_once_and_what_changed_meanwhile_is_told(max_: Browser) -> None:
-    """D35, S0.29: of 120 entries 3 change after the page was shown: 117 are approved, 3 are named and stay."""
+    """D35, S0.29: if 3 of 120 entries change after the page was shown, 117 are approved, and the 3 are named and stay."""
     async with transaction(SYSTEM) as tx:
         await many(120)
         await many(3, NOOR.id)
@@ -172,7 +172,7 @@ async def test_all_that_matches_is_approved_at_once_and_what_changed_meanwhile_i
 
 
 async def test_odd_entries_are_left_out_of_all_that_matches_unless_they_are_taken_in(max_: Browser) -> None:
-    """Clean entries are chosen, odd ones counted by reason, each with a link to them."""
+    """Entries without a warning are chosen; those with one are counted by reason, with a link to each kind."""
     async with transaction(SYSTEM):
         await log(comment="Good")
         await log(comment="")
@@ -200,7 +200,7 @@ async def test_a_refused_decision_on_all_comes_back_to_its_own_page(max_: Browse
 
 
 async def test_managers_of_a_service_are_ticked_on_its_form(app: Gate) -> None:
-    """C10: an admin designates managers for a service; the service's page names them, and the change is recorded."""
+    """C10: an admin designates managers for a service; its page names them, and the audit log records the change."""
     path = "/agent/customers/1/contracts/1/services/1"
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         form = next(form for form in forms_of((await noor.get(path)).text) if "approvers" in form.names)

@@ -92,7 +92,7 @@ async def test_the_database_refuses_to_settle_flagged_and_to_flag_settled_time()
 
 
 async def test_flagged_time_is_not_approved_until_the_flag_is_lifted() -> None:
-    """C3: the approval of a flagged entry is refused with a sentence; after the flag is lifted it goes through."""
+    """C3: the approval of a flagged entry is refused with a sentence, and accepted once the flag is lifted."""
     async with transaction(MAX):
         entry = await log()
         await _flag(entry)
@@ -177,7 +177,7 @@ async def test_only_the_author_answers_and_only_managers_lift() -> None:
 
 
 async def test_flags_that_wait_for_an_answer_are_counted_for_their_author() -> None:
-    """The author's count falls with the answer, and with the lifting of a flag that was not answered."""
+    """The number of questions that wait for an author falls if one is answered or an unanswered flag is lifted."""
     async with transaction(MAX):
         answered, lifted = await log(), await log()
         await _flag(answered, lifted)
@@ -256,7 +256,7 @@ def _work(minutes: int) -> Work:
 
 
 async def test_a_manager_designated_for_the_service_decides_on_its_time_only() -> None:
-    """C10: designation on the service suffices, whatever the department of the agent who worked."""
+    """C10: a manager designated for a service may decide on its time, whatever the department of the agent who worked."""
     async with transaction(NOOR) as tx:
         other = await a_service(ACME, ACME_CONTRACT, "Network care")
         await tx.execute("update agent set department_id = $1 where id = $2", MOVE, INES.id)
@@ -312,7 +312,7 @@ async def _a_manager(name: str) -> AgentReader:
 
 
 async def test_an_entry_of_a_day_that_is_odd_says_why() -> None:
-    """The page names each reason by its code; clean entries have none (look.md, Approvals)."""
+    """The page names each reason why an entry is odd by its code; entries that are not odd have none."""
     async with transaction(MAX) as tx:
         case = (await a_case())["id"]
         await tx.execute(
@@ -361,7 +361,7 @@ async def test_an_entry_of_a_day_that_is_odd_says_why() -> None:
 
 
 async def test_an_entry_is_longer_than_usual_for_its_type() -> None:
-    """An entry of over three times the median of its type and over an hour is odd; with few entries nothing is usual."""
+    """An entry is odd if it took over an hour and over three times the median of its type, once enough entries exist."""
     async with transaction(MAX) as tx:
         long = await log(200, on=date(2026, 10, 5), comment="Long")
         assert not (await billing.list_waiting(MAX, at=NOW)).entries[0].is_odd
@@ -379,7 +379,7 @@ async def test_an_entry_is_longer_than_usual_for_its_type() -> None:
 
 
 async def test_all_that_matches_is_summed_up_with_its_versions() -> None:
-    """Clean entries are chosen, odd ones counted by reason; with the odd ones everything is chosen."""
+    """Entries that are not odd are chosen, odd ones are counted by reason; with `with_odd`, all are chosen."""
     async with transaction(MAX):
         clean = [await log(60, comment=f"Work {number}", on=OCTOBER - timedelta(days=number)) for number in range(2)]
         odd = await log(30, comment="")

@@ -1,4 +1,4 @@
-"""Test a manager's Monday: 300 entries wait, most of them clean, and all are decided on by keyboard."""
+"""Test a manager's Monday: 300 entries wait, most of them not odd, and the manager decides on all by keyboard."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,9 +23,9 @@ from generate_series(1, 300) n
 
 
 async def test_three_hundred_entries_are_decided_on_by_keyboard(visitors: Visitors) -> None:
-    """S0.29, C3, D35: flag one with a question, approve all clean ones at once, undo that, and approve again.
+    """S0.29, C3, D35: flag one entry with a question, approve all that are not odd at once, undo that, approve again.
 
-    The odd ones stay, each with its reason.
+    The odd entries stay, each with its reason.
     """
     day = datetime.now(UTC).date()
     friday = day - timedelta(days=day.weekday() + 3)

@@ -1,4 +1,4 @@
-"""Test that random people in any order of steps do with time only what the rules allow, and that all of it is kept."""
+"""Test that random steps of random people never do with time what the rules forbid, and that every step is recorded."""
 
 import asyncio
 import os
@@ -36,13 +36,13 @@ LONG = os.environ.get("PORTAL_TEST_ALL") == "1"
 DAY, UNTIL = date(2026, 10, 6), date(2026, 11, 1)
 PEOPLE = st.sampled_from([INES, INES, MAX, MAX, NOOR])
 PLACES = st.integers(0, 30)
-"""A strategy for a number that chooses one of the entries, or one of the decisions: that place, modulo their count."""
+"""A strategy for a number that chooses one of the entries or decisions: the number modulo their count is its place."""
 SOME = st.lists(PLACES, min_size=1, max_size=3, unique=True)
 
 
 @dataclass
 class Entry:
-    """What the rules say that one entry is now, and the steps that led there."""
+    """What one entry should be now by the rules, and the steps that led there."""
 
     id: int
     author: AgentReader
@@ -66,7 +66,7 @@ class Entry:
 
 @dataclass
 class Decision:
-    """One call by a manager: what it did to which entries, and what these were before."""
+    """One decision of a manager: its kind, and the state of each entry before it."""
 
     id: Any
     kind: str
@@ -80,7 +80,7 @@ def manages(by: AgentReader, entry: Entry) -> bool:
 
 
 class Clockwork(RuleBasedStateMachine):
-    """A state machine that predicts each step from the rules of `domain.md`, and compares with what the portal does."""
+    """A state machine that predicts by the rules what each step does, and compares that with what the portal does."""
 
     loop: ClassVar[asyncio.AbstractEventLoop]
     dsn: ClassVar[str]
@@ -94,7 +94,7 @@ class Clockwork(RuleBasedStateMachine):
         self.loop.run_until_complete(_empty())
 
     def tried(self, by: AgentReader, verb: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Run `verb` in a transaction of its own, a second later, and return its result, or the refusal."""
+        """Run `verb` in a separate transaction, a second later, and return its result, or the exception of a refusal."""
         self.at += timedelta(seconds=1)
 
         async def attempt() -> Any:
@@ -120,7 +120,7 @@ class Clockwork(RuleBasedStateMachine):
 
     @rule(by=PEOPLE, minutes=st.integers(1, 300))
     def log(self, by: AgentReader, minutes: int) -> None:
-        """Log time of one's own."""
+        """Log time of `by`."""
         made = self.tried(by, lambda: TimeEntry.log(by, _work(minutes), at=self.at))
         self.entries[made.id] = Entry(made.id, by, minutes, self.at)
 
@@ -132,7 +132,7 @@ class Clockwork(RuleBasedStateMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, place=PLACES)
     def edit(self, by: AgentReader, place: int) -> None:
-        """Change an entry, as its form does it."""
+        """Change an entry as its form does."""
         entry = self.one(place)
         minutes = entry.minutes % 300 + 1
 
@@ -151,7 +151,7 @@ class Clockwork(RuleBasedStateMachine):
     @precondition(lambda self: len(self.entries) > 1)
     @rule(by=PEOPLE, place=PLACES)
     def delete(self, by: AgentReader, place: int) -> None:
-        """Delete an entry, as its form does it."""
+        """Delete an entry as its form does."""
         entry = self.one(place)
 
         async def verb() -> None:
@@ -192,7 +192,7 @@ class Clockwork(RuleBasedStateMachine):
     def decide(
         self, by: AgentReader, places: list[int], kind: str, verb: Any, expected: Callable[[Entry], bool]
     ) -> list[Entry]:
-        """Let `by` decide on some entries at once; return those that it took effect on, after comparing with the rules."""
+        """Let `by` decide on some entries at once, compare with the rules, and return the entries that were decided on."""
         chosen = self.some(places)
         outcome = self.tried(
             by, lambda: verb([Choice(id, entry.version) for id, entry in chosen.items()], by=by, at=self.at)
@@ -211,7 +211,7 @@ class Clockwork(RuleBasedStateMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, places=SOME)
     def approve(self, by: AgentReader, places: list[int]) -> None:
-        """Approve some entries at once; drafts too (C4), flagged ones not (C3)."""
+        """Approve some entries at once: drafts are approved too (C4), flagged ones are not (C3)."""
         undecided = ("draft", "submitted")
         for entry in self.decide(
             by, places, "approval", billing.approve, lambda entry: entry.state in undecided and not entry.flagged

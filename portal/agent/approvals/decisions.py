@@ -1,4 +1,4 @@
-"""Take the decisions of managers on waiting time: approvals, rejections, flags, and what takes them back."""
+"""Handle the forms in which managers decide on waiting time: approve, reject, flag, lift a flag, and undo."""
 
 import uuid
 from datetime import datetime
@@ -22,10 +22,11 @@ from portal.web.visit import Web, page_of, safe_path, visit_of
 
 
 class Decision(Struct, kw_only=True):
-    """The form of a decision: `entry` holds each ticked row as `id:version`; `entries` holds many, joined by full stops.
+    """Form of a decision.
 
-    `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the reason of a rejection, `question`
-    the question of a flag.
+    `entry` holds each ticked row as `id:version`. On the page that decides on everything, `entries` holds them instead,
+    joined by full stops. `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the reason of a
+    rejection, `question` the question of a flag.
     """
 
     entry: list[str] = []
@@ -42,7 +43,7 @@ class Decision(Struct, kw_only=True):
 
 @get("/approvals", guards=[manager_only])
 async def show(request: Web) -> Response[str]:
-    """Show the time entries that wait for a decision, by agent. Odd entries are not ticked and say why."""
+    """Show the time entries that wait for a decision, by agent. Entries with a warning are not ticked and show it."""
     return await show_page(request)
 
 
@@ -53,7 +54,7 @@ async def _show(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the page that a refused decision was made on: the list, or the one for all that matches."""
+    """Return the page on which a refused decision was made: the list, or the page that decides on everything."""
     if form and form.get("entries"):
         return await show_everything(request, errors=errors, typed=typed)
     return await show_page(request, form=form, errors=errors, typed=typed)
@@ -87,7 +88,7 @@ async def reject_entries(
 async def flag_entries(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Flag the ticked entries with a question to their authors, which blocks their billing (S2.35)."""
+    """Flag the ticked entries with a question to their authors; flagged entries are not billed (S2.35)."""
     async with transaction(reader):
         decision = form.into(Decision)
         outcome = await flag(decision.choices, question=decision.question, by=reader, at=at)
@@ -134,7 +135,10 @@ async def withdraw_approval(
 async def undo_decision(
     request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Take back what was approved, rejected or flagged in one step. Report the entries that stay as they are."""
+    """Undo a decision: take back the approvals, rejections or flags that were made in one step.
+
+    Report the entries whose decision can no longer be taken back.
+    """
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)
     return await _answer(request, outcome, "withdrawn")

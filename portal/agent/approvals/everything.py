@@ -13,14 +13,17 @@ from portal.web.visit import Web, visit_of
 
 @get("/approvals/everything", guards=[manager_only])
 async def everything(request: Web) -> Response[str]:
-    """Show how much time matches the filters, by agent, and what of it looks odd. With `?odd=yes`, choose that too."""
+    """Show how much time matches the filters, by agent, and how many entries have a warning.
+
+    Entries with a warning are left out of the decision unless the URL has `?odd=yes`.
+    """
     return await show_everything(request)
 
 
 async def show_everything(
     request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page; `errors` and `typed` are those of a refused form."""
+    """Return the page that sums up all matching time; `errors` and `typed` are those of a refused form."""
     visit = visit_of(request)
     reader: Any = visit.reader
     agent, customer, filters = await read_filters(request)

@@ -32,7 +32,7 @@ from portal.web.visit import Web, visit_of
 
 PATH = "/agent/approvals"
 MOST_TOLD = 50
-"""How many refused entries a page names one by one; it counts the others."""
+"""The most refused entries that a page names one by one; the others are only counted."""
 DONE = {
     "approved": "approved. Until billing this can be taken back below.",
     "rejected": "rejected. Your reason stands beside each.",
@@ -48,7 +48,7 @@ Each key is also the query parameter of the redirect that carries that number.
 WHICH = {"clean": "Only clean ones", "odd": "Only odd ones"} | {
     code: f"Odd: {words.lower()}" for code, words in ODD.items()
 }
-"""The choices of the filter `only`, with their words."""
+"""The choices of the filter `only`, each with the words that the page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,10 @@ def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
 
 
 async def read_filters(request: Web) -> tuple[Found, Found, Filters]:
-    """Return the agent and the customer that the URL's finders name, and all its filters. Invalid values are ignored."""
+    """Return the agent and the customer that the URL names, each as its search field shows it, and all filters.
+
+    Invalid values are ignored.
+    """
     asked = request.query_params
     agent, customer = await found_by(request, "agent", AGENTS), await found_by(request, "customer", CUSTOMERS)
     only = asked.get("only", "")

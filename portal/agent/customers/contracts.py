@@ -109,7 +109,11 @@ async def _service(
 
 
 def _ticked(form: Form | None, facts: ServiceForm | None, typed: dict[str, Any] | None) -> list[str]:
-    """Return the ids of the managers whose boxes are ticked: of a refused form, else of the stored service."""
+    """Return the ids of the managers whose boxes are ticked on the form of a service.
+
+    They come from the refused form, merged with a colleague's simultaneous change if there was one; otherwise from the
+    stored service.
+    """
     if typed and isinstance(merged := typed.get("approvers"), list):
         return merged
     return form.all("approvers") if form is not None else facts.approvers if facts else []

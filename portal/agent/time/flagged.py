@@ -1,4 +1,4 @@
-"""Take the answer of an author to the question of a flag."""
+"""Handle the form in which the author of a time entry answers the question of a flag."""
 
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ async def answer_flag(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Keep the author's answer and redirect; the flag stays until a manager lifts it (C3)."""
+    """Save the author's answer and redirect to the page of the form; the flag stays until a manager lifts it (C3)."""
     sent = form.into(Answer)
     async with transaction(reader):
         await flags.answer(entry, sent.answer, by=reader, at=at)

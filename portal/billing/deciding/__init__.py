@@ -1,1 +1,1 @@
-"""Decide on waiting time: find it, say what looks odd about it, and take decisions back."""
+"""Prepare and undo decisions on waiting time: list it, say what looks unusual about it, and take decisions back."""

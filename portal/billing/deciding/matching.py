@@ -1,7 +1,7 @@
-"""Sum up all waiting time that matches a filter, so that a manager decides on all of it at once.
+"""Sum up all waiting time that matches a filter, so that a manager can decide on all of it at once.
 
-The result names each entry with its version. A decision on it is therefore checked entry by entry, as one on ticked
-rows is: what was changed after the page was shown is left out and reported (D35).
+The result names each entry with its version. So a decision on it is checked entry by entry, like one on ticked rows:
+entries that changed after the page was shown are left out and reported (D35).
 """
 
 from collections import Counter, defaultdict
@@ -18,13 +18,13 @@ from portal.database import current
 from portal.people.readers import AgentReader
 
 MOST = 20_000
-"""How many entries can be decided on at once; what is beyond them follows when these are decided."""
+"""The most entries that one decision includes. If more match, the manager decides on the others afterwards."""
 _CODES = tuple(rule.code for rule in RULES)
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The part of one agent: how many entries, their billable minutes, and what they would cost, by currency."""
+    """What matches of one agent: how many entries, their billable minutes, and what they would cost, by currency."""
 
     agent_name: str
     count: int
@@ -34,11 +34,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """The entries that match a filter, or only the clean ones among them.
+    """The entries that match a filter, and how many of them look odd.
 
-    `choices` names them as the tick boxes of a list do (`id:version`). `odd` says how many matching entries look odd by
-    each rule, by the code of the rule, and `odd_count` how many look odd at all. `refusals` says how many of the chosen
-    entries an approval would refuse, by the sentence. `more` is how many entries match beyond the first `MOST`.
+    `choices` names the chosen entries as the tick boxes of a list do (`id:version`): all that match, or only those that
+    no rule of `oddness` finds odd. `odd` says how many matching entries look odd by each rule, by the code of the rule,
+    and `odd_count` how many look odd at all. `refusals` says how many of the chosen entries an approval would refuse,
+    by the sentence that says why. `more` is how many entries match beyond the first `MOST`.
     """
 
     choices: tuple[str, ...]
@@ -71,15 +72,15 @@ from time_entry e join agent g on g.id = e.agent_id where {{narrowed}} order by 
 
 @dataclass(frozen=True, slots=True)
 class _Costing:
-    """A row's cost, so that `amounts_of` sums it up."""
+    """The cost of a row, in the form that `amounts_of` adds up."""
 
     cost: Cost
 
 
 async def list_matching(by: AgentReader, filters: Filters, *, at: datetime, with_odd: bool = False) -> Matching:
-    """Return the time that `by` may decide on at `at` and that matches the filters, the oldest days first.
+    """Return the time that matches the filters and that `by` may decide on at `at`, the oldest days first.
 
-    Without `with_odd`, only clean entries are chosen, as the list ticks them.
+    Without `with_odd`, entries that look odd are not chosen; they are not ticked in the list either.
     """
     condition, values = narrowed(by, replace(filters, after=None), at)
     rows = await current().fetch(WITH + _ALL.format(narrowed=condition), *values)

@@ -1,7 +1,7 @@
-"""The rules by which waiting time looks odd: each has a code, and says in a sentence why to look twice.
+"""The rules that find waiting time odd: each has a code, and a sentence that says why to look twice.
 
 Each rule is an SQL expression on a time entry `e`: null if the entry is not odd by the rule, else the value that its
-sentence names. So the same rules mark the rows of a page, choose rows by filter, and count the rows of each kind.
+sentence names. So the same rules mark the rows of a page, filter rows, and count the rows of each kind.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,11 +15,12 @@ from portal.timekeeping.flags import IS_FLAGGED
 MOST_A_DAY = 10 * 60
 """If an agent logged more minutes than this on one day, the entries of that day look odd."""
 LATELY = 1_000
-"""How many of the latest entries say what is usual."""
+"""How many of the latest entries are used to compute the usual lengths."""
 ENOUGH = 20
-"""How many entries of a type are needed before any length is usual for it."""
+"""How many of these entries a type needs to have a usual length."""
 USUAL_TIMES, USUAL_FROM = 3, 60
-"""An entry is longer than usual if it takes over `USUAL_TIMES` the median of its type, and over `USUAL_FROM` minutes."""
+"""An entry is longer than usual if it takes over `USUAL_TIMES` the median of its type, and over `USUAL_FROM` minutes.
+"""
 
 _TYPE = """
 case when {e}.task_id is not null then 't' || {e}.task_id when {e}.case_id is not null then
@@ -34,7 +35,10 @@ usual as materialized (
         from (select * from time_entry order by id desc limit {LATELY}) l where l.state <> 'rejected') lately
   where type is not null group by type having count(*) >= {ENOUGH}
 )"""  # noqa: S608
-"""An SQL table of the median minutes of each type of work: of a task, else of a case type, a general kind, and so on."""
+"""An SQL table of the median minutes of the latest entries, by type of work.
+
+The type is the task, or else the case type, the kind of general time, the project or the service.
+"""
 
 TYPE_NAME = """
 coalesce((select name from task where id = e.task_id),
@@ -47,7 +51,11 @@ coalesce((select name from task where id = e.task_id),
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One reason to look twice: `title` names it in filters and counts, `sql` finds it, `sentence` says it of a row."""
+    """One reason to look twice.
+
+    `title` is its name in filters and counts, `sql` the expression that finds it, and `sentence` returns the sentence
+    for a found value and its row.
+    """
 
     code: str
     title: str
@@ -57,7 +65,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The code of a rule by which an entry is odd, and the sentence that says so."""
+    """A reason to look twice at an entry: the code of the rule, and the sentence that says why."""
 
     code: str
     sentence: str
@@ -135,7 +143,7 @@ RULES = (
 TITLES = {rule.code: rule.title for rule in RULES}
 
 COLUMNS = ", ".join(f"{rule.sql} as odd_{rule.code}" for rule in RULES)
-"""SQL columns that return what each rule found at the time entry `e`; they need the table `USUAL`."""
+"""SQL columns that return what each rule found about the time entry `e`; they need the table `USUAL`."""
 IS_ODD = "(" + " or ".join(f"({rule.sql}) is not null" for rule in RULES) + ")"
 """SQL condition that the time entry `e` is odd by any rule; it needs the table `USUAL`."""
 IS_ODD_BY = {rule.code: f"({rule.sql}) is not null" for rule in RULES}

@@ -28,11 +28,12 @@ union all select 'flag', entry_id, lifted_at is null from flag where decision = 
 
 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
-    """Take back what `by` decided in one call: its approvals, its rejections or its flags.
+    """Take back the approvals, rejections or flags that `by` made in the step with the id `decision`.
 
-    Approved entries become submitted again, rejected ones get their former state and window back, flags are lifted.
-    Report the entries that stay as they are: those that a document has settled since, and those that were changed or
-    decided on since. Raise `NotFound` if `by` made no such decision, `Conflict` if it was taken back before.
+    Approved entries become submitted again, rejected ones get their former state and editing window back, flags are
+    lifted. Return the entries that were changed, and those that stay as they are: a document has settled them since, or
+    somebody changed or decided on them since. Raise `NotFound` if `by` made no such decision, `Conflict` if it was
+    taken back before.
     """
     made = await current().fetch(_MADE, decision, by.id)
     if not made:
@@ -53,7 +54,7 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
 
 
 async def _reject_no_more(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
-    """Give the entries the state and the window from before their rejection, and delete the rejection."""
+    """Give the entries back the state and the editing window from before their rejection, and delete the rejection."""
     versions = {row["id"]: row["version"] for row in rows}
     former: dict[Any, dict[int, int]] = defaultdict(dict)
     for row in await current().fetch(_DELETE, decision, list(versions)):

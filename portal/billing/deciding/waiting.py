@@ -144,14 +144,15 @@ class Waiting:
 
 _STATES = {False: "e.state = 'submitted'", True: "e.state in ('draft', 'submitted')"}
 WITH = f"with recursive {DECIDES}, {USUAL}"
-"""The SQL tables that the condition of `narrowed` needs."""
+"""SQL tables that the condition of `narrowed` needs, to be put before the query."""
 
 
 def narrowed(by: AgentReader, filters: Filters, at: datetime) -> tuple[str, list[Any]]:
-    """Return the SQL condition on a time entry `e` for what `by` may decide on at `at`, and the parameters.
+    """Return the SQL condition on a time entry `e` for what `by` may decide on at `at`, and its parameter values.
 
-    `$1` is the agent, `$2` the day. A manager decides on the time of the departments and services that they, or a
-    manager for whom they stand in, are designated for, but never on their own time (C10, D33).
+    `$1` is the id of `by`, `$2` the day. A manager decides on the time of the departments and services that they are
+    designated for, or that a manager is designated for whose deputy they are, but never on their own time (C10, D33).
+    `filters` narrows the entries further.
     """
     parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id, today(by.time_zone, at)]
     if not by.is_admin:
@@ -279,7 +280,7 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
 
 
 def _why(row: Row, cost: Cost) -> Iterable[Why]:
-    """Yield the reasons to look twice at an entry, first why its approval would be refused."""
+    """Yield the reasons to look twice at an entry, beginning with the reason why its approval would be refused."""
     if cost.refusal:
         yield Why("refused", cost.refusal)
     for why in reasons(row):
@@ -291,7 +292,7 @@ _COUNT = f"select count(*) from (select from time_entry e where {{narrowed}} lim
 
 
 async def waiting_count(by: AgentReader, at: datetime) -> int:
-    """Return how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1; 0 for no manager."""
+    """Return how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1; 0 if `by` is no manager."""
     if not by.is_manager:
         return 0
     condition, values = narrowed(by, Filters(), at)

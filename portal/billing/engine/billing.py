@@ -31,11 +31,11 @@ from portal.money import round_half_up, total
 
 
 def bill(state: State, until: date) -> Billing:
-    """Bill every approved entry of a day before `until` that is neither held nor flagged, and every fee and voucher that is due.
+    """Bill all approved time of days before `until` that is neither held nor flagged, and what else is due.
 
-    Return the documents, the skipped entries and the new state; `state` itself does not change. Entries that are not
-    billable are ignored. Skipped are the entries of days before `until` that stay open, because they are flagged,
-    held or not approved.
+    Also due are fees and vouchers. Return the documents, the skipped entries and the new state; `state` itself does not
+    change. Entries that are not billable are ignored. Skipped are the entries of days before `until` that stay open,
+    because they are flagged, held or not approved.
     """
     settled = _settled_now(state, until)
     by_service: dict[Key, list[Work]] = defaultdict(list)
