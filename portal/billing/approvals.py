@@ -121,7 +121,7 @@ select r.*, $5, $6, $7, $8 from unnest($1::bigint[], $2::int[], $3::text[], $4::
 
 
 async def flag(choices: Iterable[Choice], *, question: str, by: AgentReader, at: datetime) -> Outcome:
-    """Ask the authors of the chosen entries a question; until a manager lifts the flag, they are not billed (C3, S2.35).
+    """Ask the authors of entries a question; the entries are not billed until a manager lifts the flag (C3, S2.35).
 
     The entries keep their state and their allocations. Drafts, submitted and approved entries can be flagged. Return
     the entries that were flagged, and those that were refused: by the rules of `approve`, because a document has
