@@ -231,6 +231,8 @@ MATRIX: dict[str, Row] = {
     "GET /agent/timesheets/files/{export_id}/download": OWN_FILES,
     "POST /agent/timesheets/approval": MANAGERS,
     "POST /agent/timesheets/rejection": MANAGERS,
+    "POST /agent/timesheets/flags": MANAGERS,
+    "GET /agent/timesheets/everything": MANAGERS,
     "POST /agent/timesheets/decisions/{decision}/withdrawal": WHO_DECIDED,
     "GET /agent/approvals": MANAGERS,
     "POST /agent/approvals": MANAGERS,

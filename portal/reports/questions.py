@@ -11,6 +11,7 @@ from portal.errors import Forbidden
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import VISIBLE
+from portal.timekeeping.flags import IS_FLAGGED
 from portal.words import EntryBilling, EntryState
 
 
@@ -169,6 +170,8 @@ class Question:
             yield f"e.billing = {place(self.billing.value)}"
         if self.state:
             yield f"e.state = {place(self.state.value)}"
+        if self.flagged:
+            yield IS_FLAGGED
 
 
 def _day(text: str | None) -> date | None:

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from portal import billing
+from portal.contracts.approvers import DECIDES, MAY_DECIDE
 from portal.database import current
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
@@ -21,6 +22,8 @@ PAGE = 50
 """The most entries on one page."""
 SUMMED = 5_000
 """Sums are computed at once for at most so many entries; the page fetches larger sums after it is shown."""
+MOST = 20_000
+"""The most entries that can be decided on at once; further ones follow once these are decided."""
 NAMELESS = 0
 """The id of the group of entries that belong to no group, such as general time among the customers."""
 
@@ -73,11 +76,15 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Timesheet:
-    """One page of a timesheet. `next` is the cursor of the next page, or None on the last one."""
+    """One page of a timesheet. `next` is the cursor of the next page, or None on the last one.
+
+    `decidable` holds the ids of the entries on the page that the reader may decide on.
+    """
 
     groups: list[Rows]
     sums: Sums
     next: Cursor | None
+    decidable: frozenset[int]
 
     @property
     def lines(self) -> list[ListedEntry]:
@@ -92,6 +99,7 @@ async def read(
     reader: AgentReader,
     question: Question,
     *,
+    day: date,
     group: Group = Group.DAY,
     after: Cursor | None = None,
     all_sums: bool = False,
@@ -99,8 +107,8 @@ async def read(
 ) -> Timesheet:
     """Return one page of the timesheet.
 
-    With `all_sums`, sums are complete however many entries there are. If no entry follows the cursor any more, return
-    the first page.
+    `day` is today, on which the reader may stand in for an absent manager. With `all_sums`, sums are complete however
+    many entries there are. If no entry follows the cursor any more, return the first page.
     """
     found = await _picked(reader, question, group, after, size)
     if not found and after:
@@ -110,16 +118,40 @@ async def read(
     groups: dict[Any, Rows] = {}
     for row in shown:
         key = row["work_date"] if group is Group.DAY else row["group_id"]
-        day = row["work_date"] if group is Group.DAY else None
-        rows = groups.setdefault(key, Rows(row["group_id"], row["group_name"], day))
+        of_day = row["work_date"] if group is Group.DAY else None
+        rows = groups.setdefault(key, Rows(row["group_id"], row["group_name"], of_day))
         rows.lines += [lines[row["id"]]] if row["id"] in lines else []
     await _sum_groups(reader, question, group, groups, all_sums)
+    open_to_reader = await decidable(reader, question, day, among=[row["id"] for row in shown])
     last = shown[-1] if len(found) > size else None
     return Timesheet(
         list(groups.values()),
         await sums(reader, question, all_sums=all_sums),
         Cursor(last["group_id"], last["work_date"], last["id"]) if last else None,
+        frozenset(choice.entry_id for choice in open_to_reader),
     )
+
+
+async def decidable(
+    reader: AgentReader, question: Question, day: date, *, among: Sequence[int] | None = None
+) -> list[billing.Choice]:
+    """Return the entries of the timesheet that wait for a decision and that the reader may decide on, at most `MOST`.
+
+    Those are drafts and submitted entries of others for which the reader is designated or stands in on `day` (C10, D33),
+    the oldest first. `among` limits them to these ids.
+    """
+    values: list[Any] = [reader.id, day]
+    condition = question.conditions(reader, values)
+    values += [reader.is_admin, None if among is None else list(among)]
+    admin, ids = f"${len(values) - 1}", f"${len(values)}"
+    sql = f"""
+with recursive {DECIDES}
+select e.id, e.version from time_entry e
+where {condition} and e.state in ('draft', 'submitted') and e.agent_id <> $1 and ({admin}::boolean or {MAY_DECIDE})
+  and ({ids}::bigint[] is null or e.id = any({ids}::bigint[]))
+order by e.work_date, e.id limit {MOST}
+"""
+    return [billing.Choice(row["id"], row["version"]) for row in await current().fetch(sql, *values)]
 
 
 async def sums(reader: AgentReader, question: Question, *, all_sums: bool = True) -> Sums:

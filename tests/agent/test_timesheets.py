@@ -249,6 +249,58 @@ async def test_entries_are_rejected_on_the_timesheet_with_a_reason(app: Gate, wo
         assert gone.status_code == 409
 
 
+async def test_entries_are_flagged_on_the_timesheet_with_a_question(app: Gate, world: dict[str, int]) -> None:
+    """S2.35: without a question nothing is flagged; a flag is shown, found by the filter, not set twice, and undone."""
+    choice = {"entry": [f"{world['case']}:1"]}
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        refused = await browser.send_form(f"{PATH}/flags?{MONTH}", choice | {"question": " "})
+        assert (refused.status_code, "Write the question" in refused.text) == (422, True)
+        done = await browser.send_form(f"{PATH}/flags?{MONTH}", choice | {"question": "Which site?"})
+        assert done.headers["location"].startswith(f"{PATH}?kind=desk&{MONTH}&flagged=1&decision=")
+        page = (await browser.get(done.headers["location"])).text
+        assert "Which site?" in page
+        assert shown((await browser.get(f"{PATH}?kind=all&{MONTH}&flag=open")).text) == {world["case"]}
+        assert (await browser.send_form(f"{PATH}/flags?{MONTH}", choice | {"question": "Again?"})).status_code == 409
+        assert (await browser.send_form(f"{PATH}/approval?{MONTH}", choice)).status_code == 409
+        undo = re.search(r'action="([^"]+/withdrawal[^"]*)"', page)
+        assert undo
+        assert (await browser.send_form(undo[1].replace("&amp;", "&"))).status_code == 303
+        assert "No entry of these days fits" in (await browser.get(f"{PATH}?kind=all&{MONTH}&flag=open")).text
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select state from time_entry where id = $1", world["case"]) == "submitted"
+
+
+async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: dict[str, int]) -> None:
+    """S0.29, D35: whatever the number; what was changed after the page was shown is left out and named."""
+    async with transaction(SYSTEM):
+        await many(120)
+    asked = f"kind=all&from=2026-01-01&until={TODAY}&agent={INES.id}&billing=billable"
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert "/agent/timesheets/everything?" in (await browser.get(f"{PATH}?{asked}")).text
+        page = (await browser.get(f"{PATH}/everything?{asked}")).text
+        assert "Decide on 123\xa0entries at once?" in page
+        entries = re.search(r'name="entries" value="([^"]+)"', page)
+        assert entries
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("update time_entry set version = 2 where id = $1", world["case"])
+        answer = await browser.send_form(f"{PATH}/approval?{asked}", {"entries": entries[1]})
+        assert answer.status_code == 200
+        assert "122\xa0entries went through, 1 did not:" in answer.text
+        assert "It was changed meanwhile." in answer.text
+        refused = await browser.send_form(f"{PATH}/rejection?{asked}", {"entries": f"{world['case']}:2", "reason": ""})
+        assert (refused.status_code, "at once?" in refused.text) == (422, True)
+
+
+async def test_only_what_one_may_decide_on_has_a_tick_box(app: Gate, world: dict[str, int]) -> None:
+    """C10: Max is designated for the department of Ines, not for Noor's; an admin decides on everybody's but her own."""
+    asked = f"{PATH}?kind=all&{MONTH}&state=draft"
+    for reader, names in ((MAX, {"project"}), (NOOR, {"project"})):
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            page = (await browser.get(asked)).text
+        boxes = {int(found) for found in re.findall(r'name="entry"\s+value="(\d+):', page)}
+        assert boxes == {world[name] for name in names}
+
+
 async def test_nobody_decides_on_their_own_time_or_as_an_agent(app: Gate) -> None:
     """D33, S2.28: one's own time has no tick box; the server refuses it, and refuses every agent."""
     async with transaction(SYSTEM):
@@ -258,7 +310,7 @@ async def test_nobody_decides_on_their_own_time_or_as_an_agent(app: Gate) -> Non
         assert f'value="{own.id}:1"' not in (await browser.get(PATH)).text
         assert (await browser.send_form(f"{PATH}/approval", choice)).status_code == 403
     async with await Browser.of(app, INES, at=NOW) as browser:
-        for verb in ("approval", "rejection"):
+        for verb in ("approval", "rejection", "flags"):
             assert (await browser.send_form(f"{PATH}/{verb}", choice)).status_code == 403
     async with transaction(SYSTEM):
         assert await states(own) == ["submitted"]

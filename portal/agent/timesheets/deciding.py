@@ -1,4 +1,4 @@
-"""Serve the decisions of managers on the entries of a timesheet: approve, reject, and take approvals back."""
+"""Serve the decisions of managers on the entries of a timesheet: approve, reject, flag, and take any of these back."""
 
 import uuid
 from datetime import datetime
@@ -7,10 +7,10 @@ from typing import Any
 from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from msgspec import Struct
 
-from portal.agent.timesheets.showing import PATH, Asked, show_timesheet
-from portal.billing import Choice, Outcome, approve, reject, undo
+from portal.agent.approvals.decisions import Decision
+from portal.agent.timesheets.showing import PATH, Asked, show_everything, show_timesheet
+from portal.billing import Outcome, approve, flag, reject, undo
 from portal.database import transaction
 from portal.people.readers import AgentReader
 from portal.web.forms import Form
@@ -19,20 +19,21 @@ from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
 
 
-class Decision(Struct, kw_only=True):
-    """Decision form of a timesheet: `entry` holds each ticked row as `id:version`; `reason` is that of a rejection."""
-
-    entry: list[str]
-    reason: str = ""
-
-    @property
-    def choices(self) -> list[Choice]:
-        """Return the ticked rows as `Choice` values. Raise `Invalid` for text that is not `id:version`."""
-        return [Choice.parse(text) for text in self.entry]
+async def _show(
+    request: Web,
+    *,
+    form: Form | None = None,
+    errors: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
+) -> Response[str]:
+    """Return the page that a refused decision was made on: the timesheet, or the one for all that matches."""
+    if form and form.get("entries"):
+        return await show_everything(request, errors=errors, typed=typed)
+    return await show_timesheet(request, errors=errors, typed=typed)
 
 
 @post("/timesheets/approval", guards=[manager_only])
-@on_refusal(show_timesheet)
+@on_refusal(_show)
 async def approve_entries(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
@@ -43,7 +44,7 @@ async def approve_entries(
 
 
 @post("/timesheets/rejection", guards=[manager_only])
-@on_refusal(show_timesheet)
+@on_refusal(_show)
 async def reject_entries(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
@@ -54,11 +55,23 @@ async def reject_entries(
     return await _answer(request, outcome, "rejected")
 
 
+@post("/timesheets/flags", guards=[manager_only])
+@on_refusal(_show)
+async def flag_entries(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Flag the ticked entries with a question to their authors, which blocks their billing (S2.35)."""
+    async with transaction(reader):
+        decision = form.into(Decision)
+        outcome = await flag(decision.choices, question=decision.question, by=reader, at=at)
+    return await _answer(request, outcome, "flagged")
+
+
 @post("/timesheets/decisions/{decision:uuid}/withdrawal", guards=[manager_only])
 async def undo_decision(
     request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Withdraw all approvals of one decision. Report the entries that have been billed meanwhile."""
+    """Take back what was approved, rejected or flagged in one step. Report the entries that stay as they are."""
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)
     return await _answer(request, outcome, "withdrawn")
@@ -74,4 +87,4 @@ async def _answer(request: Web, outcome: Outcome, done: str) -> Response[Any]:
     return see_other(PATH + wanted.query(**told))
 
 
-handlers: list[Any] = [approve_entries, reject_entries, undo_decision]
+handlers: list[Any] = [approve_entries, reject_entries, flag_entries, undo_decision]

@@ -33,7 +33,12 @@ PATH = "/agent/timesheets"
 FINDERS = {
     "agent": AGENTS, "customer": CUSTOMERS, "contract": CONTRACTS, "service": SERVICES, "project": PROJECTS, "task": TASKS,
 }  # fmt: skip
-DONE = {"approved": "approved.", "rejected": "rejected. Your reason stands beside each.", "withdrawn": "taken back."}
+DONE = {
+    "approved": "approved.",
+    "rejected": "rejected. Your reason stands beside each.",
+    "flagged": "flagged. They are not billed until the flag is lifted.",
+    "withdrawn": "taken back.",
+}
 """By query parameter of the redirect after a decision: the words that follow the number of entries in the message."""
 
 
@@ -83,7 +88,12 @@ async def show_timesheet(
     wanted = await Asked.of(request)
     after = timesheets.Cursor.parse(query.get("after", ""))
     sheet = await timesheets.read(
-        reader, wanted.question, group=wanted.group, after=after, all_sums=query.get("sums") == "all"
+        reader,
+        wanted.question,
+        day=today(reader.time_zone, visit.at),
+        group=wanted.group,
+        after=after,
+        all_sums=query.get("sums") == "all",
     )
     return await agent_page(
         request, reader, "agent/timesheets/show.html", status=outcome.status if outcome else 200,
@@ -91,7 +101,28 @@ async def show_timesheet(
         turning=_turning(wanted, sheet, turned="after" in query), outcome=outcome, toast=_toast(query, wanted),
         departments=[(one.id, one.name) for one in await Department.all_by_name()], kinds=list(Kind),
         ranges=ranges_at(today(reader.time_zone, visit.at)), offered=OFFERED, general=await GeneralKind.usual(),
-        errors=errors or {}, typed=typed or {}, asked=wanted, files=await Export.waiting(reader),
+        errors=errors or {}, typed=typed or {}, asked=wanted, everything=f"{PATH}/everything{wanted.query()}", files=await Export.waiting(reader),
+    )  # fmt: skip
+
+
+@get("/timesheets/everything", guards=[manager_only])
+async def everything(request: Web) -> Response[str]:
+    """Show how many entries of the timesheet can be decided on, to decide on all of them at once."""
+    return await show_everything(request)
+
+
+async def show_everything(
+    request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
+) -> Response[str]:
+    """Return the page; `errors` and `typed` are those of a refused form."""
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    wanted = await Asked.of(request)
+    choices = await timesheets.decidable(reader, wanted.question, today(reader.time_zone, visit.at))
+    return await agent_page(
+        request, reader, "agent/timesheets/everything.html", entries=".".join(f"{one.entry_id}:{one.version}" for one in choices),
+        count=len(choices), sums=await timesheets.sums(reader, wanted.question), question=wanted.question, query=wanted.query(),
+        most=timesheets.MOST, errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 
 
@@ -138,4 +169,4 @@ def _toast(query: Any, wanted: Asked) -> dict[str, str] | None:
     return None
 
 
-handlers: list[Any] = [show, show_sums]
+handlers: list[Any] = [show, everything, show_sums]
