@@ -32,11 +32,11 @@ class Plan:
 
 PLANS = (
     Plan(
-        "Globex", "Move to Cork", "New office in Cork", "320h", "36000", ("Ines Okafor", "Jonas Brandt", "Tomasz Wilk"),
+        "Globex", "Move to Cork", "New office in Cork", "180h", "19500", ("Ines Okafor", "Jonas Brandt", "Tomasz Wilk"),
         ("Cabling", "Server room", "Moving days", "Acceptance"),
     ),
     Plan(
-        "Ostrand Shipping", "Ship networks", "Networks of the new coasters", "120h", "14500", ("Lena Vogt", "Petra Lindahl"),
+        "Ostrand Shipping", "Ship networks", "Networks of the new coasters", "200h", "26500", ("Lena Vogt", "Petra Lindahl"),
         ("Planning", "On board", "Documentation"),
     ),
 )  # fmt: skip

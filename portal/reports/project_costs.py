@@ -24,9 +24,9 @@ class Cost:
     def left_of(self, budget: Decimal | None, currency: str) -> Decimal | None:
         """Return what the cost leaves of a budget in `currency`, negative if it is exceeded.
 
-        Return None if there is no budget, or if a part of the cost is in another currency.
+        Return None if there is no budget, or if a part of the cost is not known or in another currency.
         """
-        if budget is None or self.amounts.keys() - {currency}:
+        if budget is None or self.unpriced or self.amounts.keys() - {currency}:
             return None
         return budget - self.amounts.get(currency, Decimal(0))
 
