@@ -154,6 +154,11 @@ def one_of(values: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
+def yes_or_no(text: str) -> bool:
+    """Return True for `yes` and False for `no`."""
+    return one_of(("yes", "no"))(text) == "yes"
+
+
 def vat_id(text: str) -> str:
     """Return a VAT id with its country's prefix and without spaces, such as `DE123456788`.
 

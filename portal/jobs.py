@@ -16,6 +16,15 @@ from portal.errors import NotFound
 EACH_MINUTE = "tidy"
 """The name of the job that runs each minute. Its last run also shows whether a worker is alive (heartbeat)."""
 
+WORDS = {
+    EACH_MINUTE: "Tidy up",
+    "mail_password_reset": "Mail a link for a new password",
+    "mail_password_changed": "Mail that a password was changed",
+    "mail_factor_changed": "Mail that a second factor was changed",
+    "make_export": "Write an export",
+}
+"""The name of each job, with what admins read."""
+
 
 async def enqueue(name: str, **ids: int | str) -> None:
     """Enqueue the job `name`, a function in `portal/worker.py`, with these ids as its arguments.
@@ -27,7 +36,7 @@ async def enqueue(name: str, **ids: int | str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class QueueState:
     """The state of the job queue.
 
     `oldest_seconds` is how long the longest overdue job has been waiting; `worker_seconds` is the time since the last
@@ -44,19 +53,20 @@ class State:
 STATE = """
 select count(*) filter (where status = 'queued') as waiting, count(*) filter (where status = 'picked') as running,
        count(*) filter (where status = 'failed') as failed,
-       coalesce(extract(epoch from now() - min(execute_after) filter (where status = 'queued' and execute_after <= now())), 0)::float8,
-       (select extract(epoch from now() - max(last_run))::float8 from pgqueuer_schedules where entrypoint = $1)
+       coalesce(extract(epoch from now() - min(execute_after) filter (where status = 'queued' and execute_after <= now())), 0)::float8
+         as oldest_seconds,
+       (select extract(epoch from now() - max(last_run))::float8 from pgqueuer_schedules where entrypoint = $1) as worker_seconds
 from pgqueuer
 """
 
 
-async def state() -> State:
+async def state() -> QueueState:
     """Return the state of the job queue. Times are measured by the database's clock, which the workers use too."""
-    return State(*(await current().fetchrow(STATE, EACH_MINUTE)).values())
+    return QueueState(**await current().fetchrow(STATE, EACH_MINUTE))
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedJob:
     """A job that has failed and is not tried again. `error` is the class name of its last exception."""
 
     id: int
@@ -66,18 +76,23 @@ class Failed:
     attempts: int
     error: str
 
+    @property
+    def word(self) -> str:
+        """Return what admins read; a job of another release has only its name."""
+        return WORDS.get(self.name, self.name)
+
 
 FAILED = """
-select q.id, q.entrypoint, q.created, q.updated, q.attempts,
+select q.id, q.entrypoint as name, q.created as enqueued_at, q.updated as failed_at, q.attempts,
        coalesce((select l.traceback ->> 'exception_type' from pgqueuer_log l where l.job_id = q.id and l.status = 'failed'
-                 order by l.id desc limit 1), '')
+                 order by l.id desc limit 1), '') as error
 from pgqueuer q where q.status = 'failed' order by q.updated desc, q.id desc limit $1
 """
 
 
-async def failed(most: int) -> list[Failed]:
+async def failed(most: int) -> list[FailedJob]:
     """Return at most `most` failed jobs, the latest first."""
-    return [Failed(*row.values()) for row in await current().fetch(FAILED, most)]
+    return [FailedJob(**row) for row in await current().fetch(FAILED, most)]
 
 
 async def retry(job: int) -> None:

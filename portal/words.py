@@ -92,11 +92,27 @@ class ProjectState(StrEnum):
         return self.value.capitalize()
 
 
+class CaseView(StrEnum):
+    """The views of the agents' list of cases, in the order of the navigation. `portal/desk/lists` says what each shows."""
+
+    MINE = "mine"
+    UNASSIGNED = "unassigned"
+    WAITING = "waiting"
+    ALL = "all"
+    CLOSED = "closed"
+
+    @property
+    def word(self) -> str:
+        """Return the text for the navigation and the page's heading, such as `Mine`."""
+        return self.value.capitalize()
+
+
 CHOICES: dict[str, list[tuple[str, str]]] = {
     "settlement": [(Settlement.TIME_SPENT.value, Settlement.TIME_SPENT.word)],
     "rollup": [(one.value, one.word) for one in reversed(Rollup)],
     "rounding_mode": [(one.value, one.word) for one in (RoundingMode.UP, RoundingMode.NEAREST, RoundingMode.DOWN)],
     "project_state": [(one.value, one.word) for one in ProjectState],
+    "case_view": [(one.value, one.word) for one in CaseView],
     "billing": [(one.value, one.word) for one in EntryBilling],
 }
 """The options of form fields, by field name: pairs of value and text, in the order shown."""

@@ -22,13 +22,14 @@ from portal import database, logs, mail
 from portal.database import transaction
 from portal.desk.files import attachments
 from portal.jobs import EACH_MINUTE
-from portal.people import sessions
+from portal.people import attempts, invitations, sessions
 from portal.people.factors.notices import FactorChange
 from portal.people.invitations import RESET_VALID
 from portal.people.readers import SYSTEM
 from portal.reports import files
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
+from portal.web import drafts
 
 log = structlog.get_logger("portal.worker")
 
@@ -50,7 +51,10 @@ async def tidy(storage: Storage, at: datetime) -> None:
     the log of finished jobs.
     """
     async with transaction(None):
-        await sessions.forget(at)
+        await sessions.delete_expired(at)
+        await invitations.delete_old(at)
+        await attempts.delete_old(at)
+        await drafts.delete_old(at)
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from outbox where at < $1", at - OUTBOX_KEPT)
         await tx.execute("delete from pgqueuer_log where created < $1", at - JOB_LOG_KEPT)

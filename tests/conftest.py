@@ -3,12 +3,13 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from anyio.from_thread import start_blocking_portal
 from litestar import Litestar
 
 from portal import database, logs
@@ -93,53 +94,77 @@ def workbench(server: str) -> Iterator[str]:
     asyncio.run(_drop(server, name))
 
 
+@pytest.fixture(scope="session")
+def cleaner(workbench: str) -> Iterator[Callable[[], None]]:
+    """Yield a function that empties the database of this process and writes the rows of tests/world.py.
+
+    Its connection lasts as long as the process, in an event loop of its own, because each test has another loop.
+    """
+    connection: asyncpg.Connection | None = None
+    sql = ""
+
+    async def clean() -> None:
+        nonlocal connection, sql
+        if connection is None or connection.is_closed():  # Some tests end every connection.
+            connection = await asyncpg.connect(workbench)
+            sql = await cleaning(connection)
+        await connection.execute(sql)
+
+    with start_blocking_portal() as portal:
+        yield lambda: portal.call(clean)
+        if connection is not None:
+            portal.call(connection.close)
+
+
 @pytest.fixture
-async def dsn(workbench: str) -> AsyncIterator[str]:
+async def dsn(workbench: str, cleaner: Callable[[], None]) -> AsyncIterator[str]:
     """Yield the owner's URL of a database that contains only the people and customers of tests/world.py.
 
     The connection pool is connected to it as the app's role.
     """
-    await tidy(workbench)
+    cleaner()
     await database.start(workbench, role="portal_app", size=4)
     yield workbench
     await database.stop()
 
 
 async def tidy(dsn: str) -> None:
-    """Empty every table, restart every sequence, and write the rows of tests/world.py.
-
-    This takes a twentieth of the time of copying a database. The triggers that protect issued invoices and logs must
-    not fire. A superuser turns them off for the session and uses DELETE, which is three times as fast as TRUNCATE. An
-    owner without that right uses TRUNCATE, which fires no row triggers.
-    """
+    """Empty every table and write the rows of tests/world.py, on a connection of its own."""
     connection = await asyncpg.connect(dsn)
     try:
-        # End the connections that are not idle, because they may hold locks. An idle connection holds none,
-        # and may belong to a portal that several tests share.
-        await connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
-            " and state <> 'idle'"
-        )
-        tables = await connection.fetch(
-            "select tablename from pg_tables where schemaname = 'public' and tablename <> 'migration'"
-        )
-        used = await connection.fetch(
-            "select format('%I', sequencename) as name, start_value from pg_sequences where schemaname = 'public' and last_value is not null"
-        )
-        names = [f'"{table["tablename"]}"' for table in tables]
-        if await connection.fetchval("select rolsuper from pg_roles where rolname = current_user"):
-            emptying = (
-                "set local session_replication_role = replica;"
-                + "".join(f"delete from {name};" for name in names)
-                + "set local session_replication_role = origin;"
-            )
-        else:
-            emptying = f"truncate {', '.join(names)};"
-        anew = "".join(f"select setval('{sequence['name']}', {sequence['start_value']}, false);" for sequence in used)
-        await connection.execute(f"begin; {emptying} {anew} {cast_rows()} {KINDS_OF_GENERAL_TIME} commit")
+        await connection.execute(await cleaning(connection))
     finally:
         await connection.close()
+
+
+async def cleaning(connection: asyncpg.Connection) -> str:
+    """Return the SQL that empties every table, restarts every sequence, and writes the rows of tests/world.py.
+
+    This takes a fiftieth of the time of copying a database. The triggers that protect issued invoices and logs must not
+    fire, and those that record changes need not. A superuser turns triggers off for the transaction and uses DELETE,
+    which is three times as fast as TRUNCATE. An owner without that right uses TRUNCATE, which fires no row triggers.
+    """
+    tables = await connection.fetch(
+        "select format('%I', tablename) as name from pg_tables where schemaname = 'public' and tablename <> 'migration'"
+    )
+    sequences = await connection.fetch(
+        "select format('%I', sequencename) as name, start_value from pg_sequences where schemaname = 'public'"
+    )
+    if await connection.fetchval("select rolsuper from pg_roles where rolname = current_user"):
+        deletions = "".join(f"delete from {table['name']};" for table in tables)
+        emptying = f"set local session_replication_role = replica; {deletions}"
+    else:
+        emptying = f"truncate {', '.join(table['name'] for table in tables)};"
+    anew = "".join(f"select setval('{sequence['name']}', {sequence['start_value']}, false);" for sequence in sequences)
+    return f"{_END_BUSY} begin; {emptying} {anew} {cast_rows()} {KINDS_OF_GENERAL_TIME} commit"
+
+
+# Connections that are not idle may hold locks. An idle connection holds none, and may belong to a portal that several
+# tests share.
+_END_BUSY = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and state <> 'idle';
+"""
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ import pytest
 
 from portal import database
 from portal.database import current, transaction
+from portal.database.rows import insert_all
 from portal.desk import Case
 from portal.errors import Unavailable
+from portal.people.attempts import Attempt
 from portal.people.readers import SYSTEM
 from tests.world import ACME, ADA, ALAN, GIL, INCIDENT, INES, NOW
 
@@ -204,3 +206,20 @@ class TestAway:
         await asyncio.gather(*holders)
         async with transaction(SYSTEM) as tx:
             assert await tx.fetchval("select 1") == 1
+
+
+@pytest.mark.usefixtures("dsn")
+class TestRows:
+    async def test_columns_are_written_by_name_whatever_their_order(self) -> None:
+        rows = [{"key": "a", "at": NOW}, {"at": NOW, "key": "b"}]
+        async with transaction(None):
+            await insert_all(Attempt, rows)
+            assert await Attempt.select(Attempt.key, Attempt.at).order_by(Attempt.key) == rows
+
+    async def test_rows_of_different_columns_and_unknown_columns_are_refused(self) -> None:
+        for rows in ([{"key": "a", "at": NOW}, {"key": "b"}], [{"key": "a", "at) values ('a', now()) --": NOW}]):
+            with pytest.raises(ValueError, match="attempt|column"):
+                async with transaction(None):
+                    await insert_all(Attempt, rows)
+        async with transaction(None):
+            assert not await Attempt.exists()

@@ -70,6 +70,15 @@ def test_what_was_made_and_is_gone_is_made_again(dev: ModuleType, tmp_path: Path
     assert not made.exists()
 
 
+def test_a_lock_is_renewed_before_anything_is_built_from_it(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`./dev lock` prepares only the tools, because the assets cannot be fetched while package.json is ahead of its lock."""
+    done: list[str] = []
+    monkeypatch.setattr(dev, "set_up", lambda **given: done.append(str(given)))
+    monkeypatch.setattr(dev, "run", lambda *command, **_: done.append(str(command[-1])))
+    dev.lock([])
+    assert done == ["{'tools_only': True}", "requirements.txt", "requirements-dev.txt", "--ignore-scripts"]
+
+
 def test_without_venv_it_names_the_debian_package(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dev.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SystemExit, match="install the Debian package python3-venv"):

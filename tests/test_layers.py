@@ -16,18 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PORTAL = ROOT / "portal"
 
 WITHOUT_CLASS = {
-    "people": {"authenticator", "designation", "draft", "passkey", "recovery_code", "session"},
     "outbox": {"outbox"},
     "jobs": {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"},
     "audit": {"audit"},
     "database": {"migration"},
-    "desk": {"upload"},
     "contracts": {"service_designation"},
     "timekeeping": {"entry_version", "submission"},
-    "billing": {
-        "allocation", "approval", "billing_run", "detail_row", "document", "invoice_line", "invoice_seen", "invoice_vat", "line_allocation",
-        "rejection", "settled_entry", "skipped_entry",
-    },
+    "billing": {"approval", "rejection"},
 }  # fmt: skip
 """By package, the tables that it owns and that have no table class."""
 

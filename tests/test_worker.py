@@ -11,10 +11,12 @@ import pytest
 
 from portal import jobs
 from portal.database import transaction
+from portal.jobs import EACH_MINUTE
 from portal.people import sessions
 from portal.people.readers import SYSTEM
+from portal.settings import Settings
 from portal.storage import open_storage
-from portal.worker import tidy
+from portal.worker import queue, tidy
 from tests.world import ADA, INES, NOW
 
 
@@ -63,6 +65,15 @@ async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(files: Path) -
             assert [row["token_hash"] for row in await tx.fetch("select token_hash from session")] == [
                 sessions.hash_of(fresh)
             ]
+
+
+async def test_every_job_has_words_for_who_reads_that_it_failed(dsn: str, settings: Settings, tmp_path: Path) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        known = queue(connection, settings, open_storage(f"file:{tmp_path}"))
+    finally:
+        await connection.close()
+    assert set(known.qm.entrypoint_registry) | {EACH_MINUTE} == jobs.WORDS.keys()
 
 
 WORKER = """

@@ -11,12 +11,13 @@ from litestar.params import FromPath
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from portal.agent.setup.pages import choices, form_page
+from portal.agent.setup.pages import form_page
 from portal.database import transaction
 from portal.desk import Case, Details
 from portal.desk.appointments import Appointment, AppointmentFacts, AppointmentKind
 from portal.errors import Conflict
 from portal.people.agents import Agent
+from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.web.edits import edited
 from portal.web.forms import Form

@@ -14,10 +14,21 @@ from portal.billing import feed_with_time
 from portal.contracts.projects import Project
 from portal.contracts.services import Service
 from portal.database import transaction
-from portal.desk import SETTABLE, Attachment, Case, Details, Feed, Priority, Status, case_types, feed_of
+from portal.desk import (
+    PRIORITY_CHOICES,
+    SETTABLE,
+    Attachment,
+    Case,
+    Details,
+    Feed,
+    Status,
+    case_types,
+    feed_of,
+)
 from portal.desk.facts import Facts
 from portal.errors import Invalid
 from portal.people.contacts import Contact
+from portal.people.offered import choices, with_stored
 from portal.people.readers import AgentReader
 from portal.people.working.absences import Absence
 from portal.periods import today
@@ -250,11 +261,16 @@ async def _facts(
     visit = visit_of(request)
     reader: Any = visit.reader
     details = await Details.find(number, reader)
-    services = await Service.offered(details.case.customer_id, today(reader.time_zone, visit.at))
+    case = details.case
+    services = await Service.offered(case.customer_id, today(reader.time_zone, visit.at))
     return await agent_page(
-        request, reader, "agent/cases/facts.html", details=details, services=services, case_types=await case_types(),
-        priorities=list(Priority), contacts=await Contact.offered(details.case.customer_id),
-        projects=await Project.offered(details.case.customer_id),
+        request, reader, "agent/cases/facts.html", details=details, priorities=PRIORITY_CHOICES,
+        services=with_stored(services, case.service_id, details.service_name),
+        types=with_stored(choices(await case_types()), case.case_type_id, details.type_name),
+        contacts=with_stored(
+            choices(await Contact.offered(case.customer_id)), case.contact_id, f"{details.contact_name} (has left)"
+        ),
+        projects=with_stored(await Project.offered(case.customer_id), case.project_id, details.project_name),
         seen=as_seen(FactsChange.of(details.case)), errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 

@@ -13,12 +13,23 @@ from portal.agent.pages import agent_page, rail
 from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.database.finder import choosable
-from portal.desk import Case, Priority, Question, Sort, Status, agents_list, case_types, named_elsewhere
+from portal.desk import (
+    PRIORITY_CHOICES,
+    Case,
+    Priority,
+    Question,
+    Sort,
+    Status,
+    agents_list,
+    case_types,
+    named_elsewhere,
+)
 from portal.errors import Conflict
 from portal.numbers import number_in
 from portal.people.agents import AGENTS
 from portal.people.contacts import Contact
 from portal.people.customers import CUSTOMERS, Customer
+from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
 from portal.timekeeping.lists import worked_on
@@ -56,6 +67,10 @@ class Ticked(Struct, kw_only=True):
     case: list[str]
 
 
+HEADINGS = (Sort.NUMBER, Sort.SUBJECT, Sort.CUSTOMER, Sort.STATUS, Sort.PRIORITY, Sort.AGENT, None, Sort.UPDATED)
+"""The columns of the list that can be sorted by, in their order; None stands for the time, which cannot."""
+
+
 @get("/cases")
 async def list_cases(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]
@@ -80,11 +95,11 @@ async def _list(
     agent, customer = await asked(request, "agent", AGENTS), await asked(request, "customer", CUSTOMERS)
     question = replace(Question.read(request.query_params), agent_id=agent.id, customer_id=customer.id)
     counted = await rail(reader, at)
-    listed = await agents_list(reader, question, counted)
+    listed = await agents_list(reader, question, counted.views)
     return await agent_page(
         request, reader, "agent/cases/list.html", status=status, rail=counted,
         question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
-        sorts={sort.value: sort for sort in Sort}, statuses=list(Status), priorities=list(Priority)[::-1],
+        headings=HEADINGS, statuses=list(Status), priorities=list(Priority)[::-1],
         customer=customer, agent=agent, elsewhere=await named_elsewhere(question.text, listed, reader),
         worked=await worked_on([row.id for row in listed.rows]), toast=_toast(request, taken),
     )  # fmt: skip
@@ -142,7 +157,7 @@ async def _new(
         unsent=await drafts.unsent(reader, "/agent/cases/new"),
         customer=customer, contacts=await Contact.offered(customer.id) if customer.id else [],
         none_yet=not (customer.id or await Customer.offered()),
-        case_types=await case_types(), priorities=list(Priority),
+        types=choices(await case_types()), priorities=PRIORITY_CHOICES,
     )  # fmt: skip
 
 

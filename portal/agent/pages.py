@@ -1,5 +1,7 @@
 """Render pages of the agents' area with the navigation beside them and the counts that it shows."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +19,23 @@ from portal.web.pages import page
 from portal.web.visit import Web, visit_of
 
 
-async def rail(reader: AgentReader, at: datetime) -> dict[str, int]:
-    """Return the counts that the navigation shows at the instant `at`, by view name.
+@dataclass(frozen=True, slots=True)
+class Rail:
+    """The numbers in the agents' navigation: cases by the name of their view, and what waits for the reader.
 
-    `time` counts the reader's own time entries that need work: rejected ones, and drafts from before this week. For
-    managers, `approvals` counts the time entries that wait for their approval.
+    `time` counts what the reader's own time needs: rejected entries, and drafts from before this week. `approvals`
+    counts the entries that wait for approval; it is None for agents who approve nothing.
     """
-    week = monday_of(today(reader.time_zone, at))
-    found = await counts(reader) | {"time": await overdue(reader.id, week)}
-    return found | ({"approvals": await waiting_count(reader, at)} if reader.is_manager else {})
+
+    views: Mapping[str, int]
+    time: int = 0
+    approvals: int | None = None
+
+
+async def rail(reader: AgentReader, at: datetime) -> Rail:
+    """Return the numbers in the navigation of this agent."""
+    time = await overdue(reader.id, monday_of(today(reader.time_zone, at)))
+    return Rail(await counts(reader), time, await waiting_count(reader, at) if reader.is_manager else None)
 
 
 async def frame(reader: AgentReader, at: datetime) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from msgspec import field
 
 from portal.agent.pages import agent_page
-from portal.agent.setup.pages import choices, form_page
+from portal.agent.setup.pages import form_page
 from portal.agent.time.listing import Place, listing, submit_here
 from portal.billing import charged_on_project
 from portal.contracts.projects import Project, ProjectFacts
@@ -21,6 +21,7 @@ from portal.errors import Invalid
 from portal.numbers import number_in
 from portal.people.agents import Agent
 from portal.people.customers import CUSTOMERS, Customer
+from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.reports.project_costs import costs_of_cases, costs_of_projects
 from portal.timekeeping.projects import CASES_SHOWN, list_projects, shown_project, time_of_project

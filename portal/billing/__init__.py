@@ -9,7 +9,7 @@ the results. Other packages of the portal use only the names below. Every functi
 from portal.billing.approvals import approve, flag, lift, reject
 from portal.billing.approved import decided, feed_with_time, find_entry, list_approved, list_entries, rates_in_use
 from portal.billing.changes import change_entry, delete_entry
-from portal.billing.chosen import Choice, Outcome, Refused
+from portal.billing.chosen import Choice, Outcome, RefusedEntry
 from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
 from portal.billing.costs import amounts_of, charged_on_project, charged_on_projects
 from portal.billing.deciding.matching import Matching, list_matching
@@ -24,8 +24,8 @@ from portal.billing.drafts import take_off
 from portal.billing.history import PastRun, find_run, past_runs
 from portal.billing.invariants import INVARIANTS, violations
 from portal.billing.invoices import (
+    DocumentPage,
     Invoice,
-    Page,
     draft_names,
     latest,
     list_drafts,
@@ -50,16 +50,16 @@ __all__ = [
     "Contents",
     "Cursor",
     "DetailRow",
+    "DocumentPage",
     "Filters",
     "Invoice",
     "Matching",
     "Missing",
     "Outcome",
-    "Page",
     "PastRun",
     "Preview",
     "PrintedLine",
-    "Refused",
+    "RefusedEntry",
     "Run",
     "Statement",
     "Waiting",

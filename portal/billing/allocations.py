@@ -8,11 +8,30 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
+from piccolo.columns import BigInt, BigSerial, Char, Integer, Numeric, SmallInt, Text
+from piccolo.table import Table
+
 from portal.billing import book
 from portal.billing.book import Book, Row
 from portal.billing.engine import Allocation, Key, allocate
 from portal.database import current
 from portal.database.batches import Report, all_or_report, halves_or_report
+from portal.database.rows import insert_all
+
+
+class StoredAllocation(Table, tablename="allocation"):
+    """An allocation as a row. `hourly_rate` and `rate_source` are None where prepaid or included minutes pay."""
+
+    id = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    entry_id = BigInt(default=None)
+    position = SmallInt(default=None)
+    kind = Text(default=None)
+    minutes = Integer(default=None)
+    hourly_rate = Numeric(digits=(12, 4), null=True, default=None)
+    rate_source = Text(null=True, default=None)
+    currency = Char(length=3, default=None)
+    amount = Numeric(digits=(15, 3), default=None)
 
 
 async def allocate_anew(customer_ids: Collection[int], changed: Collection[int] = ()) -> None:
@@ -62,23 +81,20 @@ async def write(of: Book) -> dict[Key, tuple[Allocation, ...]]:
     """
     wanted = await asyncio.to_thread(allocate, of.state)
     stored = await _stored([int(entry.id) for entry in of.state.entries])
-    gone = [id for id, pieces in stored.items() if pieces != _as_rows(wanted.get(id, ()))]
+    computed = {id: [_columns(piece) for piece in pieces] for id, pieces in wanted.items()}
+    gone = [id for id, pieces in stored.items() if pieces != computed.get(id, [])]
     await current().execute("delete from allocation where entry_id = any($1)", gone)
     rows = [
-        (of.customer_id, id, piece.place, piece.kind.value, piece.minutes, *_price(piece), of.currency, piece.amount)
-        for id, pieces in wanted.items()
+        {"customer_id": of.customer_id, "entry_id": id, "currency": of.currency, **columns}
+        for id, pieces in computed.items()
         if id not in stored or id in gone
-        for piece in pieces
+        for columns in pieces
     ]
-    await current().executemany(
-        "insert into allocation (customer_id, entry_id, position, kind, minutes, hourly_rate, rate_source, currency, amount)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        rows,
-    )
+    await insert_all(StoredAllocation, rows)
     return wanted
 
 
-async def _stored(entry_ids: list[int]) -> dict[int, list[tuple[object, ...]]]:
+async def _stored(entry_ids: list[int]) -> dict[int, list[dict[str, object]]]:
     """Return the stored allocations of these entries, by entry id, without the entries that a document has settled."""
     pieces = defaultdict(list)
     for row in await current().fetch(
@@ -87,13 +103,18 @@ async def _stored(entry_ids: list[int]) -> dict[int, list[tuple[object, ...]]]:
         " order by a.entry_id, a.position",
         entry_ids,
     ):
-        pieces[row["entry_id"]].append(tuple(row)[1:])
+        columns = dict(row)
+        pieces[columns.pop("entry_id")].append(columns)
     return pieces
 
 
-def _as_rows(pieces: Collection[Allocation]) -> list[tuple[object, ...]]:
-    return [(piece.place, piece.kind.value, piece.minutes, *_price(piece), piece.amount) for piece in pieces]
-
-
-def _price(piece: Allocation) -> tuple[object, object]:
-    return (piece.price.hourly_rate, piece.price.source.value) if piece.price else (None, None)
+def _columns(piece: Allocation) -> dict[str, object]:
+    """Return the values of an allocation by the names of its columns."""
+    return {
+        "position": piece.place,
+        "kind": piece.kind.value,
+        "minutes": piece.minutes,
+        "hourly_rate": piece.price.hourly_rate if piece.price else None,
+        "rate_source": piece.price.source.value if piece.price else None,
+        "amount": piece.amount,
+    }

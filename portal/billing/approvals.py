@@ -18,14 +18,14 @@ from portal.billing.book import Row
 from portal.billing.bounds import Room, nets_beside
 from portal.billing.chosen import Choice, Outcome, chosen, customers_of, why_not
 from portal.billing.engine import (
-    Contract,
+    ContractTerms,
     Entry,
     EntryBilling,
     Key,
     Price,
     RateTable,
     RefusalReason,
-    Service,
+    ServiceTerms,
     verdict,
 )
 from portal.billing.sentences import REFUSED
@@ -184,7 +184,7 @@ class _Prices:
     """
 
     def __init__(self, books: Collection[book.Book], others: Mapping[Key, Decimal]) -> None:
-        self._places: dict[Any, tuple[Entry, Contract, Service, RateTable]] = {}
+        self._places: dict[Any, tuple[Entry, ContractTerms, ServiceTerms, RateTable]] = {}
         self._rooms: dict[Any, Room] = {}
         for each in books:
             places = each.state.places()

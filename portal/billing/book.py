@@ -11,18 +11,18 @@ from decimal import Decimal
 from typing import Any
 
 from portal.billing.engine import (
-    Contract,
+    BillingState,
+    ContractTerms,
     Entry,
     EntryBilling,
     Key,
     Price,
-    Rate,
     RateSource,
     RateTable,
+    RateTerms,
     Rollup,
-    Service,
+    ServiceTerms,
     Settlement,
-    State,
     VatCategory,
     VatRate,
 )
@@ -45,7 +45,7 @@ class Book:
 
     customer_id: int
     currency: str
-    state: State
+    state: BillingState
     rates: RateTable
     exemptions: dict[int, str]
 
@@ -149,7 +149,7 @@ def _book(
     return Book(
         customer_id=customer_id,
         currency=currency,
-        state=State(
+        state=BillingState(
             contracts=tuple(_contract(row, services.get(row["id"], [])) for row in contracts),
             entries=tuple(map(_entry, mine)),
             approved={row["id"]: _price(row) for row in mine if row["approval_id"] is not None},
@@ -168,8 +168,8 @@ def _book(
     )
 
 
-def _contract(row: Row, services: list[Row]) -> Contract:
-    return Contract(
+def _contract(row: Row, services: list[Row]) -> ContractTerms:
+    return ContractTerms(
         id=row["id"],
         name=row["name"],
         start=row["start_on"],
@@ -180,9 +180,9 @@ def _contract(row: Row, services: list[Row]) -> Contract:
     )
 
 
-def _service(row: Row, vat_rate: Decimal) -> Service:
+def _service(row: Row, vat_rate: Decimal) -> ServiceTerms:
     exempt = VatRate(VatCategory.EXEMPT, Decimal(0))
-    return Service(
+    return ServiceTerms(
         id=row["id"],
         name=row["name"],
         settlement=Settlement(row["settlement"]),
@@ -215,8 +215,8 @@ def _price(row: Row) -> Price | None:
     return Price(row["approved_rate"], RateSource(row["rate_source"]), row["rate_id"])
 
 
-def _rate(row: Row) -> Rate:
-    return Rate(
+def _rate(row: Row) -> RateTerms:
+    return RateTerms(
         hourly_rate=row["hourly_rate"],
         starts=row["effective_from"],
         service=row["service_id"],

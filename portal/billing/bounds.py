@@ -8,7 +8,7 @@ run leaves this document out, reports that, and bills the others.
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
-from portal.billing.engine import Billing, Contract, Document, Entry, Key, Price, State
+from portal.billing.engine import Billing, BillingState, ContractTerms, Document, Entry, Key, Price
 from portal.database import current
 from portal.money import LARGEST, hourly_amount, percent_of
 
@@ -53,7 +53,7 @@ class Room:
     Included and prepaid hours are counted as if they were charged, so the total is never too low.
     """
 
-    def __init__(self, state: State, others: Mapping[Key, Decimal]) -> None:
+    def __init__(self, state: BillingState, others: Mapping[Key, Decimal]) -> None:
         """Start with the totals `others` by contract, and add the approved entries of `state`.
 
         `others` holds the net amounts of approved entries that `state` does not contain.
@@ -81,6 +81,6 @@ class Room:
         highest = max(service.vat.rate for service in contract.services)
         return net + percent_of(net, highest, self._digits) <= LARGEST
 
-    def _net_with(self, entry: Entry, price: Price | None, contract: Contract) -> Decimal:
+    def _net_with(self, entry: Entry, price: Price | None, contract: ContractTerms) -> Decimal:
         amount = hourly_amount(entry.billable_minutes, price.hourly_rate, self._digits) if price else Decimal(0)
         return self._nets.get(contract.id, Decimal(0)) + amount

@@ -34,7 +34,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedEntry:
     """A time entry on which a decision was refused, with the sentence that says why.
 
     `status` is the HTTP status for this kind of refusal. `entry` is the entry's row, from which a page names the
@@ -56,7 +56,7 @@ class Outcome:
     """
 
     done: tuple[int, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedEntry, ...]
     decision: uuid.UUID | None = None
 
     @classmethod
@@ -66,7 +66,7 @@ class Outcome:
         `rows` holds the rows of the entries by id, `decision` the id that the approvals of the batch share.
         """
         refused = [
-            Refused(entry_id, reason.sentence, reason.status, rows.get(entry_id))
+            RefusedEntry(entry_id, reason.sentence, reason.status, rows.get(entry_id))
             for entry_id, reason in sorted(report.refused.items())
         ]
         return cls(tuple(sorted(report.done)), tuple(refused), decision)

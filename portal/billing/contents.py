@@ -7,7 +7,7 @@ from decimal import Decimal
 from portal.billing import detail
 from portal.billing.book import Row
 from portal.billing.detail import DetailRow
-from portal.billing.invoices import Invoice
+from portal.billing.invoices import Invoice, InvoiceLine, InvoiceVat
 from portal.billing.quantity import printed_hours
 from portal.database import current
 
@@ -83,14 +83,11 @@ async def contents_of(invoice: Invoice) -> Contents:
     The time detail of a draft is read from the time entries, that of an issued invoice from the copies made when it
     was issued.
     """
-    fetch = current().fetch
-    lines = await fetch(
-        "select position, kind, label, service_name, minutes, unit_price, vat_category, vat_rate, exemption_reason, net"
-        " from invoice_line where invoice_id = $1 order by position",
-        invoice.id,
-    )
-    vat = await fetch(
-        "select category, rate, base, tax from invoice_vat where invoice_id = $1 order by category, rate", invoice.id
+    lines = await InvoiceLine.select().where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
+    vat = (
+        await InvoiceVat.select()
+        .where(InvoiceVat.invoice_id == invoice.id)
+        .order_by(InvoiceVat.category, InvoiceVat.rate)
     )
     rows = await (detail.copied if invoice.is_issued else detail.live)(invoice_id=invoice.id)
     behind: dict[int | None, list[DetailRow]] = defaultdict(list)

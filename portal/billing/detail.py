@@ -11,12 +11,40 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from piccolo.columns import UUID, BigInt, Char, Date, Integer, Numeric, Text
+from piccolo.table import Table
+
 from portal.billing.sentences import COVERED_BY
 from portal.database import current
+from portal.database.rows import insert_all
 from portal.exports import Column, Kind, Sheet
 
 WITHOUT_ROLE = "Agent"
 """The text in the column "performed by" if the agent had no role when the entry was approved."""
+
+
+class CopiedRow(Table, tablename="detail_row"):
+    """A `DetailRow` as it was copied when its document became final. `line_position` is the `line` of the row.
+
+    The table has no primary key, which Piccolo demands: an invoice or a statement, and the position, identify a row.
+    """
+
+    customer_id = BigInt(primary_key=True, default=None)
+    invoice_id = BigInt(null=True, default=None)
+    statement_id = UUID(null=True, default=None)
+    position = Integer(default=None)
+    entry_id = BigInt(null=True, default=None)
+    line_position = Integer(null=True, default=None)
+    work_date = Date(null=True, default=None)
+    case_number = BigInt(null=True, default=None)
+    service_name = Text(default=None)
+    performed_by = Text(default=None)
+    external_comment = Text(default=None)
+    covered_by = Text(default=None)
+    minutes = Integer(null=True, default=None)
+    hourly_rate = Numeric(digits=(12, 4), null=True, default=None)
+    currency = Char(length=3, default=None)
+    amount = Numeric(digits=(15, 3), default=None)
 
 
 class DetailRow(NamedTuple):
@@ -100,12 +128,9 @@ async def copied(*, invoice_id: int | None = None, statement_id: uuid.UUID | Non
 
     Pass exactly one of the ids. Row-level security returns no rows of other customers to a contact.
     """
-    rows = await current().fetch(
-        "select position, entry_id, line_position as line, work_date, case_number, service_name, performed_by, external_comment, covered_by, minutes,"
-        " hourly_rate, currency, amount from detail_row where invoice_id = $1 or statement_id = $2 order by position",
-        invoice_id,
-        statement_id,
-    )
+    names = [CopiedRow.line_position.as_alias("line") if name == "line" else name for name in DetailRow._fields]
+    of = CopiedRow.invoice_id == invoice_id if invoice_id else CopiedRow.statement_id == statement_id
+    rows = await CopiedRow.select(*names).where(of).order_by(CopiedRow.position)
     return [DetailRow(**row) for row in rows]
 
 
@@ -116,20 +141,15 @@ async def copy(
     invoice_id: int | None = None,
     statement_id: uuid.UUID | None = None,
 ) -> None:
-    """Store a copy of the rows for the invoice or statement that becomes final in this transaction.
+    """Store a copy of the rows for the invoice or statement that becomes final in this transaction."""
+    of = {"customer_id": customer_id, "invoice_id": invoice_id, "statement_id": statement_id}
+    await insert_all(CopiedRow, [of | _columns(row) for row in rows])
 
-    Pass exactly one of the ids.
-    """
-    await current().executemany(
-        "insert into detail_row (customer_id, invoice_id, statement_id, position, entry_id, line_position, work_date, case_number, service_name,"
-        " performed_by, external_comment, covered_by, minutes, hourly_rate, currency, amount)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        [
-            (customer_id, invoice_id, statement_id, row.position, row.entry_id, row.line, row.work_date, row.case_number, row.service_name,
-             row.performed_by, row.external_comment, row.covered_by, row.minutes, row.hourly_rate, row.currency, row.amount)
-            for row in rows
-        ],
-    )  # fmt: skip
+
+def _columns(row: DetailRow) -> dict[str, Any]:
+    """Return the values of a row by the names of the columns of `CopiedRow`."""
+    columns = row._asdict()
+    return columns | {"line_position": columns.pop("line")}
 
 
 def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:

@@ -9,13 +9,16 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from piccolo.columns import UUID, BigInt, BigSerial, Bytea, Text
+from piccolo.table import Table
+
 from portal.billing import detail
 from portal.billing.contents import Contents, PrintedLine
 from portal.billing.detail import DetailRow
 from portal.billing.invoices import Invoice
 from portal.billing.statements import Statement
 from portal.database import current
-from portal.errors import NotFound
+from portal.database.rows import one
 from portal.exports import write_csv
 from portal.money import digits_of, round_half_up
 from portal.render import documents as paper
@@ -26,6 +29,18 @@ VARIOUS = "various rates"
 
 CJK = {"JP": "JP", "KR": "KR", "TW": "TC", "HK": "HK", "MO": "HK"}
 """The regional variant of Chinese characters to print, by the buyer's country; the same code points look different."""
+
+
+class StoredDocument(Table, tablename="document"):
+    """A file of an issued invoice or of a statement; exactly one of `invoice_id` and `statement_id` is set."""
+
+    id = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    invoice_id = BigInt(null=True, default=None)
+    statement_id = UUID(null=True, default=None)
+    kind = Text(default=None)
+    content = Bytea(default=None)
+    sha256 = Bytea(default=None)
 
 
 class Numbering(NamedTuple):
@@ -48,9 +63,11 @@ async def keep(
 
     Pass exactly one of `invoice_id` and `statement_id`. The SHA-256 of `content` is stored with it.
     """
-    await current().execute(
-        "insert into document (customer_id, invoice_id, statement_id, kind, content, sha256) values ($1, $2, $3, $4, $5, $6)",
-        customer_id, invoice_id, statement_id, kind, content, sha256(content).digest(),
+    await StoredDocument.insert(
+        StoredDocument(
+            customer_id=customer_id, invoice_id=invoice_id, statement_id=statement_id, kind=kind, content=content,
+            sha256=sha256(content).digest(),
+        )
     )  # fmt: skip
 
 
@@ -65,14 +82,10 @@ async def hand_out(kind: str, document: Invoice | Statement) -> bytes:
         invoice_id, statement_id, subject = document.id, None, ("invoice", document.id)
     else:
         invoice_id, statement_id, subject = None, document.id, ("statement", document.contract_id)
-    content: bytes | None = await tx.fetchval(
-        "select content from document where kind = $1 and (invoice_id = $2 or statement_id = $3)",
-        kind, invoice_id, statement_id,
-    )  # fmt: skip
-    if content is None:
-        raise NotFound
+    document_of = StoredDocument.invoice_id == invoice_id if invoice_id else StoredDocument.statement_id == statement_id
+    stored = await one(StoredDocument.objects().where(StoredDocument.kind == kind, document_of))
     await tx.execute("select record_export($1, $2, $3)", *subject, kind)
-    return content
+    return bytes(stored.content)
 
 
 def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:

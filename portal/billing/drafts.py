@@ -15,8 +15,9 @@ from portal.billing.book import Book
 from portal.billing.bounds import fits
 from portal.billing.chosen import lock_customers
 from portal.billing.engine import Document, DocumentKind, Entry, Key, bill
-from portal.billing.invoices import Invoice
+from portal.billing.invoices import Invoice, InvoiceLine, InvoiceVat, LineAllocation, SettledEntry
 from portal.database import current
+from portal.database.rows import insert_all
 from portal.errors import Conflict, Forbidden, NotFound
 from portal.people.readers import AgentReader
 
@@ -44,12 +45,16 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
     await settle(of.customer_id, document.detail, invoice_id=invoice_id)
     places = of.state.places()
     lines = list(enumerate(document.lines, 1))
-    await current().executemany(
-        "insert into invoice_line (customer_id, invoice_id, position, kind, service_id, service_name, label, minutes, unit_price, currency, net,"
-        " vat_category, vat_rate, exemption_reason) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    draft = {"customer_id": of.customer_id, "invoice_id": invoice_id, "currency": of.currency}
+    await insert_all(
+        InvoiceLine,
         [
-            (of.customer_id, invoice_id, position, line.kind.value, line.service, places[line.service][1].name, line.label, line.minutes,
-             line.unit_price, of.currency, line.net, line.vat.category.value, line.vat.rate, of.exemptions.get(int(line.service)))
+            draft | {
+                "position": position, "kind": line.kind.value, "service_id": line.service,
+                "service_name": places[line.service][1].name, "label": line.label, "minutes": line.minutes,
+                "unit_price": line.unit_price, "net": line.net, "vat_category": line.vat.category.value,
+                "vat_rate": line.vat.rate, "exemption_reason": of.exemptions.get(int(line.service)),
+            }
             for position, line in lines
         ],
     )  # fmt: skip
@@ -60,10 +65,10 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
         " join allocation a on a.entry_id = p.entry_id and a.position = p.place join invoice_line l on l.invoice_id = $2 and l.position = p.line",
         of.customer_id, invoice_id, *([piece[column] for piece in pieces] for column in range(3)),
     )  # fmt: skip
-    await current().executemany(
-        "insert into invoice_vat (customer_id, invoice_id, category, rate, currency, base, tax) values ($1, $2, $3, $4, $5, $6, $7)",
+    await insert_all(
+        InvoiceVat,
         [
-            (of.customer_id, invoice_id, group.vat.category.value, group.vat.rate, of.currency, group.base, group.tax)
+            draft | {"category": group.vat.category.value, "rate": group.vat.rate, "base": group.base, "tax": group.tax}
             for group in document.vat
         ],
     )
@@ -103,10 +108,9 @@ async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetim
     or would still be larger than one document can be, and `Forbidden` if `by` is no manager.
     """
     draft = await _locked(draft_id, by)
-    settled = [
-        row["entry_id"]
-        for row in await current().fetch("select entry_id from settled_entry where invoice_id = $1", draft_id)
-    ]
+    settled: list[int] = (
+        await SettledEntry.select(SettledEntry.entry_id).where(SettledEntry.invoice_id == draft_id).output(as_list=True)
+    )
     if entry_id not in settled:
         raise Conflict("This time is not on the draft any more.")
     await _empty(draft_id)
@@ -148,10 +152,10 @@ async def _locked(draft_id: int, by: AgentReader) -> Invoice:
     """
     if not by.is_manager:
         raise Forbidden("Only managers may change drafts.")
-    customer_id = await current().fetchval("select customer_id from invoice where id = $1", draft_id)
-    if customer_id is None:
+    found = await Invoice.objects().where(Invoice.id == draft_id).first()
+    if found is None:
         raise Conflict(GONE)
-    await lock_customers([customer_id])
+    await lock_customers([found.customer_id])
     await current().execute("select from invoice where id = $1 for update", draft_id)
     try:
         return await Invoice.find_draft(draft_id, by)
@@ -160,13 +164,8 @@ async def _locked(draft_id: int, by: AgentReader) -> Invoice:
 
 
 async def _empty(draft_id: int) -> None:
-    for sql in (
-        "delete from line_allocation where invoice_id = $1",
-        "delete from invoice_line where invoice_id = $1",
-        "delete from invoice_vat where invoice_id = $1",
-        "delete from settled_entry where invoice_id = $1",
-    ):
-        await current().execute(sql, draft_id)
+    for part in (LineAllocation, InvoiceLine, InvoiceVat, SettledEntry):
+        await part.delete().where(part.invoice_id == draft_id)
 
 
 async def _document(entry_ids: list[Key], draft: Invoice) -> tuple[Book, Document] | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from portal.billing.book import Row
-from portal.billing.invoices import Page, id_of_cursor
+from portal.billing.invoices import DocumentPage, id_of_cursor
 from portal.database import current
 from portal.errors import NotFound
 from portal.people.readers import AgentReader
@@ -47,7 +47,7 @@ left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, fol
 """
 
 
-async def past_runs(after: str = "", limit: int = 12) -> Page:
+async def past_runs(after: str = "", limit: int = 12) -> DocumentPage:
     """Return a page of billing runs, the latest first, with the numbers of documents made and entries skipped.
 
     `after` is the cursor, the id of the last run on the page before. The caller must have checked that the reader is a
@@ -55,7 +55,7 @@ async def past_runs(after: str = "", limit: int = 12) -> Page:
     """
     sql = f"{_RUNS} where $1::bigint is null or r.id < $1 order by r.id desc limit $2"
     rows = await current().fetch(sql, id_of_cursor(after), limit + 1)
-    return Page.of(rows, "id", limit)
+    return DocumentPage.of(rows, "id", limit)
 
 
 async def find_run(run_id: int, reader: AgentReader) -> PastRun:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from piccolo.columns import JSONB, BigInt, BigSerial, Char, Date, Numeric, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, BigSerial, Char, Date, Integer, Numeric, Text, Timestamptz
 from piccolo.columns.combination import And, WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
@@ -99,6 +99,65 @@ class Invoice(Table, tablename="invoice"):
         return row.number if row else None
 
 
+class InvoiceLine(Table, tablename="invoice_line"):
+    """One line of an invoice. `minutes` and `unit_price` are None on a line that is not for time."""
+
+    id = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    invoice_id = BigInt(default=None)
+    position = Integer(default=None)
+    kind = Text(default=None)
+    service_id = BigInt(default=None)
+    service_name = Text(default=None)
+    label = Text(default=None)
+    minutes = Integer(null=True, default=None)
+    unit_price = Numeric(digits=(15, 4), null=True, default=None)
+    currency = Char(length=3, default=None)
+    net = Numeric(digits=(15, 3), default=None)
+    vat_category = Char(length=1, default=None)
+    vat_rate = Numeric(digits=(7, 4), default=None)
+    exemption_reason = Text(null=True, default=None)
+
+
+class LineAllocation(Table, tablename="line_allocation"):
+    """An allocation that an invoice line charges; no allocation is on two lines."""
+
+    allocation_id = BigInt(primary_key=True, default=None)
+    customer_id = BigInt(default=None)
+    invoice_id = BigInt(default=None)
+    line_id = BigInt(default=None)
+
+
+class InvoiceVat(Table, tablename="invoice_vat"):
+    """The VAT of an invoice for one category and rate. The primary key is the invoice, the category and the rate."""
+
+    customer_id = BigInt(default=None)
+    invoice_id = BigInt(primary_key=True, default=None)
+    category = Char(length=1, default=None)
+    rate = Numeric(digits=(7, 4), default=None)
+    currency = Char(length=3, default=None)
+    base = Numeric(digits=(15, 3), default=None)
+    tax = Numeric(digits=(15, 3), default=None)
+
+
+class SettledEntry(Table, tablename="settled_entry"):
+    """A time entry that an invoice or a statement has settled; exactly one of both is set."""
+
+    entry_id = BigInt(primary_key=True, default=None)
+    customer_id = BigInt(default=None)
+    invoice_id = BigInt(null=True, default=None)
+    statement_id = UUID(null=True, default=None)
+
+
+class InvoiceSeen(Table, tablename="invoice_seen"):
+    """When a contact opened an issued invoice first. The invoice and the contact are together the primary key."""
+
+    customer_id = BigInt(default=None)
+    invoice_id = BigInt(primary_key=True, default=None)
+    contact_id = BigInt(default=None)
+    seen_at = Timestamptz(default=None)
+
+
 def _found(invoice: Any) -> Any:
     if invoice is None:
         raise NotFound
@@ -112,7 +171,7 @@ def refuse_without_right(reader: ContactReader) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DocumentPage:
     """One page of a list.
 
     `next_after` is the cursor of the next page (the number or id of the last row), or None on the last page.
@@ -146,7 +205,9 @@ order by i.issued_at desc, i.id desc limit $3
 """
 
 
-async def listed(sql: str, reader: Reader, customer_id: int | None, after: object, *, key: str, limit: int) -> Page:
+async def listed(
+    sql: str, reader: Reader, customer_id: int | None, after: object, *, key: str, limit: int
+) -> DocumentPage:
     """Return a page of the documents that `reader` may see, by the query `sql`.
 
     Its parameters are: $1 the id of a customer or null, $2 the cursor, $3 the limit. A contact with the right to
@@ -157,12 +218,12 @@ async def listed(sql: str, reader: Reader, customer_id: int | None, after: objec
         sees, customer_id = reader.sees_invoices, reader.customer_id
     else:
         sees = reader.is_manager
-    return Page.of(await current().fetch(sql, customer_id, after, limit + 1) if sees else [], key, limit)
+    return DocumentPage.of(await current().fetch(sql, customer_id, after, limit + 1) if sees else [], key, limit)
 
 
 async def list_issued(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
-) -> Page:
+) -> DocumentPage:
     """Return a page of the issued invoices that `reader` may see, newest first.
 
     With `customer_id`, only invoices of that customer are listed. `after` is the cursor, the number of the last invoice
@@ -190,16 +251,16 @@ order by folded(customer_name), id limit $3
 
 async def list_drafts(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
-) -> Page:
+) -> DocumentPage:
     """Return a page of the drafts, ordered by customer; readers who are no managers get an empty page.
 
     With `customer_id`, only drafts of that customer are listed. Each row has in `total` the number of all drafts.
     `after` is the cursor, the id of the last draft on the page before.
     """
     if isinstance(reader, ContactReader) or not reader.is_manager:
-        return Page([], None)
+        return DocumentPage([], None)
     rows = await current().fetch(_DRAFTS, customer_id, id_of_cursor(after), limit + 1)
-    return Page.of(rows, "id", limit)
+    return DocumentPage.of(rows, "id", limit)
 
 
 async def draft_names(draft_ids: Collection[int], reader: Reader) -> dict[int, str]:
@@ -216,10 +277,8 @@ async def draft_names(draft_ids: Collection[int], reader: Reader) -> dict[int, s
 
 async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> None:
     """Record when this contact opened the invoice for the first time; later calls change nothing."""
-    await current().execute(
-        "insert into invoice_seen (customer_id, invoice_id, contact_id, seen_at) values ($1, $2, $3, $4) on conflict do nothing",
-        invoice.customer_id, invoice.id, reader.id, at,
-    )  # fmt: skip
+    seen = InvoiceSeen(customer_id=invoice.customer_id, invoice_id=invoice.id, contact_id=reader.id, seen_at=at)
+    await InvoiceSeen.insert(seen).on_conflict(action="DO NOTHING")
 
 
 async def seen(invoice: Invoice) -> list[Row]:

@@ -9,6 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from piccolo.columns import BigInt, BigSerial, Date, Text, Timestamptz
+from piccolo.table import Table
+
 from portal import outbox
 from portal.billing import allocations, book, detail, documents, drafts
 from portal.billing.book import Book
@@ -16,8 +19,10 @@ from portal.billing.bounds import fitting, too_large
 from portal.billing.chosen import lock_customers
 from portal.billing.engine import Billing, Document, DocumentKind, Entry, Key, bill
 from portal.billing.statements import Statement
+from portal.contracts.company import Company
 from portal.database import current
 from portal.database.batches import Report, all_or_report, compute_or_report
+from portal.database.rows import insert_all
 from portal.errors import Forbidden, Invalid, Refusal
 from portal.people.readers import AgentReader
 from portal.periods import period_of, today
@@ -25,6 +30,25 @@ from portal.periods import period_of, today
 UNTICKED, TOO_LARGE, FAILED = "customer_unticked", "too_large", "failed"
 """Why a run skipped an entry that the engine would bill: customer not ticked, document too large, or a refusal."""
 NOTHING_FITS = "Nothing was billed: all that is due of the customers that you ticked is skipped. The reasons are below."
+
+
+class BillingRun(Table, tablename="billing_run"):
+    """One execution of billing up to the day before `until`."""
+
+    id = BigSerial(primary_key=True)
+    until = Date(default=None)
+    run_by_id = BigInt(default=None)
+    run_at = Timestamptz(default=None)
+
+
+class SkippedEntry(Table, tablename="skipped_entry"):
+    """An entry that a run did not bill, and why. `sentence` is the refusal's; the run and the entry are the primary key."""
+
+    run_id = BigInt(primary_key=True, default=None)
+    entry_id = BigInt(default=None)
+    customer_id = BigInt(default=None)
+    reason = Text(default=None)
+    sentence = Text(null=True, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +110,8 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
         ):
             raise Invalid({"customer": NOTHING_FITS})
         return None
-    run_id: int = await current().fetchval(
-        "insert into billing_run (until, run_by_id, run_at) values ($1, $2, $3) returning id", until, by.id, at
-    )
+    [billing_run] = await BillingRun.insert(BillingRun(until=until, run_by_id=by.id, run_at=at))
+    run_id: int = billing_run["id"]
 
     async def make(key: BookKey) -> list[int | uuid.UUID]:
         await allocations.write(books[key])
@@ -159,7 +182,8 @@ def is_inside_period(of: Book, contract_id: int, until: date) -> bool:
 
 
 async def _zone() -> str:
-    return await current().fetchval("select time_zone from company") or "UTC"
+    company = await Company.find()
+    return company.time_zone if company else "UTC"
 
 
 async def _make(of: Book, document: Document, run_id: int, by: AgentReader, at: datetime) -> int | uuid.UUID:
@@ -231,14 +255,16 @@ def _left_out(run_id: int, of: Book, billing: Billing) -> list[Skipped]:
 
 
 async def _store_skipped(rows: Iterable[Skipped]) -> None:
-    await current().executemany(
-        "insert into skipped_entry (run_id, entry_id, customer_id, reason) values ($1, $2, $3, $4)", rows
+    await insert_all(
+        SkippedEntry,
+        [
+            {"run_id": run_id, "entry_id": entry_id, "customer_id": customer_id, "reason": reason}
+            for run_id, entry_id, customer_id, reason in rows
+        ],
     )
 
 
 async def _skip_failed(run_id: int, key: BookKey, entry_ids: Iterable[Key], why: Refusal) -> None:
     """Record the entries whose billing was refused, with the sentence that says why; the next run tries them again."""
-    await current().executemany(
-        "insert into skipped_entry (run_id, entry_id, customer_id, reason, sentence) values ($1, $2, $3, $4, $5)",
-        [(run_id, entry_id, key[0], FAILED, why.sentence) for entry_id in entry_ids],
-    )
+    of = {"run_id": run_id, "customer_id": key[0], "reason": FAILED, "sentence": why.sentence}
+    await insert_all(SkippedEntry, [of | {"entry_id": entry_id} for entry_id in entry_ids])

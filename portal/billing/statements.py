@@ -11,7 +11,7 @@ from piccolo.columns.combination import WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
 
-from portal.billing.invoices import PAGE, Page, listed
+from portal.billing.invoices import PAGE, DocumentPage, listed
 from portal.errors import NotFound
 from portal.people.readers import ContactReader, Reader, System
 
@@ -64,7 +64,7 @@ order by s.made_at desc, s.id desc limit $3
 
 async def list_statements(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
-) -> Page:
+) -> DocumentPage:
     """Return a page of the statements that `reader` may see, newest first, with their minutes.
 
     With `customer_id`, only statements of that customer are listed. `after` is the cursor, the id of the last statement

@@ -6,7 +6,7 @@ The module `deciding.undoing` takes back whole decisions.
 from collections.abc import Collection
 from datetime import datetime
 
-from portal.billing.allocations import allocate_anew
+from portal.billing.allocations import StoredAllocation, allocate_anew
 from portal.billing.book import Row
 from portal.billing.chosen import chosen, customers_of, why_not
 from portal.billing.sentences import REFUSED
@@ -56,7 +56,7 @@ async def drop(rows: Collection[Row], *, by: AgentReader, at: datetime) -> None:
     The caller must then recompute the allocations of the customers' other entries.
     """
     ids = [row["id"] for row in rows]
-    await current().execute("delete from allocation where entry_id = any($1)", ids)
+    await StoredAllocation.delete().where(StoredAllocation.entry_id.is_in(ids))
     await current().execute(
         "update approval set withdrawn_at = $2, withdrawn_by_id = $3 where entry_id = any($1) and withdrawn_at is null",
         ids, at, by.id,

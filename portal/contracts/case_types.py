@@ -1,14 +1,12 @@
 """Case types: kinds of cases, each with whether time on such a case is billable by default (S2.13)."""
 
-from datetime import datetime
-
 from msgspec import Struct
 from piccolo.columns import BigSerial, Boolean, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
+from portal.database.rows import Endable, next_position, one
 from portal.database.uniqueness import unless_taken
-from portal.errors import NotFound
-from portal.fields import Checked, in_range, line, one_of
+from portal.fields import Checked, in_range, line, yes_or_no
 
 BEGINNING = (("Incident", True), ("Question", True), ("Change request", True), ("Our mistake", False))
 """The case types of a new installation: name, and whether time on such a case is billable by default."""
@@ -21,7 +19,7 @@ class CaseTypeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     billable: str = "yes"
 
 
-class CaseType(Table, tablename="case_type"):
+class CaseType(Endable, Table, tablename="case_type"):
     """A kind of case, such as Incident. `billable` is the default for time that is logged on such a case.
 
     A contact chooses the case type of a new case. A case type that has ended cannot be chosen any more, but old cases
@@ -50,11 +48,7 @@ class CaseType(Table, tablename="case_type"):
 
         Raise `NotFound` for an unknown id.
         """
-        query = cls.objects().where(cls.id == in_range(case_type))
-        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
-        if found is None:
-            raise NotFound
-        return found
+        return await one(cls.objects().where(cls.id == in_range(case_type)), hold=hold)
 
     @classmethod
     async def create(cls, facts: CaseTypeFacts) -> "CaseType":
@@ -63,13 +57,10 @@ class CaseType(Table, tablename="case_type"):
         Raise `Invalid` for a bad field, or if another case type has the name.
         """
         name, billable = _read(facts)
-        async with unless_taken("name", f"There is a case type “{name}” already.") as tx:
-            case_type = await tx.fetchval(
-                "insert into case_type (name, billable, position)"
-                " select $1, $2, coalesce(max(position), 0) + 1 from case_type returning id",
-                name, billable,
-            )  # fmt: skip
-        return await cls.find(case_type)
+        case_type = cls(name=name, billable=billable, position=await next_position(cls))
+        async with unless_taken("name", f"There is a case type “{name}” already."):
+            await case_type.save()
+        return case_type
 
     async def change(self, facts: CaseTypeFacts) -> None:
         """Set the name of the case type and whether time on its cases is billable by default.
@@ -80,17 +71,6 @@ class CaseType(Table, tablename="case_type"):
         name, billable = _read(facts)
         async with unless_taken("name", f"There is a case type “{name}” already."):
             await CaseType.update({CaseType.name: name, CaseType.billable: billable}).where(CaseType.id == self.id)
-
-    async def end(self, at: datetime) -> None:
-        """End the case type at `at`, so that it cannot be chosen any more.
-
-        If the case type has ended already, its `ended_at` stays.
-        """
-        await CaseType.update({CaseType.ended_at: at}).where(CaseType.id == self.id, CaseType.ended_at.is_null())
-
-    async def resume(self) -> None:
-        """Set `ended_at` to None, so that the case type can be chosen again."""
-        await CaseType.update({CaseType.ended_at: None}).where(CaseType.id == self.id)
 
     @property
     def facts(self) -> CaseTypeFacts:
@@ -108,6 +88,6 @@ async def seed_case_types() -> None:
 def _read(facts: CaseTypeFacts) -> tuple[str, bool]:
     checked = Checked()
     name = checked("name", line, facts.name)
-    billable = checked("billable", one_of(("yes", "no")), facts.billable)
+    billable = checked("billable", yes_or_no, facts.billable)
     checked.done()
-    return name, billable == "yes"
+    return name, billable

@@ -11,7 +11,8 @@ from piccolo.query import Objects
 from piccolo.table import Table
 
 from portal.database import current
-from portal.errors import Conflict, Invalid, NotFound
+from portal.database.rows import one
+from portal.errors import Conflict, Invalid
 from portal.fields import Checked, day, in_range, line, one_of, optional, whole
 from portal.money import parse_money
 from portal.people.customers import Customer
@@ -75,11 +76,7 @@ class Contract(Table, tablename="contract"):
         contract belongs to another customer (R28).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(contract))
-        query = query.lock_rows("NO KEY UPDATE") if hold else query
-        found = await (query if customer is None else query.where(cls.customer_id == customer)).first()
-        if found is None:
-            raise NotFound
-        return found
+        return await one(query if customer is None else query.where(cls.customer_id == customer), hold=hold)
 
     @classmethod
     async def of(cls, customer: int) -> list["Contract"]:

@@ -13,6 +13,7 @@ from piccolo.table import Table
 from portal.contracts.contracts import Contract
 from portal.contracts.services import Service
 from portal.database import current
+from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
 from portal.durations import parse_duration, spoken
 from portal.errors import Invalid, NotFound
@@ -64,11 +65,7 @@ class Project(Table, tablename="project"):
         customer (R29).
         """
         query = cls.objects().where(cls.id == in_range(project))
-        query = query.lock_rows("NO KEY UPDATE") if hold else query
-        found = await (query if customer is None else query.where(cls.customer_id == customer)).first()
-        if found is None:
-            raise NotFound
-        return found
+        return await one(query if customer is None else query.where(cls.customer_id == customer), hold=hold)
 
     @classmethod
     async def offered(cls, customer: int) -> list[tuple[int, str]]:

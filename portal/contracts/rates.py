@@ -14,8 +14,9 @@ from portal.contracts.contracts import Contract
 from portal.contracts.naming import shown_service
 from portal.contracts.services import Service
 from portal.database import current, transaction
+from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict
 from portal.fields import Checked, day, identifier, in_range, optional
 from portal.money import parse_money
 from portal.people.agents import Agent
@@ -76,10 +77,7 @@ class Rate(Table, tablename="rate"):
     @classmethod
     async def find(cls, rate: int) -> "Rate":
         """Return the rate with the id `rate`, or raise `NotFound`."""
-        found = await cls.objects().get(cls.id == in_range(rate))
-        if found is None:
-            raise NotFound
-        return found
+        return await one(cls.objects().where(cls.id == in_range(rate)))
 
     @classmethod
     async def listed(cls) -> list[Any]:

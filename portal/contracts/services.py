@@ -13,10 +13,10 @@ from portal.contracts.contracts import Contract
 from portal.contracts.naming import shown_contract
 from portal.database import current
 from portal.database.finder import Finder
+from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
 from portal.durations import Rounding, RoundingMode
-from portal.errors import NotFound
-from portal.fields import Checked, day, in_range, line, one_of, optional, whole
+from portal.fields import Checked, day, in_range, line, one_of, optional, whole, yes_or_no
 from portal.people.readers import SYSTEM, Reader, System
 from portal.words import CHOICES, Rollup, Settlement
 
@@ -94,12 +94,8 @@ class Service(Table, tablename="service"):
         given and the service belongs to another one (R28, R29).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(service))
-        query = query.lock_rows("NO KEY UPDATE") if hold else query
         query = query if customer is None else query.where(cls.customer_id == customer)
-        found = await (query if contract is None else query.where(cls.contract_id == contract)).first()
-        if found is None:
-            raise NotFound
-        return found
+        return await one(query if contract is None else query.where(cls.contract_id == contract), hold=hold)
 
     @classmethod
     async def of(cls, customer: int) -> list["Service"]:
@@ -243,7 +239,7 @@ order by folded(s.name), c.start_on, s.id
 
 def _read(facts: ServiceFacts, contract: Contract) -> dict[str, Any]:
     checked = Checked()
-    taxable = checked("taxable", one_of(("yes", "no")), facts.taxable) == "yes"
+    taxable = checked("taxable", yes_or_no, facts.taxable)
     values: dict[str, Any] = {
         "name": checked("name", line, facts.name),
         "settlement": checked("settlement", one_of(OFFERED_SETTLEMENTS), facts.settlement),

@@ -1,6 +1,5 @@
 """Tasks: kinds of work within a service or a project, each with a default for whether time is billable (S0.8, S0.10)."""
 
-from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -12,9 +11,9 @@ from portal.contracts.naming import shown_service
 from portal.contracts.projects import Project
 from portal.contracts.services import Service
 from portal.database import current
+from portal.database.rows import Endable, one
 from portal.database.uniqueness import unless_taken
-from portal.errors import NotFound
-from portal.fields import Checked, in_range, line, one_of
+from portal.fields import Checked, in_range, line, yes_or_no
 
 _BY_NAME = OrderByRaw("ended_at is not null, folded(name)")
 
@@ -39,7 +38,7 @@ class TaskChoice(NamedTuple):
     service: str
 
 
-class Task(Table, tablename="task"):
+class Task(Endable, Table, tablename="task"):
     """A kind of work within a service. Time entries keep a task that has ended.
 
     If `project_id` is None, the task can be chosen for all time of its service; otherwise only for time of that
@@ -60,11 +59,7 @@ class Task(Table, tablename="task"):
 
         Raise `NotFound` for an unknown id.
         """
-        query = cls.objects().where(cls.id == in_range(task))
-        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
-        if found is None:
-            raise NotFound
-        return found
+        return await one(cls.objects().where(cls.id == in_range(task)), hold=hold)
 
     @classmethod
     async def of_service(cls, service: int) -> list["Task"]:
@@ -124,14 +119,6 @@ class Task(Table, tablename="task"):
         async with unless_taken("name", f"This {where} has a task “{name}” already."):
             await Task.update({Task.name: name, Task.billable: billable}).where(Task.id == self.id)
 
-    async def end(self, at: datetime) -> None:
-        """End the task at `at`, so that it can no longer be chosen. If it has ended already, its `ended_at` stays."""
-        await Task.update({Task.ended_at: at}).where((Task.id == self.id) & Task.ended_at.is_null())
-
-    async def resume(self) -> None:
-        """Set `ended_at` to None, so that the task can be chosen again."""
-        await Task.update({Task.ended_at: None}).where(Task.id == self.id)
-
     @property
     def facts(self) -> TaskFacts:
         """Return the stored values of the task as form fields, to fill in the form that edits them."""
@@ -150,6 +137,6 @@ order by folded((select name from service where id = t.service_id)), t.service_i
 def _read(facts: TaskFacts) -> tuple[str, bool]:
     checked = Checked()
     name = checked("name", line, facts.name)
-    billable = checked("billable", one_of(("yes", "no")), facts.billable) == "yes"
+    billable = checked("billable", yes_or_no, facts.billable)
     checked.done()
     return name, billable

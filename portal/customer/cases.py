@@ -8,9 +8,10 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal.database import transaction
-from portal.desk import Case, Priority, case_types, customers_list, problems_of, searched
+from portal.desk import PRIORITY_CHOICES, Case, case_types, customers_list, problems_of, searched
 from portal.errors import Invalid, TooMany
 from portal.numbers import number_in
+from portal.people.offered import choices
 from portal.people.readers import ContactReader
 from portal.web import drafts
 from portal.web.forms import Form
@@ -70,7 +71,7 @@ async def _form(
     draft = await drafts.begun_here(request, reader, typed)
     return page(
         request, "customer/cases/new.html", typed=draft.typed, errors=errors or {}, draft=draft, unsent=await drafts.unsent(reader, "/cases/new"),
-        types=[(kind.id, kind.name) for kind in await case_types()], priorities=[(int(priority), priority.word) for priority in Priority],
+        types=choices(await case_types()), priorities=PRIORITY_CHOICES,
     )  # fmt: skip
 
 

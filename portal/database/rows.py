@@ -1,10 +1,18 @@
-"""Fetch one row of a Piccolo query, and lock it if the caller is about to change it."""
+"""Read one row through a Piccolo query, and write rows whose columns are given by name.
 
-from typing import TypeVar
+Piccolo's own `insert` names every column of the table and sends one statement with one parameter per value. These
+functions name only the given columns, which a role with fewer rights needs, and send any number of rows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 
 from piccolo.query import Objects
+from piccolo.query.functions.aggregate import Max
 from piccolo.table import Table
 
+from portal.database import current
 from portal.errors import NotFound
 
 Row = TypeVar("Row", bound=Table)
@@ -19,3 +27,54 @@ async def one(query: Objects[Row], *, hold: bool = False) -> Row:
     if found is None:
         raise NotFound
     return found
+
+
+async def next_position(table: Any) -> int:
+    """Return the position behind the last row of a table whose rows have an order of their own, `position`."""
+    last = await table.select(Max(table.position)).first()
+    return int(last["max"] or 0) + 1
+
+
+class Endable:
+    """A base of table classes whose rows are ended and resumed, and never deleted, because other rows refer to them.
+
+    `ended_at` is None while the row can be used.
+    """
+
+    id: Any
+    ended_at: Any
+
+    async def end(self, at: datetime) -> None:
+        """Set `ended_at`, so that the row can no longer be chosen. A row that has ended keeps its first instant."""
+        table: Any = type(self)
+        await table.update({table.ended_at: at}).where(table.id == self.id, table.ended_at.is_null())
+
+    async def resume(self) -> None:
+        """Set `ended_at` to None, so that the row can be chosen again."""
+        table: Any = type(self)
+        await table.update({table.ended_at: None}).where(table.id == self.id)
+
+
+async def insert_one(table: type[Table], row: Mapping[str, Any], *, returning: str) -> Any:
+    """Insert one row, given as values by column name, and return the value of its column `returning`."""
+    sql = f"{_insert_into(table, row)} returning {returning}"
+    return await current().fetchval(sql, *row.values())
+
+
+async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, each given as values by column name. All rows must name the same columns, in any order."""
+    if not rows:
+        return
+    columns = list(rows[0])
+    if any(row.keys() != rows[0].keys() for row in rows):
+        raise ValueError(f"The rows for {table._meta.tablename} name different columns.")
+    await current().executemany(_insert_into(table, columns), [[row[column] for column in columns] for row in rows])
+
+
+def _insert_into(table: type[Table], columns: Iterable[str]) -> str:
+    """Return the SQL that inserts these columns. Raise `ValueError` for a column that the table class does not have."""
+    names = list(columns)
+    for name in names:
+        table._meta.get_column_by_name(name)
+    places = ", ".join(f"${place}" for place in range(1, len(names) + 1))
+    return f"insert into {table._meta.tablename} ({', '.join(names)}) values ({places})"  # noqa: S608

@@ -20,7 +20,7 @@ from portal import outbox
 from portal.database import current
 from portal.desk import events, messages, opening
 from portal.desk.facts import Facts, checked_facts
-from portal.desk.files.attachments import Upload
+from portal.desk.files.attachments import StoredFile
 from portal.desk.messages import Writing
 from portal.desk.names import agent_name, contact_name, works
 from portal.desk.workflow import SETTABLE, Priority, Status, after_reply, columns_of
@@ -113,7 +113,7 @@ class Case(Table, tablename="cases"):
         text: str,
         case_type_id: int,
         priority: int = Priority.NORMAL,
-        files: Sequence[Upload] = (),
+        files: Sequence[StoredFile] = (),
         at: datetime,
         contact_id: int | None = None,
         customer_id: int | None = None,
@@ -152,7 +152,7 @@ class Case(Table, tablename="cases"):
         *,
         by: Reader,
         text: str,
-        files: Sequence[Upload] = (),
+        files: Sequence[StoredFile] = (),
         at: datetime,
         then: Status | None = None,
         form_key: uuid.UUID | None = None,
@@ -174,7 +174,7 @@ class Case(Table, tablename="cases"):
         *,
         by: AgentReader,
         text: str,
-        files: Sequence[Upload] = (),
+        files: Sequence[StoredFile] = (),
         at: datetime,
         form_key: uuid.UUID | None = None,
     ) -> None:

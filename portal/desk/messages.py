@@ -15,7 +15,7 @@ from piccolo.table import Table
 from portal.database import current
 from portal.desk.events import author_of
 from portal.desk.facts import checked_subject
-from portal.desk.files.attachments import Upload, attach
+from portal.desk.files.attachments import StoredFile, attach
 from portal.errors import Invalid, NotFound
 from portal.people.readers import Reader
 from portal.render import markdown
@@ -68,7 +68,7 @@ class Writing:
     """
 
     text: str
-    files: Sequence[Upload] = field(default=())
+    files: Sequence[StoredFile] = field(default=())
     form_key: uuid.UUID | None = None
 
     def __post_init__(self) -> None:

@@ -43,6 +43,9 @@ class Priority(IntEnum):
         return self.name.capitalize()
 
 
+PRIORITY_CHOICES = [(int(priority), priority.word) for priority in Priority]
+"""The options of a select field for the priority."""
+
 SETTABLE = tuple(status for status in Status if status is not Status.NEW)
 """The statuses that an agent may set: all but New, because a case is new only until somebody does something about it.
 """

@@ -9,10 +9,11 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.database.finder import Finder
-from portal.database.rows import one
+from portal.database.rows import Endable, one
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, email, identifier, in_range, line, one_of, optional
 from portal.people import credentials, invitations, passwords
+from portal.people.credentials import Credential
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
 from portal.people.offered import Known, Offered, known, offered
 from portal.people.roles import Role
@@ -38,7 +39,7 @@ class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     approves: list[str] = []
 
 
-class Agent(Table, tablename="agent"):
+class Agent(Endable, Table, tablename="agent"):
     """One agent: a person of the company who works on cases and logs time.
 
     `ended_at` is the instant at which the agent left, or None.
@@ -65,7 +66,7 @@ class Agent(Table, tablename="agent"):
     @classmethod
     async def offered(cls) -> list[Offered]:
         """Return the agents who still work here, sorted by name, as options of a form field."""
-        return await offered("select id, name from agent where ended_at is null order by folded(name), id")
+        return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null()))
 
     @classmethod
     async def managers(cls) -> list[Offered]:
@@ -73,14 +74,12 @@ class Agent(Table, tablename="agent"):
 
         Only managers can be designated to approve the time of a department.
         """
-        return await offered(
-            "select id, name from agent where grade = 'manager' and ended_at is null order by folded(name)"
-        )
+        return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null(), cls.grade == "manager"))
 
     @classmethod
     async def known(cls) -> list[Known]:
         """Return all agents as options of a filter, sorted by name, with those who have left last."""
-        return await known("select id, name, ended_at is not null from agent order by 3, folded(name)")
+        return await known(cls.select(cls.id, cls.name, cls.ended_at))
 
     @classmethod
     async def listed(cls) -> list[Any]:
@@ -124,12 +123,12 @@ class Agent(Table, tablename="agent"):
         """
         if await self._is_only_admin():
             raise Conflict(f"{self.name} is the only admin: make another one first.")
-        await Agent.update({Agent.ended_at: at}).where((Agent.id == self.id) & Agent.ended_at.is_null())
+        await super().end(at)
         await credentials.disable((await self.credential())["id"], at)
 
     async def resume(self) -> None:
         """Give an agent who has left access again. Their old password is valid again."""
-        await Agent.update({Agent.ended_at: None}).where(Agent.id == self.id)
+        await super().resume()
         await credentials.enable((await self.credential())["id"])
 
     async def invite(self, at: datetime) -> str:
@@ -140,7 +139,7 @@ class Agent(Table, tablename="agent"):
 
     async def credential(self) -> Any:
         """Return the row of the agent's credential: its id and email."""
-        return await current().fetchrow("select id, email from credential where agent_id = $1", self.id)
+        return await Credential.select(Credential.id, Credential.email).where(Credential.agent_id == self.id).first()
 
     async def facts(self) -> AgentFacts:
         """Return the stored values of the agent as form fields, to fill in the form that edits them."""

@@ -16,6 +16,8 @@ from portal.database import current
 from portal.errors import TooMany
 
 HOUR = timedelta(hours=1)
+LONGEST = timedelta(days=1)
+"""The longest time for which an attempt may count."""
 
 
 class Attempt(Table, tablename="attempt"):
@@ -33,8 +35,8 @@ class Attempt(Table, tablename="attempt"):
 class Limit:
     """A rate limit: after `free` attempts, each further one has to wait twice as long as the one before.
 
-    The waiting time starts at `first_wait` and never exceeds `longest_wait`. Attempts older than `within` (at most a
-    day) do not count. `what` names the attempts in the sentence of a refusal.
+    The waiting time starts at `first_wait` and never exceeds `longest_wait`. Attempts older than `within` (at most
+    `LONGEST`) do not count. `what` names the attempts in the sentence of a refusal.
     """
 
     free: int
@@ -94,14 +96,18 @@ async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:
             f"Too many {what}. Wait {minutes} {'minute' if minutes == 1 else 'minutes'}, then try again.",
             retry_after=seconds,
         )
-    return {
-        key: await tx.fetchval("insert into attempt (key, at) values ($1, $2) returning id", key, at) for key in limits
-    }
+    added = await Attempt.insert(*(Attempt(key=key, at=at) for key in limits))
+    return {key: row["id"] for key, row in zip(limits, added, strict=True)}
 
 
 async def forget(key: str) -> None:
     """Delete all attempts under this rate-limit key, because the right password or code was given."""
     await Attempt.delete().where(Attempt.key == key)
+
+
+async def delete_old(at: datetime) -> None:
+    """Delete attempts that are older than the longest time for which any limit counts them."""
+    await Attempt.delete().where(Attempt.at < at - LONGEST)
 
 
 async def withdraw(attempt: int) -> None:

@@ -9,10 +9,11 @@ from piccolo.query import Objects
 from piccolo.table import Table
 
 from portal.database import current
-from portal.database.rows import one
+from portal.database.rows import Endable, one
 from portal.errors import Conflict
 from portal.fields import Checked, email, in_range, line, optional, phone
 from portal.people import credentials, invitations
+from portal.people.credentials import Credential
 from portal.people.customers import Customer
 from portal.people.offered import Offered, offered
 from portal.people.readers import SYSTEM, Reader, System
@@ -36,7 +37,7 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     time_zone: str
 
 
-class Contact(Table, tablename="contact"):
+class Contact(Endable, Table, tablename="contact"):
     """One contact of a customer. `ended_at` is the instant at which their access ended, or None.
 
     A contact never moves to another customer: a person who changes employer gets a second contact there.
@@ -86,9 +87,7 @@ class Contact(Table, tablename="contact"):
     @classmethod
     async def offered(cls, customer: int) -> list[Offered]:
         """Return the contacts of a customer who have not left, sorted by name, as options of a form field."""
-        return await offered(
-            "select id, name from contact where customer_id = $1 and ended_at is null order by folded(name)", customer
-        )
+        return await offered(cls.select(cls.id, cls.name).where(cls.customer_id == customer, cls.ended_at.is_null()))
 
     @classmethod
     async def create(cls, customer: Customer, facts: ContactFacts, at: datetime) -> "Contact":
@@ -115,12 +114,12 @@ class Contact(Table, tablename="contact"):
 
     async def end(self, at: datetime) -> None:
         """End the contact's access, their sessions and their open links at once (R12). Idempotent. Their messages stay."""
-        await Contact.update({Contact.ended_at: at}).where((Contact.id == self.id) & Contact.ended_at.is_null())
+        await super().end(at)
         await credentials.disable((await self.credential())["id"], at)
 
     async def resume(self) -> None:
         """Give a contact who has left access again. Their old password is valid again."""
-        await Contact.update({Contact.ended_at: None}).where(Contact.id == self.id)
+        await super().resume()
         await credentials.enable((await self.credential())["id"])
 
     async def invite(self, at: datetime) -> str:
@@ -136,7 +135,7 @@ class Contact(Table, tablename="contact"):
 
     async def credential(self) -> Any:
         """Return the row of the contact's credential: its id and email."""
-        return await current().fetchrow("select id, email from credential where contact_id = $1", self.id)
+        return await Credential.select(Credential.id, Credential.email).where(Credential.contact_id == self.id).first()
 
     async def facts(self) -> ContactFacts:
         """Return the stored values of the contact as form fields, to fill in the form that edits them."""

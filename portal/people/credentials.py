@@ -9,6 +9,7 @@ from piccolo.columns import BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current, transaction
+from portal.database.rows import insert_one, one
 from portal.database.uniqueness import unless_taken
 from portal.errors import Invalid
 from portal.mailboxes import canonical
@@ -63,15 +64,14 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
         if not is_right or known_hash is None or found["disabled"]:
             raise Invalid({"": WRONG})
         fresh = await asyncio.to_thread(passwords.renewed, known_hash, password)
-    async with transaction(None) as tx:
+    of_person = Credential.id == found["id"]
+    async with transaction(None):
         await attempts.forget(account)
         await attempts.withdraw(tries[source])
-        if fresh is None or await tx.fetchval(
-            "update credential set password_hash = $1 where id = $2 and password_hash = $3 returning true",
-            fresh, found["id"], known_hash,
-        ):  # fmt: skip
+        renewal = Credential.update({Credential.password_hash: fresh}).returning(Credential.id)
+        if fresh is None or await renewal.where(of_person, Credential.password_hash == known_hash):
             return Proven(found["id"], mark_of(fresh or known_hash))
-        stored = await tx.fetchval("select password_hash from credential where id = $1", found["id"])
+        stored = (await one(Credential.objects().where(of_person))).password_hash
     # A simultaneous sign-in has renewed the hash, or the password was changed: check the hash that is stored now.
     async with passwords.slot():
         if not await asyncio.to_thread(passwords.matches, stored, password):
@@ -101,6 +101,12 @@ async def find_active(email: str) -> int | None:
     return int(found["id"]) if found and found["password_hash"] and not found["disabled"] else None
 
 
+async def of_customer(customer_id: int) -> list[int]:
+    """Return the ids of the credentials of a customer's contacts, in ascending order."""
+    ids = Credential.select(Credential.id).where(Credential.customer_id == customer_id).order_by(Credential.id)
+    return await ids.output(as_list=True)
+
+
 async def open_for_agent(agent_id: int, email: str, at: datetime) -> int:
     """Create a credential without a password for an agent, and return its id.
 
@@ -119,12 +125,9 @@ async def open_for_contact(customer_id: int, contact_id: int, email: str, at: da
 
 async def _open(email: str, agent_id: int | None, customer_id: int | None, contact_id: int | None, at: datetime) -> int:
     # Piccolo's insert would name `has_password` too, which the database computes.
-    async with unless_taken("email", USED) as tx:
-        credential: int = await tx.fetchval(
-            "insert into credential (email, agent_id, customer_id, contact_id, created_at)"
-            " values ($1, $2, $3, $4, $5) returning id",
-            email, agent_id, customer_id, contact_id, at,
-        )  # fmt: skip
+    row = {"email": email, "agent_id": agent_id, "customer_id": customer_id, "contact_id": contact_id, "created_at": at}
+    async with unless_taken("email", USED):
+        credential: int = await insert_one(Credential, row, returning="id")
     return credential
 
 
@@ -133,10 +136,9 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
 
     Open invitation and password-reset links end, because they were sent to the old mail address.
     """
-    async with unless_taken("email", USED) as tx:
-        changed = await tx.fetchval(
-            "update credential set email = $2 where id = $1 and email <> $2 returning id", credential, email
-        )
+    other = (Credential.id == credential) & (Credential.email != email)
+    async with unless_taken("email", USED):
+        changed = await Credential.update({Credential.email: email}).where(other).returning(Credential.id)
     if changed:
         await invitations.end_all(credential, at)
 

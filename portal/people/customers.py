@@ -11,10 +11,10 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.database.finder import Finder
-from portal.database.rows import one
+from portal.database.rows import Endable, one
 from portal.database.uniqueness import unless_taken
 from portal.fields import Checked, in_range, line, optional, vat_id
-from portal.people import invitations, sessions
+from portal.people import credentials, invitations, sessions
 from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
 from portal.people.offered import Offered, offered
 from portal.people.readers import Reader, System
@@ -36,7 +36,7 @@ class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     vat_id: str = ""
 
 
-class Customer(Table, tablename="customer"):
+class Customer(Endable, Table, tablename="customer"):
     """One customer. Each table with rows that its contacts may see has a column `customer_id` that holds its id."""
 
     id = BigSerial(primary_key=True)
@@ -67,7 +67,7 @@ class Customer(Table, tablename="customer"):
     @classmethod
     async def offered(cls) -> list[Offered]:
         """Return the customers that have not ended, sorted by name, as options of a form field."""
-        return await offered("select id, name from customer where ended_at is null order by folded(name), id")
+        return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null()))
 
     @classmethod
     async def listed(cls, search: str = "") -> list[Any]:
@@ -105,14 +105,14 @@ class Customer(Table, tablename="customer"):
 
         Idempotent.
         """
-        await Customer.update({Customer.ended_at: at}).where((Customer.id == self.id) & Customer.ended_at.is_null())
-        for row in await current().fetch("select id from credential where customer_id = $1 order by id", self.id):
-            await sessions.end_all(row["id"], at)
-            await invitations.end_all(row["id"], at)
+        await super().end(at)
+        for credential in await credentials.of_customer(self.id):
+            await sessions.end_all(credential, at)
+            await invitations.end_all(credential, at)
 
     async def resume(self) -> None:
         """Resume a customer that has ended. Its contacts may sign in again."""
-        await Customer.update({Customer.ended_at: None}).where(Customer.id == self.id)
+        await super().resume()
 
     @property
     def facts(self) -> CustomerFacts:

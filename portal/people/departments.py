@@ -82,6 +82,13 @@ class Department(Table, tablename="department"):
         return held
 
 
+class Designation(Table, tablename="designation"):
+    """A manager who approves the time of a department and of those below it. Both columns are the primary key."""
+
+    department_id = BigInt(primary_key=True, default=None)
+    agent_id = BigInt(default=None)
+
+
 DESIGNATED = """
 mine as (
   select department_id as id from designation where agent_id = $1
@@ -96,8 +103,8 @@ It contains all departments below them too.
 
 async def designations_of(agent: int) -> list[int]:
     """Return the ids of the departments whose time the agent is designated to approve."""
-    rows = await current().fetch("select department_id from designation where agent_id = $1 order by 1", agent)
-    return [row["department_id"] for row in rows]
+    mine = Designation.select(Designation.department_id).where(Designation.agent_id == agent)
+    return await mine.order_by(Designation.department_id).output(as_list=True)
 
 
 async def designate(agent: int, departments: list[int]) -> None:
@@ -136,7 +143,7 @@ async def hand_designations(leaving: int, successor: int) -> None:
         " on conflict do nothing",
         leaving, successor,
     )  # fmt: skip
-    await tx.execute("delete from designation where agent_id = $1", leaving)
+    await Designation.delete().where(Designation.agent_id == leaving)
 
 
 async def _read(facts: DepartmentFacts) -> dict[str, Any]:

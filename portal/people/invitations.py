@@ -15,6 +15,7 @@ from piccolo.table import Table
 
 from portal import jobs
 from portal.database import current, transaction
+from portal.database.rows import insert_one
 from portal.errors import NotFound
 from portal.people import passwords, sessions
 from portal.people.passwords import Proven, mark_of
@@ -104,11 +105,9 @@ async def accept(
         # End the sessions first: every change of a password locks the credential first, and the same order everywhere
         # avoids deadlocks.
         await sessions.end_all(invited.credential_id, at)
-        taken = await tx.fetchval(
-            "update invitation set ended_at = $2 where token_hash = $1 and ended_at is null returning id",
-            sessions.hash_of(token), at,
-        )  # fmt: skip
-        if taken is None:  # used or ended while the password was hashed
+        is_open = (Invitation.token_hash == sessions.hash_of(token)) & Invitation.ended_at.is_null()
+        taken = await Invitation.update({Invitation.ended_at: at}).where(is_open).returning(Invitation.id)
+        if not taken:  # used or ended while the password was hashed
             raise NotFound(ENDED)
         await end_all(invited.credential_id, at)
         await tx.execute("update credential set password_hash = $2 where id = $1", invited.credential_id, password_hash)
@@ -128,21 +127,28 @@ async def end_all(credential: int, at: datetime) -> None:
     await Invitation.update({Invitation.ended_at: at}).where(is_open)
 
 
+async def delete_old(at: datetime) -> None:
+    """Delete links that expired as long ago as the sessions that `sessions.delete_expired` deletes."""
+    await Invitation.delete().where(Invitation.expires_at < at - sessions.KEPT)
+
+
 async def _begin(kind: Kind, credential: int, at: datetime, valid: timedelta) -> str:
     """Store the hash of a new token, end the person's earlier links of the same kind, and return the token.
 
     Raise `NotFound` if there is no such credential.
     """
-    tx, token = current(), secrets.token_urlsafe(32)
-    # The lock on the credential makes simultaneous calls run one after the other, so that the later link ends the
-    # earlier.
-    if await tx.fetchval("select id from credential where id = $1 for update", credential) is None:
+    token = secrets.token_urlsafe(32)
+    if not await sessions.take_turns(credential):  # so that the later of two simultaneous links ends the earlier
         raise NotFound
     same = (Invitation.credential_id == credential) & (Invitation.kind == kind) & Invitation.ended_at.is_null()
     await Invitation.update({Invitation.ended_at: at}).where(same)
     # Piccolo's insert would name `ended_at` too, which the agents' role may not insert.
-    await tx.execute(
-        "insert into invitation (kind, token_hash, credential_id, created_at, expires_at) values ($1, $2, $3, $4, $5)",
-        kind, sessions.hash_of(token), credential, at, at + valid,
-    )  # fmt: skip
+    row = {
+        "kind": kind,
+        "token_hash": sessions.hash_of(token),
+        "credential_id": credential,
+        "created_at": at,
+        "expires_at": at + valid,
+    }
+    await insert_one(Invitation, row, returning="id")
     return token

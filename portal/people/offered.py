@@ -1,8 +1,9 @@
 """Options of select fields. Each holds an id and a label instead of a whole row, because a field may have hundreds."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-from portal.database import current
+from piccolo.query import OrderByRaw, Select
 
 
 class Offered(NamedTuple):
@@ -23,11 +24,30 @@ class Known(NamedTuple):
     has_ended: bool
 
 
-async def offered(query: str, *values: int | str) -> list[Offered]:
-    """Return the rows (id, name) of an SQL query with these parameters as options."""
-    return [Offered(*row) for row in await current().fetch(query, *values)]
+async def offered(query: Select[Any]) -> list[Offered]:
+    """Return the rows of a query for the columns `id` and `name` as options, sorted by name."""
+    return [Offered(**row) for row in await query.order_by(OrderByRaw("folded(name), id"))]
 
 
-async def known(query: str) -> list[Known]:
-    """Return the rows (id, name, has ended) of an SQL query as options of a filter."""
-    return [Known(id, f"{name} (ended)" if ended else name, ended) for id, name, ended in await current().fetch(query)]
+async def known(query: Select[Any]) -> list[Known]:
+    """Return the rows of a query for `id`, `name` and `ended_at` as options of a filter, those that have ended last."""
+    return [
+        Known(row["id"], f"{row['name']} (ended)" if row["ended_at"] else row["name"], row["ended_at"] is not None)
+        for row in await query.order_by(OrderByRaw("ended_at is not null, folded(name), id"))
+    ]
+
+
+def choices(rows: Iterable[Any]) -> list[tuple[int, str]]:
+    """Return id and name of each row as options."""
+    return [(row.id, row.name) for row in rows]
+
+
+def with_stored(options: Iterable[tuple[int, str]], stored: int | None, words: str | None) -> list[tuple[int, str]]:
+    """Return the options, preceded by the stored value if it is no longer among them, so that saving keeps it.
+
+    `words` is what people read for the stored value; both are None if nothing is stored.
+    """
+    offered = list(options)
+    if stored is None or any(value == stored for value, _ in offered):
+        return offered
+    return [(stored, words or str(stored)), *offered]

@@ -10,6 +10,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from piccolo.columns import BigInt, BigSerial, Bytea, Text, Timestamptz
+from piccolo.columns.combination import Where
+from piccolo.table import Table
+
 from portal.database import current
 from portal.errors import NotFound
 from portal.people.readers import AgentReader, ContactReader, Reader
@@ -20,6 +24,21 @@ LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
 KEPT = timedelta(days=7)
 """How long the row of an ended session stays, to trace a form that was opened in that session to its owner."""
+
+
+class SessionRow(Table, tablename="session"):
+    """One session as it is stored. `ended_at` is None until the session is ended; an expired one may still have None."""
+
+    id = BigSerial(primary_key=True)
+    token_hash = Bytea(default=None, secret=True)
+    credential_id = BigInt(default=None)
+    created_at = Timestamptz(default=None)
+    last_used_at = Timestamptz(default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    address = Text(default=None)
+    browser = Text(default=None)
+    confirmed_at = Timestamptz(default=None)
+    factor = Text(null=True, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +77,11 @@ async def begin(credential_id: int, *, address: str, browser: str, at: datetime,
     proved, or None for a person who has set up none.
     """
     token = secrets.token_urlsafe(32)
-    await current().execute(
-        "insert into session (token_hash, credential_id, created_at, last_used_at, confirmed_at, address, browser, factor)"
-        " values ($1, $2, $3, $3, $3, $4, $5, $6)",
-        hash_of(token), credential_id, at, address[:100], browser[:300], factor,
+    await SessionRow.insert(
+        SessionRow(
+            token_hash=hash_of(token), credential_id=credential_id, created_at=at, last_used_at=at, confirmed_at=at,
+            address=address[:100], browser=browser[:300], factor=factor,
+        )
     )  # fmt: skip
     return token
 
@@ -128,7 +148,7 @@ async def touch(session: Session, at: datetime) -> None:
 
     Call it at most once a minute (`Session.to_be_touched`), to save writes.
     """
-    await current().execute("update session set last_used_at = $2 where id = $1 and ended_at is null", session.id, at)
+    await SessionRow.update({SessionRow.last_used_at: at}).where(SessionRow.id == session.id, _is_open())
 
 
 async def hold(session: Session) -> bool:
@@ -137,34 +157,36 @@ async def hold(session: Session) -> bool:
     The lock on the credential makes this function and `end_all` run one after the other, so that `end_all` misses no
     session that begins meanwhile.
     """
-    await _take_turns(session.credential_id)
+    await take_turns(session.credential_id)
     return bool(
         await current().fetchval("select 1 from session where id = $1 and ended_at is null for update", session.id)
     )
 
 
-async def _take_turns(credential_id: int) -> None:
-    """Lock the credential, so that transactions that begin or end sessions of one person run one after the other."""
-    await current().fetchval("select id from credential where id = $1 for update", credential_id)
+async def take_turns(credential_id: int) -> bool:
+    """Lock the credential until the transaction ends, and return whether it exists.
+
+    Transactions that change how one person signs in (sessions, links, second factors) then run one after the other.
+    """
+    found = await current().fetchval("select id from credential where id = $1 for update", credential_id)
+    return found is not None
 
 
 async def end(session_id: int, at: datetime) -> None:
     """End a session. Idempotent: a session that has ended keeps the instant of its first end."""
-    await current().execute("update session set ended_at = $2 where id = $1 and ended_at is null", session_id, at)
+    await SessionRow.update({SessionRow.ended_at: at}).where(SessionRow.id == session_id, _is_open())
 
 
 async def end_all(credential_id: int, at: datetime, *, but: int | None = None) -> None:
     """End all sessions of a person except the one with the id `but`, for example after a password change (R17)."""
-    await _take_turns(credential_id)
-    await current().execute(
-        "update session set ended_at = $2 where credential_id = $1 and ended_at is null and id is distinct from $3",
-        credential_id, at, but,
-    )  # fmt: skip
+    await take_turns(credential_id)
+    ended = SessionRow.update({SessionRow.ended_at: at}).where(SessionRow.credential_id == credential_id, _is_open())
+    await (ended if but is None else ended.where(SessionRow.id != but))
 
 
 async def confirm(session: Session, at: datetime) -> None:
     """Record that the session's owner has typed their password again, which sensitive actions require (R20)."""
-    await current().execute("update session set confirmed_at = $2 where id = $1", session.id, at)
+    await SessionRow.update({SessionRow.confirmed_at: at}).where(SessionRow.id == session.id)
 
 
 async def end_own(credential_id: int, session_id: int, at: datetime) -> None:
@@ -172,9 +194,8 @@ async def end_own(credential_id: int, session_id: int, at: datetime) -> None:
 
     Raise `NotFound` for an unknown session or one of somebody else.
     """
-    if not await current().fetchval(
-        "select exists (select from session where id = $1 and credential_id = $2)", session_id, credential_id
-    ):
+    own = (SessionRow.id == session_id) & (SessionRow.credential_id == credential_id)
+    if not await SessionRow.exists().where(own):
         raise NotFound
     await end(session_id, at)
 
@@ -196,11 +217,14 @@ async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list
 
     If `is_agent`, sessions expire earlier than those of contacts.
     """
-    rows = await current().fetch(
-        "select id, created_at, last_used_at, address, browser, factor from session"
-        " where credential_id = $1 and ended_at is null and last_used_at > $2 and created_at > $3 order by last_used_at desc, id desc",
-        credential_id, at - (IDLE_AGENT if is_agent else IDLE_CONTACT), at - LONGEST,
-    )  # fmt: skip
+    row, idle = SessionRow, IDLE_AGENT if is_agent else IDLE_CONTACT
+    rows = (
+        await row.select(row.id, row.created_at, row.last_used_at, row.address, row.browser, row.factor)
+        .where(
+            row.credential_id == credential_id, _is_open(), row.last_used_at > at - idle, row.created_at > at - LONGEST
+        )
+        .order_by(row.last_used_at, row.id, ascending=False)
+    )
     return [Listed(**row) for row in rows]
 
 
@@ -209,20 +233,22 @@ async def of_person(credential_id: int) -> list[bytes]:
 
     Ended sessions count, because an open page may belong to one.
     """
-    rows = await current().fetch(
-        "select token_hash from session where credential_id = $1 order by id desc limit 20", credential_id
+    row = SessionRow
+    return (
+        await row.select(row.token_hash)
+        .where(row.credential_id == credential_id)
+        .order_by(row.id, ascending=False)
+        .limit(20)
+        .output(as_list=True)
     )
-    return [row["token_hash"] for row in rows]
 
 
-async def forget(at: datetime) -> int:
-    """Delete expired sessions, invitations, attempts and saved drafts of forms. Return the number of deleted sessions.
-
-    The worker calls this regularly.
-    """
-    tx = current()
-    await tx.execute("delete from attempt where at < $1", at - timedelta(days=1))
-    await tx.execute("delete from draft where kept_at < $1", at - timedelta(days=30))
-    await tx.execute("delete from invitation where expires_at < $1", at - KEPT)
-    gone = await tx.fetch("delete from session where created_at < $1 returning id", at - LONGEST - KEPT)
+async def delete_expired(at: datetime) -> int:
+    """Delete sessions that expired more than `KEPT` ago, and return their number. The worker calls this regularly."""
+    gone = await SessionRow.delete().where(SessionRow.created_at < at - LONGEST - KEPT).returning(SessionRow.id)
     return len(gone)
+
+
+def _is_open() -> Where:
+    """Return the condition that a session was not ended; it may have expired."""
+    return SessionRow.ended_at.is_null()

@@ -1,14 +1,11 @@
 """Kinds of general time, such as meeting or training. General time is work for no customer (S2.38)."""
 
-from datetime import datetime
-
 from msgspec import Struct
 from piccolo.columns import BigSerial, Integer, Text, Timestamptz
 from piccolo.table import Table
 
-from portal.database import current
+from portal.database.rows import Endable, next_position, one
 from portal.database.uniqueness import unless_taken
-from portal.errors import NotFound
 from portal.fields import Checked, in_range, line
 
 
@@ -18,8 +15,8 @@ class KindName(Struct, forbid_unknown_fields=True, kw_only=True):
     name: str
 
 
-class GeneralKind(Table, tablename="general_kind"):
-    """A kind of general time. Time entries keep a kind that has ended.
+class GeneralKind(Endable, Table, tablename="general_kind"):
+    """A kind of general time.
 
     `ended_at` is None while the kind can be chosen.
     """
@@ -45,37 +42,22 @@ class GeneralKind(Table, tablename="general_kind"):
 
         Raise `NotFound` for an unknown id.
         """
-        query = cls.objects().where(cls.id == in_range(kind))
-        found = await (query.lock_rows("NO KEY UPDATE") if hold else query).first()
-        if found is None:
-            raise NotFound
-        return found
+        return await one(cls.objects().where(cls.id == in_range(kind)), hold=hold)
 
     @classmethod
     async def create(cls, facts: KindName) -> "GeneralKind":
         """Add a kind at the end of the list and return it. Raise `Invalid` for a bad name or one that is taken."""
         name = _read(facts)
-        async with unless_taken("name", _taken(name)) as tx:
-            kind = await tx.fetchval(
-                "insert into general_kind (name, position)"
-                " select $1, coalesce(max(position), 0) + 1 from general_kind returning id",
-                name,
-            )
-        return await cls.find(kind)
+        kind = cls(name=name, position=await next_position(cls))
+        async with unless_taken("name", _taken(name)):
+            await kind.save()
+        return kind
 
     async def rename(self, facts: KindName) -> None:
         """Rename the kind. Existing entries show the new name. Raise `Invalid` for a bad name or one that is taken."""
         name = _read(facts)
-        async with unless_taken("name", _taken(name)) as tx:
-            await tx.execute("update general_kind set name = $2 where id = $1", self.id, name)
-
-    async def end(self, at: datetime) -> None:
-        """End the kind at `at`, so that it can no longer be chosen. If it has ended already, its `ended_at` stays."""
-        await current().execute("update general_kind set ended_at = $2 where id = $1 and ended_at is null", self.id, at)
-
-    async def resume(self) -> None:
-        """Set `ended_at` to None, so that the kind can be chosen again."""
-        await current().execute("update general_kind set ended_at = null where id = $1", self.id)
+        async with unless_taken("name", _taken(name)):
+            await GeneralKind.update({GeneralKind.name: name}).where(GeneralKind.id == self.id)
 
     @property
     def facts(self) -> KindName:

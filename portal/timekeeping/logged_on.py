@@ -7,9 +7,10 @@ from typing import NamedTuple
 from portal.contracts.naming import shown_contract
 from portal.database import current
 from portal.database.finder import LONGEST, MOST_WORDS, SUGGESTED
-from portal.desk.lists.questions import Question, View
+from portal.desk.lists.questions import Question
 from portal.folding import folded
 from portal.people.readers import AgentReader
+from portal.words import CaseView
 
 NOTHING = "Choose a case, a project, a service or a kind of general time."
 
@@ -129,7 +130,7 @@ async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestion
     suggestions to skip.
     """
     text = " ".join(typed.replace("\x00", "").split())[:LONGEST]
-    views = (View.ALL, View.CLOSED) if text else (View.MINE,)
+    views = (CaseView.ALL, CaseView.CLOSED) if text else (CaseView.MINE,)
     asked = [Question(view=view, text=text).conditions(reader) for view in views]
     values = asked[0][1]
     sql = _suggesting([condition for condition, _ in asked], len(values), with_names=bool(text))

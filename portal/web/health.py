@@ -40,7 +40,7 @@ class Check:
     words: str
 
 
-async def checks(storage: Storage, state: jobs.State, at: datetime) -> list[Check]:
+async def checks(storage: Storage, state: jobs.QueueState, at: datetime) -> list[Check]:
     """Check every part of the installation: database, schema, files, worker and clock. Return one result for each.
 
     `state` is that of the job queue. Call this in a transaction of an agent.
@@ -76,7 +76,7 @@ async def _files(storage: Storage) -> Check:
     return Check("Files", True, f"In a folder, with {_size(free)} free.")
 
 
-def _worker(state: jobs.State) -> Check:
+def _worker(state: jobs.QueueState) -> Check:
     if state.worker_seconds is None:
         return Check(
             "Worker", False, "None has been seen. Start one with “portal worker”, or look why “portal serve” has none."

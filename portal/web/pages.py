@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -56,7 +56,10 @@ def turned(request: Web, *lists: str) -> dict[str, str]:
 
 
 def on_refusal(
-    show: Callable[..., Awaitable[Response[str]]], *also: type[Refusal], **fixed: Any
+    show: Callable[..., Awaitable[Response[str]]],
+    *also: type[Refusal],
+    only: Collection[str] | None = None,
+    **fixed: Any,
 ) -> Callable[[Handler], Handler]:
     """Return a decorator for the route handler of a form, which shows the form's page again after a refusal.
 
@@ -64,6 +67,9 @@ def on_refusal(
     errors=..., typed=..., **fixed)`, as `refused` describes. If `show` and the handler have a parameter in common, such
     as the id in the URL, the reader or the form, `show` gets the same value. Write this decorator below Litestar's
     `@post`.
+
+    A form for passwords or codes names the fields that may be shown again in `only`. Its page gets no others, no draft
+    is kept, and the show function runs without a transaction if nobody is signed in.
     """
     wanted = inspect.signature(show).parameters.keys() - {"request"}
     expected: tuple[type[Refusal], ...] = (Invalid, *also)
@@ -75,7 +81,10 @@ def on_refusal(
                 return await handler(**given | ({"request": request} if takes_request else {}))
             except expected as refusal:
                 values = {name: value for name, value in given.items() if name in wanted}
-                return await refused(request, show, refusal, visit_of(request).form, **values | fixed)
+                form = visit_of(request).form
+                if only is None:
+                    return await refused(request, show, refusal, form, **values | fixed)
+                return await _refused_secret(request, show, refusal, form, only, **values | fixed)
 
         signature = inspect.signature(handler)
         takes_request = "request" in signature.parameters
@@ -124,20 +133,22 @@ def _marked(response: Response[str], refusal: Refusal) -> Response[str]:
     return response
 
 
-async def refused_at_the_door(
+async def _refused_secret(
     request: Web,
     show: Callable[..., Awaitable[Response[str]]],
-    refusal: Invalid | TooMany,
+    refusal: Refusal,
+    form: Form,
+    only: Collection[str],
+    /,
     **values: Any,
 ) -> Response[str]:
-    """Return the page of a password or code form again, with the status of the refusal but without the typed values.
+    """Return the page of a password or code form again, with the status of the refusal and only the fields in `only`.
 
-    After too many attempts the page says how long to wait. `show(request, errors=..., **values)` makes the page; if
-    somebody is signed in, it runs in a read-only transaction of that reader.
+    After too many attempts the page says how long to wait.
     """
-    reader = visit_of(request).reader
+    reader, typed = visit_of(request).reader, {name: form.get(name) for name in only}
     async with transaction(reader, readonly=True) if reader else contextlib.nullcontext():
-        response = await show(request, errors=_errors_of(refusal), **values)
+        response = await show(request, errors=_errors_of(refusal), typed=typed, **values)
     return _marked(response, refusal)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from portal.billing import Choice, approve, reject
 from portal.database import current, transaction
-from portal.desk import Case, Question, Status, View, agents_list, counts
+from portal.desk import Case, Question, Status, agents_list, counts
 from portal.desk.leaving import end_contact
 from portal.errors import Conflict, Invalid
 from portal.people.agents import Agent, AgentFacts
@@ -19,6 +19,7 @@ from portal.timekeeping.leaving import end_agent
 from portal.timekeeping.states import submit
 from portal.web.gate import Gate
 from portal.web.visit import now
+from portal.words import CaseView
 from tests.browser import Browser
 from tests.forms import form_of, send
 from tests.world import ACME, ADA, ALAN, GIL, HELPDESK, INCIDENT, INES, MAX, NOOR, SUPPORT
@@ -174,7 +175,9 @@ async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
     assert "Ines Okafor has left: nobody has the case" in (await max_.get(f"/agent/cases/{iness.number}")).text
     async with transaction(MAX):
         assert (await counts(MAX))["unassigned"] == 1
-        assert [row.number for row in (await agents_list(MAX, Question(view=View.UNASSIGNED))).rows] == [iness.number]
+        assert [row.number for row in (await agents_list(MAX, Question(view=CaseView.UNASSIGNED))).rows] == [
+            iness.number
+        ]
 
 
 async def test_an_agent_who_is_ended_by_other_means_keeps_no_open_case(iness: Case) -> None:

@@ -11,17 +11,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from portal.billing.engine import (
-    Contract,
+    BillingState,
+    ContractTerms,
     Due,
     Entry,
     EntryBilling,
     Overflow,
-    Rate,
     RateTable,
+    RateTerms,
     Rollup,
-    Service,
+    ServiceTerms,
     Settlement,
-    State,
     VatCategory,
     VatRate,
     Voucher,
@@ -47,9 +47,9 @@ instants = st.builds(
 )
 
 
-def services(name: str) -> st.SearchStrategy[Service]:
+def services(name: str) -> st.SearchStrategy[ServiceTerms]:
     return st.builds(
-        Service,
+        ServiceTerms,
         id=st.just(name),
         name=st.just(name),
         settlement=st.sampled_from(Settlement),
@@ -64,9 +64,9 @@ def services(name: str) -> st.SearchStrategy[Service]:
     )
 
 
-def contracts(name: str) -> st.SearchStrategy[Contract]:
+def contracts(name: str) -> st.SearchStrategy[ContractTerms]:
     return st.builds(
-        Contract,
+        ContractTerms,
         id=st.just(name),
         name=st.just(name),
         start=days.map(lambda day: FIRST + (day - FIRST) / 8),
@@ -78,7 +78,7 @@ def contracts(name: str) -> st.SearchStrategy[Contract]:
 
 
 @st.composite
-def vouchers(draw: st.DrawFn, id: str, usable: list[Service]) -> Voucher:
+def vouchers(draw: st.DrawFn, id: str, usable: list[ServiceTerms]) -> Voucher:
     first = draw(st.sampled_from(usable))
     same = [service.id for service in usable if service.vat == first.vat and service is not first]
     sold, wait, valid = draw(days), draw(st.integers(0, 10)), draw(st.integers(1, 60))
@@ -114,14 +114,14 @@ def entries(draw: st.DrawFn, id: str, names: list[str]) -> Entry:
 
 
 @st.composite
-def states(draw: st.DrawFn) -> State:
+def states(draw: st.DrawFn) -> BillingState:
     """Draw the state of a customer for whom nothing was approved or billed yet."""
     found = (draw(contracts("A")), draw(contracts("B")))
     all_services = [service for contract in found for service in contract.services]
     usable = [service for service in all_services if service.settlement is not Settlement.TIME_SPENT]
     numbers = range(draw(st.integers(0, 3)) if usable else 0)
     names = [service.id for service in all_services]
-    return State(
+    return BillingState(
         contracts=found,
         vouchers=tuple(draw(vouchers(f"V{number}", usable)) for number in numbers),
         entries=tuple(draw(entries(f"e{number}", names)) for number in range(draw(st.integers(1, 8)))),
@@ -130,7 +130,7 @@ def states(draw: st.DrawFn) -> State:
 
 rates = st.lists(
     st.builds(
-        Rate,
+        RateTerms,
         hourly_rate=hourly_rates,
         starts=days,
         role=st.sampled_from(["senior", "trainee"]),
@@ -139,4 +139,4 @@ rates = st.lists(
     ),
     max_size=4,
     unique_by=lambda rate: (rate.role, rate.customer, rate.starts),
-).map(lambda found: RateTable(found or [Rate(Decimal("75.5"), FIRST, role="senior")]))
+).map(lambda found: RateTable(found or [RateTerms(Decimal("75.5"), FIRST, role="senior")]))

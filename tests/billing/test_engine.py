@@ -10,16 +10,16 @@ import pytest
 
 from portal.billing import engine
 from portal.billing.engine import (
-    Contract,
+    BillingState,
+    ContractTerms,
     Entry,
     EntryBilling,
-    Rate,
     RateSource,
     RateTable,
+    RateTerms,
     Rollup,
-    Service,
+    ServiceTerms,
     Settlement,
-    State,
     VatCategory,
     VatRate,
     allocate,
@@ -42,8 +42,10 @@ PURE = {
 }  # fmt: skip
 
 DAY = date(2026, 1, 5)
-SERVICE = Service(1, "Desk", Settlement.TIME_SPENT, Rollup.SERVICE, VatRate(VatCategory.STANDARD, Decimal(20)), DAY)
-CONTRACT = Contract(7, "Support", DAY, None, Cycle.MONTHLY, date(2026, 1, 1), (SERVICE,))
+SERVICE = ServiceTerms(
+    1, "Desk", Settlement.TIME_SPENT, Rollup.SERVICE, VatRate(VatCategory.STANDARD, Decimal(20)), DAY
+)
+CONTRACT = ContractTerms(7, "Support", DAY, None, Cycle.MONTHLY, date(2026, 1, 1), (SERVICE,))
 
 
 def entry(id: int = 1, **more: object) -> Entry:
@@ -106,12 +108,12 @@ def test_the_engine_knows_no_database_no_clock_and_no_settings() -> None:
 
 
 SCOPED = {
-    RateSource.SERVICE_AGENT: Rate(Decimal(10), DAY, service=1, agent=2, id=60),
-    RateSource.SERVICE_ROLE: Rate(Decimal(20), DAY, service=1, role=3, id=50),
-    RateSource.SERVICE: Rate(Decimal(30), DAY, service=1, id=40),
-    RateSource.CUSTOMER_ROLE: Rate(Decimal(40), DAY, customer=True, role=3, id=30),
-    RateSource.CUSTOMER: Rate(Decimal(50), DAY, customer=True, id=20),
-    RateSource.ROLE: Rate(Decimal(60), DAY, role=3, id=10),
+    RateSource.SERVICE_AGENT: RateTerms(Decimal(10), DAY, service=1, agent=2, id=60),
+    RateSource.SERVICE_ROLE: RateTerms(Decimal(20), DAY, service=1, role=3, id=50),
+    RateSource.SERVICE: RateTerms(Decimal(30), DAY, service=1, id=40),
+    RateSource.CUSTOMER_ROLE: RateTerms(Decimal(40), DAY, customer=True, role=3, id=30),
+    RateSource.CUSTOMER: RateTerms(Decimal(50), DAY, customer=True, id=20),
+    RateSource.ROLE: RateTerms(Decimal(60), DAY, role=3, id=10),
 }
 
 
@@ -125,7 +127,7 @@ def test_the_most_specific_rate_wins_and_is_named(winner: RateSource) -> None:
 
 
 def test_within_a_scope_the_latest_rate_in_force_wins() -> None:
-    rates = [Rate(Decimal(number), date(2026, 1, number), role=3, id=number) for number in (6, 4, 5, 1)]
+    rates = [RateTerms(Decimal(number), date(2026, 1, number), role=3, id=number) for number in (6, 4, 5, 1)]
     price = price_for(entry(), SERVICE, RateTable(rates))
     assert price is not None
     assert price.rate == 5
@@ -134,15 +136,15 @@ def test_within_a_scope_the_latest_rate_in_force_wins() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Rate(Decimal(1), DAY, service=2, agent=2),
-        Rate(Decimal(1), DAY, service=1, agent=3),
-        Rate(Decimal(1), DAY, role=4),
-        Rate(Decimal(1), date(2026, 1, 6), role=3),
-        Rate(Decimal(1), DAY),
-        Rate(Decimal(1), DAY, agent=2),
+        RateTerms(Decimal(1), DAY, service=2, agent=2),
+        RateTerms(Decimal(1), DAY, service=1, agent=3),
+        RateTerms(Decimal(1), DAY, role=4),
+        RateTerms(Decimal(1), date(2026, 1, 6), role=3),
+        RateTerms(Decimal(1), DAY),
+        RateTerms(Decimal(1), DAY, agent=2),
     ],
 )
-def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: Rate) -> None:
+def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: RateTerms) -> None:
     assert price_for(entry(), SERVICE, RateTable([other])) is None
 
 
@@ -152,7 +154,7 @@ def test_who_has_no_role_is_refused_where_lines_are_by_role() -> None:
     An entry at no charge needs no role. If the rate is missing too, the refusal names the rate.
     """
     by_role = replace(SERVICE, rollup=Rollup.ROLE)
-    state = State(
+    state = BillingState(
         contracts=(replace(CONTRACT, services=(by_role,)),),
         entries=(
             entry(1, role=None, hourly_rate=Decimal(100)),
@@ -168,21 +170,21 @@ def test_who_has_no_role_is_refused_where_lines_are_by_role() -> None:
 
 def test_one_without_a_role_has_no_rate_by_role() -> None:
     """A rate for a role does not price an entry without a role (D19)."""
-    assert price_for(entry(role=None), SERVICE, RateTable([Rate(Decimal(1), DAY, role=3)])) is None
+    assert price_for(entry(role=None), SERVICE, RateTable([RateTerms(Decimal(1), DAY, role=3)])) is None
 
 
 def test_amounts_have_the_decimals_of_the_currency() -> None:
-    state = State((CONTRACT,), entries=(entry(), entry(2, hourly_rate=Decimal("10.1"))), digits=0)
-    state, _ = approve(state, [1, 2], RateTable([Rate(Decimal(121), DAY, role=3)]))
+    state = BillingState((CONTRACT,), entries=(entry(), entry(2, hourly_rate=Decimal("10.1"))), digits=0)
+    state, _ = approve(state, [1, 2], RateTable([RateTerms(Decimal(121), DAY, role=3)]))
     document = bill(state, date(2026, 2, 1)).documents[0]
     assert [str(piece.amount) for piece in document.allocations] == ["101", "8"]
     assert (str(document.net), str(document.tax), str(document.gross)) == ("109", "22", "131")
 
 
 def test_agents_of_one_name_are_two_lines_and_a_line_has_what_storage_needs() -> None:
-    service = Service(1, "Desk", Settlement.TIME_SPENT, Rollup.RESOURCE, SERVICE.vat, DAY)
-    contract = Contract(7, "Support", DAY, None, Cycle.MONTHLY, DAY, (service,))
-    state = State((contract,), entries=(entry(1), entry(2, agent=9), entry(3)))
+    service = ServiceTerms(1, "Desk", Settlement.TIME_SPENT, Rollup.RESOURCE, SERVICE.vat, DAY)
+    contract = ContractTerms(7, "Support", DAY, None, Cycle.MONTHLY, DAY, (service,))
+    state = BillingState((contract,), entries=(entry(1), entry(2, agent=9), entry(3)))
     state, _ = approve(state, [1, 2, 3], RateTable([SCOPED[RateSource.ROLE]]))
     lines = bill(state, date(2026, 2, 1)).documents[0].lines
     assert [(line.label, line.entries, line.vat) for line in lines] == [
@@ -200,18 +202,18 @@ def test_what_was_settled_may_be_left_out_where_its_draws_are_told() -> None:
 
     The database loads open entries only.
     """
-    plan = Service(1, "Plan", Settlement.SUBSCRIPTION, Rollup.NONE, SERVICE.vat, DAY, included_minutes=100)
-    contract = Contract(7, "Support", date(2026, 1, 1), None, Cycle.MONTHLY, date(2026, 1, 1), (plan,))
+    plan = ServiceTerms(1, "Plan", Settlement.SUBSCRIPTION, Rollup.NONE, SERVICE.vat, DAY, included_minutes=100)
+    contract = ContractTerms(7, "Support", date(2026, 1, 1), None, Cycle.MONTHLY, date(2026, 1, 1), (plan,))
     rates = RateTable([SCOPED[RateSource.ROLE]])
     # Of the 31 days of the period, 27 are active, so 87 minutes are included.
-    state, _ = approve(State((contract,), entries=(entry(1), entry(2))), [1, 2], rates)
+    state, _ = approve(BillingState((contract,), entries=(entry(1), entry(2))), [1, 2], rates)
     assert [piece.minutes for piece in allocate(state)[2]] == [37, 13]
     drawn = {(1, date(2026, 1, 1)): 50}
-    loaded, _ = approve(State((contract,), entries=(entry(2),), drawn=drawn), [2], rates)
+    loaded, _ = approve(BillingState((contract,), entries=(entry(2),), drawn=drawn), [2], rates)
     assert allocate(loaded)[2] == allocate(state)[2]
     assert bill(loaded, date(2026, 2, 1)).state.drawn == {(1, date(2026, 1, 1)): 87}
 
 
 def test_an_entry_that_was_approved_without_its_price_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="without a price"):
-        allocate(State((CONTRACT,), entries=(entry(),), approved={1: None}))
+        allocate(BillingState((CONTRACT,), entries=(entry(),), approved={1: None}))

@@ -11,10 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from portal.billing.engine import (
     Allocation,
     AllocationKind,
+    BillingState,
     Key,
     LineKind,
     RateTable,
-    State,
     allocate,
     approve,
     bill,
@@ -31,11 +31,11 @@ numbers = st.sets(st.integers(0, 7), min_size=1, max_size=4)
 class Desk(RuleBasedStateMachine):
     """A state machine that approves, withdraws, releases and bills in any order, as managers may."""
 
-    state: State
+    state: BillingState
     rates: RateTable
 
     @initialize(state=books.states(), rates=books.rates)
-    def start(self, state: State, rates: RateTable) -> None:
+    def start(self, state: BillingState, rates: RateTable) -> None:
         self.state, self.rates = state, rates
         self.frozen: dict[Key, tuple[Allocation, ...]] = {}
         self.detail: Counter[object] = Counter()

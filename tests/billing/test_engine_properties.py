@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from portal.billing.engine import (
     AllocationKind,
     Billing,
+    BillingState,
     Document,
     DocumentKind,
     EntryBilling,
     LineKind,
     RateTable,
-    State,
     allocate,
     approve,
     bill,
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.slow
 NO_CHARGE = {AllocationKind.INCLUDED, AllocationKind.VOUCHER, AllocationKind.NO_CHARGE}
 
 
-def approved(state: State, rates: RateTable) -> State:
+def approved(state: BillingState, rates: RateTable) -> BillingState:
     return approve(state, [entry.id for entry in state.entries], rates)[0]
 
 
 @given(books.states(), books.rates)
 @books.quick
-def test_the_pieces_of_an_entry_sum_to_its_billable_minutes(state: State, rates: RateTable) -> None:
+def test_the_pieces_of_an_entry_sum_to_its_billable_minutes(state: BillingState, rates: RateTable) -> None:
     state = approved(state, rates)
     allocations = allocate(state)
     entries = {entry.id: entry for entry in state.entries}
@@ -52,7 +52,7 @@ def test_the_pieces_of_an_entry_sum_to_its_billable_minutes(state: State, rates:
 
 @given(books.states(), books.rates)
 @books.quick
-def test_no_voucher_is_overdrawn_or_used_outside_its_days(state: State, rates: RateTable) -> None:
+def test_no_voucher_is_overdrawn_or_used_outside_its_days(state: BillingState, rates: RateTable) -> None:
     state = approved(state, rates)
     drawn: Counter[object] = Counter()
     entries, vouchers = ({one.id: one for one in many} for many in (state.entries, state.vouchers))
@@ -67,7 +67,9 @@ def test_no_voucher_is_overdrawn_or_used_outside_its_days(state: State, rates: R
 
 @given(books.states(), books.rates, books.days, st.permutations(range(8)))
 @books.quick
-def test_the_order_of_approval_does_not_matter(state: State, rates: RateTable, until: date, order: list[int]) -> None:
+def test_the_order_of_approval_does_not_matter(
+    state: BillingState, rates: RateTable, until: date, order: list[int]
+) -> None:
     """The allocations do not depend on the order of the approvals, only on the days worked (D21, D22)."""
     shuffled = [state.entries[number].id for number in order if number < len(state.entries)]
     one, refused = approve(state, [entry.id for entry in state.entries], rates)
@@ -98,7 +100,9 @@ def check(document: Document) -> None:
 
 @given(books.states(), books.rates, books.days)
 @books.quick
-def test_sums_are_sums_and_every_old_entry_is_settled_or_skipped(state: State, rates: RateTable, until: date) -> None:
+def test_sums_are_sums_and_every_old_entry_is_settled_or_skipped(
+    state: BillingState, rates: RateTable, until: date
+) -> None:
     billing = bill(approved(state, rates), until)
     for document in billing.documents:
         check(document)
@@ -111,7 +115,7 @@ def test_sums_are_sums_and_every_old_entry_is_settled_or_skipped(state: State, r
 
 @given(books.states(), books.rates, books.days)
 @books.quick
-def test_a_repeated_run_finds_nothing(state: State, rates: RateTable, until: date) -> None:
+def test_a_repeated_run_finds_nothing(state: BillingState, rates: RateTable, until: date) -> None:
     """A billing run that is repeated settles nothing and makes no document (D47)."""
     first = bill(approved(state, rates), until)
     again = bill(first.state, until)
@@ -129,7 +133,7 @@ def fees_and_vouchers(documents: tuple[Document, ...]) -> list[tuple[str, Decima
 
 @given(books.states(), books.rates, books.days, books.days)
 @books.quick
-def test_two_runs_charge_what_one_run_would(state: State, rates: RateTable, one: date, other: date) -> None:
+def test_two_runs_charge_what_one_run_would(state: BillingState, rates: RateTable, one: date, other: date) -> None:
     state = approved(state, rates)
     whole = bill(state, max(one, other))
     first = bill(state, min(one, other))
@@ -142,7 +146,7 @@ def test_two_runs_charge_what_one_run_would(state: State, rates: RateTable, one:
 
 @given(books.states(), books.rates, st.sets(st.integers(0, 7)))
 @books.quick
-def test_what_is_withdrawn_leaves_no_trace(state: State, rates: RateTable, numbers: set[int]) -> None:
+def test_what_is_withdrawn_leaves_no_trace(state: BillingState, rates: RateTable, numbers: set[int]) -> None:
     """After a withdrawal, the other entries are allocated as if the approval had never been given (D34)."""
     chosen = [state.entries[number].id for number in sorted(numbers) if number < len(state.entries)]
     without, _ = withdraw(approved(state, rates), chosen)
@@ -152,7 +156,7 @@ def test_what_is_withdrawn_leaves_no_trace(state: State, rates: RateTable, numbe
 
 @given(books.states(), books.rates)
 @books.quick
-def test_what_is_released_is_not_held(state: State, rates: RateTable) -> None:
+def test_what_is_released_is_not_held(state: BillingState, rates: RateTable) -> None:
     ids = [entry.id for entry in state.entries]
     before, after = approved(release(state, ids), rates), release(approved(state, rates), ids)
     assert allocate(before) == allocate(after)

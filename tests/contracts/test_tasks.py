@@ -147,7 +147,7 @@ async def test_a_contact_reads_the_name_of_a_project_only_on_a_case_of_it() -> N
         "select budget_amount from project",
         "select 1 from task",
         "select 1 from project_member",
-        "select 1 from appointment",
+        "select form_key from appointment",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(ADA):

@@ -11,7 +11,6 @@ from portal.desk import (
     Question,
     Sort,
     Status,
-    View,
     agents_list,
     counts,
     customers_list,
@@ -19,6 +18,7 @@ from portal.desk import (
     overview,
 )
 from portal.people.readers import SYSTEM
+from portal.words import CaseView
 from tests.desk.test_cases import LATER, opened
 from tests.queries import counted
 from tests.world import ADA, ALAN, GIL, GLOBEX, INES, MAX, NOW
@@ -56,11 +56,11 @@ async def numbers(reader: Any = INES, **question: Any) -> list[int]:
 
 async def test_each_view_shows_its_cases_and_the_rail_counts_them(five: None) -> None:
     assert await numbers() == [1003, 1002, 1004, 1001]
-    assert await numbers(view=View.MINE) == [1002]
-    assert await numbers(MAX, view=View.MINE) == [1003]
-    assert await numbers(view=View.UNASSIGNED) == [1004, 1001]
-    assert await numbers(view=View.WAITING) == [1003]
-    assert await numbers(view=View.CLOSED) == [1005]
+    assert await numbers(view=CaseView.MINE) == [1002]
+    assert await numbers(MAX, view=CaseView.MINE) == [1003]
+    assert await numbers(view=CaseView.UNASSIGNED) == [1004, 1001]
+    assert await numbers(view=CaseView.WAITING) == [1003]
+    assert await numbers(view=CaseView.CLOSED) == [1005]
     async with transaction(INES):
         assert await counts(INES) == {"mine": 1, "unassigned": 2, "waiting": 1, "all": 4}
 
@@ -74,7 +74,7 @@ QUESTIONS: list[tuple[dict[str, Any], list[int]]] = [
     ({"text": "globex"}, [1004]),
     ({"text": "100%"}, [1002]),
     ({"text": "%"}, [1002]),
-    ({"text": "_", "view": View.CLOSED}, [1005]),
+    ({"text": "_", "view": CaseView.CLOSED}, [1005]),
     ({"text": "1002,"}, [1002]),
     ({"text": "(#1002)?"}, [1002]),
     ({"text": "printer, jammed"}, [1002]),
@@ -85,7 +85,7 @@ QUESTIONS: list[tuple[dict[str, Any], list[int]]] = [
     ({"text": "\\"}, []),
     ({"status": Status.WAITING_FOR_CUSTOMER}, [1003]),
     ({"status": Status.CLOSED}, [1005]),
-    ({"status": Status.CLOSED, "view": View.MINE}, []),
+    ({"status": Status.CLOSED, "view": CaseView.MINE}, []),
     ({"priority": Priority.URGENT}, [1004]),
     ({"customer_id": GLOBEX}, [1004]),
     ({"agent_id": 2}, [1003]),
@@ -158,17 +158,17 @@ async def test_a_number_of_five_digits_finds_its_case_too(five: None) -> None:
 
 
 async def test_a_case_that_is_searched_by_its_number_is_named_where_the_view_does_not_hold_it(five: None) -> None:
-    async def elsewhere(text: str, view: View) -> int | None:
+    async def elsewhere(text: str, view: CaseView) -> int | None:
         async with transaction(INES):
             listed = await agents_list(INES, Question(view=view, text=text))
             case = await named_elsewhere(text, listed, INES)
         return case and case.number
 
     for text in ("#1005", "1005", "1005,"):
-        assert await elsewhere(text, View.ALL) == 1005
-        assert await elsewhere(text, View.CLOSED) is None
+        assert await elsewhere(text, CaseView.ALL) == 1005
+        assert await elsewhere(text, CaseView.CLOSED) is None
     for text in ("#9999", "thing", "1005 thing", ""):
-        assert await elsewhere(text, View.MINE) is None
+        assert await elsewhere(text, CaseView.MINE) is None
 
 
 async def test_names_and_subjects_sort_as_people_expect(dsn: str) -> None:
@@ -245,7 +245,7 @@ async def test_an_address_asks_and_a_nonsense_one_breaks_nothing() -> None:
             "page": "3",
         }
     )
-    expected = Question(View.MINE, "a b", Status.OPEN, Priority.URGENT, 2, 1, Sort.SUBJECT, False, 3)
+    expected = Question(CaseView.MINE, "a b", Status.OPEN, Priority.URGENT, 2, 1, Sort.SUBJECT, False, 3)
     assert question == expected
     assert question.is_filtered
     assert (

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+from portal.agent.pages import Rail
+
 COMPANY = SimpleNamespace(name="Halden IT", time_zone="Europe/Berlin", currency="EUR", logo="")
 ADA = SimpleNamespace(
     is_contact=True,
@@ -25,7 +27,7 @@ MAX = SimpleNamespace(
     time_zone="Europe/Berlin",
     locale="en_GB",
 )
-RAIL = {"mine": 12, "unassigned": 5, "waiting": 21, "all": 142, "approvals": 25}
+RAIL = Rail({"mine": 12, "unassigned": 5, "waiting": 21, "all": 142}, approvals=25)
 
 
 DRAFT = SimpleNamespace(at="/cases/new", key="0", files=[SimpleNamespace(id=1, name="printer.log", size=12_000)])

@@ -9,13 +9,14 @@ from litestar.params import FromPath
 
 from portal import regions
 from portal.agent.pages import agent_page
-from portal.agent.setup.pages import choices, form_page
+from portal.agent.setup.pages import form_page
 from portal.contracts.case_types import CaseType
 from portal.contracts.contracts import Contract
 from portal.contracts.services import DefaultChoice, DefaultService, DefaultsShown, Service
 from portal.database import transaction
 from portal.people.contacts import Contact
 from portal.people.customers import Customer, CustomerFacts
+from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.web.edits import as_seen, edited, seen_in
 from portal.web.forms import Form

@@ -1,6 +1,5 @@
 """Render what several set-up pages share: a page with a form, and the page that shows an invitation link."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -38,11 +37,6 @@ async def form_page(
     shown = seen or facts
     context["seen"] = as_seen(shown) if shown else ""
     return await agent_page(request, reader, template, typed=typed, errors=errors or {}, **context)
-
-
-def choices(nouns: Iterable[Any]) -> list[tuple[int, str]]:
-    """Return id and name of each row, as options of a select field."""
-    return [(noun.id, noun.name) for noun in nouns]
 
 
 async def invited_page(request: Web, credential: Any, name: str, token: str, *, back: str, again: str) -> Response[str]:

@@ -11,10 +11,11 @@ from msgspec import Struct
 from portal import regions
 from portal.agent.pages import agent_page
 from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
-from portal.agent.setup.pages import choices, form_page, invited_page
+from portal.agent.setup.pages import form_page, invited_page
 from portal.database import transaction
 from portal.people.agents import Agent, AgentFacts, without_approver
 from portal.people.departments import Department, DepartmentFacts
+from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
 from portal.people.working.overview import working_time

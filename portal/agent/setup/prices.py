@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal import billing, regions
-from portal.agent.setup.pages import choices, form_page
+from portal.agent.setup.pages import form_page
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.company import Company
 from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
@@ -17,6 +17,7 @@ from portal.database import transaction
 from portal.database.finder import choosable
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
+from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.people.roles import Role, RoleName
 from portal.web.edits import edited

@@ -1,8 +1,8 @@
 """Compute billing as a pure function of values: no database, no clock, no settings.
 
-`portal simulate` runs exactly these rules. `price_for` fixes the price of an entry when it is approved; `allocate` says
-what pays for each approved entry that is not settled; `bill` settles what is due up to a date and makes the invoices
-and statements. Values never change: every step returns a new `State`.
+`portal simulate` runs exactly these rules. `price_for` fixes the price of an entry when it is approved; `allocate`
+says what pays for each approved entry that is not settled; `bill` settles what is due up to a date and makes the
+invoices and statements. Values never change: every step returns a new `BillingState`.
 """
 
 from portal.billing.engine.allocation import allocate
@@ -12,17 +12,17 @@ from portal.billing.engine.rates import RateTable, price_for
 from portal.billing.engine.values import (
     Allocation,
     Billing,
-    Contract,
+    BillingState,
+    ContractTerms,
     Document,
     Entry,
     Key,
     Line,
     PoolKey,
     Price,
-    Rate,
-    Service,
+    RateTerms,
+    ServiceTerms,
     Skipped,
-    State,
     VatGroup,
     VatRate,
     Voucher,
@@ -42,7 +42,8 @@ __all__ = [
     "Allocation",
     "AllocationKind",
     "Billing",
-    "Contract",
+    "BillingState",
+    "ContractTerms",
     "Document",
     "DocumentKind",
     "Due",
@@ -54,16 +55,15 @@ __all__ = [
     "Overflow",
     "PoolKey",
     "Price",
-    "Rate",
     "RateSource",
     "RateTable",
+    "RateTerms",
     "RefusalReason",
     "Rollup",
-    "Service",
+    "ServiceTerms",
     "Settlement",
     "SkipReason",
     "Skipped",
-    "State",
     "VatCategory",
     "VatGroup",
     "VatRate",

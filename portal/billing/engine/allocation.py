@@ -11,13 +11,13 @@ from decimal import Decimal
 from itertools import takewhile
 
 from portal.billing.engine.settlements import SETTLEMENTS, Pool
-from portal.billing.engine.values import Allocation, Entry, Key, PoolKey, Price, Service, State, Voucher
+from portal.billing.engine.values import Allocation, BillingState, Entry, Key, PoolKey, Price, ServiceTerms, Voucher
 from portal.billing.engine.words import AllocationKind
 from portal.money import hourly_amount, round_half_up
 from portal.words import EntryBilling, Overflow, Settlement
 
 
-def allocate(state: State) -> dict[Key, tuple[Allocation, ...]]:
+def allocate(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
     """Return the allocations of every approved billable or no-charge entry that is not settled, by entry id.
 
     The entries are in the order in which they draw prepaid minutes. The minutes of an entry's allocations sum to its
@@ -70,7 +70,7 @@ def _left(vouchers: list[Voucher], drawn: Mapping[PoolKey, int], day: date) -> l
     return vouchers
 
 
-def _holds(service: Service) -> bool:
+def _holds(service: ServiceTerms) -> bool:
     return service.overflow is Overflow.HOLD and service.settlement is not Settlement.TIME_SPENT
 
 

@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from portal.billing.engine.rates import RateTable, price_for
-from portal.billing.engine.values import Contract, Entry, Key, Price, Service, State
+from portal.billing.engine.values import BillingState, ContractTerms, Entry, Key, Price, ServiceTerms
 from portal.billing.engine.words import RefusalReason
 from portal.words import EntryBilling, Rollup
 
-Refused = tuple[tuple[Key, RefusalReason], ...]
+Refusals = tuple[tuple[Key, RefusalReason], ...]
 
 
-def verdict(entry: Entry, contract: Contract, service: Service, rates: RateTable) -> RefusalReason | Price | None:
+def verdict(
+    entry: Entry, contract: ContractTerms, service: ServiceTerms, rates: RateTable
+) -> RefusalReason | Price | None:
     """Return the first reason against approving `entry`, or, if there is none, the price that its approval fixes.
 
     None means that the entry may be approved and needs no price. An entry that is not billable is never refused.
@@ -33,7 +35,7 @@ def verdict(entry: Entry, contract: Contract, service: Service, rates: RateTable
     return price or RefusalReason.NO_RATE
 
 
-def approve(state: State, ids: Iterable[Key], rates: RateTable) -> tuple[State, Refused]:
+def approve(state: BillingState, ids: Iterable[Key], rates: RateTable) -> tuple[BillingState, Refusals]:
     """Approve the entries `ids` at the prices of `rates`, and return the new state and the refused entries.
 
     Entries that are approved or settled already do not change.
@@ -56,7 +58,7 @@ def approve(state: State, ids: Iterable[Key], rates: RateTable) -> tuple[State, 
     return replace(state, approved=approved), tuple(refused)
 
 
-def withdraw(state: State, ids: Iterable[Key]) -> tuple[State, Refused]:
+def withdraw(state: BillingState, ids: Iterable[Key]) -> tuple[BillingState, Refusals]:
     """Withdraw the approvals of the entries `ids`, and return the new state and the refused entries.
 
     Settled entries are refused; entries that are not approved do not change.
@@ -68,6 +70,6 @@ def withdraw(state: State, ids: Iterable[Key]) -> tuple[State, Refused]:
     return replace(state, approved=approved), refused
 
 
-def release(state: State, ids: Iterable[Key]) -> State:
+def release(state: BillingState, ids: Iterable[Key]) -> BillingState:
     """Charge the held minutes of these entries from now on, and return the new state. Settled entries do not change."""
     return replace(state, released=state.released | (set(ids) - set(state.settled)))

@@ -15,14 +15,14 @@ from portal.billing.engine.settlements import SETTLEMENTS
 from portal.billing.engine.values import (
     Allocation,
     Billing,
-    Contract,
+    BillingState,
+    ContractTerms,
     Document,
     Key,
     Line,
     PoolKey,
-    Service,
+    ServiceTerms,
     Skipped,
-    State,
     Voucher,
 )
 from portal.billing.engine.vat import vat_groups
@@ -30,8 +30,8 @@ from portal.billing.engine.words import AllocationKind, DocumentKind, LineKind, 
 from portal.money import round_half_up, total
 
 
-def bill(state: State, until: date) -> Billing:
-    """Bill all approved time of days before `until` that is neither held nor flagged, and what else is due.
+def bill(state: BillingState, until: date) -> Billing:
+    """Bill every approved entry of a day before `until` that is not held, and every fee and voucher that is due.
 
     Also due are fees and vouchers. Return the documents, the skipped entries and the new state; `state` itself does not
     change. Entries that are not billable are ignored. Skipped are the entries of days before `until` that stay open,
@@ -58,7 +58,7 @@ def bill(state: State, until: date) -> Billing:
     return Billing(tuple(documents), tuple(_skipped(after, until)), after)
 
 
-def _settled_now(state: State, until: date) -> dict[Key, Work]:
+def _settled_now(state: BillingState, until: date) -> dict[Key, Work]:
     """Return the entries that this run settles, each with its allocations, by entry id and in the order of entries."""
     allocations = allocate(state)
     return {
@@ -75,7 +75,9 @@ def _is_held(pieces: tuple[Allocation, ...]) -> bool:
     return any(piece.kind is AllocationKind.HELD for piece in pieces)
 
 
-def _lines(state: State, contract: Contract, settled: Mapping[Key, list[Work]], until: date) -> Iterator[Line]:
+def _lines(
+    state: BillingState, contract: ContractTerms, settled: Mapping[Key, list[Work]], until: date
+) -> Iterator[Line]:
     """Yield the invoice lines of a contract: for each service its fees and its time, then the vouchers that were sold.
 
     `settled` holds the entries that this run settles, by service id.
@@ -90,7 +92,7 @@ def _lines(state: State, contract: Contract, settled: Mapping[Key, list[Work]], 
             yield _voucher_line(voucher, services[voucher.services[0]], state.digits)
 
 
-def _fee_lines(state: State, contract: Contract, service: Service, until: date) -> Iterator[Line]:
+def _fee_lines(state: BillingState, contract: ContractTerms, service: ServiceTerms, until: date) -> Iterator[Line]:
     for fee in SETTLEMENTS[service.settlement].fees(contract, service, until, state.digits):
         if (service.id, fee.start) not in state.billed_fees:
             yield Line(
@@ -106,13 +108,13 @@ def _fee_lines(state: State, contract: Contract, service: Service, until: date) 
             )
 
 
-def _voucher_line(voucher: Voucher, service: Service, digits: int) -> Line:
+def _voucher_line(voucher: Voucher, service: ServiceTerms, digits: int) -> Line:
     price = round_half_up(voucher.price, digits)
     return Line(LineKind.VOUCHER, service.id, voucher.label, None, price, price, service.vat, voucher=voucher.id)
 
 
 def _document(
-    state: State, contract: Contract, settled: Mapping[Key, list[Work]], lines: list[Line], until: date
+    state: BillingState, contract: ContractTerms, settled: Mapping[Key, list[Work]], lines: list[Line], until: date
 ) -> Iterator[Document]:
     """Yield the document of a contract, if there is one (D30).
 
@@ -154,13 +156,13 @@ def _drawn(before: Mapping[PoolKey, int], settled: Mapping[Key, Work]) -> dict[P
     return drawn
 
 
-def _skipped(after: State, until: date) -> Iterator[Skipped]:
+def _skipped(after: BillingState, until: date) -> Iterator[Skipped]:
     for entry in after.open_entries():
         if entry.date < until:
             yield Skipped(entry.id, _why_skipped(after, entry.id))
 
 
-def _why_skipped(after: State, id: Key) -> SkipReason:
+def _why_skipped(after: BillingState, id: Key) -> SkipReason:
     if id in after.flagged:
         return SkipReason.FLAGGED
     return SkipReason.HELD if id in after.approved else SkipReason.NOT_APPROVED

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 
-from portal.billing.engine.values import Entry, Key, Price, Rate, Service
+from portal.billing.engine.values import Entry, Key, Price, RateTerms, ServiceTerms
 from portal.billing.engine.words import RateSource
 from portal.words import Settlement
 
@@ -29,7 +29,7 @@ _Target = tuple[frozenset[str], Key | None, Key | None, Key | None]
 """A scope, and the ids of the service, the agent and the role; None for a field that is not set."""
 
 
-def scope_of(rate: Rate) -> frozenset[str]:
+def scope_of(rate: RateTerms) -> frozenset[str]:
     """Return the scope of `rate`: the names of its fields that are set.
 
     A rate whose scope is not in `SCOPES` applies to no entry.
@@ -38,7 +38,7 @@ def scope_of(rate: Rate) -> frozenset[str]:
     return frozenset(name for name, value in named.items() if value is not None)
 
 
-def _target(scope: frozenset[str], of: Rate | Entry) -> _Target:
+def _target(scope: frozenset[str], of: RateTerms | Entry) -> _Target:
     service, agent, role = (getattr(of, name) if name in scope else None for name in ("service", "agent", "role"))
     return scope, service, agent, role
 
@@ -49,11 +49,11 @@ class RateTable:
     Building the table sorts the rates once; each look-up takes a few dictionary accesses and one binary search.
     """
 
-    def __init__(self, rates: Iterable[Rate] = ()) -> None:
-        histories: dict[_Target, list[Rate]] = defaultdict(list)
+    def __init__(self, rates: Iterable[RateTerms] = ()) -> None:
+        histories: dict[_Target, list[RateTerms]] = defaultdict(list)
         for rate in rates:
             histories[_target(scope_of(rate), rate)].append(rate)
-        self._histories: dict[_Target, tuple[list[date], list[Rate]]] = {}
+        self._histories: dict[_Target, tuple[list[date], list[RateTerms]]] = {}
         for target, history in histories.items():
             history.sort(key=lambda rate: rate.starts)
             self._histories[target] = [rate.starts for rate in history], history
@@ -67,7 +67,7 @@ class RateTable:
         return None
 
 
-def price_for(entry: Entry, service: Service, rates: RateTable) -> Price | None:
+def price_for(entry: Entry, service: ServiceTerms, rates: RateTable) -> Price | None:
     """Return the price of a charged hour of `entry`, or None if no rate applies.
 
     An entry that needs a price and has none cannot be approved.

@@ -33,8 +33,8 @@ class VatRate:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """An hourly price, in force from `starts`, for the scope that is given by the fields that are set (see `scope_of`).
+class RateTerms:
+    """An hourly price, in force from `starts`, for the scope that the fields with values name (see `scope_of`).
 
     `customer` is True if the rate is for one customer only.
     """
@@ -61,7 +61,7 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceTerms:
     """A service that time is logged under.
 
     `overflow` says whether time beyond the prepaid minutes is charged or held; a time-spent service ignores it. The
@@ -84,7 +84,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
+class ContractTerms:
     """A contract: its dates, its billing periods, and its services in the order in which they are billed.
 
     `end` is the first day that the contract does not cover, or None. `anchor` is a day on which a billing period
@@ -97,9 +97,9 @@ class Contract:
     end: date | None
     cycle: Cycle
     anchor: date
-    services: tuple[Service, ...]
+    services: tuple[ServiceTerms, ...]
 
-    def active(self, service: Service) -> Period | None:
+    def active(self, service: ServiceTerms) -> Period | None:
         """Return the days on which `service` can be used, or None if there are none.
 
         The days run from the start of the service, or of the contract if that is later, until the end of the contract.
@@ -242,7 +242,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class BillingState:
     """The contracts and the time of one customer, and what has been decided and billed so far.
 
     - `entries`: every entry that is not settled. Settled entries may be included, if `settled` has their allocations.
@@ -265,7 +265,7 @@ class State:
     - `digits`: how many decimals amounts in the currency have.
     """
 
-    contracts: tuple[Contract, ...]
+    contracts: tuple[ContractTerms, ...]
     vouchers: tuple[Voucher, ...] = ()
     entries: tuple[Entry, ...] = ()
     approved: Mapping[Key, Price | None] = field(default_factory=dict)
@@ -277,7 +277,7 @@ class State:
     billed_vouchers: frozenset[Key] = frozenset()
     digits: int = 2
 
-    def places(self) -> dict[Key, tuple[Contract, Service]]:
+    def places(self) -> dict[Key, tuple[ContractTerms, ServiceTerms]]:
         """Return a mapping of each service's id to its contract and the service itself."""
         return {service.id: (contract, service) for contract in self.contracts for service in contract.services}
 
@@ -299,4 +299,4 @@ class Billing:
 
     documents: tuple[Document, ...]
     skipped: tuple[Skipped, ...]
-    state: State
+    state: BillingState

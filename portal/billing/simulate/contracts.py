@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from portal.billing.engine import Contract, Due, Overflow, Rollup, Service, Settlement, VatCategory, VatRate
+from portal.billing.engine import ContractTerms, Due, Overflow, Rollup, ServiceTerms, Settlement, VatCategory, VatRate
 from portal.billing.simulate.fields import Fields, Written, boolean, choice, day, integer, money, rate, text
 from portal.durations import Rounding, RoundingMode
 from portal.periods import LAST_ANCHOR_DAY, Cycle
@@ -47,7 +47,7 @@ class Offer:
 class Offers:
     """All contracts of the document, and its services by name; a name is unique over all contracts."""
 
-    contracts: list[Contract] = field(default_factory=list)
+    contracts: list[ContractTerms] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     services: dict[str, Offer] = field(default_factory=dict)
 
@@ -72,7 +72,7 @@ def read_contracts(top: Fields, vat: VatRate) -> Offers:
     return offers
 
 
-def _contract(fields: Fields, vat: VatRate, offers: Offers) -> Contract:
+def _contract(fields: Fields, vat: VatRate, offers: Offers) -> ContractTerms:
     name = fields.take("name", text)
     if fields.unique("name", name, offers.names):
         offers.names.add(name)
@@ -86,17 +86,17 @@ def _contract(fields: Fields, vat: VatRate, offers: Offers) -> Contract:
         _service(Fields.of(fields.errors, place, value, SERVICE), start, vat, offers)
         for place, value in fields.items("services")
     )
-    return Contract(name, name, start, end, cycle, anchor, services)
+    return ContractTerms(name, name, start, end, cycle, anchor, services)
 
 
-def _service(fields: Fields, contract_start: date | None, vat: VatRate, offers: Offers) -> Service:
+def _service(fields: Fields, contract_start: date | None, vat: VatRate, offers: Offers) -> ServiceTerms:
     name = fields.take("name", text)
     settlement = fields.take("settlement", choice(Settlement))
     taxable = fields.get("taxable", boolean, True)
     rounding = _rounding(fields)
     if fields.unique("name", name, offers.services):
         offers.services[name] = Offer(settlement, taxable, rounding)
-    return Service(
+    return ServiceTerms(
         id=name,
         name=name,
         settlement=settlement,

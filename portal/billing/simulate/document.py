@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from portal.billing.engine import Entry, EntryBilling, Rate, RateTable, Settlement, State, Voucher
+from portal.billing.engine import BillingState, Entry, EntryBilling, RateTable, RateTerms, Settlement, Voucher
 from portal.billing.engine.rates import SCOPES
 from portal.billing.simulate.contracts import Offer, read_contracts, read_vat
 from portal.billing.simulate.errors import Errors, Location
@@ -45,7 +45,7 @@ class Step:
 class Input:
     """The values of a whole input document."""
 
-    state: State
+    state: BillingState
     rates: RateTable
     steps: tuple[Step, ...]
 
@@ -85,15 +85,15 @@ def read(document: object) -> Input:
     steps = _steps(top, {worked.entry.id for worked in logged})
     errors.raise_first()
     entries = tuple(worked.counted(services) for worked in logged)
-    return Input(State(tuple(offers.contracts), vouchers, entries), RateTable(rates), steps)
+    return Input(BillingState(tuple(offers.contracts), vouchers, entries), RateTable(rates), steps)
 
 
-def _rates(top: Fields, services: dict[str, Offer]) -> tuple[Rate, ...]:
-    found: list[Rate] = []
+def _rates(top: Fields, services: dict[str, Offer]) -> tuple[RateTerms, ...]:
+    found: list[RateTerms] = []
     seen: set[tuple[object, ...]] = set()
     for place, value in top.items("rates", required=False):
         fields = Fields.of(top.errors, place, value, RATE)
-        one = Rate(
+        one = RateTerms(
             hourly_rate=fields.take("hourly_rate", rate),
             starts=fields.take("from", day),
             service=_reference(fields, "service", services) if fields.has("service") else None,
@@ -106,7 +106,7 @@ def _rates(top: Fields, services: dict[str, Offer]) -> tuple[Rate, ...]:
     return tuple(found)
 
 
-def _check_scope(fields: Fields, one: Rate, seen: set[tuple[object, ...]]) -> None:
+def _check_scope(fields: Fields, one: RateTerms, seen: set[tuple[object, ...]]) -> None:
     """Note an error if the fields of a rate make no known scope, or if its scope and day occurred before (D18)."""
     named = frozenset(name for name in ("service", "agent", "role", "customer") if fields.has(name))
     if named not in SCOPES or ("customer" in named and one.customer is False):

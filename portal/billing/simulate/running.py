@@ -6,12 +6,12 @@ from decimal import Decimal
 from portal.billing.engine import (
     Allocation,
     Billing,
+    BillingState,
     Document,
     DocumentKind,
     Key,
     Line,
     RefusalReason,
-    State,
     VatGroup,
     allocate,
     approve,
@@ -90,7 +90,7 @@ def _vat(group: VatGroup) -> Json:
     return {"category": group.vat.category, "rate": rate, "base": _number(group.base), "tax": _number(group.tax)}
 
 
-def _allocations(state: State) -> Json:
+def _allocations(state: BillingState) -> Json:
     pieces = {**state.settled, **allocate(state)}
     return {str(entry): [_allocation(piece) for piece in pieces[entry]] for entry in pieces}
 

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Protocol
 
-from piccolo.columns import UUID, BigInt, Bytea, SmallInt, Text
+from piccolo.columns import UUID, BigInt, Bytea, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current
 from portal.database.batches import all_or_report
+from portal.database.rows import insert_all
 from portal.desk.files.filetypes import check_file
 from portal.errors import Invalid, NotFound, TooMany
 from portal.people.readers import Reader
@@ -25,8 +26,8 @@ MAX_SIZE = 25 * 1024 * 1024
 """The largest size of one file, in bytes (R58)."""
 
 
-class Upload(Protocol):
-    """A file that is stored and recorded in the table `upload`, but not attached to a message yet."""
+class StoredFile(Protocol):
+    """A file that is stored and recorded as an `Upload`, but not attached to a message yet."""
 
     @property
     def name(self) -> str: ...
@@ -38,6 +39,25 @@ class Upload(Protocol):
     def sha256(self) -> bytes: ...
     @property
     def key(self) -> str: ...
+
+
+class Upload(Table, tablename="upload"):
+    """A file that no message has taken yet.
+
+    The row is written before the first byte is stored. The columns from `form_key` on are None until the file is stored
+    and belongs to a form.
+    """
+
+    key = Text(primary_key=True, default=None)
+    credential_id = BigInt(default=None)
+    started_at = Timestamptz(default=None)
+    id = UUID()
+    form_key = UUID(null=True, default=None)
+    name = Text(null=True, default=None)
+    media_type = Text(null=True, default=None)
+    size = BigInt(null=True, default=None)
+    sha256 = Bytea(null=True, default=None)
+    kept_at = Timestamptz(null=True, default=None)
 
 
 class Attachment(Table, tablename="attachment"):
@@ -106,11 +126,12 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
     if waiting + MAX_SIZE > MAX_WAITING:
         sentence = "Your unsent drafts hold 1 GB of files. Send them or remove files from them."
         raise TooMany(sentence, retry_after=int(KEPT_FOR.total_seconds()))
-    await tx.execute("insert into upload (key, credential_id, started_at) values ($1, $2, $3)", key, credential_id, at)
+    # Piccolo's insert would return the key, which the sign-in role may not read.
+    await insert_all(Upload, [{"key": key, "credential_id": credential_id, "started_at": at}])
 
 
-async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, by: Reader) -> None:
-    """Attach stored files to the message `message_id` in this order, and delete their rows in the table `upload`.
+async def attach(files: Sequence[StoredFile], *, customer_id: int, message_id: int, by: Reader) -> None:
+    """Attach stored files to the message `message_id`, and delete their rows in the table `upload`.
 
     Raise `NotFound` if a file was uploaded by somebody else than `by` or is attached already (R29), and `Invalid`
     (`files`) if there are too many files or the customer's quota is used up (R58).
@@ -119,22 +140,19 @@ async def attach(files: Sequence[Upload], *, customer_id: int, message_id: int, 
         raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})
     if not files:
         return
-    tx, keys = current(), [file.key for file in files]
-    taken = await tx.fetch(
-        "delete from upload where key = any($1) and credential_id = $2 returning key", keys, by.credential_id
-    )
-    if len(taken) != len(keys):
+    own = Upload.key.is_in([file.key for file in files]) & (Upload.credential_id == by.credential_id)
+    if len(await Upload.delete().where(own).returning(Upload.key)) != len(files):
         raise NotFound
     if await used_by(customer_id) + sum(file.size for file in files) > QUOTA:
         raise Invalid({"files": NO_ROOM})
-    await tx.executemany(
-        "insert into attachment (id, customer_id, message_id, position, name, media_type, size, sha256, key)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        [
-            (uuid.uuid4(), customer_id, message_id, place, file.name, file.media_type, file.size, file.sha256, file.key)
-            for place, file in enumerate(files)
-        ],
-    )
+    attachments = [
+        Attachment(
+            id=uuid.uuid4(), customer_id=customer_id, message_id=message_id, position=place,
+            name=file.name, media_type=file.media_type, size=file.size, sha256=file.sha256, key=file.key,
+        )
+        for place, file in enumerate(files)
+    ]  # fmt: skip
+    await Attachment.insert(*attachments)
 
 
 async def used_by(customer_id: int) -> int:
@@ -160,7 +178,7 @@ async def sweep_uploads(storage: Storage, before: datetime) -> int:
 
     async def remove(key: str) -> None:
         await storage.delete(key)
-        await tx.execute("delete from upload where key = $1", key)
+        await Upload.delete().where(Upload.key == key)
 
     return len((await all_or_report([row["key"] for row in rows], remove, reader=tx.reader)).done)
 
@@ -169,6 +187,7 @@ __all__ = [
     "MAX_FILES",
     "MAX_SIZE",
     "Attachment",
+    "StoredFile",
     "Upload",
     "announce",
     "attach",

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from portal.database import current, transaction
 from portal.desk.files import attachments
+from portal.desk.files.attachments import Upload
 from portal.errors import Full, Invalid
 from portal.people.readers import ContactReader, Reader
 from portal.storage import Storage, Stored
@@ -35,11 +36,12 @@ def left_out(name: str) -> str:
 
 async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
     """Return the files that `by` has chosen in the form `form_key`, in the order in which they were uploaded."""
-    rows = await current().fetch(
-        "select id, name, media_type, size, sha256, key from upload where credential_id = $1 and form_key = $2 order by kept_at, id",
-        by.credential_id, form_key,
-    )  # fmt: skip
-    return [DraftFile(**dict(row)) for row in rows]
+    rows = (
+        await Upload.select(Upload.id, Upload.name, Upload.media_type, Upload.size, Upload.sha256, Upload.key)
+        .where(Upload.credential_id == by.credential_id, Upload.form_key == form_key)
+        .order_by(Upload.kept_at, Upload.id)
+    )
+    return [DraftFile(**row) for row in rows]
 
 
 async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUID, by: Reader, at: datetime) -> None:
@@ -59,17 +61,15 @@ async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUI
         kept = await tx.fetchval("select coalesce(sum(size), 0) from upload where credential_id = $1", by.credential_id)
         if await attachments.used_by(by.customer_id) + kept + stored.size > attachments.QUOTA:
             raise Full(attachments.NO_ROOM)
-    await tx.execute(
-        "update upload set form_key = $3, name = $4, media_type = $5, size = $6, sha256 = $7, kept_at = $8 where key = $1 and credential_id = $2",
-        stored.key, by.credential_id, form_key, name, media_type, stored.size, stored.sha256, at,
-    )  # fmt: skip
+    await Upload.update(
+        form_key=form_key, name=name, media_type=media_type, size=stored.size, sha256=stored.sha256, kept_at=at
+    ).where(Upload.key == stored.key, Upload.credential_id == by.credential_id)
 
 
 async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
     """Move the files of the form `form_key` to the form `to`, which replaces it."""
-    await current().execute(
-        "update upload set form_key = $3 where credential_id = $1 and form_key = $2", by.credential_id, form_key, to
-    )
+    own = (Upload.credential_id == by.credential_id) & (Upload.form_key == form_key)
+    await Upload.update({Upload.form_key: to}).where(own)
 
 
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
@@ -77,14 +77,11 @@ async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
 
     If deleting the stored file fails, `sweep_uploads` deletes it later.
     """
-    async with transaction(by) as tx:
-        key = await tx.fetchval(
-            "update upload set form_key = null where id = $1 and credential_id = $2 returning key",
-            file_id,
-            by.credential_id,
-        )
-    if key is None:
+    own = (Upload.id == file_id) & (Upload.credential_id == by.credential_id)
+    async with transaction(by):
+        taken = await Upload.update({Upload.form_key: None}).where(own).returning(Upload.key)
+    if not taken:
         return
-    await storage.delete(key)
-    async with transaction(by) as tx:
-        await tx.execute("delete from upload where key = $1 and credential_id = $2", key, by.credential_id)
+    await storage.delete(taken[0]["key"])
+    async with transaction(by):
+        await Upload.delete().where(own)

@@ -7,7 +7,7 @@ from typing import Any
 
 from portal.database import current
 from portal.desk.cases import Case
-from portal.desk.lists.questions import COLUMNS, OPEN, Question, Sort, View, conditions_of, quoted_number
+from portal.desk.lists.questions import COLUMNS, OPEN, VIEWS, Question, Sort, conditions_of, quoted_number
 from portal.desk.workflow import Priority, Status
 from portal.people.readers import AgentReader, ContactReader
 
@@ -122,18 +122,14 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
 
 
 _COUNTS = "select " + ", ".join(  # noqa: S608 (conditions of ours)
-    f"(select count(*) from (select from cases c where {OPEN}{narrower} limit {COUNTED + 1}) x) as {view.value}"  # noqa: S608
-    for view, narrower in {
-        View.MINE: " and c.agent_id = $1",
-        View.UNASSIGNED: " and c.agent_id is null",
-        View.WAITING: " and c.status in ('waiting_for_customer', 'waiting_for_others')",
-        View.ALL: "",
-    }.items()
-)
+    f"(select count(*) from (select from cases c where {rule.condition} limit {COUNTED + 1}) x) as {view.value}"  # noqa: S608
+    for view, rule in VIEWS.items()
+    if rule.has_count
+).replace("?", "$1")
 
 
 async def counts(reader: AgentReader) -> dict[str, int]:
-    """Return the number of open cases in each view, by the view's name, read by one query.
+    """Return the number of cases in each view that has a count, by the name of the view and by one query.
 
     Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that its cost is limited.
     """

@@ -14,21 +14,12 @@ from portal.desk.workflow import Priority, Status
 from portal.numbers import number_in
 from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
 from portal.people.readers import AgentReader
+from portal.words import CaseView
 
 LONGEST_TEXT = 200
 MOST_WORDS = 6
 
 OPEN = "c.status not in ('resolved', 'closed')"
-
-
-class View(StrEnum):
-    """The views of the list of cases that the agents' navigation offers."""
-
-    MINE = "mine"
-    UNASSIGNED = "unassigned"
-    WAITING = "waiting"
-    ALL = "all"
-    CLOSED = "closed"
 
 
 class Sort(StrEnum):
@@ -41,6 +32,11 @@ class Sort(StrEnum):
     STATUS = "status"
     PRIORITY = "priority"
     AGENT = "agent"
+
+    @property
+    def word(self) -> str:
+        """Return the heading of the column."""
+        return "Case" if self is Sort.NUMBER else self.value.capitalize()
 
 
 COLUMNS = {
@@ -56,13 +52,38 @@ _DOWN_FIRST = (Sort.UPDATED, Sort.NUMBER, Sort.PRIORITY)
 
 
 @dataclass(frozen=True, slots=True)
+class ViewRule:
+    """What one view of the list of cases shows.
+
+    `condition` is SQL on the table alias `c`, in which `?` stands for the id of the agent who looks. `sort` is the order
+    until another one is chosen. `has_count` says whether the navigation shows the number of cases, `has_agents` whether
+    the cases may belong to several agents, so that a filter by agent is offered.
+    """
+
+    condition: str
+    sort: Sort = Sort.UPDATED
+    has_count: bool = True
+    has_agents: bool = True
+
+
+VIEWS = {
+    CaseView.MINE: ViewRule(f"{OPEN} and c.agent_id = ?", has_agents=False),
+    CaseView.UNASSIGNED: ViewRule(f"{OPEN} and c.agent_id is null", has_agents=False),
+    CaseView.WAITING: ViewRule(f"{OPEN} and c.status in ('waiting_for_customer', 'waiting_for_others')"),
+    CaseView.ALL: ViewRule(OPEN),
+    CaseView.CLOSED: ViewRule("c.status in ('resolved', 'closed')", has_count=False),
+}
+"""The one table of views, which the list, the navigation and the counts read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """The view, filters, order and page of an agent's list of cases.
 
     `turned` reverses the usual direction of the sort. A filter that is None does not limit the list.
     """
 
-    view: View = View.ALL
+    view: CaseView = CaseView.ALL
     text: str = ""
     status: Status | None = None
     priority: Priority | None = None
@@ -79,18 +100,24 @@ class Question:
 
         Values that are not allowed are ignored.
         """
+        view = _chosen(CaseView, query.get("view")) or CaseView.ALL
         return cls(
-            view=_chosen(View, query.get("view")) or View.ALL,
+            view=view,
             text=searched(query),
             status=_chosen(Status, query.get("status")),
             priority=_chosen(Priority, number_in(query.get("priority"))),
             customer_id=number_in(query.get("customer")),
             agent_id=number_in(query.get("agent")),
             project_id=number_in(query.get("project")),
-            sort=_chosen(Sort, query.get("sort")) or Sort.UPDATED,
+            sort=_chosen(Sort, query.get("sort")) or VIEWS[view].sort,
             turned=query.get("turned") == "yes",
             page=min(max(number_in(query.get("page")) or 1, 1), 10_000),
         )
+
+    @property
+    def rule(self) -> ViewRule:
+        """Return what the view of this list shows."""
+        return VIEWS[self.view]
 
     @property
     def is_filtered(self) -> bool:
@@ -111,7 +138,7 @@ class Question:
             "customer": asked.customer_id,
             "agent": asked.agent_id,
             "project": asked.project_id,
-            "sort": asked.sort.value if asked.sort is not Sort.UPDATED else "",
+            "sort": asked.sort.value if asked.sort is not VIEWS[asked.view].sort else "",
             "turned": "yes" if asked.turned else "",
             "page": asked.page if asked.page > 1 else "",
         }
@@ -125,7 +152,7 @@ class Question:
     @property
     def among_closed(self) -> str:
         """Return the query string of the URL that applies the same search and filters to resolved and closed cases."""
-        return self.address(view=View.CLOSED)
+        return self.address(view=CaseView.CLOSED)
 
     def sorted_by(self, sort: Sort) -> str:
         """Return the query string that sorts by `sort`, or that reverses the order if the list is sorted by it already."""
@@ -144,16 +171,10 @@ class Question:
             values.append(value)
             sql.append(condition.replace("?", f"${len(values)}"))
 
-        if self.view is View.CLOSED:
-            sql.append("c.status in ('resolved', 'closed')")
-        elif not (self.view is View.ALL and self.status and self.status.is_done):
-            sql.append(OPEN)
-        if self.view is View.MINE:
-            ask("c.agent_id = ?", reader.id)
-        elif self.view is View.UNASSIGNED:
-            sql.append("c.agent_id is null")
-        elif self.view is View.WAITING:
-            sql.append("c.status in ('waiting_for_customer', 'waiting_for_others')")
+        if "?" in self.rule.condition:
+            ask(self.rule.condition, reader.id)
+        elif not (self.view is CaseView.ALL and self.status and self.status.is_done):
+            sql.append(self.rule.condition)
         for condition, value in (
             ("c.status = ?", self.status and self.status.value),
             ("c.priority = ?", self.priority and int(self.priority)),

@@ -13,7 +13,8 @@ from portal.database import current, transaction
 from portal.errors import Conflict, Invalid
 from portal.people import attempts, sessions
 from portal.people.factors import authenticator, notices, passkeys, recovery
-from portal.people.factors.passkeys import Passkey
+from portal.people.factors.authenticator import Authenticator
+from portal.people.factors.passkeys import ListedPasskey, Passkey
 from portal.sealing import Sealer
 
 Factor = Literal["authenticator", "recovery_code", "passkey"]
@@ -32,7 +33,7 @@ class Factors:
     """
 
     authenticator_since: datetime | None
-    passkeys: list[Passkey]
+    passkeys: list[ListedPasskey]
     codes: int
 
     @property
@@ -55,18 +56,16 @@ from (values (1)) as one left join passkey p on p.credential_id = $1 order by p.
 async def of(credential_id: int) -> Factors:
     """Return the second factors of the person with this credential."""
     rows = await current().fetch(OF, credential_id)
-    names = [field.name for field in dataclasses.fields(Passkey)]
-    passkeys = [Passkey(**{name: row[name] for name in names}) for row in rows if row["id"] is not None]
+    names = [field.name for field in dataclasses.fields(ListedPasskey)]
+    passkeys = [ListedPasskey(**{name: row[name] for name in names}) for row in rows if row["id"] is not None]
     return Factors(rows[0]["authenticator_since"], passkeys, rows[0]["codes"])
 
 
 async def are_set_up(credential_id: int) -> bool:
     """Return whether this person has an authenticator app or a passkey and thus needs a second factor to sign in."""
-    found: bool = await current().fetchval(
-        "select exists (select from authenticator where credential_id = $1) or exists (select from passkey where credential_id = $1)",
-        credential_id,
-    )
-    return found
+    return await Authenticator.exists().where(
+        Authenticator.credential_id == credential_id
+    ) or await Passkey.exists().where(Passkey.credential_id == credential_id)
 
 
 async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
@@ -109,7 +108,7 @@ async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_
     `Conflict` instead of removing the last factor. Run as the sign-in role. The lock on the credential makes
     simultaneous calls run one after the other.
     """
-    await current().fetchval("select id from credential where id = $1 for update", credential_id)
+    await sessions.take_turns(credential_id)
     found = await of(credential_id)
     there = (
         found.authenticator_since is not None if passkey is None else any(one.id == passkey for one in found.passkeys)
@@ -133,9 +132,8 @@ async def remove_all(credential_id: int, at: datetime) -> None:
 
     Run as the sign-in role.
     """
-    tx = current()
-    await tx.execute("delete from authenticator where credential_id = $1", credential_id)
-    await tx.execute("delete from passkey where credential_id = $1", credential_id)
+    await authenticator.remove(credential_id)
+    await passkeys.remove_all(credential_id)
     await recovery.remove(credential_id)
     await sessions.end_all(credential_id, at)
     await notices.mail_change(credential_id, "all_removed", at)

@@ -6,6 +6,8 @@ A code is accepted in its own time step of 30 seconds and in the steps before an
 from datetime import datetime
 
 import pyotp
+from piccolo.columns import BigInt, Text, Timestamptz
+from piccolo.table import Table
 
 from portal.database import current
 from portal.errors import Invalid
@@ -14,6 +16,15 @@ from portal.sealing import Broken, Sealer
 
 STEP_SECONDS = 30
 _PURPOSE = "authenticator"
+
+
+class Authenticator(Table, tablename="authenticator"):
+    """The authenticator app of a person: its encrypted secret, and the last time step whose code was used."""
+
+    credential_id = BigInt(primary_key=True, default=None)
+    secret = Text(default=None, secret=True)
+    last_step = BigInt(default=None)
+    created_at = Timestamptz(default=None)
 
 
 def new_secret() -> str:
@@ -66,26 +77,23 @@ async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bo
     `sealer` decrypts the stored secret and encrypts it again with the current key. The row lock lets only one of two
     simultaneous uses of the same code succeed.
     """
-    tx = current()
-    row = await tx.fetchrow(
-        "select secret, last_step from authenticator where credential_id = $1 for update", credential_id
-    )
-    if row is None:
+    found = await Authenticator.objects().where(Authenticator.credential_id == credential_id).lock_rows().first()
+    if found is None:
         return False
     try:
-        secret = sealer.open(_PURPOSE, row["secret"], at)
+        secret = sealer.open(_PURPOSE, found.secret, at)
     except Broken:  # The key that encrypted the secret no longer exists. Recovery codes still work.
         return False
-    step = step_of(secret, code, at, after=row["last_step"])
+    step = step_of(secret, code, at, after=found.last_step)
     if step is None:
         return False
-    await tx.execute(
-        "update authenticator set last_step = $2, secret = $3 where credential_id = $1",
-        credential_id, step, sealer.seal(_PURPOSE, secret, at),
-    )  # fmt: skip
+    sealed = sealer.seal(_PURPOSE, secret, at)
+    await Authenticator.update({Authenticator.last_step: step, Authenticator.secret: sealed}).where(
+        Authenticator.credential_id == credential_id
+    )
     return True
 
 
 async def remove(credential_id: int) -> None:
     """Remove the authenticator app of a person."""
-    await current().execute("delete from authenticator where credential_id = $1", credential_id)
+    await Authenticator.delete().where(Authenticator.credential_id == credential_id)

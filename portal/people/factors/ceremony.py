@@ -16,7 +16,7 @@ _MALFORMED = (WebAuthnException, ValueError, KeyError, TypeError)
 """The exceptions that the library raises for a malformed or wrong response."""
 
 
-class Refused(ValueError):
+class CeremonyRefused(ValueError):
     """Raised if a browser's response is malformed or does not fit the challenge."""
 
 
@@ -55,7 +55,7 @@ def options_to_use(host: str, challenge: bytes, *, known: list[bytes]) -> str:
 def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes, bytes, int]:
     """Verify a registration response, the JSON text in `answer`.
 
-    Return the new passkey's WebAuthn credential ID, public key and signature counter. Raise `Refused` if the response
+    Return the new passkey's WebAuthn credential ID, public key and signature counter. Raise `CeremonyRefused` if the response
     is malformed or does not fit the challenge, `host` or `origin`.
     """
     try:
@@ -63,25 +63,25 @@ def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes,
             credential=answer, expected_challenge=challenge, expected_rp_id=host, expected_origin=origin
         )
     except _MALFORMED as error:
-        raise Refused from error
+        raise CeremonyRefused from error
     return made.credential_id, made.credential_public_key, made.sign_count
 
 
 def handle_of(answer: str) -> bytes:
     """Return the WebAuthn credential ID of the passkey that signed this authentication response, a JSON text.
 
-    Raise `Refused` if the response is malformed.
+    Raise `CeremonyRefused` if the response is malformed.
     """
     try:
         return webauthn.helpers.parse_authentication_credential_json(answer).raw_id
     except _MALFORMED as error:
-        raise Refused from error
+        raise CeremonyRefused from error
 
 
 def used(answer: str, host: str, origin: str, challenge: bytes, *, public_key: bytes, count: int) -> int:
     """Verify the signature of an authentication response, a JSON text, and return the passkey's new signature counter.
 
-    Raise `Refused` if the response is malformed, if another key signed, if the challenge, `host` or `origin` differs,
+    Raise `CeremonyRefused` if the response is malformed, if another key signed, if the challenge, `host` or `origin` differs,
     or if the counter is not higher than `count`, the one stored at the last use: that reveals a copied passkey.
     Passkeys that do not count always send 0, which is accepted.
     """
@@ -95,4 +95,4 @@ def used(answer: str, host: str, origin: str, challenge: bytes, *, public_key: b
             credential_current_sign_count=count,
         ).new_sign_count
     except _MALFORMED as error:
-        raise Refused from error
+        raise CeremonyRefused from error

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from portal.database import current
+from piccolo.columns import BigInt, BigSerial, Bytea, Text, Timestamptz
+from piccolo.table import Table
+
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, line
+from portal.people import sessions
 from portal.people.factors import notices, recovery
 
 MOST = 20
@@ -30,8 +33,21 @@ class Challenge:
     issued_at: datetime
 
 
+class Passkey(Table, tablename="passkey"):
+    """One passkey of a person. `handle` is the id by which browsers know it, `name` the one that the person gave it."""
+
+    id = BigSerial(primary_key=True)
+    credential_id = BigInt(default=None)
+    handle = Bytea(default=None)
+    public_key = Bytea(default=None)
+    sign_count = BigInt(default=None)
+    name = Text(default=None)
+    created_at = Timestamptz(default=None)
+    last_used_at = Timestamptz(default=None)
+
+
 @dataclass(frozen=True, slots=True)
-class Passkey:
+class ListedPasskey:
     """One passkey of a person. `name` was chosen by the person, to tell their passkeys apart."""
 
     id: int
@@ -81,18 +97,16 @@ async def add(
     checked.done()
     try:
         handle, public_key, count = ceremony.added(answer, relying_party.host, relying_party.origin, challenge)
-    except ceremony.Refused as error:
+    except ceremony.CeremonyRefused as error:
         raise Invalid({"": REFUSED}) from error
-    tx = current()
-    await tx.fetchval("select id from credential where id = $1 for update", credential_id)
-    if await tx.fetchval("select count(*) from passkey where credential_id = $1", credential_id) >= MOST:
+    await sessions.take_turns(credential_id)
+    if await Passkey.count().where(Passkey.credential_id == credential_id) >= MOST:
         raise Conflict(f"You have {MOST} passkeys: remove one that you no longer use.")
-    added = await tx.fetchval(
-        "insert into passkey (credential_id, handle, public_key, sign_count, name, created_at, last_used_at)"
-        " values ($1, $2, $3, $4, $5, $6, $6) on conflict (handle) do nothing returning id",
-        credential_id, handle, public_key, count, named, at,
+    passkey = Passkey(
+        credential_id=credential_id, handle=handle, public_key=public_key, sign_count=count, name=named,
+        created_at=at, last_used_at=at,
     )  # fmt: skip
-    if added is None:
+    if not await Passkey.insert(passkey).on_conflict(target=Passkey.handle, action="DO NOTHING"):
         raise Conflict("This passkey has been added already.")
     await notices.mail_change(credential_id, "passkey_added", at)
     return await recovery.begin(credential_id)
@@ -107,35 +121,34 @@ async def use(credential_id: int, answer: str, relying_party: RelyingParty, chal
     """
     ceremony = _ceremony()
     try:
-        row: Any = await current().fetchrow(
-            "select id, public_key, sign_count, last_used_at from passkey where handle = $1 and credential_id = $2 for update",
-            ceremony.handle_of(answer), credential_id,
-        )  # fmt: skip
-        if row is None or challenge.issued_at <= row["last_used_at"]:
+        own = (Passkey.handle == ceremony.handle_of(answer)) & (Passkey.credential_id == credential_id)
+        passkey = await Passkey.objects().where(own).lock_rows().first()
+        if passkey is None or challenge.issued_at <= passkey.last_used_at:
             raise Invalid({"": REFUSED})
         count = ceremony.used(
             answer,
             relying_party.host,
             relying_party.origin,
             challenge.value,
-            public_key=row["public_key"],
-            count=row["sign_count"],
+            public_key=passkey.public_key,
+            count=passkey.sign_count,
         )
-    except ceremony.Refused as error:
+    except ceremony.CeremonyRefused as error:
         raise Invalid({"": REFUSED}) from error
-    await current().execute(
-        "update passkey set sign_count = $2, last_used_at = $3 where id = $1",
-        row["id"],
-        count,
-        max(at, row["last_used_at"] + timedelta(microseconds=1)),
-    )
+    used_at = max(at, passkey.last_used_at + timedelta(microseconds=1))
+    await Passkey.update({Passkey.sign_count: count, Passkey.last_used_at: used_at}).where(Passkey.id == passkey.id)
 
 
 async def remove(credential_id: int, passkey: int) -> None:
     """Remove one passkey of a person. Run as the sign-in role."""
-    await current().execute("delete from passkey where credential_id = $1 and id = $2", credential_id, passkey)
+    await Passkey.delete().where((Passkey.credential_id == credential_id) & (Passkey.id == passkey))
+
+
+async def remove_all(credential_id: int) -> None:
+    """Remove all passkeys of a person. Run as the sign-in role."""
+    await Passkey.delete().where(Passkey.credential_id == credential_id)
 
 
 async def _handles(credential_id: int) -> list[bytes]:
-    rows = await current().fetch("select handle from passkey where credential_id = $1 order by id", credential_id)
-    return [row["handle"] for row in rows]
+    of_person = Passkey.select(Passkey.handle).where(Passkey.credential_id == credential_id).order_by(Passkey.id)
+    return await of_person.output(as_list=True)

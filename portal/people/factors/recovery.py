@@ -7,7 +7,10 @@ import base64
 import secrets
 from hashlib import sha256
 
-from portal.database import current
+from piccolo.columns import BigInt, Bytea
+from piccolo.table import Table
+
+from portal.people import sessions
 
 COUNT = 10
 _BYTES = 10
@@ -17,14 +20,20 @@ _BYTES = 10
 """
 
 
+class RecoveryCode(Table, tablename="recovery_code"):
+    """One unused recovery code. Using it deletes the row."""
+
+    code_hash = Bytea(primary_key=True, default=None, secret=True)
+    credential_id = BigInt(default=None)
+
+
 async def begin(credential_id: int) -> list[str]:
     """Return ten new recovery codes for a person who has none, or an empty list for a person who has some.
 
     The lock on the credential makes simultaneous calls run one after the other, so that only one set of codes is made.
     """
-    tx = current()
-    await tx.fetchval("select id from credential where id = $1 for update", credential_id)
-    if await tx.fetchval("select exists (select from recovery_code where credential_id = $1)", credential_id):
+    await sessions.take_turns(credential_id)
+    if await RecoveryCode.exists().where(RecoveryCode.credential_id == credential_id):
         return []
     return await renew(credential_id)
 
@@ -33,11 +42,8 @@ async def renew(credential_id: int) -> list[str]:
     """Replace the person's recovery codes and return the new ones as texts such as `k3vd-…`."""
     await remove(credential_id)
     codes = [base64.b32encode(secrets.token_bytes(_BYTES)).decode().lower() for _ in range(COUNT)]
-    await current().execute(
-        "insert into recovery_code (code_hash, credential_id) select unnest($1::bytea[]), $2",
-        [_hash(credential_id, code) for code in codes],
-        credential_id,
-    )
+    hashes = [_hash(credential_id, code) for code in codes]
+    await RecoveryCode.insert(*(RecoveryCode(code_hash=hashed, credential_id=credential_id) for hashed in hashes))
     return ["-".join(code[start : start + 4] for start in range(0, len(code), 4)) for code in codes]
 
 
@@ -46,17 +52,13 @@ async def use(credential_id: int, code: str) -> bool:
 
     `code` must be in lower case and without hyphens, which is what was hashed.
     """
-    gone = await current().fetchval(
-        "delete from recovery_code where code_hash = $1 and credential_id = $2 returning true",
-        _hash(credential_id, code),
-        credential_id,
-    )
-    return gone is not None
+    own = (RecoveryCode.code_hash == _hash(credential_id, code)) & (RecoveryCode.credential_id == credential_id)
+    return bool(await RecoveryCode.delete().where(own).returning(RecoveryCode.credential_id))
 
 
 async def remove(credential_id: int) -> None:
     """Delete all recovery codes of a person."""
-    await current().execute("delete from recovery_code where credential_id = $1", credential_id)
+    await RecoveryCode.delete().where(RecoveryCode.credential_id == credential_id)
 
 
 def _hash(credential_id: int, code: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from portal.database import current
 from portal.errors import Forbidden
-from portal.people.offered import Offered, offered
+from portal.people.offered import Offered
 from portal.people.readers import AgentReader
 from portal.timekeeping.policy.switches import Rules, TimeRules
 
@@ -26,7 +26,7 @@ _MAY = f"select exists (select from ({_PICKED}) p where p.id = $3)"  # noqa: S60
 async def offered_to(by: AgentReader, rules: Rules) -> list[Offered]:
     """Return the agents who work here for whom `by` may log time, by name; empty if `by` logs only their own time."""
     pick = rules.pick_of(by)
-    return [] if pick == "self" else await offered(_OFFERED, by.id, pick)
+    return [] if pick == "self" else [Offered(**row) for row in await current().fetch(_OFFERED, by.id, pick)]
 
 
 async def refuse_pick(by: AgentReader, agent_id: int | None) -> None:

@@ -19,7 +19,7 @@ from portal.web.account.second_factor import begun, removed
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.guards import recognised, signed_in
-from portal.web.pages import refused_at_the_door
+from portal.web.pages import on_refusal
 from portal.web.visit import Web, visit_of
 
 SCANNED_WITHIN = timedelta(minutes=30)
@@ -39,6 +39,15 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
     return await _page(request, reader=reader, secret=authenticator.new_secret())
 
 
+async def _again(request: Web, *, reader: Reader, form: Form, **again: Any) -> Response[str]:
+    """Return the page after a refusal, with the secret that the form has, or a new one if that was shown too long ago."""
+    try:
+        secret = _opened(request, reader, form.get("sealed"))
+    except Invalid:
+        secret = authenticator.new_secret()
+    return await _page(request, reader=reader, secret=secret, **again)
+
+
 async def _page(request: Web, *, reader: Reader, secret: str, **again: Any) -> Response[str]:
     """Return the page with the QR code of this secret."""
     visit = visit_of(request)
@@ -51,6 +60,7 @@ async def _page(request: Web, *, reader: Reader, secret: str, **again: Any) -> R
 
 
 @post("/account/authenticator", guards=[recognised])
+@on_refusal(_again, only=[])
 async def set_up(
     request: Web,
     reader: NamedDependency[Any],
@@ -62,16 +72,12 @@ async def set_up(
     From then on, signing in requires a code. All other sessions of the reader end.
     """
     ask_for_password(request)
-    visit, given, secret = visit_of(request), form.into(SetUp), authenticator.new_secret()
-    lacked_one = visit.lacks_factor
-    try:
-        secret = _opened(request, reader, given.sealed)
-        async with transaction(None):
-            await hold_session(request)
-            codes = await authenticator.set_up(reader.credential_id, secret, given.code, visit.settings.sealer, at)
-            await renew_session(request, reader.credential_id, at, factor="authenticator")
-    except Invalid as refusal:
-        return await refused_at_the_door(request, _page, refusal, reader=reader, secret=secret)
+    visit, given = visit_of(request), form.into(SetUp)
+    lacked_one, secret = visit.lacks_factor, _opened(request, reader, given.sealed)
+    async with transaction(None):
+        await hold_session(request)
+        codes = await authenticator.set_up(reader.credential_id, secret, given.code, visit.settings.sealer, at)
+        await renew_session(request, reader.credential_id, at, factor="authenticator")
     return await begun(request, reader, codes, lacked_one=lacked_one)
 
 

@@ -16,7 +16,7 @@ from portal.web.account.pages import account_page
 from portal.web.errors import Detour
 from portal.web.forms import Form
 from portal.web.guards import recognised
-from portal.web.pages import refused_at_the_door, see_other
+from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, page_of, safe_path, visit_of
 
 CONFIRMED_FOR = timedelta(minutes=10)
@@ -86,14 +86,16 @@ async def _page(request: Web, **context: Any) -> Response[str]:
     return await account_page(request, "account/confirmation.html", **context)
 
 
+async def _again(request: Web, *, form: Form, **context: Any) -> Response[str]:
+    return await _page(request, next=safe_path(form.get("next")), **context)
+
+
 @post("/account/confirmation", guards=[recognised])
+@on_refusal(_again, TooMany, only=[])
 async def confirm(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Check the password and redirect to the page that required it."""
     given = form.into(Confirmation)
-    try:
-        await _confirm(request, given.password, at)
-    except (Invalid, TooMany) as refusal:
-        return await refused_at_the_door(request, _page, refusal, next=safe_path(given.next))
+    await _confirm(request, given.password, at)
     return see_other(safe_path(given.next))
 
 

@@ -18,7 +18,7 @@ from portal.web.account.second_factor import begun, removed
 from portal.web.challenges import challenge_of, new_challenge, relying_party_of
 from portal.web.forms import Form
 from portal.web.guards import recognised, signed_in
-from portal.web.pages import refused_at_the_door
+from portal.web.pages import on_refusal
 from portal.web.visit import Web, visit_of
 
 
@@ -49,6 +49,7 @@ async def _page(request: Web, *, reader: Reader, **again: Any) -> Response[str]:
 
 
 @post("/account/passkeys/new", guards=[recognised])
+@on_refusal(_page, only=["name"])
 async def add(
     request: Web,
     reader: NamedDependency[Any],
@@ -62,18 +63,13 @@ async def add(
     ask_for_password(request)
     given, relying_party = form.into(Added), relying_party_of(request)
     lacked_one = visit_of(request).lacks_factor
-    try:
-        challenge = challenge_of(request, "add", reader.credential_id, given.sealed)
-        if relying_party is None:
-            raise Invalid({"": passkeys.REFUSED})
-        async with transaction(None):
-            await hold_session(request)
-            codes = await passkeys.add(
-                reader.credential_id, given.name, given.answer, relying_party, challenge.value, at
-            )
-            await renew_session(request, reader.credential_id, at, factor="passkey")
-    except Invalid as refusal:
-        return await refused_at_the_door(request, _page, refusal, reader=reader, typed={"name": given.name})
+    challenge = challenge_of(request, "add", reader.credential_id, given.sealed)
+    if relying_party is None:
+        raise Invalid({"": passkeys.REFUSED})
+    async with transaction(None):
+        await hold_session(request)
+        codes = await passkeys.add(reader.credential_id, given.name, given.answer, relying_party, challenge.value, at)
+        await renew_session(request, reader.credential_id, at, factor="passkey")
     return await begun(request, reader, codes, lacked_one=lacked_one)
 
 

@@ -15,7 +15,7 @@ from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.door.invitations import Chosen
 from portal.web.forms import Form
 from portal.web.guards import signed_in
-from portal.web.pages import refused_at_the_door, see_other
+from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
 
 NOT_CURRENT = "This is not your current password."
@@ -38,6 +38,7 @@ async def _page(request: Web, **again: Any) -> Response[str]:
 
 
 @post("/account/password", guards=[signed_in])
+@on_refusal(_page, TooMany, only=[])
 async def change(
     request: Web,
     reader: NamedDependency[Any],
@@ -49,17 +50,14 @@ async def change(
     known = [reader.email, reader.name, visit.company.name]
     if isinstance(reader, ContactReader):
         known.append(reader.customer_name)
-    try:
-        password = given.checked()
-        proven = await _is_theirs(request, reader, given.current_password, at)
-        fresh = await passwords.chosen(password, known)
-        async with transaction(None):
-            await hold_session(request)
-            await _is_still_theirs(proven)
-            await credentials.change_password(reader.credential_id, fresh, at)
-            await renew_session(request, reader.credential_id, at)
-    except (Invalid, TooMany) as refusal:
-        return await refused_at_the_door(request, _page, refusal)
+    password = given.checked()
+    proven = await _is_theirs(request, reader, given.current_password, at)
+    fresh = await passwords.chosen(password, known)
+    async with transaction(None):
+        await hold_session(request)
+        await _is_still_theirs(proven)
+        await credentials.change_password(reader.credential_id, fresh, at)
+        await renew_session(request, reader.credential_id, at)
     return see_other("/account?done=password")
 
 

@@ -13,7 +13,7 @@ from portal.errors import Conflict, Invalid, NotFound
 from portal.people import invitations
 from portal.web.door.sign_in import let_in
 from portal.web.forms import Form
-from portal.web.pages import page, refused, see_other
+from portal.web.pages import on_refusal, page, see_other
 from portal.web.receiving import read
 from portal.web.visit import Web, visit_of
 
@@ -61,7 +61,17 @@ async def _find_first(request: Web) -> Response[str] | None:
     return None
 
 
+async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:
+    async with transaction(None, readonly=True):
+        invited = await invitations.find(token, at)
+    action = f"/invitations/{token}"
+    answer = page(request, "session/invitation.html", name=invited.name, email=invited.email, action=action, **again)
+    answer.headers["Referrer-Policy"] = "no-referrer"  # The URL contains the secret token (R41).
+    return answer
+
+
 @post("/invitations/{token:str}", before_request=_find_first)
+@on_refusal(_page)
 async def accept(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
@@ -71,21 +81,10 @@ async def accept(
         proven = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
     except NotFound:
         return page(request, "session/invitation_ended.html", status=404)
-    except Invalid as refusal:
-        return await refused(request, _page, refusal, form, at=at, token=token)
     try:
         return await let_in(request, proven, "/", at)
     except Invalid:  # The password was changed, or the person's access ended, while this request was processed.
         return see_other("/sign-in?changed=yes")
-
-
-async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:
-    async with transaction(None, readonly=True):
-        invited = await invitations.find(token, at)
-    action = f"/invitations/{token}"
-    answer = page(request, "session/invitation.html", name=invited.name, email=invited.email, action=action, **again)
-    answer.headers["Referrer-Policy"] = "no-referrer"  # The URL contains the secret token (R41).
-    return answer
 
 
 def refuse_signed_in(request: Web) -> None:

@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from portal import jobs
 from portal.database import transaction
-from portal.errors import Invalid, NotFound, TooMany
+from portal.errors import NotFound, TooMany
 from portal.fields import Checked, email
 from portal.people import attempts, credentials, invitations
 from portal.web.door.invitations import Chosen, refuse_signed_in
 from portal.web.forms import Form
-from portal.web.pages import page, refused, refused_at_the_door, see_other
+from portal.web.pages import on_refusal, page, see_other
 from portal.web.receiving import read
 from portal.web.visit import Web, visit_of
 
@@ -51,21 +51,19 @@ async def _needs_mail_first(request: Web) -> None:
 
 
 @post("/password-resets", before_request=_needs_mail_first)
+@on_refusal(_ask_page, TooMany, only=["email"])
 async def send(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Enqueue the reset mail, and show the same page for every mail address, whether or not it has an account (R5).
 
     The job finds out whether there is anybody to send it to, so the time of this response does not reveal it either.
     """
     given, checked = form.into(Forgotten), Checked()
-    try:
-        address = checked("email", email, given.email)
-        checked.done()
-        async with transaction(None):
-            account = credentials.account_of(address)
-            await attempts.admit(_limits(account, visit_of(request).address), at)
-            await jobs.enqueue("mail_password_reset", credential=await credentials.find_active(address) or 0)
-    except (Invalid, TooMany) as refusal:
-        return await refused_at_the_door(request, _ask_page, refusal, typed={"email": given.email})
+    address = checked("email", email, given.email)
+    checked.done()
+    async with transaction(None):
+        account = credentials.account_of(address)
+        await attempts.admit(_limits(account, visit_of(request).address), at)
+        await jobs.enqueue("mail_password_reset", credential=await credentials.find_active(address) or 0)
     return page(request, "session/reset_sent.html", email=address)
 
 
@@ -99,7 +97,16 @@ async def _find_first(request: Web) -> Response[str] | None:
     return None
 
 
+async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:
+    async with transaction(None, readonly=True):
+        invited = await invitations.find(token, at, "reset")
+    answer = page(request, "session/reset.html", email=invited.email, action=f"/password-resets/{token}", **again)
+    answer.headers["Referrer-Policy"] = "no-referrer"  # The URL contains the secret token (R41).
+    return answer
+
+
 @post("/password-resets/{token:str}", before_request=_find_first)
+@on_refusal(_page)
 async def choose(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
@@ -111,20 +118,10 @@ async def choose(
         await invitations.accept(token, password, at, kind="reset", known=[visit_of(request).company.name])
     except NotFound:
         return _ended(request)
-    except Invalid as refusal:
-        return await refused(request, _page, refusal, form, at=at, token=token)
     # Whoever forgot a password has usually tried several: with a reset link, the person need not wait because of that.
     async with transaction(None):
         await credentials.forget_tries(invited.email, visit_of(request).address)
     return see_other("/sign-in?changed=yes")
-
-
-async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:
-    async with transaction(None, readonly=True):
-        invited = await invitations.find(token, at, "reset")
-    answer = page(request, "session/reset.html", email=invited.email, action=f"/password-resets/{token}", **again)
-    answer.headers["Referrer-Policy"] = "no-referrer"  # The URL contains the secret token (R41).
-    return answer
 
 
 def _ended(request: Web) -> Response[str]:

@@ -16,7 +16,7 @@ from portal.web.door.sign_in import open_session
 from portal.web.door.step import forget_step, remembered_step
 from portal.web.forms import Form
 from portal.web.metrics import REFUSED_SIGN_INS
-from portal.web.pages import page, refused_at_the_door, see_other
+from portal.web.pages import on_refusal, page, see_other
 from portal.web.receiving import read
 from portal.web.visit import Web, safe_path, visit_of
 
@@ -61,7 +61,15 @@ async def _needs_step_first(request: Web) -> Response[Any] | None:
     return None
 
 
+async def _again(request: Web, **again: Any) -> Response[Any]:
+    """Return the page of the second step after a refusal, and count it."""
+    REFUSED_SIGN_INS.inc()
+    step = remembered_step(request)
+    return await _page(request, credential_id=step[0].credential_id, **again) if step else see_other("/sign-in")
+
+
 @post("/sign-in/second-factor", before_request=_needs_step_first)
+@on_refusal(_again, TooMany, only=[])
 async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Check the second factor and, if it is right, begin the session and redirect to the page that the person wanted."""
     step = remembered_step(request)
@@ -73,11 +81,7 @@ async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[d
             await credentials.hold(proven)
     except Invalid:
         return _overtaken(request)
-    try:
-        factor = await _proved(request, proven.credential_id, form.into(Proof), at)
-    except (Invalid, TooMany) as refusal:
-        REFUSED_SIGN_INS.inc()
-        return await refused_at_the_door(request, _page, refusal, credential_id=proven.credential_id)
+    factor = await _proved(request, proven.credential_id, form.into(Proof), at)
     forget_step(request)
     try:
         async with transaction(None):

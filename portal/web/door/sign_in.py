@@ -9,14 +9,14 @@ from litestar.params import FromQuery
 from msgspec import Struct
 
 from portal.database import current, transaction
-from portal.errors import Invalid, TooMany
+from portal.errors import TooMany
 from portal.people import credentials, factors, sessions
 from portal.people.passwords import Proven
 from portal.web import cookies
 from portal.web.door.step import remember_step
 from portal.web.forms import Form
 from portal.web.metrics import REFUSED_SIGN_INS
-from portal.web.pages import page, refused_at_the_door, see_other
+from portal.web.pages import on_refusal, page, see_other
 from portal.web.visit import Web, safe_path, visit_of
 
 KEPT = "You were signed out. What you typed is kept, and is there again when you have signed in."
@@ -45,17 +45,19 @@ async def _page(request: Web, **context: Any) -> Response[str]:
     return page(request, "session/sign_in.html", resets=bool(visit_of(request).settings.smtp_url), **context)
 
 
+async def _again(request: Web, *, form: Form, **context: Any) -> Response[str]:
+    """Return the sign-in form after a refusal, and count it."""
+    REFUSED_SIGN_INS.inc()
+    return await _page(request, next=safe_path(form.get("next") or "/"), **context)
+
+
 @post("/sign-in")
+@on_refusal(_again, TooMany, only=["email"])
 async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Check the password and begin a new session. A session that the browser had before is never used again (R14)."""
-    visit, given = visit_of(request), form.into(SignIn)
-    next_path = safe_path(given.next or "/")
-    try:
-        proven = await credentials.verify(given.email, given.password, address=visit.address, at=at)
-        return await let_in(request, proven, next_path, at)
-    except (Invalid, TooMany) as refusal:
-        REFUSED_SIGN_INS.inc()
-        return await refused_at_the_door(request, _page, refusal, next=next_path, typed={"email": given.email})
+    given = form.into(SignIn)
+    proven = await credentials.verify(given.email, given.password, address=visit_of(request).address, at=at)
+    return await let_in(request, proven, safe_path(given.next or "/"), at)
 
 
 async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> Response[Any]:

@@ -9,6 +9,9 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from piccolo.columns import JSONB, UUID, BigInt, Text, Timestamptz
+from piccolo.table import Table
+
 from portal.database import current, transaction
 from portal.desk.files import draft_files
 from portal.desk.files.draft_files import DraftFile
@@ -19,6 +22,7 @@ MOST = 50
 """The most drafts that are kept for one person; the oldest are deleted first."""
 LARGEST = 350_000
 """The most bytes of one draft, including its field names; the database table enforces the same limit."""
+KEPT_FOR = timedelta(days=30)
 LATE = timedelta(hours=1)
 """How long the key of a sent form is remembered: a delayed request that saves its draft may arrive until then."""
 
@@ -26,6 +30,19 @@ NEVER = ("csrf", "password", "again", "current_password", "code", "answer", "sea
 """Fields that no draft contains: passwords, and values that prove or create a second factor."""
 FILES_AGAIN = "files_again"
 """The message on a restored draft whose files were lost, because the session had ended, and must be chosen again."""
+
+
+class KeptDraft(Table, tablename="draft"):
+    """The texts of one form that a person has not sent, by field name. `fields` is {} once the form was sent.
+
+    The credential and the address are together the primary key, which Piccolo cannot express.
+    """
+
+    credential_id = BigInt(primary_key=True, default=None)
+    address = Text(default=None)
+    fields = JSONB(default=None)
+    kept_at = Timestamptz(default=None)
+    sent_form = UUID(null=True, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +113,8 @@ async def keep(
 
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
     """Return the texts of the reader's drafts under these addresses: address -> field -> text, {} without a draft."""
-    rows = await current().fetch(
-        "select address, fields from draft where credential_id = $1 and address = any($2)",
-        reader.credential_id,
-        list(addresses),
-    )
+    own = (KeptDraft.credential_id == reader.credential_id) & KeptDraft.address.is_in(list(addresses))
+    rows = await KeptDraft.select(KeptDraft.address, KeptDraft.fields).where(own)
     found: dict[str, dict[str, str]] = {row["address"]: json.loads(row["fields"]) for row in rows}
     return {address: found.get(address, {}) for address in addresses}
 
@@ -159,19 +173,20 @@ async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: dat
             " on conflict (credential_id, address) do update set fields = '{}', kept_at = excluded.kept_at, sent_form = excluded.sent_form",
             reader.credential_id, address, at, form_key,
         )  # fmt: skip
-        await tx.execute(
-            "delete from draft where credential_id = $1 and fields = '{}' and kept_at < $2",
-            reader.credential_id,
-            at - LATE,
-        )
+        sent = (KeptDraft.credential_id == reader.credential_id) & (KeptDraft.fields == "{}")
+        await KeptDraft.delete().where(sent, KeptDraft.kept_at < at - LATE)
+
+
+async def delete_old(at: datetime) -> None:
+    """Delete drafts that were last changed more than `KEPT_FOR` ago. Run as the sign-in role."""
+    await KeptDraft.delete().where(KeptDraft.kept_at < at - KEPT_FOR)
 
 
 async def forget(reader: Reader, address: str) -> None:
     """Delete the reader's draft stored under this address."""
-    async with transaction(None) as tx:
-        await tx.execute(
-            "update draft set fields = '{}' where credential_id = $1 and address = $2", reader.credential_id, address
-        )
+    async with transaction(None):
+        own = (KeptDraft.credential_id == reader.credential_id) & (KeptDraft.address == address)
+        await KeptDraft.update({KeptDraft.fields: "{}"}).where(own)
 
 
 def _key(text: str) -> uuid.UUID | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from portal.billing.engine.values import Allocation, Entry, Key, Line, Service
+from portal.billing.engine.values import Allocation, Entry, Key, Line, ServiceTerms
 from portal.billing.engine.words import AllocationKind, LineKind
 from portal.money import total
 
@@ -26,7 +26,7 @@ class Work:
 class Rule(Protocol):
     """The function that the module of every rollup defines."""
 
-    def lines(self, service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
+    def lines(self, service: ServiceTerms, work: Sequence[Work], digits: int) -> Iterator[Line]:
         """Yield the invoice lines for the time of `service`.
 
         `work` holds the entries of the service that this run settles, in the order of entries; `digits` is the
@@ -34,7 +34,9 @@ class Rule(Protocol):
         """
 
 
-def time_line(service: Service, label: str, work: Sequence[Work], pieces: tuple[Allocation, ...], digits: int) -> Line:
+def time_line(
+    service: ServiceTerms, label: str, work: Sequence[Work], pieces: tuple[Allocation, ...], digits: int
+) -> Line:
     """Return one line that sums the charged allocations of `work`.
 
     `pieces` are the allocations that the line lists as its own; with the rollup `none`, they include those that cost
@@ -55,7 +57,7 @@ def time_line(service: Service, label: str, work: Sequence[Work], pieces: tuple[
 
 
 def grouped(
-    service: Service, work: Sequence[Work], group_of: Callable[[Entry], tuple[str, Key | None]], digits: int
+    service: ServiceTerms, work: Sequence[Work], group_of: Callable[[Entry], tuple[str, Key | None]], digits: int
 ) -> Iterator[Line]:
     """Yield one line for each group of entries with charged minutes, ordered by label.
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from portal.billing.engine.rollups.lines import Work, time_line
-from portal.billing.engine.values import Line, Service
+from portal.billing.engine.values import Line, ServiceTerms
 
 
-def lines(service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
+def lines(service: ServiceTerms, work: Sequence[Work], digits: int) -> Iterator[Line]:
     """Yield one line for each entry, in the order of entries."""
     for done in work:
         yield time_line(service, done.entry.external_comment, [done], done.allocations, digits)

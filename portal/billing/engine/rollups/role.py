@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from portal.billing.engine.rollups.lines import Work, grouped
-from portal.billing.engine.values import Line, Service
+from portal.billing.engine.values import Line, ServiceTerms
 
 
-def lines(service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
+def lines(service: ServiceTerms, work: Sequence[Work], digits: int) -> Iterator[Line]:
     """Yield one line for each role, ordered by name."""
     return grouped(service, work, lambda entry: (entry.role_name, entry.role), digits)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from portal.billing.engine.rollups.lines import Work, grouped
-from portal.billing.engine.values import Line, Service
+from portal.billing.engine.values import Line, ServiceTerms
 
 
-def lines(service: Service, work: Sequence[Work], digits: int) -> Iterator[Line]:
+def lines(service: ServiceTerms, work: Sequence[Work], digits: int) -> Iterator[Line]:
     """Yield one line for the service, or no line if nothing is charged."""
     return grouped(service, work, lambda entry: (service.name, service.id), digits)

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
-from portal.billing.engine.values import Contract, Entry, PoolKey, Service, Voucher
+from portal.billing.engine.values import ContractTerms, Entry, PoolKey, ServiceTerms, Voucher
 from portal.billing.engine.words import AllocationKind
 from portal.periods import Period
 
@@ -35,13 +35,15 @@ class Fee:
 class Rules(Protocol):
     """The functions that the module of every settlement defines."""
 
-    def pools(self, contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
+    def pools(
+        self, contract: ContractTerms, service: ServiceTerms, entry: Entry, vouchers: Sequence[Voucher]
+    ) -> Iterator[Pool]:
         """Yield the pools that `entry` may draw from, in the order in which it draws.
 
         `vouchers` are the vouchers for `service`, the one that expires first before others.
         """
 
-    def fees(self, contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
+    def fees(self, contract: ContractTerms, service: ServiceTerms, until: date, digits: int) -> Iterator[Fee]:
         """Yield every fee of `service` that is due at `until`, in the order of periods.
 
         Fees that were billed before are included; the caller leaves them out.

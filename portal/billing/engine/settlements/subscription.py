@@ -9,14 +9,14 @@ from datetime import date, timedelta
 
 from portal.billing.engine.settlements import voucher
 from portal.billing.engine.settlements.pools import Fee, Pool
-from portal.billing.engine.values import Contract, Entry, Service, Voucher
+from portal.billing.engine.values import ContractTerms, Entry, ServiceTerms, Voucher
 from portal.billing.engine.words import AllocationKind
 from portal.money import EXACT, divide_half_up
 from portal.periods import period_of, periods_between
 from portal.words import Due
 
 
-def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
+def pools(contract: ContractTerms, service: ServiceTerms, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
     """Yield the included minutes of the period in which the entry was worked, then the valid vouchers.
 
     If no day of that period is active, there are no included minutes.
@@ -30,7 +30,7 @@ def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence
     yield from voucher.pools(contract, service, entry, vouchers)
 
 
-def fees(contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
+def fees(contract: ContractTerms, service: ServiceTerms, until: date, digits: int) -> Iterator[Fee]:
     """Yield the fees that are due at `until`.
 
     A fee in advance is due once the active part of its period has started, a fee in arrears once that part has ended.

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from portal.billing.engine.settlements.pools import Fee, Pool
-from portal.billing.engine.values import Contract, Entry, Service, Voucher
+from portal.billing.engine.values import ContractTerms, Entry, ServiceTerms, Voucher
 
 
-def pools(contract: Contract, service: Service, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
+def pools(contract: ContractTerms, service: ServiceTerms, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
     """Yield no pool, because a voucher cannot be for a time-spent service."""
     return iter(())
 
 
-def fees(contract: Contract, service: Service, until: date, digits: int) -> Iterator[Fee]:
+def fees(contract: ContractTerms, service: ServiceTerms, until: date, digits: int) -> Iterator[Fee]:
     """Yield no fee, because a time-spent service has none."""
     return iter(())
