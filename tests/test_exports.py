@@ -102,7 +102,7 @@ def cells_of(book: bytes) -> list[dict[str, tuple[str, str]]]:
 
 
 def test_a_workbook_has_real_numbers_dates_and_durations_and_no_formula() -> None:
-    """D55: 1 Feb 2026 is day 46054 of Excel; 1:30 h are 0.0625 of a day; text stays text, without a link."""
+    """D55: in Excel, 1 Feb 2026 is day 46054, 1:30 h are 0.0625 of a day, and text stays text, without a link."""
     head, first, second = cells_of(write("xlsx", EVERY_KIND))
     assert [text for _, text in head.values()] == [column.name for column in EVERY_KIND.columns]
     assert first["A"] == ("inlineStr", "=1+1 <b>")
@@ -118,7 +118,7 @@ def test_a_workbook_has_real_numbers_dates_and_durations_and_no_formula() -> Non
 
 
 def test_xml_names_its_elements_after_the_columns() -> None:
-    """D55: dates are ISO 8601, numbers have a decimal point, and an empty cell has no element."""
+    """D55: in XML, dates are ISO 8601, numbers have a decimal point, and an empty cell has no element."""
     root = etree.fromstring(write("xml", EVERY_KIND, totals=True))
     assert (root.tag, root.get("title"), [child.tag for child in root]) == (
         "sheet",
@@ -135,7 +135,7 @@ def test_xml_names_its_elements_after_the_columns() -> None:
 @given(text=st.text(st.characters(exclude_characters="\r")))
 @settings(deadline=None, max_examples=60)
 def test_every_text_is_read_again_without_what_xml_forbids(format: str, text: str) -> None:
-    """D55: control characters, lone surrogates and the two non-characters are left out; nothing else changes."""
+    """D55: control characters, lone surrogates and two further code points are left out; all other text stays."""
     written = write(format, Sheet("S", [Column("a"), Column("b", Kind.NUMBER)], [[text, 1]]))
     kept = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "", text)
     if format == "xml":

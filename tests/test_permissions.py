@@ -76,13 +76,13 @@ ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
 """For taking back a submission: Ines made it, and only who made it may take it back."""
 NOORS = Row(IN, 404, 404, 404, 404, 404, OK)
-"""For Noor's timer: nobody else sees or changes it, managers neither."""
+"""The row for Noor's timer: nobody else may see or change it, also no manager."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
 """For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
 WHO_WORKED = Row(IN, 404, 404, 404, OK, 403, 403)
-"""For answering the question of a flag: Ines worked the flagged time."""
+"""The row for answering the question of a flag: only Ines may, because she worked the flagged time."""
 OWN_FILES = Row(IN, 404, 404, 404, 403, OK, 404)
-"""For a file that Max had made of a timesheet, which nobody else may fetch."""
+"""The row for a file that a job made for Max: nobody else may fetch it."""
 
 MATRIX: dict[str, Row] = {
     "GET /health": EVERYBODY,

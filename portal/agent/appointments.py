@@ -1,4 +1,4 @@
-"""Serve the appointments of a case: plan, change, hold and call off a visit, a call or a remote session (S1.11)."""
+"""Serve the forms for the appointments of a case: plan, change and cancel one, and note that it took place (S1.11)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,13 +29,16 @@ KINDS = [(kind.value, kind.word) for kind in AppointmentKind]
 
 
 class NewAppointment(AppointmentFacts, kw_only=True):
-    """Fields of the form that plans an appointment: `form_key` identifies the form, so that it is planned once."""
+    """Fields of the form that plans an appointment.
+
+    `form_key` identifies the form, so that sending it again plans no second appointment.
+    """
 
     form_key: str = ""
 
 
 class Held(Struct, kw_only=True):
-    """Field of the form that notes that an appointment was held: with `then` as `log`, the form for time comes next."""
+    """Field of the form that notes that an appointment took place; if `then` is `log`, the form for time is shown next."""
 
     then: str = ""
 
@@ -81,7 +84,7 @@ async def plan(
 
 @get("/cases/{number:str}/appointments/{appointment:int}")
 async def show(request: Web, number: FromPath[str], appointment: FromPath[int]) -> Response[str]:
-    """Show the form for changing an appointment, or its values if it was held or called off."""
+    """Show the form for changing an appointment, or its values if it took place or was cancelled."""
     return await _show(request, number=number, appointment=appointment)
 
 
@@ -130,7 +133,7 @@ async def hold(
     number: FromPath[str],
     appointment: FromPath[int],
 ) -> Response[Any]:
-    """Note that an appointment was held; then lead to the form for its time if that was asked for, else to the case."""
+    """Note that an appointment took place, and redirect to the case, or to the form for its time if that was chosen."""
     async with _held(number, appointment, reader) as (case, found):
         then = form.into(Held).then
         await found.hold_it(case, by=reader, at=at)
@@ -146,7 +149,7 @@ async def call_off(
     number: FromPath[str],
     appointment: FromPath[int],
 ) -> Response[Any]:
-    """Call an appointment off and redirect to the case."""
+    """Cancel an appointment and redirect to the case."""
     async with _held(number, appointment, reader) as (case, found):
         await found.call_off(case, by=reader, at=at)
     return see_other(f"/agent/cases/{number}#appointments")
@@ -159,7 +162,7 @@ async def plan_again(
     number: FromPath[str],
     appointment: FromPath[int],
 ) -> Response[Any]:
-    """Take back that an appointment was held or called off, and redirect to the case."""
+    """Take back that an appointment took place or was cancelled, and redirect to the case."""
     async with _held(number, appointment, reader) as (case, found):
         await found.plan_again(case, by=reader, at=at)
     return see_other(f"/agent/cases/{number}#appointments")

@@ -39,7 +39,7 @@ async def rail(reader: AgentReader, at: datetime) -> Rail:
 
 
 async def frame(reader: AgentReader, at: datetime) -> dict[str, Any]:
-    """Return what the layout around every page shows: the counts of the navigation rail, and the reader's timers."""
+    """Return what the layout of every page shows at the instant `at`: the counts of the navigation, and the timers."""
     return {"rail": await rail(reader, at), "timers": await timers_of(reader)}
 
 

@@ -119,7 +119,10 @@ async def show_project(
 
 
 async def _cost(reader: AgentReader, project: int) -> dict[str, Any]:
-    """Return what the time of a project and of its cases costs us, for the page; None for an agent who is no manager."""
+    """Return the template variables with the cost of a project's time and of the time on its cases.
+
+    Both are None for an agent who is no manager.
+    """
     if not reader.is_manager:
         return {"cost": None, "cases_cost": None}
     costs = await costs_of_projects(reader, [project])

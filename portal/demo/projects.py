@@ -19,7 +19,7 @@ CONNECTED = 3
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A project of a customer, as an agent would type it. Time under its service without a case is logged on it."""
+    """A project of a customer, as a manager would type it. Time under its service that is on no case is logged on it."""
 
     customer: str
     service: str
@@ -41,7 +41,7 @@ PLANS = (
     ),
 )  # fmt: skip
 TASKS = {("Acme", "Helpdesk"): ("Remote help", "On site"), ("Quillby School", "Courses"): ("Preparation", "Teaching")}
-"""Tasks of services that no project uses, by customer and service."""
+"""Tasks of services that are not the service of a project, by customer and service."""
 
 
 async def found(
@@ -66,7 +66,7 @@ async def _found(plan: Plan, house: House, agents: dict[str, AgentReader], at: d
 
 
 def connect(stage: Stage) -> None:
-    """Plan that the latest cases of each project's customer are connected to the project, yesterday evening."""
+    """Plan that the latest cases of each project's customer are connected to the project yesterday evening."""
     at = stage.calendar.instant(stage.calendar.yesterday, 18 * 60 + 20)
     for planned in stage.projects.values():
         stage.timeline.plan(at, partial(_connect, stage, planned.project))

@@ -79,7 +79,7 @@ class Stage:
     """The id of each case type by its name."""
     pieces: list[Piece]
     projects: dict[tuple[str, str], Planned] = field(default_factory=dict)
-    """Customer and service -> the project on which time under the service without a case is logged."""
+    """The project on which time under a service is logged if it is on no case, by customer and service."""
 
     def planned(self, piece: Piece) -> Planned | None:
         """Return the project on which a piece of work is logged, or None if it is not on a project."""

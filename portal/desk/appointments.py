@@ -1,6 +1,7 @@
 """Appointments: planned visits, calls and remote sessions on a case (S1.11).
 
-The log of the case says what was planned, moved, held and called off. The customer reads all of it but the note.
+The log of the case records when an appointment is planned, moved, held or cancelled. The customer reads all of it
+except the note.
 """
 
 import uuid
@@ -113,9 +114,9 @@ class Appointment(Table, tablename="appointment"):
         )  # fmt: skip
 
     async def change(self, case: Case, facts: AppointmentFacts, *, by: AgentReader, at: datetime) -> None:
-        """Save the form for an appointment that is still planned; the log of the case tells if it was moved.
+        """Save the form for an appointment that is still planned. If it is moved, the log of the case says so.
 
-        Raise `Conflict` if it was held or called off, and `Invalid` as `plan` does.
+        Raise `Conflict` if it took place or was cancelled, and `Invalid` as `plan` does.
         """
         if self.done_at or self.cancelled_at:
             raise Conflict("This appointment was held or called off meanwhile.")
@@ -126,18 +127,18 @@ class Appointment(Table, tablename="appointment"):
         await self._record(case, "appointment.moved" if is_moved else None, by, at)
 
     async def hold_it(self, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Note that the appointment was held. If that is noted already, nothing changes.
+        """Note that the appointment took place. If that is noted already, nothing changes.
 
-        Raise `Conflict` if it was called off.
+        Raise `Conflict` if it was cancelled.
         """
         await self._become("done_at", self.cancelled_at, case, "appointment.held", by, at)
 
     async def call_off(self, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Call the appointment off. If it is called off already, nothing changes. Raise `Conflict` if it was held."""
+        """Cancel the appointment. If it is cancelled already, nothing changes. Raise `Conflict` if it took place."""
         await self._become("cancelled_at", self.done_at, case, "appointment.cancelled", by, at)
 
     async def plan_again(self, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Take back that the appointment was held or called off. If it is planned already, nothing changes."""
+        """Take back that the appointment took place or was cancelled. If it is planned already, nothing changes."""
         if self.done_at or self.cancelled_at:
             await self._set({"done_at": None, "cancelled_at": None})
             await self._record(case, "appointment.planned", by, at)
@@ -160,7 +161,7 @@ class Appointment(Table, tablename="appointment"):
             setattr(self, name, value)
 
     async def _record(self, case: Case, kind: str | None, by: AgentReader, at: datetime) -> None:
-        """Add a line to the log of the case, if there is one to add, and tell the open pages."""
+        """Add a line of the kind `kind`, unless it is None, to the log of the case, and write an outbox row."""
         details = {
             "what": AppointmentKind(self.kind).word.lower(), "with": await agent_name(self.agent_id),
             "begins": self.starts_at.isoformat(), "ends": self.ends_at.isoformat(),
@@ -246,7 +247,7 @@ class Planned:
 
     @property
     def is_planned(self) -> bool:
-        """Return whether the appointment was neither held nor called off."""
+        """Return whether the appointment neither took place nor was cancelled."""
         return self.done_at is None and self.cancelled_at is None
 
 
@@ -255,7 +256,7 @@ SHOWN = 20
 
 
 def appointments_sql(reader: Reader) -> str:
-    """Return the SQL query for the appointments of the case $1, or with $2 for the planned ones only; at most $3 rows."""
+    """Return the SQL query for the appointments of the case $1; if $2, only for the planned ones; at most $3 rows."""
     note = "p.note" if reader.is_agent else "'' as note"
     open_ = "p.done_at is null and p.cancelled_at is null"
     return (
@@ -266,9 +267,9 @@ def appointments_sql(reader: Reader) -> str:
 
 
 async def appointments_of(case_id: int, reader: Reader, *, planned: bool = False) -> list[Planned]:
-    """Return the appointments of a case that the reader may see: planned ones first, by their beginning.
+    """Return the appointments of a case that the reader may see: planned ones first, in the order of their beginning.
 
-    Others follow, the latest first, up to `SHOWN` in all. With `planned`, return the planned ones only.
+    The others follow, the latest first, up to `SHOWN` in all. With `planned`, return only the planned ones.
     """
     rows = await current().fetch(appointments_sql(reader), case_id, planned, SHOWN)
     return [Planned.of_row(row) for row in rows]

@@ -82,13 +82,13 @@ def printable(text: str) -> str:
 
 
 class Writer(Protocol):
-    """Writes a sheet row by row to a file."""
+    """Writes the rows of a sheet to an open file."""
 
     def add(self, row: Sequence[Cell]) -> None:
         """Write the next row, with one cell for each column."""
 
     def close(self, totals: Sequence[Cell] | None = None) -> None:
-        """Write the totals, if any, and end the file, which stays open for its owner."""
+        """Write the totals, if there are any, and complete the file. The caller closes `file`."""
 
 
 def _written(cell: Cell, kind: Kind) -> str:

@@ -20,7 +20,7 @@ from portal.reports.layouts import lay_out
 from portal.reports.questions import Layout, Question
 
 EACH = 1_000
-"""Rows are fetched in portions of so many, and after each the progress is printed."""
+"""How many rows are fetched at once; the progress is printed after each such number of entries."""
 MOST_MEMORY, MOST_SECONDS, LARGEST_FILE = 2 * 1024**3, 600, 2 * 1024**3
 
 

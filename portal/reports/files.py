@@ -21,11 +21,11 @@ from portal.settings import Settings
 from portal.storage import Storage, new_key
 
 MOST_AT_ONCE = 20_000
-"""A request makes files of at most so many time entries itself; a job makes longer ones."""
+"""The most time entries of a file that is made while the request waits; a job makes larger files."""
 KEPT_FOR = timedelta(days=7)
 """The time for which a file is kept."""
 MOST_KEPT = 20
-"""The most files of one agent that are kept; the oldest ones go first."""
+"""The most files of one agent that are kept; the oldest ones are deleted first."""
 WITHIN = 1800.0
 """The timeout of a job in seconds."""
 TOLD_EACH = 0.5
@@ -33,9 +33,10 @@ TOLD_EACH = 0.5
 
 
 class Export(Table, tablename="export"):
-    """A file that is being made or is ready. It is ready once it has a `size`, and failed if it ended without one.
+    """The file of a timesheet that an agent asked for.
 
-    `filters` is the query string of the timesheet (`Question.query`). `read_entries` of the `entries` are read so far.
+    It is ready once it has a `size`, and failed if it ended without one. `filters` is the query string of the timesheet
+    (`Question.query`). Of its `entries`, `read_entries` are read so far.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -53,7 +54,7 @@ class Export(Table, tablename="export"):
 
     @property
     def name(self) -> str:
-        """Return the name of the file for whoever saves it."""
+        """Return the file name under which a browser saves the file."""
         values = Question.parse(self.filters)
         return file_name(values, Layout(self.layout), self.format)
 
@@ -66,10 +67,10 @@ class Export(Table, tablename="export"):
     async def ask(
         cls, reader: AgentReader, question: Question, layout: Layout, format: str, *, entries: int, at: datetime
     ) -> int:
-        """Have a job make a file of the timesheet, and return the id of its row.
+        """Enqueue a job that makes a file of the timesheet, and return the id of its row.
 
-        If the same file is being made for this agent already, return that one. Raise `Forbidden` if the reader is no
-        manager (S2.28).
+        `entries` is the number of time entries, for the progress. If the same file is being made for this agent
+        already, return that one. Raise `Forbidden` if the reader is no manager (S2.28).
         """
         question.conditions(reader, [])
         tx, values = current(), (reader.id, layout.value, format, question.query)
@@ -130,9 +131,9 @@ from export x join agent a on a.id = x.agent_id join credential c on c.agent_id 
 
 
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
-    """Make a file that an agent asked for, store it, and mark it as ready, or as failed with a refusal.
+    """Make a file that an agent asked for, store it, and mark it as ready, or as failed if making it is refused.
 
-    Run as a job: doing it again does nothing once it has ended.
+    Run as a job: running it again changes nothing once the file is ready or failed.
     """
     async with transaction(SYSTEM) as tx:
         export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()

@@ -54,9 +54,10 @@ order by folded(u.name), u.id, e.work_date, e.id, a.position
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """A timesheet in a layout: its sheet without rows, and the SQL query whose rows `cells` turns into the cells.
+    """A timesheet in one of the two layouts: its sheet without rows, and the SQL query of the rows.
 
-    Each row of the query has a column `entries`: how many time entries it brings beyond the rows before.
+    `cells` turns a row of the query into cells. The column `entries` of a row says how many time entries it adds to the
+    rows before, for the progress.
     """
 
     sheet: Sheet

@@ -38,10 +38,11 @@ def is_busy() -> bool:
 
 
 async def make(order: Order, *, within: float = WITHIN, progress: Progress | None = None) -> IO[bytes]:
-    """Return the ordered file, open at its beginning; the caller closes it. It has no name, so no part of it can remain.
+    """Return the ordered file, open at its beginning; the caller closes it.
 
-    `progress` is awaited with the number of time entries that are read so far. Raise `TooMany` if other files are being
-    made, and `Unavailable` if the child process fails or takes more than `within` seconds.
+    The file has no name, so nothing of it can remain. `progress` is awaited with the number of time entries that are
+    read so far. Raise `TooMany` if this process makes as many files as it may, and `Unavailable` if the child process
+    fails or takes more than `within` seconds.
     """
     if is_busy():
         raise TooMany("Other files are being made at this moment. Try again in a minute.", retry_after=30)
@@ -78,7 +79,10 @@ async def _write(order: Order, file: IO[bytes], within: float, progress: Progres
 
 
 async def _follow(process: asyncio.subprocess.Process, order: bytes, progress: Progress | None) -> str:
-    """Send the order, pass the progress on until the process ends, and return the end of what else it printed."""
+    """Send the order to the child process, and pass its progress on until it ends.
+
+    Return the end of what else it printed on standard error.
+    """
     if process.stdin is None or process.stderr is None:
         raise RuntimeError("the child process was started without pipes")
     error = ""

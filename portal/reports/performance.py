@@ -98,7 +98,11 @@ async def work_of_agents(
 
 
 def all_of(agents: Iterable[AgentFigures]) -> Figures:
-    """Return the sums of the figures. `cases` is left at 0: agents work on the same cases, so their numbers add up to nothing."""
+    """Return the sums of the figures of these agents.
+
+    `cases` is 0 in the result: several agents can work on the same case, so the sum of their numbers would mean
+    nothing.
+    """
     found = list(agents)
     sums = {one.name: sum(getattr(each.figures, one.name) for each in found) for one in fields(Figures)}
     return Figures(**sums | {"cases": 0})

@@ -13,9 +13,9 @@ from portal.timekeeping.entries import VISIBLE
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of the time worked, as amounts by currency, which are never added up.
+    """The cost of the time worked on a project, as amounts by currency, which are never added up.
 
-    `unpriced` are minutes of agents who had no cost rate on that day; they are in no amount.
+    `unpriced` is the minutes of agents who had no cost rate on the day of the work; they are in no amount.
     """
 
     amounts: dict[str, Decimal] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Cost:
         return budget - self.amounts.get(currency, Decimal(0))
 
     def margin(self, charged: Decimal, currency: str) -> Decimal | None:
-        """Return what of the `charged` amount is left after the cost, or None if the cost is not all known in `currency`."""
+        """Return what the cost leaves of the `charged` amount; None if not all of the cost is known in `currency`."""
         return (
             None
             if self.unpriced or self.amounts.keys() - {currency}

@@ -1,4 +1,4 @@
-"""What a timesheet shows: a range of days, the kind of work, and filters, as the query string of a URL says them."""
+"""Which entries a timesheet shows: a range of days, the kind of work, and filters, as the query string of a URL."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -76,10 +76,10 @@ IDS = tuple(_IDS_SQL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """The entries that a timesheet shows: those of the days from `since` to `until`, both included.
+    """Which entries a timesheet shows: those of the days from `since` to `until`, both included, that match.
 
-    Each filter that is None lets all entries through. A department includes the departments below it. `flagged` limits
-    the timesheet to entries with an open flag.
+    A filter that is None excludes no entry. A department includes the departments below it. If `flagged`, only entries
+    with an open flag are shown.
     """
 
     since: date
@@ -99,10 +99,10 @@ class Question:
 
     @classmethod
     def read(cls, query: Mapping[str, str], today: date) -> "Question":
-        """Return the question that a query string asks.
+        """Return the question that a query string describes.
 
-        Without `from`, the days are those of the month of `today` up to today. A value that cannot be read counts as
-        missing, and of two days in the wrong order the later one is the last.
+        Without `from`, the first day is the first of the month of `today`; without `until`, the last day is `today`. A
+        value that cannot be read counts as missing, and of two days in the wrong order the later one is the last.
         """
         days = sorted((_day(query.get("from")) or today.replace(day=1), _day(query.get("until")) or today))
         return cls(
@@ -118,7 +118,7 @@ class Question:
 
     @classmethod
     def parse(cls, text: str) -> "Question":
-        """Return the question that `query` wrote as a query string."""
+        """Return the question from the text that `query` returned."""
         return cls.read(dict(parse_qsl(text)), date.min)
 
     def with_ids(self, **found: int | None) -> "Question":
@@ -127,7 +127,7 @@ class Question:
 
     @property
     def values(self) -> dict[str, str]:
-        """Return the query parameters that ask this question, in a fixed order, without those that filter nothing."""
+        """Return the query parameters that describe this question, in a fixed order, without filters that are not set."""
         found = {"kind": self.kind.value, "from": self.since.isoformat(), "until": self.until.isoformat()}
         found |= {name: str(value) for name in IDS if (value := getattr(self, name)) is not None}
         found |= {name: value.value for name in ("on", "billing", "state") if (value := getattr(self, name))}
@@ -135,18 +135,18 @@ class Question:
 
     @property
     def query(self) -> str:
-        """Return the query string that asks this question, without a question mark."""
+        """Return the query string that describes this question, without a question mark."""
         return urlencode(self.values)
 
     @property
     def is_narrowed(self) -> bool:
-        """Return whether any filter beside kind and days is set."""
+        """Return whether a filter besides kind and days is set."""
         return any(getattr(self, one.name) for one in fields(self) if one.name not in ("since", "until", "kind"))
 
     def conditions(self, reader: AgentReader, values: list[Any]) -> str:
-        """Return the SQL condition on a time entry `e` for what `reader` may see. The parameters are appended to `values`.
+        """Return the SQL condition on a time entry `e` for what `reader` may see.
 
-        Raise `Forbidden` if the reader is no manager (S2.28).
+        The parameters are appended to `values`. Raise `Forbidden` if the reader is no manager (S2.28).
         """
         if not reader.is_manager:
             raise Forbidden("Only managers see timesheets.")

@@ -13,7 +13,7 @@ class Range(NamedTuple):
 
 
 def ranges_at(today: date) -> list[Range]:
-    """Return this week and month, and those before. What is not over yet ends today."""
+    """Return this week, last week, this month and last month. A week or month that is not over ends at `today`."""
     monday, first = today - timedelta(days=today.weekday()), today.replace(day=1)
     before = first - timedelta(days=1)
     return [

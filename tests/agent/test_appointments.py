@@ -1,4 +1,4 @@
-"""Test appointments on a case: plan, change, hold, call off, and the time that is logged on them (S1.11)."""
+"""Test appointments on a case: plan, change, note as held, cancel, and the time that is logged on them (S1.11)."""
 
 import html
 from collections.abc import AsyncIterator
@@ -57,7 +57,7 @@ async def planned(browser: Browser, here: str, **more: str) -> str:
 
 
 async def test_an_appointment_is_planned_on_a_case(ines: Browser, here: str, case: Case) -> None:
-    """S1.11: with its kind, its planned start and end in the agent's time zone, and its agent; the log tells it."""
+    """S1.11: a planned appointment has a kind, a start and an end in the agent's time zone, and an agent; the log records it."""
     page = (await ines.get(f"{here}/new")).text
     form = form_of(page, f"{here}/new").fields
     assert (form["day"], form["begins"], form["ends"], form["agent_id"]) == (
@@ -110,7 +110,10 @@ async def test_an_earlier_end_is_on_the_next_day(ines: Browser, here: str) -> No
 
 
 async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Browser, max_: Browser, here: str) -> None:
-    """Of the same field the second sees both values; the log tells what was moved."""
+    """If two agents change different fields, both changes stay; for the same field, the second agent sees both values.
+
+    The log of the case records what was moved.
+    """
     page = await planned(ines, here)
     form = form_of((await ines.get(page)).text, page).fields
     form = {name: values for name, values in form.items() if name != "csrf"}
@@ -124,7 +127,7 @@ async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Brow
 
 
 async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: str) -> None:
-    """Each is harmless if repeated, is refused after the other, and can be taken back."""
+    """Noting an appointment as held, or cancelling it, can be repeated, excludes the other, and can be taken back."""
     page = await planned(ines, here)
     for _ in range(2):
         assert (await ines.send_form(f"{page}/holding")).status_code == 303
@@ -143,7 +146,10 @@ async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: st
 async def test_time_is_logged_on_an_appointment_with_its_length(
     ines: Browser, max_: Browser, here: str, case: Case
 ) -> None:
-    """S1.11: the form holds its day, its clock times, its length and its note; the case says what is logged on it."""
+    """S1.11: the form for time is filled in with the appointment's day, clock times, length and note.
+
+    The page of the case shows how much time is logged on the appointment.
+    """
     page = await planned(ines, here, day="2026-11-20", begins="08:00", ends="09:30")
     answer = await ines.send_form(f"{page}/holding", {"then": "log"})
     form = form_of((await ines.get(answer.headers["location"])).text, "/agent/time/new").fields
@@ -175,7 +181,7 @@ async def test_time_on_another_case_is_not_time_on_the_appointment(ines: Browser
 
 
 async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: Browser, here: str, case: Case) -> None:
-    """S1.11, D57: what, when and with whom, until it is done or called off; other contacts read nothing."""
+    """S1.11, D57: the contact sees kind, time and agent of a planned appointment, but no note; other contacts see nothing."""
     page = await planned(ines, here)
     async with await Browser.of(app, ADA, at=NOW) as ada:
         seen = html.unescape((await ada.get(f"/cases/{case.number}")).text)

@@ -61,7 +61,7 @@ WITHOUT_A_PAGE_OF_THEIR_OWN = (
 )
 """Edit forms that are part of another page; tests of their own prove them."""
 OF_ONE_PERSON = ("/agent/absences/{absence}",)
-"""Edit forms that only one person may open, so that no colleague can change the same meanwhile."""
+"""Edit forms that only one person may open, so that no colleague can change the same values meanwhile."""
 CREATING = (
     "/new",
     "/tasks",
@@ -83,10 +83,10 @@ NO_EDITS = (
     "/account/password", "/account/authenticator", "/approvals", "/deletion", "/issue",
     "/holding", "/pause", "/place", "/resumption", "/resumptions", "/stop",
 )  # fmt: skip
-"""Last parts of the URLs of forms with prefilled fields that change no stored field.
+"""The last parts of the URLs of forms with prefilled fields that change no stored field.
 
-Their fields are a name for password managers, a sealed secret, a version number that is compared, or what the page of
-a timer's button shows.
+Their fields are a name for password managers, an encrypted secret, a version number that is compared, or the id of what
+the page of a timer's button shows.
 """
 
 EXAMPLES: dict[str, Callable[[str], str]] = {

@@ -1,4 +1,4 @@
-"""Test the page of forgotten time: suggestions are logged, changed or dismissed there."""
+"""Test the page of forgotten time, where suggestions are logged, changed or dismissed."""
 
 import html
 import re
@@ -41,7 +41,7 @@ async def entries() -> list[Any]:
 
 
 async def test_the_page_says_what_was_done_and_suggests_an_entry(ines: Browser, case: Case, pick: str) -> None:
-    """The suggestion can be logged at once, or changed in the form for time, which it fills in."""
+    """A suggestion can be logged at once, or opened in the form for time, which is filled in with it."""
     page = html.unescape((await ines.get(HERE)).text)
     assert f"You replied once and resolved #{case.number}</a>, nothing logged" in page
     assert re.search(r"<strong>\s*Thu\s19\sNov</strong>", page)
@@ -52,7 +52,7 @@ async def test_the_page_says_what_was_done_and_suggests_an_entry(ines: Browser, 
 
 
 async def test_suggestions_are_logged_by_their_button_or_together(ines: Browser, pick: str) -> None:
-    """A repeat makes no second entry, and says so."""
+    """Suggestions are logged one by one or together; sending the form again creates no second entry and says so."""
     assert (await ines.send_form(f"{HERE}/entries", {"pick": [pick]})).headers["location"] == "/agent/time?state=draft"
     again = await ines.send_form(f"{HERE}/entries", {"only": pick})
     assert (again.status_code, "0\u00a0entries logged, 1 not" in again.text) == (409, True)

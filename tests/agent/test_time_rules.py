@@ -34,7 +34,7 @@ OF_TIME = re.compile(
     r"/agent/(time|timers?|approvals|rejections|flags|timesheets|performance|projects/costs|finders/work)(/|\.|$)"
     r"|/agent/.*/(time|timers?|submission|week|day|forgotten)(/|$)"
 )
-"""Matches the paths of all pages and forms of time; a path of a new one that looks like these is tested too."""
+"""Matches the paths of all pages and forms of time, so that new pages with such paths are tested too."""
 TODAY = NOW.date()
 
 
@@ -72,7 +72,7 @@ async def set_rules(**fields: str) -> None:
 
 
 async def save(browser: Browser, page: str, **typed: Any) -> Any:
-    """Open a page with a form, change these fields and send it; None unticks a box."""
+    """Open a page with a form, change these fields, send the form and return the response; None unticks a box."""
     form = form_of((await browser.get(page)).text, page)
     fields = {name: value for name, value in (form.fields | typed).items() if value is not None and name != "csrf"}
     return await browser.send_form(page, fields)
@@ -80,7 +80,7 @@ async def save(browser: Browser, page: str, **typed: Any) -> Any:
 
 class TestSetup:
     async def test_an_admin_switches_time_off_and_on(self, noor: Browser, ines: Browser) -> None:
-        """S1.6: an administrator switches the feature; it holds from the next request on."""
+        """S1.6: an admin switches time tracking off and on; the change applies from the next request on."""
         assert (await ines.get("/agent/time")).status_code == 200
         assert (await save(noor, PAGE, tracks_time=None)).status_code == 303
         assert "Time tracking is switched off." in (await ines.get("/agent/time")).text
@@ -108,7 +108,7 @@ class TestSetup:
             assert await tx.fetchval("select count(*) from audit where what like 'time_rules.%'") == 1
 
     async def test_a_new_service_begins_with_the_usual_rounding(self, noor: Browser) -> None:
-        """D3, D4: admins choose the rounding that the form for a new service shows; a service may have another."""
+        """D3, D4: admins choose the rounding that the form for a new service shows at first; a service may have another."""
         await set_rules(rounding_minimum="10", rounding_increment="6", rounding_mode="nearest")
         new = f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}/services"
         form = form_of((await noor.get(f"{new}/new")).text, f"{new}/new")
@@ -130,7 +130,7 @@ class TestOff:
         return found
 
     async def test_every_route_of_time_has_the_guard(self, app: Gate) -> None:
-        """S1.6: a page or form of time without the guard would stay open while tracking is off."""
+        """S1.6: every page and form of time has a guard that refuses requests while tracking is off."""
         guards = self.guards_of(app)
         of_time = [name for name in guards if is_of_time(name.split(" ")[1]) and name.split(" ")[0] in ("GET", "POST")]
         open_ones = [name for name in of_time if not guards[name] & {time_tracked, case_time_tracked}]
@@ -140,7 +140,7 @@ class TestOff:
     async def test_without_tracking_every_route_of_time_is_refused_and_changes_nothing(
         self, app: Gate, dsn: str, noor: Browser, max_: Browser
     ) -> None:
-        """S1.6: GET and POST of every page and form of time answer 404, to managers and admins as well."""
+        """S1.6: while tracking is off, GET and POST of every page and form of time get 404, also for managers and admins."""
         places = await furnished(app.storage)
         await set_rules(tracks_time="")
         before, tried = await checksums(dsn, READING), 0
@@ -159,7 +159,7 @@ class TestOff:
     async def test_without_tracking_no_page_shows_time(
         self, app: Gate, ines: Browser, max_: Browser, noor: Browser
     ) -> None:
-        """S1.6: no page links to time, sends a form of time, or has a key for it; the rail names none of its pages."""
+        """S1.6: while tracking is off, no page links to time, has a form or a key for it, or names it in the navigation."""
         places = await furnished(app.storage)
         await set_rules(tracks_time="")
         shown = []
@@ -174,7 +174,7 @@ class TestOff:
         assert shown == []
 
     async def test_without_time_on_cases_the_case_has_no_panel_and_no_list(self, ines: Browser, case: Case) -> None:
-        """S1.6, S1.9: the case shows no time and the list of its entries is gone; other time stays."""
+        """S1.6, S1.9: without time on cases, a case shows no time and has no list of entries; other time stays."""
         here = f"/agent/cases/{case.number}"
         assert "Time on this case" in (await ines.get(here)).text
         await set_rules(on_cases="")
@@ -185,7 +185,7 @@ class TestOff:
         assert (await ines.get("/agent/time")).status_code == 200
 
     async def test_a_case_without_a_project_says_how_it_gets_time(self, ines: Browser, case: Case) -> None:
-        """S1.8: with "projects only", the panel leads to the form that connects the case, and logging is refused."""
+        """S1.8: with "projects only", a case without a project refuses time and links to the form that connects it."""
         await set_rules(projects_only="yes")
         page = (await ines.get(f"/agent/cases/{case.number}")).text
         assert "Connect this" in page
@@ -205,7 +205,7 @@ class TestOff:
 
 class TestLogForm:
     async def test_the_form_offers_the_agents_whom_the_grade_may_pick(self, ines: Browser, max_: Browser) -> None:
-        """S1.14, S1.15, S1.23, S1.24: oneself is chosen; colleagues are offered only where the rules allow it."""
+        """S1.14, S1.15, S1.23, S1.24: the signed-in agent is chosen at first; colleagues are offered only if the rules allow it."""
         here = "/agent/time/new"
         assert "agent" not in form_of((await ines.get(here)).text, here).names
         form = form_of((await max_.get(here)).text, here)
@@ -216,7 +216,7 @@ class TestLogForm:
         assert "agent" not in form_of((await max_.get(here)).text, here).names
 
     async def test_the_server_refuses_an_agent_whom_the_form_does_not_offer(self, ines: Browser) -> None:
-        """S1.16: without that access the agent cannot be changed, whatever the browser sends."""
+        """S1.16: an agent whom the form does not offer is refused, whatever the browser sends."""
         sent = {
             "on": "general-1",
             "duration": "30m",
@@ -229,7 +229,7 @@ class TestLogForm:
             assert await tx.fetchval("select count(*) from time_entry") == 0
 
     async def test_the_preview_warns_while_one_types(self, ines: Browser, case: Case) -> None:
-        """A day of more than 24 hours, a closed case and a locked period are said before anything is saved."""
+        """The preview warns of a day of more than 24 hours, of a closed case and of a locked period before time is saved."""
         async with transaction(INES):
             work = Work(minutes=23 * 60, work_date=TODAY, service_id=HELPDESK)
             await TimeEntry.log(INES, work, at=NOW, case=case)
@@ -252,7 +252,7 @@ class TestLogForm:
             assert await tx.fetchval("select actual_minutes from time_entry") == 90
 
     async def test_the_page_of_an_entry_says_until_when_its_author_may_change_it(self, ines: Browser) -> None:
-        """C5, S2.21: the page names the end of the window, and afterwards the reason."""
+        """C5, S2.21: the page of an entry says until when its author may change it and, after that, why not any more."""
         async with transaction(INES):
             entry = await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, service_id=HELPDESK), at=NOW)
         assert "You can change this until" in (await ines.get(f"/agent/time/{entry.id}")).text
@@ -292,7 +292,7 @@ class TestWorkingTime:
         assert "of-managers" not in page
 
     async def test_only_a_manager_is_asked_for_a_deputy(self, ines: Browser, max_: Browser, noor: Browser) -> None:
-        """C10: deputies stand in for managers only."""
+        """C10: only the form of a manager's absence has a field for the deputy."""
         for browser in (ines, noor, max_):
             assert "deputy_id" not in (await browser.get("/agent/absences")).text, "Max is the only manager"
         async with transaction(SYSTEM) as tx:

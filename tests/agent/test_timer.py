@@ -20,7 +20,7 @@ HTMX = {"hx_request": "true"}
 
 
 class Clock:
-    """The clock of the app, which a test sets forward."""
+    """The clock of the app, which a test can advance."""
 
     def __init__(self, app: Gate) -> None:
         self.at = NOW
@@ -65,7 +65,7 @@ async def started(browser: Browser, **fields: str) -> int:
 
 
 async def test_every_page_shows_the_running_timer(ines: Browser, clock: Clock, case: Case) -> None:
-    """S1.3, D54: the server's instant is in the page, so that each tab counts from the same; the account has it too."""
+    """S1.3, D54: every page shows the running timer and has the server's instant, so that all tabs show the same time."""
     assert 'action="/agent/timer"' in (await ines.get("/agent/cases")).text
     await started(ines, here=f"case-{case.number}")
     at = clock.passes(minutes=12, seconds=44)
@@ -81,7 +81,10 @@ async def test_every_page_shows_the_running_timer(ines: Browser, clock: Clock, c
 async def test_a_timer_started_on_a_case_is_stopped_into_the_prefilled_form(
     ines: Browser, clock: Clock, case: Case
 ) -> None:
-    """S1.3, D54: it ends with the entry, whose undo brings it back; the same form twice makes one entry."""
+    """S1.3, D54: stopping a timer fills in the form for time; saving the form ends the timer, and undo brings it back.
+
+    Sending the same form twice creates one entry.
+    """
     here = f"/agent/cases/{case.number}"
     form = form_of((await ines.get(here)).text, "/agent/timer")
     assert form.fields["here"] == [f"case-{case.number}"]
@@ -114,7 +117,10 @@ async def test_a_timer_started_on_a_case_is_stopped_into_the_prefilled_form(
 
 
 async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Case) -> None:
-    """The form of a second tab is refused with a sentence, keeps what was typed, and logs it if it is sent again."""
+    """If two tabs log the same timer, the second is refused with a sentence and keeps what was typed.
+
+    Sent again, the second form logs that as time without a timer.
+    """
     timer = await started(ines, here=f"case-{case.number}")
     clock.passes(minutes=20)
     pages = [(await ines.get(f"/agent/time/new?timer={timer}")).text for _ in range(2)]
@@ -132,7 +138,7 @@ async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Ca
 async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_is_stopped(
     ines: Browser, clock: Clock, case: Case
 ) -> None:
-    """S1.3: it began before there was a case. One that is attached already keeps its place."""
+    """S1.3: a timer without a case is logged on the case on whose page it is stopped; an attached one keeps its case."""
     timer = await started(ines)
     clock.passes(minutes=7)
     here = {"here": f"case-{case.number}"}
@@ -151,7 +157,7 @@ async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_i
 
 
 async def test_one_switches_between_several_timers(ines: Browser, clock: Clock, case: Case) -> None:
-    """S1.3, D54: on another case the key starts a timer there; the bar has the paused ones to go on with."""
+    """S1.3, D54: starting a timer on another case pauses the first, which the bar offers to resume."""
     first = await started(ines, note="On the phone")
     clock.passes(minutes=5)
     answer = await ines.send_form("/agent/timer", {"here": f"case-{case.number}"}, **HTMX)
@@ -166,7 +172,7 @@ async def test_one_switches_between_several_timers(ines: Browser, clock: Clock, 
 
 
 async def test_a_timer_goes_on_after_its_agent_has_signed_out(app: Gate, ines: Browser, clock: Clock) -> None:
-    """D54."""
+    """D54: a timer runs on after its agent has signed out."""
     await started(ines)
     assert (await ines.send_form("/sign-out")).status_code == 303
     clock.passes(hours=2)
@@ -175,7 +181,7 @@ async def test_a_timer_goes_on_after_its_agent_has_signed_out(app: Gate, ines: B
 
 
 async def test_a_forgotten_timer_is_asked_about(app: Gate, clock: Clock) -> None:
-    """D54: "running since 18:02: keep all, keep 30 min, discard", on every page, and each answer holds."""
+    """D54: every page asks whether a forgotten timer should keep all its time, keep 30 minutes, or be discarded."""
     timer = await started(await Browser.of(app, INES, at=clock.passes(hours=7, minutes=2)))
     ines = await Browser.of(app, INES, at=clock.passes(hours=14, minutes=3))
     page = html.unescape((await ines.get("/agent/cases")).text)
@@ -199,7 +205,7 @@ async def test_a_timer_that_still_runs_goes_on(app: Gate, ines: Browser, clock: 
 
 
 async def test_a_discarded_timer_is_offered_again(ines: Browser, clock: Clock) -> None:
-    """By an undo beside the message, and for a day on the page of timers, without JavaScript too."""
+    """A discarded timer can be brought back by the message's button and, for one day, on the page of timers."""
     timer = await started(ines, note="Wrong number")
     clock.passes(minutes=1)
     answer = await ines.send_form(f"/agent/timer/{timer}/discarding", **HTMX)
@@ -211,7 +217,7 @@ async def test_a_discarded_timer_is_offered_again(ines: Browser, clock: Clock) -
 
 
 async def test_a_timer_is_attached_and_described_on_its_page(ines: Browser, max_: Browser, case: Case) -> None:
-    """What the text field names is found without JavaScript; a text that names nothing is refused and changes nothing."""
+    """The typed name finds what a timer is attached to without JavaScript; a text that names nothing is refused."""
     timer = await started(ines)
     here = f"/agent/timer/{timer}"
     form = fields_of((await ines.get(here)).text, here)
@@ -226,7 +232,7 @@ async def test_a_timer_is_attached_and_described_on_its_page(ines: Browser, max_
 
 
 async def test_two_tabs_that_change_a_timer_see_each_others_change(ines: Browser, case: Case) -> None:
-    """A tab that changes another field keeps both; of the same field it sees both values."""
+    """If two tabs change different fields of a timer, both changes stay; for the same field, the second shows both values."""
     timer = await started(ines)
     here = f"/agent/timer/{timer}"
     form = fields_of((await ines.get(here)).text, here)

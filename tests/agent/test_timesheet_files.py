@@ -1,4 +1,4 @@
-"""Test the files of timesheets over HTTP: served at once, or made by a job with progress where they are long."""
+"""Test the files of timesheets over HTTP: short ones are served at once, long ones are made by a job with progress."""
 
 import re
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ async def max_(app: Gate) -> AsyncIterator[Browser]:
     ],
 )
 async def test_a_timesheet_is_served_as_a_file(max_: Browser, format: str, media_type: str, begins: bytes) -> None:
-    """S2.36, S2.37, D55: what is filtered, as an attachment with a name that says what it is; who got it is recorded."""
+    """S2.36, S2.37, D55: the filtered entries are served as an attachment, and the audit log records who got it."""
     async with transaction(SYSTEM):
         await log(50, on=TODAY)
     page = (await max_.get(f"{PATH}?state=submitted")).text
@@ -61,7 +61,7 @@ async def test_a_timesheet_is_served_as_a_file(max_: Browser, format: str, media
 
 
 async def test_what_is_filtered_is_what_is_exported(max_: Browser) -> None:
-    """An unknown id in a link exports nothing rather than everything."""
+    """A file has the filtered entries only; an unknown id in a link exports nothing rather than everything."""
     async with transaction(SYSTEM):
         await log(50, on=TODAY)
         await log(20, on=TODAY, who=NOOR)
@@ -75,7 +75,7 @@ async def test_what_is_filtered_is_what_is_exported(max_: Browser) -> None:
 
 
 async def test_an_agent_gets_no_file(app: Gate) -> None:
-    """S2.28: neither at once nor by a job."""
+    """S2.28: agents who are not managers get no file, neither at once nor by a job."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         for format in exporting.TYPES:
             assert (await ines.get(f"{PATH}.{format}?layout=payroll")).status_code == 403
@@ -85,7 +85,7 @@ async def test_an_agent_gets_no_file(app: Gate) -> None:
 async def test_a_long_timesheet_is_made_by_a_job_with_progress(
     app: Gate, max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S2.36: the page offers it, a repeat makes no second one, and only its owner sees and fetches it, until it is deleted."""
+    """S2.36: a long timesheet is made by one job, however often it is asked for, and only its owner can fetch it."""
     monkeypatch.setattr(exporting, "MOST_AT_ONCE", 1)
     async with transaction(SYSTEM):
         for minutes in (50, 20):
@@ -125,7 +125,7 @@ async def test_a_long_timesheet_is_made_by_a_job_with_progress(
 async def test_a_file_that_cannot_be_made_says_so(
     max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its owner is no manager any more when the job runs: the file is not made, and may be asked for again."""
+    """If its owner is no longer a manager when the job runs, the file is not made, and can be asked for again."""
     answer = await max_.send_form(f"{PATH}/files?layout=invoicing&format=xlsx")
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set grade = 'agent' where id = $1", MAX.id)

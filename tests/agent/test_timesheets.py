@@ -1,4 +1,4 @@
-"""Test the pages of timesheets: who reaches them, what they show, their filters and groups, and decisions on them."""
+"""Test the pages of timesheets: who may open them, what they show, their filters and groups, and decisions on them."""
 
 import re
 from datetime import timedelta
@@ -70,7 +70,7 @@ async def world(dsn: str) -> dict[str, int]:
 
 
 async def test_the_help_desk_and_projects_have_timesheets_of_a_range_of_days(app: Gate, world: dict[str, int]) -> None:
-    """S2.26, S2.27, S2.29: every entry of the days is shown, whatever its state, and no other."""
+    """S2.26, S2.27, S2.29: a timesheet shows every entry of its kind and days, whatever its state, and no other."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         desk = {world[name] for name in ("case", "globex", "general", "noor", "rejected")}
         assert shown((await browser.get(f"{PATH}?kind=desk&{MONTH}")).text) == desk
@@ -96,7 +96,7 @@ async def test_the_help_desk_and_projects_have_timesheets_of_a_range_of_days(app
 
 
 async def test_only_managers_and_admins_reach_the_timesheets(app: Gate, world: dict[str, int]) -> None:
-    """S2.28: the server refuses an agent; a contact learns nothing of them."""
+    """S2.28: agents who are not managers get 403 on timesheets, and contacts 404."""
     for reader, status in ((INES, 403), (MAX, 200), (NOOR, 200)):
         async with await Browser.of(app, reader, at=NOW) as browser:
             assert (await browser.get(PATH)).status_code == status
@@ -126,7 +126,7 @@ async def test_only_managers_and_admins_reach_the_timesheets(app: Gate, world: d
     ],
 )  # fmt: skip
 async def test_a_timesheet_is_filtered(app: Gate, world: dict[str, int], asked: str, names: str) -> None:
-    """S2.30, S2.31, S2.32, S2.33, S2.40: by agent, customer, contract, charge, and by what else an entry has."""
+    """S2.30, S2.31, S2.32, S2.33, S2.40: a timesheet can be filtered by agent, customer, contract, billing and more."""
     for name in ("of project", "of task"):
         asked = asked.replace(f"{{{name}}}", str(world[name]))
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -180,7 +180,7 @@ async def many(count: int) -> None:
 
 @pytest.mark.parametrize("group", ["day", "agent", "customer", "service", "project"])
 async def test_the_pages_of_a_timesheet_show_each_entry_once(app: Gate, world: dict[str, int], group: str) -> None:
-    """D56: by a keyset cursor, in whatever groups; sums and counts are of all entries, not of the page."""
+    """D56: in every grouping, pages by a keyset cursor show each entry once, and sums include the entries of all pages."""
     async with transaction(SYSTEM):
         await many(120)
     found: list[int] = []
@@ -198,7 +198,7 @@ async def test_the_pages_of_a_timesheet_show_each_entry_once(app: Gate, world: d
 
 
 async def test_sums_of_very_many_entries_are_fetched_after_the_page(app: Gate, world: dict[str, int]) -> None:
-    """The cost of a page follows what it shows, and no count is silent: a fragment and a link say the whole sum."""
+    """If there are very many entries, the page says so and fetches the whole sums afterwards, by a fragment or a link."""
     async with transaction(SYSTEM):
         await many(5_100)
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -213,7 +213,7 @@ async def test_sums_of_very_many_entries_are_fetched_after_the_page(app: Gate, w
 
 
 async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, world: dict[str, int]) -> None:
-    """S2.34: several at once; a repeat approves nothing twice; the approval is undone from the same page."""
+    """S2.34: several entries are approved at once; a repeat approves nothing twice, and the approval can be undone there."""
     async with transaction(SYSTEM):
         await current().execute("update agent set department_id = 1")
         entries = [await log(on=TODAY), await log(30, on=TODAY)]
@@ -237,7 +237,7 @@ async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, w
 
 
 async def test_entries_are_rejected_on_the_timesheet_with_a_reason(app: Gate, world: dict[str, int]) -> None:
-    """S0.30: without a reason nothing is rejected, and what was typed is shown again."""
+    """S0.30: without a reason, nothing is rejected, and the page shows again what was typed."""
     choice = {"entry": [f"{world['case']}:1"]}
     async with await Browser.of(app, MAX, at=NOW) as browser:
         refused = await browser.send_form(f"{PATH}/rejection?{MONTH}", choice | {"reason": " "})
@@ -302,7 +302,7 @@ async def test_only_what_one_may_decide_on_has_a_tick_box(app: Gate, world: dict
 
 
 async def test_nobody_decides_on_their_own_time_or_as_an_agent(app: Gate) -> None:
-    """D33, S2.28: one's own time has no tick box; the server refuses it, and refuses every agent."""
+    """D33, S2.28: one's own time has no tick box and is refused; agents who are not managers are refused."""
     async with transaction(SYSTEM):
         own = await log(who=MAX, on=TODAY)
     choice = {"entry": [f"{own.id}:1"], "reason": "No"}
@@ -317,7 +317,7 @@ async def test_nobody_decides_on_their_own_time_or_as_an_agent(app: Gate) -> Non
 
 
 async def test_time_is_logged_on_the_timesheets_as_general_time(app: Gate) -> None:
-    """S2.39: the button leads to the form with the kind general chosen, which asks for a description."""
+    """S2.39: a button opens the form for time with the kind general chosen, which requires a description."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = (await browser.get(PATH)).text
         button = re.search(r'href="(/agent/time/new\?on=general-\d+)"', page)

@@ -1,4 +1,4 @@
-"""Test a manager's timesheet by keyboard: ticking, approving, taking back, rejecting, logging general time, exporting."""
+"""Test a timesheet by keyboard: tick, approve, undo, reject, log general time, and export."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ async def timesheet(visitors: Visitors) -> Page:
 
 
 async def test_a_timesheet_is_worked_by_keyboard(visitors: Visitors) -> None:
-    """S2.34, S2.39: J, X and A approve; Undo takes it back; R asks for a reason; L logs general time."""
+    """S2.34, S2.39: J, X and A approve entries, Undo takes that back, R asks for a reason, and L logs general time."""
     page = await timesheet(visitors)
     ticked = page.locator("[data-ticked]").first
     for key in "jxjx":
@@ -48,7 +48,7 @@ async def test_a_timesheet_is_worked_by_keyboard(visitors: Visitors) -> None:
 
 
 async def test_a_timesheet_is_exported_from_its_menu(visitors: Visitors) -> None:
-    """S2.36, S2.37: by keyboard too; the file has the name of its layout and days."""
+    """S2.36, S2.37: a timesheet can be exported by keyboard; the file is named after its layout and days."""
     page = await timesheet(visitors)
     await page.get_by_role("button", name="Export").press("Enter")
     link = page.get_by_role("link", name="Excel").last
@@ -60,7 +60,7 @@ async def test_a_timesheet_is_exported_from_its_menu(visitors: Visitors) -> None
 
 
 async def test_a_filter_is_found_by_typing(visitors: Visitors) -> None:
-    """S2.30: the agent is chosen from suggestions, and the groups follow the choice below."""
+    """S2.30: an agent is chosen from suggestions, and the entries are grouped as chosen."""
     page = await timesheet(visitors)
     await page.get_by_label("Agent", exact=True).press_sequentially("noor")
     await page.locator(".suggestions li", has_text="Noor Haddad").click()

@@ -34,7 +34,7 @@ async def made(
 
 
 async def test_payroll_has_the_actual_time_by_agent_and_day(settings: Settings) -> None:
-    """S2.36, D8: what was worked, not what counts; the minutes of each state sum to the minutes worked."""
+    """S2.36, D8: the file for payroll has actual minutes, and the minutes of all states sum to them."""
     async with transaction(SYSTEM):
         await log(50, on=TODAY, counted=60)
         await log(25, on=TODAY, counted=0, billing="no_charge")
@@ -55,7 +55,7 @@ async def test_payroll_has_the_actual_time_by_agent_and_day(settings: Settings) 
 
 
 async def test_invoicing_has_counted_time_rate_and_amount(settings: Settings) -> None:
-    """S2.37, D55, C12: what is approved has its price, the rest has none yet; worked minutes and general time are left out."""
+    """S2.37, D55, C12: approved entries have a price, others none yet; actual minutes and general time are left out."""
     async with transaction(SYSTEM):
         case = await a_case()
         priced = await log(50, on=TODAY, counted=60, case_id=case["id"], comment="=cmd")
@@ -81,7 +81,7 @@ async def test_invoicing_has_counted_time_rate_and_amount(settings: Settings) ->
 
 
 async def test_the_amounts_of_a_month_are_those_that_a_run_bills(settings: Settings) -> None:
-    """D55: the column of amounts sums to the net of the draft, and names it."""
+    """D55: the amounts of a month sum to the net of its draft invoice, which the file names."""
     async with transaction(SYSTEM):
         entries = [await log(minutes, counted=minutes) for minutes in (7, 35, 50)]
     async with transaction(MAX) as tx:
@@ -95,7 +95,7 @@ async def test_the_amounts_of_a_month_are_those_that_a_run_bills(settings: Setti
 
 
 async def test_only_managers_get_a_file(settings: Settings) -> None:
-    """S2.28: the layout refuses an agent, and so does the child process, whatever its order says."""
+    """S2.28: the layout and the child process refuse an agent who is not a manager, whatever the order says."""
     with pytest.raises(Forbidden):
         lay_out(INES, ALL, Layout.PAYROLL)
     with pytest.raises(Unavailable):
@@ -103,7 +103,7 @@ async def test_only_managers_get_a_file(settings: Settings) -> None:
 
 
 async def test_progress_is_told_and_too_many_files_wait(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parent learns how many entries are read; a third file at the same time is refused with a sentence."""
+    """The parent process gets the number of entries read; a third file at the same time is refused with a sentence."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "insert into time_entry (agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes, external_comment,"

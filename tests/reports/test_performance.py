@@ -38,7 +38,7 @@ async def worked() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_logged_time_feeds_figures_on_the_work_of_agents() -> None:
-    """S2.5: hours, what of them is billable and what approved, and the number of cases; rejected time stands beside."""
+    """S2.5: an agent's figures have the hours, the billable and approved parts, the number of cases, and rejected time."""
     await worked()
     async with transaction(MAX, readonly=True):
         ines, noor = await work_of_agents(MAX, date(2026, 11, 1), TODAY)
@@ -63,7 +63,7 @@ async def test_logged_time_feeds_figures_on_the_work_of_agents() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_managers_see_the_work_of_agents(app: Gate) -> None:
-    """S2.5: with a link to the entries behind each line; an agent is refused."""
+    """S2.5: managers see the figures with a link to the entries behind each line; an agent is refused."""
     await worked()
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = re.sub(r"\\s+", " ", (await browser.get("/agent/performance")).text)

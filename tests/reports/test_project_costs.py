@@ -49,7 +49,10 @@ async def logged(project: Project, minutes: int, *, by: AgentReader = INES, on: 
 
 @pytest.mark.usefixtures("dsn")
 async def test_the_cost_is_the_time_worked_at_the_rates_of_its_days() -> None:
-    """S2.6, D8: by the rate valid on each day, rounded for each entry; time without a rate and rejected time is told apart."""
+    """S2.6, D8: each entry costs its actual minutes at the rate of its day, rounded; rejected time costs nothing.
+
+    Minutes without a rate are counted separately.
+    """
     project, other = await planned(), await planned("Move")
     await costs(INES, "40", date(2026, 1, 1))
     await costs(INES, "50", TODAY)
@@ -77,7 +80,7 @@ async def test_the_cost_is_the_time_worked_at_the_rates_of_its_days() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_the_cost_stands_against_the_budget_for_managers_only(app: Gate) -> None:
-    """S2.6: on the project and in the list, with what is charged and the margin; agents do not see what colleagues earn."""
+    """S2.6: managers see cost, budget, charged amount and margin of projects; agents do not see what colleagues earn."""
     project = await planned()
     await costs(INES, "50", date(2026, 1, 1))
     entry = await logged(project, 120)
@@ -108,13 +111,13 @@ async def test_a_budget_that_is_exceeded_says_by_how_much(app: Gate) -> None:
 
 
 def text_of(page: str) -> str:
-    """Return the page without tags, with single blanks."""
+    """Return the text of the page without tags and with single blanks."""
     return re.sub(r"[\s\u00a0]+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
 @pytest.mark.usefixtures("dsn")
 async def test_the_costs_of_a_list_are_those_of_its_projects(app: Gate) -> None:
-    """The list and the page of a project compute the same, by one query for all projects of a page."""
+    """The list and the page of a project show the same costs; the list reads those of all its projects by one query."""
     projects = [await planned(f"Plan {turn}") for turn in range(3)]
     await costs(INES, "33.3333", date(2026, 1, 1))
     for turn, project in enumerate(projects):

@@ -37,5 +37,5 @@ def test_nonsense_counts_as_missing(query: dict[str, str]) -> None:
     ).filter(lambda asked: asked.since <= asked.until)
 )  # fmt: skip
 def test_what_is_written_is_read_as_the_same(asked: Question) -> None:
-    """A job reads the filters of an export from the query string that the page wrote."""
+    """Reading the query string that a question wrote gives the same question, as when a job reads that of a page."""
     assert Question.read(asked.values, TODAY) == asked

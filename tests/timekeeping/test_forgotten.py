@@ -1,4 +1,4 @@
-"""Test forgotten time: what the case log says an agent did on days for which nothing is logged."""
+"""Test forgotten time: work that the log of a case shows on days for which no time is logged."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -49,7 +49,7 @@ async def found(by: Any = INES, now: datetime = NOW) -> list[Any]:
 
 
 async def test_the_case_log_tells_what_was_done_without_time(worked: Case) -> None:
-    """Quarters of an hour with a deed count, so four replies and the closure in three quarters suggest 45 minutes."""
+    """Each quarter of an hour with a reply or the closure counts, so three such quarters suggest 45 minutes."""
     (one,) = await found()
     assert one.sentence == f"You replied four times and closed #{worked.number}"
     assert (one.day, one.minutes, one.customer) == (DAY, 45, "Acme")
@@ -70,7 +70,7 @@ async def test_notes_and_other_changes_are_no_deeds_and_neither_is_today() -> No
 
 
 async def test_a_day_is_a_day_in_the_agents_time_zone() -> None:
-    """23:30 UTC is after midnight in Berlin."""
+    """Work belongs to the day in the agent's time zone: 23:30 UTC is after midnight in Berlin."""
     async with transaction(INES):
         case = await Case.open(
             by=INES, subject="VPN drops", text="Called.", case_type_id=INCIDENT, at=at(7), contact_id=ADA.id
@@ -81,7 +81,7 @@ async def test_a_day_is_a_day_in_the_agents_time_zone() -> None:
 
 @pytest.mark.parametrize("of", ["an entry", "a timer"])
 async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -> None:
-    """Any time of the agent on the case that day counts, in whatever state; a colleague's does not."""
+    """A case and day with time of the agent, in any state, is not forgotten; a colleague's time does not count."""
     work = Work(minutes=5, work_date=DAY, service_id=HELPDESK)
     async with transaction(MAX):
         await TimeEntry.log(MAX, work, at=NOW, case=worked)
@@ -95,7 +95,7 @@ async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -
 
 
 async def test_a_suggestion_is_logged_once(worked: Case) -> None:
-    """It becomes a draft of that day with the case's service; the second time is reported."""
+    """A logged suggestion becomes a draft of that day under the case's service; logging it again is reported."""
     pick = Pick(worked.number, DAY)
     async with transaction(INES):
         first = await log_forgotten(INES, [pick, pick], at=NOW)
@@ -121,7 +121,10 @@ async def test_what_cannot_be_logged_is_reported_and_the_rest_goes_through(worke
 
 
 async def test_a_dismissed_suggestion_stays_away_until_it_is_taken_back(worked: Case) -> None:
-    """A repeat is harmless. For a day it is listed, so that it can be suggested again."""
+    """A dismissed suggestion is not suggested until that is taken back, for which it is listed for one day.
+
+    Dismissing it twice changes nothing.
+    """
     pick = Pick(worked.number, DAY)
     async with transaction(INES):
         assert [await dismiss(INES, [pick], at=NOW) for _ in range(2)] == [1, 0]

@@ -60,14 +60,14 @@ async def count() -> int:
 
 class TestSwitches:
     async def test_until_an_admin_says_otherwise_time_is_tracked_everywhere(self, case: SimpleNamespace) -> None:
-        """S1.6, S1.8: the defaults allow time on any case, and authors have 24 hours."""
+        """S1.6, S1.8: by default, time can be logged on any case, and authors have 24 hours to change it."""
         async with transaction(INES):
             rules = await TimeRules.find()
         assert (rules.tracks_cases, rules.projects_only, rules.own_window) == (True, False, timedelta(hours=24))
         assert (await log(case=case)).case_id == case.id
 
     async def test_the_switch_for_cases_needs_the_base(self) -> None:
-        """S1.7: while time tracking is off, time on cases cannot be switched on; the base off takes cases with it."""
+        """S1.7: while time tracking is off, time on cases is off too and cannot be switched on."""
         rules = await set_rules(tracks_time="")
         assert (rules.tracks_time, rules.on_cases) == (False, False)
         with pytest.raises(Invalid) as refusal:
@@ -91,7 +91,7 @@ class TestSwitches:
         assert await count() == 1
 
     async def test_without_time_on_cases_the_rest_stays_open(self, case: SimpleNamespace) -> None:
-        """S1.6: the switch for cases closes cases only; what is logged there can still be corrected."""
+        """S1.6: without time on cases, other time can be logged, and time that is on cases can still be corrected."""
         entry = await log(case=case)
         await set_rules(on_cases="")
         assert (await refused(case=case)).keys() == {"on"}
@@ -103,7 +103,7 @@ class TestSwitches:
         assert changed.actual_minutes == 45
 
     async def test_projects_only_allows_time_only_on_cases_of_a_project(self, case: SimpleNamespace) -> None:
-        """S1.8: with the preference on, only a case that is connected to a project takes time; off, any case does."""
+        """S1.8: with "projects only", time can be logged only on cases that are connected to a project."""
         await set_rules(projects_only="yes")
         assert "connected to a project" in (await refused(case=case))["on"]
         async with transaction(SYSTEM) as tx:
@@ -147,7 +147,7 @@ class TestSwitches:
 class TestOwnWindow:
     @pytest.mark.parametrize("hours", [1, 24, 48])
     async def test_authors_have_the_hours_that_admins_set_to_the_second(self, hours: int) -> None:
-        """C5, D15, S2.21, S2.23: the last second of the window still works, one second later is refused."""
+        """C5, D15, S2.21, S2.23: authors may change an entry in the last second of their hours and not one second later."""
         await set_rules(own_edit_hours=str(hours))
         entry, work = await log(), Work(minutes=45, work_date=TODAY, service_id=HELPDESK, external_comment="VPN")
         over = NOW + timedelta(hours=hours)
@@ -165,7 +165,7 @@ class TestOwnWindow:
         assert line.why_fixed(INES, over + timedelta(seconds=1)) is not None
 
     async def test_managers_keep_their_right_to_change_time(self) -> None:
-        """S2.25: the window binds authors only."""
+        """S2.25: managers may change time after the author's hours are over."""
         await set_rules(own_edit_hours="1")
         entry = await log()
         work = Work(minutes=45, work_date=TODAY, service_id=HELPDESK)
@@ -185,7 +185,7 @@ class TestRequiredFields:
     async def test_a_required_field_is_refused_when_it_is_empty(
         self, case: SimpleNamespace, rule: str, lacking: dict[str, Any], field: str
     ) -> None:
-        """S0.15: admins define which of the recommended fields are mandatory; the server refuses time without them."""
+        """S0.15: time without a field that admins made required is refused."""
         await log(case=case, **lacking)
         await set_rules(**{rule: "yes"})
         assert (await refused(case=case, **lacking)).keys() == {field}
@@ -193,7 +193,7 @@ class TestRequiredFields:
         await log(case=case, description="internal")
 
     async def test_a_task_is_required_only_where_the_service_has_tasks(self) -> None:
-        """S0.8, S0.15: a service without tasks does not block logging."""
+        """S0.8, S0.15: if a task is required, time under a service without tasks can still be logged."""
         await set_rules(requires_task="yes")
         await log()
         async with transaction(MAX):
@@ -222,18 +222,18 @@ class TestLock:
     async def test_the_lock_begins_after_its_grace_in_its_own_zone(
         self, at: datetime, work_date: date, is_locked: bool
     ) -> None:
-        """D14: 31 October locks when 5 November ends in Berlin, to the second."""
+        """D14: with a grace of five days, 31 October is locked from the end of 5 November in Berlin, to the second."""
         rules = Rules(locked_through=date(2026, 10, 31), lock_time_zone="Europe/Berlin", lock_grace_days=5)
         assert bool(rules.why_locked(work_date, at)) is is_locked
 
     @pytest.mark.parametrize("zone", [None, "", "Europe/Nowhere", "../etc/passwd"])
     async def test_a_lock_without_a_usable_zone_is_closed(self, zone: str | None) -> None:
-        """D14: a mistake in the set-up never opens a locked period, not even for the days of grace."""
+        """D14: if the lock's time zone cannot be used, past days are locked without grace."""
         rules = Rules(locked_through=date(2026, 10, 31), lock_time_zone=zone, lock_grace_days=60)
         assert rules.why_locked(date(2026, 10, 31), datetime(2026, 11, 1, 12, tzinfo=UTC))
 
     async def test_locked_time_is_neither_logged_nor_changed_nor_deleted_by_anybody(self) -> None:
-        """D14: the lock binds authors, managers and admins; it also keeps time from being moved in or out."""
+        """D14: the lock applies to authors, managers and admins; time cannot be moved in or out of locked days either."""
         old, new = await log(work_date=date(2026, 10, 30)), await log()
         await set_rules(**LOCK)
         for by in (INES, MAX, NOOR):
@@ -268,7 +268,7 @@ class TestLock:
             assert (await billing.find_entry(MAX, entry.id)).state == "approved"
 
     async def test_time_of_a_locked_period_can_still_be_approved(self) -> None:
-        """D14: the lock fixes what was worked; deciding on it and billing it go on."""
+        """D14: locked time can still be approved, rejected and billed."""
         entry = await log(work_date=date(2026, 10, 30))
         await set_rules(**LOCK)
         async with transaction(INES):
@@ -279,7 +279,7 @@ class TestLock:
 
 class TestPicks:
     async def test_agents_log_for_themselves_and_managers_for_everybody_at_first(self) -> None:
-        """S1.15, S1.16, S1.23: without access the agent is refused on the server; with it, all names are offered."""
+        """S1.15, S1.16, S1.23: by default, agents log time for themselves only, and managers for everybody."""
         with pytest.raises(Forbidden):
             await log(INES, agent=MAX.id)
         assert (await log(MAX, agent=INES.id)).agent_id == INES.id
@@ -297,7 +297,10 @@ class TestPicks:
     async def test_an_admin_controls_whom_a_grade_may_pick(
         self, grade: str, pick: str, offered: list[str], may: list[str]
     ) -> None:
-        """S1.24: each grade may log for nobody else, for its department and those below, or for everybody."""
+        """S1.24: an admin decides whether a grade logs time for nobody else, for its department, or for everybody.
+
+        The department includes those below it.
+        """
         by = AgentReader(
             id=1, credential_id=1, name="Ines Okafor", email="", grade=grade, locale="en_GB", time_zone="Europe/Berlin"
         )
@@ -317,7 +320,7 @@ class TestPicks:
         assert await count() == len(may)
 
     async def test_who_may_log_for_a_colleague_still_never_changes_their_time(self) -> None:
-        """S1.15, S2.24: the rule opens logging; changing a colleague's time stays with managers."""
+        """S1.15, S2.24: agents who may log time for a colleague still cannot change the colleague's time."""
         await set_rules(agents_pick="all")
         entry = await log(INES, agent=MAX.id)
         assert (entry.agent_id, entry.entered_by_id) == (MAX.id, INES.id)
@@ -382,7 +385,7 @@ class TestGuards:
         assert {entry: [one.code for one in warned] for entry, warned in found.items()} == {after.id: ["closed"]}
 
     async def test_time_before_the_service_begins_is_warned_about_and_not_approved(self) -> None:
-        """S4.11: typing warns, approving refuses."""
+        """S4.11: the form warns of time before the service begins, and its approval is refused."""
         early = date(2025, 12, 31)
         assert await self.codes(work_date=early, service_id=HELPDESK) == ["service"]
         entry = await log(work_date=early)
@@ -405,7 +408,7 @@ class TestGuards:
 class TestWorkday:
     @pytest.mark.parametrize(("typed", "minutes"), [("0.25d", 90), ("1d", 360), ("½d", 180), ("90m", 90)])
     async def test_a_day_is_the_agents_working_day(self, typed: str, minutes: int) -> None:
-        """A quarter of a day is 1 h 30 min for somebody who works six hours on that weekday."""
+        """For an agent who works six hours on that weekday, `0.25d` means 1 h 30 min."""
         async with transaction(INES):
             await WorkingHours.arrange(INES.id, WeekFacts(friday="6h", monday="4h"))
             shown = await understood(

@@ -21,7 +21,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
     ],
 )
 def test_a_timer_is_asked_about_after_ten_hours_or_overnight(began: tuple[int, int], asked: tuple[int, ...]) -> None:
-    """D54: "running since 18:02": times are those of the agent's zone, which is Berlin here."""
+    """D54: a timer counts as forgotten after ten hours, or overnight by the agent's time zone, here Berlin."""
     day, hour, minute = asked
     line = line_since(datetime(2026, 11, 20, *began, tzinfo=BERLIN))
     assert line.asks_at(BERLIN) == datetime(2026, 11, day, hour, minute, tzinfo=BERLIN)
@@ -33,7 +33,7 @@ def line_since(since: datetime) -> TimerLine:
 
 @given(st.integers(0, 365 * 24 * 60))
 def test_the_question_comes_between_four_and_ten_hours(minute: int) -> None:
-    """For every start in a year, also on the days on which daylight saving begins or ends."""
+    """A timer that is started at any hour of a year is asked about after four to ten hours, also across daylight saving."""
     since = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
     asks_at = line_since(since).asks_at(BERLIN)
     assert asks_at is not None
@@ -46,7 +46,7 @@ def test_a_paused_timer_is_not_asked_about() -> None:
 
 
 def test_a_timer_fills_in_when_it_began_and_ended() -> None:
-    """Not where both are the same minute, or where a day or more lies between them."""
+    """A timer fills in clock times unless both are the same minute or at least a day apart."""
     line = line_since(SINCE)
     assert line.clock_times(SINCE + timedelta(minutes=75), BERLIN) == ("09:00", "10:15")
     assert line.clock_times(SINCE + timedelta(seconds=20), BERLIN) == ("", "")

@@ -32,7 +32,7 @@ async def shown(by: Any = INES) -> list[TimerLine]:
 
 
 async def test_a_timer_counts_while_it_runs_and_its_pauses_do_not(case: Any) -> None:
-    """S1.3, D54: the stretches in which it ran are added up; pausing or resuming twice changes nothing."""
+    """S1.3, D54: the time without pauses is added up; pausing or resuming twice changes nothing."""
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW)
         await timer.pause(INES, at=later(minutes=10))
@@ -46,7 +46,7 @@ async def test_a_timer_counts_while_it_runs_and_its_pauses_do_not(case: Any) -> 
 
 
 async def test_starting_or_resuming_another_timer_pauses_the_one_that_runs(case: Any) -> None:
-    """D54: one timer of an agent runs; a colleague's is another matter."""
+    """D54: one timer of an agent runs at a time; a colleague's timer is not affected."""
     async with transaction(INES):
         first = await Timer.start(INES, at=NOW)
         await Timer.start(INES, at=later(minutes=5), on=await logged_on.named(f"case-{case.number}"))
@@ -60,7 +60,7 @@ async def test_starting_or_resuming_another_timer_pauses_the_one_that_runs(case:
 
 
 async def test_a_case_has_one_timer_of_an_agent(case: Any) -> None:
-    """Starting a timer on a case that has a paused one lets that one run on."""
+    """Starting a timer on a case on which the agent has a paused one resumes that one."""
     async with transaction(INES):
         on = await logged_on.named(f"case-{case.number}")
         timer = await Timer.start(INES, at=NOW, on=on)
@@ -79,7 +79,7 @@ async def test_a_form_that_is_sent_twice_starts_one_timer() -> None:
 
 
 async def test_two_tabs_at_once_start_one_timer() -> None:
-    """The second waits for the first, finds its form sent, and changes nothing; another timer pauses the first."""
+    """If two tabs send the same form at once, one timer is started; a different form starts another and pauses the first."""
 
     async def start(key: uuid.UUID) -> None:
         async with transaction(INES):
@@ -97,7 +97,7 @@ async def test_two_tabs_at_once_start_one_timer() -> None:
 
 
 async def test_a_timer_is_attached_later(case: Any) -> None:
-    """S1.3: it starts before there is a case."""
+    """S1.3: a timer can be started without a case and attached to one later."""
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW, note="Somebody on the phone")
         await timer.change(await logged_on.named(f"case-{case.number}"), "VPN again", INES, at=later(minutes=1))
@@ -117,7 +117,7 @@ async def test_nobody_else_finds_a_timer() -> None:
 
 
 async def test_a_discarded_timer_can_be_brought_back() -> None:
-    """Discarding twice is harmless; a discarded timer neither runs on nor is changed."""
+    """A discarded timer can be restored; it neither runs nor changes, and discarding it twice changes nothing."""
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW)
         for minutes in (10, 20):
@@ -136,7 +136,7 @@ async def test_a_discarded_timer_can_be_brought_back() -> None:
 
 
 async def test_of_a_forgotten_timer_the_first_minutes_are_kept() -> None:
-    """D54: earlier stretches stay as they are, only the last one is shortened."""
+    """D54: of a forgotten timer, only the stretch since it was last started or resumed is shortened."""
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW)
         await timer.pause(INES, at=later(minutes=10))
@@ -162,7 +162,7 @@ async def test_a_timer_that_still_runs_is_not_asked_about_again() -> None:
 
 
 async def test_a_timer_is_logged_once() -> None:
-    """The same entry may finish it again; another one may not, so that no minute is logged twice."""
+    """A timer is logged as one entry only, so that no minute is logged twice; repeating that entry changes nothing."""
     async with transaction(INES) as tx:
         timer = await Timer.start(INES, at=NOW)
         entries = [

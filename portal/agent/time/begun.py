@@ -45,8 +45,8 @@ async def of_appointment(reader: AgentReader, appointment: int) -> dict[str, str
 async def of_timer(request: Web, reader: AgentReader, timer: int, *, on: str = "") -> dict[str, str]:
     """Return the values of the form for the reader's timer `timer`.
 
-    `on` is what the page shows on which the timer was stopped; it is taken if the timer is not attached to anything.
-    Raise `NotFound` if the reader has no such timer.
+    `on` names the case, project or service of the page on which the timer was stopped; it is used if the timer is not
+    attached to anything. Raise `NotFound` if the reader has no such timer.
     """
     line, at = await find_line(timer, reader), visit_of(request).at
     began, ended = line.clock_times(at, reader.zone)

@@ -1,4 +1,4 @@
-"""Serve the page of forgotten time: what the case log says was done, and no time was logged for."""
+"""Serve the page of forgotten time: work that the logs of cases show and for which nobody logged time."""
 
 from datetime import datetime
 from typing import Any
@@ -22,14 +22,14 @@ HERE = "/agent/time/forgotten"
 
 
 class Picked(Struct, kw_only=True):
-    """Fields of the forms of the page: the ticked suggestions, and the one whose own button was pressed."""
+    """Fields of the forms of the page: the ticked suggestions, or the one whose own button was pressed."""
 
     pick: list[str] = field(default_factory=list)
     only: str = ""
 
     @property
     def picks(self) -> list[Pick]:
-        """Return the suggestions that are meant. Raise `Invalid` if there is none."""
+        """Return the suggestions that were chosen. Raise `Invalid` if there is none."""
         texts = [self.only] if self.only else self.pick
         if not (picks := [pick for text in texts if (pick := Pick.read(text))]):
             raise Invalid({"": "Tick the suggestions that you mean."})
@@ -80,7 +80,7 @@ async def accept(
 async def dismiss_them(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Dismiss the suggestions that were ticked; for a day the page offers to suggest them again."""
+    """Dismiss the ticked suggestions. For one day, the page shows them with a button that suggests them again."""
     async with transaction(reader):
         await dismiss(reader, form.into(Picked).picks, at=at)
     return see_other(HERE)

@@ -55,9 +55,9 @@ async def log_form(
     panel: str = "agent/time/_form.html",
     **around: Any,
 ) -> Response[str]:
-    """Return the form for logging time, filled with `typed`, or if that is None, with what the request asks for.
+    """Return the form for logging time, filled with `typed` or, if that is None, with what the request asks for.
 
-    Return a page, or for htmx the fragment `panel`, whose template also gets `around`.
+    The response is a page or, for htmx, the fragment `panel`, whose template also gets `around`.
     """
     visit = visit_of(request)
     reader: Any = visit.reader

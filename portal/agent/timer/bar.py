@@ -1,4 +1,4 @@
-"""Serve the timer in the bar of every page: start, attach, pause, resume and stop a timer, and settle a forgotten one."""
+"""Serve the timer in the bar of every page: start, attach, pause, resume and stop it, and ask about a forgotten one."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,13 +26,17 @@ from portal.web.visit import Web, page_of, safe_path, wants_fragment
 
 
 class Pressed(Struct, kw_only=True):
-    """Fields of a button of the bar: `here` is the id of what the page shows, such as `case-1042`, "" for other pages."""
+    """Field of a button of the bar: `here` is the id of what the page shows, such as `case-1042`, or ""."""
 
     here: str = ""
 
 
 class Start(Struct, kw_only=True):
-    """Fields of the form that starts a timer. `here` is as in `Pressed`; `on_typed` is what is typed in its search field."""
+    """Fields of the form that starts a timer.
+
+    `here` is the id of what the page shows. `on` is the id of what was chosen in the search field, and `on_typed` its
+    text.
+    """
 
     here: str = ""
     on: str = ""
@@ -42,14 +46,17 @@ class Start(Struct, kw_only=True):
 
 
 class Keeping(Struct, kw_only=True):
-    """Fields of the answer about a forgotten timer: keep only the first `keep` minutes of its latest stretch."""
+    """Fields of the form about a forgotten timer: only the first `keep` minutes since it was started or resumed count."""
 
     keep: int = 30
     here: str = ""
 
 
 class Restoration(Struct, kw_only=True):
-    """Fields of the undo: `version` is the version of the entry that the timer was logged as, if it was logged."""
+    """Fields of the form that brings a timer back.
+
+    `version` is the version of the time entry, if the timer was logged as one.
+    """
 
     version: int = 0
     back: str = ""
@@ -57,14 +64,17 @@ class Restoration(Struct, kw_only=True):
 
 @asynccontextmanager
 async def held(timer: int, reader: AgentReader) -> AsyncIterator[Timer]:
-    """Open a transaction, lock the reader's timers and yield the timer `timer`. Raise `NotFound` if it is not theirs."""
+    """Open a transaction, lock the reader's timers and yield the timer with the id `timer`.
+
+    Raise `NotFound` if the reader has no such timer.
+    """
     async with transaction(reader):
         yield await Timer.find(timer, reader, hold=True)
 
 
 @get("/timer/bar")
 async def show_bar(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return the bar's part about timers; `?here=` is the id of what the page shows."""
+    """Return the part of the bar that shows timers; `?here=` is the id of what the page shows."""
     here = request.query_params.get("here", "")
     return page(request, "agent/timer/bar.swap.html", timers=await timers_of(reader), log_on=here, problem={})
 
@@ -131,7 +141,7 @@ async def resume(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Let a paused timer run on, and pause the one that runs."""
+    """Resume a paused timer, and pause the one that runs."""
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
         await found.resume(reader, at=at)
@@ -180,7 +190,7 @@ async def trim(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Stop a timer that was forgotten, and keep only the first minutes of the stretch in which it ran (D54)."""
+    """Pause a forgotten timer, keep only the first minutes since it was started or resumed, and show the form (D54)."""
     fields = form.into(Keeping)
     async with held(timer, reader) as found:
         await found.keep(fields.keep, reader, at=at)
@@ -195,7 +205,7 @@ async def confirm(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Let a timer run on that seemed forgotten; the portal asks again only after another long stretch."""
+    """Let a timer that seemed forgotten run on; the portal asks again only if it runs for as long again."""
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
         await found.confirm(reader, at=at)
@@ -228,7 +238,10 @@ async def restore(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Bring back a timer that was discarded, or logged: its time entry is deleted then, and the timer is paused."""
+    """Bring back a timer that was discarded or logged.
+
+    If it was logged, its time entry is deleted, and the timer is paused.
+    """
     sent = form.into(Restoration)
     async with held(timer, reader) as found:
         if found.entry_id:

@@ -95,7 +95,10 @@ async def change(
 
 
 async def meant(reader: AgentReader, on: str, typed: str) -> On | None:
-    """Return what a timer is attached to; None if nothing is chosen. Raise `Invalid` if the text names no one thing."""
+    """Return what a timer is to be attached to, or None if nothing was chosen.
+
+    Raise `Invalid` if the typed text names nothing or several things.
+    """
     sought = await logged_on.find(reader, on, typed or None)
     if sought.on is None and (on or typed.strip()):
         raise Invalid({"on": sought.problem})

@@ -1,4 +1,4 @@
-"""Serve the timesheets of managers with decisions and files, the figures on the work of agents, and the costs of projects."""
+"""Serve the reports of managers: timesheets with decisions and files, figures on the work of agents, costs of projects."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Serve timesheets as files: at once where they are short, and made by a job, with its progress, where they are long."""
+"""Serve timesheets as files: short ones at once, long ones by a job whose progress is shown."""
 
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,8 @@ FILES = f"{PATH}/files"
 async def export(request: Web, reader: NamedDependency[AgentReader]) -> Response[Any]:
     """Serve the timesheet of the URL's filters as CSV, XLSX or XML, for `?layout=payroll` or `?layout=invoicing`.
 
-    A timesheet of more than `MOST_AT_ONCE` entries is not served: the page offers to have it made by a job.
+    A timesheet of more than `MOST_AT_ONCE` entries is not served: the response is a page with a button that starts a
+    job.
     """
     format, layout = request.url.path.rpartition(".")[2], _layout(request)
     async with exporting(request):
@@ -84,7 +85,7 @@ async def list_files(request: Web, reader: NamedDependency[AgentReader]) -> Resp
 
 @get("/timesheets/files/{export_id:int}", guards=[manager_only])
 async def show_file(request: Web, reader: NamedDependency[AgentReader], export_id: FromPath[int]) -> Response[str]:
-    """Show how far one file is, or where to fetch it. The page asks for the fragment again until the file is ready."""
+    """Show the progress of one file, or the link to it. The page requests the fragment again until the file is ready."""
     found = await Export.find(export_id, reader)
     if wants_fragment(request):
         return page(request, "agent/timesheets/_progress.html", file=found)

@@ -1,6 +1,6 @@
-"""Forgotten time: days on which an agent worked on a case by the case's log, and logged nothing there.
+"""Forgotten time: days on which, by the log of a case, an agent worked on the case and logged no time there.
 
-Nothing but the case log is read: the replies that the agent wrote, and the cases that the agent resolved or closed.
+Only the log of the case is read: the replies that the agent wrote, and that the agent resolved or closed the case.
 """
 
 import re
@@ -23,7 +23,7 @@ from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.work import Work
 
 DAYS = 28
-"""How many days are looked back, up to yesterday."""
+"""For how many days up to yesterday forgotten time is looked for."""
 MOST = 200
 QUARTER = 15
 """The minutes that are suggested for each quarter of an hour in which the agent did something."""
@@ -42,14 +42,14 @@ class ForgottenDismissal(Table, tablename="forgotten_dismissal"):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Pick:
-    """One case on one day, as a form names it: `1042.2026-11-12`."""
+    """A case and a day, which a form names as `1042.2026-11-12`."""
 
     number: int
     day: date
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Return what a form's text names, or None if it names nothing."""
+        """Return the case and day that `str` writes as a text, or None for other text."""
         found = re.fullmatch(r"([0-9]{1,15})\.(\d{4}-\d{2}-\d{2})", text, re.ASCII)
         try:
             return cls(int(found[1]), date.fromisoformat(found[2])) if found else None
@@ -76,7 +76,7 @@ class Forgotten:
 
     @property
     def pick(self) -> Pick:
-        """Return the name of this case and day in forms."""
+        """Return the case and day by which forms name this suggestion."""
         return Pick(self.number, self.day)
 
     @property
@@ -114,10 +114,10 @@ order by d.day desc, c.number limit {MOST}
 
 
 async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
-    """Return the days of the last `DAYS` days on which the reader worked on a case and logged nothing, latest first.
+    """Return each case and day of the last `DAYS` days on which the reader worked and logged no time, latest first.
 
-    A day counts in the reader's time zone. Left out are today, cases with a timer of the reader, and what the reader
-    has dismissed.
+    Days are those of the reader's time zone. Today, cases with a timer of the reader, and dismissed suggestions are
+    left out.
     """
     return await _found(reader, at, "not", None)
 
@@ -144,7 +144,7 @@ def _bounds(now: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 async def log_forgotten(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -> Report[Pick, TimeEntry]:
     """Create a draft entry with the suggested minutes for each pick that is still forgotten, and report the others.
 
-    The reader's suggestions are locked, so that a form that is sent twice makes no entry twice.
+    The reader's suggestions are locked, so that a form that is sent twice creates no entry twice.
     """
     await _hold(reader)
     known = {found.pick: found for found in await forgotten_by(reader, at)}

@@ -12,9 +12,9 @@ from portal.people.readers import AgentReader
 from portal.timekeeping.logged_on import address_of
 
 LONG = timedelta(hours=10)
-"""A timer that has run for this long without a pause is asked about."""
+"""After running for this long without a pause, a timer counts as forgotten."""
 OVERNIGHT = timedelta(hours=4)
-"""A timer that has run for this long, and past midnight in its agent's time zone, is asked about."""
+"""After running for this long, and past midnight in its agent's time zone, a timer counts as forgotten."""
 DISCARDED_SHOWN = timedelta(days=1)
 ONE_DAY = timedelta(hours=24)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,10 +82,11 @@ class TimerLine:
         return asks_at is not None and at >= asks_at
 
     def ticks(self, at: datetime, zone: ZoneInfo) -> dict[str, int]:
-        """Return what `js/timer.js` counts from, in whole milliseconds.
+        """Return the values from which `js/timer.js` counts, in whole milliseconds.
 
-        `now`, `since` and `asks` are instants since 1970: of the page, of the beginning of the stretch, and of the
-        question whether the timer was forgotten. `counted` is a length. A paused timer has nothing to count.
+        `now`, `since` and `asks` are instants since 1970: the present one, the one at which the timer was started or
+        resumed, and the one from which it counts as forgotten. `counted` is the length of the earlier stretches. A
+        paused timer has no `since` and no `asks`.
         """
         instants = {"now": at, "since": self.since, "asks": self.asks_at(zone)}
         lengths = {name: instant - _EPOCH for name, instant in instants.items() if instant} | {"counted": self.counted}
