@@ -1,7 +1,7 @@
-"""Read a timesheet page by page: its entries by group, the subtotals of the groups on the page, and the whole sums.
+"""Read a timesheet page by page: its entries by group, the subtotals of the groups on the page, and the sums of all.
 
 A page is found by a keyset cursor and an index, so that it costs the same however many entries there are (D56). Sums
-stop at `SUMMED` entries unless all are asked for, because the cost of a page follows what it shows.
+include at most `SUMMED` entries unless all are asked for, so that a long timesheet does not delay its page.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
 PAGE = 50
 """The most entries on one page."""
 SUMMED = 5_000
-"""Sums are computed at once for at most so many entries; the page fetches larger sums after it is shown."""
+"""The most entries that a page sums at once; for more, it fetches the sums after it is shown."""
 MOST = 20_000
 """The most entries that can be decided on at once; further ones follow once these are decided."""
 NAMELESS = 0
@@ -55,7 +55,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The number of entries, and their actual and counted minutes. With `more`, there are more entries than summed."""
+    """The number of entries, and their actual and billable minutes. If `more`, there are more entries than were summed."""
 
     count: int = 0
     worked: int = 0
@@ -205,8 +205,8 @@ def _by_group(
 ) -> tuple[Any, ...]:
     """Return the query for a page in the order of the groups' names, and its parameters.
 
-    The groups are walked in their order, from the cursor's on, and each is asked for its latest entries by an index.
-    Groups without entries cost one look into the index each.
+    The query goes through the groups in that order, beginning with the group of the cursor, and reads the latest
+    entries of each from an index. A group without entries costs one index look-up.
     """
     named = f"select x.id, x.name, 0 as place from ({grouping.rows}) x"
     begins, within, without = "true", "true", "true"

@@ -57,7 +57,7 @@ async def planned(browser: Browser, here: str, **more: str) -> str:
 
 
 async def test_an_appointment_is_planned_on_a_case(ines: Browser, here: str, case: Case) -> None:
-    """S1.11: a planned appointment has a kind, a start and an end in the agent's time zone, and an agent; the log records it."""
+    """S1.11: an appointment has a kind, a start and end in the agent's time zone, and an agent; the log records it."""
     page = (await ines.get(f"{here}/new")).text
     form = form_of(page, f"{here}/new").fields
     assert (form["day"], form["begins"], form["ends"], form["agent_id"]) == (
@@ -181,7 +181,7 @@ async def test_time_on_another_case_is_not_time_on_the_appointment(ines: Browser
 
 
 async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: Browser, here: str, case: Case) -> None:
-    """S1.11, D57: the contact sees kind, time and agent of a planned appointment, but no note; other contacts see nothing."""
+    """S1.11, D57: the contact sees kind, time and agent of a planned appointment, but no note; others see nothing."""
     page = await planned(ines, here)
     async with await Browser.of(app, ADA, at=NOW) as ada:
         seen = html.unescape((await ada.get(f"/cases/{case.number}")).text)

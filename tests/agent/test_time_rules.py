@@ -108,7 +108,7 @@ class TestSetup:
             assert await tx.fetchval("select count(*) from audit where what like 'time_rules.%'") == 1
 
     async def test_a_new_service_begins_with_the_usual_rounding(self, noor: Browser) -> None:
-        """D3, D4: admins choose the rounding that the form for a new service shows at first; a service may have another."""
+        """D3, D4: admins choose the rounding that the form for a new service shows; a service may have another."""
         await set_rules(rounding_minimum="10", rounding_increment="6", rounding_mode="nearest")
         new = f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}/services"
         form = form_of((await noor.get(f"{new}/new")).text, f"{new}/new")
@@ -140,7 +140,7 @@ class TestOff:
     async def test_without_tracking_every_route_of_time_is_refused_and_changes_nothing(
         self, app: Gate, dsn: str, noor: Browser, max_: Browser
     ) -> None:
-        """S1.6: while tracking is off, GET and POST of every page and form of time get 404, also for managers and admins."""
+        """S1.6: while tracking is off, every GET and POST of time gets 404, also for managers and admins."""
         places = await furnished(app.storage)
         await set_rules(tracks_time="")
         before, tried = await checksums(dsn, READING), 0
@@ -159,7 +159,7 @@ class TestOff:
     async def test_without_tracking_no_page_shows_time(
         self, app: Gate, ines: Browser, max_: Browser, noor: Browser
     ) -> None:
-        """S1.6: while tracking is off, no page links to time, has a form or a key for it, or names it in the navigation."""
+        """S1.6: while tracking is off, no page links to time, has a form or key for it, or names it in the navigation."""
         places = await furnished(app.storage)
         await set_rules(tracks_time="")
         shown = []
@@ -205,7 +205,7 @@ class TestOff:
 
 class TestLogForm:
     async def test_the_form_offers_the_agents_whom_the_grade_may_pick(self, ines: Browser, max_: Browser) -> None:
-        """S1.14, S1.15, S1.23, S1.24: the signed-in agent is chosen at first; colleagues are offered only if the rules allow it."""
+        """S1.14, S1.15, S1.23, S1.24: the signed-in agent is chosen at first; the rules decide who else is offered."""
         here = "/agent/time/new"
         assert "agent" not in form_of((await ines.get(here)).text, here).names
         form = form_of((await max_.get(here)).text, here)
@@ -229,7 +229,7 @@ class TestLogForm:
             assert await tx.fetchval("select count(*) from time_entry") == 0
 
     async def test_the_preview_warns_while_one_types(self, ines: Browser, case: Case) -> None:
-        """The preview warns of a day of more than 24 hours, of a closed case and of a locked period before time is saved."""
+        """The preview warns of a day of over 24 hours, of a closed case and of a locked period before time is saved."""
         async with transaction(INES):
             work = Work(minutes=23 * 60, work_date=TODAY, service_id=HELPDESK)
             await TimeEntry.log(INES, work, at=NOW, case=case)

@@ -232,7 +232,7 @@ async def test_a_timer_is_attached_and_described_on_its_page(ines: Browser, max_
 
 
 async def test_two_tabs_that_change_a_timer_see_each_others_change(ines: Browser, case: Case) -> None:
-    """If two tabs change different fields of a timer, both changes stay; for the same field, the second shows both values."""
+    """If two tabs change different fields of a timer, both changes stay; for the same field, both values are shown."""
     timer = await started(ines)
     here = f"/agent/timer/{timer}"
     form = fields_of((await ines.get(here)).text, here)

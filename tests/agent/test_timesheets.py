@@ -213,7 +213,7 @@ async def test_sums_of_very_many_entries_are_fetched_after_the_page(app: Gate, w
 
 
 async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, world: dict[str, int]) -> None:
-    """S2.34: several entries are approved at once; a repeat approves nothing twice, and the approval can be undone there."""
+    """S2.34: several entries are approved at once and the approval can be undone; a repeat approves nothing twice."""
     async with transaction(SYSTEM):
         await current().execute("update agent set department_id = 1")
         entries = [await log(on=TODAY), await log(30, on=TODAY)]

@@ -147,7 +147,7 @@ class TestSwitches:
 class TestOwnWindow:
     @pytest.mark.parametrize("hours", [1, 24, 48])
     async def test_authors_have_the_hours_that_admins_set_to_the_second(self, hours: int) -> None:
-        """C5, D15, S2.21, S2.23: authors may change an entry in the last second of their hours and not one second later."""
+        """C5, D15, S2.21, S2.23: authors may change an entry in the last second of their hours, but not later."""
         await set_rules(own_edit_hours=str(hours))
         entry, work = await log(), Work(minutes=45, work_date=TODAY, service_id=HELPDESK, external_comment="VPN")
         over = NOW + timedelta(hours=hours)

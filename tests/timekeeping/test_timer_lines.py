@@ -33,7 +33,7 @@ def line_since(since: datetime) -> TimerLine:
 
 @given(st.integers(0, 365 * 24 * 60))
 def test_the_question_comes_between_four_and_ten_hours(minute: int) -> None:
-    """A timer that is started at any hour of a year is asked about after four to ten hours, also across daylight saving."""
+    """A timer started at any hour of a year is asked about after four to ten hours, also across daylight saving."""
     since = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
     asks_at = line_since(since).asks_at(BERLIN)
     assert asks_at is not None

@@ -1,4 +1,4 @@
-"""Serve the page of a timesheet, which its filters and its grouping determine."""
+"""Serve the page of a timesheet with its filters and groups."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +44,7 @@ DONE = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the URL asks for: the question, the grouping, and what each search field found (`Found`), by its name."""
+    """What the URL of a timesheet asks for: its filters, its grouping, and the result of each search field by name."""
 
     question: Question
     group: Group
@@ -52,7 +52,7 @@ class Asked:
 
     @classmethod
     async def of(cls, request: Web) -> "Asked":
-        """Return what the query string of the request asks for."""
+        """Return what the query string of the request asks for. Values that cannot be read are ignored."""
         visit, query = visit_of(request), request.query_params
         reader: Any = visit.reader
         found = {name: await asked(request, name, finder) for name, finder in FINDERS.items()}
@@ -144,7 +144,7 @@ OFFERED = {
     "billing": [(one.value, one.word) for one in EntryBilling],
     "state": [(one.value, one.word) for one in EntryState],
 }
-"""Choices of the filters, as pairs of value and text."""
+"""The choices of the filters and of the grouping, as pairs of value and text."""
 
 
 def _turning(wanted: Asked, sheet: timesheets.Timesheet, *, turned: bool) -> dict[str, Any]:
