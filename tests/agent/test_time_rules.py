@@ -310,7 +310,7 @@ class TestWorkingTime:
         assert (await save(noor, f"{base}/cost-rates", **cost)).status_code == 303
         assert (await save(noor, f"{base}/cost-rates", **cost)).status_code == 422
         page = (await noor.get(base)).text.replace("\u00a0", " ")
-        for words in ("31 h 30 min a week", "21 December", "62.5"):
+        for words in ("31 h 30 min a week", "21 December", "62.50"):
             assert words in page or "21 Dec" in page
         async with transaction(NOOR):
             (rate,) = await CostRate.listed(INES.id)

@@ -13,7 +13,7 @@ from portal.database import current
 from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
 from portal.fields import Checked, day, in_range
-from portal.money import parse_money
+from portal.money import digits_of, parse_money, round_half_up
 from portal.people.agents import Agent
 from portal.regions import currency
 
@@ -56,6 +56,16 @@ class ListedCost:
     currency: str
     effective_from: date
     until: date | None
+
+    @property
+    def is_money(self) -> bool:
+        """Return whether the cost has no more decimals than its currency, so that it can be shown as money."""
+        return is_money(self.hourly_cost, self.currency)
+
+
+def is_money(amount: Decimal, currency: str) -> bool:
+    """Return whether an amount has no more decimals than its currency."""
+    return round_half_up(amount, digits_of(currency)) == amount
 
 
 class CostRate(Table, tablename="cost_rate"):

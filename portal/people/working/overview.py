@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from portal.database import current
+from portal.people.working.costs import is_money
 from portal.people.working.hours import USUAL, Week
 
 
@@ -20,6 +21,11 @@ class WorkingTime:
     away_to: date | None
     hourly_cost: Decimal | None
     currency: str | None
+
+    @property
+    def is_money(self) -> bool:
+        """Return whether the cost of an hour has no more decimals than its currency."""
+        return bool(self.hourly_cost is not None and self.currency and is_money(self.hourly_cost, self.currency))
 
 
 _SUMMARY = """
