@@ -243,6 +243,23 @@ class TestLogForm:
         assert "is locked" not in shown
         assert "is locked" in (await ines.get(asked + (TODAY - timedelta(days=1)).isoformat())).text
 
+    async def test_the_week_says_which_day_is_odd_and_closes_locked_cells(self, ines: Browser) -> None:
+        """D14: time of a locked day is read in the grid, not typed; a day of more than 24 hours is named below it."""
+        monday = TODAY - timedelta(days=TODAY.weekday())
+        for minutes in (20 * 60, 5 * 60):
+            async with transaction(INES):
+                await TimeEntry.log(INES, Work(minutes=minutes, work_date=monday, service_id=HELPDESK), at=NOW)
+        async with transaction(INES):
+            await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, service_id=HELPDESK), at=NOW)
+        page = (await ines.get("/agent/time/week")).text
+        assert "The day has 25\u00a0h: more than 24\u00a0h." in page
+        name = f"service-{HELPDESK}.{HELPDESK}.0.{TODAY.isoformat()}"
+        assert f'name="{name}"' in page
+        await set_rules(locked_through=TODAY.isoformat(), lock_time_zone="UTC", own_edit_hours="1")
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("update time_entry set window_from = $1", NOW - timedelta(hours=2))
+        assert f'name="{name}"' not in (await ines.get("/agent/time/week")).text
+
     async def test_a_quarter_of_a_day_follows_the_working_hours(self, ines: Browser, noor: Browser) -> None:
         hours = f"/agent/setup/agents/{INES.id}/hours"
         assert (await save(noor, hours, friday="6h")).status_code == 303

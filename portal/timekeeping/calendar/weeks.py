@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,6 +11,8 @@ from portal.database import current
 from portal.people.readers import AgentReader
 from portal.people.working.hours import WorkingHours
 from portal.timekeeping.logged_on import On
+from portal.timekeeping.policy.guards import Warned, of_days
+from portal.timekeeping.policy.switches import FIXING, Rules
 from portal.timekeeping.rules import OPEN, why_fixed
 from portal.words import EntryState
 
@@ -115,11 +117,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """An agent's week, from Monday on. `targets` are the minutes to work on each day, 0 for days off."""
+    """An agent's week, from Monday on.
+
+    `targets` are the minutes to work on each day, 0 for days off. `warnings` say what is odd about the stored time of a
+    day; days without a warning are left out.
+    """
 
     first: date
     rows: Sequence[Row]
     targets: Mapping[date, int]
+    warnings: Mapping[date, Sequence[Warned]] = field(default_factory=dict)
 
     @property
     def days(self) -> list[date]:
@@ -160,10 +167,13 @@ async def week_of(reader: AgentReader, first: date, at: datetime, *, more: Itera
     found: dict[RowKey, dict[date, list[Held]]] = {key: {} for key in more}
     for row in await current().fetch(_ENTRIES, reader.id, first, first + timedelta(days=DAYS)):
         key, state = _key_of(row), EntryState(row["state"])
-        is_fixed = state not in OPEN or bool(why_fixed(reader, reader.id, state, row["window_from"], at))
+        rules = Rules.read(row["rules"])
+        fixed = why_fixed(reader, reader.id, state, row["window_from"], at, rules.own_edit_hours)
+        is_fixed = state not in OPEN or bool(fixed or rules.why_locked(row["work_date"], at))
         held = Held(row["id"], row["version"], row["minutes"], state, is_fixed, row["form_key"])
         found.setdefault(key, {}).setdefault(row["work_date"], []).append(held)
-    return Week(first, await _rows(found, first), await WorkingHours.targets(reader.id, first, DAYS))
+    targets = await WorkingHours.targets(reader.id, first, DAYS)
+    return Week(first, await _rows(found, first), targets, await of_days(reader.id, first, DAYS))
 
 
 async def keys_of(reader: AgentReader, first: date) -> list[RowKey]:
@@ -218,11 +228,11 @@ where case k.kind when 'case' then c.id when 'project' then p.id when 'service' 
 order by k.kind = 'general', folded(u.name), k.kind, k.number, k.service, k.task
 """
 
-_ENTRIES = """
+_ENTRIES = f"""
 select e.id, e.version, e.actual_minutes as minutes, e.state, e.work_date, e.window_from, e.form_key, e.service_id, e.task_id,
   case when e.case_id is not null then 'case' when e.project_id is not null then 'project' when e.service_id is not null then 'service'
     else 'general' end as kind,
-  coalesce(c.number, e.project_id, e.service_id, e.general_kind_id, 0) as number
+  coalesce(c.number, e.project_id, e.service_id, e.general_kind_id, 0) as number, {FIXING} as rules
 from time_entry e left join cases c on c.id = e.case_id
 where e.agent_id = $1 and e.work_date >= $2 and e.work_date < $3 order by e.work_date, e.id
-"""
+"""  # noqa: S608
