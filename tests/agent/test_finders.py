@@ -12,7 +12,7 @@ from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.agent.test_cases import numbers, open_case
 from tests.browser import Browser
-from tests.world import ACME, ADA, GIL, GLOBEX, INES, MAX, NOW
+from tests.world import ACME, ADA, GIL, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
 
 
 async def customers(count: int) -> None:
@@ -102,3 +102,47 @@ async def test_a_list_of_25_rows_has_less_than_40_kb_and_12_on_the_wire(app: Gat
     rows = re.findall(r"<tr id=.*?</tr>", page.text, re.S)
     assert len(rows) == 25
     assert max(len(row) for row in rows) < 1_100
+
+
+async def test_the_customer_of_a_new_case_is_found_by_typing(ines: Browser) -> None:
+    """Without script too: a part of the name is enough, several are offered as links, an ended customer is not found."""
+    await customers(40)
+    found = await ines.get("/agent/cases/new?customer_typed=globex&customer=")
+    assert "New case of Globex" in found.text
+    assert "Gil" in found.text
+    assert found.text.count("<option") < 20
+    assert "Housing" not in found.text
+    several = await ines.get("/agent/cases/new?customer_typed=housing+0&customer=")
+    assert "13 customers have “housing 0” in their name: choose one." in several.text
+    link = re.search(r'href="(/agent/cases/new\?draft=[^"]+)"', several.text)
+    assert link
+    assert "New case of Housing 0" in (await ines.get(html.unescape(link[1]))).text
+    async with transaction(NOOR):
+        await (await Customer.find(GLOBEX, NOOR)).end(NOW)
+    ended = await ines.get("/agent/cases/new?customer_typed=globex&customer=")
+    assert "There is no customer with “globex” in its name." in ended.text
+
+
+async def test_the_scope_of_a_rate_is_found_by_typing(app: Gate) -> None:
+    """A field that is left empty stands for all; a text or an id that stands for nobody is refused and shown again."""
+    path = "/agent/setup/rates"
+    price = {"hourly_rate": "77", "currency": "EUR", "effective_from": "2030-01-01", "role_id": ""}
+    async with await Browser.of(app, NOOR) as noor:
+        suggested = await noor.get("/agent/finders/services?text=globex+help")
+        assert re.findall(r'data-name="([^"]+)"', suggested.text) == ["Globex: Globex helpdesk"]
+        for wrong, sentence in (
+            ({"customer_id": "", "customer_id_typed": "nobody"}, "There is no customer with “nobody” in its name."),
+            ({"customer_id": "", "customer_id_typed": "e"}, "2 customers have “e” in their name: choose one."),
+            ({"customer_id": "4711"}, "Choose one of the list."),
+            ({"agent_id": "", "agent_id_typed": "nobody"}, "There is no agent with “nobody” in its name."),
+        ):
+            refused = await noor.send_form(path, price | wrong)
+            assert (refused.status_code, sentence in html.unescape(refused.text)) == (422, True), wrong
+        typed = {"service_id": "", "service_id_typed": "globex: help", "agent_id": "", "agent_id_typed": "ines"}
+        assert (await noor.send_form(path, price | typed)).status_code == 303
+        assert (
+            await noor.send_form(path, price | {"customer_id": str(ACME), "customer_id_typed": "Acme"})
+        ).status_code == 303
+    async with transaction(NOOR) as tx:
+        rows = await tx.fetch("select customer_id, service_id, agent_id from rate where hourly_rate = 77 order by id")
+    assert [tuple(row) for row in rows] == [(GLOBEX, GLOBEX_HELPDESK, INES.id), (ACME, None, None)]
