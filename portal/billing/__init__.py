@@ -15,7 +15,15 @@ from portal.billing.costs import amounts_of, charged_on_project, charged_on_proj
 from portal.billing.deciding.matching import Matching, list_matching
 from portal.billing.deciding.oddness import TITLES as ODD
 from portal.billing.deciding.undoing import undo
-from portal.billing.deciding.waiting import Cursor, Filters, Waiting, WaitingEntry, list_waiting, waiting_count
+from portal.billing.deciding.waiting import (
+    Cursor,
+    Filters,
+    Waiting,
+    WaitingEntry,
+    counting_waiting,
+    list_waiting,
+    waiting_count,
+)
 from portal.billing.detail import DetailRow
 from portal.billing.detail import copied as detail_of
 from portal.billing.documents import VARIOUS, hand_out
@@ -70,6 +78,7 @@ __all__ = [
     "charged_on_project",
     "charged_on_projects",
     "contents_of",
+    "counting_waiting",
     "decided",
     "delete_draft",
     "delete_entry",

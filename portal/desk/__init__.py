@@ -7,7 +7,7 @@ from portal.desk.events import CaseEvent
 from portal.desk.feed import Feed, feed_of, files_of
 from portal.desk.files.attachments import Attachment
 from portal.desk.files.endings import EndingFacts, RefusedEnding
-from portal.desk.lists import Listed, agents_list, counts, customers_list, named_elsewhere
+from portal.desk.lists import Listed, agents_list, countings, customers_list, named_elsewhere
 from portal.desk.lists.questions import Question, Sort, searched
 from portal.desk.messages import Message, problems_of
 from portal.desk.overview import Overview, overview
@@ -18,6 +18,6 @@ case_types = CaseType.offered
 
 __all__ = [
     "PRIORITY_CHOICES", "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "EndingFacts", "Feed", "Listed", "Message", "Overview",
-    "Priority", "Question", "RefusedEnding", "Sort", "Status", "agents_list", "case_types", "counts", "customers_list", "feed_of",
+    "Priority", "Question", "RefusedEnding", "Sort", "Status", "agents_list", "case_types", "countings", "customers_list", "feed_of",
     "files_of", "named_elsewhere", "overview", "problems_of", "searched",
 ]  # fmt: skip

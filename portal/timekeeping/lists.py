@@ -7,6 +7,7 @@ from typing import Any
 
 from portal.contracts.naming import shown_service
 from portal.database import current
+from portal.database.counting import Counting
 from portal.errors import NotFound
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import VISIBLE
@@ -272,13 +273,15 @@ async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
     return {EntryState(row["state"]): row["n"] for row in rows}
 
 
-async def overdue(agent_id: int, week: date) -> int:
-    """Return how many entries of an agent need work: rejected ones, and drafts of days before the Monday `week`."""
-    count: int = await current().fetchval(
+def counting_overdue(agent_id: int, week: date) -> Counting:
+    """Return the query for how many entries of an agent need work.
+
+    Those are rejected ones, and drafts of days before the Monday `week`.
+    """
+    return Counting(
         "select count(*) from time_entry where agent_id = $1 and (state = 'rejected' or (state = 'draft' and work_date < $2))",
-        agent_id, week,
-    )  # fmt: skip
-    return count
+        (agent_id, week),
+    )
 
 
 async def worked_on(case_ids: Sequence[int]) -> dict[int, int]:

@@ -431,3 +431,16 @@ async def test_nobody_is_asked_to_sign_in(app: Gate, case: Case) -> None:
         answer = await nobody.get(f"/agent/cases/{case.number}")
         assert answer.status_code == 303
         assert answer.headers["location"].startswith("/sign-in")
+
+
+async def test_the_list_takes_six_queries_and_a_case_eight(max_: Browser, case: Case) -> None:
+    """Design manner 17: the pages that agents open most often stay within six and eight SQL statements."""
+    for path, most in (
+        ("/agent/cases?view=all", 6),
+        (f"/agent/cases/{case.number}", 8),
+        (f"/agent/cases/{case.number}/feed", 6),
+    ):
+        await max_.get(path)
+        with counted() as statements:
+            assert (await max_.get(path)).status_code == 200
+        assert len(statements) <= most, (path, statements)

@@ -8,7 +8,8 @@ import pytest
 
 from portal.billing import Choice, approve, reject
 from portal.database import current, transaction
-from portal.desk import Case, Question, Status, agents_list, counts
+from portal.database.counting import count_all
+from portal.desk import Case, Question, Status, agents_list, countings
 from portal.desk.leaving import end_contact
 from portal.errors import Conflict, Invalid
 from portal.people.agents import Agent, AgentFacts
@@ -174,7 +175,7 @@ async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
     assert (await case_of(iness.number)).agent_id is None
     assert "Ines Okafor has left: nobody has the case" in (await max_.get(f"/agent/cases/{iness.number}")).text
     async with transaction(MAX):
-        assert (await counts(MAX))["unassigned"] == 1
+        assert (await count_all(countings(MAX)))["unassigned"] == 1
         assert [row.number for row in (await agents_list(MAX, Question(view=CaseView.UNASSIGNED))).rows] == [
             iness.number
         ]

@@ -16,6 +16,7 @@ from portal.billing.deciding.oddness import COLUMNS, IS_ODD, IS_ODD_BY, TYPE_NAM
 from portal.contracts.approvers import DECIDES, MAY_DECIDE
 from portal.contracts.naming import shown_service
 from portal.database import current
+from portal.database.counting import Counting, count_all
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.periods import today
@@ -291,10 +292,17 @@ def _why(row: Row, cost: Cost) -> Iterable[Why]:
 _COUNT = f"select count(*) from (select from time_entry e where {{narrowed}} limit {COUNTED + 1}) as counted"  # noqa: S608
 
 
+def counting_waiting(by: AgentReader, at: datetime) -> Counting:
+    """Return the query for how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1.
+
+    Nobody but a manager may decide.
+    """
+    if not by.is_manager:
+        return Counting("select 0")
+    condition, values = narrowed(by, Filters(), at)
+    return Counting(f"with recursive {DECIDES}" + _COUNT.format(narrowed=condition), tuple(values))
+
+
 async def waiting_count(by: AgentReader, at: datetime) -> int:
     """Return how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1; 0 if `by` is no manager."""
-    if not by.is_manager:
-        return 0
-    condition, values = narrowed(by, Filters(), at)
-    count: int = await current().fetchval(f"with recursive {DECIDES}" + _COUNT.format(narrowed=condition), *values)
-    return count
+    return (await count_all({"waiting": counting_waiting(by, at)}))["waiting"]

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from portal.database import current
+from portal.database.counting import Counting
 from portal.desk.cases import Case
 from portal.desk.lists.questions import COLUMNS, OPEN, VIEWS, Question, Sort, conditions_of, quoted_number
 from portal.desk.workflow import Priority, Status
@@ -107,7 +108,7 @@ order by p.place
 async def agents_list(reader: AgentReader, question: Question, counted: Mapping[str, int] | None = None) -> Listed:
     """Return one page of the cases that `question` asks for, read by one query.
 
-    `counted` is the result of `counts`, if the caller has it already: then the cases of a view without filters are not
+    `counted` is the numbers of `countings`, if the caller has it already: then the cases of a view without filters are not
     counted again.
     """
     condition, values = question.conditions(reader)
@@ -121,19 +122,17 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
     return _listed(await current().fetch(sql, *values, *skipped), question.page, known)
 
 
-_COUNTS = "select " + ", ".join(  # noqa: S608 (conditions of ours)
-    f"(select count(*) from (select from cases c where {rule.condition} limit {COUNTED + 1}) x) as {view.value}"  # noqa: S608
-    for view, rule in VIEWS.items()
-    if rule.has_count
-).replace("?", "$1")
-
-
-async def counts(reader: AgentReader) -> dict[str, int]:
-    """Return the number of cases in each view that has a count, by the name of the view and by one query.
+def countings(reader: AgentReader) -> dict[str, Counting]:
+    """Return the queries for the number of cases in each view that has a count, by the name of the view.
 
     Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that its cost is limited.
     """
-    return dict(await current().fetchrow(_COUNTS, reader.id))
+    return {view.value: _counting(rule.condition, reader) for view, rule in VIEWS.items() if rule.has_count}
+
+
+def _counting(condition: str, reader: AgentReader) -> Counting:
+    sql = f"select count(*) from (select from cases c where {condition} limit {COUNTED + 1}) x"  # noqa: S608
+    return Counting(sql.replace("?", "$1"), (reader.id,) if "?" in condition else ())
 
 
 async def customers_list(reader: ContactReader, *, everything: bool, text: str = "", page: int = 1) -> Listed:
