@@ -7,13 +7,9 @@ from typing import Any
 
 from litestar import Response
 
-from portal.billing import waiting_count
-from portal.desk import counts
+from portal.billing import counts_shown
 from portal.people.readers import AgentReader
-from portal.periods import today
-from portal.timekeeping.calendar.weeks import monday_of
 from portal.timekeeping.clock.lines import timers_of
-from portal.timekeeping.lists import overdue
 from portal.timekeeping.rules import latest_work_date
 from portal.web.pages import page
 from portal.web.visit import Web, visit_of
@@ -33,9 +29,9 @@ class Rail:
 
 
 async def rail(reader: AgentReader, at: datetime) -> Rail:
-    """Return the numbers in the navigation of this agent."""
-    time = await overdue(reader.id, monday_of(today(reader.time_zone, at)))
-    return Rail(await counts(reader), time, await waiting_count(reader, at) if reader.is_manager else None)
+    """Return the numbers in the navigation of this agent, read by one query."""
+    views = await counts_shown(reader, at)
+    return Rail(views, views.pop("time"), views.pop("approvals", None))
 
 
 async def frame(reader: AgentReader, at: datetime) -> dict[str, Any]:
@@ -54,5 +50,6 @@ async def agent_page(
     visit = visit_of(request)
     last_day = latest_work_date(visit.at, reader.time_zone, visit.company.time_zone)
     context["rail"] = context.get("rail") or await rail(reader, visit.at)
-    context.setdefault("timers", await timers_of(reader))
+    if "timers" not in context:
+        context["timers"] = await timers_of(reader)
     return page(request, template, status=status, last_day=last_day, **context)

@@ -20,7 +20,6 @@ from portal.billing.deciding.waiting import (
     Filters,
     Waiting,
     WaitingEntry,
-    counting_waiting,
     list_waiting,
     waiting_count,
 )
@@ -43,6 +42,7 @@ from portal.billing.invoices import (
     seen,
 )
 from portal.billing.issuing import Missing, issue, missing, unprinted
+from portal.billing.navigation import counts_shown
 from portal.billing.preview import Preview, preview_run
 from portal.billing.runs import Run, latest_until, offered, parse_until, run
 from portal.billing.sentences import SKIPPED
@@ -78,7 +78,7 @@ __all__ = [
     "charged_on_project",
     "charged_on_projects",
     "contents_of",
-    "counting_waiting",
+    "counts_shown",
     "decided",
     "delete_draft",
     "delete_entry",

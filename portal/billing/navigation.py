@@ -1,0 +1,22 @@
+"""Count what the navigation of the agents' area shows: open cases, one's own time that needs work, and approvals."""
+
+from datetime import datetime
+
+from portal.billing.deciding.waiting import counting_waiting
+from portal.database.counting import count_all
+from portal.desk import countings
+from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.timekeeping.calendar.weeks import monday_of
+from portal.timekeeping.lists import counting_overdue
+
+
+async def counts_shown(reader: AgentReader, at: datetime) -> dict[str, int]:
+    """Return the counts that the navigation shows at the instant `at`, by view name, read by one query.
+
+    `time` counts the reader's own time entries that need work: rejected ones, and drafts from before this week. For
+    managers, `approvals` counts the time entries that wait for their approval.
+    """
+    week = monday_of(today(reader.time_zone, at))
+    shown = countings(reader) | {"time": counting_overdue(reader.id, week)}
+    return await count_all(shown | ({"approvals": counting_waiting(reader, at)} if reader.is_manager else {}))
