@@ -23,7 +23,7 @@ WORDS = {
     "mail_factor_changed": "Mail that a second factor was changed",
     "make_export": "Write an export",
 }
-"""The name of each job, with what admins read."""
+"""The words that admins read for each job, by its name."""
 
 
 async def enqueue(name: str, **ids: int | str) -> None:
@@ -78,7 +78,7 @@ class FailedJob:
 
     @property
     def word(self) -> str:
-        """Return what admins read; a job of another release has only its name."""
+        """Return the words that admins read for the job; for a job that this release does not know, its name."""
         return WORDS.get(self.name, self.name)
 
 

@@ -28,7 +28,7 @@ tracked = Router(
     route_handlers=[*time.handlers, *timer.handlers, *approvals.handlers, *timesheets.handlers],
     guards=[time_tracked],
 )
-"""The pages and forms of time, which are not there while time tracking is switched off."""
+"""The pages and forms of time, which get 404 while time tracking is switched off."""
 
 router = Router(
     "/agent",

@@ -68,7 +68,7 @@ class Ticked(Struct, kw_only=True):
 
 
 HEADINGS = (Sort.NUMBER, Sort.SUBJECT, Sort.CUSTOMER, Sort.STATUS, Sort.PRIORITY, Sort.AGENT, None, Sort.UPDATED)
-"""The columns of the list that can be sorted by, in their order; None stands for the time, which cannot."""
+"""The columns of the list by which it can be sorted, in their order; None is the column with the time, which cannot."""
 
 
 @get("/cases")

@@ -20,7 +20,7 @@ from portal.database.rows import insert_all
 
 
 class StoredAllocation(Table, tablename="allocation"):
-    """An allocation as a row. `hourly_rate` and `rate_source` are None where prepaid or included minutes pay."""
+    """An allocation as a row. `hourly_rate` and `rate_source` are None if included or prepaid minutes pay, or nothing."""
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)

@@ -26,7 +26,8 @@ WITHOUT_ROLE = "Agent"
 class CopiedRow(Table, tablename="detail_row"):
     """A `DetailRow` as it was copied when its document became final. `line_position` is the `line` of the row.
 
-    The table has no primary key, which Piccolo demands: an invoice or a statement, and the position, identify a row.
+    The table has no primary key. Piccolo needs one, so `customer_id` is declared as such; really, the invoice or
+    statement and the position identify a row.
     """
 
     customer_id = BigInt(primary_key=True, default=None)
@@ -141,7 +142,10 @@ async def copy(
     invoice_id: int | None = None,
     statement_id: uuid.UUID | None = None,
 ) -> None:
-    """Store a copy of the rows for the invoice or statement that becomes final in this transaction."""
+    """Store a copy of the rows for the invoice or statement that becomes final in this transaction.
+
+    Pass exactly one of the ids.
+    """
     of = {"customer_id": customer_id, "invoice_id": invoice_id, "statement_id": statement_id}
     await insert_all(CopiedRow, [of | _columns(row) for row in rows])
 

@@ -120,7 +120,7 @@ class InvoiceLine(Table, tablename="invoice_line"):
 
 
 class LineAllocation(Table, tablename="line_allocation"):
-    """An allocation that an invoice line charges; no allocation is on two lines."""
+    """An allocation that is part of an invoice line; no allocation is on two lines."""
 
     allocation_id = BigInt(primary_key=True, default=None)
     customer_id = BigInt(default=None)
@@ -141,7 +141,7 @@ class InvoiceVat(Table, tablename="invoice_vat"):
 
 
 class SettledEntry(Table, tablename="settled_entry"):
-    """A time entry that an invoice or a statement has settled; exactly one of both is set."""
+    """A time entry that an invoice or a statement has settled; exactly one of the two ids is set."""
 
     entry_id = BigInt(primary_key=True, default=None)
     customer_id = BigInt(default=None)
@@ -150,7 +150,7 @@ class SettledEntry(Table, tablename="settled_entry"):
 
 
 class InvoiceSeen(Table, tablename="invoice_seen"):
-    """When a contact opened an issued invoice first. The invoice and the contact are together the primary key."""
+    """When a contact first opened an issued invoice. The primary key is the invoice and the contact."""
 
     customer_id = BigInt(default=None)
     invoice_id = BigInt(primary_key=True, default=None)
@@ -172,7 +172,7 @@ def refuse_without_right(reader: ContactReader) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPage:
-    """One page of a list.
+    """One page of a list of documents.
 
     `next_after` is the cursor of the next page (the number or id of the last row), or None on the last page.
     """

@@ -42,7 +42,10 @@ class BillingRun(Table, tablename="billing_run"):
 
 
 class SkippedEntry(Table, tablename="skipped_entry"):
-    """An entry that a run did not bill, and why. `sentence` is the refusal's; the run and the entry are the primary key."""
+    """An entry that a run did not bill, and why. The primary key is the run and the entry.
+
+    `sentence` says why if billing was refused; otherwise it is None.
+    """
 
     run_id = BigInt(primary_key=True, default=None)
     entry_id = BigInt(default=None)

@@ -30,13 +30,13 @@ async def one(query: Objects[Row], *, hold: bool = False) -> Row:
 
 
 async def next_position(table: Any) -> int:
-    """Return the position behind the last row of a table whose rows have an order of their own, `position`."""
+    """Return the position for a new last row of a table whose column `position` orders its rows."""
     last = await table.select(Max(table.position)).first()
     return int(last["max"] or 0) + 1
 
 
 class Endable:
-    """A base of table classes whose rows are ended and resumed, and never deleted, because other rows refer to them.
+    """Base of table classes whose rows are ended and resumed but never deleted, because other rows refer to them.
 
     `ended_at` is None while the row can be used.
     """
@@ -45,7 +45,7 @@ class Endable:
     ended_at: Any
 
     async def end(self, at: datetime) -> None:
-        """Set `ended_at`, so that the row can no longer be chosen. A row that has ended keeps its first instant."""
+        """Set `ended_at`, so that the row can no longer be chosen. If the row has ended before, nothing changes."""
         table: Any = type(self)
         await table.update({table.ended_at: at}).where(table.id == self.id, table.ended_at.is_null())
 

@@ -1,4 +1,4 @@
-"""Set working hours, costs and absences of the demo's agents."""
+"""Set the working hours, costs and absences of the demo's agents."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -41,7 +41,7 @@ async def arrange(agents: dict[str, AgentReader], start: date, third_month: date
 
 
 def plan(stage: Stage) -> None:
-    """Plan the entering of absences: one agent is away today, and a manager next week, with a deputy."""
+    """Plan two absences: one agent is away today, and a manager with a deputy next week."""
     stage.timeline.plan(stage.calendar.instant(stage.calendar.yesterday, 17 * 60 + 20), partial(_enter, stage))
 
 

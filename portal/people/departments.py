@@ -83,7 +83,7 @@ class Department(Table, tablename="department"):
 
 
 class Designation(Table, tablename="designation"):
-    """A manager who approves the time of a department and of those below it. Both columns are the primary key."""
+    """A manager who approves the time of a department and of those below it. The primary key is both columns."""
 
     department_id = BigInt(primary_key=True, default=None)
     agent_id = BigInt(default=None)

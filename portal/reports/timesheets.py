@@ -23,7 +23,7 @@ PAGE = 50
 SUMMED = 5_000
 """The most entries that a page sums at once; for more, it fetches the sums after it is shown."""
 MOST = 20_000
-"""The most entries that can be decided on at once; further ones follow once these are decided."""
+"""The most entries that one decision includes. If there are more, the manager decides on the others afterwards."""
 NAMELESS = 0
 """The id of the group of entries that belong to no group, such as general time among the customers."""
 
@@ -135,10 +135,10 @@ async def read(
 async def decidable(
     reader: AgentReader, question: Question, day: date, *, among: Sequence[int] | None = None
 ) -> list[billing.Choice]:
-    """Return the entries of the timesheet that wait for a decision and that the reader may decide on, at most `MOST`.
+    """Return the entries of the timesheet that the reader may decide on now, the oldest first, at most `MOST`.
 
-    Those are drafts and submitted entries of others for which the reader is designated or stands in on `day` (C10, D33),
-    the oldest first. `among` limits them to these ids.
+    They are drafts and submitted entries of other agents, for which the reader is designated or, on `day`, the deputy
+    of a designated manager (C10, D33). `among` limits them to these ids.
     """
     values: list[Any] = [reader.id, day]
     condition = question.conditions(reader, values)

@@ -109,7 +109,10 @@ class ListedEntry:
         return fixed or self.rules.why_locked(self.work_date, at) or None
 
     def own_until(self, by: AgentReader) -> datetime | None:
-        """Return until when `by` may change the entry as its author; None for managers, who may until it is billed."""
+        """Return until when the author `by` may change the entry; None for managers and for all other agents.
+
+        Managers may change it until it is billed.
+        """
         if by.is_manager or by.id != self.agent_id or not self.is_open:
             return None
         return self.window_from + self.rules.own_window

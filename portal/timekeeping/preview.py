@@ -112,7 +112,7 @@ async def understood(
 
 
 async def _odd(by: AgentReader, where: Where, read: Duration, day: date) -> tuple[str, ...]:
-    """Return the sentences of the guards about the time that was typed."""
+    """Return the warnings about the typed time as sentences."""
     meant = Meant(
         agent_id=where.agent_id, work_date=day, minutes=read.minutes, span=_span(by, where, read, day),
         case_id=where.case_id, entry_id=where.entry_id,

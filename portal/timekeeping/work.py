@@ -271,9 +271,9 @@ def content_of(
 
 
 def _lacking(work: Work, ground: Ground) -> dict[str, str]:
-    """Return a sentence for each field that the admins' rules require and that is empty (S0.15).
+    """Return a sentence for each empty field that the admins' rules require (S0.15).
 
-    General time has neither a service nor a task. A task is required only where the service or project offers one.
+    General time has neither a service nor a task. A task is required only if the service or project offers one.
     """
     rules, wrong = ground.rules, dict[str, str]()
     if ground.customer_id is None:

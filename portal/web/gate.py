@@ -49,7 +49,7 @@ After that the connection is closed.
 log = structlog.get_logger("portal.web")
 
 BESIDE = f"select company.*, {RULES} as rules from (select) as one left join ({BRIEF}) company on true"  # noqa: S608
-"""The SQL of what every page needs beside its reader: the company, and the rules of time."""
+"""SQL query of what every page needs besides its reader: the company and the rules of time."""
 
 
 class Gate:

@@ -95,12 +95,15 @@ def admin_only(connection: Connection, _: BaseRouteHandler) -> None:
 
 
 def time_tracked(connection: Connection, _: BaseRouteHandler) -> None:
-    """Allow the request while time tracking is switched on; used for every page and form of time (S1.6)."""
+    """Allow the request while time tracking is switched on; used for every page and form of time (S1.6).
+
+    Raise `NotFound` while it is switched off.
+    """
     if not visit_of(connection).rules.tracks_time:
         raise NotFound(OFF)
 
 
 def case_time_tracked(connection: Connection, _: BaseRouteHandler) -> None:
-    """Allow the request while time can be logged on cases (S1.6, S1.7)."""
+    """Allow the request while time can be logged on cases (S1.6, S1.7). Raise `NotFound` otherwise."""
     if not visit_of(connection).rules.tracks_cases:
         raise NotFound(OFF_ON_CASES)

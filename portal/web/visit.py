@@ -65,7 +65,7 @@ class Visit:
     step: str = ""
     """The value of the cookie that remembers who typed the right password and must still prove a second factor."""
     rules: Rules = field(default_factory=lambda: Rules.read(None))
-    """The rules of time tracking, read together with the session."""
+    """The rules of time tracking, which are read together with the session."""
     snapshot: str = ""
     """A database snapshot from before the page's data was read; the page's event stream begins with later changes."""
     end_reading: Callable[[], Awaitable[None]] = _nothing

@@ -33,7 +33,7 @@ async def _time_rules(request: Web, **again: Any) -> Response[str]:
 
 
 def _shown(request: Web, rules: Rules) -> RulesFacts:
-    """Return the values that the form shows; the time zone of the lock is the company's until another was chosen."""
+    """Return the values that the form shows; until an admin chooses a time zone for the lock, that is the company's."""
     facts = rules.facts
     return replace(facts, lock_time_zone=facts.lock_time_zone or visit_of(request).company.time_zone)
 

@@ -1,4 +1,4 @@
-"""Serve the decisions of managers on the entries of a timesheet: approve, reject, flag, and take any of these back."""
+"""Handle the forms in which managers decide on the entries of a timesheet: approve, reject, flag, and undo."""
 
 import uuid
 from datetime import datetime
@@ -26,7 +26,7 @@ async def _show(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the page that a refused decision was made on: the timesheet, or the one for all that matches."""
+    """Return the page on which a refused decision was made: the timesheet, or the page that decides on everything."""
     if form and form.get("entries"):
         return await show_everything(request, errors=errors, typed=typed)
     return await show_timesheet(request, errors=errors, typed=typed)
@@ -60,7 +60,7 @@ async def reject_entries(
 async def flag_entries(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Flag the ticked entries with a question to their authors, which blocks their billing (S2.35)."""
+    """Flag the ticked entries with a question to their authors; flagged entries are not billed (S2.35)."""
     async with transaction(reader):
         decision = form.into(Decision)
         outcome = await flag(decision.choices, question=decision.question, by=reader, at=at)
@@ -71,7 +71,10 @@ async def flag_entries(
 async def undo_decision(
     request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Take back what was approved, rejected or flagged in one step. Report the entries that stay as they are."""
+    """Undo a decision: take back the approvals, rejections or flags that were made in one step.
+
+    Report the entries whose decision can no longer be taken back.
+    """
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)
     return await _answer(request, outcome, "withdrawn")

@@ -107,14 +107,14 @@ async def show_timesheet(
 
 @get("/timesheets/everything", guards=[manager_only])
 async def everything(request: Web) -> Response[str]:
-    """Show how many entries of the timesheet can be decided on, to decide on all of them at once."""
+    """Show how many entries of the timesheet the reader may decide on, with buttons that decide on all of them at once."""
     return await show_everything(request)
 
 
 async def show_everything(
     request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page; `errors` and `typed` are those of a refused form."""
+    """Return the page that decides on everything; `errors` and `typed` are those of a refused form."""
     visit = visit_of(request)
     reader: Any = visit.reader
     wanted = await Asked.of(request)

@@ -1,4 +1,4 @@
-"""Serve the pages about when agents work: own absences for everybody; hours, absences and costs for admins."""
+"""Serve the pages about when agents work: own absences for every agent; hours, absences and costs of all for admins."""
 
 from typing import Any
 

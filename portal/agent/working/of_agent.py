@@ -49,7 +49,7 @@ async def _hours(request: Web, *, agent: int, **again: Any) -> Response[str]:
 async def change_hours(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], agent: FromPath[int]
 ) -> Response[Any]:
-    """Save an agent's working hours. Target hours and what `1d` means follow from them."""
+    """Save an agent's working hours, from which target hours and the meaning of a typed `1d` follow."""
     async with transaction(reader):
         await Agent.find(agent, hold=True)
         await WorkingHours.arrange(agent, edited(form, WeekFacts, (await WorkingHours.of(agent)).facts))

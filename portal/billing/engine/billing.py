@@ -31,7 +31,7 @@ from portal.money import round_half_up, total
 
 
 def bill(state: BillingState, until: date) -> Billing:
-    """Bill every approved entry of a day before `until` that is not held, and every fee and voucher that is due.
+    """Bill all approved time of days before `until` that is neither held nor flagged, and what else is due.
 
     Also due are fees and vouchers. Return the documents, the skipped entries and the new state; `state` itself does not
     change. Entries that are not billable are ignored. Skipped are the entries of days before `until` that stay open,

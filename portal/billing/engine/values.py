@@ -34,7 +34,7 @@ class VatRate:
 
 @dataclass(frozen=True, slots=True)
 class RateTerms:
-    """An hourly price, in force from `starts`, for the scope that the fields with values name (see `scope_of`).
+    """An hourly price, in force from `starts`, for the scope that is given by the fields that are set (see `scope_of`).
 
     `customer` is True if the rate is for one customer only.
     """
@@ -62,12 +62,12 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTerms:
-    """A service that time is logged under.
+    """A service that time is logged under, with what the engine needs of it.
 
     `overflow` says whether time beyond the prepaid minutes is charged or held; a time-spent service ignores it. The
     last three fields are for subscriptions: the fee of a whole period, the minutes that the fee includes, and whether
-    the fee is due in advance or in arrears. `overage_rate` is the price of an hour beyond the prepaid minutes; if it
-    is None, the rates apply.
+    the fee is due in advance or in arrears. `overage_rate` is the price of an hour beyond the prepaid minutes; if it is
+    None, the rates apply.
     """
 
     id: Key

@@ -55,8 +55,8 @@ _DOWN_FIRST = (Sort.UPDATED, Sort.NUMBER, Sort.PRIORITY)
 class ViewRule:
     """What one view of the list of cases shows.
 
-    `condition` is SQL on the table alias `c`, in which `?` stands for the id of the agent who looks. `sort` is the order
-    until another one is chosen. `has_count` says whether the navigation shows the number of cases, `has_agents` whether
+    `condition` is SQL on the table alias `c`, in which `?` stands for the id of the agent who looks. `sort` is the
+    order until another one is chosen. `has_count` is True if the navigation shows the number of cases, `has_agents` if
     the cases may belong to several agents, so that a filter by agent is offered.
     """
 
@@ -73,7 +73,7 @@ VIEWS = {
     CaseView.ALL: ViewRule(OPEN),
     CaseView.CLOSED: ViewRule("c.status in ('resolved', 'closed')", has_count=False),
 }
-"""The one table of views, which the list, the navigation and the counts read."""
+"""What each view shows; the list, the navigation and the counts all read this table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Challenge:
 
 
 class Passkey(Table, tablename="passkey"):
-    """One passkey of a person. `handle` is the id by which browsers know it, `name` the one that the person gave it."""
+    """One passkey of a person. `handle` is the id by which browsers know it, `name` the name that the person chose."""
 
     id = BigSerial(primary_key=True)
     credential_id = BigInt(default=None)

@@ -61,7 +61,10 @@ class ListedAbsence:
 
 
 class Dispatched(NamedTuple):
-    """An agent to whom a case can be assigned; `away_until` is the last day of an absence that holds today, or None."""
+    """An agent to whom a case can be assigned.
+
+    `away_until` is the last day of an absence, None if the agent is not away.
+    """
 
     id: int
     name: str
@@ -106,7 +109,7 @@ class Absence(Table, tablename="absence"):
 
     @classmethod
     async def dispatched(cls, day: date) -> list[Dispatched]:
-        """Return the agents who work here, by name, with the last day of the absence of those who are away on `day`."""
+        """Return the agents to whom a case can be assigned, by name, with the last day of those who are away on `day`."""
         rows = await current().fetch(
             "select a.id, a.name, b.last_day from agent a left join absence b on b.agent_id = a.id and $1 between b.first_day and b.last_day"
             " where a.ended_at is null order by folded(a.name), a.id",

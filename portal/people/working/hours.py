@@ -119,10 +119,10 @@ class WorkingHours(Table, tablename="working_hours"):
 
 
 async def workday_of(agent_id: int, duration: str, work_date: str) -> int:
-    """Return the minutes that a day means in the typed text `duration` on the typed day `work_date`.
+    """Return how many minutes a typed day (`d`) in `duration` means, for the agent on the typed date `work_date`.
 
-    The working hours are read only if the text contains a `d`, as in `0.25d`. If the day cannot be read, a working
-    day has `WORKDAY` minutes.
+    The working hours are read only if the text contains a `d`, as in `0.25d`. If the date cannot be read, the result is
+    `WORKDAY`.
     """
     if "d" not in duration.lower():
         return WORKDAY

@@ -1,4 +1,4 @@
-"""Summarise when an agent works and what an hour costs, for the agent's set-up page."""
+"""Summarise for the set-up page of an agent when the agent works and what an hour costs."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ from portal.people.working.hours import USUAL, Week
 
 @dataclass(frozen=True, slots=True)
 class WorkingTime:
-    """An agent's working hours, the first absence that has not ended yet, and what an hour costs on the day asked for.
+    """An agent's working hours, present or next absence, and what an hour costs on the day asked for.
 
     `away_from`, `away_to`, `hourly_cost` and `currency` are None if there is no such absence or no cost rate.
     """
@@ -39,7 +39,7 @@ left join lateral (select hourly_cost, currency from cost_rate where agent_id = 
 
 
 async def working_time(agent_id: int, day: date) -> WorkingTime:
-    """Return the summary for `day`, by one query."""
+    """Return the summary of the agent's working time for `day`, read by one query."""
     row = dict(await current().fetchrow(_SUMMARY, agent_id, day))
     minutes = row.pop("minutes")
     return WorkingTime(week=Week(tuple(minutes)) if minutes else USUAL, **row)

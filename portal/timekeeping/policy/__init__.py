@@ -1,1 +1,1 @@
-"""What admins allow and refuse in time tracking, for whom time may be logged, and what is warned about."""
+"""The rules that admins set for time tracking, for whom time may be logged, and warnings about unusual time."""

@@ -1,7 +1,7 @@
 """Warn about time that looks wrong but may be logged: overlaps, days of more than 24 h, closed cases and contracts.
 
-What is refused (an entry of more than 24 h, a locked period, a required field) is in `work.py`. The log panel, the week
-and the approvals show the same sentences.
+What is refused (an entry of more than 24 h, a locked period, a missing required field) is in `work.py`. The form for
+time, the week grid and the approvals page show these warnings.
 """
 
 from collections.abc import Sequence
@@ -30,12 +30,15 @@ AFTER_CLOSING = """
 exists (select from cases z where z.id = e.case_id and z.closed_at is not null
   and e.work_date > (z.closed_at at time zone (select time_zone from agent where id = e.agent_id))::date)
 """
-"""SQL condition for a time entry `e` of a day after its case was closed."""
+"""SQL condition that the day of a time entry `e` is after the day on which its case was closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """A warning about time: the rule that gave it (`overlap`, `day`, `closed`, `place`, `locked`, `service`) and a sentence."""
+    """A warning about time, as a sentence.
+
+    `code` names the rule that gave it: `overlap`, `day`, `closed`, `place`, `locked` or `service`.
+    """
 
     code: str
     sentence: str
@@ -45,7 +48,7 @@ class Warned:
 class Meant:
     """Time that is about to be stored, as far as it is known.
 
-    `minutes` are the minutes worked. `entry_id` is the entry that is changed, which does not overlap itself.
+    `minutes` are the minutes worked. `entry_id` is the entry that is changed, which is not compared with itself.
     """
 
     agent_id: int
@@ -71,10 +74,10 @@ from (select) as one left join cases c on c.id = $6 left join service s on s.id 
 
 
 async def warnings(meant: Meant, at: datetime) -> list[Warned]:
-    """Return what is odd about time that is about to be stored, by one query.
+    """Return the warnings about time that is about to be stored, which one query finds.
 
-    None of it prevents a draft, except a locked period and a case on which no time may go; both are refused when the
-    time is saved, and the warning says so while it is typed.
+    Only a locked period and a case on which no time may be logged prevent saving; the warning about them comes while
+    one types.
     """
     began, ended = (meant.span.started_at, meant.span.ended_at) if meant.span else (None, None)
     row = await current().fetchrow(
@@ -116,9 +119,9 @@ from time_entry e where e.agent_id = $1 and e.work_date >= $2 and e.work_date < 
 
 
 async def of_days(agent_id: int, first: date, days: int = 7) -> dict[date, list[Warned]]:
-    """Return the warnings about stored time on each of the `days` days from `first` on, by one query.
+    """Return the warnings about stored time on each of the `days` days from `first` on, which one query finds.
 
-    Days without a warning are left out. The week's grid shows them in the head of the day.
+    Days without a warning are missing from the result. The week grid shows the warnings above the day.
     """
     found: dict[date, list[Warned]] = {}
     for row in await current().fetch(_DAYS, agent_id, first, first + timedelta(days=days)):
@@ -137,7 +140,10 @@ from time_entry e where e.id = any($1)
 
 
 async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Warned]]:
-    """Return the warnings about stored entries by their id, by one query; entries without a warning are left out."""
+    """Return the warnings about stored entries by entry id, which one query finds.
+
+    Entries without a warning are missing from the result.
+    """
     found: dict[int, list[Warned]] = {}
     for row in await current().fetch(_ENTRIES, entry_ids):
         said = [

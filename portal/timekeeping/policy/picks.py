@@ -24,13 +24,13 @@ _MAY = f"select exists (select from ({_PICKED}) p where p.id = $3)"  # noqa: S60
 
 
 async def offered_to(by: AgentReader, rules: Rules) -> list[Offered]:
-    """Return the agents who work here for whom `by` may log time, by name; empty if `by` logs only their own time."""
+    """Return the agents for whom `by` may log time, sorted by name; an empty list if `by` may log only their own time."""
     pick = rules.pick_of(by)
     return [] if pick == "self" else [Offered(**row) for row in await current().fetch(_OFFERED, by.id, pick)]
 
 
 async def refuse_pick(by: AgentReader, agent_id: int | None) -> None:
-    """Raise `Forbidden` unless `by` may log time for the agent; None stands for `by`, who always may."""
+    """Raise `Forbidden` unless `by` may log time for the agent `agent_id`; None stands for `by`."""
     if agent_id in (None, by.id):
         return
     pick = (await TimeRules.find()).pick_of(by)

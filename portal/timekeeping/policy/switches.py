@@ -1,4 +1,8 @@
-"""The rules of time tracking that admins set: switches, who may be picked, the author's window, the lock (S1.6-S1.24)."""
+"""The rules of time tracking that admins set (S1.6-S1.24).
+
+They are the switches, for whom a grade may log time, required fields, how long authors may change their entries, and
+the lock of past days.
+"""
 
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -60,10 +64,11 @@ class RulesFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """The rules of time tracking as values. The defaults hold until an admin saves the form.
+    """The rules of time tracking as values. The defaults apply until an admin saves the form.
 
     `tracks_time` switches all of it on, `on_cases` time on cases; `projects_only` allows only cases that are connected
-    to a project. `agents_pick` and the like are keys of `PICKS`. Time of days up to `locked_through` is locked.
+    to a project. `agents_pick`, `managers_pick` and `admins_pick` are keys of `PICKS`. Time of days up to
+    `locked_through` is locked.
     """
 
     tracks_time: bool = True
@@ -97,7 +102,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     @property
     def own_window(self) -> timedelta:
-        """Return the elapsed time for which authors may change or delete their own entry (C5, D15)."""
+        """Return how long after its creation authors may change or delete their own entry (C5, D15)."""
         return timedelta(hours=self.own_edit_hours)
 
     def pick_of(self, by: AgentReader) -> str:
@@ -121,7 +126,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         return sentence if here > self.locked_through + timedelta(days=self.lock_grace_days) else ""
 
     def why_not_on_case(self, *, has_project: bool) -> str:
-        """Return a sentence if no new time may be logged on a case, else "" (S1.6, S1.8)."""
+        """Return a sentence that says why no new time may be logged on a case, or "" if it may (S1.6, S1.8)."""
         if not self.on_cases:
             return OFF_ON_CASES
         return NO_PROJECT if self.projects_only and not has_project else ""
@@ -133,11 +138,11 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 
 USUAL = Rules()
-"""The rules until an admin saves others."""
+"""The rules that apply until an admin saves others."""
 
 
 class TimeRules(Table, tablename="time_rules"):
-    """The row that stores the rules of time tracking. The table has at most one; `Rules` says what the columns mean."""
+    """The row that stores the rules of time tracking. The table has at most one row; see `Rules` for the columns."""
 
     id = SmallInt(primary_key=True, default=1)
     tracks_time = Boolean(default=True)
