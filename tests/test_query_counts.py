@@ -31,7 +31,7 @@ from tests.world import ACME, ADA, CONSULTANT, INCIDENT, INES, MAX, NOOR, NOW, S
 
 pytestmark = pytest.mark.usefixtures("clock")
 
-MOST = 14
+MOST = 15
 """The most SQL statements that a page may send, including two that find the session and switch to the reader's role."""
 MANY = 4
 

@@ -19,8 +19,8 @@ from portal.web.visit import Web, visit_of
 class Rail:
     """The numbers in the agents' navigation: cases by the name of their view, and what waits for the reader.
 
-    `time` counts what the reader's own time needs: rejected entries, and drafts from before this week. `approvals`
-    counts the entries that wait for approval; it is None for agents who approve nothing.
+    `time` counts the reader's own entries that need work: rejected and flagged ones, and drafts from before this week.
+    `approvals` counts the entries that wait for approval; it is None for agents who approve nothing.
     """
 
     views: Mapping[str, int]

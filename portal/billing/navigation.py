@@ -14,8 +14,8 @@ from portal.timekeeping.lists import counting_overdue
 async def counts_shown(reader: AgentReader, at: datetime) -> dict[str, int]:
     """Return the counts that the navigation shows at the instant `at`, by view name, read by one query.
 
-    `time` counts the reader's own time entries that need work: rejected ones, and drafts from before this week. For
-    managers, `approvals` counts the time entries that wait for their approval.
+    `time` counts the reader's own time entries that need work: rejected and flagged ones, and drafts from before this
+    week. For managers, `approvals` counts the time entries that wait for their approval.
     """
     week = monday_of(today(reader.time_zone, at))
     shown = countings(reader) | {"time": counting_overdue(reader.id, week)}

@@ -1,6 +1,6 @@
 """Plan the time entries of the demo: when each is logged, submitted and decided on, and which are still undecided."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 
 from portal import billing
@@ -96,8 +96,10 @@ async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
     service_id = case.service_id if case else house.service(piece.service).id if house else None
     planned = stage.planned(piece)
     work = Work(
-        minutes=piece.minutes,
+        minutes=piece.minutes if piece.began is None else None,
         work_date=piece.work_date,
+        began=_clock(piece.began),
+        ended=_clock(piece.began and piece.began + piece.minutes),
         service_id=service_id,
         task_id=planned.tasks[piece.minutes // 5 % len(planned.tasks)] if planned else None,
         billing=billing_choice,
@@ -111,6 +113,11 @@ async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
     piece.entry = await TimeEntry.log(
         by, work, at=at, case=case, project=planned.project if planned else None, agent_id=piece.agent.id
     )
+
+
+def _clock(minutes: int | None) -> time | None:
+    """Return the clock time that is so many minutes after midnight; None stays None."""
+    return None if minutes is None else time(*divmod(minutes, 60))
 
 
 async def _submit(stage: Stage, at: datetime) -> None:

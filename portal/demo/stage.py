@@ -42,7 +42,8 @@ class Piece:
     """A planned piece of work of an agent. `entry` is None until it is logged as a time entry.
 
     `held` is its case. Without a case, the time is logged under the service with the name `service` of the customer
-    `house`; without `house` it is internal time. `fate` is what becomes of the entry: draft, forgotten (never
+    `house`; without `house` it is internal time. `began` is when it began, in minutes after local midnight, if its clock
+    times are known. `fate` is what becomes of the entry: draft, forgotten (never
     submitted), submitted, blocker (submitted for last month and undecided), rejected, approved, healed (approved after
     a correction) or late (approved after its month was billed).
     """
@@ -56,6 +57,7 @@ class Piece:
     service: str = ""
     held: Held | None = None
     description: str = ""
+    began: int | None = None
     fate: str = "approved"
     entry: TimeEntry | None = field(default=None, repr=False)
     is_submitted: bool = False

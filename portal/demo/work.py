@@ -59,6 +59,11 @@ THINGS = {
     ),
 }
 ELSE = ("Updates of the month", "Inventory", "User accounts", "Restore test", "Monitoring", "Documentation")
+FILLED = "Ines Okafor"
+"""The agent whose last five working days are filled."""
+BLOCKS = ((8 * 60, 210), (12 * 60 + 15, 180), (15 * 60 + 30, 105))
+"""When the parts of such a day begin, in minutes after midnight, and how many minutes they last at most."""
+SHORTEST_BLOCK = 15
 MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planning of the week", "Store room counted")
 
 
@@ -74,6 +79,7 @@ def plan(stage: Stage) -> None:
     _plan_general(stage)
     for agent in ("Ines Okafor", "Jonas Brandt", "Lena Vogt"):
         _plan_project(stage, stage.calendar.yesterday, agent)
+    _fill_week(stage)
     while len(stage.pieces) < ENTRIES:
         _plan_project(stage, stage.rng.choice(stage.calendar.workdays))
     if len(stage.pieces) > ENTRIES:
@@ -118,11 +124,35 @@ def _plan_general(stage: Stage) -> None:
                 )
 
 
-def _plan_project(stage: Stage, day: date, agent: str = "") -> None:
+def _fill_week(stage: Stage) -> None:
+    """Plan the last five working days of one agent to about eight hours, with clock times, breaks and one overlap."""
+    for day in stage.calendar.workdays[-5:]:
+        of_day = [piece.minutes for piece in stage.pieces if piece.agent.name == FILLED and piece.work_date == day]
+        left = 8 * 60 - sum(of_day)
+        for began, most in BLOCKS:
+            if left >= SHORTEST_BLOCK:
+                _plan_project(stage, day, FILLED, began=began, minutes=min(most, left))
+            left -= most
+    _piece(
+        stage,
+        stage.calendar.workdays[-2],
+        FILLED,
+        30,
+        "",
+        description="Call of the whole team",
+        began=BLOCKS[1][0] + 60,
+    )
+
+
+def _plan_project(
+    stage: Stage, day: date, agent: str = "", *, began: int | None = None, minutes: int | None = None
+) -> None:
     rng = stage.rng
     places = [place for place, agents in PROJECTS.items() if not agent or agent in agents]
     customer, service = rng.choice(places)
     comment = f"{rng.choice(THINGS.get(service, ELSE))}: {rng.choice(STEPS)}"
-    worked_by = agent or rng.choice(PROJECTS[customer, service])
+    is_filled = day in stage.calendar.workdays[-5:]
+    worked_by = agent or rng.choice([name for name in PROJECTS[customer, service] if name != FILLED or not is_filled])
     house = stage.houses[customer]
-    _piece(stage, day, worked_by, rng.randrange(30, 215, 5), comment, house=house, service=service)
+    length = minutes or rng.randrange(30, 215, 5)
+    _piece(stage, day, worked_by, length, comment, house=house, service=service, began=began)

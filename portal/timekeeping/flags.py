@@ -124,16 +124,6 @@ async def lift_of(entry_ids: Collection[int], *, by: AgentReader, at: datetime) 
     await versions.keep(Verb.LIFTED, [Step(row["id"], row["version"], row["state"]) for row in rows], by, at)
 
 
-async def waiting_for(agent_id: int) -> int:
-    """Return how many of an agent's entries are flagged with a question that the agent has not answered."""
-    count: int = await current().fetchval(
-        "select count(*) from flag f join time_entry e on e.id = f.entry_id"
-        " where f.lifted_at is null and f.answer is null and e.agent_id = $1",
-        agent_id,
-    )
-    return count
-
-
 def checked(field: str, text: str, empty: str) -> str:
     """Return a question, an answer or a reason without invisible characters and surrounding blanks.
 

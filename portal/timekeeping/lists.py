@@ -21,6 +21,8 @@ from portal.words import EntryBilling, EntryState
 
 PAGE = 50
 """How many time entries one page of a list shows."""
+SUMMED = 10_000
+"""The most entries of a list that are counted and summed up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +178,16 @@ class Sums:
 class Totals:
     """Sums of all entries that a filter chooses, whichever page they are on, and of each day that the page shows.
 
-    `ready` sums those that the reader may submit all at once: drafts, and rejected entries that somebody has changed
-    since. `newest` is their highest id, with which a submission of all leaves out entries that came later.
+    `ready` are those that the reader may submit by the filter: drafts, and rejected entries that somebody has changed
+    since. `newest` is the highest id of any entry, so that a submission by filter takes no entry that came later. If
+    the filter chooses more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` are those of the first.
     """
 
     all: Sums = Sums()
     ready: Sums = Sums()
     newest: int = 0
     by_day: Mapping[date, Sums] = field(default_factory=dict)
+    is_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,23 +229,37 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
 
 
 async def totals(reader: AgentReader, which: Filter, days: Collection[date] = ()) -> Totals:
-    """Return the sums of all entries that `which` chooses, and of each of `days`, by one query (D56)."""
+    """Return the sums of the entries that `which` chooses, and of each of `days`, by one query (D56).
+
+    More than `SUMMED` entries are not summed up, so that the cost stays the same with any number of entries.
+    """
+    condition = f"{VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]}"
     rows = await current().fetch(
-        f"""select e.work_date, count(*) as entries, sum(e.actual_minutes)::bigint as minutes, sum(e.billable_minutes)::bigint as counts,
-          count(*) filter (where {_MAY_SUBMIT}) as ready_entries, sum(e.actual_minutes) filter (where {_MAY_SUBMIT})::bigint as ready_minutes,
-          sum(e.billable_minutes) filter (where {_MAY_SUBMIT})::bigint as ready_counts, max(e.id) filter (where {_MAY_SUBMIT}) as newest
-        from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]}
-        group by grouping sets ((), (e.work_date)) having grouping(e.work_date) = 1 or e.work_date = any($9)""",  # noqa: S608
-        *which.values, reader.is_manager, reader.id, sorted(days),
-    )  # fmt: skip
+        _TOTALS.format(condition=condition), *which.values, reader.is_manager, reader.id, sorted(days), SUMMED
+    )
     whole = next(row for row in rows if row["work_date"] is None)
-    ready = Sums(whole["ready_entries"], whole["ready_minutes"] or 0, whole["ready_counts"] or 0)
     return Totals(
-        _sums(whole), ready, whole["newest"] or 0, {row["work_date"]: _sums(row) for row in rows if row["work_date"]}
+        all=_sums(whole),
+        ready=Sums(whole["ready_entries"], whole["ready_minutes"] or 0, whole["ready_counts"] or 0),
+        newest=whole["newest"] or 0,
+        by_day={row["work_date"]: _sums(row) for row in rows if row["work_date"]},
+        is_exact=whole["entries"] <= SUMMED,
     )
 
 
-_MAY_SUBMIT = f"{READY} and ($7 or e.agent_id = $8)"
+_TOTALS = f"""
+with them as (
+  select e.id, e.actual_minutes, e.billable_minutes, {READY} and ($7 or e.agent_id = $8) as is_ready
+  from time_entry e join agent a on a.id = e.agent_id where {{condition}} order by e.work_date desc, e.id desc limit $10 + 1
+)
+select null::date as work_date, count(*) as entries, sum(actual_minutes)::bigint as minutes, sum(billable_minutes)::bigint as counts,
+  count(*) filter (where is_ready) as ready_entries, sum(actual_minutes) filter (where is_ready)::bigint as ready_minutes,
+  sum(billable_minutes) filter (where is_ready)::bigint as ready_counts, (select max(id) from time_entry) as newest
+from them
+union all
+select e.work_date, count(*), sum(e.actual_minutes)::bigint, sum(e.billable_minutes)::bigint, 0, 0, 0, 0
+from time_entry e join agent a on a.id = e.agent_id where {{condition}} and e.work_date = any($9) group by e.work_date
+"""  # noqa: S608
 
 
 def _sums(row: Any) -> Sums:
@@ -267,10 +285,11 @@ async def left_count(reader: AgentReader) -> int:
     return count
 
 
-async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
-    """Return the number of an agent's entries in each state. The agent's own list shows them beside its filters."""
+async def counts(agent_id: int) -> dict[EntryState, int]:
+    """Return the number of an agent's entries in each state but approved, which the links of the own list show."""
     rows = await current().fetch(
-        f"select state, count(*) as n from time_entry e where {VISIBLE[reader.database_role]} and agent_id = $1 group by state",  # noqa: S608
+        "select state, count(*) as n from time_entry where agent_id = $1 and state in ('draft', 'submitted') group by state"
+        " union all select state, count(*) from time_entry where agent_id = $1 and state = 'rejected' group by state",
         agent_id,
     )
     return {EntryState(row["state"]): row["n"] for row in rows}
@@ -279,12 +298,19 @@ async def counts(reader: AgentReader, agent_id: int) -> dict[EntryState, int]:
 def counting_overdue(agent_id: int, week: date) -> Counting:
     """Return the query for how many entries of an agent need work.
 
-    Those are rejected ones, and drafts of days before the Monday `week`.
+    Those are rejected ones, drafts of days before the Monday `week`, and those whose flag asks a question that the
+    agent has not answered. An entry counts once.
     """
-    return Counting(
-        "select count(*) from time_entry where agent_id = $1 and (state = 'rejected' or (state = 'draft' and work_date < $2))",
-        (agent_id, week),
-    )
+    return Counting(_OVERDUE, (agent_id, week))
+
+
+_OVERDUE = """
+select count(*) from (
+  select id from time_entry where agent_id = $1 and (state = 'rejected' or (state = 'draft' and work_date < $2))
+  union
+  select e.id from flag f join time_entry e on e.id = f.entry_id where f.lifted_at is null and f.answer is null and e.agent_id = $1
+) as found
+"""
 
 
 async def worked_on(case_ids: Sequence[int]) -> dict[int, int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portal.billing import Choice, approve, reject, run
+from portal.billing import Choice, approve, flag, reject, run
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskFacts
 from portal.database import transaction
@@ -403,6 +403,11 @@ async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_
         await reject([Choice(rejected.id, 1)], reason="Which site?", by=MAX, at=now())
     assert await counted_for(ines) == "2"
     assert await counted_for(max_) == ""
+    asked = await logged(case)
+    async with transaction(MAX):
+        for entry in (asked, rejected):
+            await flag([Choice(entry.id, 1)], question="Which switch was it?", by=MAX, at=now())
+    assert await counted_for(ines) == "3"
 
 
 async def test_the_form_draws_what_the_service_has_used(ines: Browser, case: Case) -> None:

@@ -62,7 +62,7 @@ async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
         rejected = await list_entries(INES, Filter("agent", INES.id, state=EntryState.REJECTED))
         everything = await list_entries(INES, Filter("agent", INES.id))
         nobodys = await list_entries(INES, Filter("agent", MAX.id))
-        counts = await lists.counts(INES, INES.id)
+        counts = await lists.counts(INES.id)
     assert [(line.id, line.reason, line.case_number) for line in rejected.lines] == [
         (entry.id, "Which switch?", case.number)
     ]
@@ -143,3 +143,21 @@ def _empty() -> Feed:
 
 def _work(minutes: int) -> Work:
     return Work(minutes=minutes, work_date=TODAY, service_id=HELPDESK)
+
+
+@pytest.mark.slow
+async def test_a_list_of_more_than_ten_thousand_entries_costs_no_more(case: Any) -> None:
+    """D56: beyond 10,000 entries a list says so instead of summing them up, and knows the sums of the days shown."""
+    async with transaction(INES) as tx:
+        await tx.execute(
+            """insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing,
+              billable_minutes, external_comment, description, state, created_at, window_from)
+            select 1, $1, 1, 1, 1, date '2026-11-20' - n % 300, 10, 'billable', 15, '', '', 'draft', $2::timestamptz, $2::timestamptz
+            from generate_series(1, 12000) n""",
+            case.id, NOW,
+        )  # fmt: skip
+        few = await lists.totals(INES, Filter("case", case.id, since=TODAY - timedelta(days=9)), [TODAY])
+        many = await lists.totals(INES, Filter("case", case.id), [TODAY])
+    assert (few.all.entries, few.ready.entries, few.is_exact) == (400, 400, True)
+    assert (many.all.entries, many.is_exact) == (lists.SUMMED + 1, False)
+    assert few.by_day == many.by_day == {TODAY: lists.Sums(40, 400, 600)}

@@ -45,7 +45,7 @@ async def _own_time(
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
     return await agent_page(
-        request, reader, "agent/time/list.html", counts=await lists.counts(reader, reader.id), errors=errors or {}, typed=typed or {},
+        request, reader, "agent/time/list.html", counts=await lists.counts(reader.id), errors=errors or {}, typed=typed or {},
         forgotten=len(await forgotten_by(reader, visit_of(request).at)),
         **await listing(request, reader, Place("agent", reader.id, HERE), outcome=outcome),
     )  # fmt: skip
