@@ -133,6 +133,14 @@ def filled(form: PageForm, text: str) -> dict[str, Any]:
     return form.fields | ticked | {name: strict.get(name, text) for name in form.texts}
 
 
+def _turn(target: str) -> tuple[bool, str]:
+    """Return the sort key of a form's target, largest first: flags come before rejections, these before approvals.
+
+    Nothing lifts a flag, so that its author answers it later.
+    """
+    return target.partition("?")[0] == "/agent/flags", target
+
+
 async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[str, str, int]]:
     """Fill in and send every form of every page with `text`.
 
@@ -146,9 +154,8 @@ async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[st
             for address in [*(CAST if actor == "Noor" else ()), *addresses]:
                 page = await browser.get(address)
                 for form in forms_of(page.text):
-                    # Reverse the order, so that rejections are sent before approvals.
-                    for target in sorted(form.targets if form.texts else (), reverse=True):
-                        if target not in done and target != "/account/authenticator":
+                    for target in sorted(form.targets if form.texts else (), key=_turn, reverse=True):
+                        if target not in done and target != "/account/authenticator" and "/lifting" not in target:
                             done.add(target)
                             wrong += await _fill(browser, page, form, target, text)
             draft = {"csrf": await browser.csrf(), "address": "/cases/new", "subject": text, "body": text}

@@ -8,7 +8,7 @@ do that. This module stores the author's answer, and gives lists the open flag o
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from piccolo.columns import UUID, BigInt, BigSerial, Integer, Text, Timestamptz
 from piccolo.table import Table
@@ -122,6 +122,28 @@ async def lift_of(entry_ids: Collection[int], *, by: AgentReader, at: datetime) 
         sorted(entry_ids), at, by.id,
     )  # fmt: skip
     await versions.keep(Verb.LIFTED, [Step(row["id"], row["version"], row["state"]) for row in rows], by, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that an agent has not answered yet, with what it is about."""
+
+    entry_id: int
+    minutes: int
+    work_date: date
+    by: str
+    question: str
+
+
+async def unanswered(agent_id: int) -> list[Question]:
+    """Return the questions about an agent's time that the agent has not answered yet, the latest first."""
+    rows = await current().fetch(
+        "select e.id as entry_id, e.actual_minutes as minutes, e.work_date, h.name as by, f.question"
+        " from flag f join time_entry e on e.id = f.entry_id join agent h on h.id = f.flagged_by_id"
+        " where f.lifted_at is null and f.answer is null and e.agent_id = $1 order by f.flagged_at desc, f.id desc",
+        agent_id,
+    )
+    return [Question(**row) for row in rows]
 
 
 def checked(field: str, text: str, empty: str) -> str:

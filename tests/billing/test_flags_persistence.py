@@ -13,7 +13,7 @@ from portal.contracts.approvers import ServiceForm
 from portal.database import current, transaction
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import SYSTEM, AgentReader
-from portal.timekeeping import flags, versions
+from portal.timekeeping import flags, lists, versions
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.states import submit
 from portal.timekeeping.work import Work
@@ -176,16 +176,19 @@ async def test_only_the_author_answers_and_only_managers_lift() -> None:
             await billing.lift(4711, by=MAX, at=LATER)
 
 
-async def test_flags_that_wait_for_an_answer_are_counted_for_their_author() -> None:
-    """The number of questions that wait for an author falls if one is answered or an unanswered flag is lifted."""
+async def test_questions_wait_for_their_author_until_they_are_answered_or_lifted() -> None:
+    """The author's list names each question and the rail counts it, until it is answered or its flag is lifted."""
     async with transaction(MAX):
         answered, lifted = await log(), await log()
         await _flag(answered, lifted)
-        assert (await flags.waiting_for(INES.id), await flags.waiting_for(MAX.id)) == (2, 0)
+        assert [question.entry_id for question in await flags.unanswered(INES.id)] == [lifted.id, answered.id]
+        assert await flags.unanswered(MAX.id) == []
+        assert await lists.overdue(INES.id, OCTOBER) == 2
         await flags.answer(answered.id, "The one in the cellar.", by=INES, at=NOW)
-        assert await flags.waiting_for(INES.id) == 1
+        assert [question.entry_id for question in await flags.unanswered(INES.id)] == [lifted.id]
         await billing.lift(await _flag_id(lifted), by=MAX, at=NOW)
-        assert await flags.waiting_for(INES.id) == 0
+        assert await flags.unanswered(INES.id) == []
+        assert await lists.overdue(INES.id, OCTOBER) == 0
 
 
 async def test_a_rejection_is_taken_back_with_state_and_window() -> None:

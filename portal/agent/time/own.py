@@ -13,7 +13,7 @@ from portal.agent.pages import agent_page
 from portal.agent.time.listing import Place, listing, submit_here
 from portal.database import transaction
 from portal.people.readers import AgentReader
-from portal.timekeeping import lists
+from portal.timekeeping import flags, lists
 from portal.timekeeping.clock.forgotten import forgotten_by
 from portal.timekeeping.states import Submission, take_back
 from portal.web.form_pages import FORM_PAGE
@@ -47,6 +47,7 @@ async def _own_time(
     return await agent_page(
         request, reader, "agent/time/list.html", counts=await lists.counts(reader.id), errors=errors or {}, typed=typed or {},
         forgotten=len(await forgotten_by(reader, visit_of(request).at)),
+        questions=await flags.unanswered(reader.id),
         **await listing(request, reader, Place("agent", reader.id, HERE), outcome=outcome),
     )  # fmt: skip
 
