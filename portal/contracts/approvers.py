@@ -10,12 +10,9 @@ from portal.database import current
 from portal.errors import Invalid
 from portal.fields import Checked, identifier
 from portal.people.agents import Agent
+from portal.people.working.absences import STANDS_FOR
 
-DECIDES = """
-stands_for as (
-  select distinct b.agent_id as id from absence b join agent away on away.id = b.agent_id
-  where b.deputy_id = $1 and away.grade = 'manager' and away.ended_at is null and $2::date between b.first_day and b.last_day
-),
+DECIDES = f"""{STANDS_FOR},
 standing as (select $1::bigint as id union select id from stands_for),
 mine as (
   select n.department_id as id, n.agent_id as for_id from designation n join standing d on d.id = n.agent_id
@@ -23,7 +20,7 @@ mine as (
 ),
 decided as (select distinct g.id from agent g join mine m on m.id = g.department_id where m.for_id <> g.id),
 served as (select n.service_id as id, n.agent_id as for_id from service_designation n join standing d on d.id = n.agent_id)
-"""
+"""  # noqa: S608
 """Recursive SQL tables that say on whose time the agent `$1` may decide on the day `$2`.
 
 `decided` holds agents and `served` services. `for_id` is the manager who is designated: `$1`, or an absent manager
