@@ -11,6 +11,7 @@ from portal.billing import Choice
 from portal.contracts import approvers
 from portal.contracts.approvers import ServiceForm
 from portal.database import current, transaction
+from portal.database.counting import count_all
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
 from portal.people.readers import SYSTEM, AgentReader
 from portal.timekeeping import flags, lists, versions
@@ -183,12 +184,12 @@ async def test_questions_wait_for_their_author_until_they_are_answered_or_lifted
         await _flag(answered, lifted)
         assert [question.entry_id for question in await flags.unanswered(INES.id)] == [lifted.id, answered.id]
         assert await flags.unanswered(MAX.id) == []
-        assert await lists.overdue(INES.id, OCTOBER) == 2
+        assert (await count_all({"time": lists.counting_overdue(INES.id, OCTOBER)}))["time"] == 2
         await flags.answer(answered.id, "The one in the cellar.", by=INES, at=NOW)
         assert [question.entry_id for question in await flags.unanswered(INES.id)] == [lifted.id]
         await billing.lift(await _flag_id(lifted), by=MAX, at=NOW)
         assert await flags.unanswered(INES.id) == []
-        assert await lists.overdue(INES.id, OCTOBER) == 0
+        assert (await count_all({"time": lists.counting_overdue(INES.id, OCTOBER)}))["time"] == 0
 
 
 async def test_a_rejection_is_taken_back_with_state_and_window() -> None:
