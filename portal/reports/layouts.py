@@ -130,7 +130,7 @@ Minutes worked are never part of it (D55). An entry that is not approved has no 
 def _invoicing(row: Any) -> list[Cell]:
     kind, amount, rate = row["kind"], row["amount"], row["hourly_rate"]
     digits = digits_of(row["currency"]) if row["currency"] else 2
-    covered = COVERED_BY[kind] if kind else ""
+    covered = COVERED_BY[kind] if kind else None
     if row["billing"] == EntryBilling.NOT_BILLABLE:
         covered = EntryBilling.NOT_BILLABLE.word.lower()
     return [
