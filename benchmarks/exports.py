@@ -26,6 +26,7 @@ from portal.reports.questions import Layout
 MANAGER = AgentReader(
     id=1, credential_id=1, name="Agent 1", email="one@desk.example", grade="manager", locale="en_GB", time_zone="Europe/Berlin",
 )  # fmt: skip
+EVERYTHING = f"{timesheets.ALWAYS}&until=2100-01-01"
 CHILD = """
 import sys
 {body}
@@ -107,7 +108,7 @@ def main() -> None:
                         *((f"our {format}", OURS, format) for format in ("csv", "xlsx", "xml")),
                     ):
                         order = Order(
-                            url=server.url(), role="portal_app", reader=MANAGER, filters=f"{timesheets.ALWAYS}&until=2100-01-01", layout=layout, format=format
+                            url=server.url(), role="portal_app", reader=MANAGER, filters=EVERYTHING, layout=layout, format=format
                         )  # fmt: skip
                         rows.append({"entries": entries, "layout": layout.value, "file": name} | measured(code, order))
                         print(json.dumps(rows[-1]), flush=True)
