@@ -511,7 +511,8 @@ async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor
 
 TYPES = (
     "text/html; charset=utf-8", "text/plain; charset=utf-8", "text/css; charset=utf-8", "text/csv; charset=utf-8", "application/pdf",
-    "application/octet-stream",
+    "application/octet-stream", "application/xml",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )  # fmt: skip
 ALIKE = ("content-type", "content-disposition", "location", "cache-control", "retry-after")
 
