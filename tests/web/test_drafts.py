@@ -33,7 +33,8 @@ async def attached() -> list[str]:
 
 
 def key_of(page: httpx.Response) -> str:
-    found = re.search(r'name="form_key" value="([^"]+)"', page.text)
+    """Return the key of the first form in the page's main part; the bar above it has forms of its own."""
+    found = re.search(r'<main.*?name="form_key" value="([^"]+)"', page.text, re.DOTALL)
     assert found
     return found[1]
 
