@@ -57,8 +57,16 @@ class Endable:
 
 async def insert_one(table: type[Table], row: Mapping[str, Any], *, returning: str) -> Any:
     """Insert one row, given as values by column name, and return the value of its column `returning`."""
-    sql = f"{_insert_into(table, row)} returning {returning}"
-    return await current().fetchval(sql, *row.values())
+    return (await _inserted(table, row, returning))[returning]
+
+
+async def insert_whole(table: type[Table], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Insert one row, given as values by column name, and return all its columns, also those that have a default."""
+    return dict(await _inserted(table, row, "*"))
+
+
+async def _inserted(table: type[Table], row: Mapping[str, Any], returning: str) -> Any:
+    return await current().fetchrow(f"{_insert_into(table, row)} returning {returning}", *row.values())
 
 
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from piccolo.table import Table
 
 from portal import outbox
 from portal.database import current
+from portal.database.rows import insert_whole
 from portal.desk import events, messages, opening
 from portal.desk.facts import Facts, checked_facts
 from portal.desk.files.attachments import StoredFile
@@ -134,14 +135,12 @@ class Case(Table, tablename="cases"):
         if isinstance(by, ContactReader):
             await opening.refuse_too_many(by, at)
         html = await messages.html_of(writing)
-        row = await current().fetchrow(
-            "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, service_id, opened_at, opened_by_agent_id,"
-            " updated_at)"
-            " values ($1, $2, $3, $4, $5, 'new', $6, $7, $8, $7) returning *",
-            origin.customer_id, origin.contact_id, checked, case_type_id, priority, origin.service_id, at,
-            None if by.is_contact else by.id,
-        )  # fmt: skip
-        case = cls.of_row(dict(row))
+        columns = {
+            "customer_id": origin.customer_id, "contact_id": origin.contact_id, "subject": checked, "case_type_id": case_type_id,
+            "priority": priority, "status": Status.NEW.value, "service_id": origin.service_id, "opened_at": at, "updated_at": at,
+            "opened_by_agent_id": None if by.is_contact else by.id,
+        }  # fmt: skip
+        case = cls.of_row(await insert_whole(cls, columns))
         await events.record(case.id, case.customer_id, "opened", by=by, contact_may_know=True, at=at)
         await messages.write(case.id, case.customer_id, "reply", writing, html, by=by, at=at)
         await case._tell("case.opened", by, at)

@@ -9,11 +9,11 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.database.finder import Finder
-from portal.database.rows import Endable, one
+from portal.database.rows import one
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, email, identifier, in_range, line, one_of, optional
 from portal.people import credentials, invitations, passwords
-from portal.people.credentials import Credential
+from portal.people.credentials import Person
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
 from portal.people.offered import Known, Offered, known, offered
 from portal.people.roles import Role
@@ -39,7 +39,7 @@ class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     approves: list[str] = []
 
 
-class Agent(Endable, Table, tablename="agent"):
+class Agent(Person, Table, tablename="agent"):
     """One agent: a person of the company who works on cases and logs time.
 
     `ended_at` is the instant at which the agent left, or None.
@@ -54,6 +54,7 @@ class Agent(Endable, Table, tablename="agent"):
     time_zone = Text(default=None)
     created_at = Timestamptz(default=None)
     ended_at = Timestamptz(null=True, default=None)
+    credential_key = "agent_id"
 
     @classmethod
     async def find(cls, agent: int, *, hold: bool = False) -> "Agent":
@@ -124,22 +125,12 @@ class Agent(Endable, Table, tablename="agent"):
         if await self._is_only_admin():
             raise Conflict(f"{self.name} is the only admin: make another one first.")
         await super().end(at)
-        await credentials.disable((await self.credential())["id"], at)
-
-    async def resume(self) -> None:
-        """Give an agent who has left access again. Their old password is valid again."""
-        await super().resume()
-        await credentials.enable((await self.credential())["id"])
 
     async def invite(self, at: datetime) -> str:
         """Return the token of a new invitation link. Raise `Conflict` for an agent who has left."""
         if self.ended_at:
             raise Conflict(f"{self.name} has ended. Take that back before you invite them.")
         return await invitations.invite((await self.credential())["id"], at)
-
-    async def credential(self) -> Any:
-        """Return the row of the agent's credential: its id and email."""
-        return await Credential.select(Credential.id, Credential.email).where(Credential.agent_id == self.id).first()
 
     async def facts(self) -> AgentFacts:
         """Return the stored values of the agent as form fields, to fill in the form that edits them."""

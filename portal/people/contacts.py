@@ -9,11 +9,11 @@ from piccolo.query import Objects
 from piccolo.table import Table
 
 from portal.database import current
-from portal.database.rows import Endable, one
+from portal.database.rows import one
 from portal.errors import Conflict
 from portal.fields import Checked, email, in_range, line, optional, phone
 from portal.people import credentials, invitations
-from portal.people.credentials import Credential
+from portal.people.credentials import Person
 from portal.people.customers import Customer
 from portal.people.offered import Offered, offered
 from portal.people.readers import SYSTEM, Reader, System
@@ -37,7 +37,7 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     time_zone: str
 
 
-class Contact(Endable, Table, tablename="contact"):
+class Contact(Person, Table, tablename="contact"):
     """One contact of a customer. `ended_at` is the instant at which their access ended, or None.
 
     A contact never moves to another customer: a person who changes employer gets a second contact there.
@@ -54,6 +54,7 @@ class Contact(Endable, Table, tablename="contact"):
     time_zone = Text(default=None)
     created_at = Timestamptz(default=None)
     ended_at = Timestamptz(null=True, default=None)
+    credential_key = "contact_id"
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Contact"]:
@@ -112,16 +113,6 @@ class Contact(Endable, Table, tablename="contact"):
         await Contact.update(**values).where(Contact.id == self.id)
         await credentials.change_email((await self.credential())["id"], address, at)
 
-    async def end(self, at: datetime) -> None:
-        """End the contact's access, their sessions and their open links at once (R12). Idempotent. Their messages stay."""
-        await super().end(at)
-        await credentials.disable((await self.credential())["id"], at)
-
-    async def resume(self) -> None:
-        """Give a contact who has left access again. Their old password is valid again."""
-        await super().resume()
-        await credentials.enable((await self.credential())["id"])
-
     async def invite(self, at: datetime) -> str:
         """Return the token of a new invitation link.
 
@@ -132,10 +123,6 @@ class Contact(Endable, Table, tablename="contact"):
             if who.ended_at:
                 raise Conflict(f"{who.name} has ended. Take that back before you invite them.")
         return await invitations.invite((await self.credential())["id"], at)
-
-    async def credential(self) -> Any:
-        """Return the row of the contact's credential: its id and email."""
-        return await Credential.select(Credential.id, Credential.email).where(Credential.contact_id == self.id).first()
 
     async def facts(self) -> ContactFacts:
         """Return the stored values of the contact as form fields, to fill in the form that edits them."""

@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from piccolo.columns import BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current, transaction
-from portal.database.rows import insert_one, one
+from portal.database.rows import Endable, insert_one, one
 from portal.database.uniqueness import unless_taken
 from portal.errors import Invalid
 from portal.mailboxes import canonical
@@ -153,6 +153,30 @@ async def change_password(credential: int, password_hash: str, at: datetime) -> 
     await Credential.update({Credential.password_hash: password_hash}).where(Credential.id == credential)
     await invitations.end_all(credential, at)
     await invitations.tell_of_change(credential, at)
+
+
+class Person(Endable):
+    """A base of agents and contacts, who sign in with a credential.
+
+    `credential_key` is the name of the credential's column that refers to the table.
+    """
+
+    credential_key: ClassVar[str]
+
+    async def credential(self) -> Any:
+        """Return the row of the person's credential: its id and email."""
+        of_person = getattr(Credential, self.credential_key) == self.id
+        return await Credential.select(Credential.id, Credential.email).where(of_person).first()
+
+    async def end(self, at: datetime) -> None:
+        """End the person's access, their sessions and their open links at once (R12). Idempotent. What they wrote stays."""
+        await super().end(at)
+        await disable((await self.credential())["id"], at)
+
+    async def resume(self) -> None:
+        """Give a person who has left access again. Their old password is valid again."""
+        await super().resume()
+        await enable((await self.credential())["id"])
 
 
 async def set_first_password(credential: int, password_hash: str) -> None:

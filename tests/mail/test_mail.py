@@ -259,16 +259,18 @@ async def test_the_time_does_not_tell_whether_somebody_gets_a_reset(app: Gate) -
     spent: dict[str, list[float]] = {ADA.email: [], GIL.email: [], "nobody@nowhere.example": []}
     async with Browser(app) as browser:
         page = await browser.get("/password-resets")
-        for _ in range(15):
+        for turn in range(90):
             for who, times in spent.items():
                 async with transaction(None) as tx:
                     await tx.execute("delete from attempt")
                 begun = time.perf_counter()
                 assert (await send_form(browser, page, "/password-resets", email=who)).status_code == 200
                 times.append(time.perf_counter() - begun)
-    quickest = [
-        min(times) for times in spent.values()
-    ]  # Only the fastest responses are compared, because the slower ones include other load of the machine.
+            # Only the fastest responses are compared, because the slower ones include other load of the machine. A busy
+            # machine needs more of them.
+            quickest = [min(times) for times in spent.values()]
+            if turn >= 14 and max(quickest) - min(quickest) < 0.005:
+                break
     assert max(quickest) - min(quickest) < 0.005
 
 

@@ -15,6 +15,7 @@ from piccolo.table import Table
 
 from portal import outbox
 from portal.database import current
+from portal.database.rows import insert_all
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.readers import AgentReader
 from portal.timekeeping.logged_on import On
@@ -103,9 +104,7 @@ class Timer(Table, tablename="timer"):
         if running == self.id:
             return
         await _pause(by, at)
-        await current().execute(
-            "insert into timer_segment (timer_id, agent_id, began_at) values ($1, $2, $3)", self.id, by.id, at
-        )
+        await insert_all(TimerSegment, [{"timer_id": self.id, "agent_id": by.id, "began_at": at}])
         await _tell(by, at)
 
     async def pause(self, by: AgentReader, *, at: datetime) -> None:

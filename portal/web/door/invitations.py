@@ -1,5 +1,6 @@
 """Serve invitation links: the invited person chooses a password and is then signed in."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -42,35 +43,53 @@ async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]
     try:
         return await _page(request, at=at, token=token)
     except NotFound:
-        return page(request, "session/invitation_ended.html", status=404)
+        return _ended(request)
 
 
-async def _find_first(request: Web) -> Response[str] | None:
-    """Return an error page if the invitation link in the URL is not valid; otherwise read the form and return None.
+def link_first(kind: invitations.Kind, ended: Callable[[Web], Response[str]]) -> Callable[[Web], Awaitable[Any]]:
+    """Return a function that reads the form, or returns the page `ended` if the link in the URL is not valid.
 
-    This runs before the handler, so that the body of a request with a wrong link is never read.
+    Litestar runs it before the handler, so that the body of a request with a wrong link is never read.
     """
-    refuse_signed_in(request)
-    visit = visit_of(request)
-    try:
-        async with transaction(None, readonly=True):
-            await invitations.find(request.path_params["token"], visit.at)
-    except NotFound:
-        return page(request, "session/invitation_ended.html", status=404)
-    await read(request)
-    return None
+
+    async def find_first(request: Web) -> Response[str] | None:
+        refuse_signed_in(request)
+        try:
+            async with transaction(None, readonly=True):
+                await invitations.find(request.path_params["token"], visit_of(request).at, kind)
+        except NotFound:
+            return ended(request)
+        await read(request)
+        return None
+
+    return find_first
 
 
-async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:
+async def link_page(
+    request: Web, template: str, kind: invitations.Kind, *, at: datetime, token: str, **again: Any
+) -> Response[str]:
+    """Return the form that the link leads to; it gets `name`, `email` and its own URL as `action`.
+
+    Raise `NotFound` if the link is not valid. The URL contains the secret token, so no request names it as its referrer
+    (R41).
+    """
     async with transaction(None, readonly=True):
-        invited = await invitations.find(token, at)
-    action = f"/invitations/{token}"
-    answer = page(request, "session/invitation.html", name=invited.name, email=invited.email, action=action, **again)
-    answer.headers["Referrer-Policy"] = "no-referrer"  # The URL contains the secret token (R41).
+        invited = await invitations.find(token, at, kind)
+    action = request.scope["path"]
+    answer = page(request, template, name=invited.name, email=invited.email, action=action, **again)
+    answer.headers["Referrer-Policy"] = "no-referrer"
     return answer
 
 
-@post("/invitations/{token:str}", before_request=_find_first)
+async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:
+    return await link_page(request, "session/invitation.html", "invitation", at=at, token=token, **again)
+
+
+def _ended(request: Web) -> Response[str]:
+    return page(request, "session/invitation_ended.html", status=404)
+
+
+@post("/invitations/{token:str}", before_request=link_first("invitation", _ended))
 @on_refusal(_page)
 async def accept(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
@@ -80,7 +99,7 @@ async def accept(
         password = form.into(Chosen).checked()
         proven = await invitations.accept(token, password, at, known=[visit_of(request).company.name])
     except NotFound:
-        return page(request, "session/invitation_ended.html", status=404)
+        return _ended(request)
     try:
         return await let_in(request, proven, "/", at)
     except Invalid:  # The password was changed, or the person's access ended, while this request was processed.

@@ -13,7 +13,7 @@ from portal.database import transaction
 from portal.errors import NotFound, TooMany
 from portal.fields import Checked, email
 from portal.people import attempts, credentials, invitations
-from portal.web.door.invitations import Chosen, refuse_signed_in
+from portal.web.door.invitations import Chosen, link_first, link_page, refuse_signed_in
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other
 from portal.web.receiving import read
@@ -82,30 +82,15 @@ async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]
         return _ended(request)
 
 
-async def _find_first(request: Web) -> Response[str] | None:
-    """Return an error page if the reset link in the URL is not valid; otherwise read the form and return None.
-
-    This runs before the handler, so that the body of a request with a wrong link is never read.
-    """
-    refuse_signed_in(request)
-    try:
-        async with transaction(None, readonly=True):
-            await invitations.find(request.path_params["token"], visit_of(request).at, "reset")
-    except NotFound:
-        return _ended(request)
-    await read(request)
-    return None
-
-
 async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:
-    async with transaction(None, readonly=True):
-        invited = await invitations.find(token, at, "reset")
-    answer = page(request, "session/reset.html", email=invited.email, action=f"/password-resets/{token}", **again)
-    answer.headers["Referrer-Policy"] = "no-referrer"  # The URL contains the secret token (R41).
-    return answer
+    return await link_page(request, "session/reset.html", "reset", at=at, token=token, **again)
 
 
-@post("/password-resets/{token:str}", before_request=_find_first)
+def _ended(request: Web) -> Response[str]:
+    return page(request, "session/reset_ended.html", status=404, again=bool(visit_of(request).settings.smtp_url))
+
+
+@post("/password-resets/{token:str}", before_request=link_first("reset", _ended))
 @on_refusal(_page)
 async def choose(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
@@ -122,10 +107,6 @@ async def choose(
     async with transaction(None):
         await credentials.forget_tries(invited.email, visit_of(request).address)
     return see_other("/sign-in?changed=yes")
-
-
-def _ended(request: Web) -> Response[str]:
-    return page(request, "session/reset_ended.html", status=404, again=bool(visit_of(request).settings.smtp_url))
 
 
 handlers: list[Any] = [ask, send, show, choose]
