@@ -66,7 +66,8 @@ async def insert_whole(table: type[Table], row: Mapping[str, Any]) -> dict[str, 
 
 
 async def _inserted(table: type[Table], row: Mapping[str, Any], returning: str) -> Any:
-    return await current().fetchrow(f"{_insert_into(table, row)} returning {returning}", *row.values())
+    sql = f"{_insert_into(table, row)} returning {returning}"
+    return await current().fetchrow(sql, *row.values())
 
 
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:

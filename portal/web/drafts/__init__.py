@@ -113,8 +113,11 @@ async def keep(
 
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
     """Return the texts of the reader's drafts under these addresses: address -> field -> text, {} without a draft."""
-    own = (KeptDraft.credential_id == reader.credential_id) & KeptDraft.address.is_in(list(addresses))
-    rows = await KeptDraft.select(KeptDraft.address, KeptDraft.fields).where(own)
+    # Each page of a case asks; raw SQL takes a third of the time.
+    rows = await current().fetch(
+        "select address, fields from draft where credential_id = $1 and address = any($2)",
+        reader.credential_id, list(addresses),
+    )  # fmt: skip
     found: dict[str, dict[str, str]] = {row["address"]: json.loads(row["fields"]) for row in rows}
     return {address: found.get(address, {}) for address in addresses}
 
