@@ -1,8 +1,9 @@
-"""The child process that writes the file of a timesheet: `python -m portal.reports.child` (started by `making.py`).
+"""The child process that writes the file of a timesheet: `python -m portal.reports.child`, started by `making.py`.
 
-It reads one `Order` as JSON from its standard input and writes the file to its standard output, which must be a file.
-On the standard error output it prints how many time entries it has read, a number a line, and at last what went wrong.
-A process of its own keeps the load off the process that answers requests, and its limits stop it if it needs too much.
+It reads one `Order` as JSON from standard input and writes the file to standard output, which must be a file. To
+standard error it prints lines with the number of time entries read so far and, if it fails, the error. A separate
+process keeps the load off the process that serves requests, and limits on memory, time and file size stop it if it
+needs too much.
 """
 
 import asyncio

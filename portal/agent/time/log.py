@@ -119,7 +119,10 @@ async def log_time(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create a time entry (S1.20, S2.18) and return to the page on which the form was opened."""
+    """Create a time entry (S1.20, S2.18) and return to the page on which the form was opened.
+
+    If the form was opened for a timer, the timer ends with the entry.
+    """
     fields = form.into(Logged)
     async with transaction(reader):
         timer = await Timer.find(fields.timer, reader, hold=True) if fields.timer else None

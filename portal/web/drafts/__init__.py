@@ -186,7 +186,10 @@ async def delete_old(at: datetime) -> None:
 
 
 async def forget(reader: Reader, address: str) -> None:
-    """Delete the reader's draft stored under this address."""
+    """Empty the reader's draft stored under this address, so that forms no longer show it.
+
+    The row itself stays, because it may hold the key of a form that was sent.
+    """
     async with transaction(None):
         own = (KeptDraft.credential_id == reader.credential_id) & (KeptDraft.address == address)
         await KeptDraft.update({KeptDraft.fields: "{}"}).where(own)
