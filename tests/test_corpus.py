@@ -61,7 +61,7 @@ EXEMPT = {
     **dict.fromkeys((
         "appointment.kind", "project.state",
         "agent.grade", "allocation.kind", "allocation.rate_source", "approval.rate_source", "cases.status", "contract.cycle",
-        "document.kind", "entry_version.state", "entry_version.verb",
+        "document.kind", "export.format", "export.layout", "entry_version.state", "entry_version.verb",
         "invitation.kind", "invoice.state", "invoice_line.kind", "invoice_line.vat_category", "invoice_vat.category",
         "message.kind", "number_series.kind", "service.rollup", "service.rounding_mode", "service.settlement", "session.factor",
         "skipped_entry.reason", "time_entry.billing", "time_entry.state", "time_rules.admins_pick", "time_rules.agents_pick",
@@ -80,12 +80,12 @@ EXEMPT = {
         "migration.app_name", "migration.name", "outbox.kind", "pgqueuer.dedupe_key", "pgqueuer.entrypoint", "pgqueuer.headers",
         "pgqueuer_log.entrypoint", "pgqueuer_log.traceback", "pgqueuer_schedules.entrypoint", "pgqueuer_schedules.expression",
         "pgqueuer_statistics.entrypoint", "session.address", "skipped_entry.sentence", "time_entry.time_zone",
-        "upload.media_type",
+        "upload.media_type", "export.filters",
     ), OURS),
     **dict.fromkeys((
         "attachment.key", "attachment.sha256", "attempt.key", "authenticator.secret", "credential.password_hash", "document.sha256",
         "invitation.token_hash", "passkey.handle", "passkey.public_key", "pgqueuer.payload", "recovery_code.code_hash",
-        "session.token_hash", "upload.key", "upload.sha256",
+        "export.file_key", "session.token_hash", "upload.key", "upload.sha256",
     ), HASH),
     "document.content": "PDF and CSV, which are read below",
     "logo.png": "a picture that we drew",
