@@ -29,6 +29,7 @@ from portal.people.readers import SYSTEM
 from portal.reports import files
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
+from portal.timekeeping.clock import timers
 from portal.web import drafts
 
 log = structlog.get_logger("portal.worker")
@@ -47,8 +48,8 @@ Writer = Callable[[Ids, datetime], Awaitable[EmailMessage | None]]
 async def tidy(storage: Storage, at: datetime) -> None:
     """Delete data that is no longer needed.
 
-    That is: old sessions, counted attempts and drafts, files whose message was never sent, old rows of the outbox, and
-    the log of finished jobs.
+    That is: old sessions, counted attempts and drafts, files whose message was never sent, timers that ended long ago,
+    old rows of the outbox, and the log of finished jobs.
     """
     async with transaction(None):
         await sessions.delete_expired(at)
@@ -58,6 +59,7 @@ async def tidy(storage: Storage, at: datetime) -> None:
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from outbox where at < $1", at - OUTBOX_KEPT)
         await tx.execute("delete from pgqueuer_log where created < $1", at - JOB_LOG_KEPT)
+        await timers.forget(at)
         await attachments.sweep_uploads(storage, at - attachments.KEPT_FOR)
         await files.sweep(storage, at)
 

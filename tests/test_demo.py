@@ -4,6 +4,7 @@ Either all of the demo data is created or none.
 """
 
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from random import Random
@@ -20,6 +21,8 @@ from portal.errors import Invalid
 from portal.people import credentials
 from portal.people.readers import SYSTEM
 from portal.storage import Storage, open_storage
+from portal.timekeeping.clock.forgotten import forgotten_by
+from tests.world import INES
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 """A Sunday; the last working day was Friday, two days before."""
@@ -102,6 +105,13 @@ async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_sta
         assert await _count("time_entry", "billing = 'no_charge'") >= 20
         assert await _count("time_entry", "case_id is null and customer_id is null") >= 100
         assert await _count("time_entry", "case_id is null and service_id is not null") >= 100
+    with subtests.test("a timer runs, another is paused, and visits are done and planned"):
+        assert await _count("timer_segment", "ended_at is null") == await _count("timer", "case_id is null") == 1
+        assert await _count("appointment", "done_at is not null") == await _count("appointment", "done_at is null") == 1
+    with subtests.test("the case log knows of time that was forgotten"):
+        async with transaction(SYSTEM) as tx:
+            ines = await tx.fetchval("select id from agent where name = 'Ines Okafor'")
+        assert 1 <= len(await forgotten_by(replace(INES, id=ines), NOW)) <= 12
     with subtests.test("all kinds of billing are there"):
         assert await _count("(select distinct rollup from service) as s") == 4
         assert (

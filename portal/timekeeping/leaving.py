@@ -11,6 +11,7 @@ from portal.errors import Invalid
 from portal.people.agents import Agent, without_approver
 from portal.people.departments import DESIGNATED, designated_departments, hand_designations
 from portal.people.readers import AgentReader
+from portal.timekeeping.clock.timers import pause_all
 from portal.timekeeping.states import submit
 
 
@@ -63,13 +64,14 @@ async def end_agent(
 ) -> None:
     """End the access of an agent who leaves, and hand over the agent's open cases, time and approver duties.
 
-    Open cases are assigned to the agent `successor_id`, or to nobody if it is None. The agent `approver_id` approves
+    The agent's timer is paused. Open cases are assigned to the agent `successor_id`, or to nobody if it is None. The agent `approver_id` approves
     instead of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected entries are
     submitted. Raise `Conflict` for the last admin, and `Invalid` (`agent`, `approver`, `submits`) if the successor or
     the approver has left, or if an entry cannot be submitted.
     """
     await open_cases_of_agent(agent.id, hold=True)  # Reopening a case locks it first and then the agent.
     await agent.end(at)  # End the agent before reading the cases, so that nobody can assign a new case to the agent.
+    await pause_all(agent.id, at)
     if successor_id is not None:
         await agent_name(successor_id, who_works=True)
     for case in await open_cases_of_agent(agent.id):

@@ -24,12 +24,13 @@
   };
   const tick = () => {
     clearTimeout(waiting);
-    const node = document.querySelector("#timer-bar time[data-since]");
+    const all = document.querySelectorAll("time[data-since][data-counted]"); // in the bar, and on the page of timers
+    const node = all[0];
     if (!node) return;
     const at = Date.now() + offset;
     const ms = Number(node.dataset.counted) + Math.max(0, at - Number(node.dataset.since));
     const text = shown(ms);
-    if (node.textContent !== text) node.textContent = text;
+    for (const place of all) if (place.textContent !== text) place.textContent = text;
     if (at >= Number(node.dataset.asks) && asked !== node.dataset.since && document.getElementById("timer-question")?.hidden) {
       asked = node.dataset.since;
       document.body.dispatchEvent(new CustomEvent("timer"));
@@ -37,8 +38,7 @@
     waiting = setTimeout(tick, 1000 - (ms % 1000));
   };
   const start = (received) => {
-    const node = document.querySelector("#timer-bar time[data-now]");
-    if (node) learn(node, received);
+    for (const node of document.querySelectorAll("time[data-now]")) learn(node, received);
     tick();
   };
   const page = performance.getEntriesByType("navigation")[0];

@@ -8,13 +8,15 @@ from typing import Any
 import asyncpg
 import pytest
 
+from portal.contracts.services import Service
+from portal.contracts.tasks import Task, TaskFacts
 from portal.database import transaction
 from portal.desk import Case
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.forms import form_of
-from tests.world import ADA, ALAN, GIL, INES, MAX, NOW
+from tests.world import ADA, ALAN, GIL, HELPDESK, INES, MAX, NOW
 
 pytestmark = pytest.mark.usefixtures("clock")
 VISIT = {
@@ -148,8 +150,11 @@ async def test_time_is_logged_on_an_appointment_with_its_length(
 ) -> None:
     """S1.11: the form for time is filled in with the appointment's day, clock times, length and note.
 
-    The page of the case shows how much time is logged on the appointment.
+    A task of the service may be chosen too, so that the entry is on the case, the task and the appointment. The page
+    of the case shows how much time is logged on the appointment.
     """
+    async with transaction(MAX):
+        task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Cabling"))
     page = await planned(ines, here, day="2026-11-20", begins="08:00", ends="09:30")
     answer = await ines.send_form(f"{page}/holding", {"then": "log"})
     form = form_of((await ines.get(answer.headers["location"])).text, "/agent/time/new").fields
@@ -158,10 +163,11 @@ async def test_time_is_logged_on_an_appointment_with_its_length(
         "on": f"case-{case.number}", "duration": "1\u00a0h\u00a030\u00a0min", "work_date": "2026-11-20", "began": "08:00",
         "ended": "09:30", "description": "Bring a switch",
     }  # fmt: skip
-    sent = {name: values for name, values in form.items() if name != "csrf"}
+    sent = {name: values for name, values in form.items() if name != "csrf"} | {"task": str(task.id)}
     for _ in range(2):
         assert (await ines.send_form("/agent/time/new", sent)).status_code == 303
     (entry,) = await rows("time_entry")
+    assert entry["task_id"] == task.id
     assert (entry["appointment_id"], entry["case_id"], entry["actual_minutes"]) == (
         (await rows())[0]["id"],
         case.id,

@@ -14,7 +14,7 @@ from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.forms import form_of
-from tests.world import INES, MAX, NOW
+from tests.world import ADA, INCIDENT, INES, MAX, NOW
 
 HTMX = {"hx_request": "true"}
 
@@ -136,11 +136,18 @@ async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Ca
 
 
 async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_is_stopped(
-    ines: Browser, clock: Clock, case: Case
+    ines: Browser, clock: Clock
 ) -> None:
-    """S1.3: a timer without a case is logged on the case on whose page it is stopped; an attached one keeps its case."""
+    """S1.3: a case is created while the timer runs, and the timer is logged on the case on whose page it is stopped.
+
+    A timer that is attached already keeps its case.
+    """
     timer = await started(ines)
     clock.passes(minutes=7)
+    async with transaction(INES):
+        case = await Case.open(
+            by=INES, subject="VPN drops", text="Ada called.", case_type_id=INCIDENT, contact_id=ADA.id, at=clock.at
+        )
     here = {"here": f"case-{case.number}"}
     panel = await ines.send_form(f"/agent/timer/{timer}/stop", here, **HTMX)
     assert form_of(panel.text, "/agent/time/new").fields["on"] == [f"case-{case.number}"]

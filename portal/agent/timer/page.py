@@ -46,10 +46,10 @@ async def own_timers(request: Web) -> Response[str]:
 async def timers_page(
     request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page of all timers; for htmx, the bar."""
+    """Return the page of all timers, or the bar if htmx sent a form of it that was refused."""
     visit, values = visit_of(request), typed or {}
     reader: Any = visit.reader
-    if wants_fragment(request):
+    if wants_fragment(request) and request.method == "POST":
         return page(
             request, "agent/timer/bar.swap.html", timers=await timers_of(reader), log_on=values.get("here", ""), problem=errors or {}
         )  # fmt: skip
