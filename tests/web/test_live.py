@@ -20,7 +20,7 @@ from portal.web.gate import Gate
 from portal.web.live import MOST_STREAMS, UNREAD, Listener
 from portal.web.visit import CompanyBrief, Visit
 from tests.browser import Browser
-from tests.world import ACME, ADA, ALAN, GIL, INES
+from tests.world import ACME, ADA, ALAN, GIL, INES, MAX
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +130,10 @@ async def open_case(contact: Reader) -> int:
 
 
 async def test_each_hears_only_what_they_may_know(listener: Listener, settings: Settings) -> None:
-    """R26, R27: contacts get no events about internal notes, other customers or what they have no right to see."""
+    """R26, R27: contacts get no events about internal notes, other customers or what they have no right to see.
+
+    A change of a timer is told to its agent alone.
+    """
     case, his = await open_case(ADA), await open_case(ALAN)
     streams = {
         reader.name: Stream(listener.events(await visit_of(reader, settings), snapshot=await snapshot()))
@@ -140,9 +143,11 @@ async def test_each_hears_only_what_they_may_know(listener: Listener, settings: 
     await tell("case.noted", case, contact_may_know=False)
     await tell("case.replied", case, contact_may_know=True)
     await tell("invoice.issued", 7, contact_may_know=True)
+    await tell("timer.changed", INES.id, contact_may_know=False)
+    await tell("timer.changed", MAX.id, contact_may_know=False)
     await tell("case.replied", his, contact_may_know=True, contact=ALAN)
     of_his = (f"case-{his}", "cases")
-    await streams[INES.name].hears(f"case-{case}", "cases", f"case-{case}", "cases", "invoices", *of_his)
+    await streams[INES.name].hears(f"case-{case}", "cases", f"case-{case}", "cases", "invoices", "timer", *of_his)
     await streams[ADA.name].hears(f"case-{case}", "cases", "invoices", *of_his)
     await streams[ALAN.name].hears(*of_his)
     await streams[GIL.name].hears()
