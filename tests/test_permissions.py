@@ -162,6 +162,8 @@ MATRIX: dict[str, Row] = {
     "POST /agent/cases/{number}/appointments/{appointment}/holding": AGENTS,
     "POST /agent/cases/{number}/appointments/{appointment}/cancellation": AGENTS,
     "POST /agent/cases/{number}/appointments/{appointment}/resumption": AGENTS,
+    "GET /agent/cases/{number}/appointments/{appointment}/time": AGENTS_CASE,
+    "POST /agent/cases/{number}/appointments/{appointment}/time/submission": AGENTS,
     "GET /agent/cases/{number}/feed": AGENTS_CASE,
     "GET /agent/cases/{number}/files/{file}": AGENTS_CASE,
     "POST /agent/cases/{number}/notes": AGENTS,

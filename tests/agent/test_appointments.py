@@ -1,6 +1,7 @@
 """Test appointments on a case: plan, change, note as held, cancel, and the time that is logged on them (S1.11)."""
 
 import html
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -174,7 +175,10 @@ async def test_time_is_logged_on_an_appointment_with_its_length(
         90,
     )
     case_page = html.unescape((await ines.get(f"/agent/cases/{case.number}")).text)
-    assert "1\u00a0h\u00a030\u00a0min logged" in case_page
+    assert f'<a href="{page}/time">1\u00a0h\u00a030\u00a0min logged</a>' in case_page
+    for _ in range(2):
+        assert (await ines.send_form(f"{page}/time/submission", {"entry": [str(entry["id"])]})).status_code == 303
+    assert [row["state"] for row in await rows("time_entry")] == ["submitted"]
     as_manager = (await max_.get(answer.headers["location"])).text
     assert form_of(as_manager, "/agent/time/new").fields["agent"] == ["1"], "Ines was there"
 
@@ -213,3 +217,22 @@ async def test_an_appointment_of_another_case_is_not_found(ines: Browser, here: 
     assert (await ines.get(other)).status_code == 404
     assert (await ines.send_form(f"{other}/holding")).status_code == 404
     assert (await ines.get(f"{here}/999")).status_code == 404
+    assert (await ines.get(f"{other}/time")).status_code == 404
+
+
+async def test_an_appointment_with_ten_thousand_entries_has_pages_and_filters(
+    ines: Browser, here: str, case: Case
+) -> None:
+    """S1.12: the list of an appointment shows its true totals, one page of rows, and what a filter leaves."""
+    page = await planned(ines, here)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            """insert into time_entry (customer_id, case_id, appointment_id, agent_id, entered_by_id, work_date, actual_minutes, billing,
+              billable_minutes, external_comment, description, state, submitted_at, created_at, window_from)
+            select $2, $3, $4, 1, 1, $5::date - n % 300, 10, 'not_billable', 0, '', 'x', case when n % 100 = 0 then 'submitted' else 'draft' end,
+              $1, $1, $1 from generate_series(1, 10000) n""",
+            NOW, case.customer_id, case.id, int(page.rpartition("/")[2]), NOW.date(),
+        )  # fmt: skip
+    whole, filtered = [(await ines.get(f"{page}/time{query}")).text for query in ("", "?state=submitted")]
+    assert ("10,000\u00a0entries" in whole, len(re.findall(r'id="entry-\d+"', whole))) == (True, 50)
+    assert "100\u00a0entries" in filtered

@@ -38,6 +38,7 @@ WITHOUT_FORM = {
         "POST /agent/services/{service}/submission",
         "POST /agent/projects/{project}/submission",
         "POST /agent/tasks/{task}/time/submission",
+        "POST /agent/cases/{number}/appointments/{appointment}/time/submission",
         "POST /agent/time/submissions/{submission}/withdrawal",
         "POST /agent/time/forgotten/entries",
         "POST /agent/time/forgotten/dismissals",
