@@ -24,6 +24,7 @@ from portal.people.readers import SYSTEM
 from portal.people.working.absences import Absence, AbsenceFacts
 from portal.people.working.costs import CostRate, CostRateFacts
 from portal.storage import Storage, new_key
+from portal.timekeeping import logged_on
 from portal.timekeeping.clock.timers import Timer
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.kinds import GeneralKind, KindName
@@ -93,7 +94,7 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
         "/agent/time/submissions/": {"submission": entries["submitted"].submission_id},
         "/agent/time/{entry}/answer": {"entry": entries["flagged"].id},
         "/agent/flags/": {"flag_id": flag},
-        "/agent/timer/": {"timer": await _timers(at)},
+        "/agent/timer/": {"timer": await _timers(case, at)},
         "/agent/approvals/": {"entry_id": entries["approved"].id},
         "/agent/approvals/decisions/": {"decision": decision},
         "/agent/timesheets/decisions/": {"decision": decision},
@@ -166,11 +167,12 @@ async def _appointment(case: Case, at: datetime) -> int:
         return (await Appointment.plan(case, facts, by=INES, at=at)).id
 
 
-async def _timers(at: datetime) -> int:
+async def _timers(case: Case, at: datetime) -> int:
     """Create a paused and a running timer of Noor's, and return the id of the running one."""
     async with transaction(NOOR):
-        for minutes, note in ((50, "Called back"), (20, "Somebody on the phone")):
-            timer = await Timer.start(NOOR, at=at - timedelta(minutes=minutes), note=f"{SECRET}: {note}")
+        await Timer.start(NOOR, at=at - timedelta(minutes=50), note=f"{SECRET}: called back")
+        on = await logged_on.named(f"case-{case.number}")
+        timer = await Timer.start(NOOR, at=at - timedelta(minutes=20), on=on, note=f"{SECRET}: on the phone")
     return timer.id
 
 
