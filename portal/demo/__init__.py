@@ -10,7 +10,7 @@ from random import Random
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company
 from portal.database import current, transaction
-from portal.demo import cases, clock, entries, houses, months, ours, projects, work, working
+from portal.demo import cases, entries, houses, months, ours, projects, work, working
 from portal.demo.calendar import Calendar
 from portal.demo.files import Cabinet
 from portal.demo.stage import Stage
@@ -60,7 +60,7 @@ async def _play(now: datetime, password: str, storage: Storage, say: Callable[[s
     cases.plan(stage)
     work.plan(stage)
     entries.plan(stage)
-    clock.plan(stage)
+    working.plan_clock(stage)
     months.plan(stage)
     projects.connect(stage)
     working.plan(stage)

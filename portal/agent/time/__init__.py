@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from portal.agent.time import day, entry, flagged, forgotten, left, log, of_appointment, of_work, own, row, week
+from portal.agent.time import day, entry, flagged, forgotten, left, log, of_work, own, row, week
 
 handlers: list[Any] = [
-    *of_work.handlers, *of_appointment.handlers, *own.handlers, *log.handlers, *left.handlers, *forgotten.handlers,
+    *of_work.handlers, *own.handlers, *log.handlers, *left.handlers, *forgotten.handlers,
     *entry.handlers, *flagged.handlers, *row.handlers, *week.handlers, *day.handlers,
 ]  # fmt: skip
