@@ -11,7 +11,7 @@ from portal.timekeeping import flags, states
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.words import EntryBilling
 
-BLOCKERS, FORGOTTEN = 6, 2
+BLOCKERS, FORGOTTEN = 8, 2
 """How many entries of last month are submitted but undecided, and how many were never submitted."""
 LATE = 6
 """How many entries were approved only after their month had been billed."""
