@@ -111,7 +111,7 @@ async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_sta
     with subtests.test("the case log knows of time that was forgotten"):
         async with transaction(SYSTEM) as tx:
             ines = await tx.fetchval("select id from agent where name = 'Ines Okafor'")
-        assert len(await forgotten_by(replace(INES, id=ines), NOW)) >= 1
+            assert len(await forgotten_by(replace(INES, id=ines), NOW)) >= 1
     with subtests.test("all kinds of billing are there"):
         assert await _count("(select distinct rollup from service) as s") == 4
         assert (

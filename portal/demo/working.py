@@ -7,6 +7,7 @@ from portal.database import current
 from portal.demo.stage import Stage
 from portal.desk.appointments import Appointment, AppointmentFacts
 from portal.desk.cases import Case
+from portal.desk.workflow import Status
 from portal.people.agents import Agent
 from portal.people.readers import SYSTEM, AgentReader
 from portal.people.working.absences import Absence, AbsenceFacts
@@ -35,6 +36,8 @@ HOURS = {
 
 VPN, SWITCH = "VPN drops every 20 minutes since the Windows update", "Replace the core switch, window on Saturday"
 """The subjects of two cases of Ines's, with a timer and appointments."""
+CONFIRMED = "Saturday at 09:00 is in the calendar now. I bring the new switch and both cables."
+"""What Ines replies on the second case once its appointment is planned."""
 
 
 async def arrange(agents: dict[str, AgentReader], start: date, third_month: date, at: datetime) -> None:
@@ -84,7 +87,10 @@ def plan_clock(stage: Stage) -> None:
     async def ahead(at: datetime) -> None:
         saturday = calendar.today + timedelta(days=(5 - calendar.today.weekday()) % 7 or 7)
         facts = _facts(ines.id, saturday.isoformat(), "09:00", "11:00", "Take the long console cable.")
-        await Appointment.plan(await _case(SWITCH), facts, by=ines, at=at)
+        case = await _case(SWITCH)
+        await Appointment.plan(case, facts, by=ines, at=at)
+        # No time is logged on the case that day, so the page of forgotten time has something to suggest.
+        await case.reply(by=ines, text=CONFIRMED, at=at, then=Status.OPEN)
 
     stage.timeline.plan(calendar.instant(calendar.workdays[-1], 14 * 60 + 50), visit)
     stage.timeline.plan(calendar.instant(calendar.workdays[-1], 16 * 60 + 20), ahead)
