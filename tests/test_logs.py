@@ -29,6 +29,15 @@ def lines(portal: Portal, event: str) -> list[dict[str, Any]]:
     return [line for line in told if line["event"] == event]
 
 
+async def logged(portal: Portal, event: str, **values: object) -> None:
+    """Wait until the log has a line with this event and these values: a request's line is written after its answer."""
+    for _ in range(100):
+        if any(values.items() <= line.items() for line in lines(portal, event)):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"no line of the log has {event!r} with {values}")
+
+
 @pytest.fixture
 async def portal(dsn: str, tmp_path: Path) -> AsyncIterator[Portal]:
     more = {
@@ -65,10 +74,8 @@ async def test_the_log_tells_what_was_asked_and_nothing_that_anybody_typed(porta
         await _use(client)
         await client.get(f"/invitations/{token}")
         cookies = [cookie.value or "" for cookie in client.cookies.jar]
-    for _ in range(100):
-        if lines(portal, "job"):
-            break
-        await asyncio.sleep(0.1)
+    await logged(portal, "job")
+    await logged(portal, "request", status=409)
     secrets = [
         *MARKERS,
         *cookies,
@@ -132,5 +139,6 @@ async def test_a_failure_has_a_line_with_the_id_that_its_page_names(portal: Port
     (line,) = lines(portal, "a request failed")
     assert line["request"] in answer.text
     assert line["trace"]
+    await logged(portal, "request", request=line["request"])
     assert [one["status"] for one in lines(portal, "request") if one["request"] == line["request"]] == [500]
     assert "marker" not in portal.said()

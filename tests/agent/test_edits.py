@@ -76,7 +76,7 @@ CREATING = (
 """Last parts of the URLs of forms that create something. Such a form overwrites nothing and needs no `seen` values."""
 NO_EDITS = (
     "/account/password", "/account/authenticator", "/approval", "/approvals", "/deletion",
-    "/holding", "/pause", "/place", "/resumption", "/stop",
+    "/holding", "/pause", "/resumption", "/stop",
 )  # fmt: skip
 """The last parts of the URLs of forms with prefilled fields that change no stored field.
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from portal.agent.pages import Rail
+from portal.timekeeping.policy.switches import Rules
 
 COMPANY = SimpleNamespace(name="Halden IT", time_zone="Europe/Berlin", currency="EUR", logo="")
 ADA = SimpleNamespace(
@@ -39,6 +40,8 @@ def context(reader: SimpleNamespace | None, path: str, **more: object) -> dict[s
     return {
         "reader": reader,
         "company": COMPANY,
+        "rules": Rules(),
+        "timers": [],
         "csrf": "token",
         "path": path,
         "now": now,
