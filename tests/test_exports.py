@@ -102,7 +102,7 @@ def cells_of(book: bytes) -> list[dict[str, tuple[str, str]]]:
 
 
 def test_a_workbook_has_real_numbers_dates_and_durations_and_no_formula() -> None:
-    """D55: in Excel, 1 Feb 2026 is day 46054, 1:30 h are 0.0625 of a day, and text stays text, without a link."""
+    """D55, R63: in Excel, 1 Feb 2026 is day 46054, 1:30 h are 0.0625 of a day, and text stays text, without a link."""
     head, first, second = cells_of(write("xlsx", EVERY_KIND))
     assert [text for _, text in head.values()] == [column.name for column in EVERY_KIND.columns]
     assert first["A"] == ("inlineStr", "=1+1 <b>")
