@@ -149,15 +149,16 @@ async def test_a_backup_is_not_made_of_files_that_are_lost_or_damaged(dsn: str, 
     here, backup = elsewhere / "here", elsewhere / "backup"
     await furnished(open_storage(f"file://{here}/files"), NOW)
     source = {"DATABASE_OWNER_URL": dsn, "PORTAL_DATA": str(here)}
-    stored = sorted((here / "files").glob("*"))
-    content = stored[0].read_bytes()
-    stored[0].write_bytes(content + b"x")
+    owner = await asyncpg.connect(dsn)
+    stored = here / "files" / await owner.fetchval("select min(key) from attachment")
+    await owner.close()
+    stored.write_bytes(stored.read_bytes() + b"x")
     status, said = await portal("backup", backup, **source)
     assert (status, said) == (
         1,
-        f"The file {stored[0].name} in the storage is not what was stored: its SHA-256 differs.",
+        f"The file {stored.name} in the storage is not what was stored: its SHA-256 differs.",
     )
-    stored[0].unlink()
+    stored.unlink()
     status, said = await portal("backup", backup, **source)
-    assert (status, said) == (1, f"The file {stored[0].name} is named by the database and is not in the storage.")
+    assert (status, said) == (1, f"The file {stored.name} is named by the database and is not in the storage.")
     assert os.listdir(elsewhere) == ["here"]

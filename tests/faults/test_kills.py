@@ -30,6 +30,7 @@ from portal.errors import Unavailable
 from portal.people import sessions
 from portal.people.readers import SYSTEM, Reader
 from portal.storage import open_storage
+from portal.timekeeping.states import submit
 from tests.faults.child import note
 from tests.faults.verbs import FILE, a_case, missing_files
 from tests.forms import form_of, forms_of
@@ -192,7 +193,8 @@ async def first_draft() -> int | None:
 
 async def submit_all() -> None:
     async with transaction(INES) as tx:
-        await tx.execute("update time_entry set state = 'submitted', submitted_at = now() where state = 'draft'")
+        drafts = await tx.fetch("select id from time_entry where state = 'draft'")
+        await submit(INES, [row["id"] for row in drafts], at=datetime.now(UTC))
 
 
 def victims(site: Site, name: str) -> list[psutil.Process]:
