@@ -1,6 +1,7 @@
 """Readers: the signed-in person on whose behalf a query runs.
 
-Queries filter by `visible_to(reader)`, and row-level security in the database checks the same a second time.
+Queries filter by `visible_to(reader)`. Row-level security in the database checks the customer of each row a second time, but not
+the rights of a contact.
 """
 
 from dataclasses import dataclass
