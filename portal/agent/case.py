@@ -241,7 +241,7 @@ async def change_status(
     """Save a new status. Raise `Invalid` for a status that agents may not set."""
     status = form.into(StatusChange).status
     if status not in SETTABLE:
-        raise Invalid({"status": "Choose one of the list."})
+        raise Invalid({"status": "Choose one from the list."})
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True)
         seen = seen_in(form, StatusChange) or StatusChange(status=case.status)

@@ -212,7 +212,7 @@ class Case(Table, tablename="cases"):
         """
         _agents_only(by)
         if status not in SETTABLE:
-            raise Invalid({"status": "Choose one of the list."})
+            raise Invalid({"status": "Choose one from the list."})
         await self._change_status(status, by, at, seen)
 
     async def close(self, *, by: Reader, at: datetime) -> None:

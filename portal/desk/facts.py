@@ -11,7 +11,7 @@ from portal.fields import one_line
 from portal.people.contacts import hold_contact
 
 LONGEST_SUBJECT = 200
-CHOOSE = "Choose one of the list."
+CHOOSE = "Choose one from the list."
 
 _SERVICE = f"select {shown_service('s.id')} from service s where s.id = $1 and s.customer_id = $2"  # noqa: S608
 
@@ -96,5 +96,5 @@ def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
     if not subject:
         return subject, {"subject": "Write a few words, so that everybody recognises the case in a list."}
     if len(subject) > LONGEST_SUBJECT:
-        return subject, {"subject": f"Use at most {LONGEST_SUBJECT} characters; the rest belongs into the text."}
+        return subject, {"subject": f"Use at most {LONGEST_SUBJECT} characters; the rest belongs in the text."}
     return subject, {}

@@ -67,7 +67,7 @@ WHAT: dict[FactorChange, str] = {
     "authenticator_removed": "the authenticator app was removed",
     "passkey_added": "a passkey was added",
     "passkey_removed": "a passkey was removed",
-    "codes_renewed": "new recovery codes were made, and the ones of before count no more",
+    "codes_renewed": "new recovery codes were made, and the earlier ones no longer work",
     "all_removed": "an administrator removed it, so that you sign in with your password alone",
 }
 

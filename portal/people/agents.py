@@ -66,14 +66,14 @@ class Agent(Person, Table, tablename="agent"):
 
     @classmethod
     async def offered(cls) -> list[Offered]:
-        """Return the agents who still work here, sorted by name, as options of a form field."""
+        """Return the agents who have not left, sorted by name, as options of a form field."""
         return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null()))
 
     @classmethod
     async def managers(cls) -> list[Offered]:
-        """Return the managers who still work here, sorted by name, as options of a form field.
+        """Return the agents with the grade manager who have not left, sorted by name, as options of a form field.
 
-        Only managers can be designated to approve the time of a department.
+        Admins are not included: only a manager needs to be designated to approve the time of a department.
         """
         return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null(), cls.grade == "manager"))
 
@@ -86,7 +86,7 @@ class Agent(Person, Table, tablename="agent"):
     async def listed(cls) -> list[Any]:
         """Return a database row for each agent, sorted by name, with those who have left last.
 
-        Columns: id, name, email, grade, role, department, ended_at, has_password.
+        Columns: id, name, email, grade, role (its name, or None), department (its name), ended_at, has_password.
         """
         return await current().fetch(LISTED)
 
@@ -107,8 +107,9 @@ class Agent(Person, Table, tablename="agent"):
     async def change(self, facts: AgentFacts, at: datetime) -> None:
         """Replace every field of the agent. A new grade takes effect with the agent's next request (R33).
 
-        Open invitation and reset links end if the mail address changes. Raise `Invalid` for a bad field, or if the
-        change would leave no admin who can sign in (R31). Raise `NotFound` for an unknown role or department.
+        An agent whose new grade is not manager loses all designations. Open invitation and reset links end if the mail
+        address changes. Raise `Invalid` for a bad field, for a mail address that somebody else has, or if the change
+        would leave no admin who can sign in (R31). Raise `NotFound` for an unknown role or department.
         """
         values, address, departments = await _read(facts)
         if facts.grade != "admin" and await self._is_only_admin():
@@ -127,7 +128,10 @@ class Agent(Person, Table, tablename="agent"):
         await super().end(at)
 
     async def invite(self, at: datetime) -> str:
-        """Return the token of a new invitation link. Raise `Conflict` for an agent who has left."""
+        """Create an invitation link for the agent and return its token. The agent's earlier invitations end.
+
+        Raise `Conflict` for an agent who has left.
+        """
         if self.ended_at:
             raise Conflict(f"{self.name} has ended. Take that back before you invite them.")
         return await invitations.invite((await self.credential())["id"], at)
@@ -184,14 +188,17 @@ order by folded(a.name)
 async def without_approver(leaving: int = 0) -> list[str]:
     """Return the names of the agents whose time no other admin and no other designated manager may approve (C10).
 
-    The agent with the id `leaving` is left out of the count, to show what their departure would cause. 0 leaves nobody
-    out.
+    The agent with the id `leaving` is treated as if they had left, to show what their departure would cause. 0 stands
+    for nobody.
     """
     return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 
 
 def refuse_wrong_admin(*, name: str, address: str, zone: str) -> None:
-    """Raise `Invalid` at the fields name, email and time_zone for what `create_admin` refuses without the database."""
+    """Check the arguments of `create_admin` other than the password, without reading the database.
+
+    Raise `Invalid` at the fields name, email and time_zone for values that `create_admin` would refuse.
+    """
     checked = Checked()
     checked("name", line, name)
     checked("email", email, address)
@@ -202,8 +209,9 @@ def refuse_wrong_admin(*, name: str, address: str, zone: str) -> None:
 async def create_admin(*, name: str, address: str, password: str, zone: str, at: datetime) -> Agent:
     """Create an admin who has a password, and return them. Only the command line calls this (R11).
 
-    Each agent needs a department: if there is none yet, one named Support is created. `address` is the mail address,
-    `zone` the name of a time zone. Raise `Invalid` at the fields name, email, time_zone or password.
+    The admin joins the first department by name; if there is none yet, one named Support is created. The table
+    `department` is locked until the transaction ends, so that two calls do not both create it. `address` is the mail
+    address, `zone` the name of a time zone. Raise `Invalid` at the fields name, email, time_zone or password.
     """
     password_hash = await passwords.chosen(password, [name, address])
     await current().execute("lock table department in share row exclusive mode")
@@ -217,10 +225,10 @@ async def create_admin(*, name: str, address: str, password: str, zone: str, at:
 
 
 async def _read(facts: AgentFacts) -> tuple[dict[str, Any], str, list[int]]:
-    """Validate the fields; return the column values, the mail address and the ids of the departments to approve for.
+    """Validate the fields, and return the agent's column values, mail address and designated departments.
 
-    The list of departments is empty unless the grade is manager. Raise `Invalid` for a bad field, `NotFound` for an
-    unknown role or department.
+    The departments are ids that may be unknown; the list is empty unless the grade is manager. Raise `Invalid` for a
+    bad field, `NotFound` for an unknown role or for an unknown department of the agent's own.
     """
     checked = Checked()
     role_id = checked("role_id", optional(identifier), facts.role_id)

@@ -46,7 +46,7 @@ class Limit:
     what: str = "tries"
 
     def wait(self, tries: int, last: datetime | None, at: datetime) -> timedelta:
-        """Return how long after `at` the next attempt is allowed. Zero or less means that it is allowed now.
+        """Return the time from `at` until the next attempt is allowed. Zero or less means that it is allowed now.
 
         `tries` is the number of counted attempts and `last` the instant of the latest, or None if there is none.
         """
@@ -59,8 +59,9 @@ class Limit:
 def source(address: str) -> str:
     """Return the part of a rate-limit key that stands for an IP address.
 
-    All IPv6 addresses of one /64 network give the same key, because a household has a whole /64 network. Text that is
-    no IP address gives "unknown".
+    All IPv6 addresses of one /64 network give the same key, because a household has a whole /64 network. An IPv4
+    address that is written as an IPv6 address (`::ffff:192.0.2.1`) gives the key of the IPv4 address. Text that is not
+    an IP address gives "unknown".
     """
     try:
         parsed = ipaddress.ip_address(address)
@@ -75,8 +76,8 @@ async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:
     """Count one attempt under each of these rate-limit keys, and return the id of the new row for each key.
 
     Raise `TooMany` with the longest waiting time if the limit of any key is reached. A refused attempt is not counted;
-    otherwise a stranger behind the same IP address could keep others waiting for ever. A lock for each key makes
-    simultaneous attempts count one after the other.
+    otherwise a stranger behind the same IP address could keep others waiting for ever. An advisory lock on each key,
+    held until the transaction ends, makes simultaneous attempts count one after the other.
     """
     tx, longest, what = current(), timedelta(0), ""
     for key in sorted(limits):

@@ -23,8 +23,9 @@ from portal.regions import locale, time_zone
 class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a contact as typed, not validated yet.
 
-    The three rights: with `sees_all_cases`, the contact sees all cases of their customer instead of only their own;
-    with `sees_invoices`, its invoices; with `manages_contacts`, they may add and change its contacts.
+    The three rights concern the contact's own customer: with `sees_all_cases`, the contact sees all cases of the
+    customer and not only their own; with `sees_invoices`, they see the customer's invoices; with `manages_contacts`,
+    they may add and change the customer's contacts.
     """
 
     name: str
@@ -40,7 +41,7 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Contact(Person, Table, tablename="contact"):
     """One contact of a customer. `ended_at` is the instant at which their access ended, or None.
 
-    A contact never moves to another customer: a person who changes employer gets a second contact there.
+    A contact never moves to another customer: for a person who changes employer, the new customer gets a new contact.
     """
 
     id = BigSerial(primary_key=True)
@@ -94,7 +95,8 @@ class Contact(Person, Table, tablename="contact"):
     async def create(cls, customer: Customer, facts: ContactFacts, at: datetime) -> "Contact":
         """Create a contact with a mail address and no password; they set one through an invitation link.
 
-        Raise `Invalid` for a bad field or a mail address that somebody else has, `Conflict` if the customer has ended.
+        The customer is locked, so that it cannot end before the transaction does. Raise `Invalid` for a bad field or a
+        mail address that somebody else has, `Conflict` if the customer has ended.
         """
         values, address = _read(facts)
         if await current().fetchval("select ended_at from customer where id = $1 for share", customer.id):
@@ -107,14 +109,15 @@ class Contact(Person, Table, tablename="contact"):
     async def change(self, facts: ContactFacts, at: datetime) -> None:
         """Replace every field of the contact. New rights take effect with the contact's next request (R33).
 
-        Open invitation and reset links end if the mail address changes. Raise `Invalid` for a bad field.
+        Open invitation and reset links end if the mail address changes. Raise `Invalid` for a bad field or a mail
+        address that somebody else has.
         """
         values, address = _read(facts)
         await Contact.update(**values).where(Contact.id == self.id)
         await credentials.change_email((await self.credential())["id"], address, at)
 
     async def invite(self, at: datetime) -> str:
-        """Return the token of a new invitation link.
+        """Create an invitation link for the contact and return its token. The contact's earlier invitations end.
 
         Raise `Conflict` if the contact has left or the customer has ended.
         """
@@ -139,10 +142,11 @@ class Contact(Person, Table, tablename="contact"):
 
 
 async def hold_contact(contact_id: int, *, ending: bool = False) -> None:
-    """Hold a contact until the transaction ends, so that giving them a case and ending them follow one another.
+    """Take an advisory lock on a contact until the transaction ends, so that no contact gets a case while they are ended.
 
-    Without `ending`, several transactions may hold the contact at once. A row lock is out of the question: contacts may
-    not change their row.
+    A transaction that makes somebody the contact of a case takes the lock shared. A transaction that ends the contact
+    takes it exclusively, with `ending`, and so waits for all of the others. A row lock would need the privilege to
+    update contacts, which a contact who opens a case does not have.
     """
     await current().execute(_HOLD_ALONE if ending else _HOLD, contact_id)
 

@@ -1,4 +1,4 @@
-"""Credentials: the mail address and password with which contacts and agents sign in, and their check (R1-R6)."""
+"""Credentials: the mail address and password with which contacts and agents sign in, and how they are checked (R1-R6)."""
 
 import asyncio
 import hashlib
@@ -44,13 +44,15 @@ class Credential(Table, tablename="credential"):
 
 
 async def verify(email: str, password: str, *, address: str, at: datetime) -> Proven:
-    """Check a mail address and a password, and return the proof of whose they are. Call it outside of a transaction.
+    """Check a mail address and a password, and return the proof that they belong to a credential.
 
-    It opens short transactions of its own, so that attempts are counted even if the sign-in is refused, and no database
-    connection is held while a password is hashed. A hash with outdated parameters is renewed. `address` is the IP
-    address of the browser. Raise `TooMany` after too many wrong passwords from there (R6). Raise `Invalid` with the
-    same sentence and after the same work for a wrong password, an unknown mail address, a person whose access has ended
-    and a person without a password, so that an answer does not reveal who has an account (R5).
+    Call this function outside a transaction. It opens short transactions of its own, so that attempts are counted even
+    if the sign-in is refused, and no database connection is held while a password is hashed. The right password resets
+    the count, and its hash is renewed if the parameters are outdated. `address` is the IP address of the browser. Raise
+    `TooMany` after too many wrong passwords from this IP address (R6), and `Unavailable` if too many passwords are
+    being hashed. Raise `Invalid` with the same sentence and after the same work for a wrong password, an unknown mail
+    address, a person whose access has ended and a person without a password, so that the response does not reveal who
+    has an account (R5).
     """
     source = f"sign-in {attempts.source(address)}"
     # Wait for a hashing slot before counting, so that only a few attempts are in progress that are not counted yet.
@@ -82,7 +84,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
 async def hold(proven: Proven) -> None:
     """Lock the credential until the transaction ends, so that password and access stay as `verify` found them.
 
-    Raise `Invalid` if they have changed since.
+    Raise `Invalid` if the password was changed or the access was ended since.
     """
     row = await current().fetchrow(
         "select c.password_hash, p.disabled from credential c, person_of(c.id) p where c.id = $1 for update of c",
@@ -102,7 +104,7 @@ async def find_active(email: str) -> int | None:
 
 
 async def of_customer(customer_id: int) -> list[int]:
-    """Return the ids of the credentials of a customer's contacts, in ascending order."""
+    """Return the ids of the credentials of all contacts of a customer, also of those who have left, in ascending order."""
     ids = Credential.select(Credential.id).where(Credential.customer_id == customer_id).order_by(Credential.id)
     return await ids.output(as_list=True)
 
@@ -156,15 +158,15 @@ async def change_password(credential: int, password_hash: str, at: datetime) -> 
 
 
 class Person(Endable):
-    """A base of agents and contacts, who sign in with a credential.
+    """Base of the table classes `Agent` and `Contact`, whose rows are people who sign in with a credential.
 
-    `credential_key` is the name of the credential's column that refers to the table.
+    `credential_key` is the column of `credential` that holds the id of the agent or contact.
     """
 
     credential_key: ClassVar[str]
 
     async def credential(self) -> Any:
-        """Return the row of the person's credential: its id and email."""
+        """Return the `id` and the `email` of the person's credential as a dictionary."""
         of_person = getattr(Credential, self.credential_key) == self.id
         return await Credential.select(Credential.id, Credential.email).where(of_person).first()
 
@@ -174,7 +176,7 @@ class Person(Endable):
         await disable((await self.credential())["id"], at)
 
     async def resume(self) -> None:
-        """Give a person who has left access again. Their old password is valid again."""
+        """Restore the access of a person who has left. Their old password is valid again."""
         await super().resume()
         await enable((await self.credential())["id"])
 
@@ -193,7 +195,7 @@ async def disable(credential: int, at: datetime) -> None:
 
 
 async def enable(credential: int) -> None:
-    """Give the person access again. Their old password is valid again."""
+    """Restore the person's access. Their old password is valid again."""
     await Credential.update({Credential.disabled_at: None}).where(Credential.id == credential)
 
 
@@ -211,7 +213,10 @@ async def forget_tries(email: str, address: str) -> None:
 
 
 async def _known(email: str) -> Any:
-    """Return the row with id, password_hash and disabled of the credential with this mail address, or None."""
+    """Return a row with the columns id, password_hash and disabled of the credential with this mail address, or None.
+
+    `disabled` is true if the person's access, or that of their customer, has ended.
+    """
     return await current().fetchrow(
         "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where c.email = $1",
         _canonical(email),
@@ -219,7 +224,7 @@ async def _known(email: str) -> Any:
 
 
 def _canonical(email: str) -> str:
-    """Return the canonical spelling of a mail address, or "" for text that is none. No account has the mail address ""."""
+    """Return the canonical spelling of a mail address, or "", which no account has, for text that is not a mail address."""
     try:
         return canonical(email)
     except ValueError:

@@ -24,7 +24,8 @@ from portal.regions import country
 class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a customer as typed, not validated yet.
 
-    Invoices are addressed to the legal name and the postal address. An empty legal name stands for the name.
+    Invoices are addressed to the legal name and the postal address. If the legal name is empty, the name is stored as
+    the legal name too. `country` is an ISO 3166 code of two letters.
     """
 
     name: str
@@ -73,9 +74,10 @@ class Customer(Endable, Table, tablename="customer"):
     async def listed(cls, search: str = "") -> list[Any]:
         """Return a database row for each customer that `search` finds, sorted by name.
 
-        Each word has to be part of the name, the legal name, the city, or the name or mail address of a contact who
-        has not left. A text that is nothing but a telephone number finds the contact with that number. Customers that
-        have ended come last. Columns: id, name, city, country, vat_id, ended_at, contacts (their number).
+        Each of the first `MOST_WORDS` words has to be part of the name, the legal name, the city, or the name or mail
+        address of a contact who has not left. A text that is nothing but a telephone number also finds the customers of
+        contacts whose number contains it. Customers that have ended come last. Columns: id, name, city, country,
+        vat_id, ended_at, contacts (the number of contacts who have not left).
         """
         conditions, values = [], list[str]()
         for condition, value in _conditions_of(search[:LONGEST_TEXT].replace("\0", "")):
@@ -85,7 +87,7 @@ class Customer(Endable, Table, tablename="customer"):
 
     @classmethod
     async def create(cls, facts: CustomerFacts, at: datetime) -> "Customer":
-        """Create a customer. Raise `Invalid` with a sentence for each bad field, also for a name that is taken."""
+        """Create a customer. Raise `Invalid` with a sentence for each bad field, or for a name that is taken."""
         customer = cls(**_read(facts), created_at=at)
         async with unless_taken("name", f"There is a customer “{customer.name}” already."):
             await customer.save()
@@ -144,7 +146,10 @@ LONGEST_TEXT, MOST_WORDS = 200, 6
 
 
 def _conditions_of(search: str) -> Iterator[tuple[str, str]]:
-    """Yield an SQL condition and its parameter, for which `?` stands, for each word of the search text."""
+    """Yield an SQL condition and its parameter for each word of the search text, or for the telephone number that it is.
+
+    Each `?` in a condition stands for its parameter.
+    """
     if digits := telephone_digits(search.strip()):
         yield f"({_HAS_CONTACT.format(BY_TELEPHONE)} or {_NAMED})", digits
         return

@@ -53,7 +53,7 @@ class Department(Table, tablename="department"):
         return department
 
     async def change(self, facts: DepartmentFacts) -> None:
-        """Rename the department or move it within the tree.
+        """Rename the department or move it within the tree. Lock the table until the transaction ends.
 
         Raise `Invalid` for a name that is taken, or if the department would come to lie below itself. Raise `NotFound`
         for an unknown parent department.
@@ -83,7 +83,7 @@ class Department(Table, tablename="department"):
 
 
 class Designation(Table, tablename="designation"):
-    """A manager who approves the time of a department and of those below it. The primary key is both columns."""
+    """A manager who approves the time of a department and of those below it. Both columns form the primary key."""
 
     department_id = BigInt(primary_key=True, default=None)
     agent_id = BigInt(default=None)
@@ -95,20 +95,20 @@ mine as (
   union select d.id from department d join mine on d.parent_id = mine.id
 )
 """
-"""SQL of a recursive table `mine`: the ids of the departments that the agent `$1` is designated for (C10).
+"""SQL of a recursive common table expression `mine`: the ids of the departments that the agent `$1` approves for (C10).
 
-It contains all departments below them too.
+These are the departments of the agent's designations and all departments below them.
 """
 
 
 async def designations_of(agent: int) -> list[int]:
-    """Return the ids of the departments whose time the agent is designated to approve."""
+    """Return the ids of the departments that the agent is designated for, without the departments below them."""
     mine = Designation.select(Designation.department_id).where(Designation.agent_id == agent)
     return await mine.order_by(Designation.department_id).output(as_list=True)
 
 
 async def designate(agent: int, departments: list[int]) -> None:
-    """Replace the list of departments whose time the agent is designated to approve. Unknown ids are ignored."""
+    """Replace the agent's designations by one for each of these departments. Unknown ids are ignored."""
     tx = current()
     await tx.execute(
         "delete from designation where agent_id = $1 and department_id <> all ($2::bigint[])", agent, departments
@@ -122,7 +122,7 @@ async def designate(agent: int, departments: list[int]) -> None:
 
 
 async def designated_departments(agent: int) -> list[str]:
-    """Return the names of the departments whose time the agent is designated to approve, sorted by name."""
+    """Return the sorted names of the departments that the agent is designated for, without the departments below them."""
     rows = await current().fetch(
         "select d.name from designation n join department d on d.id = n.department_id where n.agent_id = $1 order by folded(d.name)",
         agent,
@@ -131,7 +131,7 @@ async def designated_departments(agent: int) -> list[str]:
 
 
 async def hand_designations(leaving: int, successor: int) -> None:
-    """Make the agent `successor` approve the departments that the agent `leaving` was designated for, who loses them.
+    """Move all designations of the agent `leaving` to the agent `successor`.
 
     Raise `Invalid` at the field `approver` unless the successor is a manager who has not left.
     """

@@ -32,6 +32,7 @@ class Invitation(Table, tablename="invitation"):
     """One invitation or password-reset link.
 
     Only the SHA-256 of its token is stored, so that nobody can use a link that they read in the database or a backup.
+    `ended_at` is set when the link is used, replaced by a new one or withdrawn; a link that has merely expired has None.
     """
 
     id = BigSerial(primary_key=True)
@@ -56,7 +57,7 @@ class Invited:
 async def invite(credential: int, at: datetime) -> str:
     """Create an invitation and return the token for its link `/invitations/{token}`.
 
-    Earlier invitations of the person end.
+    Earlier invitations of the person end. Raise `NotFound` if there is no credential with the id `credential`.
     """
     return await _begin("invitation", credential, at, VALID)
 
@@ -65,16 +66,16 @@ async def begin_reset(credential: int, at: datetime) -> str:
     """Create a password reset, and return the token for its link `/password-resets/{token}`. Earlier resets end.
 
     An open invitation stays valid: a stranger who knows the mail address can ask for a reset, and must not be able to
-    end an invitation in this way.
+    end an invitation in this way. Raise `NotFound` if there is no credential with the id `credential`.
     """
     return await _begin("reset", credential, at, RESET_VALID)
 
 
 async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
-    """Return the person to whom this token of an invitation or reset (`kind`) belongs. Run as the sign-in role.
+    """Return the person to whom this token belongs. Run as the sign-in role.
 
-    Raise `NotFound` with the same sentence for a used, ended, expired or unknown token, and if the person's access has
-    ended.
+    `kind` says whether the token must be that of an invitation or that of a reset. Raise `NotFound` with the same
+    sentence for a used, ended, expired or unknown token, and if the person's access has ended.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", token):
         raise NotFound(ENDED)
@@ -91,12 +92,12 @@ async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
 async def accept(
     token: str, password: str, at: datetime, *, kind: Kind = "invitation", known: Iterable[str] = ()
 ) -> Proven:
-    """Set the password of the person to whom this token belongs, and return the proof that signs them in.
+    """Set the password of the person to whom this token belongs, and return the proof with which they can be signed in.
 
-    All sessions and links of the person end, and after a reset a mail tells them. Call it outside of a transaction: it
-    opens its own, so that no connection and no lock is held while the password is hashed. `known` holds words that an
-    attacker would try first, such as the company's name: a password that consists of them is weak. Raise `NotFound` for
-    a token that is used, ended, expired or unknown, and `Invalid` for a weak password; the link then stays open.
+    All sessions and links of the person end, and after a reset a mail tells them. Call this function outside a
+    transaction: it opens its own, so that no connection and no lock is held while the password is hashed. `known` holds
+    words that an attacker would try first, such as the company's name: a password that consists of them is weak. Raise
+    `NotFound` for a token that `find` refuses. Raise `Invalid` for a weak password; the link then remains valid.
     """
     async with transaction(None, readonly=True):
         invited = await find(token, at, kind)
@@ -122,20 +123,21 @@ async def tell_of_change(credential: int, at: datetime) -> None:
 
 
 async def end_all(credential: int, at: datetime) -> None:
-    """End all open invitation and reset links of a person, whose password, mail address or access has changed."""
+    """End all open invitation and reset links of a person. Call it when their password, mail address or access changes."""
     is_open = (Invitation.credential_id == credential) & Invitation.ended_at.is_null()
     await Invitation.update({Invitation.ended_at: at}).where(is_open)
 
 
 async def delete_old(at: datetime) -> None:
-    """Delete links that expired as long ago as the sessions that `sessions.delete_expired` deletes."""
+    """Delete links that expired more than `sessions.KEPT` ago."""
     await Invitation.delete().where(Invitation.expires_at < at - sessions.KEPT)
 
 
 async def _begin(kind: Kind, credential: int, at: datetime, valid: timedelta) -> str:
     """Store the hash of a new token, end the person's earlier links of the same kind, and return the token.
 
-    Raise `NotFound` if there is no such credential.
+    The link is valid for the time `valid`. The credential is locked until the transaction ends. Raise `NotFound` if
+    there is no such credential.
     """
     token = secrets.token_urlsafe(32)
     if not await sessions.take_turns(credential):  # so that the later of two simultaneous links ends the earlier

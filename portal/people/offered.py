@@ -14,9 +14,9 @@ class Offered(NamedTuple):
 
 
 class Known(NamedTuple):
-    """One option of a filter.
+    """One option of a filter: id and label.
 
-    Filters also offer people who have left and customers that have ended; their label says so.
+    Filters also offer people who have left and customers that have ended; their label ends with "(ended)".
     """
 
     id: int
@@ -38,14 +38,14 @@ async def known(query: Select[Any]) -> list[Known]:
 
 
 def choices(rows: Iterable[Any]) -> list[tuple[int, str]]:
-    """Return id and name of each row as options."""
+    """Return `(id, label)` pairs, the options of a select field, from rows with the attributes `id` and `name`."""
     return [(row.id, row.name) for row in rows]
 
 
 def with_stored(options: Iterable[tuple[int, str]], stored: int | None, words: str | None) -> list[tuple[int, str]]:
     """Return the options, preceded by the stored value if it is no longer among them, so that saving keeps it.
 
-    `words` is what people read for the stored value; both are None if nothing is stored.
+    `words` is the label of the stored value; both are None if nothing is stored.
     """
     offered = list(options)
     if stored is None or any(value == stored for value, _ in offered):

@@ -24,9 +24,10 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 """The current argon2id parameters. A stored hash with other parameters is renewed when its owner signs in."""
 
 LEAST, MOST = 12, 128
-"""The smallest and largest number of characters. A longer password is refused and never truncated."""
+"""The minimum and maximum number of characters. A longer password is refused and never truncated."""
 
 AT_ONCE = 2
+"""How many passwords one process hashes at the same time."""
 QUEUE_SECONDS = 10.0
 """How many seconds a request waits for a hashing slot before it is refused with `Unavailable`."""
 
@@ -64,7 +65,10 @@ async def slot() -> AsyncIterator[None]:
 
 
 async def hashed(password: str) -> str:
-    """Return the argon2id hash of a password, which contains the parameters and a random salt."""
+    """Return the argon2id hash of a password, which contains the parameters and a random salt.
+
+    Wait for a hashing slot; raise `Unavailable` if none gets free.
+    """
     async with slot():
         return await asyncio.to_thread(HASHER.hash, _plain(password))
 
@@ -72,7 +76,7 @@ async def hashed(password: str) -> str:
 async def chosen(password: str, known: Iterable[str]) -> str:
     """Return the hash of a new password. Raise `Invalid` at the field `password` if the password is weak.
 
-    `known` holds texts that an attacker would try first; see `refuse_weak`.
+    `known` holds texts that an attacker would try first; see `refuse_weak`. Raise `Unavailable` as `hashed` does.
     """
     try:
         refuse_weak(password, known)
@@ -82,10 +86,10 @@ async def chosen(password: str, known: Iterable[str]) -> str:
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Return whether the password matches the hash. Call it in a worker thread, inside of a `slot()`.
+    """Return whether the password matches the hash. Call it in a worker thread, inside a `slot()`.
 
     If the hash is None, a dummy hash is checked and the result is False, so that the response time does not reveal
-    whether an account exists (R5).
+    whether an account exists (R5). A password of more than `MOST` characters never matches.
     """
     known = password_hash if password_hash else _nobodys_hash()
     try:
@@ -96,7 +100,10 @@ def matches(password_hash: str | None, password: str) -> bool:
 
 
 def renewed(password_hash: str, password: str) -> str | None:
-    """Return a new hash of the password if `password_hash` has outdated parameters (R1), otherwise None."""
+    """Return a new hash of the password if `password_hash` has outdated parameters (R1), otherwise None.
+
+    Call it in a worker thread, inside a `slot()`.
+    """
     return HASHER.hash(_plain(password)) if HASHER.check_needs_rehash(password_hash) else None
 
 
@@ -136,7 +143,7 @@ def _nobodys_hash() -> str:
 _nobodys_hash()  # Compute it at import, so that the first check of an unknown account is not slower than others.
 
 _LEAST_UNGUESSED = 5
-"""The least number of different characters that must remain after everything that is easy to guess is removed."""
+"""The minimum number of different characters that must remain after everything that is easy to guess is removed."""
 
 _GUESSED_FIRST = """
 password passwort passwd passphrase motdepasse contrasena parola senha wachtwoord haslo secret geheim letmein letmeinnow welcome willkommen
@@ -169,7 +176,7 @@ _LOOKALIKES = str.maketrans("@4301!|5$7+8", "aaeoiiisstt" + "b")
 def _unguessed(password: str, words: set[str]) -> int:
     """Return how many different characters remain after common words, `words` and runs such as "abcd" are removed.
 
-    The password is also examined with lookalikes replaced (such as "4" by "a"). The smaller number is returned.
+    The password is examined as typed and with lookalikes replaced (such as "4" by "a"). The smaller number is returned.
     """
     lower = unicodedata.normalize("NFKC", password).lower()
     guessed = sorted({*_GUESSED_FIRST, *words}, key=len, reverse=True)

@@ -1,7 +1,7 @@
 """Readers: the signed-in person on whose behalf a query runs.
 
-Queries filter by `visible_to(reader)`. Row-level security in the database checks the customer of each row a second time, but not
-the rights of a contact.
+Queries filter by `visible_to(reader)`. Transactions run as the PostgreSQL role `database_role` of the reader, so that
+row-level security checks the customer of each row a second time, but not the rights of a contact.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class ContactReader:
-    """A signed-in contact of a customer, with the contact's rights."""
+    """A signed-in contact of a customer, with the contact's rights. `id` is the id of the contact."""
 
     id: int
     credential_id: int
@@ -35,7 +35,7 @@ class ContactReader:
 
 @dataclass(frozen=True, slots=True)
 class AgentReader:
-    """A signed-in agent. Managers and admins are agents of a higher grade with more rights."""
+    """A signed-in agent. An admin has all rights of a manager, so `is_manager` is True for admins too."""
 
     id: int
     credential_id: int
@@ -65,7 +65,7 @@ class AgentReader:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The portal itself as a reader, for the worker, the command line and set-up. It sees what agents see."""
+    """The portal itself as a reader, for the worker, the command line and set-up. It sees what all agents see."""
 
     database_role = "portal_agent"
     customer_id = None

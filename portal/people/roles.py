@@ -17,7 +17,7 @@ class RoleName(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Role(Table, tablename="role"):
-    """One billing role. It decides what an agent's work costs; what the agent may do is decided by their grade."""
+    """One billing role. Rates can depend on it; what an agent may do depends on the agent's grade instead."""
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -34,7 +34,7 @@ class Role(Table, tablename="role"):
 
     @classmethod
     async def create(cls, name: str) -> "Role":
-        """Create a billing role. Raise `Invalid` for an empty name, or one that is taken in upper or lower case."""
+        """Create a billing role. Raise `Invalid` for an empty name, or for one that is taken (case is ignored)."""
         role = cls(name=_read(name))
         async with unless_taken("name", f"There is a role “{role.name}” already."):
             await role.save()

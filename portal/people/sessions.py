@@ -1,6 +1,6 @@
 """Sessions: the cookie holds a random token, the database only its hash (R14, R15).
 
-A session ends by sign-out, after some time without a request, or at its greatest age (R16).
+A session ends by sign-out, after some time without a request, or at its maximum age (R16).
 """
 
 import dataclasses
@@ -23,11 +23,15 @@ IDLE_CONTACT = timedelta(minutes=60)
 LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
 KEPT = timedelta(days=7)
-"""How long the row of an ended session stays, to trace a form that was opened in that session to its owner."""
+"""How long the row of an expired session is kept, to trace a form that was opened in that session to its owner."""
 
 
 class SessionRow(Table, tablename="session"):
-    """One session as it is stored. `ended_at` is None until the session is ended; an expired one may still have None."""
+    """One session as it is stored. `ended_at` is None until the session is ended; an expired one may still have None.
+
+    `address` is the IP address and `browser` the user agent of the sign-in. `confirmed_at` and `factor` are those of
+    `Session`.
+    """
 
     id = BigSerial(primary_key=True)
     token_hash = Bytea(default=None, secret=True)
@@ -45,8 +49,9 @@ class SessionRow(Table, tablename="session"):
 class Session:
     """One signed-in browser.
 
-    If the session has ended or expired, `live` is False and `reader` is None; otherwise `reader` is the session's
-    owner. If `to_be_touched`, the last use on record is more than a minute old, and the caller should call `touch`.
+    If the session has ended or expired, or its owner's access has ended, `live` is False and `reader` is None; otherwise
+    `reader` is the session's owner. If `to_be_touched`, the last use on record is more than a minute old, and the caller
+    should call `touch`.
     """
 
     id: int
@@ -97,16 +102,16 @@ where s.token_hash = $1
 async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Session, Any] | None:
     """Return the session with this token and the database row it was read from, or None for an unknown token.
 
-    `beside` is an SQL select of at most one row. Its columns are read by the same statement and become part of the
-    returned row, because each request needs them and one round trip is quicker than two. The row's column `snapshot` is
-    the database snapshot of this statement; the page reads later data, which is at least as new
-    (`portal.outbox.told_since`).
+    A session that has ended or expired is returned too, with `live` False. `beside` is an SQL select of at most one
+    row. Its columns are read by the same statement and become part of the returned row, because each request needs them
+    and one round trip is quicker than two. The row's column `snapshot` is the database snapshot of this statement. The
+    page reads its data later, so that the data is at least as new as this snapshot (`portal.outbox.told_since`).
     """
     return await _find(hash_of(token), at, beside)
 
 
 async def find_again(session: Session, at: datetime) -> Session | None:
-    """Read the session again, with its owner's current rights. Return None if its row no longer exists."""
+    """Read the session again, with its owner's current rights, and return it. Return None if its row no longer exists."""
     found = await _find(session.token_hash, at, "select")
     return found[0] if found else None
 
@@ -152,10 +157,10 @@ async def touch(session: Session, at: datetime) -> None:
 
 
 async def hold(session: Session) -> bool:
-    """Lock the session until the transaction ends, and return whether it is still open. Run as the sign-in role.
+    """Lock the session until the transaction ends, and return whether it has not been ended. Run as the sign-in role.
 
-    The lock on the credential makes this function and `end_all` run one after the other, so that `end_all` misses no
-    session that begins meanwhile.
+    The credential is locked too, which makes the caller and `end_all` run one after the other, so that `end_all` misses
+    no session that begins meanwhile.
     """
     await take_turns(session.credential_id)
     return bool(
@@ -178,7 +183,10 @@ async def end(session_id: int, at: datetime) -> None:
 
 
 async def end_all(credential_id: int, at: datetime, *, but: int | None = None) -> None:
-    """End all sessions of a person except the one with the id `but`, for example after a password change (R17)."""
+    """End all sessions of a person except the one with the id `but`, for example after a password change (R17).
+
+    The credential is locked until the transaction ends.
+    """
     await take_turns(credential_id)
     ended = SessionRow.update({SessionRow.ended_at: at}).where(SessionRow.credential_id == credential_id, _is_open())
     await (ended if but is None else ended.where(SessionRow.id != but))
@@ -215,7 +223,7 @@ class Listed:
 async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list[Listed]:
     """Return the person's sessions that have neither ended nor expired, the most recently used first.
 
-    If `is_agent`, sessions expire earlier than those of contacts.
+    `is_agent` says whether the person is an agent, whose sessions expire earlier than those of contacts.
     """
     row, idle = SessionRow, IDLE_AGENT if is_agent else IDLE_CONTACT
     rows = (
@@ -231,7 +239,7 @@ async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list
 async def of_person(credential_id: int) -> list[bytes]:
     """Return the token hashes of a person's latest 20 sessions, open and ended, the newest first.
 
-    Ended sessions count, because an open page may belong to one.
+    Ended sessions are included, because an open page may belong to one.
     """
     row = SessionRow
     return (
@@ -244,7 +252,10 @@ async def of_person(credential_id: int) -> list[bytes]:
 
 
 async def delete_expired(at: datetime) -> int:
-    """Delete sessions that expired more than `KEPT` ago, and return their number. The worker calls this regularly."""
+    """Delete sessions that reached their maximum age more than `KEPT` ago, and return their number.
+
+    The worker calls this regularly.
+    """
     gone = await SessionRow.delete().where(SessionRow.created_at < at - LONGEST - KEPT).returning(SessionRow.id)
     return len(gone)
 

@@ -137,7 +137,7 @@ async def logo(content: bytes) -> bytes:
         data = {"image": list(content), "format": "png" if is_png else "svg"}
         return await asyncio.to_thread(press.print, "logo.typ", data, "png")
     except (RuntimeError, Unavailable):
-        raise ValueError("This picture cannot be drawn. Save it anew as PNG and choose that.") from None
+        raise ValueError("This picture cannot be drawn. Save it as PNG and choose that file.") from None
     finally:
         await asyncio.to_thread(press.stop)
 

@@ -96,7 +96,7 @@ class Work:
             length = read("duration", lambda text: read_duration(text, held=held, workday=workday), duration) or length
         times = [length.began, length.ended] if length.began else times
         day = read("work_date", date.fromisoformat, work_date, "Choose the day on which it was worked.")
-        choice = read("billing", EntryBilling, billing, "Choose one of the list.") if billing else None
+        choice = read("billing", EntryBilling, billing, "Choose one from the list.") if billing else None
         override = read("counts", parse_counted, counts) if counts.strip() else None
         if wrong:
             raise Invalid(wrong)
@@ -187,7 +187,7 @@ async def ground_of(
         raise Invalid({"on": sentence})
     for field in ("role", "kind"):
         if row[f"{field}_is_wrong"]:
-            raise Invalid({field: "Choose one of the list."})
+            raise Invalid({field: "Choose one from the list."})
     if work.service_id is not None and (row["customer_id"] is None or customer_id not in (None, row["customer_id"])):
         raise Invalid({"service": "Choose a service of this customer."})
     if work.task_id is not None:

@@ -52,7 +52,7 @@ async def chosen(values: Mapping[str, Any], finders: Mapping[str, Finder]) -> di
     for name, one in found.items():
         # Only an id was sent, without the text beside it, and no row has it.
         if one.id is None and values.get(name) and f"{name}_typed" not in values:
-            problems[name] = "Choose one of the list."
+            problems[name] = "Choose one from the list."
     if problems:
         raise Invalid(problems)
     return {name: one.id for name, one in found.items()}

@@ -89,7 +89,7 @@ class Form:
             try:
                 values |= _converted(name, member, self.fields.get(name))
             except ValueError:
-                problems[name] = "Choose one of the list." if self.get(name) else "Choose one."
+                problems[name] = "Choose one from the list." if self.get(name) else "Choose one."
         if problems:
             raise Invalid(problems)
         return shape(**values)

@@ -133,7 +133,7 @@ async def test_the_scope_of_a_rate_is_found_by_typing(app: Gate) -> None:
         for wrong, sentence in (
             ({"customer_id": "", "customer_id_typed": "nobody"}, "There is no customer with “nobody” in its name."),
             ({"customer_id": "", "customer_id_typed": "e"}, "2 customers have “e” in their name: choose one."),
-            ({"customer_id": "4711"}, "Choose one of the list."),
+            ({"customer_id": "4711"}, "Choose one from the list."),
             ({"agent_id": "", "agent_id_typed": "nobody"}, "There is no agent with “nobody” in its name."),
         ):
             refused = await noor.send_form(path, price | wrong)

@@ -37,7 +37,7 @@ DONE = {
     "approved": "approved. Until billing this can be taken back below.",
     "rejected": "rejected. Your reason stands beside each.",
     "flagged": "flagged. Billing waits until you lift the flag.",
-    "lifted": "is flagged no more.",
+    "lifted": "is no longer flagged.",
     "withdrawn": "taken back. A decision is due again.",
 }
 """The words that follow the number of entries in the message after a decision.

@@ -210,7 +210,7 @@ def _references(fields: Fields, name: str, known: Container[object]) -> list[tup
     for place, value in fields.items(name):
         id = take(fields.errors, place, value, text)
         if id in found:
-            fields.errors.add(place, "stands here twice")
+            fields.errors.add(place, "appears twice")
         elif id is not None and id not in known:
             fields.errors.add(place, "unknown")
         elif id is not None:

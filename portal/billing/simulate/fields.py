@@ -163,7 +163,7 @@ class Fields:
         for index, (name, content) in enumerate(pairs):
             at = place.key(name, index)
             if name in values:
-                errors.add(at, "the key stands here twice")
+                errors.add(at, "the key appears twice")
                 continue
             values[name] = (at, content)
             if name not in known:

@@ -71,9 +71,10 @@ async def are_set_up(credential_id: int) -> bool:
 async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
     """Use up a code of a person, and return which factor it proves.
 
-    Digits are a code of the authenticator app, other text is a recovery code. Call it outside of a transaction, because
-    an attempt is counted even if the code is wrong. `sealer` decrypts the secret of the app. Raise `Invalid` at the
-    field `code` for a wrong code, `TooMany` after too many wrong codes.
+    Digits are a code of the authenticator app, other text is a recovery code; blanks and hyphens are ignored. Call this
+    function outside a transaction: it opens its own, so that an attempt is counted even if the code is wrong. A right
+    code resets the count. `sealer` decrypts the secret of the app. Raise `Invalid` at the field `code` for a wrong
+    code, `TooMany` after too many wrong codes.
     """
     await admit(credential_id, at)
     plain = "".join(code.split()).replace("-", "").lower()
@@ -102,10 +103,10 @@ async def forget_tries(credential_id: int) -> None:
 
 
 async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
-    """Remove the passkey with the id `passkey`, or the authenticator app if it is None; return whether it existed.
+    """Remove the passkey with the id `passkey`, or the authenticator app if `passkey` is None; return whether it existed.
 
-    A mail tells the person of it. With the last factor, the recovery codes are removed too. With `keep_one`, raise
-    `Conflict` instead of removing the last factor. Run as the sign-in role. The lock on the credential makes
+    A mail tells the person of the removal. With the last factor, the recovery codes are removed too. With `keep_one`,
+    raise `Conflict` instead of removing the last factor. Run as the sign-in role. The credential is locked, so that
     simultaneous calls run one after the other.
     """
     await sessions.take_turns(credential_id)

@@ -1,6 +1,6 @@
 """The WebAuthn ceremonies that register and verify passkeys, with the library `webauthn`.
 
-This module is imported when the first passkey is used: it takes 15 MB of memory, which most processes never need.
+`passkeys` imports this module when the first passkey is used: it takes 15 MB of memory, which most processes never need.
 """
 
 import webauthn
@@ -25,8 +25,8 @@ def options_to_add(
 ) -> str:
     """Return the JSON options for `navigator.credentials.create`.
 
-    `host` is the relying party ID. `known` holds the credential IDs of the person's passkeys: a device that has one of
-    them creates no second one.
+    `host` is the relying party ID. `known` holds the WebAuthn credential IDs of the person's passkeys: a device that has
+    one of them creates no second one.
     """
     return webauthn.options_to_json(
         webauthn.generate_registration_options(
@@ -45,7 +45,10 @@ def options_to_add(
 
 
 def options_to_use(host: str, challenge: bytes, *, known: list[bytes]) -> str:
-    """Return the JSON options for `navigator.credentials.get`, which accept only passkeys with these credential IDs."""
+    """Return the JSON options for `navigator.credentials.get`.
+
+    `host` is the relying party ID. Only the passkeys whose WebAuthn credential IDs are in `known` are accepted.
+    """
     allowed = [PublicKeyCredentialDescriptor(id=handle) for handle in known]
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(rp_id=host, challenge=challenge, allow_credentials=allowed)

@@ -1,4 +1,4 @@
-"""Mails that tell people of a change of their second factors, in case somebody else made it."""
+"""Mails that tell people of a change to their second factors, in case somebody else made it."""
 
 from datetime import datetime
 from typing import Literal

@@ -34,7 +34,10 @@ class Challenge:
 
 
 class Passkey(Table, tablename="passkey"):
-    """One passkey of a person. `handle` is the id by which browsers know it, `name` the name that the person chose."""
+    """One passkey of a person. `handle` is its WebAuthn credential ID, by which browsers know it.
+
+    `sign_count` is the signature counter at the last use. `name` was chosen by the person.
+    """
 
     id = BigSerial(primary_key=True)
     credential_id = BigInt(default=None)
@@ -65,7 +68,8 @@ async def options_to_add(
 ) -> str:
     """Return the JSON options for `navigator.credentials.create`. Run as the sign-in role.
 
-    A device that has one of the person's passkeys already creates no second one.
+    A device that has one of the person's passkeys already creates no second one. `email` and `name` are what the device
+    shows for the account.
     """
     known = await _handles(credential_id)
     made: str = _ceremony().options_to_add(
@@ -89,8 +93,8 @@ async def add(
     """Store a new passkey of a person, and tell them by mail. Run as the sign-in role.
 
     `answer` is the browser's registration response as JSON. Return new recovery codes, or an empty list if the person
-    has some already. Raise `Invalid` for a bad name or response, `Conflict` for a passkey that is stored already or if
-    the person has 20 passkeys.
+    has some already. The credential is locked until the transaction ends. Raise `Invalid` for a bad name or response,
+    `Conflict` for a passkey that is stored already or if the person has 20 passkeys.
     """
     checked, ceremony = Checked(), _ceremony()
     named = checked("name", line, name)
@@ -115,9 +119,9 @@ async def add(
 async def use(credential_id: int, answer: str, relying_party: RelyingParty, challenge: Challenge, at: datetime) -> None:
     """Verify that one of the person's passkeys signed this challenge, and record its use. Run as the sign-in role.
 
-    `answer` is the browser's authentication response as JSON. Raise `Invalid` if no passkey of the person signed it. A
-    challenge is valid once: one that was issued before the passkey's last use is refused. So is a copy of the passkey,
-    because its signature counter is too low.
+    `answer` is the browser's authentication response as JSON. Raise `Invalid` if no passkey of the person signed it, if
+    the challenge was issued before the passkey's last use (each is valid once), or if the signature counter is too low,
+    which reveals a copy of the passkey. A row lock lets only one of two simultaneous uses of a challenge succeed.
     """
     ceremony = _ceremony()
     try:

@@ -28,9 +28,9 @@ class RecoveryCode(Table, tablename="recovery_code"):
 
 
 async def begin(credential_id: int) -> list[str]:
-    """Return ten new recovery codes for a person who has none, or an empty list for a person who has some.
+    """Store and return ten new recovery codes for a person who has none; return an empty list for one who has some.
 
-    The lock on the credential makes simultaneous calls run one after the other, so that only one set of codes is made.
+    The credential is locked, so that simultaneous calls run one after the other and only one set of codes is made.
     """
     await sessions.take_turns(credential_id)
     if await RecoveryCode.exists().where(RecoveryCode.credential_id == credential_id):
@@ -39,7 +39,7 @@ async def begin(credential_id: int) -> list[str]:
 
 
 async def renew(credential_id: int) -> list[str]:
-    """Replace the person's recovery codes and return the new ones as texts such as `k3vd-…`."""
+    """Replace the person's recovery codes, and return the new ones, each as four groups such as `k3vd-7qpa-x2mz-hw5t`."""
     await remove(credential_id)
     codes = [base64.b32encode(secrets.token_bytes(_BYTES)).decode().lower() for _ in range(COUNT)]
     hashes = [_hash(credential_id, code) for code in codes]

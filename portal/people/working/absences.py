@@ -24,14 +24,14 @@ stands_for as (
   where b.deputy_id = $1 and away.grade = 'manager' and away.ended_at is null and $2::date between b.first_day and b.last_day
 )
 """
-"""An SQL table `stands_for`: the ids of the managers for whom the manager `$1` is the deputy on the day `$2`.
+"""SQL of a common table expression `stands_for`: the ids of the managers whose deputy on the day `$2` is the agent `$1`.
 
-A deputy who is no longer a manager, or has left, stands in for nobody.
+It is empty if the deputy is no longer a manager or has left. Managers who have left or changed grade are not in it.
 """
 
 
 class AbsenceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of an absence, as they were typed.
+    """Form fields of an absence as typed, not validated yet.
 
     `deputy_id` is "" if there is no deputy. If `last_day` is "", the absence is one day.
     """
@@ -63,7 +63,7 @@ class ListedAbsence:
 class Dispatched(NamedTuple):
     """An agent to whom a case can be assigned.
 
-    `away_until` is the last day of an absence, None if the agent is not away.
+    `away_until` is the last day of the absence in which the agent is, None if the agent is not away.
     """
 
     id: int
@@ -74,8 +74,8 @@ class Dispatched(NamedTuple):
 class Absence(Table, tablename="absence"):
     """The days, from the first to the last inclusive, on which an agent is away.
 
-    Only a manager has a deputy, who is another manager and approves what the absent one would approve. `note` is read
-    by the agent and by admins only.
+    Only a manager has a deputy, who is another manager and approves what the absent one would approve. Only the agent
+    and admins may read `note`.
     """
 
     id = BigSerial(primary_key=True)
@@ -96,20 +96,20 @@ class Absence(Table, tablename="absence"):
 
     @classmethod
     async def of_agent(cls, agent_id: int, since: date) -> list[ListedAbsence]:
-        """Return the absences of an agent that last until `since` or longer, by day, with their notes."""
+        """Return the absences of an agent that end on `since` or later, sorted by first day, with their notes."""
         return [ListedAbsence(**row) for row in await current().fetch(_OF_AGENT, agent_id, since)]
 
     @classmethod
     async def of_others(cls, agent_id: int, since: date) -> list[ListedAbsence]:
-        """Return the absences of all other agents that last until `since` or longer, by day, without their notes.
+        """Return the absences of all other agents who have not left that end on `since` or later, sorted by first day.
 
-        Agents may know that a colleague is away, until when, and who is the deputy, but not why.
+        `note` is "" in each: agents may know that a colleague is away, until when, and who is the deputy, but not why.
         """
         return [ListedAbsence(**row) for row in await current().fetch(_OF_OTHERS, agent_id, since)]
 
     @classmethod
     async def dispatched(cls, day: date) -> list[Dispatched]:
-        """Return the agents to whom a case can be assigned, by name, with the last day of those who are away on `day`."""
+        """Return the agents who have not left, sorted by name, with the last day of the absence of those away on `day`."""
         rows = await current().fetch(
             "select a.id, a.name, b.last_day from agent a left join absence b on b.agent_id = a.id and $1 between b.first_day and b.last_day"
             " where a.ended_at is null order by folded(a.name), a.id",
@@ -121,15 +121,15 @@ class Absence(Table, tablename="absence"):
     async def create(cls, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
         """Add an absence of the agent.
 
-        `own` says whether the agent enters it, which decides the wording of error messages. Raise `Invalid` for a bad
-        value, for days that overlap another absence, and for a deputy whom the agent cannot have.
+        `own` says whether the agent enters their own absence, which decides the wording of error messages. Raise
+        `Invalid` for a bad value, for days that overlap another absence, and for a deputy whom the agent cannot have.
         """
         values = await _read(agent, facts)
         async with unless_taken("first_day", _overlapping(agent, own=own)):
             await cls.insert(cls(**values, agent_id=agent.id))
 
     async def change(self, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
-        """Replace the days, the deputy and the note. `own` and the exceptions are those of `create`."""
+        """Replace the days, the deputy and the note. `agent` is whose absence it is; for the rest, see `create`."""
         values = await _read(agent, facts)
         async with unless_taken("first_day", _overlapping(agent, own=own)):
             await Absence.update(**values).where(Absence.id == self.id)

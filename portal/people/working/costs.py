@@ -18,7 +18,7 @@ from portal.people.agents import Agent
 from portal.regions import currency
 
 LARGEST = Decimal("99999999.9999")
-"""The largest hourly cost that a `numeric(12,4)` column holds."""
+"""The maximum hourly cost that a `numeric(12,4)` column holds."""
 
 COST_RATE = """
 left join lateral (select r.hourly_cost, r.currency as cost_currency from cost_rate r
@@ -32,7 +32,7 @@ Cost follows from the minutes worked, not from the billable minutes.
 
 
 class CostRateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a cost rate, as they were typed."""
+    """Form fields of a cost rate as typed, not validated yet."""
 
     hourly_cost: str
     currency: str

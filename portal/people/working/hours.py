@@ -54,7 +54,7 @@ class Week:
 
     @property
     def facts(self) -> WeekFacts:
-        """Return the values that the form for working hours shows at first."""
+        """Return the stored minutes as form fields, to fill in the form for working hours."""
         return WeekFacts(
             **{
                 name: spoken(minutes).replace("\u00a0", " ") if minutes else ""
@@ -84,7 +84,7 @@ class WorkingHours(Table, tablename="working_hours"):
 
     @classmethod
     async def of_all(cls, agent_ids: Iterable[int]) -> dict[int, Week]:
-        """Return the working hours of several agents by agent id, read by one query."""
+        """Return the working hours of several agents by agent id, read by one query; `USUAL` for agents without any."""
         ids = list(agent_ids)
         rows = await current().fetch(
             "select agent_id, array_agg(minutes order by weekday) as minutes from working_hours"
@@ -119,10 +119,10 @@ class WorkingHours(Table, tablename="working_hours"):
 
 
 async def workday_of(agent_id: int, duration: str, work_date: str) -> int:
-    """Return how many minutes a typed day (`d`) in `duration` means, for the agent on the typed date `work_date`.
+    """Return how many minutes `1d` means in a duration that the agent typed for the day `work_date`.
 
-    The working hours are read only if the text contains a `d`, as in `0.25d`. If the date cannot be read, the result is
-    `WORKDAY`.
+    `duration` and `work_date` are form fields as typed. The working hours are read only if `duration` contains a `d`,
+    as in `0.25d`; otherwise, or if the date cannot be read, the result is `WORKDAY`.
     """
     if "d" not in duration.lower():
         return WORKDAY
@@ -150,7 +150,7 @@ def _read(facts: WeekFacts) -> list[int]:
 def _length(text: str) -> int:
     """Return the minutes of one working day; 0 for an empty field or a zero.
 
-    Raise `ValueError` with a sentence if the text is no duration.
+    Raise `ValueError` with a sentence if the text is not a duration, or if it is longer than 24 h.
     """
     if not text.strip() or text.strip() in ("0", "0h", "0m", "0:00"):
         return 0

@@ -1,4 +1,4 @@
-"""Summarise for the set-up page of an agent when the agent works and what an hour costs."""
+"""The summary on an agent's set-up page: working hours, the present or next absence, and the cost of an hour."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,9 +11,10 @@ from portal.people.working.hours import USUAL, Week
 
 @dataclass(frozen=True, slots=True)
 class WorkingTime:
-    """An agent's working hours, present or next absence, and what an hour costs on the day asked for.
+    """An agent's working hours, present or next absence, and cost of an hour, as they are on one day.
 
-    `away_from`, `away_to`, `hourly_cost` and `currency` are None if there is no such absence or no cost rate.
+    `away_from` and `away_to` are the first and last day of the absence. They are None if there is no such absence;
+    `hourly_cost` and `currency` are None if no cost rate applies yet.
     """
 
     week: Week
