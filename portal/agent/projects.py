@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -53,15 +54,27 @@ async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Respon
     Without `?state=`, only open projects are listed; a value that is not a state lists projects in every state.
     `?customer=` limits the list to one customer's projects, `?after=` is the cursor.
     """
+    return await agent_page(request, reader, "agent/projects/list.html", **await listed(request, "/agent/projects"))
+
+
+async def listed(request: Web, address: str) -> dict[str, Any]:
+    """Return the template variables of a list of projects at the path `address`: one page of it, filtered by the URL."""
     query = request.query_params
     asked_for = query.get("state", ProjectState.OPEN.value)
     state = ProjectState(asked_for) if asked_for in list(ProjectState) else None
     customer = await asked(request, "customer", CUSTOMERS)
     projects, following = await list_projects(state=state, customer_id=customer.id, after=number_in(query.get("after")))
-    return await agent_page(
-        request, reader, "agent/projects/list.html", projects=projects, following=following, state=state, states=list(ProjectState),
-        customer=customer,
-    )  # fmt: skip
+    first = address + "?" + urlencode({"state": state or "all"} | ({"customer": customer.id} if customer.id else {}))
+    turning = {
+        "turned": "after" in query,
+        "first": first,
+        "next": f"{first}&after={following}" if following else None,
+        "back": "To the first",
+        "on": "More",
+    }
+    return {
+        "projects": projects, "address": address, "turning": turning, "state": state, "states": list(ProjectState), "customer": customer,
+    }  # fmt: skip
 
 
 @get("/projects/new", guards=[manager_only])

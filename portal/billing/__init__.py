@@ -16,7 +16,6 @@ from portal.billing.deciding.matching import Matching, list_matching
 from portal.billing.deciding.oddness import TITLES as ODD
 from portal.billing.deciding.undoing import undo
 from portal.billing.deciding.waiting import (
-    Cursor,
     Filters,
     Waiting,
     WaitingEntry,
@@ -56,7 +55,6 @@ __all__ = [
     "VARIOUS",
     "Choice",
     "Contents",
-    "Cursor",
     "DetailRow",
     "DocumentPage",
     "Filters",

@@ -12,10 +12,10 @@ from typing import Any
 from portal import billing
 from portal.contracts.approvers import DECIDES, MAY_DECIDE
 from portal.database import current
-from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.reports.grouping import GROUPINGS, Group, Grouping
 from portal.reports.questions import Question
+from portal.timekeeping.filters import GroupCursor
 from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
 
 PAGE = 50
@@ -26,31 +26,6 @@ MOST = 20_000
 """The most entries that one decision includes. If there are more, the manager decides on the others afterwards."""
 NAMELESS = 0
 """The id of the group of entries that belong to no group, such as general time among the customers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """The place where the next page begins: after this entry of this group. `group` is 0 among days."""
-
-    group: int
-    work_date: date
-    entry_id: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor | None":
-        """Return the cursor that `str` wrote, or None for any other text."""
-        group, _, rest = text.partition(".")
-        day, _, entry = rest.partition(".")
-        group_id, entry_id = number_in(group), number_in(entry)
-        if group_id is None or entry_id is None:
-            return None
-        try:
-            return cls(group_id, date.fromisoformat(day), entry_id)
-        except ValueError:
-            return None
-
-    def __str__(self) -> str:
-        return f"{self.group}.{self.work_date.isoformat()}.{self.entry_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +58,7 @@ class Timesheet:
 
     groups: list[Rows]
     sums: Sums
-    next: Cursor | None
+    next: GroupCursor | None
     decidable: frozenset[int]
 
     @property
@@ -101,7 +76,7 @@ async def read(
     *,
     day: date,
     group: Group = Group.DAY,
-    after: Cursor | None = None,
+    after: GroupCursor | None = None,
     all_sums: bool = False,
     size: int = PAGE,
 ) -> Timesheet:
@@ -127,7 +102,7 @@ async def read(
     return Timesheet(
         list(groups.values()),
         await sums(reader, question, all_sums=all_sums),
-        Cursor(last["group_id"], last["work_date"], last["id"]) if last else None,
+        GroupCursor(last["group_id"], last["work_date"], last["id"]) if last else None,
         frozenset(choice.entry_id for choice in open_to_reader),
     )
 
@@ -185,7 +160,9 @@ async def _lines(ids: Sequence[int]) -> dict[int, ListedEntry]:
     return {line.id: line for line in await billing.decided([ListedEntry.of_row(row) for row in rows])}
 
 
-async def _picked(reader: AgentReader, question: Question, group: Group, after: Cursor | None, size: int) -> list[Any]:
+async def _picked(
+    reader: AgentReader, question: Question, group: Group, after: GroupCursor | None, size: int
+) -> list[Any]:
     """Return the ids of the entries of one page, with their groups, and one more if another page follows."""
     values: list[Any] = []
     condition = question.conditions(reader, values)
@@ -201,7 +178,7 @@ async def _picked(reader: AgentReader, question: Question, group: Group, after: 
 
 
 def _by_group(
-    grouping: Grouping, condition: str, values: list[Any], after: Cursor | None, most: int
+    grouping: Grouping, condition: str, values: list[Any], after: GroupCursor | None, most: int
 ) -> tuple[Any, ...]:
     """Return the query for a page in the order of the groups' names, and its parameters.
 
@@ -211,7 +188,7 @@ def _by_group(
     named = f"select x.id, x.name, 0 as place from ({grouping.rows}) x"
     begins, within, without = "true", "true", "true"
     if after:
-        values += [after.group, after.work_date, after.entry_id]
+        values += [after.group_id, after.work_date, after.entry_id]
         at, day, last = (f"${len(values) - back}" for back in (2, 1, 0))
         key = "x.place, folded(x.name), x.id"
         begins = f"({key}) >= (select {key} from groups x where x.id = {at})"

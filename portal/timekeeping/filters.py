@@ -126,5 +126,24 @@ def key(text: str) -> tuple[date, int] | None:
     return (found, entry_id) if found is not None and entry_id is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class GroupCursor:
+    """The keyset cursor of a list of entries in groups: the group, the work date and the id of the last entry shown."""
+
+    group_id: int
+    work_date: date
+    entry_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return the cursor that `str` wrote as text, or None for any other text."""
+        group, _, rest = text.partition(".")
+        group_id, place = number_in(group), key(rest)
+        return cls(group_id, *place) if group_id is not None and place else None
+
+    def __str__(self) -> str:
+        return f"{self.group_id}.{self.work_date.isoformat()}.{self.entry_id}"
+
+
 def _word(words: type[Word], text: str | None) -> Word | None:
     return words(text) if text and text in list(words) else None

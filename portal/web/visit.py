@@ -161,6 +161,11 @@ def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
     return safe_path(referer.path + (f"?{referer.query}" if referer.query else ""))
 
 
+def last_part(request: Web) -> str:
+    """Return the last part of the URL's path, by which a handler of several URLs tells them apart."""
+    return request.url.path.rpartition("/")[2]
+
+
 def wants_fragment(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Return whether htmx inserts the response into the current page, so that it must be a fragment.
 

@@ -22,7 +22,7 @@ from portal.people.readers import AgentReader
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web, visit_of
+from portal.web.visit import Web, last_part, visit_of
 
 USUAL_LENGTH = timedelta(hours=1)
 KINDS = [(kind.value, kind.word) for kind in AppointmentKind]
@@ -37,8 +37,8 @@ class NewAppointment(AppointmentFacts, kw_only=True):
     form_key: str = ""
 
 
-class Held(Struct, kw_only=True):
-    """Field of the form that notes that an appointment took place; if `then` is `log`, the form for time is shown next."""
+class Step(Struct, kw_only=True):
+    """Field of the buttons of an appointment; if `then` is `log`, the form for time is shown next."""
 
     then: str = ""
 
@@ -125,47 +125,29 @@ async def change(
     return see_other(f"/agent/cases/{number}#appointments")
 
 
-@post("/cases/{number:str}/appointments/{appointment:int}/holding")
-async def hold(
+STEPS = {"holding": Appointment.hold_it, "cancellation": Appointment.call_off, "resumption": Appointment.plan_again}
+"""By last part of the URL: what a button of the form does with an appointment."""
+
+
+@post([f"/cases/{{number:str}}/appointments/{{appointment:int}}/{step}" for step in STEPS])
+async def take_step(
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
     appointment: FromPath[int],
 ) -> Response[Any]:
-    """Note that an appointment took place, and redirect to the case, or to the form for its time if that was chosen."""
+    """Note that an appointment took place, cancel it, or take one of the two back, and redirect to the case.
+
+    If the form asks for it with `then`, redirect to the form for the appointment's time instead.
+    """
+    then = form.into(Step).then
     async with _held(number, appointment, reader) as (case, found):
-        then = form.into(Held).then
-        await found.hold_it(case, by=reader, at=at)
+        await STEPS[last_part(request)](found, case, by=reader, at=at)
     if then == "log":
         return see_other(f"/agent/time/new?appointment={appointment}")
     return see_other(f"/agent/cases/{number}#appointments")
 
 
-@post("/cases/{number:str}/appointments/{appointment:int}/cancellation")
-async def call_off(
-    reader: NamedDependency[AgentReader],
-    at: NamedDependency[datetime],
-    number: FromPath[str],
-    appointment: FromPath[int],
-) -> Response[Any]:
-    """Cancel an appointment and redirect to the case."""
-    async with _held(number, appointment, reader) as (case, found):
-        await found.call_off(case, by=reader, at=at)
-    return see_other(f"/agent/cases/{number}#appointments")
-
-
-@post("/cases/{number:str}/appointments/{appointment:int}/resumption")
-async def plan_again(
-    reader: NamedDependency[AgentReader],
-    at: NamedDependency[datetime],
-    number: FromPath[str],
-    appointment: FromPath[int],
-) -> Response[Any]:
-    """Take back that an appointment took place or was cancelled, and redirect to the case."""
-    async with _held(number, appointment, reader) as (case, found):
-        await found.plan_again(case, by=reader, at=at)
-    return see_other(f"/agent/cases/{number}#appointments")
-
-
-handlers: list[Any] = [new, plan, show, change, hold, call_off, plan_again]
+handlers: list[Any] = [new, plan, show, change, take_step]

@@ -18,7 +18,7 @@ from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.guards import manager_only
 from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web, page_of, safe_path, visit_of
+from portal.web.visit import Web, last_part, page_of, safe_path, visit_of
 
 
 class Decision(Struct, kw_only=True):
@@ -40,6 +40,14 @@ class Decision(Struct, kw_only=True):
         """Return the chosen entries as `Choice` values. Raise `Invalid` for text that is not `id:version`."""
         return [Choice.parse(text) for text in (self.entry or (self.entries.split(".") if self.entries else []))]
 
+    async def make(self, verb: str, *, by: AgentReader, at: datetime) -> Outcome:
+        """Decide on the chosen entries and return the outcome. `verb` is `approved`, `rejected` or `flagged`."""
+        if verb == "approved":
+            return await approve(self.choices, by=by, at=at)
+        if verb == "rejected":
+            return await reject(self.choices, reason=self.reason, by=by, at=at)
+        return await flag(self.choices, question=self.question, by=by, at=at)
+
 
 @get("/approvals", guards=[manager_only])
 async def show(request: Web) -> Response[str]:
@@ -60,42 +68,27 @@ async def _show(
     return await show_page(request, form=form, errors=errors, typed=typed)
 
 
-@post("/approvals", guards=[manager_only])
+VERBS = {"approvals": "approved", "rejections": "rejected", "flags": "flagged"}
+"""By last part of the URL: what the manager decides."""
+
+
+@post([f"/{noun}" for noun in VERBS], guards=[manager_only], opt={FORM_PAGE: PATH})
 @on_refusal(_show)
-async def approve_entries(
+async def decide(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Approve the ticked entries. Report those that somebody changed or decided on meanwhile (D35)."""
+    """Approve the ticked entries, reject them with a reason, or flag them with a question to their authors (S2.35).
+
+    Authors may change rejected entries; flagged ones are not billed. Report the entries that somebody changed or decided
+    on meanwhile (D35).
+    """
+    verb = VERBS[last_part(request)]
     async with transaction(reader):
-        outcome = await approve(form.into(Decision).choices, by=reader, at=at)
-    return await _answer(request, outcome, "approved", form)
+        outcome = await form.into(Decision).make(verb, by=reader, at=at)
+    return await _answer(request, outcome, verb, form)
 
 
-@post("/rejections", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
-@on_refusal(_show)
-async def reject_entries(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
-) -> Response[Any]:
-    """Reject the ticked entries with a reason; their authors may change them."""
-    async with transaction(reader):
-        decision = form.into(Decision)
-        outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
-    return await _answer(request, outcome, "rejected", form)
-
-
-@post("/flags", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
-@on_refusal(_show)
-async def flag_entries(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
-) -> Response[Any]:
-    """Flag the ticked entries with a question to their authors; flagged entries are not billed (S2.35)."""
-    async with transaction(reader):
-        decision = form.into(Decision)
-        outcome = await flag(decision.choices, question=decision.question, by=reader, at=at)
-    return await _answer(request, outcome, "flagged", form)
-
-
-@post("/flags/{flag_id:int}/lifting", guards=[manager_only], opt={FORM_PAGE: "/agent/approvals"})
+@post("/flags/{flag_id:int}/lifting", guards=[manager_only], opt={FORM_PAGE: PATH})
 async def lift_flag(
     request: Web,
     reader: NamedDependency[AgentReader],
@@ -153,12 +146,4 @@ async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None =
         return await show_page(request, outcome=outcome, verb=done, form=form)
 
 
-handlers: list[Any] = [
-    show,
-    approve_entries,
-    reject_entries,
-    flag_entries,
-    lift_flag,
-    withdraw_approval,
-    undo_decision,
-]
+handlers: list[Any] = [show, decide, lift_flag, withdraw_approval, undo_decision]

@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -11,7 +10,6 @@ from litestar import Response
 from portal.agent.pages import agent_page
 from portal.billing import (
     ODD,
-    Cursor,
     Filters,
     Outcome,
     Waiting,
@@ -23,7 +21,9 @@ from portal.billing import (
 from portal.numbers import number_in
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
+from portal.periods import day_in
 from portal.render.formats import plural
+from portal.timekeeping.filters import GroupCursor
 from portal.timekeeping.lists import left_count
 from portal.web.finding import Found
 from portal.web.finding import asked as found_by
@@ -197,18 +197,11 @@ async def read_filters(request: Web) -> tuple[Found, Found, Filters]:
         agent,
         customer,
         Filters(
-            until=_date(asked.get("until", "")),
+            until=day_in(asked.get("until")),
             agent_id=agent.id,
             customer_id=customer.id,
             only=only if only in WHICH else "",
             drafts=asked.get("drafts") == "yes",
-            after=Cursor.parse(asked.get("after", "")),
+            after=GroupCursor.parse(asked.get("after", "")),
         ),
     )
-
-
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -15,28 +15,23 @@ from portal.timekeeping.states import Submission
 from portal.web.forms import Form
 from portal.web.guards import manager_only
 from portal.web.pages import on_refusal
-from portal.web.visit import Web, visit_of
+from portal.web.visit import Web
 
 HERE = "/agent/time/left"
 
 
 @get("/time/left", guards=[manager_only])
-async def left_time(request: Web) -> Response[str]:
+async def left_time(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of the draft and rejected time entries of agents who have left."""
-    return await _left_time(request)
+    return await _left_time(request, reader=reader)
 
 
 async def _left_time(
-    request: Web,
-    *,
-    errors: dict[str, str] | None = None,
-    typed: dict[str, str] | None = None,
-    outcome: Submission | None = None,
+    request: Web, *, reader: AgentReader, outcome: Submission | None = None, **again: Any
 ) -> Response[str]:
-    reader: Any = visit_of(request).reader
     return await agent_page(
-        request, reader, "agent/time/left.html", errors=errors or {}, typed=typed or {},
-        **await listing(request, reader, Place("left", reader.id, HERE), outcome=outcome),
+        request, reader, "agent/time/left.html",
+        **await listing(request, reader, Place("left", reader.id, HERE), outcome=outcome), **again,
     )  # fmt: skip
 
 
@@ -50,7 +45,7 @@ async def submit_left_time(
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
     Raise `Invalid` if no entry is chosen.
     """
-    return await submit_here(request, form, _left_time, Place("left", reader.id, HERE))
+    return await submit_here(request, form, _left_time, Place("left", reader.id, HERE), reader=reader)
 
 
 handlers: list[Any] = [left_time, submit_left_time]

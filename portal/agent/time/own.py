@@ -31,24 +31,19 @@ class Back(Struct, kw_only=True):
 
 
 @get("/time")
-async def own_time(request: Web) -> Response[str]:
+async def own_time(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of the agent's own time entries, grouped by day, with a tick box for each that can be submitted."""
-    return await _own_time(request)
+    return await _own_time(request, reader=reader)
 
 
 async def _own_time(
-    request: Web,
-    *,
-    errors: dict[str, str] | None = None,
-    typed: dict[str, str] | None = None,
-    outcome: Submission | None = None,
+    request: Web, *, reader: AgentReader, outcome: Submission | None = None, **again: Any
 ) -> Response[str]:
-    reader: Any = visit_of(request).reader
     return await agent_page(
-        request, reader, "agent/time/list.html", counts=await lists.counts(reader.id), errors=errors or {}, typed=typed or {},
+        request, reader, "agent/time/list.html", counts=await lists.counts(reader.id),
         forgotten=len(await forgotten_by(reader, visit_of(request).at)),
         questions=await flags.unanswered(reader.id),
-        **await listing(request, reader, Place("agent", reader.id, HERE), outcome=outcome),
+        **await listing(request, reader, Place("agent", reader.id, HERE), outcome=outcome), **again,
     )  # fmt: skip
 
 
@@ -60,7 +55,7 @@ async def submit_time(request: Web, reader: NamedDependency[AgentReader], form: 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
     Raise `Invalid` if no entry is chosen.
     """
-    return await submit_here(request, form, _own_time, Place("agent", reader.id, HERE))
+    return await submit_here(request, form, _own_time, Place("agent", reader.id, HERE), reader=reader)
 
 
 @post("/time/submissions/{submission:int}/withdrawal", opt={FORM_PAGE: HERE})

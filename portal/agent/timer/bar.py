@@ -22,7 +22,7 @@ from portal.timekeeping.clock.timers import Timer
 from portal.timekeeping.entries import TimeEntry
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other
-from portal.web.visit import Web, page_of, safe_path, wants_fragment
+from portal.web.visit import Web, last_part, page_of, safe_path, wants_fragment
 
 
 class Pressed(Struct, kw_only=True):
@@ -117,34 +117,26 @@ async def attach(
     return await _changed(request, reader, here)
 
 
-@post("/timer/{timer:int}/pause")
-async def pause(
-    request: Web,
-    reader: NamedDependency[AgentReader],
-    form: NamedDependency[Form],
-    at: NamedDependency[datetime],
-    timer: FromPath[int],
-) -> Response[Any]:
-    """Pause a timer."""
-    fields = form.into(Pressed)
-    async with held(timer, reader) as found:
-        await found.pause(reader, at=at)
-    return await _changed(request, reader, fields.here)
+CHANGES = {"pause": Timer.pause, "resumption": Timer.resume, "confirmation": Timer.confirm}
+"""By last part of the URL: what a button of the bar does with a timer."""
 
 
-@post("/timer/{timer:int}/resumption")
+@post([f"/timer/{{timer:int}}/{change}" for change in CHANGES])
 @on_refusal(timers_page, Conflict)
-async def resume(
+async def change(
     request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Resume a paused timer, and pause the one that runs."""
+    """Pause a timer, resume one and pause the one that runs, or let one that seemed forgotten run on (D54).
+
+    The portal asks about a confirmed timer again only if it runs for as long again.
+    """
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
-        await found.resume(reader, at=at)
+        await CHANGES[last_part(request)](found, reader, at=at)
     return await _changed(request, reader, fields.here)
 
 
@@ -197,21 +189,6 @@ async def trim(
     return await _to_log(request, reader, timer, fields.here)
 
 
-@post("/timer/{timer:int}/confirmation")
-async def confirm(
-    request: Web,
-    reader: NamedDependency[AgentReader],
-    form: NamedDependency[Form],
-    at: NamedDependency[datetime],
-    timer: FromPath[int],
-) -> Response[Any]:
-    """Let a timer that seemed forgotten run on; the portal asks again only if it runs for as long again."""
-    fields = form.into(Pressed)
-    async with held(timer, reader) as found:
-        await found.confirm(reader, at=at)
-    return await _changed(request, reader, fields.here)
-
-
 @post("/timer/{timer:int}/discarding")
 async def discard(
     request: Web,
@@ -250,4 +227,4 @@ async def restore(
     return see_other(safe_path(sent.back) if safe_path(sent.back) != "/" else "/agent/timer")
 
 
-handlers: list[Any] = [show_bar, start, attach, pause, resume, stop, trim, confirm, discard, restore]
+handlers: list[Any] = [show_bar, start, attach, change, stop, trim, discard, restore]

@@ -10,13 +10,13 @@ from litestar.params import FromPath
 
 from portal.agent.approvals.decisions import Decision
 from portal.agent.timesheets.showing import PATH, Asked, show_everything, show_timesheet
-from portal.billing import Outcome, approve, flag, reject, undo
+from portal.billing import Outcome, undo
 from portal.database import transaction
 from portal.people.readers import AgentReader
 from portal.web.forms import Form
 from portal.web.guards import manager_only
 from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web, visit_of
+from portal.web.visit import Web, last_part, visit_of
 
 
 async def _show(
@@ -32,39 +32,20 @@ async def _show(
     return await show_timesheet(request, errors=errors, typed=typed)
 
 
-@post("/timesheets/approval", guards=[manager_only])
+VERBS = {"approval": "approved", "rejection": "rejected", "flags": "flagged"}
+"""By last part of the URL: what the manager decides."""
+
+
+@post([f"/timesheets/{noun}" for noun in VERBS], guards=[manager_only])
 @on_refusal(_show)
-async def approve_entries(
+async def decide(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Approve the ticked entries (S2.34). Report those that were changed or decided on meanwhile (D35)."""
+    """Approve, reject or flag the ticked entries (S2.34, S2.35), as the page of approvals does."""
+    verb = VERBS[last_part(request)]
     async with transaction(reader):
-        outcome = await approve(form.into(Decision).choices, by=reader, at=at)
-    return await _answer(request, outcome, "approved")
-
-
-@post("/timesheets/rejection", guards=[manager_only])
-@on_refusal(_show)
-async def reject_entries(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
-) -> Response[Any]:
-    """Reject the ticked entries with a reason; their authors may change them."""
-    async with transaction(reader):
-        decision = form.into(Decision)
-        outcome = await reject(decision.choices, reason=decision.reason, by=reader, at=at)
-    return await _answer(request, outcome, "rejected")
-
-
-@post("/timesheets/flags", guards=[manager_only])
-@on_refusal(_show)
-async def flag_entries(
-    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
-) -> Response[Any]:
-    """Flag the ticked entries with a question to their authors; flagged entries are not billed (S2.35)."""
-    async with transaction(reader):
-        decision = form.into(Decision)
-        outcome = await flag(decision.choices, question=decision.question, by=reader, at=at)
-    return await _answer(request, outcome, "flagged")
+        outcome = await form.into(Decision).make(verb, by=reader, at=at)
+    return await _answer(request, outcome, verb)
 
 
 @post("/timesheets/decisions/{decision:uuid}/withdrawal", guards=[manager_only])
@@ -90,4 +71,4 @@ async def _answer(request: Web, outcome: Outcome, done: str) -> Response[Any]:
     return see_other(PATH + wanted.query(**told))
 
 
-handlers: list[Any] = [approve_entries, reject_entries, flag_entries, undo_decision]
+handlers: list[Any] = [decide, undo_decision]

@@ -22,6 +22,7 @@ from portal.reports.files import Export
 from portal.reports.grouping import Group
 from portal.reports.questions import Kind, On, Question
 from portal.reports.ranges import ranges_at
+from portal.timekeeping.filters import GroupCursor
 from portal.timekeeping.kinds import GeneralKind
 from portal.web.finding import asked
 from portal.web.guards import manager_only
@@ -86,7 +87,7 @@ async def show_timesheet(
     visit, query = visit_of(request), request.query_params
     reader: Any = visit.reader
     wanted = await Asked.of(request)
-    after = timesheets.Cursor.parse(query.get("after", ""))
+    after = GroupCursor.parse(query.get("after", ""))
     sheet = await timesheets.read(
         reader,
         wanted.question,

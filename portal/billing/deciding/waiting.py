@@ -17,40 +17,15 @@ from portal.contracts.approvers import DECIDES, MAY_DECIDE
 from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.database.counting import Counting, count_all
-from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.periods import today
+from portal.timekeeping.filters import GroupCursor
 from portal.timekeeping.flags import OPEN_FLAG, OpenFlag
 
 PAGE = 50
 """The most entries on one page."""
 COUNTED = 1000
 """The navigation shows counts up to this number; above it, it shows "1,000+"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """The cursor of the next page: the agent, the day and the id of the last entry on a page."""
-
-    agent_id: int
-    work_date: date
-    entry_id: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor | None":
-        """Return the cursor that `str` wrote as text, or None for other text."""
-        agent, _, rest = text.partition(".")
-        day, _, entry = rest.partition(".")
-        agent_id, entry_id = number_in(agent), number_in(entry)
-        if agent_id is None or entry_id is None:
-            return None
-        try:
-            return cls(agent_id, date.fromisoformat(day), entry_id)
-        except ValueError:
-            return None
-
-    def __str__(self) -> str:
-        return f"{self.agent_id}.{self.work_date.isoformat()}.{self.entry_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +41,7 @@ class Filters:
     customer_id: int | None = None
     only: str = ""
     drafts: bool = False
-    after: Cursor | None = None
+    after: GroupCursor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +110,7 @@ class Waiting:
 
     groups: list[Group]
     count: int
-    next: Cursor | None
+    next: GroupCursor | None
 
     @property
     def entries(self) -> list[WaitingEntry]:
@@ -219,12 +194,12 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, at: dat
     return Waiting(
         [group for group in groups if group.entries],
         sum(group.count for group in groups),
-        Cursor(last["agent_id"], last["work_date"], last["id"]) if last else None,
+        GroupCursor(last["agent_id"], last["work_date"], last["id"]) if last else None,
     )
 
 
 async def _page(
-    groups: Sequence[Group], condition: str, values: list[Any], after: Cursor | None, size: int
+    groups: Sequence[Group], condition: str, values: list[Any], after: GroupCursor | None, size: int
 ) -> Sequence[Row]:
     """Return the rows of one page, and one row more if another page follows."""
     agents = list(_agents(groups, after, size))
@@ -243,16 +218,16 @@ async def _page(
     return await current().fetch(WITH + sql, *values, agents, day, last, size + 1)
 
 
-def _agents(groups: Sequence[Group], after: Cursor | None, size: int) -> Iterator[int]:
+def _agents(groups: Sequence[Group], after: GroupCursor | None, size: int) -> Iterator[int]:
     """Yield the ids of the agents whose entries fill the page, in the order of the list.
 
     The first one is the agent of the cursor. It is unknown how many of that agent's entries come after the cursor, so
     none of them is counted towards the page.
     """
     ids = [group.agent_id for group in groups]
-    if after and after.agent_id not in ids:
+    if after and after.group_id not in ids:
         return
-    first = ids.index(after.agent_id) if after else 0
+    first = ids.index(after.group_id) if after else 0
     left = size + 1
     for place, group in enumerate(groups[first:]):
         if left <= 0:
