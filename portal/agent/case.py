@@ -136,7 +136,7 @@ async def _feed(request: Web, details: Details) -> tuple[Feed, CaseTime]:
     reader: Any = visit.reader
     case, house = details.case, visit.company.name
     files_at = f"/agent/cases/{case.number}/files/"
-    feed = await feed_of(case, reader, customer=details.customer_name, files_at=files_at, house=house, before=before)
+    feed = await feed_of(case, reader, customer=details.customer_name, files_at=files_at, company=house, before=before)
     return await feed_with_time(feed, case.id, reader, before=before)
 
 

@@ -49,7 +49,7 @@ async def _show(
     return page(
         request, "customer/cases/show.html", details=details, case=details.case, before=before, draft=draft, others=details.others(reader),
         feed=await feed_of(
-            details.case, reader, customer=details.customer_name, files_at=f"{here}/files/", house=visit.company.name, before=before
+            details.case, reader, customer=details.customer_name, files_at=f"{here}/files/", company=visit.company.name, before=before
         ),
         files=await files_of(details.case, files_at=f"{here}/files/"),
         appointments=await appointments_of(details.case.id, reader, planned=True), typed=draft.typed, errors=errors or {},

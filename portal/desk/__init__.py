@@ -14,7 +14,7 @@ from portal.desk.overview import Overview, overview
 from portal.desk.workflow import PRIORITY_CHOICES, SETTABLE, Priority, Status
 
 case_types = CaseType.offered
-"""The types of case that forms offer, in the order that an admin set."""
+"""Return the types of case that forms offer, in the order that an admin set."""
 
 __all__ = [
     "PRIORITY_CHOICES", "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "EndingFacts", "Feed", "Listed", "Message", "Overview",

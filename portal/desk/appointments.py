@@ -1,7 +1,8 @@
 """Appointments: planned visits, calls and remote sessions on a case (S1.11).
 
-The log of the case records when an appointment is planned, moved, held or cancelled. The customer reads all of it
-except the note.
+The log of the case records when an appointment is planned, moved, held or cancelled. Contacts may read everything about
+an appointment except its note. The methods that change an appointment also write a row in the outbox, so that open pages
+update.
 """
 
 import uuid
@@ -44,7 +45,10 @@ class AppointmentKind(StrEnum):
 
 
 class AppointmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of an appointment as typed. `begins` and `ends` are clock times of the reader's time zone."""
+    """Form fields of an appointment as typed. `begins` and `ends` are clock times in the reader's time zone.
+
+    If `ends` is not after `begins`, the appointment ends on the day after `day`.
+    """
 
     kind: str = AppointmentKind.VISIT.value
     day: str = ""
@@ -58,6 +62,7 @@ class Appointment(Table, tablename="appointment"):
     """An appointment at which an agent visits, calls or connects to a customer about a case.
 
     `done_at` is set once it was held, `cancelled_at` once it was called off; both are None while it is planned.
+    `version` grows with each change.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -76,7 +81,7 @@ class Appointment(Table, tablename="appointment"):
 
     @classmethod
     async def find(cls, appointment: int, case: Case, *, hold: bool = False) -> Self:
-        """Return the appointment `appointment` of the case; with `hold`, lock it until the transaction ends.
+        """Return the appointment of the case with the id `appointment`; with `hold`, lock it until the transaction ends.
 
         Raise `NotFound` if the case has no such appointment.
         """
@@ -106,7 +111,7 @@ class Appointment(Table, tablename="appointment"):
         return made
 
     def facts(self, zone: ZoneInfo) -> AppointmentFacts:
-        """Return the stored values as the form shows them, with clock times of this time zone."""
+        """Return the stored values as form fields, with clock times in this time zone, to fill in the form that edits them."""
         begins, ends = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
         return AppointmentFacts(
             kind=self.kind, day=begins.date().isoformat(), begins=f"{begins:%H:%M}", ends=f"{ends:%H:%M}",
@@ -114,9 +119,10 @@ class Appointment(Table, tablename="appointment"):
         )  # fmt: skip
 
     async def change(self, case: Case, facts: AppointmentFacts, *, by: AgentReader, at: datetime) -> None:
-        """Save the form for an appointment that is still planned. If it is moved, the log of the case says so.
+        """Replace the values of an appointment that is still planned.
 
-        Raise `Conflict` if it took place or was cancelled, and `Invalid` as `plan` does.
+        The log of the case gets a line if the kind, the times or the agent change, but not for a new note. Raise
+        `Conflict` if the appointment took place or was cancelled, and `Invalid` as `plan` does.
         """
         if self.done_at or self.cancelled_at:
             raise Conflict("This appointment was held or called off meanwhile.")
@@ -127,7 +133,7 @@ class Appointment(Table, tablename="appointment"):
         await self._record(case, "appointment.moved" if is_moved else None, by, at)
 
     async def hold_it(self, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Note that the appointment took place. If that is noted already, nothing changes.
+        """Record that the appointment took place. If that is recorded already, nothing changes.
 
         Raise `Conflict` if it was cancelled.
         """
@@ -146,6 +152,10 @@ class Appointment(Table, tablename="appointment"):
     async def _become(
         self, column: str, other: datetime | None, case: Case, kind: str, by: AgentReader, at: datetime
     ) -> None:
+        """Set `column` to `at` unless it is set already. `kind` is the kind of the log line.
+
+        `other` is the value of the column that excludes this one: raise `Conflict` if it is set.
+        """
         if other is not None:
             raise Conflict("This appointment was held or called off meanwhile.")
         if getattr(self, column) is None:
@@ -161,7 +171,7 @@ class Appointment(Table, tablename="appointment"):
             setattr(self, name, value)
 
     async def _record(self, case: Case, kind: str | None, by: AgentReader, at: datetime) -> None:
-        """Add a line of the kind `kind`, unless it is None, to the log of the case, and write an outbox row."""
+        """Add a line of this kind to the log of the case, unless `kind` is None, and write an outbox row."""
         details = {
             "what": AppointmentKind(self.kind).word.lower(), "with": await agent_name(self.agent_id),
             "begins": self.starts_at.isoformat(), "ends": self.ends_at.isoformat(),
@@ -177,9 +187,10 @@ class Appointment(Table, tablename="appointment"):
 
 
 async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int | None = None) -> dict[str, Any]:
-    """Return the columns for the form's fields. Raise `Invalid` with a sentence for each wrong field.
+    """Validate the fields, and return the appointment's column values. Raise `Invalid` with a sentence for each wrong field.
 
-    `known_agent` is the agent whom the appointment has already and who may have left.
+    `zone` is the time zone of the typed clock times. `known_agent` is the id of the agent whom the appointment has
+    already, and who is accepted even after leaving.
     """
     checked = Checked()
     kind = checked("kind", one_of(tuple(AppointmentKind)), facts.kind)
@@ -222,7 +233,7 @@ def _instant(on: date, clock: time, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """An appointment as pages show it. `note` is "" for contacts, who may not read it."""
+    """An appointment, planned or not, as pages show it. `note` is "" for contacts, who may not read it."""
 
     id: int
     kind: AppointmentKind
@@ -242,7 +253,7 @@ class Planned:
 
     @property
     def minutes(self) -> int:
-        """Return how long the appointment is planned to take."""
+        """Return the planned length of the appointment in minutes."""
         return int((self.ends_at - self.starts_at) / timedelta(minutes=1))
 
     @property
@@ -252,11 +263,14 @@ class Planned:
 
 
 SHOWN = 20
-"""The most appointments that a case lists."""
+"""The maximum number of appointments that a case lists."""
 
 
 def appointments_sql(reader: Reader) -> str:
-    """Return the SQL query for the appointments of the case $1; if $2, only for the planned ones; at most $3 rows."""
+    """Return the SQL query for at most `$3` appointments of the case `$1`; if `$2` is true, only for planned ones.
+
+    Planned appointments come first, the next one first; then the others, the latest first.
+    """
     note = "p.note" if reader.is_agent else "'' as note"
     open_ = "p.done_at is null and p.cancelled_at is null"
     return (
@@ -267,16 +281,20 @@ def appointments_sql(reader: Reader) -> str:
 
 
 async def appointments_of(case_id: int, reader: Reader, *, planned: bool = False) -> list[Planned]:
-    """Return the appointments of a case that the reader may see: planned ones first, in the order of their beginning.
+    """Return the appointments of a case, at most `SHOWN`: first the planned ones, the next one first.
 
-    The others follow, the latest first, up to `SHOWN` in all. With `planned`, return only the planned ones.
+    Those that were held or called off follow, the latest first. With `planned`, return only the planned ones. `reader`
+    must be one who may see the case.
     """
     rows = await current().fetch(appointments_sql(reader), case_id, planned, SHOWN)
     return [Planned.of_row(row) for row in rows]
 
 
 async def planned_appointment(appointment: int, reader: AgentReader) -> tuple[Planned, int]:
-    """Return an appointment and the number of its case. Raise `NotFound` if there is no such appointment."""
+    """Return the appointment with this id, planned or not, and the number of its case.
+
+    Raise `NotFound` if there is no such appointment.
+    """
     sql = (
         "select p.id, p.kind, p.starts_at, p.ends_at, p.agent_id, a.name as agent, p.note, p.done_at, p.cancelled_at, c.number"  # noqa: S608
         " from appointment p join agent a on a.id = p.agent_id join cases c on c.id = p.case_id"

@@ -36,7 +36,8 @@ LogLine = tuple[str, dict[str, object]]
 class Case(Table, tablename="cases"):
     """A customer's request or problem, with a number that people quote.
 
-    Rows change only through the methods below; `updated_at` is the instant of the latest change.
+    Rows change only through the methods below. `updated_at` is the instant of the latest reply or change to a column.
+    `contact_id` is the contact who asks, `agent_id` the agent to whom the case is assigned.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -100,7 +101,7 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     def of_row(cls, values: dict[str, Any]) -> Self:
-        """Return a `Case` for a complete row of the table that raw SQL has read."""
+        """Return a `Case` object for a row of the table that raw SQL has read with all its columns."""
         case = cls(**values)
         case._exists_in_db = True
         return case
@@ -122,10 +123,11 @@ class Case(Table, tablename="cases"):
     ) -> Self:
         """Open a case with its first message, and return it.
 
-        The case belongs to the contact `by` or, if an agent opens it, to the contact `contact_id`, who with
-        `customer_id` must be one of that customer. Sending the same `form_key` again returns the case that was opened
-        with it. Raise `Invalid` with a sentence for each wrong field (`subject`, `body`, `case_type`, `priority`,
-        `contact`, `files`), and `TooMany` if a contact opens more than 30 cases in an hour.
+        If a contact opens it, `by` becomes the contact of the case. If an agent opens it, the contact with the id
+        `contact_id` does; with `customer_id`, that contact must belong to this customer. Sending the same `form_key`
+        again returns the case that was opened with it. Raise `Invalid` with a sentence for each wrong field (`subject`,
+        `body`, `case_type`, `priority`, `contact`, `files`), and `TooMany` if a contact opens more than 30 cases in an
+        hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
@@ -158,9 +160,9 @@ class Case(Table, tablename="cases"):
     ) -> None:
         """Write a reply, which both sides read, and set the status that follows from it (see `workflow.after_reply`).
 
-        `then` is the status that an agent chose for after the reply. Sending the same `form_key` again does nothing.
-        Raise `Invalid` (`body`, `files`), and `NotFound` if `by` may not see the case or did not upload one of the
-        files.
+        `then` is the status that an agent has chosen for the case after the reply. Sending the same `form_key` again
+        does nothing. Raise `Invalid` (`body`, `files`), and `NotFound` if `by` may not see the case or did not upload
+        one of the files.
         """
         if not await self._write("reply", Writing(text, files, form_key), by, at):
             return
@@ -258,15 +260,15 @@ class Case(Table, tablename="cases"):
         await self._change(*self._moved(status, at), by, at)
 
     def _moved(self, status: Status, at: datetime) -> tuple[dict[str, Any], list[LogLine]]:
-        """Return the columns to update and the log lines to write for a new status; both are empty for the present one."""
+        """Return the column values and the log lines of a change to `status`; both are empty if the case has that status."""
         if status is self.stands:
             return {}, []
         return columns_of(status, self.resolved_at, at), [("status", {"from": self.status, "to": status.value})]
 
     async def _write(self, kind: str, writing: Writing, by: Reader, at: datetime) -> bool:
-        """Lock the case and write a message of this kind (`reply` or `note`).
+        """Lock the case and write a message of this kind (`reply` or `note`); return True.
 
-        Return False if this form was sent before.
+        Return False, with nothing written, if the same form was sent before.
         """
         writing.check()
         if await messages.written_before(writing, by, kind, self.id):
@@ -277,7 +279,10 @@ class Case(Table, tablename="cases"):
         return True
 
     async def _lock(self, by: Reader) -> None:
-        """Lock the row until the transaction ends, and read it again. Raise `NotFound` if `by` may not see it."""
+        """Lock the row until the transaction ends, and set the columns of this object to their present values.
+
+        Raise `NotFound` if `by` may not see the case.
+        """
         locking = f"select * from cases where id = $1 and {self.visible_sql(by)} for update"  # noqa: S608
         row = await current().fetchrow(locking, self.id)
         if row is None:

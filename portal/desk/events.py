@@ -20,8 +20,8 @@ from portal.people.readers import Reader, System
 class CaseEvent(Table, tablename="case_event"):
     """One line of a case's log.
 
-    `details` holds names and values as they were at the time of the event. Contacts may read the line only if
-    `contact_may_know` is true.
+    `details` holds names and values as they were at the time of the event. `contact_id` or `agent_id` is the person who
+    did it, and `actor_name` their name at that time. Contacts may read the line only if `contact_may_know` is true.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -46,8 +46,9 @@ async def record(
     at: datetime,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    """Insert one line into the case's log, in the caller's transaction. `details` are the names and values it mentions.
+    """Insert one line into the case's log, in the caller's transaction.
 
+    `kind` decides the sentence (see `words_of`), and `details` holds the names and values that the sentence mentions.
     With `contact_may_know` False, only agents see the line.
     """
     contact_id, agent_id = author_of(by)
@@ -94,7 +95,7 @@ NOT_SHOWN = ("time.logged",)
 
 
 def sign_of(kind: str, details: Mapping[str, Any]) -> str:
-    """Return the name of the icon for an event of the kind `kind`."""
+    """Return the name of the icon for an event of this kind. For the kind `status`, the new status in `details` decides."""
     if kind == "status":
         return _STATUS_SIGNS.get(Status(details["to"]), "circle-dot")
     return _SIGNS.get(kind, "info")
@@ -103,7 +104,7 @@ def sign_of(kind: str, details: Mapping[str, Any]) -> str:
 def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: bool, zone: ZoneInfo) -> str:
     """Return the sentence for an event, without a full stop, worded for a contact or for an agent.
 
-    `actor` is the name of the person who did it, `details` what `record` stored. `zone` is the
+    `actor` is the name of the person who did it, and `details` holds the details that `record` stored. `zone` is the
     reader's time zone, in which the times of an appointment are given.
     """
     to = details.get("to")

@@ -19,9 +19,9 @@ _PROJECT = "select name from project where id = $1 and customer_id = $2"
 
 
 class Facts(TypedDict, total=False):
-    """New values for a case, all changed in one step.
+    """New values for a case, by field. A field whose key is missing does not change.
 
-    A value whose key is missing stays as it is; None removes the service or the project.
+    None as the service or the project removes it from the case.
     """
 
     subject: str
@@ -36,7 +36,8 @@ class Facts(TypedDict, total=False):
 class Fact:
     """A checked new value of a case.
 
-    `kind` is the kind of the log event that records the change; `word` is the value as the log shows it.
+    `kind` is the kind of the log event that records the change. `word` is the value as the log shows it, such as the
+    name of the service; None if the value is removed.
     """
 
     kind: str
@@ -45,10 +46,11 @@ class Fact:
 
 
 async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
-    """Check new values of a case, and return them by the column that holds them.
+    """Check new values of a case, and return them by the name of their column.
 
-    Raise `Invalid` with a sentence for each wrong field: `subject`, `case_type`, `priority`, `service`, `project` and
-    `contact`. The last three must belong to the customer `customer_id` (R29).
+    A new contact is held (`hold_contact`), so that the contact cannot be ended before the transaction is. Raise
+    `Invalid` with a sentence for each wrong field: `subject`, `case_type`, `priority`, `service`, `project` and
+    `contact`. The last three must belong to the customer with the id `customer_id` (R29).
     """
     tx, checked, problems = current(), dict[str, Fact](), dict[str, str]()
     if "subject" in facts:
@@ -88,9 +90,9 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
 
 
 def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
-    """Return the subject without line breaks and invisible characters, and the error message for it by field.
+    """Return the subject without line breaks and invisible characters, and a dictionary with its error message.
 
-    The second result is empty if the subject is valid.
+    The dictionary has the key `subject`; it is empty if the subject is valid.
     """
     subject = one_line(subject)
     if not subject:

@@ -1,7 +1,7 @@
 """Read the feed of a case: its messages with their files, and its events, in order of time.
 
-A page shows one window of the feed, which costs two queries however long the case is. `portal.timekeeping` adds time
-entries with `Feed.with_items`; each item has `at`, its instant, and `shape`, which names its template.
+A page shows one window of the feed, of at most `WINDOW` items. `portal.timekeeping` adds the time entries that belong in
+the window with `Feed.with_items`.
 """
 
 import json
@@ -17,13 +17,13 @@ from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader
 
 WINDOW = 50
-"""Maximum number of items in one window of a feed."""
+"""The maximum number of messages and events in one window of a feed."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Item(Protocol):
-    """The attributes that every item of a feed has. `shape` names the template fragment that shows the item."""
+    """The attributes that every item of a feed has: `at`, its instant, and `shape`, which names its template fragment."""
 
     @property
     def at(self) -> datetime: ...
@@ -44,8 +44,8 @@ class File:
 class Said:
     """A message in a feed: a reply, or a note if `is_note`.
 
-    `side` names the side that the author is on: the company, the customer, or "You" for the reader's own message.
-    `ours` is True if an agent wrote the message.
+    `author` is the author's name. `side` is what is shown beside it: the name of the company or the customer, or "You"
+    for the message of the contact who reads. `ours` is True if an agent wrote the message.
     """
 
     id: int
@@ -61,7 +61,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """An event in a feed. `sign` is the name of its icon, `words` its sentence."""
+    """An event in a feed, such as a change of status. `sign` is the name of its icon, `words` the sentence that is shown."""
 
     id: int
     at: datetime
@@ -75,8 +75,8 @@ class Feed:
     """One window of a case's feed, oldest item first.
 
     `earlier` is the cursor of the window before this one, or "" if this window begins with the first item of the case.
-    A time entry belongs into this window if it was created at or after `since` (None: no lower bound) and before
-    `until` (None: no upper bound).
+    A time entry belongs in this window if it was created at or after `since` (None: no lower bound) and before `until`
+    (None: no upper bound).
     """
 
     items: list[Any]
@@ -130,11 +130,12 @@ select * from (
 """
 
 
-async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, customer: str, before: str = "") -> Feed:
-    """Return the window of the feed that ends before the cursor `before`, or the newest window if that is no cursor.
+async def feed_of(case: Case, reader: Reader, *, files_at: str, company: str, customer: str, before: str = "") -> Feed:
+    """Return the window of the feed that ends before the cursor `before`, read by one query.
 
-    `files_at` is the URL below which the case's files are found, with a slash at the end. `house` and `customer` are
-    the names of the company and the customer, which are shown beside messages. A contact never gets notes.
+    If `before` is not a cursor, return the newest window. `files_at` is the URL below which the case's files are found,
+    with a slash at the end. `company` and `customer` are the names of the company and the customer, which are shown
+    beside messages. A contact gets neither notes nor the events that only agents may know of.
     """
     place = Cursor.read(before)
     rows = await current().fetch(
@@ -149,7 +150,7 @@ async def feed_of(case: Case, reader: Reader, *, files_at: str, house: str, cust
     )
     more, shown = len(rows) > WINDOW, rows[:WINDOW][::-1]
     items = [
-        _said(row, _files(row, files_at), reader, house, customer) if row["rank"] == 1 else _happened(row, reader)
+        _said(row, _files(row, files_at), reader, company, customer) if row["rank"] == 1 else _happened(row, reader)
         for row in shown
     ]
     first = shown[0] if more else None
@@ -170,12 +171,12 @@ def _files(row: Any, files_at: str) -> list[File]:
     return [File(name, size, f"{files_at}{id}") for id, name, size in json.loads(row["files"] or "[]")]
 
 
-def _said(row: Any, files: list[File], reader: Reader, house: str, customer: str) -> Said:
+def _said(row: Any, files: list[File], reader: Reader, company: str, customer: str) -> Said:
     ours = row["agent_id"] is not None
     if isinstance(reader, ContactReader):
-        side = house if ours else "You" if row["contact_id"] == reader.id else reader.customer_name
+        side = company if ours else "You" if row["contact_id"] == reader.id else reader.customer_name
     else:
-        side = f"{house}, reply" if ours else customer
+        side = f"{company}, reply" if ours else customer
     return Said(
         id=row["id"],
         at=row["at"],
@@ -199,9 +200,10 @@ def _happened(row: Any, reader: Reader) -> Happened:
 
 
 async def files_of(case: Case, *, files_at: str, most: int = 30) -> list[tuple[File, datetime]]:
-    """Return the newest `most` files that the reader may see, in order of time, each with the instant of its message.
+    """Return the newest `most` files of a case, the oldest first, each with the instant of its message.
 
-    `files_at` is the URL below which the files are found, with a slash at the end.
+    Row-level security leaves out the files of notes if the transaction runs for a contact. `files_at` is the URL below
+    which the files are found, with a slash at the end.
     """
     rows = await current().fetch(
         "select a.id, a.name, a.size, m.at from message m join attachment a on a.message_id = m.id where m.case_id = $1"

@@ -30,9 +30,9 @@ async def open_cases_of_contact(contact_id: int) -> list[Case]:
 async def end_contact(contact: Contact, *, successor_id: int | None, by: AgentReader, at: datetime) -> None:
     """End the access of a contact who leaves, and make the contact `successor_id` the contact of their open cases.
 
-    If `successor_id` is None, the cases keep their contact. A case that is being opened at the same moment is waited
-    for, so that it is handed over too. Raise `Invalid` (`contact`) if the successor has left or
-    belongs to another customer.
+    If `successor_id` is None, the cases keep their contact. The function first waits for transactions that are opening a
+    case for the contact, so that those cases are handed over too. Raise `Invalid` (`contact`) if the successor has left
+    or belongs to another customer.
     """
     await hold_contact(contact.id, ending=True)
     await contact.end(at)

@@ -22,15 +22,15 @@ from portal.render import markdown
 from portal.visible import visible
 
 LONGEST = 30_000
-"""The most characters of one message.
+"""The maximum number of characters of a message.
 
 Markdown with many unclosed marks takes longest to render: 0.3 s for this many characters, and 1.5 s for three times as
 many.
 """
 SHORT = 2_000
-"""The most characters of a message that is rendered at once. Longer ones are rendered in a worker thread.
+"""The maximum number of characters of a message that is rendered in the event loop.
 
-Otherwise a long message would block the event loop.
+A longer message would block the event loop, so it is rendered in a worker thread.
 """
 
 
@@ -56,7 +56,7 @@ class Message(Table, tablename="message"):
 class SentBefore(Invalid):
     """Raised if the same form was sent before with other content.
 
-    The page that shows this refusal gives the form a new key, so that it can be sent again.
+    The page that shows the error message gives the form a new key, so that the form can be sent again.
     """
 
 
@@ -102,11 +102,12 @@ def problems_of(subject: str, text: str) -> dict[str, str]:
 
 
 async def written_before(writing: Writing, by: Reader, kind: str = "reply", case_id: int | None = None) -> int | None:
-    """Return the id of the case on which the form `writing.form_key` was already sent, or None if it was not.
+    """Return the id of the case on which `by` has already sent the form `writing.form_key`, or None if it was not sent.
 
-    If another request is sending the same form at the same moment, wait until it has finished. Raise `SentBefore` if
-    the form was sent with another text, as another `kind` of message or on another case than `case_id`. That happens
-    after the browser's Back button; the new text is not stored yet, and the person has to be told so.
+    An advisory lock on the form, held until the transaction ends, makes two requests that send it at the same moment
+    run one after the other. Raise `SentBefore` if the form was sent with another text, as another `kind` of message or,
+    with `case_id`, on another case. That happens after the browser's Back button; the new text is not stored yet, and
+    the person has to be told so.
     """
     if writing.form_key is None:
         return None
@@ -140,7 +141,8 @@ async def write(
 ) -> int:
     """Insert a `reply` or a `note` on a case that the caller has locked, attach its files, and return the message's id.
 
-    `html` is the result of `html_of`. Raise `NotFound` if a contact tries to write a note.
+    `html` is the result of `html_of`. Raise `NotFound` if a contact tries to write a note, and `NotFound` or `Invalid`
+    for the files as `attach` does.
     """
     if kind == "note" and by.is_contact:
         raise NotFound

@@ -1,4 +1,4 @@
-"""Check a new case, find its customer and service, and limit how many cases one contact may open in an hour (R83)."""
+"""Check a new case, find its customer and service, and limit how many cases a contact may open in an hour (R83)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,13 +13,15 @@ from portal.people.contacts import hold_contact
 from portal.people.readers import ContactReader
 
 MOST, WITHIN = 30, timedelta(hours=1)
+"""The maximum number of cases that a contact may open within this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The customer, contact and service of a new case.
 
-    `problems` maps each wrong field to the sentence that says why the case cannot be opened.
+    `problems` maps each wrong field (`case_type`, `contact`) to its error message. If it has `contact`, `customer_id`
+    is None.
     """
 
     customer_id: int | None
@@ -31,10 +33,10 @@ class Origin:
 async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int | None = None) -> Origin:
     """Return the customer and the service of a new case, which follow from its contact and its type.
 
-    Wait for an ending of the contact that is under way.
-
     The service is the customer's default for the type, else the customer's default for all types, else None. With
-    `customer_id`, the contact must belong to that customer. An unknown contact or type is noted in `problems`.
+    `customer_id`, the contact must belong to that customer. A contact or type that is unknown or has ended is reported
+    in `Origin.problems`. The contact is held (`hold_contact`): a transaction that is just ending the contact is waited
+    for, and none can begin before this one ends.
     """
     if contact_id is not None:
         await hold_contact(contact_id)
@@ -56,7 +58,10 @@ async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int 
 
 
 def checked(origin: Origin, subject: str, writing: Writing, priority: int) -> str:
-    """Return the subject without line breaks. Raise `Invalid` with a sentence for each wrong field of the new case."""
+    """Check the fields of a new case, and return the subject without line breaks and invisible characters.
+
+    Raise `Invalid` with a sentence for each wrong field, those of `origin.problems` included.
+    """
     checked, problems = checked_subject(subject)
     problems |= writing.problems() | origin.problems
     if priority not in list(Priority):

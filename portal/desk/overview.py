@@ -1,4 +1,4 @@
-"""Read the cases that a contact's home page shows: those that wait for the customer, and those in work."""
+"""Read the cases that a contact's home page shows: those that wait for the customer, other open ones, and recent results."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from portal.people.readers import ContactReader
 from portal.render import plain
 
 MOST = 5
-"""The most cases of each kind that the home page shows."""
+"""The maximum number of cases in each list on the home page."""
 RECENTLY = timedelta(days=7)
 """How long a resolved case stays on the home page."""
 LONGEST_QUOTE = 140
@@ -21,8 +21,9 @@ LONGEST_QUOTE = 140
 class Brief:
     """A case as a contact's home page shows it.
 
-    `said`, `said_by` and `said_at` are the shortened text, the author and the instant of the agents' latest reply. They
-    are None unless the case waits for the customer.
+    `agent` is the name of the agent to whom the case is assigned. `said`, `said_by` and `said_at` are the shortened
+    text, the author and the instant of the agents' latest reply; `said` is "" and the others are None if the case does
+    not wait for the customer or has no such reply. `opened_by_us` is True if an agent opened the case.
     """
 
     number: int
@@ -38,10 +39,11 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The cases on a contact's home page, at most `MOST` in each list.
+    """The cases on a contact's home page, at most `MOST` in each list, the latest change first.
 
-    `waiting` are the cases that wait for the customer; `waiting_count` is the number of all such cases. `total` is the
-    number of all cases that the contact may see. `COUNTED` + 1 stands for any larger number.
+    `waiting` lists cases that wait for the customer, and `waiting_count` is the number of all such cases. `in_work`
+    lists other open cases and those that were resolved within `RECENTLY`. `total` is the number of all cases that the
+    contact may see; `COUNTED` + 1 stands for any larger number.
     """
 
     waiting: list[Brief]

@@ -52,7 +52,7 @@ SETTABLE = tuple(status for status in Status if status is not Status.NEW)
 
 
 def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Status:
-    """Return the status that a case with the status `status` gets by a reply.
+    """Return the status that a reply gives to a case with the status `status`.
 
     An agent's reply sets `then`, if it is given; otherwise it opens a new case. A contact's reply opens a case that
     waited for the customer, was resolved or was closed. In all other cases the status stays.

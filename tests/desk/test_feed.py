@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 async def feed(case: Case, reader: Any, before: str = "") -> Any:
     async with transaction(reader):
-        return await feed_of(case, reader, files_at="/f/", house="Halden IT", customer="Acme", before=before)
+        return await feed_of(case, reader, files_at="/f/", company="Halden IT", customer="Acme", before=before)
 
 
 def texts(feed: Any) -> list[str]:
@@ -109,7 +109,7 @@ async def test_a_window_costs_one_query_however_much_there_is() -> None:
         for number in range(5):
             await case.reply(by=ADA, text=f"{number}", at=LATER)
         with counted() as statements:
-            await feed_of(case, ADA, files_at="/f/", house="Halden IT", customer="Acme")
+            await feed_of(case, ADA, files_at="/f/", company="Halden IT", customer="Acme")
     assert len(statements) == 1
 
 

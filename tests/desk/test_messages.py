@@ -36,7 +36,7 @@ async def test_a_note_and_its_files_do_not_exist_for_contacts(storage: Storage) 
     file = await upload(storage, INES, f"{SECRET}.log")
     async with transaction(INES):
         await case.note(by=INES, text=SECRET, files=[file], at=LATER)
-        feed = await feed_of(case, INES, files_at="/f/", house="Halden IT", customer="Acme")
+        feed = await feed_of(case, INES, files_at="/f/", company="Halden IT", customer="Acme")
         assert [
             (item.is_note, [file.name for file in item.files]) for item in feed.items if item.shape == "message"
         ] == [
@@ -48,7 +48,7 @@ async def test_a_note_and_its_files_do_not_exist_for_contacts(storage: Storage) 
     async with transaction(ADA) as tx:
         case = await Case.find(case.number, ADA)
         seen = [
-            await feed_of(case, ADA, files_at="/f/", house="Halden IT", customer="Acme"),
+            await feed_of(case, ADA, files_at="/f/", company="Halden IT", customer="Acme"),
             await files_of(case, files_at="/f/"),
         ]
         for table in ("message", "attachment", "case_event", "upload", "cases"):

@@ -23,7 +23,7 @@ from portal.storage import Storage
 
 MAX_FILES = 10
 MAX_SIZE = 25 * 1024 * 1024
-"""The largest size of one file, in bytes (R58)."""
+"""The maximum size of one file, in bytes (R58)."""
 
 
 class StoredFile(Protocol):
@@ -45,7 +45,7 @@ class Upload(Table, tablename="upload"):
     """A file that no message has taken yet.
 
     The row is written before the first byte is stored. The columns from `form_key` on are None until the file is stored
-    and belongs to a form.
+    and belongs to a form. `key` identifies the file in the storage, `id` on pages.
     """
 
     key = Text(primary_key=True, default=None)
@@ -61,7 +61,7 @@ class Upload(Table, tablename="upload"):
 
 
 class Attachment(Table, tablename="attachment"):
-    """A file of a message. `name` is shown to people; `key` identifies the file in the storage."""
+    """A file of a message. `id` identifies it in URLs, `key` in the storage; `name` is the file name that people see."""
 
     id = UUID(primary_key=True, null=False, default=None)
     customer_id = BigInt(null=False, default=None)
@@ -75,9 +75,9 @@ class Attachment(Table, tablename="attachment"):
 
     @classmethod
     async def find(cls, attachment_id: uuid.UUID, case_id: int) -> "Attachment":
-        """Return the file with this id if it belongs to a message of the case `case_id` that the reader may see.
+        """Return the file with this id if it belongs to a message of the case `case_id`, otherwise raise `NotFound` (R28).
 
-        Raise `NotFound` otherwise (R28).
+        Row-level security hides the files of notes if the transaction runs for a contact.
         """
         row = await current().fetchrow(
             "select a.* from attachment a join message m on m.id = a.message_id where a.id = $1 and m.case_id = $2",
@@ -90,15 +90,15 @@ class Attachment(Table, tablename="attachment"):
 
 
 QUOTA = 20 * 1024**3
-"""The largest size of all files of one customer together, in bytes (R58)."""
+"""The maximum total size of the files of one customer, in bytes (R58)."""
 NO_ROOM = "The files of this customer fill the 20 GB that there are for them. Remove your files and send the text without them."
 
 
 MAX_PENDING = 40
-"""The most files that one person may upload within `PENDING_FOR` without sending them in a message (R58)."""
+"""The maximum number of files that one person may upload within `PENDING_FOR` and not send in a message (R58)."""
 PENDING_FOR = timedelta(hours=1)
 MAX_WAITING = 1024**3
-"""The largest size of one person's unsent files together, in bytes. An unfinished upload counts as `MAX_SIZE`."""
+"""The maximum total size of one person's unsent files, in bytes. An unfinished upload counts as `MAX_SIZE`."""
 KEPT_FOR = timedelta(days=1)
 """How long an uploaded file is kept without being sent in a message."""
 
@@ -107,8 +107,9 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
     """Record in the table `upload` that a file is about to be stored under `key`.
 
     Call this in its own transaction before the first byte is stored, so that a file never exists without a row (R60).
-    Raise `TooMany` if the person with this credential has uploaded `MAX_PENDING` files within the last hour that no
-    message contains, or if this person's unsent files could exceed `MAX_WAITING` bytes (R58).
+    An advisory lock makes simultaneous uploads of one person wait for each other. Raise `TooMany` if the person with
+    this credential has uploaded `MAX_PENDING` files within the last hour that no message contains, or if this person's
+    unsent files could exceed `MAX_WAITING` bytes (R58).
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('upload', $1))", credential_id)
@@ -133,8 +134,8 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 async def attach(files: Sequence[StoredFile], *, customer_id: int, message_id: int, by: Reader) -> None:
     """Attach stored files to the message `message_id`, and delete their rows in the table `upload`.
 
-    Raise `NotFound` if a file was uploaded by somebody else than `by` or is attached already (R29), and `Invalid`
-    (`files`) if there are too many files or the customer's quota is used up (R58).
+    Raise `NotFound` if a file was not uploaded by `by` or is attached already (R29), and `Invalid` (`files`) if there
+    are more than `MAX_FILES` files or the customer's files would exceed `QUOTA` (R58).
     """
     if len(files) > MAX_FILES:
         raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})
@@ -156,7 +157,7 @@ async def attach(files: Sequence[StoredFile], *, customer_id: int, message_id: i
 
 
 async def used_by(customer_id: int) -> int:
-    """Return the total size of a customer's files, in bytes."""
+    """Return the total size of the files in messages on a customer's cases, in bytes. Unsent files are not included."""
     used: int = await current().fetchval(
         "select coalesce(sum(size), 0)::bigint from attachment where customer_id = $1", customer_id
     )
@@ -166,8 +167,8 @@ async def used_by(customer_id: int) -> int:
 async def sweep_uploads(storage: Storage, before: datetime) -> int:
     """Delete files whose upload began before `before` and that are in no message. Return how many were deleted.
 
-    One call deletes at most 500. A file is deleted before its row, so that a failed deletion is repeated next time. A
-    file that cannot be deleted does not stop the deletion of the others.
+    One call deletes at most 500 files, with their rows in `upload`. Each file is deleted before its row, so that a
+    failed deletion is repeated next time. A file that cannot be deleted does not stop the deletion of the others.
     """
     tx = current()
     # Skip locked rows, because a message is attaching these files at the moment. Choose rows at random, so that files

@@ -30,13 +30,13 @@ class DraftFile:
 
 
 def left_out(name: str) -> str:
-    """Return the sentence about a file that was not kept because the form has `MAX_FILES` files already."""
+    """Return the error message for a file that was not kept because the form has `MAX_FILES` files already."""
     return f"“{name}” is left out: a message has at most {attachments.MAX_FILES} files."
 
 
 async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
     """Return the files that `by` has chosen in the form `form_key`, in the order in which they were uploaded."""
-    # Each page of a case asks; raw SQL takes a quarter of the time.
+    # Each page of a case runs this query; raw SQL takes a quarter of the time that Piccolo takes.
     rows = await current().fetch(
         "select id, name, media_type, size, sha256, key from upload where credential_id = $1 and form_key = $2 order by kept_at, id",
         by.credential_id, form_key,
@@ -47,8 +47,9 @@ async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
 async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUID, by: Reader, at: datetime) -> None:
     """Add a stored file, which `announce` has recorded, to the form `form_key`.
 
-    If the same form is sent twice at once, each file is added once; the second copy is deleted later. Raise `Invalid`
-    (`files`) if the form has `MAX_FILES` files already, and `Full` if a contact's customer has used up its quota.
+    Do nothing if the form has a file with the same name and content already, as when one form is sent twice at once;
+    `sweep_uploads` deletes the second copy later. Raise `Invalid` (`files`) if the form has `MAX_FILES` files already,
+    and `Full` if `by` is a contact whose customer's files, with the contact's unsent ones, would exceed the quota.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
@@ -67,7 +68,7 @@ async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUI
 
 
 async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
-    """Move the files of the form `form_key` to the form `to`, which replaces it."""
+    """Move the files of `by` from the form `form_key` to the form `to`, which replaces it."""
     own = (Upload.credential_id == by.credential_id) & (Upload.form_key == form_key)
     await Upload.update({Upload.form_key: to}).where(own)
 
@@ -75,7 +76,8 @@ async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
     """Delete the file with this id that the person `by` has chosen in a form. Do nothing if there is no such file.
 
-    If deleting the stored file fails, `sweep_uploads` deletes it later.
+    Call this function outside a transaction: it opens its own. The file leaves the form at once; if deleting it from the
+    storage then fails, `sweep_uploads` deletes it later.
     """
     own = (Upload.id == file_id) & (Upload.credential_id == by.credential_id)
     async with transaction(by):

@@ -30,7 +30,8 @@ class RefusedEnding(Table, tablename="refused_ending"):
     async def refuse(cls, facts: EndingFacts) -> None:
         """Refuse files with this extension from now on. Do nothing if it is refused already.
 
-        Raise `Invalid` (`ending`) if the text is no extension.
+        Files that are stored already stay. Raise `Invalid` (`ending`) if the text is not a file name extension, or is
+        one that is always refused.
         """
         checked = Checked()
         ending = checked("ending", _ending, facts.ending)

@@ -15,7 +15,7 @@ from portal.visible import visible
 EXECUTABLE = frozenset("exe dll com scr msi msix lnk hta jar bat cmd vbs js wsf cpl pif reg".split())
 """File name extensions that are always refused (R56)."""
 MAX_NAME = 255
-"""The most bytes of a file name in UTF-8."""
+"""The maximum length of a file name, in bytes of UTF-8."""
 UNKNOWN = "application/octet-stream"
 
 # ELF, then Mach-O in both byte orders for 32 and 64 bits, then Mach-O for several processors. A Java class file begins
@@ -93,14 +93,15 @@ def is_executable(head: bytes) -> bool:
 
 
 def picture_of(head: bytes) -> str | None:
-    """Return the media type of a picture that begins with these bytes, or None if it is no known kind of picture."""
+    """Return the media type of the picture that begins with these bytes, or None if no known kind of picture does."""
     return next((kind for kind, start in _PICTURE_STARTS.items() if re.match(start, head[:64], re.DOTALL)), None)
 
 
 def clean_name(name: str) -> str:
     """Return the file name without folders, invisible characters and characters that cannot be stored (R54, R55).
 
-    The result may be "". It has at most `MAX_NAME` bytes. Cleaning a clean name changes nothing.
+    The result may be "". It has at most `MAX_NAME` bytes; a longer name is shortened before its extension. A name that
+    Windows reserves for a device, such as `con.txt`, gets a `_` in front. Cleaning a clean name changes nothing.
     """
     name = re.split(r"[/\\]", name)[-1]
     # Removing an invisible character can bring characters together that NFC then joins, and NFC can produce new

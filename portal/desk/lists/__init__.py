@@ -14,7 +14,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 PAGE = 25
 COUNTED = 1000
-"""The largest number of cases that a list counts. If there are more, the list says "more than 1,000"."""
+"""The number up to which a list counts its cases. If there are more, the list says "more than 1,000"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,12 @@ _JOINS = {
 
 
 def _listing(condition: str, order: str, *, offset: str = "", counted: bool = True) -> str:
-    # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
-    """Return the SQL for one page of the cases that meet `condition`, in the order `order`.
+    """Return the SQL for one page of the cases that meet `condition`, sorted by the SQL expressions `order`.
 
-    If `counted`, each row has the number of all such cases in the column `total`.
+    `offset` is the clause that skips earlier pages (see `_offset`). If `counted`, each row has the number of all such
+    cases in the column `total`, at most `COUNTED` + 1; otherwise `total` is 0.
     """
+    # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
     needed = "".join(join for alias, join in _JOINS.items() if order.startswith(alias))
     total = f"(select count(*) from (select 1 from cases c where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
     return f"""
@@ -108,8 +109,8 @@ order by p.place
 async def agents_list(reader: AgentReader, question: Question, counted: Mapping[str, int] | None = None) -> Listed:
     """Return one page of the cases that `question` asks for, read by one query.
 
-    `counted` is the numbers of `countings`, if the caller has it already: then the cases of a view without filters are not
-    counted again.
+    `counted` maps views to the numbers that the queries of `countings` returned, if the caller has them already. Then
+    the cases of a view without filters are not counted again.
     """
     condition, values = question.conditions(reader)
     way = "desc" if question.is_falling else "asc"
@@ -125,7 +126,7 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
 def countings(reader: AgentReader) -> dict[str, Counting]:
     """Return the queries for the number of cases in each view that has a count, by the name of the view.
 
-    Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that its cost is limited.
+    Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that the cost of the queries is limited.
     """
     return {view.value: _counting(rule.condition, reader) for view, rule in VIEWS.items() if rule.has_count}
 
@@ -138,8 +139,8 @@ def _counting(condition: str, reader: AgentReader) -> Counting:
 async def customers_list(reader: ContactReader, *, everything: bool, text: str = "", page: int = 1) -> Listed:
     """Return one page of the cases that the contact may see, the latest change first, read by one query.
 
-    Only open cases are listed unless `everything` is True. With `text`, only cases whose number, subject or contact's
-    name contains every word of the text are listed.
+    Only open cases are listed unless `everything` is True. With `text`, only cases that match every word of the text
+    are listed (see `conditions_of`). `page` counts from 1.
     """
     sql, values = [Case.visible_sql(reader, "c")], list[Any]()
     if not everything:
@@ -154,9 +155,9 @@ async def customers_list(reader: ContactReader, *, everything: bool, text: str =
 
 
 async def named_elsewhere(text: str, listed: Listed, reader: AgentReader) -> Case | None:
-    """Return the case whose number is the whole search text (`#1393`) if it is missing from the list, else None.
+    """Return the case whose number is the whole search text (`#1393`) if it is not on the page `listed`, else None.
 
-    Such a case is in another view, or a filter leaves it out.
+    Such a case is in another view or on another page, or a filter leaves it out.
     """
     number = quoted_number(text)
     if number is None or any(row.number == number for row in listed.rows):

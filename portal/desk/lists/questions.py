@@ -23,7 +23,7 @@ OPEN = "c.status not in ('resolved', 'closed')"
 
 
 class Sort(StrEnum):
-    """The columns by which a list of cases can be sorted. Choosing the same column again reverses the order."""
+    """What a list of cases can be sorted by. Choosing the same member again reverses the order."""
 
     UPDATED = "updated"
     NUMBER = "number"
@@ -35,7 +35,7 @@ class Sort(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the heading of the column."""
+        """Return the heading of the column that the member sorts by."""
         return "Case" if self is Sort.NUMBER else self.value.capitalize()
 
 
@@ -48,16 +48,18 @@ COLUMNS = {
     Sort.PRIORITY: "c.priority",
     Sort.AGENT: "a.folded",
 }
+"""The SQL expression that each member sorts by."""
 _DOWN_FIRST = (Sort.UPDATED, Sort.NUMBER, Sort.PRIORITY)
+"""The members whose usual direction is descending."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewRule:
     """What one view of the list of cases shows.
 
-    `condition` is SQL on the table alias `c`, in which `?` stands for the id of the agent who looks. `sort` is the
-    order until another one is chosen. `has_count` is True if the navigation shows the number of cases, `has_agents` if
-    the cases may belong to several agents, so that a filter by agent is offered.
+    `condition` is SQL on the table alias `c`, in which `?` stands for the id of the agent who reads the list. `sort` is
+    the order until another one is chosen. `has_count` is True if the navigation shows the number of cases, `has_agents`
+    if the cases may be assigned to several agents, so that a filter by agent is offered.
     """
 
     condition: str
@@ -125,7 +127,7 @@ class Question:
         return bool(self.text or self.status or self.priority or self.customer_id or self.agent_id or self.project_id)
 
     def address(self, **changes: Any) -> str:
-        """Return the query string of the URL for this list with these `changes`.
+        """Return the query string of the URL for this list after `changes`, which are new values of fields by name.
 
         Unless `page` is among the changes, the URL asks for the first page.
         """
@@ -146,7 +148,7 @@ class Question:
 
     @property
     def number(self) -> int | None:
-        """Return the case number if the search text is nothing but one, else None."""
+        """Return the case number that the search text consists of (`#1393`), or None if it is anything else."""
         return quoted_number(self.text)
 
     @property
@@ -164,7 +166,10 @@ class Question:
         return (self.sort in _DOWN_FIRST) is not self.turned
 
     def conditions(self, reader: AgentReader) -> tuple[str, list[Any]]:
-        """Return an SQL condition on the table alias `c`, and its parameters, which are numbered from `$1`."""
+        """Return the SQL condition on the table alias `c` for this list, and its parameters, which are numbered from `$1`.
+
+        In the view of all open cases, a filter for a status that is done finds resolved or closed cases nevertheless.
+        """
         sql, values = [Case.visible_sql(reader, "c")], list[Any]()
 
         def ask(condition: str, value: Any) -> None:
@@ -190,19 +195,19 @@ class Question:
 
 
 def searched(query: Mapping[str, str]) -> str:
-    """Return the search text of a URL's query string, with single blanks and at most `LONGEST_TEXT` characters."""
+    """Return the search text of a URL's query string, with one blank between words, cut to `LONGEST_TEXT` characters."""
     return " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
 
 
 def quoted_number(word: str) -> int | None:
-    """Return the case number if the word is one, as people quote it (`#1403`, `1403,`), else None."""
+    """Return the case number that a word is, as people quote it (`#1403`, `1403,`), or None for another word."""
     return number_in(word.strip(PUNCTUATION).removeprefix("#"))
 
 
 # PostgreSQL folds the search word once for the query, and each person's name once and not once for each case.
 _IN_SUBJECT = "strpos(c.subject_folded, (select folded(?))) > 0"
-_OF_CONTACT = f"c.contact_id in (select id from contact where {BY_NAME})"  # noqa: S608 (a condition of ours)
-_OF_MAIL = f"c.contact_id in (select id from contact where {BY_MAIL})"  # noqa: S608 (conditions of ours)
+_OF_CONTACT = f"c.contact_id in (select id from contact where {BY_NAME})"  # noqa: S608 (the condition is a constant)
+_OF_MAIL = f"c.contact_id in (select id from contact where {BY_MAIL})"  # noqa: S608
 _OF_PHONE = f"c.contact_id in (select id from contact where {BY_TELEPHONE})"  # noqa: S608
 _NUMBERED_TOO = "c.number = (?::text)::bigint or strpos(c.subject, ?) > 0"
 _OF_CUSTOMER = "c.customer_id in (select id from customer where strpos(folded(name), (select folded(?))) > 0)"
@@ -210,11 +215,12 @@ _NUMBERED = "(c.number = ?::bigint or strpos(c.subject, (?::bigint)::text) > 0)"
 
 
 def conditions_of(text: str, *, by_agent: bool = False) -> Iterator[tuple[str, Any]]:
-    """Yield an SQL condition and its parameter for each word of the search text; `?` stands for the parameter.
+    """Yield an SQL condition and its parameter for each of the first `MOST_WORDS` words of the search text.
 
-    A number matches the case with that number, or any subject that contains it. Any other word matches a part of the
-    subject or of the contact's name. An agent (`by_agent`) also finds cases by the customer's name, by the contact's
-    mail address (a word with `@`), and by the contact's telephone number, if the text is nothing else.
+    Each `?` in a condition stands for its parameter. A number matches the case with that number, or any subject that
+    contains it. Any other word matches a part of the subject or of the contact's name. An agent (`by_agent`) also finds
+    cases by the customer's name, by the contact's mail address (a word with `@`), and by the contact's telephone number
+    if the text is nothing else; such a text yields one condition.
     """
     if by_agent and (digits := telephone_digits(text)):
         places = (_OF_PHONE, _NUMBERED_TOO) if quoted_number(text) is not None else (_OF_PHONE,)
