@@ -7,7 +7,7 @@ errors together.
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 from typing import TypeVar, cast
 
 from stdnum import bic as bics
@@ -129,6 +129,17 @@ def day(text: str) -> date:
     if not 1990 <= read.year <= 2200:
         raise ValueError("This year is too far away.")
     return read
+
+
+def clock_time(text: str) -> time:
+    """Return a time of day from the form that browsers send, such as 09:00; seconds and a UTC offset are dropped.
+
+    Raise `ValueError` for other text.
+    """
+    try:
+        return time.fromisoformat(_plain(text)).replace(second=0, microsecond=0, tzinfo=None)
+    except ValueError:
+        raise ValueError("Write a clock time such as 09:00.") from None
 
 
 def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:

@@ -1,4 +1,6 @@
-"""Read whole numbers from URLs and hidden fields, which anybody can change."""
+"""Read whole numbers and UUIDs from URLs and hidden fields, which anybody can change."""
+
+import uuid
 
 
 def number_in(text: object, *, digits: int = 18) -> int | None:
@@ -9,3 +11,11 @@ def number_in(text: object, *, digits: int = 18) -> int | None:
     """
     typed = str(text)
     return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= digits else None
+
+
+def uuid_in(text: str | None) -> uuid.UUID | None:
+    """Return the UUID that `text` is; None for other text."""
+    try:
+        return uuid.UUID(text or "")
+    except ValueError:
+        return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -88,10 +88,17 @@ def today(zone: str, at: datetime) -> date:
     return at.astimezone(ZoneInfo(zone)).date()
 
 
+_MARGIN = timedelta(days=31)
+
+
 def day_in(text: str | None) -> date | None:
-    """Return the day that a text such as `2026-11-20` means; None if it means none or has no day beside it."""
+    """Return the day that a text such as `2026-11-20` means; None for any other text, which anybody can put into a URL.
+
+    Days within a month of either end of the calendar (years 1 to 9999) are None too, so that callers can compute the
+    days and weeks around the result.
+    """
     try:
         day = date.fromisoformat(text or "")
     except ValueError:
         return None
-    return day if date.min < day < date.max else None
+    return day if date.min + _MARGIN <= day <= date.max - _MARGIN else None

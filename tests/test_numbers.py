@@ -1,9 +1,13 @@
-"""Test how whole numbers in URLs are read."""
+"""Test how whole numbers, UUIDs and days in URLs are read."""
+
+import uuid
+from datetime import date
 
 import pytest
 
 from portal.agent.arrivals import Seen
-from portal.numbers import number_in
+from portal.numbers import number_in, uuid_in
+from portal.periods import day_in
 from portal.timekeeping.filters import key
 
 
@@ -21,6 +25,20 @@ def test_plain_digits_are_their_number(text: object, number: int) -> None:
 def test_a_number_is_no_longer_than_its_column_takes() -> None:
     assert number_in("999999999", digits=9) == 999_999_999
     assert number_in("2147483648", digits=9) is None
+
+
+def test_anything_but_a_uuid_is_no_uuid() -> None:
+    """R50: what stands for a UUID in a URL is a UUID, so it leads to no other path when a page links to it."""
+    key = uuid.uuid4()
+    assert uuid_in(str(key)) == key
+    assert [uuid_in(text) for text in (None, "", "x", f"{key}/../../time/5/deletion", "\x00", "²" * 32)] == [None] * 6
+
+
+@pytest.mark.parametrize("text", ["", None, "x", "2026-02-30", "0001-01-05", "9999-12-27", "²026-01-01", "\x00"])
+def test_a_day_that_has_no_weeks_around_it_is_no_day(text: str | None) -> None:
+    """R50: a day in a URL at an end of the calendar is dropped, so that pages can compute the weeks around it."""
+    assert day_in(text) is None
+    assert day_in("2026-11-20") == date(2026, 11, 20)
 
 
 @pytest.mark.parametrize("since", ["9" * 10, "9" * 12, "9" * 40])

@@ -166,7 +166,9 @@ async def lift(flag_id: int, *, by: AgentReader, at: datetime) -> int:
     found = await flags.Flag.objects().where(flags.Flag.id == flag_id).first()
     if found is None:
         raise NotFound
-    row = (await chosen([found.entry_id], by, at))[found.entry_id]
+    row = (await chosen([found.entry_id], by, at)).get(found.entry_id)
+    if row is None:  # The entry was deleted meanwhile, and its flag with it.
+        raise NotFound
     if no := why_not(row, by):
         raise no
     if row["flag_id"] != flag_id:

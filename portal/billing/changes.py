@@ -17,7 +17,7 @@ from portal.timekeeping.work import Work
 async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:
     """Replace the fields of an entry that a manager may change, and return the entry.
 
-    An approved entry becomes submitted and has to be approved again. Raise `Conflict` if a document has settled the
+    An approved entry gets the state from before its approval back, and has to be approved again. Raise `Conflict` if a document has settled the
     entry or if somebody changed it since `version`, `Forbidden` if `by` is no manager, `Invalid` as `TimeEntry.log`
     does.
     """

@@ -3,6 +3,7 @@
 The module `deciding.undoing` takes back whole decisions.
 """
 
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
@@ -15,10 +16,11 @@ from portal.errors import Conflict
 from portal.people.readers import AgentReader
 from portal.timekeeping import states, traces
 from portal.timekeeping.rules import why_settled
+from portal.words import EntryState
 
 
 async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Withdraw the approval of an entry: the entry becomes submitted again, and its allocations are deleted.
+    """Withdraw the approval of an entry, which gets its former state back, and delete its allocations.
 
     Raise `Conflict` if the entry is not approved, was deleted or is settled by a document (C2), `Forbidden` if `by`
     must not decide on it.
@@ -51,15 +53,24 @@ def why_settled_row(row: Row, by: AgentReader) -> Conflict | None:
 
 
 async def drop(rows: Collection[Row], *, by: AgentReader, at: datetime) -> None:
-    """Make approved entries submitted again, and delete their allocations.
+    """Give approved entries the state from before their approval, and delete their allocations.
 
-    The caller must then recompute the allocations of the customers' other entries.
+    That is draft if the approval implied the submission (C4), so that nothing counts as submitted that its author never
+    submitted; else submitted. The caller must then recompute the allocations of the customers' other entries.
     """
-    ids = [row["id"] for row in rows]
-    await StoredAllocation.delete().where(StoredAllocation.entry_id.is_in(ids))
-    await current().execute(
-        "update approval set withdrawn_at = $2, withdrawn_by_id = $3 where entry_id = any($1) and withdrawn_at is null",
-        ids, at, by.id,
-    )  # fmt: skip
-    marked = await states.mark_submitted({row["id"]: row["version"] for row in rows}, by=by, at=at)
-    await traces.notify_all(marked, "time.changed", by, at)
+    versions = {row["id"]: row["version"] for row in rows}
+    await StoredAllocation.delete().where(StoredAllocation.entry_id.is_in(list(versions)))
+    withdrawn = await current().fetch(_WITHDRAW, list(versions), at, by.id)
+    former: dict[EntryState, dict[int, int]] = defaultdict(dict)
+    for row in withdrawn:
+        state = EntryState.DRAFT if row["submission_implied"] else EntryState.SUBMITTED
+        former[state][row["entry_id"]] = versions[row["entry_id"]]
+    for state, choices in former.items():
+        marked = await states.mark_withdrawn(choices, state, by=by, at=at)
+        await traces.notify_all(marked, "time.changed", by, at)
+
+
+_WITHDRAW = """
+update approval set withdrawn_at = $2, withdrawn_by_id = $3 where entry_id = any($1) and withdrawn_at is null
+returning entry_id, submission_implied
+"""

@@ -21,9 +21,9 @@ from portal import outbox
 from portal.database import current
 from portal.desk import events
 from portal.desk.cases import Case
-from portal.desk.names import agent_name
+from portal.desk.names import WHO_WORKS, agent_name
 from portal.errors import Conflict, Invalid, NotFound
-from portal.fields import Checked, day, identifier, one_of
+from portal.fields import Checked, clock_time, day, identifier, one_of
 from portal.people.readers import AgentReader, Reader
 from portal.visible import visible
 
@@ -132,6 +132,11 @@ class Appointment(Table, tablename="appointment"):
         await self._set(values)
         await self._record(case, "appointment.moved" if is_moved else None, by, at)
 
+    async def give_to(self, agent_id: int, case: Case, *, by: AgentReader, at: datetime) -> None:
+        """Make the agent `agent_id`, who must work here, the agent of the appointment; the log of the case says so."""
+        await self._set({"agent_id": agent_id})
+        await self._record(case, "appointment.moved", by, at)
+
     async def hold_it(self, case: Case, *, by: AgentReader, at: datetime) -> None:
         """Record that the appointment took place. If that is recorded already, nothing changes.
 
@@ -195,7 +200,7 @@ async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int 
     checked = Checked()
     kind = checked("kind", one_of(tuple(AppointmentKind)), facts.kind)
     on = checked("day", day, facts.day)
-    begins, ends = (checked(name, _clock_time, getattr(facts, name)) for name in ("begins", "ends"))
+    begins, ends = (checked(name, clock_time, getattr(facts, name)) for name in ("begins", "ends"))
     agent = checked("agent_id", identifier, facts.agent_id)
     note = visible(facts.note).strip()
     if len(note) > LONGEST_NOTE:
@@ -210,17 +215,9 @@ async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int 
 
 
 async def _refuse_who_left(agent: int) -> None:
-    try:
-        await agent_name(agent, who_works=True)
-    except Invalid as refusal:
-        raise Invalid({"agent_id": refusal.sentence}) from None
-
-
-def _clock_time(text: str) -> time:
-    try:
-        return time.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)
-    except ValueError:
-        raise ValueError("Write a clock time such as 09:00.") from None
+    # The row is locked, so that the agent cannot be ended before the appointment is stored and can be handed over.
+    if not await current().fetchval("select id from agent where id = $1 and ended_at is null for share", agent):
+        raise Invalid({"agent_id": WHO_WORKS})
 
 
 def _instant(on: date, clock: time, zone: ZoneInfo) -> datetime:
@@ -290,17 +287,29 @@ async def appointments_of(case_id: int, reader: Reader, *, planned: bool = False
     return [Planned.of_row(row) for row in rows]
 
 
+_WITH_NUMBER = """
+select p.id, p.kind, p.starts_at, p.ends_at, p.agent_id, a.name as agent, p.note, p.done_at, p.cancelled_at, c.number
+from appointment p join agent a on a.id = p.agent_id join cases c on c.id = p.case_id
+"""
+
+
 async def planned_appointment(appointment: int, reader: AgentReader) -> tuple[Planned, int]:
     """Return the appointment with this id, planned or not, and the number of its case.
 
     Raise `NotFound` if there is no such appointment.
     """
-    sql = (
-        "select p.id, p.kind, p.starts_at, p.ends_at, p.agent_id, a.name as agent, p.note, p.done_at, p.cancelled_at, c.number"  # noqa: S608
-        " from appointment p join agent a on a.id = p.agent_id join cases c on c.id = p.case_id"
-        f" where p.id = $1 and {Case.visible_sql(reader, 'c')}"
-    )
+    sql = f"{_WITH_NUMBER} where p.id = $1 and {Case.visible_sql(reader, 'c')}"
     row = await current().fetchrow(sql, appointment)
     if row is None:
         raise NotFound
     return Planned.of_row(row), row["number"]
+
+
+IS_TO_COME = "p.agent_id = $1 and p.starts_at > $2 and p.done_at is null and p.cancelled_at is null"
+"""SQL condition for the planned appointments `p` of the agent $1 that begin after the instant $2."""
+
+
+async def appointments_to_come(agent_id: int, at: datetime) -> list[tuple[Planned, int]]:
+    """Return the planned appointments of an agent that begin after `at`, each with the number of its case, by time."""
+    rows = await current().fetch(f"{_WITH_NUMBER} where {IS_TO_COME} order by p.starts_at, p.id", agent_id, at)
+    return [(Planned.of_row(row), row["number"]) for row in rows]

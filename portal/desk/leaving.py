@@ -1,9 +1,12 @@
-"""Find the open cases of an agent or a contact who leaves, and hand over those of a contact."""
+"""Find the open cases of an agent or a contact who leaves, and hand over an agent's appointments and a contact's cases."""
 
 from datetime import datetime
 
 from portal.database import current
+from portal.desk.appointments import IS_TO_COME, Appointment, appointments_to_come
 from portal.desk.cases import Case
+from portal.desk.names import WHO_WORKS, works
+from portal.errors import Invalid
 from portal.people.contacts import Contact, hold_contact
 from portal.people.readers import AgentReader
 
@@ -13,13 +16,41 @@ select * from cases where status not in ('resolved', 'closed') and ($1::bigint i
 """
 
 
-async def open_cases_of_agent(agent_id: int, *, hold: bool = False) -> list[Case]:
-    """Return the open cases that are assigned to an agent, sorted by number.
+async def open_cases_of_agent(agent_id: int) -> list[Case]:
+    """Return the open cases that are assigned to an agent, sorted by number."""
+    return [Case.of_row(dict(row)) for row in await current().fetch(_OPEN, agent_id, None)]
 
-    With `hold`, lock their rows until the transaction ends.
+
+_HELD = f"""
+select id from cases where (agent_id = $1 and status not in ('resolved', 'closed'))
+  or id in (select p.case_id from appointment p where {IS_TO_COME}) order by number for update
+"""  # noqa: S608
+
+
+async def hold_cases_of_agent(agent_id: int, at: datetime) -> None:
+    """Lock the agent's open cases and those of the agent's appointments after `at` until the transaction ends.
+
+    Whoever assigns a case or plans an appointment locks the case first and then the agent; ending an agent has to take
+    the locks in the same order.
     """
-    held = f"{_OPEN} for update"
-    return [Case.of_row(dict(row)) for row in await current().fetch(held if hold else _OPEN, agent_id, None)]
+    await current().execute(_HELD, agent_id, at)
+
+
+async def hand_appointments(agent_id: int, successor_id: int | None, *, by: AgentReader, at: datetime) -> None:
+    """Give the planned appointments of an agent who leaves to the agent `successor_id`; with None, call them off.
+
+    The log of each case records it, and the customer reads it there. Raise `Invalid` (`appointments`) if the successor
+    does not work here.
+    """
+    if successor_id is not None and not await works(successor_id):
+        raise Invalid({"appointments": WHO_WORKS})
+    for planned, number in await appointments_to_come(agent_id, at):
+        case = await Case.find(str(number), by, hold=True)
+        appointment = await Appointment.find(planned.id, case, hold=True)
+        if successor_id is None:
+            await appointment.call_off(case, by=by, at=at)
+        else:
+            await appointment.give_to(successor_id, case, by=by, at=at)
 
 
 async def open_cases_of_contact(contact_id: int) -> list[Case]:

@@ -4,6 +4,8 @@ from portal.errors import Invalid
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
 
+WHO_WORKS = "Choose an agent who works here."
+
 
 async def contact_name(contact_id: int) -> str:
     """Return the name of the contact with this id, which must exist."""
@@ -18,7 +20,7 @@ async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
     """
     row = await Agent.select(Agent.name, Agent.ended_at).where(Agent.id == agent_id).first()
     if row is None or (who_works and row["ended_at"] is not None):
-        raise Invalid({"agent": "Choose an agent who works here."})
+        raise Invalid({"agent": WHO_WORKS})
     name: str = row["name"]
     return name
 

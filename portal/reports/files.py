@@ -1,7 +1,6 @@
 """Files of timesheets that a job makes because they are long, each for the agent who asked for it."""
 
 import asyncio
-import contextlib
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -106,9 +105,12 @@ class Export(Table, tablename="export"):
         ready = (cls.agent_id == reader.id) & cls.size.is_not_null() & cls.fetched_at.is_null()
         return await cls.objects().where(ready).order_by(cls.id)
 
-    async def hand_out(self, at: datetime) -> str:
-        """Record that the file was fetched, and return its key. Raise `NotFound` if it is not ready."""
-        if self.size is None:
+    async def hand_out(self, storage: Storage, at: datetime) -> str:
+        """Record that the file was fetched, and return its key.
+
+        Raise `NotFound` if it is not ready, or if the storage has lost it; a response that has begun could not say so.
+        """
+        if self.size is None or not await storage.exists(str(self.file_key)):
             raise NotFound("This file is not there. Have it made again.")
         await Export.update({Export.fetched_at: at}).where((Export.id == self.id) & Export.fetched_at.is_null())
         return str(self.file_key)
@@ -133,23 +135,27 @@ from export x join agent a on a.id = x.agent_id join credential c on c.agent_id 
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
     """Make a file that an agent asked for, store it, and mark it as ready, or as failed if making it is refused.
 
-    Run as a job: running it again changes nothing once the file is ready or failed.
+    Run as a job: running it again changes nothing once the file is ready or failed. If the worker is stopped meanwhile,
+    the file is neither, and the next worker makes it.
     """
     async with transaction(SYSTEM) as tx:
         export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()
         person = await tx.fetchrow(_READER, export_id)
     if export is None:
         return
-    size = None
     try:
-        with contextlib.suppress(
-            Refusal
-        ):  # It is logged where it arose; the page says that the file could not be made.
-            if person is not None:
-                size = await _store(export, AgentReader(**dict(person)), settings, storage)
-    finally:
-        async with transaction(SYSTEM) as tx:
-            await tx.execute("update export set size = $2, ended_at = $3 where id = $1", export_id, size, at)
+        size = await _store(export, AgentReader(**dict(person)), settings, storage) if person else None
+    except Refusal:  # It is logged where it arose; the page says that the file could not be made.
+        size = None
+    except Exception:
+        await _end(export_id, None, at)
+        raise
+    await _end(export_id, size, at)
+
+
+async def _end(export_id: int, size: int | None, at: datetime) -> None:
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update export set size = $2, ended_at = $3 where id = $1", export_id, size, at)
 
 
 async def _store(export: Export, reader: AgentReader, settings: Settings, storage: Storage) -> int:
@@ -167,7 +173,7 @@ async def _store(export: Export, reader: AgentReader, settings: Settings, storag
     while making.is_busy():  # noqa: ASYNC110 (two files at once; the next one waits its turn)
         await asyncio.sleep(1)
     file = await making.make(order, within=WITHIN, progress=tell)
-    key = new_key()
+    key = export.file_key or new_key()  # A run that was killed may have stored a part of the file under its key.
     async with transaction(SYSTEM) as tx:
         await tx.execute("update export set file_key = $2, read_entries = entries where id = $1", export.id, key)
     return (await storage.store(key, making.chunks(file), limit=LARGEST_FILE)).size

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from portal.errors import Forbidden
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
+from portal.periods import day_in
 from portal.timekeeping.entries import VISIBLE
 from portal.timekeeping.flags import IS_FLAGGED
 from portal.words import EntryBilling, EntryState
@@ -104,7 +105,7 @@ class Question:
         Without `from`, the first day is the first of the month of `today`; without `until`, the last day is `today`. A
         value that cannot be read counts as missing, and of two days in the wrong order the later one is the last.
         """
-        days = sorted((_day(query.get("from")) or today.replace(day=1), _day(query.get("until")) or today))
+        days = sorted((day_in(query.get("from")) or today.replace(day=1), day_in(query.get("until")) or today))
         return cls(
             since=days[0],
             until=days[1],
@@ -172,10 +173,3 @@ class Question:
             yield f"e.state = {place(self.state.value)}"
         if self.flagged:
             yield IS_FLAGGED
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None

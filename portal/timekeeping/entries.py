@@ -1,7 +1,7 @@
 """Time entries: the class `TimeEntry`, and what authors and managers may do with an entry.
 
 The methods run in the caller's transaction. Submitted and approved entries are changed and deleted through
-`portal.billing`, which withdraws the approval first. The steps that billing needs for that (`revise`, `mark_submitted`
+`portal.billing`, which withdraws the approval first. The steps that billing needs for that (`revise`, `mark_withdrawn`
 and others) are here and in `states.py`.
 """
 
@@ -241,6 +241,7 @@ class TimeEntry(Table, tablename="time_entry"):
             customer_id=self.customer_id if self.case_id else None,
             project_id=self.project_id,
             known_task_id=self.task_id,
+            known_kind_id=self.general_kind_id,
         )
         content = content_of(work, ground, known_date=self.work_date, known_span=self.span)
         told = {name: [getattr(self, name), value] for name, value in content.items() if getattr(self, name) != value}

@@ -1,11 +1,12 @@
-"""Hand over what an agent who leaves has open: cases, time entries and approver duties."""
+"""Hand over what an agent who leaves has open: cases, appointments, time entries and approver duties."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from portal.database import current
 from portal.desk import Case
-from portal.desk.leaving import open_cases_of_agent
+from portal.desk.appointments import Planned, appointments_to_come
+from portal.desk.leaving import hand_appointments, hold_cases_of_agent, open_cases_of_agent
 from portal.desk.names import agent_name
 from portal.errors import Invalid
 from portal.people.agents import Agent, without_approver
@@ -19,6 +20,7 @@ from portal.timekeeping.states import submit
 class Open:
     """What an agent must hand over before leaving.
 
+    `appointments` are the planned appointments still to come, each with the number of its case.
     `unsubmitted` are the ids of the agent's draft and rejected time entries; `submitted` is the number of the agent's
     entries that a manager has yet to approve. `departments` are the names of the departments whose approver the agent
     is, and `waiting` is the number of submitted entries there that the agent must decide on. `unapproved` are the names
@@ -26,6 +28,7 @@ class Open:
     """
 
     cases: list[Case]
+    appointments: list[tuple[Planned, int]]
     unsubmitted: list[int]
     submitted: int
     departments: list[str]
@@ -45,12 +48,13 @@ select
 )
 
 
-async def open_of(agent: Agent) -> Open:
-    """Return what `agent` must hand over before leaving."""
+async def open_of(agent: Agent, at: datetime) -> Open:
+    """Return what `agent` must hand over before leaving at the instant `at`."""
     row = await current().fetchrow(_TIME, agent.id)
     before = await without_approver()
     return Open(
         cases=await open_cases_of_agent(agent.id),
+        appointments=await appointments_to_come(agent.id, at),
         unsubmitted=row["unsubmitted"],
         submitted=row["submitted"],
         departments=await designated_departments(agent.id),
@@ -60,26 +64,36 @@ async def open_of(agent: Agent) -> Open:
 
 
 async def end_agent(
-    agent: Agent, *, successor_id: int | None, approver_id: int | None, submits: bool, by: AgentReader, at: datetime
+    agent: Agent,
+    *,
+    successor_id: int | None,
+    visitor_id: int | None,
+    approver_id: int | None,
+    submits: bool,
+    by: AgentReader,
+    at: datetime,
 ) -> None:
-    """End the access of an agent who leaves, and hand over the agent's open cases, time and approver duties.
+    """End the access of an agent who leaves, and hand over the agent's open cases, appointments, time and approver duties.
 
-    The agent's timer is paused. Open cases are assigned to the agent `successor_id`, or to nobody if it is None. The agent `approver_id` approves
-    instead of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected entries are
-    submitted. Raise `Conflict` for the last admin, and `Invalid` (`agent`, `approver`, `submits`) if the successor or
-    the approver has left, or if an entry cannot be submitted.
+    The agent's timer is paused. Open cases are assigned to the agent `successor_id`, or to nobody if it is None. Planned
+    appointments go to the agent `visitor_id`; with None, they are called off. The agent `approver_id` approves instead
+    of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected entries are submitted,
+    also while time tracking is switched off. Raise `Conflict` for the last admin, and `Invalid` (`agent`,
+    `appointments`, `approver`, `submits`) if one of the successors has left, or if an entry cannot be submitted.
     """
-    await open_cases_of_agent(agent.id, hold=True)  # Reopening a case locks it first and then the agent.
-    await agent.end(at)  # End the agent before reading the cases, so that nobody can assign a new case to the agent.
+    await hold_cases_of_agent(agent.id, at)
+    # End the agent before reading cases and appointments, so that nobody can give the agent a new one.
+    await agent.end(at)
     await pause_all(agent.id, at)
     if successor_id is not None:
         await agent_name(successor_id, who_works=True)
     for case in await open_cases_of_agent(agent.id):
         await case.assign(successor_id, by=by, at=at)
+    await hand_appointments(agent.id, visitor_id, by=by, at=at)
     if approver_id is not None:
         await hand_designations(agent.id, approver_id)
     if submits:
-        submission = await submit(by, (await open_of(agent)).unsubmitted, at=at)
+        submission = await submit(by, (await open_of(agent, at)).unsubmitted, at=at)
         # What a manager approved or the agent deleted at the same moment needs no submission any more.
-        for entry_id in set(submission.refused) & set((await open_of(agent)).unsubmitted):
+        for entry_id in set(submission.refused) & set((await open_of(agent, at)).unsubmitted):
             raise Invalid({"submits": f"Some of their time cannot be submitted: {submission.refused[entry_id]}"})

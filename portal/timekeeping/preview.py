@@ -6,8 +6,10 @@ from datetime import date, datetime, time
 from portal.database import current
 from portal.durations import Duration, Rounding, RoundingMode, clock, parse_duration, read_duration, spoken
 from portal.errors import Invalid
+from portal.fields import clock_time
 from portal.people.readers import AgentReader
 from portal.people.working.hours import workday_of
+from portal.periods import day_in
 from portal.timekeeping.instants import Span, span_of
 from portal.timekeeping.policy.guards import Meant, warnings
 from portal.timekeeping.rules import counted, why_not_billable_on
@@ -103,10 +105,10 @@ async def understood(
         read = read_duration(duration, held=held, workday=await workday_of(worked_by, duration, work_date))
     except ValueError as error:
         return Understood(wrong=str(error))
-    day = _day(work_date)
+    day = day_in(work_date)
     odd = await _odd(by, where, read, day) if where and day else ()
     meaning = await _meaning(
-        by, customer_id, read, day, service_id, billing, external_comment, role_id, is_general, held
+        worked_by, customer_id, read, day, service_id, billing, external_comment, role_id, is_general, held
     )
     return replace(meaning, odd=odd)
 
@@ -114,25 +116,34 @@ async def understood(
 async def _odd(by: AgentReader, where: Where, read: Duration, day: date) -> tuple[str, ...]:
     """Return the warnings about the typed time as sentences."""
     meant = Meant(
-        agent_id=where.agent_id, work_date=day, minutes=read.minutes, span=_span(by, where, read, day),
+        agent_id=where.agent_id, work_date=day, minutes=read.minutes,
+        span=_span(await _zone_of(by, where.agent_id), where, read, day),
         case_id=where.case_id, entry_id=where.entry_id,
     )  # fmt: skip
     return tuple(warned.sentence for warned in await warnings(meant, where.at))
 
 
-def _span(by: AgentReader, where: Where, read: Duration, day: date) -> Span | None:
+async def _zone_of(by: AgentReader, agent_id: int) -> str:
+    """Return the time zone of the agent who worked, in which the form's clock times are read."""
+    if agent_id == by.id:
+        return by.time_zone
+    zone: str | None = await current().fetchval("select time_zone from agent where id = $1", agent_id)
+    return zone or by.time_zone
+
+
+def _span(zone: str, where: Where, read: Duration, day: date) -> Span | None:
     """Return the instants of the clock times that were typed; None without clock times, or if they make no span."""
     began, ended = read.began, read.ended
     if began is None:
         began, ended = _clock(where.began), _clock(where.ended)
     try:
-        return span_of(day, began, ended, by.time_zone) if began and ended and began != ended else None
+        return span_of(day, began, ended, zone) if began and ended and began != ended else None
     except Invalid:
         return None
 
 
 async def _meaning(
-    by: AgentReader,
+    worked_by: int,
     customer_id: int | None,
     read: Duration,
     day: date | None,
@@ -143,14 +154,14 @@ async def _meaning(
     is_general: bool,
     held: int,
 ) -> Understood:
-    """Return the preview of a duration that was read, without warnings."""
+    """Return the preview of a duration that was read, without warnings; `worked_by` is the id of the agent who worked."""
     minutes, words = read.minutes, _spoken(read)
     choice = EntryBilling(billing) if billing in list(EntryBilling) else EntryBilling.BILLABLE
     if is_general:
         return Understood(text=words, rounding=GENERAL, instead=read.instead)
     if choice is EntryBilling.NOT_BILLABLE:
         return Understood(text=words, rounding="Not billable: nothing of it counts.", instead=read.instead)
-    row = await current().fetchrow(_SERVICE, service_id, customer_id, by.id, role_id, day)
+    row = await current().fetchrow(_SERVICE, service_id, customer_id, worked_by, role_id, day)
     if row is None:
         return Understood(text=words, rounding=UNDER_NO_SERVICE, instead=read.instead)
     rounding = Rounding(row["rounding_minimum"], row["rounding_increment"], RoundingMode(row["rounding_mode"]))
@@ -197,13 +208,6 @@ def words_of(rounding: Rounding) -> str:
 
 def _clock(text: str) -> time | None:
     try:
-        return time.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
+        return clock_time(text)
     except ValueError:
         return None

@@ -4,6 +4,9 @@ Each step takes any number of entries, changes them by one statement, and keeps 
 if its state and version are as expected; otherwise it raises `Conflict`. Agents call `submit`, `submit_all` and
 `take_back`. The `mark_*` steps are for billing, which checks who may approve or reject, and writes the approval or the
 rejection.
+
+None of these functions checks whether time tracking is on: the guards of the routes do, and an agent who leaves can be
+ended, and their time submitted, while it is off.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -107,7 +110,8 @@ with held as (
   select id, state as former_state from time_entry where id = any($1) and submission_id = $2 and state = 'submitted'
   order by id for no key update
 )
-update time_entry e set state = case when rejected_version is null then 'draft' else 'rejected' end, submission_id = null
+update time_entry e set state = case when rejected_version is null then 'draft' else 'rejected' end, submission_id = null,
+  submitted_at = case when rejected_version is not null then submitted_at end
 from held where e.id = held.id returning e.id, e.version, e.state, e.case_id, e.customer_id, held.former_state
 """
 
@@ -179,13 +183,13 @@ async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: date
     return rows
 
 
-async def mark_submitted(choices: Mapping[int, int], *, by: AgentReader, at: datetime) -> list[Row]:
-    """Set entries whose approval was withdrawn back to submitted, so that a manager decides on them again.
+async def mark_withdrawn(choices: Mapping[int, int], state: EntryState, *, by: AgentReader, at: datetime) -> list[Row]:
+    """Set entries whose approval was withdrawn back to `state`, the one from before: submitted, or draft (C4).
 
     `choices` maps the id of each to its version. Return their rows. Raise `Conflict` if an entry has another version or
     state.
     """
-    rows = await _step(choices, {EntryState.APPROVED}, EntryState.SUBMITTED, submitted_at=at)
+    rows = await _step(choices, {EntryState.APPROVED}, state, submitted_at=at)
     await versions.keep(Verb.WITHDRAWN, map(_step_of, rows), by, at)
     return rows
 
@@ -220,7 +224,7 @@ with held as (
   order by e.id for no key update of e
 )
 update time_entry e
-set state = $3, submitted_at = coalesce(e.submitted_at, $5), window_from = coalesce($6, e.window_from),
+set state = $3, submitted_at = case when $3 <> 'draft' then coalesce(e.submitted_at, $5) end, window_from = coalesce($6, e.window_from),
   rejected_version = case when $3 = 'rejected' then e.version when $7 then $8 else e.rejected_version end
 from held h where e.id = h.id and e.version = h.version and e.state = any($4)
 returning e.id, e.version, e.state, e.case_id, e.customer_id, h.former_state, h.former_window_from

@@ -8,6 +8,8 @@ from typing import Any, Self
 from portal.database import current
 from portal.durations import LONGEST, WORKDAY, Duration, Rounding, RoundingMode, parse_duration, read_duration
 from portal.errors import Conflict, Invalid
+from portal.fields import clock_time
+from portal.periods import day_in
 from portal.timekeeping.instants import Span, span_of
 from portal.timekeeping.policy.switches import OFF, RULES, Rules
 from portal.timekeeping.rules import MOST_COUNTED, TOO_MUCH, Counting, counted, latest_work_date, why_not_on
@@ -89,20 +91,20 @@ class Work:
 
         if bool(began) != bool(ended):
             wrong["ended"] = "Fill in when it began and when it ended, or neither."
-        times = [read(name, time.fromisoformat, text, "Write a clock time such as 09:00.") for name, text in
-                 (("began", began), ("ended", ended)) if text]  # fmt: skip
+        times = [read(name, clock_time, text) for name, text in (("began", began), ("ended", ended)) if text]
         length = Duration(0)
         if duration.strip() or not times:
             length = read("duration", lambda text: read_duration(text, held=held, workday=workday), duration) or length
         times = [length.began, length.ended] if length.began else times
-        day = read("work_date", date.fromisoformat, work_date, "Choose the day on which it was worked.")
+        if (worked_on := day_in(work_date)) is None:
+            wrong["work_date"] = "Choose the day on which it was worked."
         choice = read("billing", EntryBilling, billing, "Choose one from the list.") if billing else None
         override = read("counts", parse_counted, counts) if counts.strip() else None
-        if wrong:
+        if wrong or worked_on is None:
             raise Invalid(wrong)
         return cls(
             minutes=None if length.began or not length.minutes else length.minutes,
-            work_date=day,
+            work_date=worked_on,
             service_id=service_id,
             task_id=task_id,
             general_kind_id=general_kind_id,
@@ -149,7 +151,7 @@ select a.time_zone, (select time_zone from company) as company_zone, a.ended_at 
        t.service_id as task_service_id, t.project_id as task_project_id, t.ended_at is not null as task_has_ended,
        coalesce(t.billable, (select billable from case_type where id = $3)) as is_billable,
        $5::bigint is not null and not exists (select from role where id = $5) as role_is_wrong,
-       $6::bigint is not null and not exists (select from general_kind where id = $6) as kind_is_wrong,
+       $6::bigint is not null and not exists (select from general_kind where id = $6 and (ended_at is null or id = $9)) as kind_is_wrong,
        exists (select from task o where o.service_id = $2 and o.ended_at is null and (o.project_id is null or o.project_id = $8)) as has_tasks,
        exists (select from cases c where c.id = $7 and c.project_id is not null) as has_project, {RULES} as rules
 from agent a left join service s on s.id = $2 left join task t on t.id = $4 where a.id = $1
@@ -166,17 +168,20 @@ async def ground_of(
     case_type_id: int | None = None,
     project_id: int | None = None,
     known_task_id: int | None = None,
+    known_kind_id: int | None = None,
 ) -> Ground:
     """Return the facts about agent, service and case or project that the rules need to check `work`.
 
     `customer_id` is the customer of the entry's case or project. `case_id` is the case of a new entry; an entry that
-    exists keeps its case even if new time may no longer go there. `known_task_id` is the task that the entry has
-    already; it may have ended. Raise `Conflict` if time tracking is off. Raise `Invalid` (`on`, `agent`, `role`,
-    `kind`, `service`, `task`) if no time may go on the case, if an agent, role or kind does not exist, if the service
-    belongs to another customer, or if the task has ended or does not belong to the service or project.
+    exists keeps its case even if new time may no longer go there. `known_task_id` and `known_kind_id` are the task and
+    the kind of general time that the entry has already; they may have ended. Raise `Conflict` if time tracking is off.
+    Raise `Invalid` (`on`, `agent`, `role`, `kind`, `service`, `task`) if no time may go on the case, if an agent or role
+    does not exist, if the service belongs to another customer, or if the kind or task has ended or does not exist or the
+    task does not belong to the service or project.
     """
     row = await current().fetchrow(
         _GROUND, agent_id, work.service_id, case_type_id, work.task_id, work.role_id, work.general_kind_id, case_id, project_id,
+        known_kind_id,
     )  # fmt: skip
     if row is None:
         raise Invalid({"agent": NO_AGENT})
@@ -242,8 +247,8 @@ def content_of(
         wrong["description"] = f"Use at most {LONGEST_DESCRIPTION} characters."
     if work.work_date != known_date and (sentence := why_not_on(work.work_date, ground.latest)):
         wrong["work_date"] = sentence
-    for day in filter(None, (work.work_date, known_date)):
-        if sentence := ground.rules.why_locked(day, ground.at):
+    for worked_on in filter(None, (work.work_date, known_date)):
+        if sentence := ground.rules.why_locked(worked_on, ground.at):
             wrong["work_date"] = sentence
     counting = Counting(0)
     try:

@@ -11,7 +11,7 @@ from portal.database import transaction
 from portal.desk.files import draft_files
 from portal.desk.files.draft_files import DraftFile
 from portal.errors import BadRequest, Invalid
-from portal.numbers import number_in
+from portal.numbers import number_in, uuid_in
 from portal.people.readers import Reader
 
 SEEN = "seen"
@@ -68,10 +68,7 @@ class Form:
     @property
     def key(self) -> uuid.UUID | None:
         """Return the `form_key`, by which a form sent twice takes effect only once; None if it is no UUID."""
-        try:
-            return uuid.UUID(self.get("form_key"))
-        except ValueError:
-            return None
+        return uuid_in(self.get("form_key"))
 
     def into(self, shape: type[Fields]) -> Fields:
         """Return the fields as a struct of the type `shape`, whose members are str, int, bool, list[str] or list[int].

@@ -183,6 +183,23 @@ async def test_time_is_logged_on_an_appointment_with_its_length(
     assert form_of(as_manager, "/agent/time/new").fields["agent"] == ["1"], "Ines was there"
 
 
+async def test_the_clock_times_of_an_appointment_are_those_of_its_agent(
+    ines: Browser, max_: Browser, here: str
+) -> None:
+    """D10, S1.11: a manager who logs the time of an agent in another time zone moves nothing."""
+    page = await planned(ines, here, day="2026-11-20", begins="08:00", ends="09:30")
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set time_zone = 'Europe/Lisbon' where id = $1", INES.id)
+    form = form_of(
+        (await max_.get(f"/agent/time/new?appointment={page.rpartition('/')[2]}")).text, "/agent/time/new"
+    ).fields
+    assert (form["began"], form["ended"], form["agent"]) == (["07:00"], ["08:30"], [str(INES.id)])
+    sent = {name: values for name, values in form.items() if name != "csrf"}
+    assert (await max_.send_form("/agent/time/new", sent)).status_code == 303
+    (entry,), (visit,) = await rows("time_entry"), await rows()
+    assert (entry["started_at"], entry["ended_at"]) == (visit["starts_at"], visit["ends_at"])
+
+
 async def test_time_on_another_case_is_not_time_on_the_appointment(ines: Browser, here: str) -> None:
     page = await planned(ines, here)
     form = {"on": "general-1", "appointment": page.rpartition("/")[2], "duration": "20m", "work_date": "2026-11-20"}

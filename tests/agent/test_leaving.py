@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from portal.billing import Choice, approve, reject
 from portal.database import current, transaction
 from portal.database.counting import count_all
 from portal.desk import Case, Question, Status, agents_list, countings
+from portal.desk.appointments import Appointment, AppointmentFacts
 from portal.desk.leaving import end_contact
 from portal.errors import Conflict, Invalid
 from portal.people.agents import Agent, AgentFacts
@@ -17,6 +19,7 @@ from portal.people.contacts import Contact
 from portal.people.readers import SYSTEM
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.leaving import end_agent
+from portal.timekeeping.policy.switches import RulesFacts, TimeRules
 from portal.timekeeping.states import submit
 from portal.web.gate import Gate
 from portal.web.visit import now
@@ -70,7 +73,7 @@ async def case_of(number: int) -> Case:
 
 async def end(person: Any, **to: Any) -> None:
     async with transaction(NOOR):
-        handover = {"successor_id": None, "approver_id": None, "submits": False} | to
+        handover = {"successor_id": None, "visitor_id": None, "approver_id": None, "submits": False} | to
         await end_agent(await Agent.find(person.id), by=NOOR, at=now(), **handover)
 
 
@@ -113,6 +116,62 @@ async def test_without_a_successor_cases_are_unassigned_and_time_waits_for_a_man
     assert "Nothing is left" in (await max_.get("/agent/time/left")).text
     async with transaction(MAX):
         assert len((await approve([Choice(int(one), 1) for one in ticked], by=MAX, at=now())).done) == 2
+
+
+async def planned(case: Case, **typed: str) -> Appointment:
+    """Plan a visit of Ines on the case for the day after tomorrow, and return it."""
+    day = (now() + timedelta(days=2)).date().isoformat()
+    facts = AppointmentFacts(**{"day": day, "begins": "10:00", "ends": "11:00", "agent_id": str(INES.id)} | typed)
+    async with transaction(INES):
+        held = await Case.find(str(case.number), INES, hold=True)
+        return await Appointment.plan(held, facts, by=INES, at=now())
+
+
+async def appointments() -> dict[int, tuple[int, bool]]:
+    """Return the agent of each appointment and whether it was called off, by id."""
+    async with transaction(SYSTEM) as tx:
+        rows = await tx.fetch("select id, agent_id, cancelled_at is not null as is_off from appointment")
+    return {row["id"]: (row["agent_id"], row["is_off"]) for row in rows}
+
+
+async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browser, ada: Browser, case: Case) -> None:
+    """S1.11: appointments to come go to whom the admin chooses, and the customer reads it; what is over stays."""
+    coming = await planned(case)
+    past = await planned(case, day=(now() - timedelta(days=2)).date().isoformat())
+    page = await noor.get(INES_ENDS)
+    assert f"Visit on\n        #{case.number}" in page.text
+    refused = await send(noor, page, INES_ENDS, appointments=str(INES.id))
+    assert (refused.status_code, "Choose an agent who works here." in refused.text) == (422, True)
+    assert (await appointments())[coming.id] == (INES.id, False)
+    assert (await send(noor, page, INES_ENDS, appointments=str(MAX.id))).status_code == 303
+    assert await appointments() == {coming.id: (MAX.id, False), past.id: (INES.id, False)}
+    assert MAX.name in (await ada.get(f"/cases/{case.number}")).text
+
+
+async def test_without_a_successor_planned_appointments_are_called_off(case: Case) -> None:
+    """S1.11: nobody waits for an agent who has left."""
+    coming = await planned(case)
+    await end(INES)
+    assert await appointments() == {coming.id: (INES.id, True)}
+    with pytest.raises(Invalid):
+        await planned(case)
+
+
+async def test_an_appointment_that_is_planned_while_its_agent_is_ended_is_handed_over_or_refused(case: Case) -> None:
+    """S1.11: whichever comes first, no appointment to come stays with an agent who has left."""
+    outcomes = await asyncio.gather(planned(case), end(INES, visitor_id=MAX.id), return_exceptions=True)
+    assert outcomes[1] is None
+    assert isinstance(outcomes[0], Appointment | Invalid)
+    assert {agent for agent, _ in (await appointments()).values()} <= {MAX.id}
+
+
+async def test_an_agent_is_ended_and_their_time_submitted_while_time_tracking_is_off(case: Case) -> None:
+    """S1.6: switching time tracking off keeps nobody from leaving; what they logged waits for a manager."""
+    await logged(case, "draft")
+    async with transaction(NOOR):
+        await TimeRules.change(RulesFacts())
+    await end(INES, submits=True)
+    assert await states() == {"draft": "submitted"}
 
 
 async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(max_: Browser, case: Case) -> None:

@@ -425,6 +425,47 @@ async def test_who_comes_second_is_told_and_keeps_what_was_typed(ines: Browser, 
     assert (row["actual_minutes"], row["external_comment"], row["version"]) == (180, "mine", 3)
 
 
+@pytest.mark.parametrize("on", ["general-1", "case-{}"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("work_date", "9999-12-31"),
+        ("work_date", "0001-01-01"),
+        ("began", "9 o'clock"),
+        ("began", "25:00"),
+        ("kind", "99"),
+    ],
+)
+async def test_what_no_calendar_or_clock_has_is_refused_with_a_sentence(
+    ines: Browser, case: Case, on: str, field: str, value: str
+) -> None:
+    """R50: a day or clock time that nobody means is refused at its field, in the form and in its preview."""
+    fields = typed(
+        on=on.format(case.number), duration="", began="09:00", ended="10:00", service="", billing="not_billable"
+    )
+    assert (
+        await ines.get("/agent/time/preview", params=fields | {"duration": "9-10", field: value})
+    ).status_code == 200
+    assert (await ines.send_form(NEW, fields | {field: value})).status_code == (303 if field == "kind" else 422)
+    assert (await ines.send_form(NEW, fields | {"began": "09:00:30", "ended": "10:00+02:00"})).status_code == 303
+
+
+async def test_time_goes_on_no_kind_that_has_ended(ines: Browser) -> None:
+    """S2.38: a kind that an admin has ended takes no new time, also by the week; what was logged on it can be changed."""
+    entry = await logged(general_kind_id=1, description="Standup")
+    other = await logged(general_kind_id=2, description="Course")
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update general_kind set ended_at = now() where id = 1")
+    more = {"billing": "not_billable", "service": "", "external_comment": ""}
+    assert (await ines.send_form(f"/agent/time/{entry.id}", typed(kind="1", duration="20m", **more))).status_code == 303
+    refused = await ines.send_form(f"/agent/time/{other.id}", typed(kind="1", **more))
+    assert (refused.status_code, "Choose one of the list." in refused.text) == (422, True)
+    day = (today() - timedelta(days=7)).isoformat()
+    cell = {"from": day, "row": "general-1.0.0", f"general-1.0.0.{day}": "1h", "words.general-1.0.0": "Standup"}
+    assert (await ines.send_form("/agent/time/week", cell)).status_code == 422
+    assert [row["actual_minutes"] for row in await entries()] == [20, 50]
+
+
 @pytest.mark.parametrize(("field", "value"), [("duration", "25h"), ("work_date", "2999-01-01"), ("service", "2")])
 async def test_a_wrong_change_changes_nothing(ines: Browser, case: Case, field: str, value: str) -> None:
     entry = await logged(case)
@@ -486,7 +527,7 @@ async def test_a_managers_change_of_approved_time_takes_the_approval_back(
     assert "A change takes the approval back" in (await max_.get(f"/agent/time/{entry.id}")).text
     assert (await max_.send_form(f"/agent/time/{entry.id}", typed(duration="2h"))).status_code == 303
     row = (await entries())[0]
-    assert (row["state"], row["version"], row["actual_minutes"]) == ("submitted", 2, 120)
+    assert (row["state"], row["version"], row["actual_minutes"]) == ("draft", 2, 120), "as before the approval"
     assert (await max_.send_form(f"/agent/time/{entry.id}/deletion", {"version": 2})).status_code == 303
     assert await entries() == []
 

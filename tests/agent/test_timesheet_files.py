@@ -1,8 +1,10 @@
 """Test the files of timesheets over HTTP: short ones are served at once, long ones are made by a job with progress."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -12,10 +14,11 @@ from portal.database import transaction
 from portal.people.readers import SYSTEM
 from portal.reports import files
 from portal.settings import Settings
-from portal.storage import open_storage
+from portal.storage import Storage, open_storage
 from portal.web.gate import Gate
 from tests.billing.work import log
 from tests.browser import Browser
+from tests.places import furnished
 from tests.world import INES, MAX, NOOR, NOW
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -120,6 +123,39 @@ async def test_a_long_timesheet_is_made_by_a_job_with_progress(
         assert await files.sweep(storage, NOW + timedelta(days=6)) == 0
         assert await files.sweep(storage, NOW + timedelta(days=8)) == 1
     assert (await max_.get(f"{here}/download")).status_code == 404
+
+
+async def test_a_file_that_the_storage_has_lost_is_not_found(app: Gate, max_: Browser) -> None:
+    """R60: a file that is not there gets 404, and not the beginning of a download."""
+    await furnished(app.storage, NOW)
+    async with transaction(SYSTEM) as tx:
+        key, export = await tx.fetchrow("select file_key, id from export")
+    await app.storage.delete(key)
+    assert (await max_.get(f"{PATH}/files/{export}/download")).status_code == 404
+
+
+async def test_a_file_whose_worker_was_stopped_is_made_by_the_next_one(
+    max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R60: a job that was stopped in the middle leaves the file unfinished under the key that the next run uses."""
+    async with transaction(SYSTEM):
+        await log(50, on=TODAY)
+    await max_.send_form(f"{PATH}/files?layout=payroll&format=csv")
+    storage, store = open_storage(settings.storage_url), Storage.store
+
+    async def stop(*stored: Any, **how: Any) -> None:
+        await store(*stored, **how)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Storage, "store", stop)
+    with pytest.raises(asyncio.CancelledError):
+        await files.make(1, settings, storage, NOW)
+    monkeypatch.undo()
+    assert "is being made" in (await max_.get(f"{PATH}/files/1")).text
+    await files.make(1, settings, storage, NOW)
+    assert (await max_.get(f"{PATH}/files/1/download")).status_code == 200
+    assert storage.folder
+    assert len(list(storage.folder.iterdir())) == 1
 
 
 async def test_a_file_that_cannot_be_made_says_so(

@@ -236,6 +236,16 @@ async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, w
         assert await states(*entries) == ["submitted", "submitted"]
 
 
+@pytest.mark.parametrize("page", [PATH, "/agent/approvals"])
+async def test_a_link_that_tells_of_no_decision_offers_no_undo(app: Gate, page: str) -> None:
+    """R50: the number of entries and the id of the decision in a URL are what they stand for, or are ignored."""
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert "taken back" not in (await browser.get(f"{page}?withdrawn=²")).text
+        answer = await browser.get(f"{page}?approved=2&decision=../../time/1/deletion?x=")
+        assert "2\xa0entries approved" in answer.text
+        assert "/deletion" not in answer.text.replace("&amp;decision=", "")
+
+
 async def test_entries_are_rejected_on_the_timesheet_with_a_reason(app: Gate, world: dict[str, int]) -> None:
     """S0.30: without a reason, nothing is rejected, and the page shows again what was typed."""
     choice = {"entry": [f"{world['case']}:1"]}

@@ -6,6 +6,8 @@ import re
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskFacts
 from portal.database import transaction
@@ -223,3 +225,10 @@ async def test_the_week_begins_on_monday_whatever_day_is_asked_for(ines: Browser
         f'name="from" value="{monday_of(today())}"' in (await ines.get(f"{HERE}?from=x&row=x&row=case-9999.0.0")).text
     )
     assert json.loads((await opened(ines))[1]["seen"]) == {}
+
+
+@pytest.mark.parametrize("asked", ["0001-01-01", "0001-01-05", "9999-12-20", "9999-12-31", "²"])
+@pytest.mark.parametrize("page", [f"{HERE}?from=", "/agent/time/day?on=", "/agent/time?from="])
+async def test_a_day_at_an_end_of_the_calendar_is_no_error(ines: Browser, page: str, asked: str) -> None:
+    """R50: a day in a URL without a week before or after it counts as missing."""
+    assert (await ines.get(f"{page}{asked}")).status_code == 200

@@ -72,6 +72,26 @@ async def test_later_rates_touch_later_approvals_only() -> None:
         assert await _allocations(after.id) == [("charged", 60, Decimal(200))]
 
 
+@pytest.mark.parametrize("verb", ["withdraw", "undo", "change"])
+async def test_a_draft_whose_approval_is_withdrawn_is_a_draft_again(verb: str) -> None:
+    """C4, D34: what its author never submitted does not become submitted by an approval that was taken back."""
+    async with transaction(MAX) as tx:
+        entries = [await log(state="draft"), await log()]
+        outcome = await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
+        if verb == "undo" and outcome.decision:
+            await billing.undo(outcome.decision, by=MAX, at=NOW)
+        for entry in entries:
+            if verb == "withdraw":
+                await billing.withdraw(entry.id, by=MAX, at=NOW)
+            elif verb == "change":
+                work = Work(minutes=30, work_date=OCTOBER, service_id=1)
+                await billing.change_entry(entry.id, work, version=1, by=MAX, at=NOW)
+        assert await states(*entries) == ["draft", "submitted"]
+        submitted = await tx.fetch("select submitted_at is not null from time_entry order by id")
+        assert [row[0] for row in submitted] == [False, True]
+        assert await billing.violations() == {}
+
+
 async def test_a_draft_is_approved_with_its_submission_implied() -> None:
     """Approving a draft entry submits it too, and the approval records that (C4)."""
     async with transaction(MAX) as tx:

@@ -27,7 +27,8 @@ from portal.errors import Refusal
 from portal.people.readers import AgentReader
 from portal.timekeeping import flags
 from portal.timekeeping.entries import TimeEntry
-from portal.timekeeping.states import submit
+from portal.timekeeping.filters import Filter
+from portal.timekeeping.states import submit, submit_all, take_back
 from portal.timekeeping.work import Work
 from tests.conftest import tidy
 from tests.world import ACME, HELPDESK, INES, MAX, NOOR, NOW
@@ -42,7 +43,11 @@ SOME = st.lists(PLACES, min_size=1, max_size=3, unique=True)
 
 @dataclass
 class Entry:
-    """What one entry should be now by the rules, and the steps that led there."""
+    """What one entry should be now by the rules, and the steps that led there.
+
+    `former` is the state before the approval, `submission` the id of the submission that the entry is in, and
+    `rejected` has the version of each rejection that stands, in their order.
+    """
 
     id: int
     author: AgentReader
@@ -53,11 +58,19 @@ class Entry:
     flagged: bool = False
     settled: bool = False
     approval: Any = None
+    former: str = "submitted"
+    submission: int | None = None
+    rejected: list[int] = field(default_factory=list)
     steps: list[str] = field(default_factory=lambda: ["logged"])
 
     @property
     def is_open(self) -> bool:
         return self.state in ("draft", "rejected")
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether "submit all" takes the entry."""
+        return self.is_open and (self.state == "draft" or self.rejected[-1] != self.version)
 
     def step(self, verb: str, state: str | None = None) -> None:
         self.steps.append(verb)
@@ -91,6 +104,7 @@ class Clockwork(RuleBasedStateMachine):
         self.entries: dict[int, Entry] = {}
         self.gone: dict[int, Entry] = {}
         self.decisions: list[Decision] = []
+        self.submissions: list[tuple[int, AgentReader]] = []
         self.loop.run_until_complete(_empty())
 
     def tried(self, by: AgentReader, verb: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -174,8 +188,9 @@ class Clockwork(RuleBasedStateMachine):
         return by is not INES or (entry.author is by and entry.is_open and is_in_time)
 
     def unapprove(self, entry: Entry) -> None:
+        """Put into the model that an approval is withdrawn: the entry is what it was before, a draft too (C4)."""
         if entry.state == "approved":
-            entry.step("withdrawn", "submitted")
+            entry.step("withdrawn", entry.former)
             entry.approval = None
 
     @precondition(lambda self: self.entries)
@@ -185,9 +200,48 @@ class Clockwork(RuleBasedStateMachine):
         chosen = self.some(places)
         outcome = self.tried(by, lambda: submit(by, chosen, at=self.at))
         expected = {id for id, entry in chosen.items() if entry.is_open and (by is not INES or entry.author is by)}
+        self.submitted(outcome, by, expected)
+
+    @precondition(lambda self: self.entries)
+    @rule(by=PEOPLE, author=PEOPLE)
+    def submit_all(self, by: AgentReader, author: AgentReader) -> None:
+        """Submit all time of an author by the filter of a list: rejected time that nobody has changed stays."""
+        which, newest = Filter("agent", author.id), max(self.entries)
+        outcome = self.tried(by, lambda: submit_all(by, which, newest=newest, at=self.at))
+        may = by is not INES or author is by
+        of_author = {id: entry for id, entry in self.entries.items() if may and entry.author is author}
+        self.submitted(outcome, by, {id for id, entry in of_author.items() if entry.is_ready})
+
+    def submitted(self, outcome: Any, by: AgentReader, expected: set[int]) -> None:
+        """Compare what was submitted with the rules, and put it into the model."""
         assert set(outcome.submitted) == expected
+        if expected:
+            self.submissions.append((outcome.id, by))
         for id in expected:
-            chosen[id].step("submitted", "submitted")
+            self.entries[id].step("submitted", "submitted")
+            self.entries[id].submission = outcome.id
+
+    @precondition(lambda self: self.submissions)
+    @rule(by=PEOPLE, place=PLACES)
+    def take_submission_back(self, by: AgentReader, place: int) -> None:
+        """Take a submission back, as who made it: what no manager has decided on is what it was before."""
+        submission, made_by = self.submissions[place % len(self.submissions)]
+        outcome = self.tried(by, lambda: take_back(submission, by=by, at=self.at))
+        waiting = [e for e in self.entries.values() if e.submission == submission and e.state == "submitted"]
+        if self.allowed(outcome, by is made_by and bool(waiting)):
+            assert outcome.submitted == sorted(entry.id for entry in waiting)
+            for entry in waiting:
+                entry.step("taken_back", "rejected" if entry.rejected else "draft")
+                entry.submission = None
+
+    @precondition(lambda self: self.entries)
+    @rule(by=PEOPLE, place=PLACES)
+    def withdraw(self, by: AgentReader, place: int) -> None:
+        """Withdraw the approval of one entry, as a manager who may decide on it."""
+        entry = self.one(place)
+        done = self.tried(by, lambda: billing.withdraw(entry.id, by=by, at=self.at))
+        if self.allowed(done, entry.state == "approved" and not entry.settled and manages(by, entry)):
+            self.unapprove(entry)
 
     def decide(
         self, by: AgentReader, places: list[int], kind: str, verb: Any, expected: Callable[[Entry], bool]
@@ -216,6 +270,7 @@ class Clockwork(RuleBasedStateMachine):
         for entry in self.decide(
             by, places, "approval", billing.approve, lambda entry: entry.state in undecided and not entry.flagged
         ):
+            entry.former = entry.state
             entry.step("approved", "approved")
             entry.approval = self.decisions[-1].id
 
@@ -229,6 +284,7 @@ class Clockwork(RuleBasedStateMachine):
 
         for entry in self.decide(by, places, "rejection", verb, lambda entry: entry.state in ("draft", "submitted")):
             entry.step("rejected", "rejected")
+            entry.rejected.append(entry.version)
             entry.window_from = self.at
 
     @precondition(lambda self: self.entries)
@@ -307,6 +363,7 @@ class Clockwork(RuleBasedStateMachine):
         else:
             _, state, entry.window_from = decision.former.pop(entry.id)
             entry.step("reopened", state)
+            entry.rejected.pop()
 
     @rule(by=st.sampled_from([MAX, NOOR]))
     def settle(self, by: AgentReader) -> None:

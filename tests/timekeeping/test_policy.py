@@ -1,5 +1,6 @@
 """Test the rules that admins set for time, for whom it may be logged, and what is warned about."""
 
+import dataclasses
 from datetime import UTC, date, datetime, time, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -403,6 +404,18 @@ class TestGuards:
                 external_comment="", where=Where(INES.id, NOW, case_id=case.id),
             )  # fmt: skip
         assert shown.odd == ("This overlaps with time that is logged from 9:00 to 10:00.",)
+
+    async def test_the_preview_reads_clock_times_in_the_time_zone_of_who_worked(self) -> None:
+        """D10: a manager in another time zone is told of the overlap that the saved entry will have."""
+        await log(minutes=None, began=time(9), ended=time(10))
+        async with transaction(MAX):
+            there = dataclasses.replace(MAX, time_zone="Europe/Lisbon")
+            shown = await understood(
+                there, ACME, duration="9:30-9:45", work_date=TODAY.isoformat(), service_id=HELPDESK, billing="billable",
+                external_comment="", where=Where(INES.id, NOW),
+            )  # fmt: skip
+        assert shown.odd == ("This overlaps with time that is logged from 9:00 to 10:00.",)
+        assert "Senior consultant" in shown.seen
 
 
 class TestWorkday:

@@ -14,6 +14,7 @@ from portal.errors import Conflict, Forbidden
 from portal.timekeeping import states
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.work import Work
+from portal.words import EntryState
 from tests.world import HELPDESK, INES, MAX, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
@@ -151,7 +152,7 @@ async def _take(step: str, entry_id: int) -> bool:
     mark = {
         "approve": states.mark_approved,
         "reject": partial(states.mark_rejected, reason="Which site?"),
-        "withdraw": states.mark_submitted,
+        "withdraw": partial(states.mark_withdrawn, state=EntryState.SUBMITTED),
     }[step]
     try:
         await mark({entry_id: 1}, by=MAX, at=NOW)

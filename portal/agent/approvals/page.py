@@ -1,6 +1,5 @@
 """Make the page on which managers decide on submitted time entries, from its filters, ticks and earlier decisions."""
 
-import uuid
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -18,7 +17,7 @@ from portal.billing import (
     list_approved,
     list_waiting,
 )
-from portal.numbers import number_in
+from portal.numbers import number_in, uuid_in
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
 from portal.periods import day_in
@@ -133,22 +132,15 @@ def _toast(request: Web, outcome: Outcome | None, verb: str) -> dict[str, str] |
     `undo` is the URL that takes the whole decision back; what was taken back and a lifted flag have none.
     """
     told = {done: number_in(request.query_params.get(done, "")) for done in DONE}
-    decision = request.query_params.get("decision", "")
+    decision = uuid_in(request.query_params.get("decision"))
     if outcome and outcome.done and outcome.decision:
-        told, decision = {verb: len(outcome.done)}, str(outcome.decision)
+        told, decision = {verb: len(outcome.done)}, outcome.decision
     for done, count in told.items():
         if count:
             words = {"words": f"{plural(count, 'entry', 'entries')} {DONE[done]}"}
             undone = f"{PATH}/decisions/{decision}/withdrawal{query_of(request)}"
-            return words | ({"undo": undone} if _is_uuid(decision) else {})
+            return words | ({"undo": undone} if decision else {})
     return None
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def query_of(request: Web, **more: object) -> str:

@@ -194,19 +194,21 @@ async def _invited(request: Web, agent: Agent, at: datetime) -> Response[str]:
 class Handover(Struct, kw_only=True):
     """Form that ends an agent's access and names successors.
 
-    Open cases go to the agent with the id `agent`, or become unassigned if it is None. The departments whose time a
+    Open cases go to the agent with the id `agent`, or become unassigned if it is None. Planned appointments go to the
+    agent with the id `appointments`, or are called off if it is None. The departments whose time a
     leaving manager approves go to the manager with the id `approver`; if it is None, nobody takes them over. If
     `submits` is true, the agent's drafts and rejected time entries are submitted.
     """
 
     agent: int | None = None
+    appointments: int | None = None
     approver: int | None = None
     submits: bool = False
 
 
 @get("/setup/agents/{agent:int}/ending", guards=[admin_only])
 async def show_ending(request: Web, agent: FromPath[int]) -> Response[str]:
-    """Show the open cases, unsubmitted time and approval duties of an agent who leaves, and ask who takes them over."""
+    """Show what an agent who leaves has open, such as cases and unsubmitted time, and ask who takes it over."""
     return await _ending(request, agent=agent)
 
 
@@ -214,7 +216,7 @@ async def _ending(request: Web, *, agent: int, **again: Any) -> Response[str]:
     found = await Agent.find(agent)
     others = [one for one in await Agent.offered() if one.id != agent]
     return await form_page(
-        request, "agent/setup/ending.html", agent=found, open=await open_of(found), others=others,
+        request, "agent/setup/ending.html", agent=found, open=await open_of(found, visit_of(request).at), others=others,
         managers=[one for one in await Agent.managers() if one.id != agent], **again,
     )  # fmt: skip
 
@@ -227,11 +229,12 @@ async def end(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """End an agent's access at once, and hand over open cases, unsubmitted time and approval duties."""
+    """End an agent's access at once, and hand over open cases, appointments, unsubmitted time and approval duties."""
     to = form.into(Handover)
     async with transaction(reader):
         await end_agent(
-            await Agent.find(agent), successor_id=to.agent, approver_id=to.approver, submits=to.submits, by=reader, at=at
+            await Agent.find(agent), successor_id=to.agent, visitor_id=to.appointments, approver_id=to.approver,
+            submits=to.submits, by=reader, at=at,
         )  # fmt: skip
     return see_other("/agent/setup/agents")
 

@@ -1,11 +1,15 @@
 """Fill in the form for logging time: from its draft, from the query string, and from a timer that was stopped."""
 
+from zoneinfo import ZoneInfo
+
 from portal.agent.time.form import Logged
 from portal.desk.appointments import planned_appointment
 from portal.durations import spoken
 from portal.numbers import number_in
+from portal.people.agents import Agent
 from portal.people.readers import AgentReader
 from portal.timekeeping.clock.lines import find_line
+from portal.timekeeping.policy.picks import offered_to
 from portal.web import drafts
 from portal.web.visit import Web, visit_of
 
@@ -23,23 +27,27 @@ async def begun(request: Web, reader: AgentReader) -> dict[str, str]:
     if timer := number_in(asked.get("timer")):
         asked = await of_timer(request, reader, timer, on=asked.get("on", ""))
     elif appointment := number_in(asked.get("appointment")):
-        asked = await of_appointment(reader, appointment)
+        asked = await of_appointment(request, reader, appointment)
     if any(kept.get(name, "") != asked.get(name, "") for name in ("timer", "appointment")):
         return asked
     return kept | asked if asked.get("on") in (None, kept.get("on")) else asked
 
 
-async def of_appointment(reader: AgentReader, appointment: int) -> dict[str, str]:
+async def of_appointment(request: Web, reader: AgentReader, appointment: int) -> dict[str, str]:
     """Return the values of the form for the time of an appointment: its case, its day, and its planned length (S1.11).
 
-    Its agent is chosen if the reader may log time for others. Raise `NotFound` if there is no such appointment.
+    Its agent is chosen if the reader may log time for others; the clock times are those of the agent's time zone, in
+    which they are read when the form is sent. Raise `NotFound` if there is no such appointment.
     """
     planned, number = await planned_appointment(appointment, reader)
-    begins, ends = (instant.astimezone(reader.zone) for instant in (planned.starts_at, planned.ends_at))
+    offered = [one.id for one in await offered_to(reader, visit_of(request).rules)]
+    worked_by = await Agent.find(planned.agent_id) if planned.agent_id in offered else reader
+    zone = ZoneInfo(worked_by.time_zone)
+    begins, ends = (instant.astimezone(zone) for instant in (planned.starts_at, planned.ends_at))
     return {
         "appointment": str(planned.id), "on": f"case-{number}", "duration": spoken(planned.minutes), "work_date": begins.date().isoformat(),
         "began": f"{begins:%H:%M}", "ended": f"{ends:%H:%M}", "description": planned.note,
-    } | ({"agent": str(planned.agent_id)} if reader.is_manager else {})  # fmt: skip
+    } | ({"agent": str(worked_by.id)} if offered else {})  # fmt: skip
 
 
 async def of_timer(request: Web, reader: AgentReader, timer: int, *, on: str = "") -> dict[str, str]:

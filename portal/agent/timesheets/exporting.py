@@ -103,7 +103,7 @@ async def fetch_file(
     """Serve a file that is ready. Raise `NotFound` if it is not, or if it is somebody else's."""
     async with exporting(request):
         found = await Export.find(export_id, reader)
-        key = await found.hand_out(at)
+        key = await found.hand_out(storage, at)
         await record(reader, found.format)
     return download(storage.read(key), found.name, media_type=TYPES[found.format], size=found.size)
 

@@ -11,6 +11,7 @@ from portal.agent.pages import agent_page
 from portal.billing import Outcome
 from portal.contracts.finders import CONTRACTS, PROJECTS, TASKS
 from portal.contracts.services import SERVICES
+from portal.numbers import number_in, uuid_in
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
 from portal.people.departments import Department
@@ -162,11 +163,10 @@ def _turning(wanted: Asked, sheet: timesheets.Timesheet, *, turned: bool) -> dic
 def _toast(query: Any, wanted: Asked) -> dict[str, str] | None:
     """Return the message after a decision, or None. `undo` is the URL that withdraws the approvals of that decision."""
     for done, words in DONE.items():
-        count = query.get(done, "")
-        if count.isdigit() and int(count[:9]):
-            told = {"words": f"{plural(int(count[:9]), 'entry', 'entries')} {words}"}
-            undone = f"{PATH}/decisions/{query.get('decision')}/withdrawal{wanted.query()}"
-            return told | ({"undo": undone} if query.get("decision") else {})
+        if count := number_in(query.get(done)):
+            told = {"words": f"{plural(count, 'entry', 'entries')} {words}"}
+            decision = uuid_in(query.get("decision"))
+            return told | ({"undo": f"{PATH}/decisions/{decision}/withdrawal{wanted.query()}"} if decision else {})
     return None
 
 

@@ -30,7 +30,7 @@ union all select 'flag', entry_id, lifted_at is null from flag where decision = 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
     """Take back the approvals, rejections or flags that `by` made in the step with the id `decision`.
 
-    Approved entries become submitted again, rejected ones get their former state and editing window back, flags are
+    Approved and rejected entries get their former state back, rejected ones their editing window too, and flags are
     lifted. Return the entries that were changed, and those that stay as they are: a document has settled them since, or
     somebody changed or decided on them since. Raise `NotFound` if `by` made no such decision, `Conflict` if it was
     taken back before.
@@ -39,8 +39,9 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
     if not made:
         raise NotFound
     rows = await chosen([row["entry_id"] for row in made if row["stands"]], by, at)
-    # Before this transaction had the locks, another one may have taken a part of the decision back.
-    standing = sorted(row["entry_id"] for row in await current().fetch(_MADE, decision, by.id) if row["stands"])
+    # Before this transaction had the locks, another one may have taken a part of the decision back or deleted an entry.
+    made = await current().fetch(_MADE, decision, by.id)
+    standing = sorted(row["entry_id"] for row in made if row["stands"] and row["entry_id"] in rows)
     if not standing:
         raise Conflict(UNDONE)
     check, step = _VERBS[made[0]["kind"]]

@@ -12,6 +12,7 @@ from piccolo.table import Table
 from portal.database import current
 from portal.durations import LONGEST, WORKDAY, parse_duration, spoken
 from portal.fields import Checked
+from portal.periods import day_in
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 """The fields of the form for working hours, in the order of ISO weekdays 1 to 7."""
@@ -124,11 +125,7 @@ async def workday_of(agent_id: int, duration: str, work_date: str) -> int:
     `duration` and `work_date` are form fields as typed. The working hours are read only if `duration` contains a `d`,
     as in `0.25d`; otherwise, or if the date cannot be read, the result is `WORKDAY`.
     """
-    if "d" not in duration.lower():
-        return WORKDAY
-    try:
-        day = date.fromisoformat(work_date)
-    except ValueError:
+    if "d" not in duration.lower() or (day := day_in(work_date)) is None:
         return WORKDAY
     return (await WorkingHours.of(agent_id)).workday(day)
 
