@@ -158,7 +158,7 @@ async def test_a_withdrawal_keeps_the_ticks(max_: Browser) -> None:
 
 
 async def test_what_was_approved_together_is_undone_together(max_: Browser, app: Gate) -> None:
-    """All approvals of one decision are withdrawn together by the manager who gave them.
+    """All approvals of one decision are withdrawn together by the manager who gave them; a draft is a draft again.
 
     A repeat gets 409, and another manager and an agent are refused.
     """
