@@ -183,7 +183,7 @@ async def test_what_was_approved_together_is_undone_together(max_: Browser, app:
     assert answer.status_code == 303
     assert "3 entries taken back." in told((await max_.get(answer.headers["location"])).text)
     async with transaction(SYSTEM) as tx:
-        assert await states(*entries, other) == ["submitted"] * 3 + ["approved"]
+        assert await states(*entries, other) == ["submitted", "draft", "submitted", "approved"]
         assert await tx.fetchval("select count(*) from allocation") == 1
         assert await billing.violations() == {}
     assert (await max_.send_form(undone)).status_code == 409
