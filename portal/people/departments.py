@@ -34,6 +34,11 @@ class Department(Table, tablename="department"):
         return await cls.objects().order_by(OrderByRaw("folded(name)"))
 
     @classmethod
+    async def choices(cls) -> list[tuple[int, str]]:
+        """Return the id and the name of every department, sorted by name, for a field that offers them all."""
+        return [(one.id, one.name) for one in await cls.all_by_name()]
+
+    @classmethod
     async def find(cls, department: int, *, hold: bool = False) -> "Department":
         """Return the department with this id. With `hold`, lock the row until the transaction ends.
 
@@ -99,6 +104,16 @@ mine as (
 
 These are the departments of the agent's designations and all departments below them.
 """
+
+
+WORKS_BELOW = """
+e.agent_id in (
+  select a.id from agent a where a.department_id in (
+    with recursive below as (
+      select {}::bigint as id union select d.id from department d join below b on d.parent_id = b.id
+    ) select id from below))
+"""
+"""SQL condition that the agent of the time entry `e` belongs to the department `{}` or to one below it."""
 
 
 async def designations_of(agent: int) -> list[int]:

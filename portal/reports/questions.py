@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from portal.errors import Forbidden
 from portal.numbers import number_in
+from portal.people.departments import WORKS_BELOW
 from portal.people.readers import AgentReader
 from portal.periods import day_in
 from portal.timekeeping.entries import VISIBLE
@@ -57,14 +58,9 @@ _ON_SQL = {
     On.SERVICE: "e.customer_id is not null and e.case_id is null and e.project_id is null",
     On.GENERAL: "e.customer_id is null",
 }
-_BELOW = """e.agent_id in (
-  select a.id from agent a where a.department_id in (
-    with recursive below as (
-      select {}::bigint as id union select d.id from department d join below b on d.parent_id = b.id
-    ) select id from below))"""
 _IDS_SQL = {
     "agent": "e.agent_id = {}",
-    "department": _BELOW,
+    "department": WORKS_BELOW,
     "customer": "e.customer_id = {}",
     "contract": "e.service_id in (select s.id from service s where s.contract_id = {})",
     "service": "e.service_id = {}",

@@ -15,7 +15,7 @@ from portal.web.gate import Gate
 from tests.billing.work import NOVEMBER, OCTOBER, a_case, a_service, log, states
 from tests.browser import Browser
 from tests.forms import PageForm, forms_of
-from tests.world import ACME, ACME_CONTRACT, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
+from tests.world import ACME, ACME_CONTRACT, GLOBEX_HELPDESK, HELPDESK, INES, MAX, MOVE, NOOR, NOW, SUPPORT
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -80,6 +80,38 @@ async def test_nothing_is_hidden_however_much_waits(max_: Browser) -> None:
     assert len(seen) == 337
     assert set(seen) == everything
     assert "250 entries" in told((await max_.get(PATH)).text)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (f"department={SUPPORT}", {"ines", "globex", "below"}),
+        (f"department={MOVE}", {"below"}),
+        ("department=99", set()),
+        (f"service={GLOBEX_HELPDESK}", {"globex"}),
+        (f"service={HELPDESK}&department={SUPPORT}", {"ines", "below"}),
+        ("service_typed=globex", {"globex"}),
+        ("service=99&department=x", {"ines", "globex", "below"}),
+    ],
+)
+async def test_waiting_time_is_filtered_by_department_and_service(
+    max_: Browser, asked: str, expected: set[str]
+) -> None:
+    """S0.28: a department includes those below it; the page that decides on everything has the same filters."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update department set parent_id = $1 where id = $2", SUPPORT, MOVE)
+        await tx.execute("update agent set department_id = $1 where id = $2", MOVE, NOOR.id)
+        made = {
+            "ines": await log(on=OCTOBER), "globex": await log(service=GLOBEX_HELPDESK), "below": await log(who=NOOR),
+        }  # fmt: skip
+    choices = {f"{entry.id}:1": name for name, entry in made.items()}
+    page = (await max_.get(f"{PATH}?{asked}")).text
+    found = {choices[choice] for choice in shown(page)} if expected else set()
+    assert found == expected
+    assert expected or "Nothing waits here" in page
+    everything = (await max_.get(f"{PATH}/everything?odd=yes&{asked}")).text
+    named = re.search(r'name="entries" value="([^"]+)"', everything)
+    assert {choices[choice] for choice in (named[1].split(".") if named else [])} == expected
 
 
 async def test_a_page_whose_entries_are_all_decided_shows_what_is_left(max_: Browser) -> None:

@@ -7,6 +7,7 @@ from litestar import Response, get
 from portal.agent.approvals.page import PATH, query_of, read_filters
 from portal.agent.pages import agent_page
 from portal.billing import ODD, list_matching
+from portal.people.departments import Department
 from portal.web.guards import manager_only
 from portal.web.visit import Web, visit_of
 
@@ -26,12 +27,12 @@ async def show_everything(
     """Return the page that sums up all matching time; `errors` and `typed` are those of a refused form."""
     visit = visit_of(request)
     reader: Any = visit.reader
-    agent, customer, filters = await read_filters(request)
+    found, filters = await read_filters(request)
     with_odd = request.query_params.get("odd") == "yes" or filters.only not in ("", "clean")
     matching = await list_matching(reader, filters, at=visit.at, with_odd=with_odd)
     return await agent_page(
-        request, reader, "agent/approvals/everything.html", matching=matching, agent=agent, customer=customer,
-        filters=filters, titles=ODD, with_odd=with_odd, errors=errors or {}, typed=typed or {},
+        request, reader, "agent/approvals/everything.html", matching=matching, found=found, filters=filters,
+        departments=dict(await Department.choices()), titles=ODD, with_odd=with_odd, errors=errors or {}, typed=typed or {},
         query=query_of(request), back=PATH + query_of(request, odd="", after=""),
         odd_too=f"{PATH}/everything{query_of(request, odd='' if with_odd else 'yes')}",
         each_odd={code: PATH + query_of(request, only=code, odd="") for code in matching.odd},

@@ -17,9 +17,11 @@ from portal.billing import (
     list_approved,
     list_waiting,
 )
+from portal.contracts.services import SERVICES
 from portal.numbers import number_in, uuid_in
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
+from portal.people.departments import Department
 from portal.periods import day_in
 from portal.render.formats import plural
 from portal.timekeeping.filters import GroupCursor
@@ -30,6 +32,8 @@ from portal.web.forms import Form
 from portal.web.visit import Web, visit_of
 
 PATH = "/agent/approvals"
+FINDERS = {"agent": AGENTS, "customer": CUSTOMERS, "service": SERVICES}
+"""The search fields of the filters, by name."""
 MOST_TOLD = 50
 """The most refused entries that a page names one by one; the others are only counted."""
 DONE = {
@@ -99,7 +103,7 @@ async def show_page(
     visit = visit_of(request)
     reader: Any = visit.reader
     asked = request.query_params
-    agent, customer, filters = await read_filters(request)
+    found, filters = await read_filters(request)
     waiting = await list_waiting(reader, filters, at=visit.at)
     ticks = Ticks.sent(form) if form else Ticks.asked(asked, waiting)
     approved = await list_approved(reader, at=visit.at, before=number_in(asked.get("approved_before")))
@@ -107,8 +111,7 @@ async def show_page(
         request, reader, "agent/approvals/show.html", status=outcome.status if outcome else 200,
         errors=errors or {}, typed=typed or {}, outcome=outcome, waiting=waiting, ticks=ticks, sums=_sums(waiting, ticks),
         filters=filters, which=WHICH, most_told=MOST_TOLD, query=query_of(request), turning=_turning(request, waiting),
-        toast=_toast(request, outcome, verb),
-        agent=agent, customer=customer, approved=approved,
+        toast=_toast(request, outcome, verb), found=found, departments=await Department.choices(), approved=approved,
         earlier=query_of(request, approved_before=approved.next) if approved.next else "",
         earlier_shown="approved_before" in asked, left=await left_count(reader),
     )  # fmt: skip
@@ -177,21 +180,22 @@ def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
     }
 
 
-async def read_filters(request: Web) -> tuple[Found, Found, Filters]:
-    """Return the agent and the customer that the URL names, each as its search field shows it, and all filters.
+async def read_filters(request: Web) -> tuple[dict[str, Found], Filters]:
+    """Return what the URL names in each search field, by the field's name, and all filters.
 
     Invalid values are ignored.
     """
     asked = request.query_params
-    agent, customer = await found_by(request, "agent", AGENTS), await found_by(request, "customer", CUSTOMERS)
+    found = {name: await found_by(request, name, finder) for name, finder in FINDERS.items()}
     only = asked.get("only", "")
     return (
-        agent,
-        customer,
+        found,
         Filters(
             until=day_in(asked.get("until")),
-            agent_id=agent.id,
-            customer_id=customer.id,
+            agent_id=found["agent"].id,
+            department_id=number_in(asked.get("department")),
+            customer_id=found["customer"].id,
+            service_id=found["service"].id,
             only=only if only in WHICH else "",
             drafts=asked.get("drafts") == "yes",
             after=GroupCursor.parse(asked.get("after", "")),

@@ -28,7 +28,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
     )
     return await agent_page(
         request, reader, "agent/performance/show.html", agents=agents, all=all_of(agents), question=question, agent=agent,
-        departments=[(one.id, one.name) for one in await Department.all_by_name()], ranges=ranges_at(now),
+        departments=await Department.choices(), ranges=ranges_at(now),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ page takes equally long however many entries wait.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ from portal.contracts.approvers import DECIDES, MAY_DECIDE
 from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.database.counting import Counting, count_all
+from portal.people.departments import WORKS_BELOW
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.timekeeping.filters import GroupCursor
@@ -30,18 +31,26 @@ COUNTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which entries to list: of days up to and including `until`, of one agent, of one customer; None means all.
+    """Which entries to list: of days up to and including `until`, of one agent, customer and so on; None means all.
 
+    A department includes those below it.
     `only` is `clean` or `odd`, or the code of a rule of `oddness.RULES` such as `flagged`. With `drafts`, draft entries
     are listed too, not only submitted ones (C4). `after` is the cursor: the page begins with the entry after it.
     """
 
     until: date | None = None
     agent_id: int | None = None
+    department_id: int | None = None
     customer_id: int | None = None
+    service_id: int | None = None
     only: str = ""
     drafts: bool = False
     after: GroupCursor | None = None
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Return whether submitted entries are left out."""
+        return replace(self, drafts=False, after=None) != Filters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +145,15 @@ def narrowed(by: AgentReader, filters: Filters, at: datetime) -> tuple[str, list
     if filters.only:
         parts.append({"odd": IS_ODD, "clean": f"not {IS_ODD}"}.get(filters.only) or IS_ODD_BY[filters.only])
     for condition, value in (
-        ("e.work_date <=", filters.until),
-        ("e.agent_id =", filters.agent_id),
-        ("e.customer_id =", filters.customer_id),
+        ("e.work_date <= {}", filters.until),
+        ("e.agent_id = {}", filters.agent_id),
+        (WORKS_BELOW, filters.department_id),
+        ("e.customer_id = {}", filters.customer_id),
+        ("e.service_id = {}", filters.service_id),
     ):
         if value is not None:
             values.append(value)
-            parts.append(f"{condition} ${len(values)}")
+            parts.append(condition.format(f"${len(values)}"))
     return " and ".join(parts), values
 
 
