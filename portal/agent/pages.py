@@ -7,8 +7,10 @@ from typing import Any
 
 from litestar import Response
 
+from portal.agent.submissions import toast_of
 from portal.billing import counts_shown
 from portal.people.readers import AgentReader
+from portal.reports.files import Export
 from portal.timekeeping.clock.lines import timers_of
 from portal.timekeeping.rules import latest_work_date
 from portal.web.pages import page
@@ -20,18 +22,21 @@ class Rail:
     """The numbers in the agents' navigation: cases by the name of their view, and what waits for the reader.
 
     `time` counts the reader's own entries that need work: rejected and flagged ones, and drafts from before this week.
-    `approvals` counts the entries that wait for approval; it is None for agents who approve nothing.
+    `approvals` counts the entries that wait for approval; it is None for agents who approve nothing. `files` counts the
+    files of timesheets that are ready for the reader.
     """
 
     views: Mapping[str, int]
     time: int = 0
     approvals: int | None = None
+    files: int = 0
 
 
 async def rail(reader: AgentReader, at: datetime) -> Rail:
     """Return the numbers in the navigation of this agent, read by one query."""
-    views = await counts_shown(reader, at)
-    return Rail(views, views.pop("time"), views.pop("approvals", None))
+    files = {"files": Export.counting_waiting(reader)} if reader.is_manager else {}
+    views = await counts_shown(reader, at, files)
+    return Rail(views, views.pop("time"), views.pop("approvals", None), views.pop("files", 0))
 
 
 async def frame(reader: AgentReader, at: datetime) -> dict[str, Any]:
@@ -44,10 +49,11 @@ async def agent_page(
 ) -> Response[str]:
     """Return a whole page of the agents' area: the template filled in with `context`, with the HTTP status `status`.
 
-    The template also gets `rail`, the counts of the navigation, `timers`, the reader's timers, and `last_day`, the
-    latest day for which time may be logged.
+    The template also gets `rail`, the counts of the navigation, `timers`, the reader's timers, `last_day`, the latest
+    day for which time may be logged, and, after a submission of time, its message as `toast`.
     """
     visit = visit_of(request)
+    context["toast"] = context.get("toast") or toast_of(request.query_params, f"{request.url.path}?{request.url.query}")
     last_day = latest_work_date(visit.at, reader.time_zone, visit.company.time_zone)
     context["rail"] = context.get("rail") or await rail(reader, visit.at)
     if "timers" not in context:

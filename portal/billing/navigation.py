@@ -1,9 +1,11 @@
 """Count what the navigation of the agents' area shows: open cases, one's own time that needs work, and approvals."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from portal.billing.deciding.waiting import counting_waiting
-from portal.database.counting import count_all
+from portal.database.counting import Counting, count_all
 from portal.desk import countings
 from portal.people.readers import AgentReader
 from portal.periods import today
@@ -11,12 +13,16 @@ from portal.timekeeping.calendar.weeks import monday_of
 from portal.timekeeping.lists import counting_overdue
 
 
-async def counts_shown(reader: AgentReader, at: datetime) -> dict[str, int]:
+async def counts_shown(
+    reader: AgentReader, at: datetime, also: Mapping[str, Counting] = MappingProxyType({})
+) -> dict[str, int]:
     """Return the counts that the navigation shows at the instant `at`, by view name, read by one query.
 
     `time` counts the reader's own time entries that need work: rejected and flagged ones, and drafts from before this
-    week. For managers, `approvals` counts the time entries that wait for their approval.
+    week. For managers, `approvals` counts the time entries that wait for their approval. `also` are further counts, of
+    packages above this one.
     """
     week = monday_of(today(reader.time_zone, at))
     shown = countings(reader) | {"time": counting_overdue(reader.id, week)}
-    return await count_all(shown | ({"approvals": counting_waiting(reader, at)} if reader.is_manager else {}))
+    approvals = {"approvals": counting_waiting(reader, at)} if reader.is_manager else {}
+    return await count_all({**shown, **approvals, **also})

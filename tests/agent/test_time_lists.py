@@ -235,6 +235,34 @@ async def test_a_rejected_entry_is_saved_and_submitted_in_one_step(app: Gate, in
     assert found[second.id] == ("submitted", "Hamburg")
 
 
+async def test_saving_and_submitting_in_one_step_is_undone(ines: Browser, case: Case) -> None:
+    """C5: the page and the row offer Undo, which gives the entry back as rejected, with what was changed in it."""
+    first, second, third = [await logged(case) for _ in range(3)]
+    async with transaction(INES):
+        await submit(INES, [first.id, second.id, third.id], at=now())
+    async with transaction(MAX):
+        rejected = [Choice(id, 1) for id in (first.id, second.id, third.id)]
+        await reject(rejected, reason="Which site?", by=MAX, at=now())
+    page = await ines.get(f"/agent/time/{first.id}")
+    answer = await send(ines, page, f"/agent/time/{first.id}", external_comment="Kiel", then="submit")
+    shown = (await ines.get(answer.headers["location"])).text
+    row = await save_row(ines, second.id, external_comment="Hamburg", then="submit")
+    for told in (shown, row.text):
+        assert "1\u00a0entry submitted." in told
+        undo = re.search(r'action="(/agent/time/submissions/\d+/withdrawal)"', told)
+        assert undo
+        back = re.search(r'name="back" value="([^"]*)"', told[undo.start() :])
+        assert back
+        answer = await ines.send_form(undo[1], {"back": back[1]})
+        assert "1\u00a0entry taken back." in (await ines.get(answer.headers["location"])).text
+    moved = await save_row(ines, third.id, work_date=(today() - timedelta(days=1)).isoformat(), then="submit")
+    assert "1\u00a0entry submitted." in (await ines.get(moved.headers["hx-redirect"])).text
+    found = {row["id"]: (row["state"], row["external_comment"]) for row in await entries()}
+    assert found[first.id] == ("rejected", "Kiel")
+    assert found[second.id] == ("rejected", "Hamburg")
+    assert found[third.id][0] == "submitted"
+
+
 # ---- select all, and undo ----
 
 

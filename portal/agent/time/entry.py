@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from portal.agent.pages import agent_page
+from portal.agent.submissions import address_after, told_of
 from portal.agent.time.form import Choices, Logged, services_of, where_of
 from portal.billing import change_entry, delete_entry, find_entry
 from portal.contracts.tasks import Task, TaskChoice
@@ -25,7 +26,7 @@ from portal.timekeeping import lists, versions
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.kinds import GeneralKind
 from portal.timekeeping.preview import Understood, understood
-from portal.timekeeping.states import submit
+from portal.timekeeping.states import Submission, submit
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
@@ -137,15 +138,18 @@ async def change(
     async with transaction(reader):
         line = await find_entry(reader, entry)
         said, fields = Said.by(line), form.into(Logged)
-        await saved(line, edited(form, Logged, said), said, by=reader, at=at, submits=fields.then == "submit")
-    return see_other(_page_of(line, fields.back))
+        submits = fields.then == "submit"
+        outcome = await saved(line, edited(form, Logged, said), said, by=reader, at=at, submits=submits)
+    back = _page_of(line, fields.back)
+    return see_other(address_after(back, told_of(outcome)) if outcome else back)
 
 
 async def saved(
     line: lists.ListedEntry, typed: Logged, said: Said, *, by: AgentReader, at: datetime, submits: bool = False
-) -> None:
+) -> Submission | None:
     """Write the typed fields of an entry whose stored values are `said`; with `submits`, submit it afterwards.
 
+    Return the submission, by which it can be taken back, or None without one.
     `TimeEntry.change` changes drafts and rejected entries; billing changes submitted and approved entries.
     """
     found, fields = await TimeEntry.find(line.id, by), _as_meant(typed, said)
@@ -153,8 +157,7 @@ async def saved(
     work = await fields.work(line.agent_id, service, kind_id=fields.kind, held=line.minutes)
     verb = found.change if found.is_open else partial(change_entry, line.id)
     await verb(work=work, version=line.version, by=by, at=at)
-    if submits:
-        await submit(by, [line.id], at=at)
+    return await submit(by, [line.id], at=at) if submits else None
 
 
 def _as_meant(fields: Logged, said: Said) -> Logged:

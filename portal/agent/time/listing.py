@@ -7,13 +7,12 @@ from typing import Any
 from litestar import Response
 from msgspec import Struct, field
 
+from portal.agent.submissions import told_of
 from portal.billing import list_entries
 from portal.database import transaction
 from portal.errors import Conflict, Invalid
-from portal.numbers import number_in
 from portal.people.agents import AGENTS
 from portal.people.readers import AgentReader
-from portal.render.formats import plural
 from portal.timekeeping.filters import Filter, Scope
 from portal.timekeeping.states import Submission, submit, submit_all
 from portal.web.finding import asked
@@ -60,7 +59,7 @@ async def listing(
     which, agent = await _filter(request, place)
     return {
         "place": place, "which": which, "entries": await list_entries(reader, which), "of_agent": agent, "outcome": outcome,
-        "states": list(EntryState), "charges": list(EntryBilling), "toast": _toast(request, place, which),
+        "states": list(EntryState), "charges": list(EntryBilling),
     }  # fmt: skip
 
 
@@ -102,32 +101,4 @@ def _after(which: Filter, outcome: Submission) -> str:
     undone.
     """
     state = None if which.scope == "left" else EntryState.SUBMITTED.value
-    told = {"submitted": len(outcome.submitted), "submission": outcome.id, "left_out": outcome.left_out or None}
-    return which.leading(state=state, **told)
-
-
-def _toast(request: Web, place: Place, which: Filter) -> dict[str, Any] | None:
-    """Return the message that the page shows briefly after a submission or its undoing, or None if there was neither.
-
-    `undo` is the URL that takes the submission back.
-    """
-    told = {
-        name: number_in(request.query_params.get(name, ""))
-        for name in ("submitted", "submission", "left_out", "back", "kept")
-    }
-    if told["back"]:
-        kept = f" A manager has decided on {told['kept']} more." if told["kept"] else ""
-        return {"words": f"{plural(told['back'], 'entry', 'entries')} taken back.{kept}"}
-    if told["submitted"] is None:
-        return None
-    left = (
-        f" {plural(told['left_out'], 'rejected entry', 'rejected entries')} left out: nobody has changed them."
-        if told["left_out"]
-        else ""
-    )
-    count = plural(told["submitted"], "entry", "entries") if told["submitted"] else "Nothing more was"
-    words = {"words": f"{count} submitted.{left}"}
-    if not told["submission"]:
-        return words
-    undo = f"/agent/time/submissions/{told['submission']}/withdrawal"
-    return words | {"undo": undo, "fields": {"back": place.path + which.leading(state=None)}}
+    return which.leading(state=state, **told_of(outcome))

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -10,6 +9,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from portal.agent.pages import agent_page
+from portal.agent.submissions import address_after
 from portal.agent.time.listing import Place, listing, submit_here
 from portal.database import transaction
 from portal.people.readers import AgentReader
@@ -69,9 +69,8 @@ async def take_submission_back(
     back = safe_path(form.into(Back).back)
     async with transaction(reader):
         outcome = await take_back(submission, by=reader, at=at)
-    told = {"back": len(outcome.submitted)} | ({"kept": len(outcome.refused)} if outcome.refused else {})
-    where = back if back != "/" else HERE
-    return see_other(f"{where}{'&' if '?' in where else '?'}{urlencode(told)}")
+    told = {"back": len(outcome.submitted), "kept": len(outcome.refused) or None}
+    return see_other(address_after(back if back != "/" else HERE, told))
 
 
 handlers: list[Any] = [own_time, submit_time, take_submission_back]

@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 from msgspec.structs import replace
 
+from portal.agent.submissions import address_after, toast_of, told_of
 from portal.agent.time.entry import Said, saved
 from portal.agent.time.form import Logged
 from portal.billing import find_entry
@@ -21,7 +22,7 @@ from portal.timekeeping.lists import ListedEntry
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other
-from portal.web.visit import Web, visit_of, wants_fragment
+from portal.web.visit import Web, page_of, visit_of, wants_fragment
 
 
 class RowFields(Struct, kw_only=True):
@@ -78,12 +79,18 @@ async def _row(
 
 
 async def _shown(
-    request: Web, reader: AgentReader, line: ListedEntry, errors: dict[str, str] | None = None
+    request: Web,
+    reader: AgentReader,
+    line: ListedEntry,
+    errors: dict[str, str] | None = None,
+    toast: dict[str, Any] | None = None,
 ) -> Response[str]:
-    """Return the row for reading, with the new sums of its day and of the whole list."""
+    """Return the row for reading, with the new sums of its day and of the whole list, and the message `toast`."""
     which = Filter.of_row(request.query_params, reader)
     totals = await lists.totals(reader, which, [line.work_date])
-    return page(request, "agent/time/row.swap.html", entry=line, which=which, totals=totals, errors=errors or {})
+    return page(
+        request, "agent/time/row.swap.html", entry=line, which=which, totals=totals, errors=errors or {}, toast=toast
+    )
 
 
 @post("/time/{entry:int}/row")
@@ -103,18 +110,16 @@ async def change_row(
         line = await find_entry(reader, entry)
         said = Said.by(line)
         row = edited(form, RowFields, RowFields.of(said))
-        await saved(line, _with(said, row), said, by=reader, at=at, submits=row.then == "submit")
+        outcome = await saved(line, _with(said, row), said, by=reader, at=at, submits=row.then == "submit")
+    told, list_page = told_of(outcome) if outcome else {}, page_of(request)
     if not wants_fragment(request):
-        return see_other(f"/agent/time/{entry}")
-    return await _answer(request, reader, entry, is_elsewhere=row.work_date != said.work_date)
-
-
-async def _answer(request: Web, reader: AgentReader, entry: int, *, is_elsewhere: bool) -> Response[Any]:
+        return see_other(address_after(f"/agent/time/{entry}", told))
+    if row.work_date != said.work_date:
+        return Response(
+            "", headers={"HX-Redirect": address_after(list_page if list_page != "/" else "/agent/time", told)}
+        )
     async with transaction(reader, readonly=True):
-        response = await _shown(request, reader, await find_entry(reader, entry))
-    if is_elsewhere:
-        response.headers["HX-Refresh"] = "true"
-    return response
+        return await _shown(request, reader, await find_entry(reader, entry), toast=toast_of(told, list_page))
 
 
 def _with(said: Said, row: RowFields) -> Logged:

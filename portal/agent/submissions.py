@@ -1,0 +1,56 @@
+"""Tell an agent on the page after a submission how much time was submitted, with a button that takes it back."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from portal.numbers import number_in
+from portal.render.formats import plural
+from portal.timekeeping.states import Submission
+
+TOLD = ("submitted", "submission", "left_out", "back", "kept")
+"""The query parameters of a redirect that carry the message: counts of entries, and the id of the submission."""
+
+
+def told_of(outcome: Submission) -> dict[str, int | None]:
+    """Return the query parameters from which `toast_of` makes the message about a submission."""
+    return {"submitted": len(outcome.submitted), "submission": outcome.id, "left_out": outcome.left_out or None}
+
+
+def address_after(page: str, told: Mapping[str, int | None]) -> str:
+    """Return the URL path `page`, which may have a query string and a fragment, with the parameters `told`.
+
+    Messages of earlier submissions are removed from the query string.
+    """
+    address, _, fragment = page.partition("#")
+    path, _, query = address.partition("?")
+    kept = [(name, value) for name, value in parse_qsl(query) if name not in TOLD]
+    kept += [(name, str(value)) for name, value in told.items() if value is not None]
+    return path + (f"?{urlencode(kept)}" if kept else "") + (f"#{fragment}" if fragment else "")
+
+
+def toast_of(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
+    """Return the message that the parameters `told` carry, or None if they carry none.
+
+    Its button takes the submission back and returns to `page`, the path and query of the page with the message. The
+    filter by state is dropped from `page`, because the entries have another state afterwards.
+    """
+    count, submission, left_out, back, kept = (number_in(str(told.get(name) or "")) for name in TOLD)
+    if back:
+        also = f" A manager has decided on {kept} more." if kept else ""
+        return {"words": f"{plural(back, 'entry', 'entries')} taken back.{also}"}
+    if not any(told.get(name) for name in TOLD):
+        return None
+    words = f"{plural(count, 'entry', 'entries') if count else 'Nothing more was'} submitted."
+    if left_out:
+        words += f" {plural(left_out, 'rejected entry', 'rejected entries')} left out: nobody has changed them."
+    if not submission:
+        return {"words": words}
+    path, _, query = page.partition("?")
+    filters = [(name, value) for name, value in parse_qsl(query) if name not in (*TOLD, "state", "after")]
+    where = path + (f"?{urlencode(filters)}" if filters else "")
+    return {
+        "words": words,
+        "undo": f"/agent/time/submissions/{submission}/withdrawal",
+        "fields": {"back": where},
+    }
