@@ -1,5 +1,6 @@
 """Tasks: kinds of work within a service or a project, each with a default for whether time is billable (S0.8, S0.10)."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -71,6 +72,14 @@ class Task(Endable, Table, tablename="task"):
     async def of_project(cls, project: int) -> list["Task"]:
         """Return the tasks that belong to a project, sorted by name, with those that have ended last."""
         return await cls.objects().where(cls.project_id == project).order_by(_BY_NAME)
+
+    @classmethod
+    async def open_of(cls, services: Collection[int]) -> list["Task"]:
+        """Return the tasks of these services that have not ended, also those of projects, sorted by name."""
+        if not services:
+            return []
+        query = cls.objects().where(cls.service_id.is_in(list(services)) & cls.ended_at.is_null())
+        return await query.order_by(_BY_NAME)
 
     @classmethod
     async def offered(

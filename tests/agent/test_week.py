@@ -21,7 +21,7 @@ from portal.web.visit import now
 from tests.agent.test_time import entries, logged, today
 from tests.browser import Browser
 from tests.forms import form_of
-from tests.world import HELPDESK, INES, MAX
+from tests.world import GLOBEX_HELPDESK, HELPDESK, INES, MAX
 
 HERE = "/agent/time/week"
 
@@ -101,6 +101,46 @@ async def test_the_same_week_sent_twice_makes_each_entry_once(ines: Browser, cas
     for _ in range(2):
         assert (await save(ines, fields, **{cell(case, 0): "1h", cell(case, 4): "2h"})).status_code == 303
     assert [(row["work_date"], row["actual_minutes"]) for row in await entries()] == [(day(0), 60), (day(4), 120)]
+
+
+async def test_a_task_is_chosen_for_new_time_in_a_row(ines: Browser, case: Case) -> None:
+    """S0.8, S0.10, S1.21: the task decides whether the time is billable, and its time has a row of its own afterwards.
+
+    Existing time in the row keeps its task; the same form sent again logs nothing more.
+    """
+    async with transaction(SYSTEM):
+        service = await Service.find(HELPDESK, SYSTEM)
+        task = await Task.create(service, TaskFacts(name="Patching", billable="no"))
+        ended = await Task.create(service, TaskFacts(name="Old"))
+        await ended.end(now())
+    await logged(case, work_date=day(0), minutes=30)
+    key = f"case-{case.number}.{HELPDESK}.0"
+    page, fields = await opened(ines)
+    assert re.findall(r'<option value="(\d*)">', page[page.index(f'name="task.{key}"') :][:300]) == ["", str(task.id)]
+    chosen = {f"task.{key}": str(task.id), cell(case, 1): "1h"}
+    for _ in range(2):
+        answer = await save(ines, fields, **chosen)
+        assert answer.status_code == 303
+    rows = [(row["task_id"], row["actual_minutes"], row["billing"]) for row in await entries()]
+    assert rows == [(None, 30, "billable"), (task.id, 60, "not_billable")]
+    page = html.unescape((await ines.get(answer.headers["location"])).text)
+    assert cell(case, 1, task.id) in page
+    assert f'name="task.case-{case.number}.{HELPDESK}.{task.id}"' not in page, "the row has its task"
+
+
+async def test_a_row_whose_time_all_gets_a_task_is_replaced(ines: Browser, case: Case) -> None:
+    """S1.21: no empty row without the task stays behind; a task of another service is refused and the cell kept."""
+    async with transaction(SYSTEM):
+        task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
+        foreign = await Task.create(await Service.find(GLOBEX_HELPDESK, SYSTEM), TaskFacts(name="Theirs"))
+    key = f"case-{case.number}.{HELPDESK}.0"
+    _, fields = await opened(ines, f"&row={key}")
+    refused = await save(ines, fields, **{f"task.{key}": str(foreign.id), cell(case, 1): "1h"})
+    assert (refused.status_code, await entries()) == (422, [])
+    assert 'value="1h"' in refused.text
+    answer = await save(ines, fields, **{f"task.{key}": str(task.id), cell(case, 1): "1h"})
+    page = (await ines.get(answer.headers["location"])).text
+    assert re.findall(r'name="row" value="([^"]+)"', page) == [f"case-{case.number}.{HELPDESK}.{task.id}"]
 
 
 async def test_refused_cells_are_named_and_the_others_are_saved(ines: Browser, case: Case) -> None:

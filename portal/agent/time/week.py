@@ -33,7 +33,7 @@ WEEK = timedelta(days=7)
 MOST_ROWS = 100
 """The most further rows that a URL may name."""
 _CELL = re.compile(r"[a-z]+-\d+\.\d+\.\d+\.\d{4}-\d\d-\d\d", re.ASCII)
-_WORDS = re.compile(r"words\.([a-z]+-\d+\.\d+\.\d+)", re.ASCII)
+_OF_ROW = re.compile(r"(words|task)\.([a-z]+-\d+\.\d+\.\d+)", re.ASCII)
 OWN = {"from", "row", "seen", "form_key", "on", "on_typed", "then"}
 """The fields of the form that belong to no row and no cell."""
 
@@ -88,14 +88,16 @@ def _sent(form: Form) -> grid.Typed:
     Raise `BadRequest` for a field that the form does not have (R30).
     """
     cells = {name: form.get(name) for name in form.fields if _CELL.fullmatch(name)}
-    words = {match[1]: form.get(name) for name in form.fields if (match := _WORDS.fullmatch(name))}
-    if unknown := set(form.fields) - OWN - set(cells) - {f"words.{key}" for key in words}:
+    of_rows = {name: match.groups() for name in form.fields if (match := _OF_ROW.fullmatch(name))}
+    words = {key: form.get(name) for name, (what, key) in of_rows.items() if what == "words"}
+    tasks = {key: number_in(form.get(name)) or 0 for name, (what, key) in of_rows.items() if what == "task"}
+    if unknown := set(form.fields) - OWN - set(cells) - set(of_rows):
         raise BadRequest(f"This form has no field “{min(unknown)}”.")
     try:
         seen = msgspec.json.decode(form.get("seen") or "{}", type=dict[str, str])
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise BadRequest from error
-    return grid.Typed(cells, seen, words, form.key)
+    return grid.Typed(cells, seen, words, tasks, form.key)
 
 
 @post("/time/week")
@@ -112,7 +114,7 @@ async def save_week(
         await grid.lock_week(reader, first)
         week = await week_of(reader, first, at, more=_rows_asked(request))
         report = await grid.save(reader, week, typed, at=at)
-        rows = [*_rows_asked(request), *await _rows_wanted(reader, form, first)]
+        rows = [typed.with_task(key) for key in _rows_asked(request)] + await _rows_wanted(reader, form, first)
     if report.refused:
         return await _refused(request, reader, form, report)
     return see_other(_address(first, rows, saved=len(report.done)))
@@ -136,9 +138,7 @@ async def _rows_wanted(reader: AgentReader, form: Form, first: date) -> list[Row
 async def _refused(request: Web, reader: AgentReader, form: Form, report: Report[str, None]) -> Response[str]:
     """Return the page with a sentence for each refused cell; what was typed stays in these cells only."""
     errors = {name: grid.sentence_of(refusal) for name, refusal in report.refused.items()}
-    kept = {
-        name: form.get(name) for name in form.fields if name in errors or name.startswith("words.") or name == "from"
-    }
+    kept = {name: form.get(name) for name in form.fields if name in errors or _OF_ROW.fullmatch(name) or name == "from"}
     async with transaction(reader, readonly=True):
         response = await _week(request, errors=errors, typed=kept, saved=len(report.done))
     response.status_code = 200 if report.done else max(refusal.status for refusal in report.refused.values())

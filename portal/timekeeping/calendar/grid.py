@@ -14,7 +14,7 @@ from portal.durations import clock, read_duration
 from portal.errors import Conflict, Invalid, Refusal
 from portal.people.readers import AgentReader
 from portal.people.working.hours import WorkingHours
-from portal.timekeeping.calendar.weeks import Cell, Held, Row, Week
+from portal.timekeeping.calendar.weeks import Cell, Held, Row, RowKey, Week
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.work import Work
 from portal.words import EntryBilling, EntryState
@@ -25,19 +25,24 @@ class Typed:
     """What was typed into a form of the week grid.
 
     `cells` maps the name of each field to its text, and `seen` to what the filled fields showed when the page was
-    loaded (`Cell.seen`). `words` maps the key of a row to the comment for its new entries. `form_key` identifies the
-    form, so that sending it again changes nothing.
+    loaded (`Cell.seen`). `words` maps the key of a row to the comment for its new entries, and `tasks` to the id of
+    their task. `form_key` identifies the form, so that sending it again changes nothing.
     """
 
     cells: Mapping[str, str]
     seen: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, int] = field(default_factory=dict)
     form_key: uuid.UUID | None = None
 
     def was_changed(self, cell: Cell) -> bool:
         """Return whether the field of the cell was sent with another text than it showed."""
         shown = self.seen.get(cell.name, "").partition(" ")[2]
         return cell.name in self.cells and self.cells[cell.name].strip() != shown
+
+    def with_task(self, key: RowKey) -> RowKey:
+        """Return the key of the row that new time in the row `key` belongs to: the one with the chosen task."""
+        return key._replace(task=key.task or self.tasks.get(str(key), 0))
 
     def key_of(self, cell: Cell) -> uuid.UUID | None:
         """Return the form key of the entry that is logged for the cell."""
@@ -97,7 +102,7 @@ async def _save(by: AgentReader, row: Row, cell: Cell, typed: Typed, workday: in
         raise Conflict("This was submitted or approved meanwhile.")
     length = partial(_length, text, cell.minutes, workday)
     if not cell.entries:
-        await _log(by, row, cell, length(), typed.words.get(str(row.key), ""), key, at)
+        await _log(by, row, cell, length(), typed, at)
         return
     entry = await TimeEntry.find(cell.entries[0].id, by)
     if not text:
@@ -126,21 +131,20 @@ def _length(text: str, held: int, workday: int) -> Work:
     )
 
 
-async def _log(
-    by: AgentReader, row: Row, cell: Cell, length: Work, words: str, form_key: uuid.UUID | None, at: datetime
-) -> None:
-    """Log a draft for a cell of the row. `length` is the typed duration, and `words` the comment of the row.
+async def _log(by: AgentReader, row: Row, cell: Cell, length: Work, typed: Typed, at: datetime) -> None:
+    """Log a draft for a cell of the row, with the comment and the task that were typed and chosen for the row.
 
-    The comment is external, which customers read, or, for general time, internal.
+    `length` is the typed duration. The comment is external, which customers read, or, for general time, internal.
     """
-    kind, number, service, task = row.key
+    kind, number, service, task = typed.with_task(row.key)
+    words = typed.words.get(str(row.key), "")
     work = replace(
         length, work_date=cell.day, service_id=service or None, task_id=task or None,
         general_kind_id=number or None if kind == "general" else None,
         external_comment="" if kind == "general" else words, description=words if kind == "general" else "",
     )  # fmt: skip
     await TimeEntry.log(
-        by, work, at=at, form_key=form_key,
+        by, work, at=at, form_key=typed.key_of(cell),
         case=await Case.find(str(number), by) if kind == "case" else None,
         project=await Project.find(number) if kind == "project" else None,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from portal.contracts.tasks import Task
 from portal.database import current
 from portal.people.readers import AgentReader
 from portal.people.working.hours import WorkingHours
@@ -101,6 +102,7 @@ class Row:
     """A row of the grid: what its time is logged on, and a cell for each day of the week.
 
     `name` and `about` are the texts that the row shows, and `address` the URL path of the case, project or service.
+    `tasks` are the ids and names of the tasks that can be chosen for new time in the row; none if the row has a task.
     """
 
     key: RowKey
@@ -108,6 +110,7 @@ class Row:
     about: str
     address: str
     cells: Sequence[Cell]
+    tasks: Sequence[tuple[int, str]] = ()
 
     @property
     def minutes(self) -> int:
@@ -194,16 +197,27 @@ def _key_of(row: Any) -> RowKey:
 
 
 async def _rows(found: Mapping[RowKey, Mapping[date, list[Held]]], first: date) -> list[Row]:
-    """Return a row for each key, with the names that it shows, general time last. One query reads the names."""
+    """Return a row for each key, with the names that it shows, general time last.
+
+    One query reads the names, and one the tasks.
+    """
     keys = {str(key): key for key in found}
     columns = list(zip(*((str(key), *key) for key in found), strict=True)) or [()] * 5
+    tasks = await Task.open_of({key.service for key in found if key.service and not key.task})
     return [
         Row(
             keys[row["key"]], row["name"], row["about"], row["address"],
             [_cell(row["key"], first + timedelta(days=number), found[keys[row["key"]]]) for number in range(DAYS)],
+            [(task.id, task.name) for task in tasks if _fits(task, keys[row["key"]])],
         )
         for row in await current().fetch(_NAMES, *map(list, columns))
     ]  # fmt: skip
+
+
+def _fits(task: Task, key: RowKey) -> bool:
+    """Return whether the task can be chosen for new time in the row with this key."""
+    project = key.number if key.kind == "project" else None
+    return not key.task and task.service_id == key.service and task.project_id in (None, project)
 
 
 def _cell(key: str, day: date, entries: Mapping[date, list[Held]]) -> Cell:
