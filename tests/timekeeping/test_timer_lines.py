@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.timekeeping.clock.lines import LONG, OVERNIGHT, TimerLine
+from portal.durations import WORKDAY
+from portal.people.working.hours import USUAL, Week
+from portal.timekeeping.clock.lines import BEYOND, OVERNIGHT, TimerLine
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -15,20 +17,38 @@ BERLIN = ZoneInfo("Europe/Berlin")
 @pytest.mark.parametrize(
     ("began", "asked"),
     [
-        ((9, 0), (20, 19, 0)),  # after ten hours
+        ((9, 0), (20, 19, 0)),  # after the eight hours of the working day and two more
         ((18, 2), (21, 0, 0)),  # overnight, from midnight
         ((22, 30), (21, 2, 30)),  # overnight, but not while a night shift is young
     ],
 )
-def test_a_timer_is_asked_about_after_ten_hours_or_overnight(began: tuple[int, int], asked: tuple[int, ...]) -> None:
-    """D54: a timer counts as forgotten after ten hours, or overnight by the agent's time zone, here Berlin."""
+def test_a_timer_is_asked_about_after_a_working_day_or_overnight(
+    began: tuple[int, int], asked: tuple[int, ...]
+) -> None:
+    """D54: a timer counts as forgotten two hours beyond a working day, or overnight by the agent's zone, here Berlin."""
     day, hour, minute = asked
     line = line_since(datetime(2026, 11, 20, *began, tzinfo=BERLIN))
     assert line.asks_at(BERLIN) == datetime(2026, 11, day, hour, minute, tzinfo=BERLIN)
 
 
-def line_since(since: datetime) -> TimerLine:
-    return TimerLine(1, "", 1, "", "", None, timedelta(0), since, since, None, None)
+def line_since(since: datetime, hours: Week = USUAL) -> TimerLine:
+    return TimerLine(1, "", 1, "", "", None, timedelta(0), since, since, None, None, hours)
+
+
+@pytest.mark.parametrize(
+    ("began", "asked"),
+    [
+        ((20, 9, 0), (20, 15, 0)),  # a Friday of four hours
+        ((21, 9, 0), (21, 17, 0)),  # a Saturday off, after the longest working day, of six hours
+    ],
+)
+def test_the_working_hours_of_the_agent_decide_when_a_timer_is_forgotten(
+    began: tuple[int, ...], asked: tuple[int, ...]
+) -> None:
+    """D54: who works four hours a day is asked after six."""
+    part_time = Week((360, 360, 240, 240, 240, 0, 0))
+    line = line_since(datetime(2026, 11, *began, tzinfo=BERLIN), part_time)
+    assert line.asks_at(BERLIN) == datetime(2026, 11, *asked, tzinfo=BERLIN)
 
 
 @given(st.integers(0, 365 * 24 * 60))
@@ -37,7 +57,7 @@ def test_the_question_comes_between_four_and_ten_hours(minute: int) -> None:
     since = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
     asks_at = line_since(since).asks_at(BERLIN)
     assert asks_at is not None
-    assert since + OVERNIGHT <= asks_at <= since + LONG
+    assert since + OVERNIGHT <= asks_at <= since + timedelta(minutes=WORKDAY) + BEYOND
 
 
 def test_a_paused_timer_is_not_asked_about() -> None:

@@ -1,6 +1,6 @@
 """Working hours: how many minutes an agent works on each weekday, and the target hours that follow for a week."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -35,6 +35,11 @@ class Week:
     """The minutes that an agent works on each weekday, Monday first."""
 
     minutes: tuple[int, ...]
+
+    @classmethod
+    def of_minutes(cls, minutes: Sequence[int] | None) -> "Week":
+        """Return the week of an agent's rows, or `USUAL` if the agent has none."""
+        return cls(tuple(minutes)) if minutes and len(minutes) == len(WEEKDAYS) else USUAL
 
     @property
     def total(self) -> int:
@@ -102,7 +107,7 @@ class WorkingHours(Table, tablename="working_hours"):
         On a day on which the agent is absent, that is 0.
         """
         row = await current().fetchrow(_TARGETS, agent_id, first, first + timedelta(days=days))
-        week = Week(tuple(row["minutes"])) if row["minutes"] and len(row["minutes"]) == 7 else USUAL
+        week = Week.of_minutes(row["minutes"])
         off = set(row["off"])
         listed = [first + timedelta(days=number) for number in range(days)]
         return {day: 0 if day in off else week.on(day) for day in listed}

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from portal.database import current
 from portal.errors import NotFound
 from portal.people.readers import AgentReader
+from portal.people.working.hours import USUAL, Week
 from portal.timekeeping.logged_on import address_of
 
-LONG = timedelta(hours=10)
-"""After running for this long without a pause, a timer counts as forgotten."""
+BEYOND = timedelta(hours=2)
+"""After running for this long beyond its agent's working day without a pause, a timer counts as forgotten."""
 OVERNIGHT = timedelta(hours=4)
 """After running for this long, and past midnight in its agent's time zone, a timer counts as forgotten."""
 DISCARDED_SHOWN = timedelta(days=1)
@@ -27,6 +28,7 @@ class TimerLine:
     `on` is the id of what it is attached to (see `timekeeping.logged_on`) and `place` its name; both are "" for a timer
     that is not attached. `counted` is the time of the stretches that are over, `since` the beginning of the stretch in
     which the timer runs at the moment (None: paused), and `stopped_at` the end of the latest stretch that is over.
+    `hours` are the working hours of its agent.
     """
 
     id: int
@@ -40,11 +42,12 @@ class TimerLine:
     since: datetime | None
     stopped_at: datetime | None
     ended_at: datetime | None
+    hours: Week = USUAL
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
         """Return the line for a row of the query."""
-        return cls(**dict(row))
+        return cls(**dict(row) | {"hours": Week.of_minutes(row["hours"])})
 
     @property
     def name(self) -> str:
@@ -73,8 +76,10 @@ class TimerLine:
         """Return the instant from which a running timer counts as forgotten; None while it is paused."""
         if self.since is None:
             return None
-        midnight = datetime.combine(self.since.astimezone(zone).date() + timedelta(days=1), time(), zone)
-        return min(self.since + LONG, max(self.since + OVERNIGHT, midnight.astimezone(UTC)))
+        day = self.since.astimezone(zone).date()
+        midnight = datetime.combine(day + timedelta(days=1), time(), zone)
+        long = timedelta(minutes=self.hours.workday(day)) + BEYOND
+        return min(self.since + long, max(self.since + OVERNIGHT, midnight.astimezone(UTC)))
 
     def is_forgotten(self, at: datetime, zone: ZoneInfo) -> bool:
         """Return whether the timer has run for so long that its agent has probably forgotten it."""
@@ -110,6 +115,7 @@ _LINES = """
 select t.id, t.note, t.version, u.name as customer, t.ended_at,
   coalesce('case-' || c.number, 'project-' || t.project_id, 'service-' || t.service_id, 'general-' || t.general_kind_id, '') as on,
   coalesce('#' || c.number || ' ' || c.subject, p.name, s.name, g.name, '') as place,
+  (select array_agg(minutes order by weekday) from working_hours where agent_id = $1) as hours,
   coalesce(x.counted, interval '0') as counted, coalesce(x.began_at, t.created_at) as began_at, x.since, x.stopped_at
 from timer t
 left join cases c on c.id = t.case_id left join project p on p.id = t.project_id left join service s on s.id = t.service_id
