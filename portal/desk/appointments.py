@@ -261,6 +261,8 @@ class Planned:
 
 SHOWN = 20
 """The maximum number of appointments that a case lists."""
+OPEN = "p.done_at is null and p.cancelled_at is null"
+"""SQL condition that the appointment `p` neither took place nor was cancelled."""
 
 
 def appointments_sql(reader: Reader) -> str:
@@ -269,11 +271,10 @@ def appointments_sql(reader: Reader) -> str:
     Planned appointments come first, the next one first; then the others, the latest first.
     """
     note = "p.note" if reader.is_agent else "'' as note"
-    open_ = "p.done_at is null and p.cancelled_at is null"
     return (
         f"select p.id, p.kind, p.starts_at, p.ends_at, p.agent_id, a.name as agent, {note}, p.done_at, p.cancelled_at"  # noqa: S608
-        f" from appointment p join agent a on a.id = p.agent_id where p.case_id = $1 and (not $2 or ({open_}))"
-        f" order by not ({open_}), case when {open_} then p.starts_at end, p.starts_at desc, p.id limit $3"
+        f" from appointment p join agent a on a.id = p.agent_id where p.case_id = $1 and (not $2 or ({OPEN}))"
+        f" order by not ({OPEN}), case when {OPEN} then p.starts_at end, p.starts_at desc, p.id limit $3"
     )
 
 

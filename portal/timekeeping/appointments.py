@@ -1,10 +1,14 @@
-"""Read the appointments of a case together with the time that is logged on them (S1.11)."""
+"""Read the appointments of a case or of an agent together with the time that is logged on them (S1.11)."""
 
 from typing import NamedTuple
 
 from portal.database import current
-from portal.desk.appointments import SHOWN, Planned, appointments_sql
+from portal.desk.appointments import OPEN, SHOWN, Planned, appointments_sql
 from portal.people.readers import AgentReader
+
+PAGE = 50
+"""How many appointments one page of an agent's own list shows."""
+_LOGGED = "(select coalesce(sum(e.actual_minutes), 0)::int from time_entry e where e.appointment_id = p.id and e.state <> 'rejected')"
 
 
 class WithTime(NamedTuple):
@@ -14,9 +18,47 @@ class WithTime(NamedTuple):
     logged: int
 
 
+class OwnAppointment(NamedTuple):
+    """An appointment of an agent with its time, and the number, subject and customer of its case."""
+
+    planned: Planned
+    logged: int
+    number: int
+    subject: str
+    customer: str
+
+
+class OwnPage(NamedTuple):
+    """One page of an agent's appointments. `next` is the cursor of the next page, or None on the last one."""
+
+    rows: list[OwnAppointment]
+    next: int | None
+
+
 async def appointments_with_time(case_id: int, reader: AgentReader) -> list[WithTime]:
     """Return the appointments of a case in the order of `appointments_of`, each with the time logged on it."""
-    logged = "select coalesce(sum(e.actual_minutes), 0)::int from time_entry e where e.appointment_id = p.id and e.state <> 'rejected'"
-    sql = f"select p.*, ({logged}) as logged from ({appointments_sql(reader)}) as p"  # noqa: S608 (queries of ours)
+    sql = f"select p.*, {_LOGGED} as logged from ({appointments_sql(reader)}) as p"  # noqa: S608 (queries of ours)
     rows = await current().fetch(sql, case_id, False, SHOWN)
     return [WithTime(Planned.of_row(row), row["logged"]) for row in rows]
+
+
+async def own_appointments(reader: AgentReader, *, past: bool = False, after: int | None = None) -> OwnPage:
+    """Return one page of the reader's own appointments: those that are still planned, the earliest first.
+
+    With `past`, return those that took place or were called off, the latest first. `after` is the cursor: the id of the
+    last appointment on the page before.
+    """
+    beyond, order = ("<", "desc") if past else (">", "asc")
+    sql = f"""
+select p.*, a.name as agent, c.number, c.subject, u.name as customer, {_LOGGED} as logged
+from appointment p join agent a on a.id = p.agent_id join cases c on c.id = p.case_id join customer u on u.id = p.customer_id
+where p.agent_id = $1 and {"not " if past else ""}({OPEN})
+  and ($2::bigint is null or (p.starts_at, p.id) {beyond} (select starts_at, id from appointment where id = $2))
+order by p.starts_at {order}, p.id {order} limit $3
+"""  # noqa: S608
+    rows = await current().fetch(sql, reader.id, after, PAGE + 1)
+    found = [
+        OwnAppointment(Planned.of_row(row), row["logged"], row["number"], row["subject"], row["customer"])
+        for row in rows[:PAGE]
+    ]
+    return OwnPage(found, found[-1].planned.id if len(rows) > PAGE else None)

@@ -228,6 +228,42 @@ async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: B
             assert (await browser.get(f"/cases/{case.number}")).status_code == 404, stranger.name
 
 
+async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: Browser, here: str) -> None:
+    """S1.11: planned ones come first to last, those that are over last to first; colleagues have lists of their own."""
+    later = await planned(ines, here)
+    sooner = await planned(ines, here, day="2026-11-21", note="Ring first")
+    held = await planned(ines, here, day="2026-11-19", kind="call")
+    await planned(ines, here, agent_id="2", note="For Max")
+    answer = await ines.send_form(f"{held}/holding", Referer=f"{ines.base_url}/agent/appointments")
+    assert answer.headers["location"] == "/agent/appointments"
+    page = (await ines.get("/agent/appointments")).text
+    shown = list(dict.fromkeys(re.findall(r'<a href="([^"]+/appointments/\d+)">', page)))
+    assert shown == [sooner, later]
+    assert "Ring first" in page
+    over = (await ines.get("/agent/appointments?past=yes")).text
+    assert re.findall(r'<a href="([^"]+/appointments/\d+)">', over) == [held]
+    assert "For Max" in (await max_.get("/agent/appointments")).text
+    assert "Nothing was done" in (await max_.get("/agent/appointments?past=yes")).text
+
+
+async def test_many_own_appointments_have_pages(ines: Browser, here: str) -> None:
+    """S1.11: every appointment is on one page of the list."""
+    page = await planned(ines, here)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "insert into appointment (customer_id, case_id, agent_id, kind, starts_at, ends_at, note, created_at)"
+            " select p.customer_id, p.case_id, p.agent_id, 'call', p.starts_at + n / 3 * interval '1 day', p.ends_at + n / 3 * interval '1 day',"
+            " '', p.created_at from appointment p, generate_series(1, 119) n"
+        )
+    found, address = list[str](), "/agent/appointments"
+    while address:
+        page = (await ines.get(address)).text
+        found += re.findall(r'<a href="[^"]+/appointments/(\d+)">', page)
+        onwards = re.search(r'href="([^"]+)" rel="next">Further', page)
+        address = onwards[1].replace("&amp;", "&") if onwards else ""
+    assert len(found) == len(set(found)) == 120
+
+
 async def test_an_appointment_of_another_case_is_not_found(ines: Browser, here: str, case: Case) -> None:
     page = await planned(ines, here)
     other = page.replace(f"/{case.number}/", "/999999/")

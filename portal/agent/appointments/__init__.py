@@ -1,7 +1,7 @@
-"""Serve the appointments of cases, and the lists of the time that is logged on each."""
+"""Serve the appointments of cases and of the signed-in agent, and the lists of the time that is logged on each."""
 
 from typing import Any
 
-from portal.agent.appointments import logged, planning
+from portal.agent.appointments import logged, own, planning
 
-handlers: list[Any] = [*planning.handlers, *logged.handlers]
+handlers: list[Any] = [*planning.handlers, *logged.handlers, *own.handlers]

@@ -22,8 +22,10 @@ from portal.people.readers import AgentReader
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web, last_part, visit_of
+from portal.web.visit import Web, last_part, page_of, visit_of
 
+OWN = "/agent/appointments"
+"""The URL path of the list of the agent's own appointments."""
 USUAL_LENGTH = timedelta(hours=1)
 KINDS = [(kind.value, kind.word) for kind in AppointmentKind]
 
@@ -138,15 +140,18 @@ async def take_step(
     number: FromPath[str],
     appointment: FromPath[int],
 ) -> Response[Any]:
-    """Note that an appointment took place, cancel it, or take one of the two back, and redirect to the case.
+    """Note that an appointment took place, cancel it, or take one of the two back.
 
-    If the form asks for it with `then`, redirect to the form for the appointment's time instead.
+    Redirect to the form for the appointment's time if the form asks for it with `then`, to the list of the agent's
+    appointments if the button was there, and to the case otherwise.
     """
     then = form.into(Step).then
     async with _held(number, appointment, reader) as (case, found):
         await STEPS[last_part(request)](found, case, by=reader, at=at)
     if then == "log":
         return see_other(f"/agent/time/new?appointment={appointment}")
+    if page_of(request).partition("?")[0] == OWN:
+        return see_other(page_of(request))
     return see_other(f"/agent/cases/{number}#appointments")
 
 
