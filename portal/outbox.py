@@ -16,13 +16,13 @@ KINDS = frozenset(
     {
         "case.opened", "case.replied", "case.noted", "case.changed",
         "time.logged", "time.changed", "time.submitted", "time.approved", "time.rejected",
-        "timer.changed", "invoice.drafted", "invoice.issued", "statement.made",
+        "timer.changed", "export.ready", "invoice.drafted", "invoice.issued", "statement.made",
     }
 )  # fmt: skip
 """The kinds of changes. The word before the dot says what `subject_id` refers to.
 
-For `case` it is a case; for `time` the case of the time entry, or the entry if it has no case; for `timer` its
-agent; for `invoice` an invoice; for `statement` the billing run.
+For `case` it is a case; for `time` the case of the time entry, or the entry if it has no case; for `timer` and
+`export` their agent; for `invoice` an invoice; for `statement` the billing run.
 """
 
 

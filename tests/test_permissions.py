@@ -212,6 +212,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/timer/{timer}/discarding": NOORS,
     "POST /agent/timer/{timer}/restoration": NOORS,
     # absences, which each agent enters for themselves
+    "GET /agent/appointments": AGENTS,
     "GET /agent/absences": AGENTS,
     "POST /agent/absences": AGENTS,
     "GET /agent/absences/{absence}": NOORS,
@@ -227,7 +228,9 @@ MATRIX: dict[str, Row] = {
     "GET /agent/timesheets.csv": MANAGERS,
     "GET /agent/timesheets.xlsx": MANAGERS,
     "GET /agent/timesheets.xml": MANAGERS,
+    "GET /agent/timesheets/deleted": MANAGERS,
     "GET /agent/timesheets/files": MANAGERS,
+    "GET /agent/timesheets/files/ready": MANAGERS,
     "POST /agent/timesheets/files": MANAGERS,
     "GET /agent/timesheets/files/{export_id}": OWN_FILES,
     "GET /agent/timesheets/files/{export_id}/download": OWN_FILES,

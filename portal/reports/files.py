@@ -7,9 +7,10 @@ from time import monotonic
 from piccolo.columns import BigInt, BigSerial, Integer, Text, Timestamptz
 from piccolo.table import Table
 
-from portal import jobs
+from portal import jobs, outbox
 from portal.database import current, transaction
 from portal.database.batches import all_or_report
+from portal.database.counting import Counting
 from portal.errors import NotFound, Refusal
 from portal.fields import in_range
 from portal.people.readers import SYSTEM, AgentReader
@@ -105,6 +106,12 @@ class Export(Table, tablename="export"):
         ready = (cls.agent_id == reader.id) & cls.size.is_not_null() & cls.fetched_at.is_null()
         return await cls.objects().where(ready).order_by(cls.id)
 
+    @staticmethod
+    def counting_waiting(reader: AgentReader) -> Counting:
+        """Return the query for the number of files that `waiting` returns, which the navigation shows."""
+        sql = "select count(*) from export where agent_id = $1 and size is not null and fetched_at is null"
+        return Counting(sql, (reader.id,))
+
     async def hand_out(self, storage: Storage, at: datetime) -> str:
         """Record that the file was fetched, and return its key.
 
@@ -135,8 +142,8 @@ from export x join agent a on a.id = x.agent_id join credential c on c.agent_id 
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
     """Make a file that an agent asked for, store it, and mark it as ready, or as failed if making it is refused.
 
-    Run as a job: running it again changes nothing once the file is ready or failed. If the worker is stopped meanwhile,
-    the file is neither, and the next worker makes it.
+    The agent's open pages are told of it. Run as a job: running it again changes nothing once the file is ready or
+    failed. If the worker is stopped meanwhile, the file is neither, and the next worker makes it.
     """
     async with transaction(SYSTEM) as tx:
         export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()
@@ -148,14 +155,18 @@ async def make(export_id: int, settings: Settings, storage: Storage, at: datetim
     except Refusal:  # It is logged where it arose; the page says that the file could not be made.
         size = None
     except Exception:
-        await _end(export_id, None, at)
+        await _end(export, None, at)
         raise
-    await _end(export_id, size, at)
+    await _end(export, size, at)
 
 
-async def _end(export_id: int, size: int | None, at: datetime) -> None:
+async def _end(export: Export, size: int | None, at: datetime) -> None:
+    """Mark the file as ready with this size in bytes, or as failed if `size` is None, and write an outbox row."""
     async with transaction(SYSTEM) as tx:
-        await tx.execute("update export set size = $2, ended_at = $3 where id = $1", export_id, size, at)
+        await tx.execute("update export set size = $2, ended_at = $3 where id = $1", export.id, size, at)
+        await outbox.tell(
+            kind="export.ready", subject_id=export.agent_id, customer_id=None, contact_may_know=False, actor=None, at=at
+        )  # fmt: skip
 
 
 async def _store(export: Export, reader: AgentReader, settings: Settings, storage: Storage) -> int:

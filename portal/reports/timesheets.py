@@ -53,7 +53,8 @@ class Rows:
 class Timesheet:
     """One page of a timesheet. `next` is the cursor of the next page, or None on the last one.
 
-    `decidable` holds the ids of the entries on the page that the reader may decide on.
+    `decidable` holds the ids of the entries on the page that the reader may decide on: also approved ones that no
+    document has settled, which can be flagged.
     """
 
     groups: list[Rows]
@@ -97,7 +98,7 @@ async def read(
         rows = groups.setdefault(key, Rows(row["group_id"], row["group_name"], of_day))
         rows.lines += [lines[row["id"]]] if row["id"] in lines else []
     await _sum_groups(reader, question, group, groups, all_sums)
-    open_to_reader = await decidable(reader, question, day, among=[row["id"] for row in shown])
+    open_to_reader = await decidable(reader, question, day, among=[row["id"] for row in shown], approved=True)
     last = shown[-1] if len(found) > size else None
     return Timesheet(
         list(groups.values()),
@@ -108,25 +109,35 @@ async def read(
 
 
 async def decidable(
-    reader: AgentReader, question: Question, day: date, *, among: Sequence[int] | None = None
+    reader: AgentReader,
+    question: Question,
+    day: date,
+    *,
+    among: Sequence[int] | None = None,
+    approved: bool = False,
 ) -> list[billing.Choice]:
     """Return the entries of the timesheet that the reader may decide on now, the oldest first, at most `MOST`.
 
     They are drafts and submitted entries of other agents, for which the reader is designated or, on `day`, the deputy
-    of a designated manager (C10, D33). `among` limits them to these ids.
+    of a designated manager (C10, D33). `among` limits them to these ids. With `approved`, the approved ones that no
+    document has settled are included, because they can be flagged.
     """
     values: list[Any] = [reader.id, day]
     condition = question.conditions(reader, values)
     values += [reader.is_admin, None if among is None else list(among)]
     admin, ids = f"${len(values) - 1}", f"${len(values)}"
+    state = f"(e.state in ('draft', 'submitted'){f' or {_FLAGGABLE}' if approved else ''})"
     sql = f"""
 with recursive {DECIDES}
 select e.id, e.version from time_entry e
-where {condition} and e.state in ('draft', 'submitted') and e.agent_id <> $1 and ({admin}::boolean or {MAY_DECIDE})
+where {condition} and {state} and e.agent_id <> $1 and ({admin}::boolean or {MAY_DECIDE})
   and ({ids}::bigint[] is null or e.id = any({ids}::bigint[]))
 order by e.work_date, e.id limit {MOST}
 """
     return [billing.Choice(row["id"], row["version"]) for row in await current().fetch(sql, *values)]
+
+
+_FLAGGABLE = "(e.state = 'approved' and not exists (select from settled_entry d where d.entry_id = e.id))"
 
 
 async def sums(reader: AgentReader, question: Question, *, all_sums: bool = True) -> Sums:

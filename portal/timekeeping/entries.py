@@ -26,7 +26,7 @@ from portal.timekeeping.policy.picks import refuse_pick
 from portal.timekeeping.policy.switches import OFF, Rules, TimeRules
 from portal.timekeeping.repeated import says_the_same
 from portal.timekeeping.rules import OPEN, why_fixed
-from portal.timekeeping.versions import LABELS, Verb
+from portal.timekeeping.versions import FIXED, LABELS, Verb
 from portal.timekeeping.work import NO_AGENT, Work, content_of, ground_of
 from portal.words import EntryState, ProjectState
 
@@ -275,7 +275,7 @@ class TimeEntry(Table, tablename="time_entry"):
             raise Conflict(reason)
         if not await TimeEntry.delete().where(condition).returning(TimeEntry.id):
             raise Conflict(_CHANGED)
-        gone = {name: [value, None] for name in LABELS if (value := getattr(self, name)) not in (None, "")}
+        gone = {name: [value, None] for name in FIXED | LABELS if (value := getattr(self, name)) not in (None, "")}
         await versions.keep_content(Verb.DELETED, self, gone, by, at)
         await traces.leave(self, "time.deleted", by, at)
 

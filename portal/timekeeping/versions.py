@@ -38,6 +38,9 @@ LABELS = {
 }
 """Labels, by column, of the fields of a time entry that people can change, in the order of the form."""
 
+FIXED = {"agent_id": "Agent", "case_id": "Case", "project_id": "Project", "customer_id": "Customer"}
+"""Labels, by column, of what cannot be changed; only the deletion of an entry keeps it."""
+
 
 class Verb(StrEnum):
     """What can happen to a time entry. `withdrawn` takes an approval back, `reopened` a rejection."""
@@ -100,7 +103,7 @@ class Version:
         """Return the label, the old value and the new value of each changed column, in words."""
         return [
             (label, _words(column, self.columns[column][0]), _words(column, self.columns[column][1]))
-            for column, label in LABELS.items()
+            for column, label in (FIXED | LABELS).items()
             if column in self.columns
         ]
 
@@ -144,12 +147,23 @@ CHANGES = """
 
 async def of_entry(entry_id: int) -> list[Version]:
     """Return all versions of an entry, oldest first. It also finds those of a deleted entry."""
+    return (await of_entries([entry_id]))[entry_id]
+
+
+async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Version]]:
+    """Return all versions of several entries by the id of the entry, oldest first, read by one query."""
     rows = await current().fetch(
-        "select t.verb, t.by_id, h.name as by, t.at, t.columns, t.note from entry_version t join agent h on h.id = t.by_id"
-        " where t.entry_id = $1 order by t.id",
-        entry_id,
+        "select t.entry_id, t.verb, t.by_id, h.name as by, t.at, t.columns, t.note from entry_version t join agent h on h.id = t.by_id"
+        " where t.entry_id = any($1) order by t.id",
+        entry_ids,
     )
-    return [Version(**dict(row) | {"verb": Verb(row["verb"]), "columns": json.loads(row["columns"])}) for row in rows]
+    found: dict[int, list[Version]] = {entry_id: [] for entry_id in entry_ids}
+    for row in rows:
+        read = {"verb": Verb(row["verb"]), "columns": json.loads(row["columns"])}
+        found[row["entry_id"]].append(
+            Version(**{name: value for name, value in row.items() if name != "entry_id"} | read)
+        )
+    return found
 
 
 async def keep(verb: Verb, steps: Iterable[Step], by: AgentReader, at: datetime, *, note: str = "") -> None:
@@ -176,7 +190,7 @@ async def keep_content(
     `told` maps each changed column to its old and its new value. For a column that holds an id, the name that the id
     has now is stored instead.
     """
-    columns = {name: [_stored(value) for value in pair] for name, pair in told.items() if name in LABELS}
+    columns = {name: [_stored(value) for value in pair] for name, pair in told.items() if name in FIXED | LABELS}
     for column in columns.keys() & _NAMES.keys():
         if known := [id for id in columns[column] if id is not None]:
             rows = await current().fetch(_NAMES[column], known)
@@ -191,6 +205,10 @@ _NAMES = {
     "task_id": "select id, name from task where id = any($1)",
     "general_kind_id": "select id, name from general_kind where id = any($1)",
     "role_id": "select id, name from role where id = any($1)",
+    "agent_id": "select id, name from agent where id = any($1)",
+    "case_id": "select id, '#' || number || ' ' || subject as name from cases where id = any($1)",
+    "project_id": "select id, name from project where id = any($1)",
+    "customer_id": "select id, name from customer where id = any($1)",
 }
 """SQL to look up the name for each column that holds an id, so that the record keeps the name of that moment."""
 

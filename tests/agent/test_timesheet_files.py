@@ -88,7 +88,10 @@ async def test_an_agent_gets_no_file(app: Gate) -> None:
 async def test_a_long_timesheet_is_made_by_a_job_with_progress(
     app: Gate, max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S2.36: a long timesheet is made by one job, however often it is asked for, and only its owner can fetch it."""
+    """S2.36: a long timesheet is made by one job, however often it is asked for, and only its owner can fetch it.
+
+    Once it is ready, the owner's open pages are told, and the navigation counts it until it is fetched.
+    """
     monkeypatch.setattr(exporting, "MOST_AT_ONCE", 1)
     async with transaction(SYSTEM):
         for minutes in (50, 20):
@@ -110,10 +113,15 @@ async def test_a_long_timesheet_is_made_by_a_job_with_progress(
         await files.make(1, settings, storage, NOW)
     assert "is ready" in (await max_.get(here, headers={"HX-Request": "true"})).text
     assert f'<a href="{here}">' in (await max_.get(PATH)).text
+    assert f'<a href="{here}">' in (await max_.get(f"{PATH}/files/ready")).text
+    assert 'title="1\xa0file is ready">1</span>' in (await max_.get("/agent/cases")).text
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select subject_id from outbox where kind = 'export.ready'") == MAX.id
     assert "Ready" in (await max_.get(f"{PATH}/files")).text
     content = (await max_.get(f"{here}/download")).content
     assert content.splitlines()[1] == b"Ines Okafor,Support,2026-11-20,2,1:10,70,0,70,0"
     assert f'<a href="{here}">' not in (await max_.get(PATH)).text
+    assert "file is ready" not in (await max_.get("/agent/cases")).text
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         assert (await noor.get(here)).status_code == 404
         assert (await noor.get(f"{here}/download")).status_code == 404

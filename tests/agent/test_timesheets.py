@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from portal import billing
 from portal.contracts.projects import Project, ProjectFacts
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskFacts
@@ -226,7 +227,7 @@ async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, w
         assert answer.headers["location"].startswith(f"{PATH}?kind=desk&{MONTH}&approved=2&decision=")
         page = (await browser.get(answer.headers["location"])).text
         assert "2\xa0entries approved." in page
-        assert f'value="{entries[0].id}:1"' not in page
+        assert f'value="{entries[0].id}:1" data-alone' in page, "it can still be flagged, but only by hand"
         again = await browser.send_form(f"{PATH}/approval?kind=desk&{MONTH}", ticked)
         assert (again.status_code, "It is approved already, by Max Herrmann." in again.text) == (409, True)
         undo = re.search(r'action="([^"]+/withdrawal[^"]*)"', page)
@@ -278,6 +279,31 @@ async def test_entries_are_flagged_on_the_timesheet_with_a_question(app: Gate, w
         assert "No entry of these days fits" in (await browser.get(f"{PATH}?kind=all&{MONTH}&flag=open")).text
     async with transaction(SYSTEM) as tx:
         assert await tx.fetchval("select state from time_entry where id = $1", world["case"]) == "submitted"
+
+
+async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app: Gate) -> None:
+    """S2.35, C3: an approved entry has a tick box, "decide on all" leaves it out, and lifting the flag keeps the state.
+
+    Time on a document has no tick box, and its flag is refused.
+    """
+    async with transaction(SYSTEM):
+        free, billed = await log(on=NOW.date().replace(day=2)), await log(on=TODAY.replace(day=1))
+    async with transaction(MAX):
+        await billing.approve([free.choice, billed.choice], by=MAX, at=NOW)
+        await billing.run(TODAY.replace(day=2), [ACME], by=MAX, at=NOW)
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        page = (await browser.get(f"{PATH}?{MONTH}")).text
+        assert set(re.findall(r'name="entry"\s+value="(\d+):', page)) == {str(free.id)}
+        assert "Nothing to decide here" in (await browser.get(f"{PATH}/everything?{MONTH}")).text
+        asked = {"question": "Which site?", "entry": [f"{free.id}:1", f"{billed.id}:1"]}
+        done = await browser.send_form(f"{PATH}/flags?{MONTH}", asked)
+        assert "1\xa0entry went through, 1 did not:" in done.text
+        lift = re.search(r'formaction="(/agent/flags/\d+/lifting)"', done.text)
+        assert lift
+        assert (await browser.send_form(lift[1])).status_code == 303
+        assert "Which site?" not in (await browser.get(f"{PATH}?{MONTH}")).text
+    async with transaction(SYSTEM):
+        assert await states(free, billed) == ["approved", "approved"]
 
 
 async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: dict[str, int]) -> None:

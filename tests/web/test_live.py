@@ -132,7 +132,7 @@ async def open_case(contact: Reader) -> int:
 async def test_each_hears_only_what_they_may_know(listener: Listener, settings: Settings) -> None:
     """R26, R27: contacts get no events about internal notes, other customers or what they have no right to see.
 
-    A change of a timer is told to its agent alone.
+    A change of a timer, and a file that is ready, are told to their agent alone.
     """
     case, his = await open_case(ADA), await open_case(ALAN)
     streams = {
@@ -145,9 +145,13 @@ async def test_each_hears_only_what_they_may_know(listener: Listener, settings: 
     await tell("invoice.issued", 7, contact_may_know=True)
     await tell("timer.changed", INES.id, contact_may_know=False)
     await tell("timer.changed", MAX.id, contact_may_know=False)
+    for owner in (INES, MAX):
+        await tell("export.ready", owner.id, contact_may_know=False)
     await tell("case.replied", his, contact_may_know=True, contact=ALAN)
     of_his = (f"case-{his}", "cases")
-    await streams[INES.name].hears(f"case-{case}", "cases", f"case-{case}", "cases", "invoices", "timer", *of_his)
+    await streams[INES.name].hears(
+        f"case-{case}", "cases", f"case-{case}", "cases", "invoices", "timer", "files", *of_his
+    )
     await streams[ADA.name].hears(f"case-{case}", "cases", "invoices", *of_his)
     await streams[ALAN.name].hears(*of_his)
     await streams[GIL.name].hears()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portal.agent.timesheets import deciding, exporting, performance, project_costs, showing
+from portal.agent.timesheets import deciding, deleted, exporting, performance, project_costs, showing
 
 handlers: list[Any] = [
     *showing.handlers,
@@ -10,4 +10,5 @@ handlers: list[Any] = [
     *exporting.handlers,
     *performance.handlers,
     *project_costs.handlers,
+    *deleted.handlers,
 ]

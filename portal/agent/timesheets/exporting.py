@@ -83,6 +83,12 @@ async def list_files(request: Web, reader: NamedDependency[AgentReader]) -> Resp
     return await agent_page(request, reader, "agent/timesheets/files.html", files=await Export.own(reader))
 
 
+@get("/timesheets/files/ready", guards=[manager_only])
+async def ready_files(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Show which of the agent's files are ready and not fetched yet; open pages request it when one was made."""
+    return page(request, "agent/timesheets/_ready.html", ready_files=await Export.waiting(reader))
+
+
 @get("/timesheets/files/{export_id:int}", guards=[manager_only])
 async def show_file(request: Web, reader: NamedDependency[AgentReader], export_id: FromPath[int]) -> Response[str]:
     """Show the progress of one file, or the link to it. The page requests the fragment again until the file is ready."""
@@ -108,4 +114,4 @@ async def fetch_file(
     return download(storage.read(key), found.name, media_type=TYPES[found.format], size=found.size)
 
 
-handlers: list[Any] = [export, ask, list_files, show_file, fetch_file]
+handlers: list[Any] = [export, ask, list_files, ready_files, show_file, fetch_file]

@@ -101,9 +101,10 @@ async def show_timesheet(
         request, reader, "agent/timesheets/show.html", status=outcome.status if outcome else 200,
         sheet=sheet, question=wanted.question, group=wanted.group, found=wanted.found, query=wanted.query(),
         turning=_turning(wanted, sheet, turned="after" in query), outcome=outcome, toast=_toast(query, wanted),
-        departments=[(one.id, one.name) for one in await Department.all_by_name()], kinds=list(Kind),
+        departments=await Department.choices(), kinds=list(Kind),
         ranges=ranges_at(today(reader.time_zone, visit.at)), offered=OFFERED, general=await GeneralKind.usual(),
-        errors=errors or {}, typed=typed or {}, asked=wanted, everything=f"{PATH}/everything{wanted.query()}", files=await Export.waiting(reader),
+        errors=errors or {}, typed=typed or {}, asked=wanted, everything=f"{PATH}/everything{wanted.query()}",
+        ready_files=await Export.waiting(reader),
     )  # fmt: skip
 
 

@@ -1,0 +1,70 @@
+"""List the time entries that were deleted, with everything that had happened to each; their versions outlive them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from portal.database import current
+from portal.people.readers import AgentReader
+from portal.timekeeping import versions
+from portal.timekeeping.versions import Version
+
+PAGE = 50
+"""How many deleted entries one page of the list shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A time entry that was deleted.
+
+    `version` is the id of the row of its deletion, the keyset cursor of the list. `history` holds all its versions, the
+    oldest first; the last one is the deletion, which has the content that the entry had.
+    """
+
+    id: int
+    version: int
+    history: Sequence[Version]
+
+    @property
+    def deletion(self) -> Version:
+        """Return who deleted the entry and when."""
+        return self.history[-1]
+
+    def had(self, column: str) -> Any:
+        """Return the value that the entry had, as text, a number or the name of what an id stood for; or None."""
+        return self.deletion.columns.get(column, (None,))[0]
+
+    @property
+    def work_date(self) -> date | None:
+        """Return the day on which the work was done."""
+        found = self.had("work_date")
+        return date.fromisoformat(found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedPage:
+    """One page of deleted entries, the latest deletion first. `more` is True if earlier ones follow."""
+
+    entries: Sequence[Deleted]
+    more: bool
+
+
+async def list_deleted(reader: AgentReader, since: date, until: date, *, before: int | None = None) -> DeletedPage:
+    """Return a page of the entries that were deleted from the day `since` to the day `until`, both included.
+
+    The days are those of the reader's time zone. `before` is the cursor: the `version` of the last entry on the page
+    before.
+    """
+    last = min(until, date.max - timedelta(days=1)) + timedelta(days=1)
+    # The first instant of the calendar has no UTC time in zones east of Greenwich.
+    first = max(since, date.min + timedelta(days=1))
+    begins, ends = (datetime.combine(day, time(), reader.zone) for day in (first, last))
+    rows = await current().fetch(
+        "select id, entry_id from entry_version where verb = 'deleted' and at >= $1 and at < $2 and ($3::bigint is null or id < $3)"
+        " order by id desc limit $4",
+        begins, ends, before, PAGE + 1,
+    )  # fmt: skip
+    histories = await versions.of_entries([row["entry_id"] for row in rows[:PAGE]])
+    found = [Deleted(row["entry_id"], row["id"], histories[row["entry_id"]]) for row in rows[:PAGE]]
+    return DeletedPage(found, len(rows) > PAGE)
