@@ -45,7 +45,7 @@ async def test_a_deleted_entry_is_shown_with_its_history(ines: Browser, max_: Br
         assert text in page
     history = re.sub(r"\s+", " ", page[page.index("<summary>History") :])
     steps = ["Ines Okafor logged this", "Ines Okafor submitted this", "Max Herrmann flagged this: “Which site?”"]
-    places = [history.index(step) for step in [*steps, "Max Herrmann deleted this: Agent Ines Okafor → none"]]
+    places = [history.index(step) for step in [*steps, "Max Herrmann deleted this: Agent “Ines Okafor” → none"]]
     assert places == sorted(places)
 
 
