@@ -140,7 +140,7 @@ def test_databases_are_made_from_a_template(data: Path) -> None:
         assert sql(server.url(), "show fsync") == "off"
         copy = server.create_database("copy_1", template="portal")
         assert sql(copy, "select n from kept") == 1
-        with pytest.raises(ValueError, match="is no name"):
+        with pytest.raises(ValueError, match="is not a valid name"):
             server.create_database('x"; drop database portal')
         with pytest.raises(RuntimeError, match="already exists"):
             server.create_database("portal")
@@ -255,7 +255,7 @@ def test_a_set_up_that_was_broken_off_is_done_again(data: Path) -> None:
 def test_a_folder_with_something_else_in_it_is_left_alone(data: Path) -> None:
     (data / "database").mkdir()
     (data / "database" / "letter.txt").write_text("Dear")
-    with pytest.raises(CannotStart, match="is no database and not empty"):
+    with pytest.raises(CannotStart, match="is not a database and not empty"):
         EmbeddedPostgres(data).start()
     assert (data / "database" / "letter.txt").read_text() == "Dear"
     (data / "database" / "letter.txt").unlink()

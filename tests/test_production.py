@@ -95,9 +95,9 @@ async def test_serve_says_in_one_sentence_why_it_does_not_start(cluster: Cluster
     nowhere = "postgresql://portal@127.0.0.1:1/portal"
     for words, url, sentence in (
         (serve, cluster.superuser, "names a superuser"),
-        (serve, cluster.owner, "is no member of portal_app"),
-        (serve, cluster.app, "is no member of portal_app"),
-        (("worker",), cluster.app, "is no member of portal_app"),
+        (serve, cluster.owner, "is not a member of portal_app"),
+        (serve, cluster.app, "is not a member of portal_app"),
+        (("worker",), cluster.app, "is not a member of portal_app"),
         (serve, nowhere, "lets nobody in"),
     ):
         status, said = await command(cluster, *words, DATABASE_URL=url)

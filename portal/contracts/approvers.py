@@ -1,6 +1,6 @@
 """Find whose time a manager may approve (C10).
 
-Managers are designated for departments, which includes all departments below, or for services.
+A manager is designated for departments, with all departments below them, or for services.
 """
 
 import msgspec
@@ -21,16 +21,16 @@ mine as (
 decided as (select distinct g.id from agent g join mine m on m.id = g.department_id where m.for_id <> g.id),
 served as (select n.service_id as id, n.agent_id as for_id from service_designation n join standing d on d.id = n.agent_id)
 """  # noqa: S608
-"""Recursive SQL tables that say on whose time the agent `$1` may decide on the day `$2`.
+"""SQL of recursive common table expressions that say on whose time the agent `$1` may decide on the day `$2`.
 
-`decided` holds agents and `served` services. `for_id` is the manager who is designated: `$1`, or an absent manager
-whose deputy `$1` is.
+`decided` holds the ids of agents, and `served` those of services. In `served`, `for_id` is the manager who is designated:
+`$1`, or an absent manager whose deputy `$1` is.
 """
 
 MAY_DECIDE = """
 (e.agent_id in (select id from decided) or exists (select from served v where v.id = e.service_id and v.for_id <> e.agent_id))
 """
-"""SQL condition that the agent `$1` may decide on the time entry `e`; it needs the tables of `DECIDES`.
+"""SQL condition that the agent `$1` may decide on the time entry `e`. It refers to `decided` and `served` of `DECIDES`.
 
 A deputy may not decide on the time of the absent manager, who could not decide on it either (D33).
 """
@@ -43,13 +43,16 @@ class ServiceForm(ServiceFacts, forbid_unknown_fields=True, kw_only=True):
 
 
 async def form_of(service: Service) -> ServiceForm:
-    """Return the values that the form for changing a service shows at first."""
+    """Return the stored values of the service as form fields, to fill in the form that edits them."""
     approvers = [str(agent_id) for agent_id, _ in await of_service(service.id)]
     return ServiceForm(**msgspec.structs.asdict(service.facts), approvers=approvers)
 
 
 async def of_service(service_id: int) -> list[tuple[int, str]]:
-    """Return the managers who are designated for a service, as pairs of id and name, sorted by name."""
+    """Return the managers who are designated for a service, as pairs of id and name, sorted by name.
+
+    Those who have left or are no longer managers are left out.
+    """
     rows = await current().fetch(
         "select a.id, a.name from service_designation d join agent a on a.id = d.agent_id"
         " where d.service_id = $1 and a.grade = 'manager' and a.ended_at is null"
@@ -60,9 +63,9 @@ async def of_service(service_id: int) -> list[tuple[int, str]]:
 
 
 async def designate(service_id: int, facts: ServiceForm) -> None:
-    """Replace the managers who are designated for a service.
+    """Designate the managers in `facts.approvers` for a service in place of those who were designated before.
 
-    Raise `Invalid` (`approvers`) if one of them is no manager.
+    Raise `Invalid` (`approvers`) if one of them is not a manager or has left.
     """
     checked = Checked()
     ids = [checked("approvers", identifier, agent_id) for agent_id in facts.approvers]

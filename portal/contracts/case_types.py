@@ -22,8 +22,8 @@ class CaseTypeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class CaseType(Endable, Table, tablename="case_type"):
     """A kind of case, such as Incident. `billable` is the default for time that is logged on such a case.
 
-    A contact chooses the case type of a new case. A case type that has ended cannot be chosen any more, but old cases
-    keep it. `ended_at` is None while the case type can be chosen.
+    A contact chooses the case type of a new case. A case type that has ended can no longer be chosen, but cases that
+    have it keep it. `ended_at` is None while the case type can be chosen.
     """
 
     id = BigSerial(primary_key=True)
@@ -63,10 +63,10 @@ class CaseType(Endable, Table, tablename="case_type"):
         return case_type
 
     async def change(self, facts: CaseTypeFacts) -> None:
-        """Set the name of the case type and whether time on its cases is billable by default.
+        """Replace the name of the case type and whether time on its cases is billable by default.
 
-        Time entries that were logged before stay as they are. Raise `Invalid` for a bad field, or if another case type
-        has the name.
+        Time entries that were logged before do not change. Raise `Invalid` for a bad field, or if another case type has
+        the name.
         """
         name, billable = _read(facts)
         async with unless_taken("name", f"There is a case type “{name}” already."):

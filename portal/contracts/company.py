@@ -18,7 +18,7 @@ from portal.regions import country, currency, time_zone
 BRIEF = """
 select c.name as company, c.currency, c.time_zone as company_zone, (select left(encode(sha256, 'hex'), 12) from logo) as logo from company c
 """
-"""SQL that selects what every page shows of the company. `sessions.find` runs it as a part of its own query."""
+"""SQL that selects what every page shows of the company. `sessions.find` runs it within its own query (`beside`)."""
 
 
 class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -70,7 +70,8 @@ class Company(Table, tablename="company"):
     async def find(cls, *, hold: bool = False) -> "Company | None":
         """Return the company, or None if it has not been set up.
 
-        With `hold`, lock the table until the transaction ends, so that no other transaction can change the company.
+        With `hold`, lock the table until the transaction ends, so that no other transaction can set up or change the
+        company.
         """
         if hold:  # The whole table is locked, because before the set-up there is no row to lock.
             await current().execute("lock table company in share row exclusive mode")
@@ -86,11 +87,11 @@ class Company(Table, tablename="company"):
 
     @classmethod
     async def set_up(cls, facts: CompanyFacts) -> "Company":
-        """Create or change the company and the start of its invoice numbers, and return the company.
+        """Create the company or replace its data, with the first invoice number, and return the company.
 
         Issued invoices keep the company data that was copied into them. When the company is created, the case types of
         a new installation are created too. Raise `Invalid` for a bad field, or if `first_number` differs from the
-        stored start although an invoice has already taken a number.
+        stored one although an invoice has already taken a number.
         """
         values, series = _read(facts)
         first = await cls.find() is None
@@ -116,7 +117,7 @@ class Company(Table, tablename="company"):
 class Number:
     """An invoice number that was taken from a series.
 
-    `printed` is the number as the invoice shows it, such as 2026-0147.
+    `series_number` is the bare number, such as 147; `printed` is the number as the invoice shows it, such as 2026-0147.
     """
 
     series_id: int
@@ -127,7 +128,8 @@ class Number:
 class NumberSeries(Table, tablename="number_series"):
     """A series of consecutive invoice numbers.
 
-    The row holds the next number; taking a number locks the row until the transaction ends (D36).
+    `next_number` is the number that the next invoice gets; taking it locks the row until the transaction ends (D36).
+    `prefix` comes before each number, and `width` is the minimum number of digits.
     """
 
     id = BigSerial(primary_key=True)
@@ -144,10 +146,10 @@ class NumberSeries(Table, tablename="number_series"):
 
     @classmethod
     async def begin(cls, prefix: str, width: int, first_number: int) -> None:
-        """Create the series of invoice numbers, or change its first number.
+        """Create the series of invoice numbers, or change its prefix, width and first number.
 
-        `prefix` stands before each number and `width` is its least count of digits. Raise `Invalid` if one of the three
-        changes after an invoice has taken a number.
+        The row is locked until the transaction ends. Raise `Invalid` (`first_number`) if one of the three differs from
+        the stored one although an invoice has taken a number.
         """
         held = await cls.objects().where(cls.kind == "invoice").lock_rows("UPDATE").first()
         if held is None:
@@ -167,9 +169,9 @@ class NumberSeries(Table, tablename="number_series"):
     async def take(cls) -> Number:
         """Take the next invoice number for the invoice that this transaction issues, and return it.
 
-        The row stays locked until the transaction ends, so other transactions that issue an invoice wait here. If the
-        transaction rolls back, the next invoice gets the same number, so that there is no gap. Raise `Conflict` if the
-        company has not been set up.
+        The row stays locked until the transaction ends, so other transactions that issue an invoice wait for this one. If
+        the transaction rolls back, the next invoice gets the same number, so that there is no gap. Raise `Conflict` if
+        the company has not been set up.
         """
         row = await current().fetchrow(
             "update number_series set next_number = next_number + 1 where kind = 'invoice'"
@@ -185,7 +187,7 @@ class NumberSeries(Table, tablename="number_series"):
 
 
 def _first_number(text: str) -> tuple[str, int, int]:
-    """Return the prefix, the least count of digits, and the number: `2026-0147` gives `2026-`, 4 and 147.
+    """Return the prefix, the minimum number of digits, and the number: `2026-0147` gives `2026-`, 4 and 147.
 
     Raise `ValueError` with a sentence for other text.
     """

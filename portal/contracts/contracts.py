@@ -80,12 +80,16 @@ class Contract(Table, tablename="contract"):
 
     @classmethod
     async def of(cls, customer: int) -> list["Contract"]:
-        """Return all contracts of a customer, the one that started last first."""
+        """Return all contracts of a customer, sorted by first day, the latest first."""
         return await cls.objects().where(cls.customer_id == customer).order_by(cls.start_on, ascending=False)
 
     @classmethod
     async def create(cls, customer: Customer, facts: ContractFacts, at: datetime) -> "Contract":
-        """Add a contract and return it. Raise `Invalid` for a bad field, `Conflict` if the customer has ended."""
+        """Add a contract to a customer and return it.
+
+        The customer is locked, so that it cannot end before the transaction does. Raise `Invalid` for a bad field,
+        `Conflict` if the customer has ended.
+        """
         values = _read(facts)
         if await current().fetchval("select ended_at from customer where id = $1 for share", customer.id):
             raise Conflict(f"{customer.name} has ended. Take that back before you add contracts.")
@@ -93,10 +97,10 @@ class Contract(Table, tablename="contract"):
         return await cls.find(contract["id"], SYSTEM)
 
     async def change(self, facts: ContractFacts) -> None:
-        """Set every field of the contract. Time that is on a document already keeps its amounts.
+        """Replace every field of the contract. Time that is on a document already keeps its amounts.
 
-        Raise `Invalid` for a bad field, or if the currency changes although the contract has a service, because the
-        service's time is priced in the old currency.
+        The row is locked until the transaction ends. Raise `Invalid` for a bad field, or if the currency changes although
+        the contract has a service, because the service's time is priced in the old currency.
         """
         values = _read(facts)
         held = await current().fetchrow(
@@ -133,7 +137,10 @@ class Contract(Table, tablename="contract"):
 
 
 def percentage(text: str) -> Decimal:
-    """Return the percentage that was typed: 0 to 100, with at most four decimals. Raise `ValueError` for other text."""
+    """Return the percentage that was typed, with or without a percent sign: 0 to 100, with at most four decimals.
+
+    Raise `ValueError` for other text.
+    """
     typed = re.sub(r"[\s\u00a0]*%$", "", text.strip())
     try:
         return parse_money(typed, 4, largest=Decimal(100))

@@ -1,4 +1,7 @@
-"""Type-ahead search of contracts, services, projects and tasks for filters. Those of ended customers are found last."""
+"""Type-ahead search of contracts, projects and tasks for filters.
+
+Contracts of customers that have ended, projects that are done and tasks that have ended come last.
+"""
 
 from portal.contracts.naming import shown_contract, shown_service
 from portal.database.finder import Finder

@@ -22,9 +22,10 @@ class Logo(Table, tablename="logo"):
 
 
 async def change(content: bytes) -> None:
-    """Draw an uploaded PNG or SVG again as a new PNG, and store that as the logo. Issued invoices keep their old logo.
+    """Draw an uploaded picture again as a new PNG, and store that PNG as the logo. Issued invoices keep their old logo.
 
-    Raise `Invalid` (`logo`) if the upload cannot be drawn, `Conflict` if the company has not been set up.
+    `content` is the uploaded file, a PNG or an SVG. Raise `Invalid` (`logo`) if it cannot be drawn, `Conflict` if the
+    company has not been set up.
     """
     try:
         png = await documents.logo(content)

@@ -1,10 +1,10 @@
-"""SQL expressions for the name of a service or a contract, with an addition where two have the same name."""
+"""SQL expressions for the name of a service or a contract, with an addition where two of a customer have the same name."""
 
 
 def shown_contract(alias: str) -> str:
-    """Return SQL for the name of the contract in the table alias `alias`.
+    """Return the SQL expression for the name of the contract that the table alias `alias` stands for.
 
-    If the customer has another contract of that name, its first day follows the name.
+    If the customer has another contract of that name, the contract's first day follows the name: `Support from 1 Jan 2026`.
     """
     return (
         f"({alias}.name || case when exists (select 1 from contract d where d.customer_id = {alias}.customer_id and d.id <> {alias}.id"  # noqa: S608
@@ -13,9 +13,9 @@ def shown_contract(alias: str) -> str:
 
 
 def shown_service(service_id: str) -> str:
-    """Return SQL for the name of a service, given the SQL of its id.
+    """Return the SQL expression for the name of the service whose id is the SQL expression `service_id`.
 
-    If the customer has another service of that name, the name of its contract follows.
+    If the customer has another service of that name, the name of the service's contract follows: `Helpdesk, Support`.
     """
     return (
         f"(select x.name || case when exists (select 1 from service o where o.customer_id = x.customer_id and o.id <> x.id"  # noqa: S608

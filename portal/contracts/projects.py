@@ -24,15 +24,15 @@ from portal.people.readers import SYSTEM
 from portal.words import ProjectState
 
 LONGEST_BUDGET = 100_000 * 60
-"""The largest time budget, in minutes (100,000 hours)."""
+"""The maximum time budget, in minutes (100,000 hours)."""
 SERVICE_STAYS = "Time is logged on this project, so its service stays. Make a new project for another one."
 
 
 class ProjectFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a project as typed.
 
-    Both budgets are optional: `budget_minutes` is a duration such as `120h`, `budget_amount` is in the currency of the
-    service's contract.
+    `state` is a member of `ProjectState`. Both budgets are optional: `budget_minutes` is a duration such as `120h`, and
+    `budget_amount` is an amount in the currency of the service's contract.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Project(Table, tablename="project"):
         return project
 
     async def change(self, facts: ProjectFacts) -> None:
-        """Set every field of the project.
+        """Replace every field of the project.
 
         Raise `Invalid` as `create` does, and also if the service changes although time is logged on the project.
         """
@@ -100,7 +100,7 @@ class Project(Table, tablename="project"):
             raise Invalid({"service_id": SERVICE_STAYS}) from error
 
     async def members(self) -> list[int]:
-        """Return the ids of the agents who work on the project, in ascending order."""
+        """Return the ids of the agents who are members of the project, in ascending order."""
         query = ProjectMember.select(ProjectMember.agent_id).where(ProjectMember.project_id == self.id)
         return [row["agent_id"] for row in await query.order_by(ProjectMember.agent_id)]
 

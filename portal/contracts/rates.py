@@ -26,16 +26,16 @@ from portal.people.roles import Role
 from portal.regions import currency
 
 LARGEST = Decimal("99999999.9999")
-"""The largest hourly rate that a `numeric(12,4)` column holds."""
+"""The maximum hourly rate that a `numeric(12,4)` column holds."""
 
-SAME = "There is a rate for the same from this day already."
+SAME = "Such a rate begins on this day already."
 
 
 class RateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a rate as typed.
 
-    The fields that are filled in make the scope of the rate, which must be one of these: service and agent; service and
-    role; service; customer and role; customer; role.
+    The ids that are not empty are the scope of the rate, which must be one of these: service and agent; service and
+    role; service; customer and role; customer; role. `effective_from` is the first day of the rate.
     """
 
     hourly_rate: str
@@ -48,9 +48,10 @@ class RateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class RoleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a new role and of its first hourly rate, as typed.
+    """Form fields of a new billing role and of its first hourly rate, as typed.
 
-    The rate is in the company's currency. It is optional, because a rate can be added later.
+    The rate is in the company's currency and begins on the day `effective_from`. It is optional, because a rate can be
+    added later.
     """
 
     name: str
@@ -93,8 +94,8 @@ class Rate(Table, tablename="rate"):
     async def create(cls, facts: RateFacts, at: datetime) -> "Rate":
         """Add a rate and return it.
 
-        Raise `Invalid` for a bad field, or if there is a rate of the same scope and day; `NotFound` if an id does not
-        exist.
+        A rate for a service gets the service's customer. Raise `Invalid` for a bad field, or if a rate of the same scope
+        and currency begins on the same day; `NotFound` for an id that does not exist.
         """
         values = await _read(facts)
         async with unless_taken("effective_from", SAME):
@@ -116,10 +117,10 @@ class Rate(Table, tablename="rate"):
 
 
 async def create_role(facts: RoleFacts, at: datetime) -> Role:
-    """Add a role and, if an hourly rate is given, its first rate. Return the role.
+    """Add a billing role and, if an hourly rate is given, its first rate. Return the role.
 
-    With an hourly rate, `effective_from` is required. Raise `Invalid` for a bad field, `Conflict` if an hourly rate is
-    given before the company has been set up.
+    With an hourly rate, `effective_from` is required. Raise `Invalid` for a bad field or a name that is taken, `Conflict`
+    if an hourly rate is given before the company has been set up.
     """
     role = await Role.create(facts.name)
     if facts.hourly_rate.strip():
@@ -188,9 +189,10 @@ async def _read(facts: RateFacts) -> dict[str, Any]:
 
 
 async def _of_service(checked: Checked, values: dict[str, Any]) -> None:
-    """Set the customer of a rate for a service, in `values`, to the service's customer.
+    """Set `customer_id` in `values`, the column values of a rate for a service, to the service's customer.
 
-    Note an error if the rate names another customer than the service's, or another currency than the contract's.
+    Add an error to `checked` if the rate names another customer than the service's, or another currency than the
+    contract's. Raise `NotFound` for an unknown service.
     """
     service = await Service.find(values["service_id"], SYSTEM)
     contract = await Contract.find(service.contract_id, SYSTEM)

@@ -9,7 +9,10 @@ from portal.people.agents import without_approver
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What has been set up: counts of what the first invoice needs, and names of the things that lack something."""
+    """What has been set up: counts of what the first invoice needs, and names of the things that lack something.
+
+    `company` says whether the company has been set up. Nothing that has ended is counted or named.
+    """
 
     company: bool
     departments: int
@@ -24,10 +27,9 @@ class Readiness:
     unpriced_roles: tuple[str, ...]
     """The names of the roles that at least one agent has and for which there is no rate."""
     agents_without_role: tuple[str, ...]
-    """The names of agents, but not of admins, who have no role. Only a rate for service and agent can price their time.
-    """
+    """The names of agents, except admins, who have no role. Only a rate for service and agent can price their time."""
     agents_without_approver: tuple[str, ...]
-    """The names of agents whose time nobody may approve, because no agent may approve their own time (D33)."""
+    """The names of agents whose time nobody else may approve; no agent may approve their own time (D33)."""
     customers_without_service: tuple[str, ...]
     customers_without_contact: tuple[str, ...]
 

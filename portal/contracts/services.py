@@ -104,9 +104,10 @@ class Service(Table, tablename="service"):
 
     @classmethod
     async def offered(cls, customer: int, on: date | None = None) -> list[tuple[int, str]]:
-        """Return the services of a customer as options of a select: pairs of id and label (`Helpdesk, Support 2026`).
+        """Return the services of a customer as options of a select field: pairs of id and label.
 
-        With `on`, services whose contract has ended by that day are left out.
+        The label has the names of service and contract (`Helpdesk, Support 2026`). With `on`, services whose contract has
+        ended by that day are left out.
         """
         return [(row["id"], row["words"]) for row in await current().fetch(OFFERED, customer, on)]
 
@@ -127,7 +128,7 @@ class Service(Table, tablename="service"):
         return await cls.find(service["id"], SYSTEM)
 
     async def change(self, facts: ServiceFacts) -> None:
-        """Set every field of the service. Logged minutes and approved amounts stay as they are.
+        """Replace every field of the service. Logged minutes and approved amounts do not change.
 
         Raise `Invalid` for a bad field, or if the contract has another service of that name.
         """
@@ -147,10 +148,7 @@ class Service(Table, tablename="service"):
 
     @property
     def line_per(self) -> str:
-        """Return what gets a line of its own on an invoice, as a noun for a sentence.
-
-        It is `agent` for the rollup by resource, for example.
-        """
+        """Return the noun for what each line of an invoice stands for, such as `agent` for the rollup by resource."""
         return Rollup(self.rollup).word.lower()
 
     @property
@@ -179,7 +177,7 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
 
     @classmethod
     def of(cls, services: dict[int | None, int]) -> "DefaultsShown":
-        """Return the result of `DefaultService.of` with ids of case types as text, because JSON has no other keys."""
+        """Convert the result of `DefaultService.of`: ids of case types become text, because JSON has no other keys."""
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:
@@ -257,5 +255,5 @@ def _read(facts: ServiceFacts, contract: Contract) -> dict[str, Any]:
 
 def _reason(text: str) -> str:
     if not text.strip():
-        raise ValueError("Say why there is no tax: the sentence stands on the invoice.")
+        raise ValueError("Say why there is no tax: the sentence is printed on the invoice.")
     return line(text)

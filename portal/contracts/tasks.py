@@ -40,10 +40,10 @@ class TaskChoice(NamedTuple):
 
 
 class Task(Endable, Table, tablename="task"):
-    """A kind of work within a service. Time entries keep a task that has ended.
+    """A kind of work within a service. `billable` is the default for time entries with the task.
 
-    If `project_id` is None, the task can be chosen for all time of its service; otherwise only for time of that
-    project. `ended_at` is None while the task can be chosen.
+    If `project_id` is None, the task can be chosen for all time of its service; otherwise only for time on that
+    project. `ended_at` is None while the task can be chosen; time entries keep a task that has ended.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -92,9 +92,9 @@ class Task(Endable, Table, tablename="task"):
     ) -> list[TaskChoice]:
         """Return the tasks that can be chosen for a time entry.
 
-        These are the tasks of `service` or, if that is None, of all services of `customer`; without both there are
-        none. Tasks of a project are included only if it is `project`. `known` is the task that the entry already has:
-        it is included even if it has ended.
+        These are the tasks of the service with the id `service` or, if that is None, of all services of `customer`;
+        without both there are none. Tasks of a project are included only if `project` is its id. `known` is the id of
+        the task that the entry already has: it is included even if it has ended.
         """
         return [TaskChoice(*row) for row in await current().fetch(_OFFERED, customer, service, project, known)]
 
@@ -118,7 +118,7 @@ class Task(Endable, Table, tablename="task"):
         return task
 
     async def change(self, facts: TaskFacts) -> None:
-        """Set the name of the task and whether later time entries are billable by default.
+        """Replace the name of the task and whether later time entries are billable by default.
 
         Existing entries do not change. Raise `Invalid` for a bad field, or if the service or project has another task
         of that name.

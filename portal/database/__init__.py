@@ -1,7 +1,8 @@
-"""Connect to PostgreSQL: open the pool, and run every query inside of `transaction(reader)`.
+"""Connect to PostgreSQL: open the pool, and run every query inside `transaction(reader)`.
 
 A transaction names its reader, and row-level security (`migrations/`) then shows only what that reader may see.
-Piccolo queries and raw SQL inside the transaction share one connection, so never call `asyncio.gather` there.
+Piccolo queries and raw SQL inside the transaction share one connection, so never run two of them at the same time there
+(`asyncio.gather`).
 """
 
 import asyncio
@@ -32,7 +33,9 @@ _LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.InternalClientError,  # asyncpg raises this if the connection was closed while it was idle.
 )
+"""Errors raised if the connection was lost while it was used."""
 AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
+"""Errors raised if the server cannot be reached, lets nobody in, or has closed the connection."""
 
 _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
 """Errors raised if another transaction holds a lock, or if a statement took too long. A retry may succeed."""
@@ -50,10 +53,10 @@ class Reader(Protocol):
 
 
 class _Engine(PostgresEngine):
-    """A Piccolo engine that opens no connections itself and refuses queries outside of `transaction()`."""
+    """A Piccolo engine that opens no connections itself and refuses queries outside `transaction()`."""
 
     async def _run_in_new_connection(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("A query ran outside of transaction(reader).")
+        raise RuntimeError("A query ran outside transaction(reader).")
 
     _run_in_pool = _run_in_new_connection
 
@@ -63,18 +66,22 @@ class _Engine(PostgresEngine):
 
 engine = _Engine(config={})
 _running: ContextVar[Any] = engine.current_transaction
-"""The `Transaction` in which the current task runs. Piccolo keeps it here too, so its queries run in the same one."""
+"""The `Transaction` in which the current task runs. Piccolo reads this variable too, so its queries run in the same one."""
 
 
 class _Server:
-    """What `start()` opened in this process: the connection pool and its URL."""
+    """What `start()` opened in this process: the connection pool, or None, and the database URL `dsn`."""
 
     pool: asyncpg.Pool | None = None
     dsn = ""
 
 
 class Transaction:
-    """A connection on which a transaction is open. Rows are `asyncpg.Record`s; SQL parameters are `$1`, `$2`, ..."""
+    """A connection on which a transaction is open. Rows are `asyncpg.Record`s; SQL parameters are `$1`, `$2`, ...
+
+    `reader` is None while the transaction runs as the login role. `hooks` are run after the commit, and `depth` is the
+    number of open savepoints.
+    """
 
     def __init__(self, connection: Any, reader: Reader | None, readonly: bool) -> None:
         self.connection = connection
@@ -93,9 +100,9 @@ class Transaction:
         self.hooks.append(hook)
 
     async def become(self, reader: Reader) -> None:
-        """Switch from the login role to the role of `reader`, once the session has shown who that is.
+        """Switch from the login role to the role of `reader`, after the session was read and has shown who that is.
 
-        This works only once: later calls raise `RuntimeError`.
+        Raise `RuntimeError` if the transaction has a reader already.
         """
         if self.reader is not None:
             raise RuntimeError("This transaction already has a reader.")
@@ -113,7 +120,10 @@ def _as(reader: Reader | None) -> str:
 
 
 ORIGIN: ContextVar[tuple[str, str, int | None]] = ContextVar("origin", default=("", "", None))
-"""The client's IP address, the request id and the credential id of this request, for the audit triggers (R89)."""
+"""The client's IP address, the request id and the credential id of the current request, for the audit triggers (R89).
+
+Outside a request the two texts are "" and the credential id is None.
+"""
 
 
 def _from() -> str:
@@ -136,12 +146,13 @@ def current() -> Transaction:
 
 @contextlib.asynccontextmanager
 async def transaction(reader: Reader | None, *, readonly: bool = False) -> AsyncIterator[Transaction]:
-    """Run the block as `reader` in a transaction: commit all of it, or nothing if it raises. None is the login role.
+    """Run the block in a transaction as `reader`, or as the login role if `reader` is None.
 
-    Inside of another transaction of the same reader this is a savepoint. Hooks of `on_commit` run after the commit.
-    Raise `Unavailable` if no connection is free within `ACQUIRE_SECONDS`, if the server is down, or if another
-    transaction holds a lock for longer than the `lock_timeout`. Raise `RuntimeError` inside of a transaction of another
-    reader or of a read-only one (unless `readonly`), and if the block caught a database error and went on.
+    Commit at the end of the block, then run the hooks of `on_commit`; roll back if the block raises. Inside another
+    transaction of the same reader, open a savepoint in it instead. Raise `Unavailable` if no connection is free within
+    `ACQUIRE_SECONDS`, if the server is down, or if another transaction holds a lock for longer than the `lock_timeout`.
+    Raise `RuntimeError` inside a transaction of another reader, inside a read-only one unless `readonly` is set too, and
+    if the block caught a database error and went on.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:
@@ -203,11 +214,11 @@ async def _savepoint(tx: Transaction) -> AsyncIterator[None]:
 
 
 async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
-    # A pooled connection may have died with the server since its last use. Then try a new one, once.
     """Take a connection from the pool and begin a transaction on it.
 
     Raise `Unavailable` if no connection is free or the server is down, and `RuntimeError` if `start` was not called.
     """
+    # A pooled connection may have died with the server since its last use. Then try a new one, once.
     for last in (False, True):
         connection = None
         try:
@@ -253,7 +264,7 @@ async def _nothing_to_reset(connection: Any) -> None:
 
 
 def _options(role: str | None) -> dict[str, str]:
-    """Return the settings of every connection, with `role` as the role to switch to."""
+    """Return the PostgreSQL settings of each connection. With `role`, the connection switches to that role."""
     options = {"application_name": "portal", "jit": "off", "statement_timeout": "20s", "lock_timeout": "5s",
                "idle_in_transaction_session_timeout": "60s", "timezone": "UTC"}  # fmt: skip
     return options | ({"role": role} if role else {})
@@ -262,7 +273,8 @@ def _options(role: str | None) -> dict[str, str]:
 async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
     """Open the pool of at most `size` connections to the database URL `dsn`.
 
-    `role` is set on each connection if the URL is that of the tables' owner, as in the demo and the tests.
+    `role` is the role to which each connection switches. It is needed if the URL is that of the owner of the tables, as
+    in the demo and the tests.
     """
     _Server.dsn = dsn
     _Server.pool = await asyncpg.create_pool(
@@ -277,6 +289,7 @@ async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
 
 
 async def stop() -> None:
+    """Close the pool, and cut connections that are still in use after two seconds. Do nothing without a pool."""
     if _Server.pool is not None:
         pool, _Server.pool = _Server.pool, None
         try:

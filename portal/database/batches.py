@@ -15,9 +15,8 @@ Member = TypeVar("Member")
 Result = TypeVar("Result")
 
 
-GONE = "This is not there any more."
-"""The sentence for a member that no longer exists. It was chosen from a list, so "not found" would puzzle its reader.
-"""
+GONE = "This no longer exists."
+"""The sentence for a member that no longer exists. It was chosen from a list, so "not found" would puzzle the reader."""
 
 
 class Failed(Refusal):
@@ -43,7 +42,8 @@ async def all_or_report(
 ) -> Report[Member, Result]:
     """Run `step` for each member, each in its own transaction or savepoint of `reader`, and report the outcome of each.
 
-    A refusal is reported as it is. Any other exception is logged with its traceback and reported as `Failed`.
+    A `Refusal` is reported as it is, except that `NotFound` gets the sentence `GONE`. A database error that may pass by
+    itself is reported as `Unavailable`. Any other exception is logged with its traceback and reported as `Failed`.
     """
     report = Report[Member, Result]()
     for member in members:

@@ -1,4 +1,4 @@
-"""Count several things at once: each room describes its counts, and one query fetches those of all rooms."""
+"""Count several things at once: each package returns its counts as SQL queries, and one query fetches all the numbers."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ class Counting(NamedTuple):
 
 
 async def count_all(countings: Mapping[str, Counting]) -> dict[str, int]:
-    """Return the numbers that the queries return, by name, read by one query."""
+    """Run the queries as parts of one query, and return the number that each of them returns, by its name."""
     columns, values = [], list[Any]()
     for sql, given in countings.values():
         columns.append(f"({_numbered(sql, len(values))})")

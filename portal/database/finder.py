@@ -6,7 +6,7 @@ Define a finder once, beside the table that it searches, with a query for the ro
 
 A handler of two lines serves its suggestions (`suggested` in portal/web/finding.py). Handlers that read a form or a URL
 call `find` to learn what was chosen. Row-level security applies as in every query of the reader's transaction; the
-handler's guard decides who may ask.
+handler's guard decides who may search.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from portal.database import current
 from portal.folding import folded
 
 SUGGESTED = 20
-"""The most suggestions in one response. The next response continues after the last of them."""
+"""The maximum number of suggestions in one response. The next response continues after the last of them."""
 LONGEST = 200
 MOST_WORDS = 6
 LARGEST_ID = 2**63 - 1
@@ -35,7 +35,7 @@ class Suggestion(NamedTuple):
 
 
 class Suggestions(NamedTuple):
-    """At most `SUGGESTED` rows, sorted by name. `after` is the id to continue from, or None if there are no more."""
+    """At most `SUGGESTED` rows, sorted by name. `after` is the id after which to continue, or None if there are no more."""
 
     rows: list[Suggestion]
     after: int | None
@@ -52,15 +52,15 @@ class Found:
     name: str = ""
     problem: str = ""
     choices: Sequence[Suggestion] = ()
-    """The rows whose names match the typed text, if there are several."""
+    """The rows whose names match the typed text, if there are several; at most `SUGGESTED`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finder:
     """Finds rows by their names.
 
-    `what` is the noun for the rows, used in sentences. `sql` is a query, part of our code, for the columns id, name,
-    about and is_last; rows with `is_last` come last.
+    `what` is the noun for a row, used in sentences. `sql` is a query for the columns id, name, about and is_last, which
+    must not contain anything that a person typed; rows with `is_last` come last.
     """
 
     what: str
@@ -88,8 +88,8 @@ class Finder:
 
         The row with that id is returned if its name contains the text: without JavaScript, people change the text only,
         and the id is then the old one. Otherwise the row with exactly this name is returned, or the only row whose name
-        contains the text. If there are none or several, the result has no id, but says why. `typed` is None if only the
-        id was sent, as in a link.
+        contains the text. If there is no such row, or there are several, `Found.id` is None and `Found.problem` says why.
+        `typed` is None if only the id was sent, as in a link.
         """
         chosen = await self.named(id) if id is not None else None
         text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]
@@ -114,12 +114,12 @@ select id, name, about from ({sql}) as offered
 where (select bool_and(strpos(folded(name), folded(word)) > 0) from unnest($1::text[]) as word) is not false
   and ($2::bigint is null or ({_KEY}) > (select {_KEY} from ({sql}) as last where id = $2))
 order by {_KEY} limit {SUGGESTED + 1}
-"""  # noqa: S608 (queries of ours)
+"""  # noqa: S608 (the query is part of the code)
 
 
 @cache
 def _naming(sql: str) -> str:
-    return f"select id, name, about from ({sql}) as offered where id = $1"  # noqa: S608 (queries of ours)
+    return f"select id, name, about from ({sql}) as offered where id = $1"  # noqa: S608
 
 
 def _words(typed: str) -> list[str]:

@@ -71,7 +71,10 @@ async def _inserted(table: type[Table], row: Mapping[str, Any], returning: str) 
 
 
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, each given as values by column name. All rows must name the same columns, in any order."""
+    """Insert rows, each given as values by column name.
+
+    Raise `ValueError` if the rows do not all name the same columns; their order does not matter.
+    """
     if not rows:
         return
     columns = list(rows[0])

@@ -15,7 +15,7 @@ do $$ begin
   if not exists (select from pg_roles where rolname = 'portal_agent') then create role portal_agent nologin; end if;
   if not exists (select from pg_roles where rolname = 'portal_app') then create role portal_app nologin noinherit; end if;
   if not pg_has_role('portal_app', 'portal_agent', 'member') then grant portal_contact, portal_agent to portal_app; end if;
-exception when duplicate_object or unique_violation then null;  -- another process made them in this moment
+exception when duplicate_object or unique_violation then null;  -- another process created them at the same moment
 end $$
 """
 
@@ -28,7 +28,11 @@ def migration_names() -> set[str]:
 
 
 async def migrate(owner_dsn: str) -> None:
-    """Run all pending migrations in one transaction. A second process that migrates waits for the first."""
+    """Create the database roles that are missing, and run all pending migrations in one transaction.
+
+    `owner_dsn` is the database URL of the owner of the tables. A second process that migrates at the same time waits for
+    the first.
+    """
     connection = await asyncpg.connect(owner_dsn, timeout=10)
     token = None
     try:
@@ -48,9 +52,10 @@ async def migrate(owner_dsn: str) -> None:
 async def refuse_unfit(dsn: str, *, production: bool) -> None:
     """Raise `ValueError` with one sentence if the app cannot run on this database.
 
-    It cannot if the database does not respond or its schema is older than the code. In production it also cannot if the
-    role owns the tables or is a superuser (row-level security would not apply: R24, R88), or is not a member of
-    portal_app. A newer schema is accepted, because the previous release still runs during a rollout (R96).
+    The app cannot run if the database does not respond or its schema is older than the code. In production it also cannot
+    run if the role of the URL `dsn` owns the tables or is a superuser (row-level security would not apply: R24, R88), or
+    is not a member of portal_app. A newer schema is accepted, because the previous release still runs during a rollout
+    (R96).
     """
     try:
         connection = await asyncpg.connect(dsn, timeout=ACQUIRE_SECONDS)
@@ -86,5 +91,5 @@ async def _refuse_role(connection: Any) -> None:
         "select exists (select from pg_roles where rolname = 'portal_app' and pg_has_role(session_user, oid, 'usage'))"
     ):
         raise ValueError(
-            "The role of DATABASE_URL is no member of portal_app. Run portal migrate, then grant it portal_app."
+            "The role of DATABASE_URL is not a member of portal_app. Run portal migrate, then grant it portal_app."
         )

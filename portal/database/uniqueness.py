@@ -11,9 +11,10 @@ from portal.errors import Invalid
 
 @contextlib.asynccontextmanager
 async def unless_taken(field: str, sentence: str) -> AsyncIterator[Transaction]:
-    """Open a savepoint for one insert or update.
+    """Run the block, one insert or update, in a savepoint.
 
-    Raise `Invalid` with `sentence` at `field` if a unique index or an exclusion constraint rejects the row.
+    Raise `Invalid` with `sentence` at the field `field` if a unique index or an exclusion constraint rejects the row. The
+    transaction can then go on, because only the savepoint is rolled back.
     """
     try:
         async with transaction(current().reader) as tx:

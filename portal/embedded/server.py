@@ -62,11 +62,12 @@ class EmbeddedPostgres:
         self._folder = self._run = self._bin = Path()
 
     def start(self) -> str:
-        """Start the server, recover from an earlier crash, and return the owner's URL of the database `portal`.
+        """Start the server, and return the URL that connects to the database `portal` as its owner.
 
-        Do nothing if the server is running already. If the server has died, the next call starts it again under the
-        same URL. Raise `CannotStart` if another process owns the data folder or the server does not start. Call this
-        from the main thread only.
+        End a server that an earlier crash left running, and create the data folder and the database if they are missing.
+        If the server is running already, only return the URL; if it has died, start it again under the same URL. Raise
+        `CannotStart` if another process owns the data folder or the server does not start. Call this from the main
+        thread only.
         """
         if self.is_running():
             return self.url()
@@ -83,7 +84,7 @@ class EmbeddedPostgres:
         return self.url()
 
     def stop(self) -> None:
-        """Stop the server within 2 s and release the data folder."""
+        """Stop the server within 2 s, and release the lock on the data folder. Do nothing if it was not started."""
         if self._process is not None:
             children.end(self._process, _STOP)
             self._process = None
@@ -95,7 +96,7 @@ class EmbeddedPostgres:
             self._lock = None
 
     def found_running(self) -> str | None:
-        """Return the owner's URL of the database if another process runs the server of this data folder, else None."""
+        """Return the URL that connects as the owner if another process runs the server of this data folder, else None."""
         if self._lock is not None:
             return None
         folder = place.known_folder(self.data)
@@ -117,11 +118,11 @@ class EmbeddedPostgres:
         return self._process.pid if self._process is not None and self.is_running() else None
 
     def url(self, name: str = DATABASE, role: str = OWNER) -> str:
-        """Return the URL of the database `name` over the unix socket, for its owner or another role that may log in."""
+        """Return the URL that connects to the database `name` over the unix socket, as its owner or as another `role`."""
         return f"postgresql://{role}@/{name}?host={quote(str(self._run), safe='')}"
 
     def let_in(self, role: str) -> str:
-        """Allow an existing role to log in, and return its URL for the database `portal`.
+        """Allow an existing role to log in, and return the URL that connects to the database `portal` as this role.
 
         The app connects as a role that does not own the tables, so that it cannot become the owner (R88).
         """
@@ -129,16 +130,17 @@ class EmbeddedPostgres:
         return self.url(role=role)
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database and return its owner's URL. With `template`, make it a copy of that database.
+        """Create a database, and return the URL that connects to it as its owner. The server must be running.
 
-        Nobody may be connected to the template.
+        With `template`, make it a copy of that database, to which nobody may be connected. Raise `RuntimeError` if
+        PostgreSQL refuses, for example because a database of that name exists.
         """
         copy = f" template {_checked(template)}" if template else ""
         self._psql("postgres", f"create database {_checked(name)}{copy}")
         return self.url(name)
 
     def remove(self) -> None:
-        """Stop the server and delete its data."""
+        """Stop the server, and delete the database with its log and lock. Other files in the data folder stay."""
         self.stop()
         folder = place.known_folder(self.data)
         shutil.rmtree(folder, ignore_errors=True)
@@ -147,10 +149,11 @@ class EmbeddedPostgres:
         (self.data / "database.where").unlink(missing_ok=True)
 
     def own(self) -> None:
-        """Lock the database folder for this process, as `start` does.
+        """Lock the database folder for this process, as `start` does, without starting the server.
 
-        The kernel releases the lock when the process ends. Raise `CannotStart` if another process holds the lock or the
-        folder belongs to another user.
+        Decide which account runs the server, and create the folders above the database folder. The kernel releases the
+        lock when the process ends. Raise `CannotStart` if another process holds the lock or the folder belongs to another
+        user.
         """
         if self._lock is not None:
             return
@@ -182,7 +185,7 @@ class EmbeddedPostgres:
         self._bin = place.binaries(self._account)
         if not (self._folder / "PG_VERSION").is_file():
             if self._folder.exists() and any(self._folder.iterdir()):
-                raise CannotStart(f"{self._folder} is no database and not empty: use another --data.")
+                raise CannotStart(f"{self._folder} is not a database and not empty: use another --data.")
             fresh = self._folder.with_name(f"{self._folder.name}.new")
             shutil.rmtree(fresh, ignore_errors=True)
             self._make_own(fresh)
@@ -234,9 +237,9 @@ class EmbeddedPostgres:
                 raise CannotStart(f"The database could not be made: {_last_line(log)} Its log is {log}.")
 
     def _end_leftover(self) -> None:
-        """Stop a server that still runs although the process that owned it was killed.
+        """Stop a server that still runs although the process that started it was killed.
 
-        `_launch` deals with the files it left.
+        Delete its socket folder if that is in /tmp; `_launch` copes with the other files that it left.
         """
         try:
             lines = (self._folder / "postmaster.pid").read_text().splitlines()
@@ -258,7 +261,8 @@ class EmbeddedPostgres:
     def _launch(self) -> None:
         """Start the server and wait until it accepts connections. Raise `CannotStart` if it does not start.
 
-        The processes of a killed server may need a moment to end, so starting is tried again for up to 15 seconds.
+        The processes of a killed server may need a moment to end, so starting is tried again for up to 15 seconds. A log
+        of more than 5 MB is first renamed to `.log.old`.
         """
         log = self._beside("log")
         if log.exists() and log.stat().st_size > _LARGEST_LOG:
@@ -318,9 +322,9 @@ class EmbeddedPostgres:
         return self._folder.with_name(f"{self._folder.name}.{kind}")
 
     def _psql(self, database: str, statement: str) -> str:
-        """Run a statement with `psql`, and return its output, one line for each row.
+        """Run a statement with `psql` as the owner, and return its output, one line for each row.
 
-        Raise `RuntimeError` with psql's message.
+        Raise `RuntimeError` with psql's message if the statement fails.
         """
         program = str(self._bin / "psql")
         command = [program, "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement]
@@ -337,7 +341,7 @@ def _environment() -> Mapping[str, str]:
 
 def _checked(name: str) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
-        raise ValueError(f"{name!r} is no name: use a-z, 0-9 and _.")
+        raise ValueError(f"{name!r} is not a valid name: use a-z, 0-9 and _.")
     return name
 
 
