@@ -58,7 +58,7 @@ async def test_a_buyer_without_a_vat_id_has_no_line_for_it() -> None:
 async def test_a_killed_process_is_replaced() -> None:
     """After the typesetting process was killed, a new process makes the next document."""
     await documents.pdf("invoice.typ", invoice())
-    child = documents._press._child
+    child = documents._typesetter._child
     assert child is not None
     os.kill(child.pid, signal.SIGKILL)
     assert (await documents.pdf("invoice.typ", invoice())).startswith(b"%PDF-")

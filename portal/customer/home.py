@@ -18,7 +18,7 @@ from portal.web.visit import Web
 async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
     """Show a contact's home page. Redirect agents to the list of cases.
 
-    An admin is redirected to set-up instead as long as no company has been entered.
+    As long as the company has not been set up, an admin is redirected to the set-up pages instead.
     """
     if isinstance(reader, AgentReader):
         begins = reader.is_admin and await Company.find() is None

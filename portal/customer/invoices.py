@@ -44,7 +44,7 @@ async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Res
 async def show(
     request: Web, reader: NamedDependency[ContactReader], number: FromPath[str], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """Show an invoice. After the response is sent, record that this contact has opened it."""
+    """Show an issued invoice. After the response is sent, record that this contact has opened the invoice."""
     invoice = await Invoice.find(number, reader)
     contents = await contents_of(invoice)
     response = page(

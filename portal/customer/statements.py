@@ -1,6 +1,6 @@
-"""Serve statements to contacts. A statement lists time of a contract that was covered, so that nothing was charged.
+"""Serve statements to contacts. A statement lists the time of a contract for which nothing was charged.
 
-The list of invoices links to them.
+The list of invoices links to the statements.
 """
 
 import uuid
@@ -21,7 +21,7 @@ from portal.web.visit import Web
 async def show(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """Show a statement: its time entries, and for each what paid for it."""
+    """Show a statement: its time entries, and what paid for each of them."""
     statement = await Statement.find(statement_id, reader)
     return page(
         request, "customer/statements/show.html", statement=statement, detail=await detail_of(statement_id=statement.id)

@@ -36,9 +36,9 @@ CAST = (
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
     """Fill a migrated database with the demo, and return whether it was empty.
 
-    If it has a company already, only the password of the people in `CAST` is set. The whole fill is one transaction: if
-    it is killed, the database stays empty and the next start begins again. `say` is called with progress messages. The
-    same `now` always makes the same demo.
+    If the database has a company already, only set the password of the people in `CAST`. Everything is written in one
+    transaction: if the process is killed, the database stays empty and the next start begins again. `say` is called with
+    progress messages. `storage` receives the attachments and documents. The same `now` always makes the same demo.
     """
     async with transaction(SYSTEM):
         is_empty = await Company.find() is None
@@ -90,7 +90,7 @@ async def _let_in(password: str) -> None:
 
 
 async def _keep_in(password: str) -> None:
-    """Set the password of the accounts in `CAST` again, because it may differ from that of an earlier start."""
+    """Set `password` for the accounts in `CAST` unless it is their password already, as after an earlier start with it."""
     async with transaction(None) as tx:
         known = await tx.fetchval("select password_hash from credential where email = $1", CAST[0])
         if not passwords.matches(known, password):

@@ -53,7 +53,7 @@ class Calendar:
 
     @cached_property
     def billed_until(self) -> list[date]:
-        """Return the first day after the time that each monthly billing run billed, the oldest run first."""
+        """Return up to which day each monthly billing run bills, the oldest run first. The day itself is left out."""
         firsts, day = [], self.last_month
         while day > self.first:
             firsts.append(day)
@@ -88,14 +88,20 @@ class Calendar:
 
     @cached_property
     def submissions(self) -> list[datetime]:
-        """Return when agents submit their time: Fridays, month ends, and the evening before the last working day."""
+        """Return when agents submit their time, in order.
+
+        These are Fridays, the first working days of months, and the evening of the last working day but one.
+        """
         days = [self.instant(day, 16 * 60 + 40) for day in self.workdays if day.weekday() == _FRIDAY]
         months = [self.instant(self.workday_from(day), 8 * 60 + 20) for day in (*self.billed_until, self.this_month)]
         return sorted([*days, *months, self.instant(self.workdays[-2], 17 * 60 + 45)])
 
     @cached_property
     def approvals(self) -> list[datetime]:
-        """Return when managers approve or reject time: on Tuesdays, at month ends, and on the last working day."""
+        """Return when managers approve or reject time, in order.
+
+        These are Tuesdays, the first working days of months, and the last working day.
+        """
         days = [self.instant(day, 10 * 60 + 5) for day in self.workdays if day.weekday() == _TUESDAY]
         months = [self.instant(self.workday_from(day), 10 * 60 + 40) for day in (*self.billed_until, self.this_month)]
         return sorted([*days, *months, self.instant(self.workdays[-1], 9 * 60 + 10)])

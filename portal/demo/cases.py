@@ -24,7 +24,7 @@ ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (25, {"open": 11, "waiting_for_customer": 9, "waiting_for_others": 6, "resolved": 9, "closed": 65}),
     (999, {"open": 1, "waiting_for_others": 1, "closed": 98}),
 )
-"""Pairs of an age in working days and, for cases up to that age, how many of a hundred end in each status."""
+"""For each age group of cases, the maximum age in working days, and how many of a hundred cases end in each status."""
 
 WAITING = (
     "The manufacturer has our request and the log. I write as soon as there is an answer, on Thursday at the latest.",
@@ -111,10 +111,10 @@ def _endings(stage: Stage, ages: Sequence[int]) -> list[Ending]:
 
 
 def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) -> list[Turn]:
-    """Return the turns of a story up to the point at which its case has the status `ending`.
+    """Return the turns of a story up to a random point at which its case can have the status `ending`.
 
-    If `is_whole`, as for the stories that happen only once, all turns are returned; a new case has only the first turn
-    even then.
+    If `is_whole`, as for the stories that happen only once, return all turns; a new case has only the first turn even
+    then. A case that waits for others ends with a reply from `WAITING`.
     """
     if ending == "new":
         return list(turns[:1])
@@ -164,7 +164,10 @@ class _Telling:
         self.at = self.stage.calendar.later(self.at, self.stage.rng.randrange(least, most))
 
     def _then(self, turn: Turn, following: str | None, is_last: bool) -> Status | None:
-        """Return the status that an agent's reply sets, or None if the turn is no reply or leaves the status as it is."""
+        """Return the status that the turn sets, or None if it is not an agent's reply or leaves the status as it is.
+
+        `following` is who writes the next message of the story, and `is_last` says whether there is none.
+        """
         if turn.who != "agent":
             return None
         if is_last:

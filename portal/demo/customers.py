@@ -14,7 +14,7 @@ EVERYTHING, CASES, OWN = "all cases, invoices, contacts", "all cases", ""
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A contact of a customer. `may` is one of the constants above and names the contact's rights."""
+    """A contact of a customer. `may` names the contact's rights: `EVERYTHING`, `CASES` or `OWN`."""
 
     name: str
     may: str = OWN
@@ -29,9 +29,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A contract of a customer with its services, of which the first is the default.
+    """A contract of a customer with its services. The first service is the default of the customer's new cases.
 
-    `{year}` in its name stands for the year in which the contract starts.
+    `{year}` in the name of the contract is replaced by the year in which the contract starts.
     """
 
     name: str
@@ -44,9 +44,9 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """A customer. `share` of every hundred cases are this customer's. If `is_trial`, time for it is not charged.
+    """A customer with its contacts (`people`) and contracts (`frames`).
 
-    `frames` are its contracts.
+    Of every hundred cases, `share` are this customer's. If `is_trial`, time for the customer is not charged.
     """
 
     facts: CustomerFacts

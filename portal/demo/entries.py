@@ -37,7 +37,7 @@ QUESTIONS = (
 
 
 def plan(stage: Stage) -> None:
-    """Decide which state each piece of work reaches, and plan the steps to that state on the timeline."""
+    """Decide which state each piece of work reaches (`fate`), and plan the steps to that state on the timeline."""
     _decide(stage)
     for piece in stage.pieces:
         stage.timeline.plan(piece.at, partial(_log, stage, piece))
@@ -85,7 +85,11 @@ def _decide(stage: Stage) -> None:
 
 
 async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
-    """Log one piece of work as a time entry. Time for trial customers, and a little other time, is logged at no charge."""
+    """Log one piece of work as a time entry, and set `piece.entry`.
+
+    Time for trial customers, and a little other time, is logged at no charge. One entry in a hundred is logged by the
+    manager Max for its agent.
+    """
     rng, house = stage.rng, piece.house
     case = piece.held.opened if piece.held else None
     billing_choice, counts, reason = None, None, ""
@@ -116,7 +120,7 @@ async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
 
 
 def _clock(minutes: int | None) -> time | None:
-    """Return the clock time that is so many minutes after midnight; None stays None."""
+    """Return the clock time at `minutes` after midnight, or None for None."""
     return None if minutes is None else time(*divmod(minutes, 60))
 
 
@@ -139,8 +143,8 @@ async def _submit(stage: Stage, at: datetime) -> None:
 async def _approve(stage: Stage, at: datetime) -> None:
     """Let the manager Max decide on the submitted time of all other agents, and the admin Noor on Max's.
 
-    Some entries are rejected first; their agents correct and submit them at once. Raise `RuntimeError` if an approval
-    is refused.
+    Entries with the fate `healed` are first rejected, corrected by their agents and submitted again. Raise `RuntimeError`
+    if an approval is refused.
     """
     for by in (stage.agent("Max Herrmann"), stage.agent("Noor Haddad")):
         is_others = by.name == "Max Herrmann"

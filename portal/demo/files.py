@@ -34,7 +34,10 @@ class Cabinet:
         self._storage, self._rng, self._count = storage, rng, 0
 
     async def put(self, name: str, by: Reader, at: datetime) -> File:
-        """Make and store a file with this name, and return it, for a message that `by` is about to write."""
+        """Make and store a file with this name for a message that `by` is about to write, and return the file.
+
+        A name that ends in `.png` gets a picture, another name a text. The upload is recorded as that of a real file.
+        """
         content = _picture(self._rng) if name.endswith(".png") else _text(name, at, self._rng)
         self._count += 1
         key = hashlib.sha256(b"portal demo %d" % self._count).hexdigest()[:32]

@@ -32,7 +32,7 @@ class House:
 
 
 async def move_in(start: date, at: datetime) -> dict[str, House]:
-    """Create all customers, with contracts that start on the day `start`, and return them by name."""
+    """Create all customers with contacts, contracts that start on the day `start`, and services; return them by name."""
     return {organisation.facts.name: await _house(organisation, start, at) for organisation in CUSTOMERS}
 
 

@@ -40,6 +40,7 @@ DEPARTMENTS = (
 ROLES = {"Senior consultant": ("118", "122"), "Consultant": ("94", "98"), "Technician": ("72", "75")}
 """The hourly rates of each role in euros: from the start of the demo, and from its third month."""
 FRANCS = {"Senior consultant": "135", "Consultant": "112", "Technician": "88"}
+"""The hourly rate of each role in Swiss francs."""
 
 AGENTS = (
     ("Noor Haddad", "admin", "Consultant", "Office", ()),
@@ -55,10 +56,10 @@ AGENTS = (
 
 
 async def found(start: date, third_month: date, at: datetime) -> tuple[dict[str, AgentReader], dict[str, str]]:
-    """Create the company, its departments, roles and agents.
+    """Create the company, its departments, roles with rates, and agents.
 
-    Return the agents by name, and the ids of the roles by name. The ids are strings, as forms send them. The hourly
-    rates rise on the day `third_month`.
+    Return the agents by name, and the ids of the roles by name. The ids are strings, as forms send them. The rates begin
+    on the day `start`, and those in euros rise on the day `third_month`.
     """
     await Company.set_up(COMPANY)
     departments: dict[str, str] = {}

@@ -19,7 +19,11 @@ CONNECTED = 3
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A project of a customer, as a manager would type it. Time under its service that is on no case is logged on it."""
+    """A project of a customer, as a manager would type it.
+
+    Time under the service `service` is logged on the project, unless it is on a case. `hours` and `amount` are the
+    budgets.
+    """
 
     customer: str
     service: str
@@ -47,7 +51,7 @@ TASKS = {("Acme", "Helpdesk"): ("Remote help", "On site"), ("Quillby School", "C
 async def found(
     houses: dict[str, House], agents: dict[str, AgentReader], at: datetime
 ) -> dict[tuple[str, str], Planned]:
-    """Create the projects and tasks, and return the projects by customer and service."""
+    """Create the projects of `PLANS` and all tasks, and return the projects by the names of customer and service."""
     for (customer, name), tasks in TASKS.items():
         for task in tasks:
             await Task.create(houses[customer].service(name), TaskFacts(name=task))

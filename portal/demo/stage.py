@@ -42,10 +42,10 @@ class Piece:
     """A planned piece of work of an agent. `entry` is None until it is logged as a time entry.
 
     `held` is its case. Without a case, the time is logged under the service with the name `service` of the customer
-    `house`; without `house` it is internal time. `began` is when it began, in minutes after local midnight, if its clock
-    times are known. `fate` is what becomes of the entry: draft, forgotten (never
-    submitted), submitted, blocker (submitted for last month and undecided), rejected, approved, healed (approved after
-    a correction) or late (approved after its month was billed).
+    `house`; without `house` it is internal time. `at` is the instant at which it is logged, and `began` its clock time
+    in minutes after local midnight, or None if it is logged without clock times. `fate` is the state that the entry
+    reaches: draft, forgotten (never submitted), submitted, blocker (submitted for last month and undecided), rejected,
+    approved, healed (approved after a correction) or late (approved after its month was billed).
     """
 
     at: datetime
@@ -81,7 +81,7 @@ class Stage:
     """The id of each case type by its name."""
     pieces: list[Piece]
     projects: dict[tuple[str, str], Planned] = field(default_factory=dict)
-    """The project on which time under a service is logged if it is on no case, by customer and service."""
+    """For the names of a customer and a service, the project on which time is logged that is not on a case."""
 
     def planned(self, piece: Piece) -> Planned | None:
         """Return the project on which a piece of work is logged, or None if it is not on a project."""

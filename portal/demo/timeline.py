@@ -9,14 +9,14 @@ Act = Callable[[datetime], Awaitable[object]]
 
 
 class Timeline:
-    """Planned actions, each with its instant. Those that lie in the future are dropped."""
+    """Planned actions, each with its instant. An action whose instant is in the future is not planned."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
         self._acts: list[tuple[datetime, int, Act]] = []
 
     def plan(self, at: datetime, act: Act) -> bool:
-        """Plan that `act` is called with the instant `at`. Return False, and plan nothing, if `at` is in the future."""
+        """Plan that `play` calls `act` with the instant `at`. Return False, and plan nothing, if `at` is in the future."""
         if at >= self._calendar.now:
             return False
         self._acts.append((at, len(self._acts), act))

@@ -1,4 +1,4 @@
-"""Plan work of the demo outside of cases: weekly checks of backups, work logged under a service, and internal time."""
+"""Plan work of the demo outside cases: weekly checks of backups, work logged under a service, and internal time."""
 
 from datetime import date
 
@@ -62,13 +62,13 @@ ELSE = ("Updates of the month", "Inventory", "User accounts", "Restore test", "M
 FILLED = "Ines Okafor"
 """The agent whose last five working days are filled."""
 BLOCKS = ((8 * 60, 210), (12 * 60 + 15, 180), (15 * 60 + 30, 105))
-"""When the parts of such a day begin, in minutes after midnight, and how many minutes they last at most."""
+"""When the three parts of a filled day begin, in minutes after midnight, and their maximum length in minutes."""
 SHORTEST_BLOCK = 15
 MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planning of the week", "Store room counted")
 
 
 def plan(stage: Stage) -> None:
-    """Plan work outside of cases until the demo has `ENTRIES` time entries in total.
+    """Plan work outside cases until the demo has `ENTRIES` time entries in total.
 
     Planned entries of today or later are dropped first. Raise `RuntimeError` if there are more than `ENTRIES` already.
     """

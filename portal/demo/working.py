@@ -52,7 +52,7 @@ async def arrange(agents: dict[str, AgentReader], start: date, third_month: date
 
 
 def plan(stage: Stage) -> None:
-    """Plan two absences: one agent is away today, and a manager with a deputy next week."""
+    """Plan three absences: one agent is ill from today on, a manager with a deputy is away next week, another agent later."""
     stage.timeline.plan(stage.calendar.instant(stage.calendar.yesterday, 17 * 60 + 20), partial(_enter, stage))
 
 
@@ -70,7 +70,7 @@ async def _enter(stage: Stage, _: datetime) -> None:
 
 
 def plan_clock(stage: Stage) -> None:
-    """Plan two timers of today, a visit on the last working day, which is done, and one on a Saturday to come."""
+    """Plan two timers that run today, a visit that took place on the last working day, and a visit on the next Saturday."""
     ines, calendar = stage.agent("Ines Okafor"), stage.calendar
 
     async def call(at: datetime) -> None:

@@ -17,7 +17,7 @@ Cell = str | int | Decimal | date | datetime | None
 
 
 class Kind(StrEnum):
-    """The kinds of values in a column, by which the function of a file format tells numbers and dates from text."""
+    """The kinds of values in a column, which decide how the writer of a file format writes its cells."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -42,7 +42,8 @@ class Column:
 class Sheet:
     """A table that has not been written in a file format yet. Each row has one cell per column; None is an empty cell.
 
-    `totals` is separate from `rows`, so that the sum of a column is the sum of the invoice and not twice that (D55).
+    `title` is the title of the file. `totals`, one cell per column, is separate from `rows`, so that the sum of a column
+    is the sum of the invoice and not twice that (D55).
     """
 
     title: str
@@ -57,10 +58,11 @@ _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uff
 
 
 def harmless(text: str) -> str:
-    """Return `text` so that no spreadsheet takes it for a formula: an apostrophe precedes `= + - @`, TAB and CR (R62).
+    """Return `text` in a form that no spreadsheet takes for a formula (R62).
 
-    That also holds if such a sign follows blanks or invisible characters, and for the fullwidth and small forms of the
-    four signs. A plain negative number stays as it is. Control characters are removed (D55).
+    An apostrophe is put in front of a text that begins with `=`, `+`, `-`, `@`, a TAB or a CR, even if blanks or
+    invisible characters come first, or if the character is a fullwidth or small form of the four. A plain negative number
+    stays as it is. Other control characters are removed (D55).
     """
     text = _FORBIDDEN.sub("", text)
     if _PLAIN_NEGATIVE.fullmatch(text):
@@ -113,8 +115,9 @@ def _written(cell: Cell, kind: Kind) -> str:
 def writer_of(format: str, sheet: Sheet, file: IO[bytes], *, separator: str = ",") -> Writer:
     """Return a writer that appends rows of `sheet` to `file` in the format `csv`, `xlsx` or `xml`.
 
-    `file` must be seekable for `xlsx`. The rows of the sheet itself are not read: the caller passes each to `add`, so
-    that they may come from a cursor, and a file of any length needs the same memory.
+    `file` must be seekable for `xlsx`. `separator` is used for `csv` only. The rows and totals in `sheet` are not read:
+    the caller passes each row to `add`, so that rows may come from a cursor, and a file of any length needs the same
+    memory. Raise `ValueError` for another format.
     """
     match format:
         case "csv":
@@ -133,9 +136,9 @@ def writer_of(format: str, sheet: Sheet, file: IO[bytes], *, separator: str = ",
 class CsvWriter:
     """Writes CSV: UTF-8 with byte order mark, RFC 4180 quoting, CR LF (D55).
 
-    The separator `;` suits German and French Excel. Numbers are written with a decimal point and without thousands
-    separators; dates and instants as ISO 8601. Totals come after an empty line, so that no column sums to twice its
-    total.
+    The separator is a comma, a TAB, or a semicolon, which suits German and French Excel. Numbers are written with a
+    decimal point and without thousands separators, dates and instants as ISO 8601. Totals come after an empty line, so
+    that no column sums to twice its total.
     """
 
     def __init__(self, sheet: Sheet, file: IO[bytes], separator: str = ",") -> None:

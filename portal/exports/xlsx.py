@@ -9,9 +9,9 @@ import xlsxwriter
 from portal.exports import Cell, Kind, Sheet, printable
 
 LONGEST_TEXT = 32_767
-"""The most characters that Excel shows in one cell."""
+"""The maximum number of characters in one cell of Excel; the rest of a longer text is left out."""
 MOST_ROWS = 1_048_576
-"""The most rows of one worksheet of Excel, the headings included; further rows go to another worksheet."""
+"""The maximum number of rows of one worksheet of Excel, the headings included; further rows go to another worksheet."""
 _FORMATS = {
     Kind.MONEY: "#,##0.00##",
     Kind.DATE: "yyyy-mm-dd",
@@ -28,7 +28,7 @@ class XlsxWriter:
     """Writes a workbook with real numbers, dates and durations, not text that looks like them (D55).
 
     Text is always written as text: nothing that begins with `=` becomes a formula, and nothing becomes a link.
-    Instants are in UTC, because Excel knows no time zones.
+    Instants are in UTC, because Excel has no time zones.
     """
 
     def __init__(self, sheet: Sheet, file: IO[bytes]) -> None:

@@ -15,8 +15,8 @@ from portal.exports import Cell, Column, Sheet, printable
 class XmlWriter:
     """Writes XML: a root `sheet` with its title, and a `row` for each row with one element for each filled cell (D55).
 
-    The elements are named after the columns: "Minutes worked" becomes `minutes_worked`. Numbers have a decimal point,
-    dates and instants are ISO 8601, and durations are minutes.
+    The elements are named after the columns: "Minutes worked" becomes `minutes_worked`. Totals are an element `totals`
+    like a row. Numbers have a decimal point, dates and instants are ISO 8601, and durations are minutes.
     """
 
     def __init__(self, sheet: Sheet, file: IO[bytes]) -> None:
@@ -45,7 +45,7 @@ class XmlWriter:
 
 
 def element_of(column: Column) -> str:
-    """Return the name of the element of a column's cells: its letters and digits, with `_` between words."""
+    """Return the name of the XML element for the cells of a column: its heading in lower case, with `_` between words."""
     name = re.sub(r"[^a-z0-9]+", "_", column.name.lower()).strip("_")
     return name if name[:1].isalpha() else f"_{name}"
 

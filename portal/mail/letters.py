@@ -73,7 +73,7 @@ WHAT: dict[FactorChange, str] = {
 
 
 async def _owner(credential_id: int) -> Reader | None:
-    """Return the person who owns this credential; None if the credential is unknown or its access has ended."""
+    """Return the person who owns this credential; None if the credential is unknown or the person's access has ended."""
     async with transaction(None) as tx:
         return await _receiver(tx, credential_id)
 
@@ -95,9 +95,9 @@ def _letter(
 ) -> EmailMessage:
     """Return a mail to `receiver` with a plain-text and an HTML part, rendered from the templates `mail/<name>`.
 
-    `context` is passed to the templates. With `id`, the Message-ID is the same each time the mail is sent, so that mail
-    programs recognise a repetition (R76); without `id`, each mail has a new one. `EmailMessage` refuses line breaks in
-    headers (R75).
+    `context` is passed to the templates. `id` is the part of the Message-ID before the @, the same each time the mail is
+    sent, so that mail programs recognise a repetition (R76); without `id`, each mail has a new Message-ID. `EmailMessage`
+    raises `ValueError` for line breaks in headers (R75).
     """
     house, sender = parseaddr(str(settings.mail_from))
     domain = for_mail(sender).rpartition("@")[2]

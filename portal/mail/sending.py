@@ -9,23 +9,22 @@ import aiosmtplib
 from portal.settings import LOOPBACK
 
 SECONDS = 20
-"""The timeout in seconds for each answer of the SMTP server."""
+"""The timeout in seconds for each response of the SMTP server."""
 SECONDS_IN_ALL = 90
-"""The timeout in seconds for one mail altogether, because a server that answers line by line never exceeds `SECONDS`.
-"""
+"""The timeout in seconds for one mail altogether: a slow server can respond many times without exceeding `SECONDS`."""
 
 
 class NotSent(Exception):
-    """Raised if a mail was not sent. The text has the type of the error and the SMTP status, but no mail address."""
+    """Raised if a mail was not sent. Its message is the type of the error and the SMTP status; it has no mail address."""
 
 
 async def send(message: EmailMessage, smtp_url: str) -> None:
     """Send a mail through the SMTP server of `smtp_url`.
 
     `smtps://` uses TLS from the first byte, `smtp://` upgrades by STARTTLS. A server without STARTTLS is accepted only
-    if it runs on this machine. Raise `NotSent` if the server refuses the mail, cannot be reached or does not answer in
-    time. If the connection broke after the server had taken the mail, the mail may be delivered although `NotSent` is
-    raised.
+    if it runs on this machine. Raise `NotSent` if the server refuses the mail, cannot be reached or does not respond in
+    time. If the connection breaks after the server has accepted the mail, the mail may be delivered although `NotSent`
+    is raised.
     """
     url = urlsplit(smtp_url)
     at_once = url.scheme == "smtps"

@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).parent.parent
 def folder(name: str) -> Path:
     """Return the path of the folder `templates` or `static`.
 
-    In an installed wheel the folder is inside of the package, in the repository beside it.
+    In an installed wheel the folder is inside the package, in the repository beside it.
     """
     inside = PACKAGE / name
     return inside if inside.is_dir() else PACKAGE.parent / name
@@ -45,7 +45,7 @@ def static(path: str) -> str:
     """Return the URL of a static file or bundle, such as `style.css`, with the hash of its content.
 
     Because the URL changes with the content, browsers may cache the file without a time limit. Each file is read once
-    per process.
+    per process. Raise `FileNotFoundError` if there is no such file or bundle.
     """
     return assets.address(folder("static"), path)
 
@@ -116,7 +116,7 @@ def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
     """Return a Lucide icon as inline SVG, `size` pixels wide and high.
 
     `label` is the text for screen readers. With None, they skip the icon; choose that if words beside the icon say the
-    same.
+    same. Raise `FileNotFoundError` if the icon set has no icon of that name.
     """
     return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))
 

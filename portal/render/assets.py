@@ -63,8 +63,8 @@ def address(root: Path, name: str) -> str:
 def asset(root: Path, name: str) -> Asset:
     """Return the file or bundle called `name` below `root`. It is read once per process.
 
-    Raise `FileNotFoundError` if there is none, or if `name` leads outside of `root`. The hash of a bundle is computed
-    from the content that is sent, so a URL with a hash always leads to the content of that hash.
+    Raise `FileNotFoundError` if there is none, or if `name` leads outside `root`. The hash of a bundle is computed from
+    the content that is sent, so a URL with a hash always leads to the content of that hash.
     """
     if name in BUNDLES:
         return _asset(root, name)
@@ -91,7 +91,7 @@ def _asset(root: Path, name: str) -> Asset:
 
 
 def joined(root: Path, bundle: str) -> bytes:
-    """Return the joined sources of a bundle; each `url()` in a style sheet gets a URL with a hash."""
+    """Return the joined sources of a bundle. The file of each `url()` in a style sheet is replaced by its URL with a hash."""
     return b"\n".join(_readdressed(root, source) for source in BUNDLES[bundle])
 
 

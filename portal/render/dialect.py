@@ -1,6 +1,6 @@
 """The Markdown of messages: CommonMark without the rules that would change what technical people type.
 
-Paths, masks, arithmetic and HTML entities stay as typed: backslashes, single `*` and `_`, `~` and `&lt;` are no
+Paths, masks, arithmetic and HTML entities stay as typed: backslashes, single `*` and `_`, `~` and `&lt;` are not
 formatting. Lists, quotes, links, tables, code and **bold** work. Headings are off because `#1042` at the start of a
 line is a case number; images are off because the browser would fetch them from other sites (R46).
 
@@ -32,7 +32,8 @@ OFF = (
 )  # fmt: skip
 
 _NO_BULLET = re.compile(r"[ \t]*(\+|\*[ \t]+[*\d]|[-*][ \t]*$)")
-"""Matches the start of a line that is no list item: `+ added`, `* * * * * backup` (cron), `* 5`, or a mark alone."""
+"""Matches the start of a line that is not a list item: `+ added`, `* * * * * backup` (cron), `* 5`, or a mark alone."""
+# The characters that may not come before, first in or last in bold text.
 _NO_BOLD_BEFORE = set("_)]}\\/*.")
 _NO_BOLD_FIRST = set("/\\*")
 _NO_BOLD_LAST = set("/\\*,;(")
@@ -56,16 +57,16 @@ def dialect() -> MarkdownIt:
     block.at("hr", _rule_of_dashes, {"alt": ["paragraph", "blockquote", "list"]})
     block.at("list", _list, {"alt": ["paragraph", "blockquote"]})
     block.at("fence", _code, {"alt": ["paragraph", "blockquote", "list"]})
-    block.before("paragraph", "anew", _starts_anew, {"alt": ["paragraph", "blockquote"]})
+    block.before("paragraph", "ends_element", _ends_element, {"alt": ["paragraph", "blockquote"]})
     inline.at("emphasis", _bold)
     markdown.core.ruler.push("typed_numbers", _keep_numbers)
     return markdown
 
 
-def _starts_anew(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Return True before a line that is not marked or indented as a part of the quote, list item or table above it.
+def _ends_element(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+    """Return whether the line ends the quote, list item or table above it, because it is not marked or indented as a part.
 
-    That ends the element. CommonMark would add such a line to the quote, list item or table ("lazy continuation").
+    CommonMark would add such a line to the quote, list item or table ("lazy continuation"). The rule adds no token.
     """
     if state.parentType == "table":
         return silent and "|" not in _text_of(state, line)
@@ -78,6 +79,7 @@ def _rule_of_dashes(state: StateBlock, line: int, end: int, silent: bool) -> boo
 
 
 def _list(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+    """Parse a list, unless its first line matches `_NO_BULLET`."""
     return not _NO_BULLET.match(_text_of(state, line)) and list_block(state, line, end, silent)
 
 
@@ -115,7 +117,7 @@ def _bold(state: StateInline, silent: bool) -> bool:
 
 
 def _is_word(letter: str) -> bool:
-    """Return whether a letter belongs to a word, so that asterisks inside of the word do not mean bold.
+    """Return whether a letter belongs to a word, so that asterisks inside the word do not mean bold.
 
     East Asian wide letters do not: their scripts have no spaces between words, so bold may begin and end beside them.
     """

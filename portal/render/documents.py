@@ -20,15 +20,18 @@ SECONDS = 30.0
 _AWAY = "The document could not be made at the moment. Try again in a minute."
 
 
-class _Press:
-    """The child process that makes documents, one at a time. It is started when the first document is requested."""
+class _Typesetter:
+    """The child process that makes documents, one at a time. It is started when the first document is requested.
+
+    Several threads may use one object: each waits until the document of the one before is complete.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
-    def print(self, template: str, data: dict[str, Any], format: str = "pdf") -> bytes:
-        """Return the file of this format that typst makes from the template and the data.
+    def make(self, template: str, data: dict[str, Any], format: str = "pdf") -> bytes:
+        """Return the file of this format (`pdf` or `png`) that typst makes from the template and the data.
 
         Raise `Unavailable` if typst takes too long or too much memory, `RuntimeError` with typst's message if the
         template is wrong.
@@ -50,7 +53,10 @@ class _Press:
             self._drop()
 
     def _ask(self, request: bytes) -> bytes | None:
-        """Send one request to the child process and return its answer; None if it exited or took longer than `SECONDS`."""
+        """Send one request to the child process and return its answer.
+
+        Return None if the child process has exited, or if it took longer than `SECONDS` and was killed.
+        """
         child = self._running()
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("the typesetter was started without pipes")
@@ -88,6 +94,7 @@ class _Press:
         return self._child
 
     def _drop(self) -> None:
+        """Kill the child process, if there is one, and wait until it has ended."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -99,16 +106,17 @@ class _Press:
         child.wait()
 
 
-_press = _Press()
+_typesetter = _Typesetter()
 
 
 async def pdf(template: str, data: dict[str, Any]) -> bytes:
     """Return the template `templates/documents/<template>` filled in with `data`, as PDF/A-3.
 
     No text in `data` can act as markup (R64). A letter that no font has is printed as a white square. Typesetting runs
-    in a child process and does not block the event loop. Raise `Unavailable` if it fails.
+    in a child process and does not block the event loop. Raise `Unavailable` if it takes too long or too much memory,
+    `RuntimeError` if the template is wrong.
     """
-    return await asyncio.to_thread(_press.print, template, letters.printable_data(data))
+    return await asyncio.to_thread(_typesetter.make, template, letters.printable_data(data))
 
 
 MOST_LOGO_BYTES = 1_000_000
@@ -132,16 +140,16 @@ async def logo(content: bytes) -> bytes:
     # offset.
     if is_png and math.prod(struct.unpack(">II", content[16:24].ljust(8, b"\0"))) > MOST_PIXELS:
         raise ValueError("This picture has more than 40 million pixels.")
-    press = _Press()
+    typesetter = _Typesetter()
     try:
         data = {"image": list(content), "format": "png" if is_png else "svg"}
-        return await asyncio.to_thread(press.print, "logo.typ", data, "png")
+        return await asyncio.to_thread(typesetter.make, "logo.typ", data, "png")
     except (RuntimeError, Unavailable):
         raise ValueError("This picture cannot be drawn. Save it as PNG and choose that file.") from None
     finally:
-        await asyncio.to_thread(press.stop)
+        await asyncio.to_thread(typesetter.stop)
 
 
 def stop() -> None:
     """Stop the typesetting process, if there is one; the next document starts another one."""
-    _press.stop()
+    _typesetter.stop()

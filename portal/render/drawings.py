@@ -17,7 +17,10 @@ WHOLE = 0.999
 
 
 def attributes(**values: object) -> str:
-    """Return these values as escaped HTML attributes. None omits the attribute, and `_` in a name becomes `-`."""
+    """Return these values as escaped HTML attributes, each with a blank before it.
+
+    None omits the attribute. `_` in a name becomes `-`, and a `_` at its end is dropped, as in `class_`.
+    """
     return "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for name, value in values.items()
@@ -26,9 +29,10 @@ def attributes(**values: object) -> str:
 
 
 def svg(size: int, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
-    """Return a square SVG of `size` pixels with the shapes in `body`.
+    """Return a square SVG element, `size` pixels wide and high, with the shapes in `body`.
 
-    `label` is the text for screen readers, which skip the SVG without it. `box` is the `viewBox`.
+    `classes` are its CSS classes. `label` is the text for screen readers, which skip the SVG without it. `box` is the
+    `viewBox`.
     """
     spoken = attributes(role="img", aria_label=label) if label else ' aria-hidden="true"'
     return f"<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken}>{body}</svg>"
@@ -36,10 +40,10 @@ def svg(size: int, body: str, classes: str, label: str | None = None, box: str =
 
 @cache
 def _shapes(file: Path) -> str:
-    """Return the SVG shapes inside of an icon file. Raise `ValueError` if the file is no SVG."""
+    """Return the SVG shapes inside an icon file. Raise `ValueError` if the file is not an SVG."""
     found = re.search(r"<svg[^>]*>(.*)</svg>", file.read_text(encoding="utf-8"), re.S)
     if not found:
-        raise ValueError(f"{file.name} is no SVG")
+        raise ValueError(f"{file.name} is not an SVG")
     return re.sub(r"\s*\n\s*", "", found[1])
 
 
@@ -52,9 +56,9 @@ def icon(folder: Path, name: str, label: str | None, size: int) -> str:
 
 
 def slice_of(share: float, radius: float, centre: float = 8) -> str:
-    """Return the SVG shape of a pie slice that begins at twelve o'clock and runs clockwise.
+    """Return the SVG shape of a pie slice that begins at twelve o'clock and runs clockwise; "" for an empty one.
 
-    `share` is its size, 0 to 1 of the circle.
+    `share` is the size of the slice, from 0 to 1 (the whole circle).
     """
     if share <= 0:
         return ""
@@ -82,14 +86,14 @@ def mark(size: int = 20) -> str:
 STATUSES = ("new", "open", "waiting_for_customer", "waiting_for_others", "resolved", "closed", "paused")
 PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 
-# A page of a list has a hundred status signs and avatars, so each is an empty element that the style sheet draws;
+# A page of a list has a hundred status icons and avatars, so each is an empty element that the style sheet draws;
 # screen readers skip it.
 
 
 def ring(status: str) -> str:
-    """Return the element for the sign of a status, which is shown before the name of the status.
+    """Return the HTML element for the icon of a status, which is shown before the name of the status.
 
-    `status` is one of `STATUSES`, else `KeyError` is raised.
+    Raise `KeyError` unless `status` is one of `STATUSES`.
     """
     if status not in STATUSES:
         raise KeyError(status)
@@ -97,17 +101,17 @@ def ring(status: str) -> str:
 
 
 def bars(priority: int) -> str:
-    """Return the element for the sign of a priority (1 low to 4 urgent), which is shown before its name.
+    """Return the HTML element for the icon of a priority (1 low to 4 urgent), which is shown before its name.
 
-    The style sheet draws as many bars for 1 to 3, and a square with a stroke for 4.
+    The style sheet draws one to three bars for 1 to 3, and a square with a line for 4.
     """
     return f'<i class="bars bars-{PRIORITIES[priority]}"></i>'
 
 
 def avatar(name: str | None, ours: bool = False) -> str:
-    """Return the initials of a name in a circle: filled for an agent (`ours`), grey for a contact.
+    """Return the HTML element for the initials of a name in a circle: filled for an agent (`ours`), grey for a contact.
 
-    Without a name, the circle is dashed. Screen readers skip it, because the name stands beside it.
+    Without a name, the circle is dashed. Screen readers skip it, because the name is shown beside it.
     """
     if not name:
         return '<i class="avatar avatar-nobody"></i>'
@@ -125,11 +129,12 @@ def meter(
     tone: str = "accent",
     paused: tuple[float, float] | None = None,
 ) -> str:
-    """Return a bar of length `total`: `used` is solid, `pending` hatched, `entry` (the one being edited) paler.
+    """Return the SVG of a bar that stands for `total`: `used` is solid, `pending` hatched, `entry` (being edited) paler.
 
-    The rest is empty. All values are in the same unit; what exceeds `total` is not drawn. `paused` (from, to) is
-    hatched over the used part, for a deadline whose clock was stopped. `tone` is `accent`, `soon` or `late`. Screen
-    readers skip the bar, because a sentence under it says the same.
+    The rest of the bar is empty. All values are in the same unit; if the three exceed `total`, they fill the bar in
+    proportion. `paused` (from, to) is hatched over the used part, for a deadline whose clock was stopped. `height` is in
+    pixels, and `tone`, the colour, is `accent`, `soon` or `late`. Screen readers skip the bar, because a sentence under
+    it says the same.
     """
     whole = max(total, used + pending + entry) or 1
     parts, start = [], 0.0
@@ -146,7 +151,7 @@ def meter(
 
 
 def _part(kind: str, start: float, size: float, whole: float, height: int) -> str:
-    """Return one rectangle of a meter; `start` and `size` are in the unit of `whole`, the length of the meter."""
+    """Return one rectangle of a meter. `kind` is its CSS class; `start` and `size` are in the unit of `whole`, its length."""
     shape = attributes(class_=kind, x=f"{100 * start / whole:.2f}%", width=f"{100 * size / whole:.2f}%", height=height)
     hatch = attributes(fill=f"url(#hatch-{kind})") if kind in {"pending", "paused"} else ""
     return f"<rect{shape}{hatch}/>"

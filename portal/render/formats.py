@@ -53,9 +53,10 @@ _reading: ContextVar[Reading] = ContextVar("reading", default=NOBODY)
 
 @contextmanager
 def reading(reader: Any, company: Any, now: Any) -> Iterator[None]:
-    """Format values for `reader` inside of the `with` block.
+    """Format values for `reader` inside the `with` block.
 
-    Without a reader, the locale is British English and the time zone the company's. `now` is the current instant.
+    Without a reader, the locale is British English and the time zone is the company's, or UTC without a company. `now` is
+    the current instant.
     """
     zone = getattr(reader, "time_zone", None) or getattr(company, "time_zone", None) or "UTC"
     locale = getattr(reader, "locale", None) or "en_GB"
@@ -177,7 +178,7 @@ def full(at: date | datetime | None) -> str:
 
 
 def iso(at: date | datetime | None) -> str:
-    """Return ISO 8601 text for the attribute `datetime` and for file names: an instant in UTC, or a day as it is."""
+    """Return ISO 8601 text for the attribute `datetime` and for file names: an instant in UTC, or a day. None gives ""."""
     if at is None:
         return ""
     if not isinstance(at, datetime):
@@ -191,7 +192,10 @@ def iso_day(on: date | datetime | None) -> str:
 
 
 def initials(name: str) -> str:
-    """Return the initials of a name: AL for Ada Lindqvist. A name of one word gives its first letter."""
+    """Return the initials of the first and the last word of a name: AL for Ada Lindqvist.
+
+    A name of one word gives one letter, and a name without letters and digits gives "?".
+    """
     words = [word for word in name.split() if word[:1].isalnum()]
     return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper() or "?"
 

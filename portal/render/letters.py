@@ -12,7 +12,7 @@ from typing import Any
 from portal import render
 
 SIGN = "\N{WHITE SQUARE}"
-"""The sign that is printed instead of a letter that no font has. The font Inter has this sign."""
+"""The character that is printed instead of a letter that no font has. The font Inter has this character."""
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
 _SILENT = "\ufe00-\ufe0f\u20e3\U000e0020-\U000e007f\U000e0100-\U000e01ef"
@@ -21,7 +21,7 @@ _SILENT = "\ufe00-\ufe0f\u20e3\U000e0020-\U000e007f\U000e0100-\U000e01ef"
 _NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
 _SKIN = "\U0001f3fb-\U0001f3ff"
 _SHOWN_AT_MOST = 5
-"""The most letters that a note names; a longer note would move the form on the page."""
+"""The maximum number of letters that a note names; a longer note would move the form on the page."""
 
 
 @cache

@@ -20,7 +20,7 @@ _MARKDOWN = dialect()
 
 _ADDRESS = re.compile(r"\bhttps?://\w[^\s<>\"`]*", re.IGNORECASE)
 _AFTER = ".,;:!?'*_~…"
-"""Marks that may follow a URL in a sentence without belonging to it."""
+"""Punctuation marks that may follow a URL in a sentence without belonging to it."""
 
 
 def _link_addresses(state: StateCore) -> None:
@@ -38,7 +38,7 @@ def _link_addresses(state: StateCore) -> None:
 
 
 def _split(text: Token) -> list[Token]:
-    """Return a text token as a list of text tokens and of the tokens of a link for each URL in it."""
+    """Split a text token at its URLs, and return text tokens and, for each URL, the tokens of a link."""
     pieces, rest = [], 0
     for found in _ADDRESS.finditer(text.content):
         address = _trimmed(found[0])
@@ -49,7 +49,7 @@ def _split(text: Token) -> list[Token]:
 
 
 def _trimmed(address: str) -> str:
-    """Return a URL without the marks of the sentence that follow it.
+    """Return a URL without the punctuation marks of the sentence that follow it.
 
     A closing bracket stays if the URL contains its opening one.
     """
@@ -81,7 +81,7 @@ _CLEANER = nh3.Cleaner(
 
 
 def cleaned(html: str) -> str:
-    """Return the HTML without the tags and attributes that are not on the lists above.
+    """Return the HTML with only the tags of `TAGS` and the attributes of `ATTRIBUTES`, and only links with `SCHEMES`.
 
     Cleaning it again changes nothing.
     """

@@ -1,4 +1,4 @@
-"""Typeset in a separate process that sees only the templates, the fonts and the data, with a memory limit (R64).
+"""Make documents with typst, in a separate process that sees only the templates, the fonts and the data (R64).
 
 `python typesetter.py TEMPLATES FONTS` reads requests from standard input and writes answers to standard output. Each
 message is a length of four bytes, then that many bytes. A request is JSON: `{"template": ..., "data": ..., "format":
@@ -50,7 +50,10 @@ def compiler(templates: Path, fonts: Path) -> Any:
 
 
 def serve(templates: Path, fonts: Path) -> None:
-    """Answer requests until the parent process closes standard input or sends nothing for `IDLE_SECONDS`."""
+    """Limit the memory of this process to `MEMORY_BYTES`, then answer requests from standard input on standard output.
+
+    Return when the parent process closes standard input or sends nothing for `IDLE_SECONDS`.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     typesetter = compiler(templates, fonts)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
@@ -62,7 +65,7 @@ def serve(templates: Path, fonts: Path) -> None:
 
 
 def _answer(typesetter: Any, templates: Path, request: dict[str, Any]) -> bytes:
-    """Return the answer to one request: `+` and the file, or `-` and the error message."""
+    """Make the document of one request, and return the answer: `+` and the file, or `-` and the error message."""
     try:
         inputs = {"data": json.dumps(request["data"])}
         options = {"pdf_standards": ["a-3b"]} if request["format"] == "pdf" else {"ppi": PIXELS_PER_INCH}

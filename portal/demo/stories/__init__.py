@@ -22,7 +22,10 @@ PRIORITIES = {"low": 1, "normal": 2, "high": 3, "urgent": 4}
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One line of a story: a message, a note or a piece of work. `minutes` is set for work only."""
+    """One step of a story: a message, a note or a piece of work.
+
+    `who` says which of them it is. `minutes` is set for work only, and `files` are the names of attachments.
+    """
 
     who: Literal["contact", "agent", "note", "work"]
     text: str
