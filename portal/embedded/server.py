@@ -151,9 +151,8 @@ class EmbeddedPostgres:
     def own(self) -> None:
         """Lock the database folder for this process, as `start` does, without starting the server.
 
-        Decide which account runs the server, and create the folders above the database folder. The kernel releases the
-        lock when the process ends. Raise `CannotStart` if another process holds the lock or the folder belongs to another
-        user.
+        The folders above it are created. The kernel releases the lock when the process ends. Raise `CannotStart` if
+        another process holds the lock or the folder belongs to another user.
         """
         if self._lock is not None:
             return
@@ -306,9 +305,8 @@ class EmbeddedPostgres:
                 lines = (self._folder / "postmaster.pid").read_text().splitlines()
             except OSError:
                 lines = []
-            if (
-                len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() == "ready"
-            ):  # The status is on the eighth line of the file.
+            # The status is on the eighth line of the file.
+            if len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
                 return True
             if time.monotonic() > deadline:
                 raise CannotStart(
