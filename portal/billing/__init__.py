@@ -1,8 +1,8 @@
 """Turn approved time into invoices.
 
 The package `engine` computes everything from values, without the database; the other modules load the values and store
-the results. Other packages of the portal use only the names below. Every function runs in the caller's transaction;
-`by` is the agent who acts, `at` the present instant. The errors that these functions raise are the classes of
+the results. Other packages of the portal use only the names below. Every function runs in the caller's transaction. In
+every function, `by` is the agent who acts and `at` the present instant. The exceptions are the classes of
 `portal.errors`.
 """
 

@@ -20,7 +20,7 @@ from portal.database.rows import insert_all
 
 
 class StoredAllocation(Table, tablename="allocation"):
-    """An allocation as a row. `hourly_rate` and `rate_source` are None if included or prepaid minutes pay, or nothing."""
+    """An allocation as a row. `hourly_rate` and `rate_source` are None unless its minutes are charged or held."""
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -34,7 +34,7 @@ class StoredAllocation(Table, tablename="allocation"):
     amount = Numeric(digits=(15, 3), default=None)
 
 
-async def allocate_anew(customer_ids: Collection[int], changed: Collection[int] = ()) -> None:
+async def reallocate(customer_ids: Collection[int], changed: Collection[int] = ()) -> None:
     """Recompute the allocations of the entries `changed` and of those that compete with them for prepaid minutes (D21).
 
     `customer_ids` are the customers of these entries; the caller must have locked them. An entry under a service
@@ -47,11 +47,12 @@ async def allocate_anew(customer_ids: Collection[int], changed: Collection[int] 
 async def by_customer(
     entry_ids: Iterable[int], rows: Mapping[int, Row], step: Callable[[Sequence[int]], Awaitable[None]]
 ) -> Report[int, None]:
-    """Run `step` for the entries of each customer, recompute the allocations, and report the entries that were refused.
+    """Run `step` for the entries of each customer, recompute the allocations, and report which entries were refused.
 
-    `rows` holds the rows of the entries by id; the caller must have locked their customers. `step` gets all entries of
-    a customer at once; if it refuses one of them, the others are still processed. If the allocations of a customer
-    cannot be recomputed, all entries of that customer are refused; entries of other customers are not affected.
+    `rows` holds the rows of the entries by id; the caller must have locked their customers. `step` gets the ids of all
+    entries of a customer at once; if it raises because of one of them, it is run again for smaller groups, so that only
+    that one is refused. If the allocations of a customer cannot be recomputed, all entries of that customer are refused;
+    entries of other customers are not affected. General time, which has no customer, is one group and has no allocations.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:
@@ -60,7 +61,7 @@ async def by_customer(
     async def for_one(customer_id: int | None) -> Report[int, None]:
         report = await halves_or_report(entries[customer_id], step, reader=current().reader)
         if report.done and customer_id is not None:
-            await allocate_anew([customer_id], list(report.done))
+            await reallocate([customer_id], list(report.done))
         return report
 
     whole = Report[int, None]()
@@ -76,8 +77,8 @@ async def by_customer(
 async def write(of: Book) -> dict[Key, tuple[Allocation, ...]]:
     """Store the allocations that the engine computes for the open entries of the book `of`; return them by entry id.
 
-    The stored rows of an entry stay if they equal the computed allocations. The engine runs in a worker thread, so that
-    other requests are answered while it computes.
+    The stored rows of an entry are not touched if they equal the computed allocations. The engine runs in a worker
+    thread, so that other requests are answered while it computes.
     """
     wanted = await asyncio.to_thread(allocate, of.state)
     stored = await _stored([int(entry.id) for entry in of.state.entries])

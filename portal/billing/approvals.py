@@ -3,7 +3,7 @@
 The functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on the
 same entry at the same time. They send a few statements for each customer, however many entries were chosen, and at the
 end they recompute the allocations (D21). An entry that must not be decided on is reported with a sentence; the decision
-on the other entries stands (D35).
+on the other entries takes effect nevertheless (D35).
 """
 
 import uuid
@@ -44,10 +44,10 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
     A draft entry is submitted and approved at once (C4). Return the entries that were approved and those that were
     refused. All approvals of one call share a `decision`, the id by which they can be withdrawn together.
 
-    An entry is refused, with a sentence, if it is the manager's own time (D33), if `by` is not designated for its
-    department or service and no admin (C10), if it is flagged (C3), if somebody changed or decided on it meanwhile, if
+    An entry is refused, with a sentence, if it is the manager's own time (D33), if `by` is neither designated for its
+    department or service nor an admin (C10), if it is flagged (C3), if somebody changed or decided on it meanwhile, if
     its day is outside the contract, if it has no price (D19), or if the contract would have more to bill than one
-    document can hold. Raise `Forbidden` if `by` is no manager, `Invalid` if no entry was chosen.
+    document can hold. Raise `Forbidden` if `by` is not a manager, `Invalid` if no entry was chosen.
     """
     rows, seen = await _held(choices, by, at)
     customers = customers_of(rows.values())
@@ -95,8 +95,9 @@ def _priced(price: Price | None) -> tuple[object, object, object]:
 async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
     """Send the chosen entries back to their authors, who may change them for 24 hours from `at` (C3, C5).
 
-    Return the entries that were rejected and those that were refused, as `approve` does. A flag on an entry stays.
-    Raise `Invalid` if the reason is empty or too long.
+    Return the entries that were rejected and those that were refused, by the rules of `approve` about who may decide and
+    what has changed meanwhile. A flagged entry can be rejected, and its flag stays. Raise `Invalid` if the reason is empty
+    or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
     reason = flags.checked("reason", reason, "Say why, so that the author knows what to change.")
     decision = uuid.uuid4()
@@ -124,8 +125,9 @@ async def flag(choices: Iterable[Choice], *, question: str, by: AgentReader, at:
     """Ask the authors of entries a question; the entries are not billed until a manager lifts the flag (C3, S2.35).
 
     The entries keep their state and their allocations. Drafts, submitted and approved entries can be flagged. Return
-    the entries that were flagged, and those that were refused: by the rules of `approve`, because a document has
-    settled them, or because they are flagged already. Raise `Invalid` if the question is empty or too long.
+    the entries that were flagged, and those that were refused: by the rules of `approve` about who may decide, because a
+    document has settled them, because they were changed meanwhile, or because they are flagged already. Raise `Invalid`
+    if the question is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
     question = flags.checked("question", question, "Write the question that the author is to answer.")
     decision = uuid.uuid4()
@@ -149,7 +151,7 @@ select f.*, $3, $4, $5, $6 from unnest($1::bigint[], $2::int[]) as f
 
 
 def _why_no_flag(row: Row, by: AgentReader, version: int) -> Refusal | None:
-    if row["state"] == "approved":  # That is no reason against a flag, as it is against another approval.
+    if row["state"] == "approved":  # With a version, `why_not` would refuse every approved entry.
         changed = Conflict(REFUSED["changed"]) if row["version"] != version else None
         no = why_not(row, by) or why_settled_row(row, by) or changed
     else:
@@ -158,7 +160,7 @@ def _why_no_flag(row: Row, by: AgentReader, version: int) -> Refusal | None:
 
 
 async def lift(flag_id: int, *, by: AgentReader, at: datetime) -> int:
-    """Lift a flag, whether it was answered or not, and return the id of its entry.
+    """Lift a flag, whether its question was answered or not, and return the id of its entry.
 
     Raise `NotFound` if there is no such flag, `Forbidden` if `by` may not decide on the entry, and `Conflict` if the
     flag was lifted before.
@@ -180,9 +182,10 @@ async def lift(flag_id: int, *, by: AgentReader, at: datetime) -> int:
 
 
 class _Prices:
-    """The hourly prices of the chosen entries, and by contract the running total of what is to bill.
+    """The hourly prices of the chosen entries, and for each contract a running total of what there is to bill.
 
-    `others` holds, by contract, the net amounts of the approved entries that are not in `books`.
+    `books` hold the chosen entries. `others` holds, by contract, the net amounts of the approved entries that are not in
+    `books`.
     """
 
     def __init__(self, books: Collection[book.Book], others: Mapping[Key, Decimal]) -> None:
@@ -209,7 +212,7 @@ class _Prices:
         return found
 
     def take(self, row: Row, price: Price | None) -> None:
-        """Add an entry, approved at `price`, to the total that its contract has to bill."""
+        """Add an entry, approved at `price`, to the running total of its contract."""
         if row["id"] in self._places:
             self._rooms[row["id"]].take(self._places[row["id"]][0], price)
 
@@ -219,9 +222,9 @@ def _versions(rows: Iterable[Row]) -> dict[int, int]:
 
 
 async def _held(choices: Iterable[Choice], by: AgentReader, at: datetime) -> tuple[dict[int, Row], dict[int, int]]:
-    """Lock the chosen entries; return their rows by id, and by id the version of each that the manager saw.
+    """Lock the chosen entries, and return two dictionaries by entry id: their rows, and the versions that `by` saw.
 
-    Raise `Forbidden` if `by` is no manager, `Invalid` if no entry was chosen.
+    Raise `Forbidden` if `by` is not a manager, `Invalid` if no entry was chosen.
     """
     seen = {choice.entry_id: choice.version for choice in choices}
     rows = await chosen(seen, by, at)

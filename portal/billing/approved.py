@@ -18,14 +18,14 @@ from portal.timekeeping.filters import Filter
 from portal.timekeeping.lists import ListedEntry
 
 LOOKED_AT = 200
-"""The most approvals that one page examines, so that a page stays quick as the number of billed entries grows."""
+"""The maximum number of approvals that one page examines, so that it stays quick as the number of billed entries grows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
     """One page of the approvals that an agent may withdraw, the latest first.
 
-    `next` is the id of the last approval that was examined, the cursor of the next page; None on the last page.
+    `next` is the cursor of the next page: the id of the last approval that was examined; None on the last page.
     """
 
     rows: list[Row]
@@ -63,8 +63,8 @@ async def list_approved(
 ) -> Approved:
     """Return one page of the latest approvals that `by` may withdraw at `at`: those whose entries no document has settled.
 
-    `before` is the id of an approval, the cursor: the page begins with the approval after it. `looked_at` is how many
-    approvals are examined at most; the page can hold fewer.
+    `before` is the cursor, the id of an approval: the page begins with the next older one. `looked_at` is the maximum
+    number of approvals to examine; the page can hold fewer, because those that `by` may not withdraw are left out.
     """
     sql = _APPROVED.format(designated=DECIDES, may_decide=MAY_DECIDE, service=shown_service("e.service_id"))
     rows = await current().fetch(sql, by.id, today(by.time_zone, at), by.is_admin, before, looked_at)
@@ -93,9 +93,9 @@ where e.id = any($1)
 
 
 async def decided(lines: Sequence[ListedEntry]) -> list[ListedEntry]:
-    """Return the listed entries completed with the decisions on them, which one query reads.
+    """Return copies of the listed entries with the decisions on them, which one query reads.
 
-    The decisions are: why the entry was rejected, who approved it, and which document has settled it.
+    The copies say why the entry was rejected, who approved it, and which document has settled it.
     """
     if not lines:
         return []

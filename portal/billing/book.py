@@ -50,7 +50,7 @@ class Book:
     exemptions: dict[int, str]
 
     def only(self, entry_ids: Collection[Key]) -> "Book":
-        """Return a copy of the book that holds only the entries whose ids are in `entry_ids`."""
+        """Return a copy of the book with only the entries whose ids are in `entry_ids`, and only their approvals."""
         state = self.state
         entries = tuple(entry for entry in state.entries if entry.id in entry_ids)
         approved = {id: price for id, price in state.approved.items() if id in entry_ids}

@@ -14,7 +14,7 @@ from portal.money import LARGEST, hourly_amount, percent_of
 
 
 def fits(document: Document) -> bool:
-    """Return whether the database can hold the amounts of `document`: the gross amount is the largest of them."""
+    """Return whether the database can hold the amounts of `document`, of which the gross amount is the largest."""
     return document.gross <= LARGEST
 
 
@@ -40,8 +40,8 @@ group by s.contract_id
 async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[Key, Decimal]:
     """Return the net amounts, by contract, of the approved open entries that `book.load_these` does not load.
 
-    Those are the entries of time-spent services that are not among `entry_ids`. Open means that no document has
-    settled the entry.
+    These are the entries of time-spent services of the customers `customer_ids` that are not among `entry_ids`. Open
+    means that no document has settled the entry.
     """
     rows = await current().fetch(_NETS, sorted(customer_ids), sorted(entry_ids))
     return {row["contract_id"]: row["net"] for row in rows}

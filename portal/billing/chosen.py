@@ -26,7 +26,7 @@ class Choice:
 
     @classmethod
     def parse(cls, text: str) -> "Choice":
-        """Return the choice that a tick box sends as `id:version`. Raise `Invalid` for other text."""
+        """Return the choice that a check box sends as `id:version`. Raise `Invalid` for other text."""
         entry_id, version = (number_in(part, digits=9) for part in text.partition(":")[::2])
         if entry_id is None or version is None:
             raise Invalid({"entry": "Tick entries of the list."})
@@ -37,7 +37,7 @@ class Choice:
 class RefusedEntry:
     """A time entry on which a decision was refused, with the sentence that says why.
 
-    `status` is the HTTP status for this kind of refusal. `entry` is the entry's row, from which a page names the
+    `status` is the HTTP status for this kind of refusal. `entry` is the entry's row, with which a page describes the
     entry, or None if the entry has been deleted.
     """
 
@@ -107,8 +107,8 @@ where e.id = any($3) order by e.id for no key update of e
 async def chosen(ids: Collection[int], by: AgentReader, at: datetime) -> dict[int, Row]:
     """Lock the customers of the chosen entries, then the entries, and return the rows of the entries by id.
 
-    The column `designated` says whether `by` may decide on the entry at `at`, as a designated manager or as the deputy
-    of one (C10). Raise `Forbidden` if `by` is no manager.
+    Entries that no longer exist are missing from the result. The column `designated` says whether `by` may decide on the
+    entry at `at`, as a designated manager or as the deputy of one (C10). Raise `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may decide on time.")
@@ -128,7 +128,7 @@ async def lock_customers(customer_ids: Collection[int]) -> None:
     """Lock the rows of these customers until the transaction ends, so that no other decision on their time can run.
 
     Wait while another transaction holds a lock. The rows are always locked in the order of their ids, so that two
-    managers cannot deadlock. Work that takes no such lock, as on cases, goes on.
+    managers cannot deadlock. Transactions that do not take these locks, such as changes to cases, do not wait.
     """
     await current().fetch(
         "select id from customer where id = any($1) order by id for no key update", sorted(set(customer_ids))
@@ -141,9 +141,10 @@ def customers_of(rows: Iterable[Row]) -> list[int]:
 
 
 def why_not(row: Row, by: AgentReader, version: int | None = None) -> Refusal | None:
-    """Return the refusal if `by` must not decide on the time entry in `row`, or None.
+    """Return the refusal if `by` must not decide on the time entry in `row`, or None if `by` may.
 
-    With `version`, also refuse an entry that was approved, rejected or changed since that version.
+    With `version`, the version that `by` saw, also refuse an entry that is approved or rejected, or that was changed
+    since. `row` comes from `chosen`.
     """
     if row["agent_id"] == by.id:
         return Forbidden(REFUSED["own"])

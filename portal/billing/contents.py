@@ -16,8 +16,9 @@ from portal.database import current
 class PrintedLine:
     """One line of an invoice as it is printed.
 
-    `quantity` is the hours of a line of time, and 1 on any other line. `unit_price` is None if the entries of the line
-    have different rates. `minutes` is None on a line that is not for time.
+    `kind` is a member of `LineKind`. `quantity` is the hours on a line for time, and 1 on any other line. `unit_price` is
+    None if the entries of the line have different rates or if nothing is charged. `minutes` is None on a line that is not
+    for time. `entries` are the rows of the time detail that belong to the line.
     """
 
     position: int

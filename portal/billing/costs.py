@@ -14,8 +14,8 @@ from portal.billing.sentences import COVERED_BY, REFUSED
 from portal.database import current
 
 WITHOUT_PRICE = {
-    RefusalReason.BEFORE_SERVICE_START: "outside of the contract",
-    RefusalReason.AFTER_CONTRACT_END: "outside of the contract",
+    RefusalReason.BEFORE_SERVICE_START: "outside the contract",
+    RefusalReason.AFTER_CONTRACT_END: "outside the contract",
     RefusalReason.NO_RATE: "no rate",
     RefusalReason.NO_ROLE: "no role",
 }
@@ -24,9 +24,10 @@ WITHOUT_PRICE = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an entry would cost: an `amount` in `currency`, or, if `amount` is None, the words shown `instead`.
+    """What an entry would cost the customer: `amount` in `currency`.
 
-    `refusal` is the sentence that says why the entry cannot be approved, or "" if it can.
+    If `amount` is None, pages show the words `instead`, such as "no rate" or "included hours". `refusal` is the sentence
+    that says why the entry cannot be approved, or "" if it can.
     """
 
     amount: Decimal | None = None
@@ -52,11 +53,11 @@ def amounts_of(entries: Iterable[Priced]) -> dict[str, Decimal]:
 
 
 async def costs_of(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[int, Cost]:
-    """Return what each of these entries would cost if all of them were approved now, by entry id.
+    """Return what each of these entries would cost if all of them were approved now, by entry id. Nothing is stored.
 
-    `customer_ids` are the customers of the entries. An entry that is not billable is missing from the result. The
-    engine runs in a worker thread, so that it does not block the event loop while many entries compete for prepaid
-    minutes.
+    `customer_ids` are the customers of the entries. An entry that is not billable, or that a document has settled, is
+    missing from the result. The engine runs in a worker thread, so that it does not block the event loop while many
+    entries compete for prepaid minutes.
     """
     books = await book.load_these(customer_ids, entry_ids)
     return await asyncio.to_thread(lambda: dict(cost for of in books for cost in _costs(of, set(entry_ids))))

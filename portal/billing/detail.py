@@ -24,7 +24,7 @@ WITHOUT_ROLE = "Agent"
 
 
 class CopiedRow(Table, tablename="detail_row"):
-    """A `DetailRow` as it was copied when its document became final. `line_position` is the `line` of the row.
+    """A `DetailRow` as it was copied when its document became final. `line_position` is the field `line` of that row.
 
     The table has no primary key. Piccolo needs one, so `customer_id` is declared as such; really, the invoice or
     statement and the position identify a row.
@@ -49,10 +49,11 @@ class CopiedRow(Table, tablename="detail_row"):
 
 
 class DetailRow(NamedTuple):
-    """One row of the time detail; its fields are in the order of the columns.
+    """One row of the time detail: an allocation of a time entry, a fee or a voucher.
 
     `line` is the position of the invoice line that contains the row, or None if the row is on no line because the time
-    costs nothing. On a row for a fee or a voucher, `entry_id`, `work_date`, `minutes` and `hourly_rate` are None.
+    costs nothing. `performed_by` is the role of the agent, and `covered_by` are the words for what pays (`COVERED_BY`).
+    On a row for a fee or a voucher, `entry_id`, `work_date`, `minutes` and `hourly_rate` are None.
     """
 
     position: int
@@ -157,7 +158,10 @@ def _columns(row: DetailRow) -> dict[str, Any]:
 
 
 def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
-    """Return the rows as a sheet for export, with billable minutes and never worked minutes."""
+    """Return the rows as a sheet for export, with a row of totals.
+
+    Its minutes are billable minutes, never worked minutes. `digits` is the number of decimals of the currency.
+    """
     columns = [
         Column("Date", Kind.DATE),
         Column("Case"),

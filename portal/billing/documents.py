@@ -74,8 +74,8 @@ async def keep(
 async def hand_out(kind: str, document: Invoice | Statement) -> bytes:
     """Return a stored file (`kind` is `pdf` or `csv`) of a document, and record in the audit log who received it (R89).
 
-    The caller must have checked that the reader may see the document. Raise `NotFound` if the document has no such
-    file.
+    The caller must have checked that the reader may see the document. Raise `NotFound` if the document has no file of
+    this kind: a statement has no PDF.
     """
     tx = current()
     if isinstance(document, Invoice):
@@ -102,8 +102,8 @@ async def pdf(
 ) -> bytes:
     """Return the invoice as a PDF, with the company's logo (a PNG) unless `logo` is None.
 
-    `parties` holds the printed data of seller, buyer, bank and contract, `numbering` the number and the dates of the
-    invoice. Raise `Unavailable` if typesetting fails.
+    `parties` is what `issuing._parties` returns: the printed data of seller, buyer, bank and contract. `numbering` holds
+    the number and the dates of the invoice. Raise `Unavailable` if typesetting takes too long or too much memory.
     """
     with formats.reading(None, None, None):
         data = _data(invoice, contents, parties, numbering) | {"logo": None if logo is None else list(logo)}
@@ -111,10 +111,7 @@ async def pdf(
 
 
 def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering) -> dict[str, Any]:
-    """Return the data that the typst template of an invoice prints, as formatted text.
-
-    `parties` is what `issuing._parties` returns for seller, buyer, bank and contract.
-    """
+    """Return the data that the typst template of an invoice prints, as formatted text. The parameters are those of `pdf`."""
     currency, seller, buyer, contract = invoice.currency, parties["seller"], parties["buyer"], parties["contract"]
     bank = parties["bank"]
     gross = formats.money(invoice.gross, currency)

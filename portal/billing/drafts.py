@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from portal import outbox
 from portal.billing import book
-from portal.billing.allocations import allocate_anew
+from portal.billing.allocations import reallocate
 from portal.billing.book import Book
 from portal.billing.bounds import fits
 from portal.billing.chosen import lock_customers
@@ -21,7 +21,7 @@ from portal.database.rows import insert_all
 from portal.errors import Conflict, Forbidden, NotFound
 from portal.people.readers import AgentReader
 
-GONE = "It is issued or deleted meanwhile."
+GONE = "It was issued or deleted meanwhile."
 
 
 async def store(of: Book, document: Document, run_id: int) -> int:
@@ -42,6 +42,7 @@ async def store(of: Book, document: Document, run_id: int) -> int:
 
 
 async def _fill(invoice_id: int, of: Book, document: Document) -> None:
+    """Store the lines and the VAT of a draft, and settle its entries."""
     await settle(of.customer_id, document.detail, invoice_id=invoice_id)
     places = of.state.places()
     lines = list(enumerate(document.lines, 1))
@@ -77,7 +78,7 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
 async def settle(
     customer_id: int, entry_ids: Sequence[Key], *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None
 ) -> None:
-    """Record that an invoice or a statement settles these entries.
+    """Record that the draft invoice or the statement with this id settles these entries. Pass exactly one of the ids.
 
     The database refuses an entry that is not approved or that is settled already.
     """
@@ -88,9 +89,10 @@ async def settle(
 
 
 def supply_of(of: Book, document: Document) -> tuple[date, date]:
-    """Return the first and the last day of the period of supply (D43).
+    """Return the first and the last day of a document's period of supply (D43).
 
-    That period covers the days of the work and the days that fees pay for.
+    That period covers the days of the work and the days that fees pay for. A document without either, such as one for a
+    voucher alone, gets the day `until` of the run as both.
     """
     entries: dict[Key, Entry] = {entry.id: entry for entry in of.state.entries}
     days = [entries[id].date for id in document.detail]
@@ -101,24 +103,25 @@ def supply_of(of: Book, document: Document) -> tuple[date, date]:
 
 
 async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> Invoice | None:
-    """Take one time entry off a draft and compute the draft anew at the approved prices; the next run bills the entry.
+    """Take one time entry off a draft, compute the draft again at the approved prices, and return it.
 
-    Return the draft. If nothing to charge is left on it, delete the draft, free its other entries too, and return None.
-    A change is written to the outbox. Raise `Conflict` if the draft was issued or deleted, does not contain the entry,
-    or would still be larger than one document can be, and `Forbidden` if `by` is no manager.
+    The next billing run bills the entry. If nothing to charge is left on the draft, delete it, so that the next run bills
+    its other entries too, and return None. The change is written to the outbox. Raise `Conflict` if the draft was issued
+    or deleted, does not contain the entry, or would still be larger than one document can be, and `Forbidden` if `by` is
+    not a manager.
     """
     draft = await _locked(draft_id, by)
     settled: list[int] = (
         await SettledEntry.select(SettledEntry.entry_id).where(SettledEntry.invoice_id == draft_id).output(as_list=True)
     )
     if entry_id not in settled:
-        raise Conflict("This time is not on the draft any more.")
+        raise Conflict("This time is no longer on the draft.")
     await _empty(draft_id)
     remade = await _document([id for id in settled if id != entry_id], draft)
     await _tell(draft, by, at)
     if remade is None:
         await Invoice.delete().where(Invoice.id == draft_id)
-        await allocate_anew([draft.customer_id])
+        await reallocate([draft.customer_id])
         return None
     of, document = remade
     if not fits(document):
@@ -128,7 +131,7 @@ async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetim
         net=document.net, tax=document.tax, gross=document.gross, supply_from=first, supply_to=last
     ).where(Invoice.id == draft_id)
     await _fill(draft_id, of, document)
-    await allocate_anew([draft.customer_id])
+    await reallocate([draft.customer_id])
     return await Invoice.find_draft(draft_id, by)
 
 
@@ -136,19 +139,19 @@ async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
     """Delete a draft, so that the next billing run bills its entries, and write the change to the outbox.
 
     A draft has no number, so no number is lost. Raise `Conflict` if the draft was issued or deleted before, `Forbidden`
-    if `by` is no manager.
+    if `by` is not a manager.
     """
     draft = await _locked(draft_id, by)
     await _empty(draft_id)
     await Invoice.delete().where(Invoice.id == draft_id)
-    await allocate_anew([draft.customer_id])
+    await reallocate([draft.customer_id])
     await _tell(draft, by, at)
 
 
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:
     """Lock the customer of a draft and then the draft, in the order of every decision on time, and return the draft.
 
-    Raise `Forbidden` if `by` is no manager, `Conflict` if the draft was issued or deleted.
+    Raise `Forbidden` if `by` is not a manager, `Conflict` if the draft was issued or deleted.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may change drafts.")
@@ -164,12 +167,16 @@ async def _locked(draft_id: int, by: AgentReader) -> Invoice:
 
 
 async def _empty(draft_id: int) -> None:
+    """Delete the lines and the VAT of a draft, and free its entries."""
     for part in (LineAllocation, InvoiceLine, InvoiceVat, SettledEntry):
         await part.delete().where(part.invoice_id == draft_id)
 
 
 async def _document(entry_ids: list[Key], draft: Invoice) -> tuple[Book, Document] | None:
-    """Return the invoice that the engine computes from these entries alone, or None if there is nothing to charge."""
+    """Return the invoice that the engine computes from these entries alone, and the book that contains them.
+
+    Return None if there is nothing to charge. `draft` gives the contract and the end date of the billing run.
+    """
     wanted = {int(id) for id in entry_ids}
     for of in await book.load_these([draft.customer_id], wanted):
         part = of.only(wanted)

@@ -1,4 +1,4 @@
-"""Read what earlier billing runs made, and which entries each run skipped and why (D47)."""
+"""Read which documents earlier billing runs made, and which entries each run skipped and why (D47)."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ from portal.people.readers import AgentReader
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A billing run, the documents that it made, and the entries that it skipped.
+    """A billing run (`run`), the documents that it made, and the entries that it skipped with the reasons.
 
-    Drafts that were deleted since are missing from the documents.
+    Drafts that were deleted since are missing from `documents`.
     """
 
     run: Row
@@ -50,8 +50,8 @@ left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, fol
 async def past_runs(after: str = "", limit: int = 12) -> DocumentPage:
     """Return a page of billing runs, the latest first, with the numbers of documents made and entries skipped.
 
-    `after` is the cursor, the id of the last run on the page before. The caller must have checked that the reader is a
-    manager.
+    `after` is the cursor, the id of the last run on the page before, as text. The caller must have checked that the
+    reader is a manager.
     """
     sql = f"{_RUNS} where $1::bigint is null or r.id < $1 order by r.id desc limit $2"
     rows = await current().fetch(sql, id_of_cursor(after), limit + 1)
@@ -61,7 +61,7 @@ async def past_runs(after: str = "", limit: int = 12) -> DocumentPage:
 async def find_run(run_id: int, reader: AgentReader) -> PastRun:
     """Return the billing run with its documents and skipped entries.
 
-    Raise `NotFound` if there is no such run or if `reader` is no manager.
+    Raise `NotFound` if there is no such run or if `reader` is not a manager.
     """
     row = await current().fetchrow(f"{_RUNS} where r.id = $1", run_id) if reader.is_manager else None
     if row is None:

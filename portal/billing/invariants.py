@@ -104,7 +104,10 @@ INVARIANTS: dict[str, str] = {
 
 
 async def violations() -> dict[str, list[str]]:
-    """Return the invariants that do not hold, each with the rows that violate it; an empty dict if all hold."""
+    """Run all queries, and return the names of the invariants that do not hold, each with the rows that violate it.
+
+    Return an empty dictionary if all hold.
+    """
     broken = {}
     for sentence, sql in INVARIANTS.items():
         if rows := await current().fetch(sql):

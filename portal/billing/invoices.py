@@ -19,14 +19,15 @@ from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader, System
 
 PAGE = 25
-"""The most invoices on one page of a list."""
+"""The maximum number of invoices on one page of a list."""
 
 
 class Invoice(Table, tablename="invoice"):
     """What the customer owes under one contract for work and fees up to the day before `until`.
 
     An invoice is a draft at first and is issued later. Amounts have the decimals of the currency; `supply_to` is the
-    last day of the period of supply. The database refuses every change of an issued invoice (D37).
+    last day of the period of supply. The columns from `series_id` on are None until the invoice is issued. The database
+    refuses every change to an issued invoice (D37).
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -62,7 +63,10 @@ class Invoice(Table, tablename="invoice"):
 
     @property
     def copied(self) -> dict[str, Any]:
-        """Return the data copied when the invoice was issued: `seller`, `buyer`, `bank`, `contract` and `issued_by`."""
+        """Return the data copied when the invoice was issued, by the keys that `issuing._parties` sets.
+
+        These are `seller`, `buyer`, `bank`, `contract`, `issued_by` and `time_zone`. For a draft, return {}.
+        """
         parties: dict[str, Any] = json.loads(self.parties or "{}")
         return parties
 
@@ -94,7 +98,10 @@ class Invoice(Table, tablename="invoice"):
 
     @classmethod
     async def number_of(cls, draft_id: int, reader: Reader | System) -> str | None:
-        """Return the number under which a draft was issued, or None if it is still a draft or was deleted."""
+        """Return the number under which a draft was issued, or None if it is still a draft or was deleted.
+
+        Return None too if `reader` may not see the invoice.
+        """
         row = await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "issued").first()
         return row.number if row else None
 
@@ -191,7 +198,7 @@ class DocumentPage:
 
 
 def id_of_cursor(text: str | None) -> int | None:
-    """Return the id that a cursor in a URL holds, or None, which leads to the first page, if the text is no id."""
+    """Return the id that a cursor in a URL holds, or None, which leads to the first page, if the text is not an id."""
     return number_in(text)
 
 
@@ -208,11 +215,11 @@ order by i.issued_at desc, i.id desc limit $3
 async def listed(
     sql: str, reader: Reader, customer_id: int | None, after: object, *, key: str, limit: int
 ) -> DocumentPage:
-    """Return a page of the documents that `reader` may see, by the query `sql`.
+    """Return a page of the documents that `reader` may see, read by the query `sql`.
 
-    Its parameters are: $1 the id of a customer or null, $2 the cursor, $3 the limit. A contact with the right to
-    invoices sees the documents of their own customer, whatever `customer_id` is; managers see all documents, other
-    readers none. `key` is the column that holds the cursor.
+    The parameters of the query are `$1`, the id of a customer or null, `$2`, the cursor `after`, and `$3`, the limit. A
+    contact with the right to invoices sees the documents of their own customer, whatever `customer_id` is; managers see
+    all documents, other readers none. `key` is the column that holds the cursor.
     """
     if isinstance(reader, ContactReader):
         sees, customer_id = reader.sees_invoices, reader.customer_id
@@ -252,7 +259,7 @@ order by folded(customer_name), id limit $3
 async def list_drafts(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> DocumentPage:
-    """Return a page of the drafts, ordered by customer; readers who are no managers get an empty page.
+    """Return a page of the drafts, sorted by the name of the customer; readers who are not managers get an empty page.
 
     With `customer_id`, only drafts of that customer are listed. Each row has in `total` the number of all drafts.
     `after` is the cursor, the id of the last draft on the page before.
@@ -264,7 +271,10 @@ async def list_drafts(
 
 
 async def draft_names(draft_ids: Collection[int], reader: Reader) -> dict[int, str]:
-    """Return the names of the customer and the contract of each of these drafts that exists, by the draft's id."""
+    """Return "customer, contract" as the name of each of these drafts, by the draft's id.
+
+    Drafts that were deleted are missing; readers who are not managers get an empty dictionary.
+    """
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return {}
     rows = await current().fetch(
@@ -282,7 +292,10 @@ async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> 
 
 
 async def seen(invoice: Invoice) -> list[Row]:
-    """Return a row for each contact who opened the invoice: id, name, and the instant when they first opened it."""
+    """Return a row for each contact who opened the invoice, in the order in which they first did.
+
+    Columns: contact_id, name, seen_at.
+    """
     return await current().fetch(
         "select s.contact_id, c.name, s.seen_at from invoice_seen s join contact c on c.id = s.contact_id where s.invoice_id = $1 order by s.seen_at",
         invoice.id,

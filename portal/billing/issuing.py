@@ -42,10 +42,11 @@ async def missing() -> list[Missing]:
 async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
     """Issue a draft: give it a number, copy the data printed on it, and store its PDF and CSV.
 
-    Return the issued invoice. No amount is computed anew. The date of issue is the day of `at` in the company's time
-    zone; the instant of issue is at least that of the invoice with the number before. Raise `Conflict` if the draft
-    has been issued already, `NotFound` if there is no such draft, `Forbidden` if `by` is no manager, and `Invalid` if
-    the company or the number series is not set up.
+    Return the issued invoice. No amount is computed again. The date of issue is the day of `at` in the company's time
+    zone; the instant of issue is at least that of the invoice with the number before. The number series is locked until
+    the transaction ends, and the outbox gets a row. Raise `Conflict` if the draft has been issued already, `NotFound` if
+    there is no such draft, `Forbidden` if `by` is not a manager, `Invalid` if the company or the number series is not set
+    up, and `Unavailable` if the PDF cannot be made in time.
     """
     invoice = await _locked(draft_id, by)
     if lacking := await missing():
@@ -86,9 +87,9 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
 
 
 async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
-    """Return a sentence that names the letters of a draft that its PDF cannot show, or "" if it can show all.
+    """Return a sentence that names the letters of a draft that its PDF cannot show, or "" if it can show all of them.
 
-    The company must have been set up.
+    The company must have been set up, because its data are printed too, as is the name of the agent `by`.
     """
     parties, _, _ = await _parties(draft, by)
     texts = [value for party in parties.values() if isinstance(party, dict) for value in party.values()]
@@ -99,7 +100,7 @@ async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:
     """Return the draft, locked so that no other transaction can change or issue it before this one ends.
 
-    Raise `Forbidden` if `by` is no manager, `NotFound` if there is no such draft, `Conflict` if it has been issued.
+    Raise `Forbidden` if `by` is not a manager, `NotFound` if there is no such draft, `Conflict` if it has been issued.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may issue invoices.")
@@ -129,10 +130,9 @@ _NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
 
 
 async def _parties(invoice: Invoice, by: AgentReader) -> tuple[dict[str, Any], int, str]:
-    """Return the data printed on the invoice, the days until payment, and the company's time zone.
+    """Return the data that are printed on the invoice, the days until payment, and the company's time zone.
 
-    The data are the present ones of seller, buyer, bank and contract; `by` is printed as the agent who issued the
-    invoice.
+    The data are those that seller, buyer, bank and contract have now, and the name of `by`, who issues the invoice.
     """
     row = await current().fetchrow(_PARTIES, invoice.contract_id)
     seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))

@@ -18,8 +18,9 @@ from portal.folding import folded
 class Becoming:
     """A document that a billing run would make: its minutes, and its amounts in `currency`.
 
-    `open_count` and `held_count` count the entries of the contract that the run would skip because they are not
-    approved, or because they are held.
+    `kind` is a member of `DocumentKind`. `net` is the sum of `time`, the charged time, and `fees`, which include
+    vouchers. `open_count` and `held_count` count the entries of the contract that the run would skip because they are not
+    approved, or because they are held. `is_inside_period` is True if the run would cut a billing period in two.
     """
 
     customer_id: int
@@ -39,7 +40,11 @@ class Becoming:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """The entries of one customer that a billing run would skip for the same reason, and the agents who logged them."""
+    """The entries of one customer that a billing run would skip for the same reason.
+
+    `count` is their number, `minutes` their billable minutes, `agents` the names of the agents who logged them, and
+    `first` and `last` are the earliest and the latest of their days.
+    """
 
     customer_id: int
     customer_name: str

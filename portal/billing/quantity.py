@@ -6,11 +6,11 @@ from fractions import Fraction
 from portal.money import divide_half_up, round_half_up
 
 FEWEST, MOST = 2, 12
-"""The smallest and the largest number of decimals of a printed quantity."""
+"""The minimum and maximum number of decimals of a printed quantity."""
 
 
 def printed_hours(minutes: int, unit_price: Decimal | None, net: Decimal, digits: int) -> Decimal:
-    """Return hours with the fewest decimals, at least two, for which `hours x unit_price` rounds to `net`.
+    """Return the hours to print: as few decimals as possible, at least two, so that `hours x unit_price` rounds to `net`.
 
     PEPPOL-EN16931-R120 requires that the quantity times the price is the amount. Because each entry is rounded to the
     cent on its own, the true hours may not fulfil this: three entries of 20 min at 100.00 make 99.99, so 0.9999 h are

@@ -76,7 +76,7 @@ async def latest_until(at: datetime) -> date:
 async def parse_until(text: str, at: datetime) -> date:
     """Return the date that somebody typed as `2026-11-01`, or the default date if the text is empty.
 
-    Raise `Invalid` if the text is no date, or a date after tomorrow.
+    Raise `Invalid` if the text is not a date, or a date after tomorrow.
     """
     if not text:
         return await offered(at)
@@ -92,11 +92,11 @@ async def parse_until(text: str, at: datetime) -> date:
 async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
     """Make a draft or a statement for each contract of the ticked customers, for the approved time before `until`.
 
-    Return the ids of the run and its documents, or None if nothing was due; then nothing is stored. A
-    document whose amounts the database cannot hold is skipped; so is a customer whose billing is refused. The run
-    records every skipped entry with the reason, including the open time of customers that are not ticked. Raise
-    `Forbidden` if `by` is no manager, `Invalid` if the date is after tomorrow, if no customer is ticked, or if time is
-    due but no document can be made of it.
+    Return the ids of the run and its documents, or None if nothing was due; then nothing is stored. A document whose
+    amounts the database cannot hold is skipped; so is a customer whose billing is refused. The run records every skipped
+    entry with the reason, including the open time of customers that are not ticked. The customers are locked until the
+    transaction ends, and the outbox gets a row for each document. Raise `Forbidden` if `by` is not a manager, `Invalid`
+    if the date is after tomorrow, if no customer is ticked, or if time is due but no document can be made of it.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may bill.")
@@ -190,6 +190,7 @@ async def _zone() -> str:
 
 
 async def _make(of: Book, document: Document, run_id: int, by: AgentReader, at: datetime) -> int | uuid.UUID:
+    """Store a draft or a statement, write its row to the outbox, and return its id."""
     if document.kind is DocumentKind.STATEMENT:
         return await _state(of, document, run_id, by, at)
     draft_id = await drafts.store(of, document, run_id)
@@ -202,8 +203,8 @@ async def _make(of: Book, document: Document, run_id: int, by: AgentReader, at: 
 async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at: datetime) -> uuid.UUID:
     """Store a statement, which is final at once, and return its id.
 
-    Its time detail is copied and its CSV is made, as for an issued invoice; the outbox row makes the portal tell agents
-    and contacts of it.
+    Its time detail is copied and its CSV is made, as for an issued invoice. The outbox row makes open pages of agents and
+    contacts update.
     """
     id, (first, last) = uuid.uuid4(), drafts.supply_of(of, document)
     contract = next(contract for contract in of.state.contracts if contract.id == document.contract)
@@ -247,6 +248,7 @@ async def _skip_unticked(run_id: int, until: date, ticked: Collection[int]) -> N
 
 
 async def _skip(run_id: int, billed: Iterable[tuple[Book, Billing]]) -> None:
+    """Record the entries that the engine left out, and those of documents that are too large."""
     rows = [row for of, billing in billed for row in _left_out(run_id, of, billing)]
     rows += [(run_id, entry_id, of.customer_id, TOO_LARGE) for of, billing in billed for entry_id in too_large(billing)]
     await _store_skipped(rows)

@@ -1,4 +1,4 @@
-"""The sentences that people read if billing refuses or skips an entry, and the words for what pays for it."""
+"""The sentences that people read if billing refuses or skips an entry, and the words for what pays for an entry."""
 
 REFUSED: dict[str, str] = {
     "own": "This is your own time. Another manager has to decide on it.",

@@ -74,7 +74,7 @@ async def list_statements(
 
 
 def _id_of(text: str | None) -> uuid.UUID | None:
-    """Return the id that a cursor in a URL holds, or None, which leads to the first page, if the text is no UUID."""
+    """Return the id that a cursor in a URL holds, or None, which leads to the first page, if the text is not a UUID."""
     try:
         return uuid.UUID(text or "")
     except ValueError:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
-from portal.billing.allocations import StoredAllocation, allocate_anew
+from portal.billing.allocations import StoredAllocation, reallocate
 from portal.billing.book import Row
 from portal.billing.chosen import chosen, customers_of, why_not
 from portal.billing.sentences import REFUSED
@@ -22,8 +22,8 @@ from portal.words import EntryState
 async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
     """Withdraw the approval of an entry, which gets its former state back, and delete its allocations.
 
-    Raise `Conflict` if the entry is not approved, was deleted or is settled by a document (C2), `Forbidden` if `by`
-    must not decide on it.
+    The allocations of the customer's other entries are recomputed. Raise `Conflict` if the entry is not approved, was
+    deleted or is settled by a document (C2), `Forbidden` if `by` must not decide on it.
     """
     row = await open_for_change(entry_id, by=by, at=at)
     if row["state"] != "approved":
@@ -31,13 +31,13 @@ async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
     if reason := why_not(row, by):
         raise reason
     await drop([row], by=by, at=at)
-    await allocate_anew(customers_of([row]))
+    await reallocate(customers_of([row]))
 
 
 async def open_for_change(entry_id: int, *, by: AgentReader, at: datetime) -> Row:
     """Lock the customer of an entry and the entry, for a change by `by`, and return the row of the entry.
 
-    Raise `Forbidden` if `by` is no manager, `Conflict` if the entry was deleted or a document has settled it.
+    Raise `Forbidden` if `by` is not a manager, `Conflict` if the entry was deleted or a document has settled it.
     """
     row = (await chosen([entry_id], by, at)).get(entry_id)
     if row is None:
@@ -53,10 +53,11 @@ def why_settled_row(row: Row, by: AgentReader) -> Conflict | None:
 
 
 async def drop(rows: Collection[Row], *, by: AgentReader, at: datetime) -> None:
-    """Give approved entries the state from before their approval, and delete their allocations.
+    """Withdraw the approvals of entries: give the entries back their former state, and delete their allocations.
 
-    That is draft if the approval implied the submission (C4), so that nothing counts as submitted that its author never
-    submitted; else submitted. The caller must then recompute the allocations of the customers' other entries.
+    The former state is draft if the approval implied the submission (C4), so that nothing counts as submitted that its
+    author never submitted; otherwise it is submitted. The caller must then recompute the allocations of the customers'
+    other entries.
     """
     versions = {row["id"]: row["version"] for row in rows}
     await StoredAllocation.delete().where(StoredAllocation.entry_id.is_in(list(versions)))

@@ -36,7 +36,7 @@ def verdict(
 
 
 def approve(state: BillingState, ids: Iterable[Key], rates: RateTable) -> tuple[BillingState, Refusals]:
-    """Approve the entries `ids` at the prices of `rates`, and return the new state and the refused entries.
+    """Approve the entries `ids`, each at the price that `verdict` finds, and return the new state and the refused entries.
 
     Entries that are approved or settled already do not change.
     """

@@ -31,11 +31,11 @@ from portal.money import round_half_up, total
 
 
 def bill(state: BillingState, until: date) -> Billing:
-    """Bill all approved time of days before `until` that is neither held nor flagged, and what else is due.
+    """Bill all approved time of days before `until` that is neither held nor flagged, and the fees and vouchers that are due.
 
-    Also due are fees and vouchers. Return the documents, the skipped entries and the new state; `state` itself does not
-    change. Entries that are not billable are ignored. Skipped are the entries of days before `until` that stay open,
-    because they are flagged, held or not approved.
+    Return the documents, the skipped entries and the new state; `state` itself does not change. The skipped entries are
+    those of days before `until` that stay open because they are flagged, held or not approved. Entries that are not
+    billable are ignored.
     """
     settled = _settled_now(state, until)
     by_service: dict[Key, list[Work]] = defaultdict(list)
@@ -118,7 +118,8 @@ def _document(
 ) -> Iterator[Document]:
     """Yield the document of a contract, if there is one (D30).
 
-    It is an invoice if a line has an amount, or else a statement if the run settles an entry of the contract.
+    It is an invoice if the net of a line is not 0, or else a statement if the run settles an entry of the contract. A
+    statement has none of the `lines`.
     """
     work = sorted(
         (done for service in contract.services for done in settled.get(service.id, ())),

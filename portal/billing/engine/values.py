@@ -62,7 +62,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTerms:
-    """A service that time is logged under, with what the engine needs of it.
+    """The terms of a service under which time is logged.
 
     `overflow` says whether time beyond the prepaid minutes is charged or held; a time-spent service ignores it. The
     last three fields are for subscriptions: the fee of a whole period, the minutes that the fee includes, and whether
@@ -148,7 +148,7 @@ class Entry:
 
     @property
     def is_documented(self) -> bool:
-        """Return whether the entry may stand on a document: every entry may, unless it is not billable."""
+        """Return whether the entry may appear on a document: every entry may, unless it is not billable."""
         return self.billing is not EntryBilling.NOT_BILLABLE
 
 
@@ -282,7 +282,7 @@ class BillingState:
         return {service.id: (contract, service) for contract in self.contracts for service in contract.services}
 
     def open_entries(self) -> list[Entry]:
-        """Return the entries that may stand on a document and are not settled, whether approved or not, in order."""
+        """Return the entries that may appear on a document and are not settled, whether approved or not, in order."""
         return sorted(
             (entry for entry in self.entries if entry.is_documented and entry.id not in self.settled),
             key=lambda entry: entry.order,

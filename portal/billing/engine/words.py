@@ -16,7 +16,7 @@ class AllocationKind(StrEnum):
 class RateSource(StrEnum):
     """Where a price comes from: the entry, the service's overage rate, or one of six scopes of rates.
 
-    The members stand in order of precedence, the highest first (D18).
+    The members are in order of precedence, the highest first (D18).
     """
 
     ENTRY = "entry"

@@ -36,7 +36,7 @@ TAKEN: dict[Settlement, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A service, with what vouchers and entries that refer to it need; None stands for a value that could not be read."""
+    """What vouchers and entries need to know of the service that they name. None is a value that could not be read."""
 
     settlement: Settlement | None
     taxable: bool | None
@@ -45,7 +45,7 @@ class Offer:
 
 @dataclass(slots=True)
 class Offers:
-    """All contracts of the document, and its services by name; a name is unique over all contracts."""
+    """All contracts of the document with their names, and its services by name, which is unique over all contracts."""
 
     contracts: list[ContractTerms] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
@@ -64,7 +64,7 @@ def read_vat(top: Fields) -> VatRate:
 def read_contracts(top: Fields, vat: VatRate) -> Offers:
     """Return every contract of the document `top` with its services, in the order of the document.
 
-    `vat` is the VAT rate of taxable services. Errors are noted in `top.errors`.
+    `vat` is the VAT rate of taxable services. Errors are recorded in `top.errors`.
     """
     offers = Offers()
     for place, value in top.items("contracts"):
@@ -110,8 +110,8 @@ def _service(fields: Fields, contract_start: date | None, vat: VatRate, offers: 
 def _of_settlement(fields: Fields, settlement: Settlement | None) -> dict[str, Any]:
     """Return the values of the keys that only some settlements take.
 
-    Note an error for a key that `settlement` does not take. If the settlement could not be read (None), no such key is
-    an error.
+    Record an error for a key that `settlement` requires and that is missing or null, and for a key that it does not take.
+    If the settlement could not be read (None), neither is an error.
     """
     found = {}
     for name, scalar in OF_SETTLEMENT.items():

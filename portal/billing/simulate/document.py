@@ -71,8 +71,8 @@ class Logged:
 def read(document: object) -> Input:
     """Return the values of a parsed JSON document. Raise `BadDocument` for its first error in document order.
 
-    Contracts, services and entries are read before the references to them, wherever both stand in the document; the
-    errors are put in document order at the end.
+    Contracts, services and entries are read before the references to them, in whatever order the document has them; the
+    errors are sorted into document order at the end.
     """
     errors = Errors()
     top = Fields.of(errors, Location(), document, TOP)
@@ -107,7 +107,7 @@ def _rates(top: Fields, services: dict[str, Offer]) -> tuple[RateTerms, ...]:
 
 
 def _check_scope(fields: Fields, one: RateTerms, seen: set[tuple[object, ...]]) -> None:
-    """Note an error if the fields of a rate make no known scope, or if its scope and day occurred before (D18)."""
+    """Record an error if the fields of a rate form no known scope, or if a rate before it has the same scope and day (D18)."""
     named = frozenset(name for name in ("service", "agent", "role", "customer") if fields.has(name))
     if named not in SCOPES or ("customer" in named and one.customer is False):
         fields.errors.add(fields.place, "not exactly one of the scopes of rates")
@@ -138,7 +138,10 @@ def _vouchers(top: Fields, services: dict[str, Offer]) -> tuple[Voucher, ...]:
 
 
 def _usable_for(fields: Fields, services: dict[str, Offer]) -> tuple[str, ...]:
-    """Return the services of a voucher: at least one, none settled by time spent, and all with the same VAT."""
+    """Return the names of the services of a voucher.
+
+    Record an error if there is none, if one is settled by time spent, or if they differ in whether they are taxable.
+    """
     usable = _references(fields, "services", services)
     if fields.is_empty_list("services"):
         fields.wrong("services", "a voucher needs a service")
@@ -205,7 +208,7 @@ def _reference(fields: Fields, name: str, known: Container[object]) -> str:
 
 
 def _references(fields: Fields, name: str, known: Container[object]) -> list[tuple[Location, str]]:
-    """Return the known ids of a required list, each with its location; note an error for unknown and repeated ids."""
+    """Return the known ids of a required list, each with its location; record an error for unknown and repeated ids."""
     found: dict[str, Location] = {}
     for place, value in fields.items(name):
         id = take(fields.errors, place, value, text)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 class BadDocument(Exception):
-    """An error in a document: the path of the bad value, such as `entries[3].date`, and `what` is wrong.
+    """An error in a document: the path of the bad value, such as `entries[3].date`, and what is wrong with it (`what`).
 
     The path `$` stands for the whole document.
     """
@@ -17,7 +17,7 @@ class BadDocument(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The path of a value, and its position: the indices of the keys and items on the way to the value, as in the file.
+    """The path of a value, and its position: the indices, as in the file, of the keys and items that lead to the value.
 
     Positions compare in document order; an object comes before its content.
     """
@@ -42,7 +42,7 @@ class Errors:
     found: list[tuple[Location, str]] = field(default_factory=list)
 
     def add(self, place: Location, what: str) -> None:
-        """Note that `what` is wrong at `place`."""
+        """Record an error: `what` is wrong with the value at `place`."""
         self.found.append((place, what))
 
     def raise_first(self) -> None:

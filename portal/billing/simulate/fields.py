@@ -1,4 +1,4 @@
-"""Read JSON objects, lists and scalars, and note the location of every error."""
+"""Read JSON objects, lists and scalars, and record every error with its location."""
 
 import re
 from collections.abc import Callable, Container, Iterator
@@ -140,7 +140,9 @@ def choice(words: type[Choice]) -> Scalar[Choice]:
 class Fields:
     """A JSON object that is being read key by key.
 
-    Its methods note each error in `errors` instead of raising it, and return None for a value that could not be read.
+    Its methods record each error in `errors` instead of raising it, and return None for a value that could not be read. A
+    key whose value is null counts as missing. `values` holds the location and the value of each key, `known` the keys that
+    the object may have, and `size` is the number of keys in the file.
     """
 
     errors: Errors
@@ -153,7 +155,8 @@ class Fields:
     def of(cls, errors: Errors, place: Location, value: object, known: tuple[str, ...]) -> "Fields":
         """Return the fields of `value`; `known` are the keys that such an object may have.
 
-        If `value` is no object, note one error and return an object without fields.
+        Record an error for each unknown or repeated key. If `value` is not an object, record that and return an object
+        without fields, which records no further errors.
         """
         if not isinstance(value, dict):
             errors.add(place, "not an object")
@@ -185,15 +188,17 @@ class Fields:
     def at(self, name: str) -> Location:
         """Return the location of the value of the key `name`, for errors.
 
-        A missing key is located at the end of the object; several missing keys are located there in the order of
-        `known`.
+        A key that is missing or null is located at the end of the object; several of them are in the order of `known`.
         """
         if self.has(name):
             return self.values[name][0]
         return self.place.key(name, self.size + self.known.index(name))
 
     def value(self, name: str) -> object:
-        """Return the value of the key `name` as it is in the document; if it is missing, note an error and return None."""
+        """Return the value of the key `name` as it is in the document.
+
+        If it is missing or null, record an error and return None.
+        """
         if not self.has(name):
             self.errors.add(self.at(name), "missing")
             return None
@@ -202,7 +207,7 @@ class Fields:
     def take(self, name: str, scalar: Scalar[Any]) -> Any:
         """Return the value of the required key `name`, converted by `scalar`.
 
-        If the value is missing or wrong, note an error and return None.
+        If the value is missing, null or wrong, record an error and return None.
         """
         content = self.value(name)
         return None if content is None else take(self.errors, self.at(name), content, scalar)
@@ -210,26 +215,26 @@ class Fields:
     def get(self, name: str, scalar: Scalar[Any], default: Any = None) -> Any:
         """Return the value of the optional key `name`, converted by `scalar`.
 
-        Return `default` if the key is missing or null. If the value is wrong, note an error and return None.
+        Return `default` if the key is missing or null. If the value is wrong, record an error and return None.
         """
         return self.take(name, scalar) if self.has(name) else default
 
     def inner(self, name: str, known: tuple[str, ...]) -> "Fields":
-        """Return the object under the required key `name`; `known` are the keys that it may have.
+        """Return the object under the required key `name`; `known` are the keys that the object may have.
 
-        If there is none, note an error and return an object without fields.
+        If the key is missing or null, or its value is not an object, record one error and return an object without fields.
         """
         content = self.value(name)
         return Fields.of(Errors() if content is None else self.errors, self.at(name), content, known)
 
     def wrong(self, name: str, what: str) -> None:
-        """Note the error `what` at the value of the key `name`."""
+        """Record the error `what` at the value of the key `name`."""
         self.errors.add(self.at(name), what)
 
     def unique(self, name: str, value: str | None, seen: Container[str]) -> bool:
-        """Return whether `value`, of the key `name`, was read (is not None) and is not in `seen`.
+        """Return whether `value`, which was read from the key `name`, is not None and not in `seen`.
 
-        Note an error if it is in `seen`. The caller adds it to `seen`.
+        Record an error if it is in `seen`. The caller adds it to `seen`.
         """
         if value is not None and value in seen:
             self.wrong(name, "defined twice")
@@ -238,7 +243,7 @@ class Fields:
     def items(self, name: str, *, required: bool = True) -> Iterator[tuple[Location, object]]:
         """Yield each item of the list under the key `name`, with its location.
 
-        Note an error if the value is no list, or if it is missing although `required`.
+        Record an error if the value is not a list, or if it is missing or null although `required`.
         """
         if not required and not self.has(name):
             return
@@ -251,7 +256,7 @@ class Fields:
 
 
 def take(errors: Errors, place: Location, content: object, scalar: Scalar[Any]) -> Any:
-    """Return `content` converted by `scalar`; if it is wrong, note an error at `place` in `errors` and return None."""
+    """Return `content` converted by `scalar`; if that fails, record an error at `place` in `errors` and return None."""
     try:
         return scalar(content)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Read JSON without losing repeated keys and the spelling of numbers, as the module `json` does, and write JSON."""
+"""Read JSON with repeated keys and the spelling of numbers, both of which the module `json` would lose; write JSON."""
 
 import codecs
 import json
@@ -16,7 +16,7 @@ class Pairs(dict[str, object]):
 
 
 MOST_DIGITS = 30
-"""The most digits of one number. No amount or duration needs more, and arithmetic with many digits is slow."""
+"""The maximum number of digits of a number. No amount or duration needs more, and arithmetic with many digits is slow."""
 
 
 class Fraction(str):
@@ -34,7 +34,7 @@ class TooLong(Fraction):
 def _integer(literal: str) -> int | TooLong:
     """Return the integer that `literal` spells.
 
-    A literal of more than `MOST_DIGITS` digits is not converted, because that takes quadratic time.
+    A literal of more than `MOST_DIGITS` digits is returned as `TooLong`, because converting it takes quadratic time.
     """
     return int(literal) if is_short(literal) else TooLong(literal)
 
@@ -47,7 +47,7 @@ def is_short(number: str) -> bool:
 def parse(content: bytes) -> object:
     """Return the value of a JSON text in UTF-8; a byte order mark is skipped.
 
-    Raise `BadDocument` with the path `$` if the text is no JSON.
+    Raise `BadDocument` with the path `$` if the text is not JSON, not UTF-8 or nested too deeply.
     """
     try:
         text = content.removeprefix(codecs.BOM_UTF8).decode()

@@ -26,7 +26,7 @@ Json = dict[str, object]
 
 
 def run(document: Input) -> Json:
-    """Return the output document.
+    """Run the steps of an input document, and return the output document.
 
     Its allocations are those after the last step, including the frozen allocations of settled entries.
     """
