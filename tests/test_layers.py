@@ -21,7 +21,7 @@ WITHOUT_CLASS = {
     "audit": {"audit"},
     "database": {"migration"},
     "contracts": {"service_designation"},
-    "timekeeping": {"entry_version", "submission"},
+    "timekeeping": {"entry_version", "submission", "time_sum"},
     "billing": {"approval", "rejection"},
 }  # fmt: skip
 """By package, the tables that it owns and that have no table class."""

@@ -74,6 +74,19 @@ INVARIANTS: dict[str, str] = {
         select e.id, v.state, v.version from time_entry e
         join lateral (select state, version from entry_version v where v.entry_id = e.id order by v.id desc limit 1) v on v.version is not null
         where (v.state, v.version) is distinct from (e.state, e.version)""",
+    "the kept sums of time are those of the entries": """
+        with kept as (
+          select scope, subject_id, agent_id, billing, state, is_ready, sum(entries) as entries, sum(minutes) as minutes, sum(counts) as counts
+          from time_sum group by 1, 2, 3, 4, 5, 6 having (sum(entries), sum(minutes), sum(counts)) <> (0, 0, 0)
+        ), found as (
+          select s.scope, s.subject_id, e.agent_id, e.billing, e.state,
+            e.state = 'draft' or (e.state = 'rejected' and e.rejected_version is distinct from e.version), count(*), sum(e.actual_minutes),
+            sum(e.billable_minutes)
+          from time_entry e cross join lateral (values ('case', e.case_id), ('agent', e.agent_id), ('service', e.service_id),
+            ('project', e.project_id), ('task', e.task_id), ('appointment', e.appointment_id)) s (scope, subject_id)
+          where s.subject_id is not null group by 1, 2, 3, 4, 5, 6
+        )
+        (table kept except table found) union all (table found except table kept)""",
     "nothing held is settled": """
         select a.id from allocation a join settled_entry d on d.entry_id = a.entry_id where a.kind = 'held'""",
     "an entry, its case, service and invoice have one customer": """

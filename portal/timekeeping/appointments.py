@@ -8,7 +8,9 @@ from portal.people.readers import AgentReader
 
 PAGE = 50
 """How many appointments one page of an agent's own list shows."""
-_LOGGED = "(select coalesce(sum(e.actual_minutes), 0)::int from time_entry e where e.appointment_id = p.id and e.state <> 'rejected')"
+_LOGGED = """
+(select coalesce(sum(t.minutes), 0)::bigint from time_sum t where t.scope = 'appointment' and t.subject_id = p.id and t.state <> 'rejected')
+"""
 
 
 class WithTime(NamedTuple):

@@ -7,7 +7,7 @@ from portal.database import current
 from portal.desk.feed import WINDOW, Cursor, Feed
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import VISIBLE
-from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
+from portal.timekeeping.lists import COLUMNS, NAMES, ListedEntry
 
 RANK = 3
 """The rank of time entries among the feed items of one instant: they follow messages and events (see `Cursor`)."""
@@ -30,17 +30,16 @@ class CaseTime:
 
 
 SUMS = """
-select count(*) as sum_entries, coalesce(sum(actual_minutes), 0) as sum_worked,
-  coalesce(sum(billable_minutes) filter (where state <> 'rejected'), 0) as sum_counts,
-  coalesce(sum(actual_minutes) filter (where state = 'draft'), 0) as sum_draft,
-  coalesce(sum(actual_minutes) filter (where state = 'submitted'), 0) as sum_submitted,
-  coalesce(sum(actual_minutes) filter (where state = 'rejected'), 0) as sum_rejected
-from time_entry where case_id = $1
+select coalesce(sum(entries), 0)::bigint as sum_entries, coalesce(sum(minutes), 0)::bigint as sum_worked,
+  coalesce(sum(counts) filter (where state <> 'rejected'), 0)::bigint as sum_counts,
+  coalesce(sum(minutes) filter (where state = 'draft'), 0)::bigint as sum_draft,
+  coalesce(sum(minutes) filter (where state = 'submitted'), 0)::bigint as sum_submitted,
+  coalesce(sum(minutes) filter (where state = 'rejected'), 0)::bigint as sum_rejected
+from time_sum where scope = 'case' and subject_id = $1
 """
 
-# Find the ids of the window in the index first, so that the names are looked up for these rows only.
 WINDOW_OF = """
-select id from time_entry where case_id = $1
+select * from time_entry where case_id = $1
 and ($2::timestamptz is null or (created_at <= $2 and (created_at, 3, id) < ($2, $3::int, $4::bigint)))
 order by created_at desc, id desc limit $5
 """
@@ -54,8 +53,8 @@ async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: st
     """
     place = Cursor.read(before)
     rows = await current().fetch(
-        f"select sums.*, e.* from ({SUMS}) as sums left join (select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]}"  # noqa: S608
-        f" and e.id in ({WINDOW_OF})) as e on true order by e.at desc, e.id desc",
+        f"select sums.*, e.* from ({SUMS}) as sums left join (select {COLUMNS} from ({WINDOW_OF}) e {NAMES}"  # noqa: S608
+        f" where {VISIBLE[reader.database_role]}) as e on true order by e.at desc, e.id desc",
         case_id, place and place.at, place and place.rank, place and place.id, WINDOW + 1,
     )  # fmt: skip
     sums = CaseTime(**{name: rows[0][f"sum_{name}"] for name in CaseTime.__slots__})

@@ -24,12 +24,11 @@ SCOPES: dict[Scope, str] = {
 }
 """SQL conditions on the entry `e` and its agent `a`, by scope; $1 is the id of the case, agent, service and so on."""
 
-FURTHER = """
-($2::text is null or e.state = $2) and ($3::bigint is null or e.agent_id = $3) and ($4::text is null or e.billing = $4)
-and ($5::date is null or e.work_date >= $5) and ($6::date is null or e.work_date <= $6)
-"""
+WORDS = "($2::text is null or e.state = $2) and ($3::bigint is null or e.agent_id = $3) and ($4::text is null or e.billing = $4)"
+"""SQL conditions for the limits that the kept sums (`time_sum`) know too; `e` is an entry or such a sum."""
+DAYS = "($5::date is null or e.work_date >= $5) and ($6::date is null or e.work_date <= $6)"
 
-CONDITIONS = {scope: f"{condition} and {FURTHER}" for scope, condition in SCOPES.items()}
+CONDITIONS = {scope: f"{condition} and {WORDS} and {DAYS}" for scope, condition in SCOPES.items()}
 """SQL conditions on the entry `e` and its agent `a` for the entries that a filter chooses, by scope."""
 
 READY = "(e.state = 'draft' or (e.state = 'rejected' and e.rejected_version is distinct from e.version))"
@@ -98,6 +97,11 @@ class Filter:
     def is_limited(self) -> bool:
         """Return whether the filter has a limit besides its scope."""
         return bool(self.asked_for)
+
+    @property
+    def has_kept_sums(self) -> bool:
+        """Return whether the database keeps the sums of what this filter chooses: it keeps none by day."""
+        return self.scope != "left" and self.since is None and self.until is None
 
     @property
     def query(self) -> str:

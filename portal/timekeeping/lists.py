@@ -11,7 +11,7 @@ from portal.database.counting import Counting
 from portal.errors import NotFound
 from portal.people.readers import AgentReader
 from portal.timekeeping.entries import VISIBLE
-from portal.timekeeping.filters import CONDITIONS, LEFT, READY, Filter
+from portal.timekeeping.filters import CONDITIONS, LEFT, READY, WORDS, Filter
 from portal.timekeeping.flags import OPEN_FLAG, OpenFlag
 from portal.timekeeping.instants import Span
 from portal.timekeeping.policy.switches import FIXING, OFF, USUAL, Rules
@@ -22,7 +22,7 @@ from portal.words import EntryBilling, EntryState
 PAGE = 50
 """How many time entries one page of a list shows."""
 SUMMED = 10_000
-"""The most entries of a list that are counted and summed up."""
+"""The most entries of a range of days that a list counts and sums up. Without such a range there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +157,17 @@ c.number as case_number, c.subject as case_subject, u.name as customer,
 {CHANGES} as changes, {OPEN_FLAG} as flag, {FIXING} as rules
 """  # noqa: S608
 
-SOURCE = """
-from time_entry e join agent a on a.id = e.agent_id
+NAMES = """
+join agent a on a.id = e.agent_id
 left join cases c on c.id = e.case_id
 left join project j on j.id = e.project_id
 left join customer u on u.id = e.customer_id
 """
+"""The tables whose names `COLUMNS` shows. If few of many entries `e` are shown, a subquery has to limit them first.
+
+Otherwise PostgreSQL may look names up for rows that it then drops.
+"""
+SOURCE = f"from time_entry e {NAMES}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +184,8 @@ class Totals:
     """Sums of all entries that a filter chooses, whichever page they are on, and of each day that the page shows.
 
     `ready` are those that the reader may submit by the filter: drafts, and rejected entries that somebody has changed
-    since. `newest` is the highest id of any entry, so that a submission by filter takes no entry that came later. If
-    the filter chooses more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` are those of the first.
+    since. `newest` is the highest id of any entry, so that a submission by filter takes no entry that came later. If a
+    range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` are those of the first.
     """
 
     all: Sums = Sums()
@@ -220,8 +225,10 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
     """
     after = which.after or (date.max, 2**63 - 1)
     rows = await current().fetch(
-        f"select {COLUMNS} {SOURCE} where {VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]} and (e.work_date, e.id) < ($7, $8)"
-        " order by e.work_date desc, e.id desc limit $9",
+        f"select {COLUMNS} from ("  # noqa: S608
+        f"select e.* from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]}"
+        f" and {CONDITIONS[which.scope]} and (e.work_date, e.id) < ($7, $8) order by e.work_date desc, e.id desc limit $9"
+        f") e {NAMES} order by e.work_date desc, e.id desc",
         *which.values, *after, size + 1,
     )  # fmt: skip
     lines = [ListedEntry.of_row(row) for row in rows[:size]]
@@ -231,11 +238,13 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
 async def totals(reader: AgentReader, which: Filter, days: Collection[date] = ()) -> Totals:
     """Return the sums of the entries that `which` chooses, and of each of `days`, by one query (D56).
 
-    More than `SUMMED` entries are not summed up, so that the cost stays the same with any number of entries.
+    The database keeps the sums of each case, agent, service and so on (`time_sum`). Those of a range of days are
+    computed, of at most `SUMMED` entries, so that the cost stays the same with any number of entries.
     """
     condition = f"{VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]}"
+    parts = _KEPT.format(scope=which.scope) if which.has_kept_sums else _COMPUTED.format(condition=condition)
     rows = await current().fetch(
-        _TOTALS.format(condition=condition), *which.values, reader.is_manager, reader.id, sorted(days), SUMMED
+        _TOTALS.format(parts=parts, condition=condition), *which.values, reader.is_manager, reader.id, sorted(days)
     )
     whole = next(row for row in rows if row["work_date"] is None)
     return Totals(
@@ -243,23 +252,27 @@ async def totals(reader: AgentReader, which: Filter, days: Collection[date] = ()
         ready=Sums(whole["ready_entries"], whole["ready_minutes"] or 0, whole["ready_counts"] or 0),
         newest=whole["newest"] or 0,
         by_day={row["work_date"]: _sums(row) for row in rows if row["work_date"]},
-        is_exact=whole["entries"] <= SUMMED,
+        is_exact=which.has_kept_sums or whole["entries"] <= SUMMED,
     )
 
 
-_TOTALS = f"""
-with them as (
-  select e.id, e.actual_minutes, e.billable_minutes, {READY} and ($7 or e.agent_id = $8) as is_ready
-  from time_entry e join agent a on a.id = e.agent_id where {{condition}} order by e.work_date desc, e.id desc limit $10 + 1
-)
-select null::date as work_date, count(*) as entries, sum(actual_minutes)::bigint as minutes, sum(billable_minutes)::bigint as counts,
-  count(*) filter (where is_ready) as ready_entries, sum(actual_minutes) filter (where is_ready)::bigint as ready_minutes,
-  sum(billable_minutes) filter (where is_ready)::bigint as ready_counts, (select max(id) from time_entry) as newest
-from them
+_KEPT = f"""
+select e.entries, e.minutes, e.counts, e.is_ready and ($7 or e.agent_id = $8) as is_ready
+from time_sum e where e.scope = '{{scope}}' and e.subject_id = $1 and {WORDS}
+"""  # noqa: S608
+_COMPUTED = f"""
+select 1 as entries, e.actual_minutes as minutes, e.billable_minutes as counts, {READY} and ($7 or e.agent_id = $8) as is_ready
+from time_entry e join agent a on a.id = e.agent_id where {{condition}} order by e.work_date desc, e.id desc limit {SUMMED + 1}
+"""  # noqa: S608
+_TOTALS = """
+select null::date as work_date, coalesce(sum(entries), 0)::bigint as entries, sum(minutes)::bigint as minutes, sum(counts)::bigint as counts,
+  coalesce(sum(entries) filter (where is_ready), 0)::bigint as ready_entries, sum(minutes) filter (where is_ready)::bigint as ready_minutes,
+  sum(counts) filter (where is_ready)::bigint as ready_counts, (select max(id) from time_entry) as newest
+from ({parts}) as part
 union all
 select e.work_date, count(*), sum(e.actual_minutes)::bigint, sum(e.billable_minutes)::bigint, 0, 0, 0, 0
-from time_entry e join agent a on a.id = e.agent_id where {{condition}} and e.work_date = any($9) group by e.work_date
-"""  # noqa: S608
+from time_entry e join agent a on a.id = e.agent_id where {condition} and e.work_date = any($9) group by e.work_date
+"""
 
 
 def _sums(row: Any) -> Sums:
@@ -288,8 +301,8 @@ async def left_count(reader: AgentReader) -> int:
 async def counts(agent_id: int) -> dict[EntryState, int]:
     """Return the number of an agent's entries in each state but approved, which the links of the own list show."""
     rows = await current().fetch(
-        "select state, count(*) as n from time_entry where agent_id = $1 and state in ('draft', 'submitted') group by state"
-        " union all select state, count(*) from time_entry where agent_id = $1 and state = 'rejected' group by state",
+        "select state, sum(entries)::bigint as n from time_sum where scope = 'agent' and subject_id = $1 and state <> 'approved'"
+        " group by state having sum(entries) > 0",
         agent_id,
     )
     return {EntryState(row["state"]): row["n"] for row in rows}
@@ -316,7 +329,8 @@ select count(*) from (
 async def worked_on(case_ids: Sequence[int]) -> dict[int, int]:
     """Return the minutes worked on each case, by case id. Cases without time are left out."""
     rows = await current().fetch(
-        "select case_id, sum(actual_minutes)::int as minutes from time_entry where case_id = any($1) group by case_id",
+        "select subject_id, sum(minutes)::bigint as minutes from time_sum where scope = 'case' and subject_id = any($1)"
+        " group by subject_id having sum(entries) > 0",
         case_ids,
     )
-    return {row["case_id"]: row["minutes"] for row in rows}
+    return {row["subject_id"]: row["minutes"] for row in rows}

@@ -65,7 +65,8 @@ class ProjectTime:
 _COLUMNS = f"""
 select p.id, p.name, p.state, p.customer_id, u.name as customer, p.service_id, {shown_service("p.service_id")} as service,
   k.currency::text, p.budget_minutes, p.budget_amount,
-  (select coalesce(sum(e.actual_minutes), 0)::int from time_entry e where e.project_id = p.id and e.state <> 'rejected') as worked,
+  (select coalesce(sum(t.minutes), 0)::bigint from time_sum t where t.scope = 'project' and t.subject_id = p.id and t.state <> 'rejected')
+    as worked,
   (select count(*)::int from cases c where c.project_id = p.id) as cases,
   (select coalesce(array_agg(a.name order by folded(a.name), a.id), '{{}}') from project_member m join agent a on a.id = m.agent_id
    where m.project_id = p.id) as members
@@ -106,15 +107,15 @@ def _listed(row: Any) -> ListedProject:
 
 
 _SUMS = """
-select coalesce(sum(actual_minutes) filter (where state <> 'rejected'), 0)::int as worked,
-  coalesce(sum(billable_minutes) filter (where state <> 'rejected'), 0)::int as counts,
-  coalesce(sum(actual_minutes) filter (where state = 'draft'), 0)::int as draft,
-  coalesce(sum(actual_minutes) filter (where state = 'submitted'), 0)::int as submitted,
-  coalesce(sum(actual_minutes) filter (where state = 'approved'), 0)::int as approved,
-  coalesce(sum(actual_minutes) filter (where state = 'rejected'), 0)::int as rejected,
-  (select coalesce(sum(o.actual_minutes), 0)::int from cases c join time_entry o on o.case_id = c.id
+select coalesce(sum(minutes) filter (where state <> 'rejected'), 0)::bigint as worked,
+  coalesce(sum(counts) filter (where state <> 'rejected'), 0)::bigint as counts,
+  coalesce(sum(minutes) filter (where state = 'draft'), 0)::bigint as draft,
+  coalesce(sum(minutes) filter (where state = 'submitted'), 0)::bigint as submitted,
+  coalesce(sum(minutes) filter (where state = 'approved'), 0)::bigint as approved,
+  coalesce(sum(minutes) filter (where state = 'rejected'), 0)::bigint as rejected,
+  (select coalesce(sum(o.minutes), 0)::bigint from cases c join time_sum o on o.scope = 'case' and o.subject_id = c.id
    where c.project_id = $1 and o.state <> 'rejected') as on_cases
-from time_entry where project_id = $1
+from time_sum where scope = 'project' and subject_id = $1
 """
 
 

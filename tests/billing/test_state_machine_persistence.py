@@ -260,7 +260,7 @@ async def _empty() -> None:
     """Delete all time and documents before Hypothesis runs the next example."""
     owner = await asyncpg.connect(Desk.dsn)
     await owner.execute(
-        "set client_min_messages = error; truncate invoice, statement, billing_run, time_entry, approval, outbox cascade;"
+        "set client_min_messages = error; truncate invoice, statement, billing_run, time_entry, time_sum, approval, outbox cascade;"
         " update number_series set next_number = first_number; update rate set hourly_rate = 120"
     )
     await owner.close()

@@ -1,12 +1,14 @@
 """Test the lists and sums of time entries, and that their cost does not grow with the number of entries (S1.12)."""
 
+import asyncio
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from portal.billing import list_entries
-from portal.database import transaction
+from portal.billing import list_entries, violations
+from portal.database import current, transaction
 from portal.desk.feed import Feed, Happened
 from portal.timekeeping import lists, states
 from portal.timekeeping.entries import TimeEntry
@@ -147,7 +149,7 @@ def _work(minutes: int) -> Work:
 
 @pytest.mark.slow
 async def test_a_list_of_more_than_ten_thousand_entries_costs_no_more(case: Any) -> None:
-    """D56: beyond 10,000 entries a list says so instead of summing them up, and knows the sums of the days shown."""
+    """D56: the sums of 12,000 entries are exact; a range of days with more than 10,000 says so instead."""
     async with transaction(INES) as tx:
         await tx.execute(
             """insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing,
@@ -157,7 +159,79 @@ async def test_a_list_of_more_than_ten_thousand_entries_costs_no_more(case: Any)
             case.id, NOW,
         )  # fmt: skip
         few = await lists.totals(INES, Filter("case", case.id, since=TODAY - timedelta(days=9)), [TODAY])
-        many = await lists.totals(INES, Filter("case", case.id), [TODAY])
+        many = await lists.totals(INES, Filter("case", case.id, until=TODAY), [TODAY])
+        every = await lists.totals(INES, Filter("case", case.id), [TODAY])
     assert (few.all.entries, few.ready.entries, few.is_exact) == (400, 400, True)
     assert (many.all.entries, many.is_exact) == (lists.SUMMED + 1, False)
-    assert few.by_day == many.by_day == {TODAY: lists.Sums(40, 400, 600)}
+    assert every.all == every.ready == lists.Sums(12_000, 120_000, 180_000)
+    assert every.is_exact
+    assert few.by_day == many.by_day == every.by_day == {TODAY: lists.Sums(40, 400, 600)}
+
+
+_PLACES = (
+    {"scope": "case"}, {"scope": "service"}, {"scope": "agent"}, {"scope": "case", "state": EntryState.DRAFT},
+    {"scope": "case", "agent_id": MAX.id}, {"scope": "service", "billing": EntryBilling.NOT_BILLABLE},
+)  # fmt: skip
+
+
+async def test_the_kept_sums_of_a_list_are_those_of_its_entries(case: Any) -> None:
+    """D56: through every step, the kept sums equal those that a range of all days computes, also of what is ready."""
+
+    async def compare() -> None:
+        for reader in (INES, MAX):
+            for place in _PLACES:
+                ids = {"case": case.id, "service": HELPDESK, "agent": INES.id}
+                which: Any = Filter(id=ids[place["scope"]], **place)
+                kept = await lists.totals(reader, which)
+                computed = await lists.totals(reader, replace(which, until=date.max))
+                assert kept == computed, which
+
+    async with transaction(MAX):
+        entries = [
+            await TimeEntry.log(MAX, replace(_work(minutes), billing=billing), at=NOW, case=case, agent_id=agent)
+            for minutes, billing in ((50, EntryBilling.BILLABLE), (7, EntryBilling.NOT_BILLABLE))
+            for agent in (INES.id, MAX.id, INES.id)
+        ]
+        await compare()
+        await states.submit(MAX, [entry.id for entry in entries[:4]], at=NOW)
+        await compare()
+        await states.mark_approved({entries[0].id: 1}, by=MAX, at=NOW)
+        await states.mark_rejected({entries[2].id: 1, entries[3].id: 1}, by=MAX, at=NOW, reason="Which site?")
+        await compare()
+        rejected = await TimeEntry.find(entries[2].id, MAX)
+        await rejected.change(MAX, _work(70), version=1, at=NOW)
+        await compare()
+        await entries[5].discard(MAX, version=1, at=NOW)
+        await compare()
+        sums = await lists.totals(MAX, Filter("case", case.id))
+        mine = await lists.totals(INES, Filter("case", case.id, state=EntryState.DRAFT))
+    assert (sums.all.entries, sums.ready.entries) == (5, 2)
+    assert (mine.all.entries, mine.ready.entries) == (1, 0)
+
+
+async def test_two_people_who_log_on_one_case_at_once_wait_for_nobody(case: Any) -> None:
+    """D56: while another transaction has time of the case at hand, logging on it goes on, and the sums are right."""
+    begun, logged = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        async with transaction(INES):
+            await TimeEntry.log(INES, _work(50), at=NOW, case=case)
+            begun.set()
+            await asyncio.wait_for(logged.wait(), 5)
+
+    async def second() -> None:
+        await begun.wait()
+        for reader in (INES, MAX):  # The first transaction holds sums of Ines.
+            async with transaction(reader):
+                await TimeEntry.log(reader, _work(20), at=NOW, case=case)
+        logged.set()
+
+    async with transaction(INES):
+        await TimeEntry.log(INES, _work(10), at=NOW, case=case)
+    await asyncio.gather(first(), second())
+    async with transaction(INES):
+        assert await lists.worked_on([case.id]) == {case.id: 100}
+        assert await violations() == {}
+        await TimeEntry.log(INES, _work(5), at=NOW, case=case)
+        rows = await current().fetchval("select count(*) from time_sum where scope = 'case' and agent_id = $1", INES.id)
+    assert rows == 1, "later changes merge the rows of a sum"

@@ -425,7 +425,7 @@ async def _empty() -> None:
     owner = await asyncpg.connect(Clockwork.dsn)
     await owner.execute(
         "set client_min_messages = error;"
-        " truncate invoice, statement, billing_run, time_entry, entry_version, approval, outbox cascade"
+        " truncate invoice, statement, billing_run, time_entry, time_sum, entry_version, approval, outbox cascade"
     )
     await owner.close()
 
