@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import approvals, data, flows, timesheets
+from benchmarks import approvals, data, flows, stalls, timesheets
 
 
 def test_quick_is_one_size_at_sixteen_at_once() -> None:
@@ -59,6 +59,16 @@ def test_approvals_have_sizes_of_their_own() -> None:
 def test_timesheets_are_measured_with_logged_time() -> None:
     rows, _ = bench.benchmark(100, [2], 0.2, runs=1, pages=timesheets.PAGES, fill=timesheets.filling(100))
     assert [row["page"] for row in rows] == [page.name for page in timesheets.PAGES]
+
+
+@pytest.mark.slow
+@pytest.mark.infra
+def test_each_step_of_billing_is_watched(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["stalls", "--entries", "3"])
+    stalls.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines][:3] == ["preview", "billing run", "page of the run"]
+    assert len(lines) == 12
 
 
 @pytest.mark.slow

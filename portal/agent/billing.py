@@ -68,9 +68,10 @@ async def make_run(
 
 @get("/billing/runs/{run_id:int}", guards=[manager_only])
 async def show_run(request: Web, reader: NamedDependency[AgentReader], run_id: FromPath[int]) -> Response[str]:
-    """Show which documents a billing run created, and which time it skipped and why."""
-    found = await find_run(run_id, reader)
-    return await agent_page(request, reader, "agent/billing/run.html", run=found, skipped=SKIPPED)
+    """Show which documents a billing run created, and which time it skipped and why; `?skipped=` is the cursor of these."""
+    after = request.query_params.get("skipped", "")
+    found = await find_run(run_id, reader, after)
+    return await agent_page(request, reader, "agent/billing/run.html", run=found, skipped=SKIPPED, turned=after)
 
 
 handlers: list[Any] = [show, make_run, show_run]

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.billing import (
+    Contents,
+    DraftChoice,
     Invoice,
     Statement,
     contents_of,
@@ -25,6 +27,7 @@ from portal.billing import (
     list_issued,
     list_statements,
     missing,
+    part_of,
     seen,
     take_off,
     unprinted,
@@ -42,7 +45,7 @@ from portal.web.forms import Form, Nothing
 from portal.web.guards import manager_only
 from portal.web.limits import exporting
 from portal.web.pages import download, on_refusal, page, see_other, turned
-from portal.web.visit import Web, visit_of, wants_fragment
+from portal.web.visit import Web, page_of, visit_of, wants_fragment
 
 
 @get("/invoices", guards=[manager_only])
@@ -82,9 +85,9 @@ async def _list(
 
 
 class Ticked(Struct, kw_only=True):
-    """Form of the list of draft invoices: the ids of the ticked drafts."""
+    """Form of the list of draft invoices: the ticked drafts, each with its contract (`DraftChoice`)."""
 
-    draft: list[int]
+    draft: list[str]
 
 
 @post("/drafts/issue", guards=[manager_only], opt={FORM_PAGE: "/agent/invoices"})
@@ -99,10 +102,10 @@ async def issue_drafts(
     async def issue_one(draft_id: int) -> None:
         await issue(draft_id, by=reader, at=at)
 
-    draft_ids = sorted(set(form.into(Ticked).draft))
+    chosen = [DraftChoice.parse(text) for text in form.into(Ticked).draft]
     async with transaction(reader, readonly=True):
-        names = await draft_names(draft_ids, reader)
-    report = await all_or_report(draft_ids, issue_one, reader=reader)
+        names = await draft_names(chosen, reader)
+    report = await all_or_report(sorted({choice.draft_id for choice in chosen}), issue_one, reader=reader)
     issued = len(report.done)
     not_issued = [(id, names.get(id, ""), why) for id, why in report.refused.items()]
     if issued and not not_issued:
@@ -116,7 +119,10 @@ async def issue_drafts(
 
 @get("/drafts/{draft_id:int}", guards=[manager_only])
 async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_id: FromPath[int]) -> Response[Any]:
-    """Show a draft invoice as it would be issued. If it has been issued meanwhile, redirect to the issued invoice."""
+    """Show a draft invoice as it would be issued. If it has been issued meanwhile, redirect to the issued invoice.
+
+    `?lines=` and `?detail=` are the cursors of its lines and of its time.
+    """
     if number := await Invoice.number_of(draft_id, reader):
         return see_other(f"/agent/invoices/{number}")
     return await _draft(request, draft_id=draft_id)
@@ -129,9 +135,19 @@ async def _draft(
     invoice = await Invoice.find_draft(draft_id, reader)
     contents, lacking = await contents_of(invoice), await missing()
     return await agent_page(
-        request, reader, "agent/invoices/draft.html", errors=errors or {}, typed=typed or {}, invoice=invoice, contents=contents,
+        request, reader, "agent/invoices/draft.html", errors=errors or {}, typed=typed or {}, invoice=invoice, **_parts(request, contents),
         unprinted="" if lacking else await unprinted(invoice, contents, reader), about=await draft_context(invoice), missing=lacking,
     )  # fmt: skip
+
+
+def _parts(request: Web, contents: Contents) -> dict[str, Any]:
+    """Return the contents, and the page of lines and the page of the time detail that the cursors in the URL ask for."""
+    after = turned(request, "lines", "detail")
+    return {
+        "contents": contents,
+        "lines": part_of(contents.lines, after.get("lines")),
+        "detail": part_of(contents.detail, after.get("detail")),
+    }
 
 
 @post("/drafts/{draft_id:int}/issue", guards=[manager_only])
@@ -151,6 +167,7 @@ async def issue_draft(
 
 @post("/drafts/{draft_id:int}/entries/{entry_id:int}/removal", guards=[manager_only])
 async def take_entry_off(
+    request: Web,
     reader: NamedDependency[AgentReader],
     at: NamedDependency[datetime],
     draft_id: FromPath[int],
@@ -158,11 +175,15 @@ async def take_entry_off(
 ) -> Response[Any]:
     """Remove one time entry from a draft invoice, so that the next billing run bills it.
 
-    If nothing to charge is left, the draft is deleted.
+    If nothing to charge is left, the draft is deleted; otherwise the page of the draft is shown where it was.
     """
     async with transaction(reader):
         left = await take_off(draft_id, entry_id, by=reader, at=at)
-    return see_other(f"/agent/drafts/{draft_id}" if left else "/agent/invoices")
+    if left is None:
+        return see_other("/agent/invoices")
+    here, _, query = page_of(request).partition("?")
+    address = f"/agent/drafts/{draft_id}"
+    return see_other(f"{address}?{query}#detail" if query and here == address else address)
 
 
 @post("/drafts/{draft_id:int}/deletion", guards=[manager_only])
@@ -177,10 +198,14 @@ async def delete(
 
 @get("/invoices/{number:str}", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Show an issued invoice as its customer sees it, and which contacts have opened it."""
+    """Show an issued invoice as its customer sees it, and which contacts have opened it.
+
+    `?lines=` and `?detail=` are the cursors of its lines and of its time.
+    """
     invoice = await Invoice.find(number, reader)
     return await agent_page(
-        request, reader, "agent/invoices/show.html", invoice=invoice, contents=await contents_of(invoice), seen=await seen(invoice)
+        request, reader, "agent/invoices/show.html", invoice=invoice, seen=await seen(invoice),
+        **_parts(request, await contents_of(invoice)),
     )  # fmt: skip
 
 
@@ -206,8 +231,9 @@ async def show_statement(
 ) -> Response[str]:
     """Show a statement as its customer sees it: the time of one contract for which a billing run charged nothing."""
     statement = await Statement.find(statement_id, reader)
+    detail = part_of(await detail_of(statement_id=statement.id), request.query_params.get("detail"))
     return await agent_page(
-        request, reader, "agent/invoices/statement.html", statement=statement, detail=await detail_of(statement_id=statement.id),
+        request, reader, "agent/invoices/statement.html", statement=statement, detail=detail,
         customer=await Customer.find(statement.customer_id, reader),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from portal.billing.approvals import approve, flag, lift, reject
 from portal.billing.approved import decided, feed_with_time, find_entry, list_approved, list_entries, rates_in_use
 from portal.billing.changes import change_entry, delete_entry
 from portal.billing.chosen import Choice, Outcome, RefusedEntry
-from portal.billing.contents import Contents, PrintedLine, contents_of, draft_context
+from portal.billing.contents import EXPLAINED, Contents, Part, PrintedLine, contents_of, draft_context, part_of
 from portal.billing.costs import amounts_of, charged_on_project, charged_on_projects
 from portal.billing.deciding.matching import Matching, list_matching
 from portal.billing.deciding.oddness import TITLES as ODD
@@ -31,6 +31,7 @@ from portal.billing.history import PastRun, find_run, past_runs
 from portal.billing.invariants import INVARIANTS, violations
 from portal.billing.invoices import (
     DocumentPage,
+    DraftChoice,
     Invoice,
     draft_names,
     latest,
@@ -49,6 +50,7 @@ from portal.billing.statements import Statement, list_statements
 from portal.billing.withdrawals import withdraw
 
 __all__ = [
+    "EXPLAINED",
     "INVARIANTS",
     "ODD",
     "SKIPPED",
@@ -57,11 +59,13 @@ __all__ = [
     "Contents",
     "DetailRow",
     "DocumentPage",
+    "DraftChoice",
     "Filters",
     "Invoice",
     "Matching",
     "Missing",
     "Outcome",
+    "Part",
     "PastRun",
     "Preview",
     "PrintedLine",
@@ -102,6 +106,7 @@ __all__ = [
     "missing",
     "offered",
     "parse_until",
+    "part_of",
     "past_runs",
     "preview_run",
     "rates_in_use",

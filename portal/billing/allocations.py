@@ -74,15 +74,14 @@ async def by_customer(
     return whole
 
 
-async def write(of: Book) -> dict[Key, tuple[Allocation, ...]]:
-    """Store the allocations that the engine computes for the open entries of the book `of`; return them by entry id.
+async def write(of: Book) -> None:
+    """Store the allocations that the engine computes for the open entries of the book `of`.
 
     The stored rows of an entry are not touched if they equal the computed allocations. The engine runs in a worker
     thread, so that other requests are answered while it computes.
     """
-    wanted = await asyncio.to_thread(allocate, of.state)
+    computed = await asyncio.to_thread(_computed, of)
     stored = await _stored([int(entry.id) for entry in of.state.entries])
-    computed = {id: [_columns(piece) for piece in pieces] for id, pieces in wanted.items()}
     gone = [id for id, pieces in stored.items() if pieces != computed.get(id, [])]
     await current().execute("delete from allocation where entry_id = any($1)", gone)
     rows = [
@@ -92,7 +91,11 @@ async def write(of: Book) -> dict[Key, tuple[Allocation, ...]]:
         for columns in pieces
     ]
     await insert_all(StoredAllocation, rows)
-    return wanted
+
+
+def _computed(of: Book) -> dict[Key, list[dict[str, object]]]:
+    """Return the columns of the allocations that the engine computes for the book, by entry id."""
+    return {id: [_columns(piece) for piece in pieces] for id, pieces in allocate(of.state).items()}
 
 
 async def _stored(entry_ids: list[int]) -> dict[int, list[dict[str, object]]]:

@@ -6,6 +6,7 @@ end they recompute the allocations (D21). An entry that must not be decided on i
 on the other entries takes effect nevertheless (D35).
 """
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -246,7 +247,8 @@ async def _decide(
     those without a row were deleted meanwhile. `decision` is the id by which the decision can be undone.
     """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
-    refused |= {id: no for id in sorted(rows) if (no := refusal(rows[id]))}
+    # In a worker thread, because 10,000 prices would keep other requests waiting.
+    refused |= await asyncio.to_thread(lambda: {id: no for id in sorted(rows) if (no := refusal(rows[id]))})
 
     async def for_these(ids: Sequence[int]) -> None:
         await step([rows[id] for id in ids])

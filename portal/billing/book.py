@@ -3,6 +3,7 @@
 There is one `Book` for each customer and currency, because a document has one currency (D45). This module only reads.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -131,6 +132,17 @@ async def _books(ids: list[int], rows: list[Row]) -> list[Book]:
     for row in rows:
         entries[row["contract_id"]].append(row)
     rates = await fetch(_RATES, ids)
+    # In a worker thread, because 10,000 entries would keep other requests waiting.
+    return await asyncio.to_thread(_filled, contracts, services, entries, rates)
+
+
+def _filled(
+    contracts: dict[tuple[int, str], list[Row]],
+    services: dict[int, list[Row]],
+    entries: dict[int, list[Row]],
+    rates: list[Row],
+) -> list[Book]:
+    """Return a book for each customer and currency of `contracts`, made of rows; the rest are rows by contract id."""
     return [
         _book(customer_id, currency, mine, services, entries, rates)
         for (customer_id, currency), mine in sorted(contracts.items())

@@ -1,8 +1,12 @@
 """Read what an invoice contains, for pages and the PDF: its lines, the time entries behind each line, and the VAT."""
 
+import asyncio
+from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Generic, TypeVar
 
 from portal.billing import detail
 from portal.billing.book import Row
@@ -10,6 +14,7 @@ from portal.billing.detail import DetailRow
 from portal.billing.invoices import Invoice, InvoiceLine, InvoiceVat
 from portal.billing.quantity import printed_hours
 from portal.database import current
+from portal.numbers import number_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,45 @@ class PrintedLine:
         return list(dict.fromkeys(pairs))
 
 
+SHOWN = 100
+"""The most lines, and the most rows of the time detail, on one page of a document."""
+EXPLAINED = 50
+"""The most time entries that explain the amount of one line on that page."""
+
+Placed = TypeVar("Placed", PrintedLine, DetailRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Placed]):
+    """Some of the rows of a document, in their order.
+
+    `first` is the number of the first row in the list of all `total` rows, counted from 1. `next_after` is the cursor
+    of the next page (the position of the last row), or None on the last page.
+    """
+
+    rows: Sequence[Placed]
+    total: int
+    first: int
+    next_after: int | None
+
+    @property
+    def is_all(self) -> bool:
+        """Return whether this is the whole list."""
+        return len(self.rows) == self.total
+
+
+def part_of(rows: Sequence[Placed], after: str | None) -> Part[Placed]:
+    """Return a page of at most `SHOWN` rows, which are sorted by position.
+
+    `after` is the cursor, the position of the last row on the page before; any other text leads to the first page.
+    """
+    begin = bisect_right(rows, number_in(after) or 0, key=lambda row: row.position)
+    begin = begin if begin < len(rows) else 0  # The rows behind the cursor may have been taken off a draft.
+    shown = rows[begin : begin + SHOWN]
+    more = begin + SHOWN < len(rows)
+    return Part(shown, len(rows), begin + 1, shown[-1].position if more else None)
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """The lines of an invoice, its VAT amounts by rate, and all rows of its time detail."""
@@ -91,11 +135,16 @@ async def contents_of(invoice: Invoice) -> Contents:
         .order_by(InvoiceVat.category, InvoiceVat.rate)
     )
     rows = await (detail.copied if invoice.is_issued else detail.live)(invoice_id=invoice.id)
+    return Contents(await asyncio.to_thread(_with_entries, lines, rows, invoice.digits), vat, rows)
+
+
+def _with_entries(lines: list[Row], rows: list[DetailRow], digits: int) -> tuple[PrintedLine, ...]:
+    """Return each line with the rows of the time entries behind it."""
     behind: dict[int | None, list[DetailRow]] = defaultdict(list)
     for row in rows:
         if row.entry_id is not None:
             behind[row.line].append(row)
-    return Contents(tuple(_printed(line, behind[line["position"]], invoice.digits) for line in lines), vat, rows)
+    return tuple(_printed(line, behind[line["position"]], digits) for line in lines)
 
 
 def _printed(line: Row, entries: list[DetailRow], digits: int) -> PrintedLine:

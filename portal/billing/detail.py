@@ -5,6 +5,7 @@ the net of the invoice. A row names the role of the agent instead of the agent; 
 and time that is not billable are not even read.
 """
 
+import asyncio
 import uuid
 from collections.abc import Iterable
 from datetime import date
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from piccolo.columns import UUID, BigInt, Char, Date, Integer, Numeric, Text
 from piccolo.table import Table
 
+from portal.billing.book import Row
 from portal.billing.sentences import COVERED_BY
 from portal.database import current
 from portal.database.rows import insert_all
@@ -106,6 +108,11 @@ async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None 
     """
     time = await current().fetch(_TIME, invoice_id, statement_id)
     other = await current().fetch(_OTHER, invoice_id)
+    return await asyncio.to_thread(_live, time, other)
+
+
+def _live(time: list[Row], other: list[Row]) -> list[DetailRow]:
+    """Return the rows for the allocations of time entries, and then those for other lines, numbered from 1."""
     rows = [
         DetailRow(
             position=0, entry_id=row["id"], line=row["line"], work_date=row["work_date"], case_number=row["number"],
@@ -133,7 +140,7 @@ async def copied(*, invoice_id: int | None = None, statement_id: uuid.UUID | Non
     names = [CopiedRow.line_position.as_alias("line") if name == "line" else name for name in DetailRow._fields]
     of = CopiedRow.invoice_id == invoice_id if invoice_id else CopiedRow.statement_id == statement_id
     rows = await CopiedRow.select(*names).where(of).order_by(CopiedRow.position)
-    return [DetailRow(**row) for row in rows]
+    return await asyncio.to_thread(lambda: [DetailRow(**row) for row in rows])
 
 
 async def copy(

@@ -3,6 +3,7 @@
 An issued invoice and a statement are final; their stored files never change.
 """
 
+import asyncio
 import uuid
 from datetime import date
 from decimal import Decimal
@@ -88,13 +89,13 @@ async def hand_out(kind: str, document: Invoice | Statement) -> bytes:
     return bytes(stored.content)
 
 
-def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:
+async def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:
     """Return the rows of a document's time detail as a CSV file with the given title.
 
     The file has no row of totals: the amounts sum to the net of the invoice, and such a row would be counted again
     (D55).
     """
-    return write_csv(detail.sheet(title, rows, digits_of(currency)))
+    return await asyncio.to_thread(lambda: write_csv(detail.sheet(title, rows, digits_of(currency))))
 
 
 async def pdf(
@@ -105,9 +106,13 @@ async def pdf(
     `parties` is what `issuing._parties` returns: the printed data of seller, buyer, bank and contract. `numbering` holds
     the number and the dates of the invoice. Raise `Unavailable` if typesetting takes too long or too much memory.
     """
-    with formats.reading(None, None, None):
-        data = _data(invoice, contents, parties, numbering) | {"logo": None if logo is None else list(logo)}
-    return await paper.pdf("invoice.typ", data)
+
+    def data() -> dict[str, Any]:
+        with formats.reading(None, None, None):
+            return _data(invoice, contents, parties, numbering)
+
+    printed = await asyncio.to_thread(data)
+    return await paper.pdf("invoice.typ", printed | {"logo": None if logo is None else list(logo)})
 
 
 def _data(invoice: Invoice, contents: Contents, parties: dict[str, Any], numbering: Numbering) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from portal.people.readers import AgentReader
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A billing run (`run`), the documents that it made, and the entries that it skipped with the reasons.
+    """A billing run, the documents that it made, and a page of the entries that it skipped.
 
     Drafts that were deleted since are missing from `documents`.
     """
 
     run: Row
     documents: list[Row]
-    skipped: list[Row]
+    skipped: DocumentPage
 
 
 _RUNS = """
@@ -41,9 +41,12 @@ order by folded(customer_name), folded(contract_name)
 """
 
 _SKIPPED = """
-select s.reason, s.sentence, e.id, e.work_date, e.billable_minutes, e.external_comment, g.name as agent_name, u.name as customer_name, c.number
+select * from (
+select row_number() over (order by s.reason, folded(u.name), e.work_date, e.id) as position,
+       s.reason, s.sentence, e.id, e.work_date, e.billable_minutes, e.external_comment, g.name as agent_name, u.name as customer_name, c.number
 from skipped_entry s join time_entry e on e.id = s.entry_id join agent g on g.id = e.agent_id join customer u on u.id = s.customer_id
-left join cases c on c.id = e.case_id where s.run_id = $1 order by s.reason, folded(u.name), e.work_date, e.id
+left join cases c on c.id = e.case_id where s.run_id = $1) d
+where $2::bigint is null or position > $2 order by position limit $3
 """
 
 
@@ -58,12 +61,17 @@ async def past_runs(after: str = "", limit: int = 12) -> DocumentPage:
     return DocumentPage.of(rows, "id", limit)
 
 
-async def find_run(run_id: int, reader: AgentReader) -> PastRun:
-    """Return the billing run with its documents and skipped entries.
+async def find_run(run_id: int, reader: AgentReader, after: str = "", limit: int = 50) -> PastRun:
+    """Return the billing run with its documents and a page of the entries that it skipped.
+
+    `after` is the cursor, the position of the last entry on the page before.
 
     Raise `NotFound` if there is no such run or if `reader` is not a manager.
     """
     row = await current().fetchrow(f"{_RUNS} where r.id = $1", run_id) if reader.is_manager else None
     if row is None:
         raise NotFound
-    return PastRun(row, await current().fetch(_DOCUMENTS, run_id), await current().fetch(_SKIPPED, run_id))
+    skipped = await current().fetch(_SKIPPED, run_id, id_of_cursor(after), limit + 1)
+    return PastRun(
+        row, await current().fetch(_DOCUMENTS, run_id), DocumentPage.of(skipped, key="position", limit=limit)
+    )

@@ -13,7 +13,7 @@ from piccolo.table import Table
 
 from portal.billing.book import Row
 from portal.database import current
-from portal.errors import NotFound
+from portal.errors import Invalid, NotFound
 from portal.money import digits_of
 from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader, System
@@ -246,7 +246,7 @@ async def latest(reader: ContactReader, limit: int = 3) -> list[Row]:
 
 _DRAFTS = """
 select * from (
-  select i.id, i.until, i.net, i.gross, i.currency, i.supply_from, i.supply_to, i.customer_id, u.name as customer_name,
+  select i.id, i.contract_id, i.until, i.net, i.gross, i.currency, i.supply_from, i.supply_to, i.customer_id, u.name as customer_name,
          t.name as contract_name, r.run_at, count(*) over () as total
   from invoice i join customer u on u.id = i.customer_id join contract t on t.id = i.contract_id join billing_run r on r.id = i.run_id
   where i.state = 'draft' and ($1::bigint is null or i.customer_id = $1)) d
@@ -270,17 +270,32 @@ async def list_drafts(
     return DocumentPage.of(rows, "id", limit)
 
 
-async def draft_names(draft_ids: Collection[int], reader: Reader) -> dict[int, str]:
-    """Return "customer, contract" as the name of each of these drafts, by the draft's id.
+@dataclass(frozen=True, slots=True, order=True)
+class DraftChoice:
+    """A draft that somebody ticked. Its contract, if known, names the draft even after the draft was deleted."""
 
-    Drafts that were deleted are missing; readers who are not managers get an empty dictionary.
-    """
+    draft_id: int
+    contract_id: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the choice that a tick box sends as `draft.contract`. Raise `Invalid` for text without a draft's id."""
+        draft_id, contract_id = (number_in(part) for part in text.partition(".")[::2])
+        if draft_id is None:
+            raise Invalid({"draft": "Tick drafts of the list."})
+        return cls(draft_id, contract_id)
+
+
+async def draft_names(choices: Collection[DraftChoice], reader: Reader) -> dict[int, str]:
+    """Return the names of the customer and the contract of each chosen draft, by the draft's id, also if it is deleted."""
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return {}
     rows = await current().fetch(
-        "select i.id, u.name || ', ' || t.name as name from invoice i join customer u on u.id = i.customer_id"
-        " join contract t on t.id = i.contract_id where i.id = any($1::bigint[])",
-        list(draft_ids),
+        "select d.id, u.name || ', ' || t.name as name from unnest($1::bigint[], $2::bigint[]) as d (id, contract_id)"
+        " left join invoice i on i.id = d.id"
+        " join contract t on t.id = coalesce(i.contract_id, d.contract_id) join customer u on u.id = t.customer_id",
+        [choice.draft_id for choice in choices],
+        [choice.contract_id for choice in choices],
     )
     return {row["id"]: row["name"] for row in rows}
 

@@ -154,5 +154,5 @@ async def _parties(invoice: Invoice, by: AgentReader) -> tuple[dict[str, Any], i
 
 
 async def _keep_csv(invoice: Invoice, contents: Contents, numbering: Numbering) -> None:
-    content = documents.csv(f"Invoice {numbering.number}", contents.detail, invoice.currency)
+    content = await documents.csv(f"Invoice {numbering.number}", contents.detail, invoice.currency)
     await documents.keep("csv", content, invoice.customer_id, invoice_id=invoice.id)

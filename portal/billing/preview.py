@@ -1,7 +1,8 @@
 """Show what a billing run would make and skip. The engine computes the same as for the run, but nothing is stored."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -9,8 +10,18 @@ from decimal import Decimal
 from portal.billing.book import Book
 from portal.billing.bounds import fitting, too_large
 from portal.billing.engine import AllocationKind, Billing, Document, Entry, LineKind, SkipReason
-from portal.billing.runs import FAILED, TOO_LARGE, billed_of, due, is_inside_period, load_books, waiting_customers
+from portal.billing.runs import (
+    FAILED,
+    TOO_LARGE,
+    BookKey,
+    billed_of,
+    due,
+    is_inside_period,
+    load_books,
+    waiting_customers,
+)
 from portal.database import current
+from portal.database.batches import Report
 from portal.folding import folded
 
 
@@ -121,6 +132,13 @@ async def preview_run(until: date) -> Preview:
     books = await load_books(await waiting_customers(until), until)
     billed = await billed_of(books, until)
     names = await _names(of.customer_id for of in books.values())
+    return await asyncio.to_thread(_summed_up, until, books, billed, names)
+
+
+def _summed_up(
+    until: date, books: Mapping[BookKey, Book], billed: Report[BookKey, Billing], names: dict[int, str]
+) -> Preview:
+    """Return what the engine made of the books as a preview; `names` are those of the customers, by id."""
     documents = [
         _becoming(names, books[key], billing, document)
         for key, billing in billed.done.items()

@@ -217,7 +217,7 @@ async def _state(of: Book, document: Document, run_id: int, by: AgentReader, at:
     await drafts.settle(of.customer_id, document.detail, statement_id=id)
     rows = await detail.live(statement_id=id)
     await detail.copy(rows, of.customer_id, statement_id=id)
-    content = documents.csv(f"Statement of {contract.name}", rows, of.currency)
+    content = await documents.csv(f"Statement of {contract.name}", rows, of.currency)
     await documents.keep("csv", content, of.customer_id, statement_id=id)
     # The outbox identifies its subject by an integer; a statement's id is a UUID, so the row has the id of the run
     # instead.

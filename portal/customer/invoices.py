@@ -9,11 +9,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.billing import (
+    EXPLAINED,
     Invoice,
     contents_of,
     hand_out,
     list_issued,
     list_statements,
+    part_of,
     record_seen,
     refuse_without_right,
     seen,
@@ -44,12 +46,16 @@ async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Res
 async def show(
     request: Web, reader: NamedDependency[ContactReader], number: FromPath[str], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """Show an issued invoice. After the response is sent, record that this contact has opened the invoice."""
+    """Show an invoice. After the response is sent, record that this contact has opened it.
+
+    `?lines=` and `?detail=` are the cursors of its lines and of the time that is not charged.
+    """
     invoice = await Invoice.find(number, reader)
-    contents = await contents_of(invoice)
+    contents, after = await contents_of(invoice), turned(request, "lines", "detail")
     response = page(
-        request, "customer/invoices/show.html", invoice=invoice, contents=contents, seen=await seen(invoice)
-    )
+        request, "customer/invoices/show.html", invoice=invoice, contents=contents, seen=await seen(invoice),
+        lines=part_of(contents.lines, after.get("lines")), detail=part_of(contents.covered, after.get("detail")), explained=EXPLAINED,
+    )  # fmt: skip
     response.background = BackgroundTask(_record, invoice, reader, at)
     return response
 

@@ -10,7 +10,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from portal.billing import Statement, detail_of, hand_out
+from portal.billing import Statement, detail_of, hand_out, part_of
 from portal.people.readers import ContactReader
 from portal.web.limits import exporting
 from portal.web.pages import download, page
@@ -21,11 +21,10 @@ from portal.web.visit import Web
 async def show(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """Show a statement: its time entries, and what paid for each of them."""
+    """Show a statement: its time entries, and for each what paid for it. `?detail=` is the cursor of the entries."""
     statement = await Statement.find(statement_id, reader)
-    return page(
-        request, "customer/statements/show.html", statement=statement, detail=await detail_of(statement_id=statement.id)
-    )
+    detail = part_of(await detail_of(statement_id=statement.id), request.query_params.get("detail"))
+    return page(request, "customer/statements/show.html", statement=statement, detail=detail)
 
 
 @get("/statements/{statement_id:uuid}/detail.csv")

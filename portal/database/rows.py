@@ -70,6 +70,10 @@ async def _inserted(table: type[Table], row: Mapping[str, Any], returning: str) 
     return await current().fetchrow(sql, *row.values())
 
 
+AT_ONCE = 500
+"""The most rows that are encoded for the database before the event loop may do something else."""
+
+
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, each given as values by column name.
 
@@ -80,7 +84,10 @@ async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> N
     columns = list(rows[0])
     if any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"The rows for {table._meta.tablename} name different columns.")
-    await current().executemany(_insert_into(table, columns), [[row[column] for column in columns] for row in rows])
+    sql = _insert_into(table, columns)
+    for begin in range(0, len(rows), AT_ONCE):
+        some = rows[begin : begin + AT_ONCE]
+        await current().executemany(sql, [[row[column] for column in columns] for row in some])
 
 
 def _insert_into(table: type[Table], columns: Iterable[str]) -> str:

@@ -116,7 +116,7 @@ async def pdf(template: str, data: dict[str, Any]) -> bytes:
     in a child process and does not block the event loop. Raise `Unavailable` if it takes too long or too much memory,
     `RuntimeError` if the template is wrong.
     """
-    return await asyncio.to_thread(_typesetter.make, template, letters.printable_data(data))
+    return await asyncio.to_thread(lambda: _typesetter.make(template, letters.printable_data(data)))
 
 
 MOST_LOGO_BYTES = 1_000_000

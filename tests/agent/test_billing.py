@@ -133,3 +133,20 @@ async def test_earlier_runs_have_a_next_page(app: Gate, dsn: str) -> None:
         older = (await browser.get(f"{PATH}?runs={runs[1]}")).text
         assert f"{PATH}/runs/{runs[0]}" in older
         assert f"{PATH}/runs/{runs[1]}" not in older
+
+
+async def test_what_a_run_skipped_has_a_next_page(app: Gate) -> None:
+    """D47: the page of a run shows what it skipped page by page, and says how many entries that are."""
+    async with transaction(MAX):
+        await billing.approve([(await log(15)).choice], by=MAX, at=NOW)
+        for number in range(51):
+            await log(15, comment=f"Deed {number:02}")
+        run = await billing.run(date(2026, 11, 1), [ACME], by=MAX, at=NOW)
+    assert run is not None
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        html = (await browser.get(f"{PATH}/runs/{run.id}")).text.replace("\xa0", " ")
+        assert "51 entries" in html
+        assert "Deed 50" not in html
+        assert f"{PATH}/runs/{run.id}?skipped=50#skipped" in html
+        rest = (await browser.get(f"{PATH}/runs/{run.id}?skipped=50")).text
+        assert [f"Deed {number:02}" in rest for number in (0, 49, 50)] == [False, False, True]

@@ -78,3 +78,18 @@ async def test_a_suggestion_is_dismissed_and_suggested_again(app: Gate, ines: Br
 async def test_nothing_ticked_is_said(ines: Browser, noun: str, fields: dict[str, Any]) -> None:
     answer = await ines.send_form(f"{HERE}/{noun}", fields)
     assert (answer.status_code, "Tick the suggestions that you mean." in answer.text) == (422, True)
+
+
+async def test_a_page_of_suggestions_says_that_there_are_more(
+    ines: Browser, case: Case, pick: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page shows only so many suggestions at once and says so if there are more (design, manner 22)."""
+    assert "Earlier ones follow" not in (await ines.get(HERE)).text
+    assert re.search(r">1\u00a0day on which", (await ines.get("/agent/time")).text)
+    for name in ("portal.agent.time.forgotten.MOST", "portal.agent.time.own.MOST"):
+        monkeypatch.setattr(name, 1)
+    async with transaction(INES):
+        await case.reply(by=INES, text="Again.", at=NOW - timedelta(days=2))
+    page = html.unescape((await ines.get(HERE)).text)
+    assert (page.count('name="pick"'), "Earlier ones follow" in page) == (1, True)
+    assert "At least 2\u00a0days" in (await ines.get("/agent/time")).text

@@ -260,3 +260,50 @@ async def test_a_draft_says_what_its_pdf_cannot_show(app: Gate) -> None:
         page = (await browser.get(f"/agent/drafts/{draft_id}")).text
         assert "Invoices show □ instead of 🎓, because their fonts do not have it." in page
         assert (await browser.send_form(f"/agent/drafts/{draft_id}/issue")).status_code == 303
+
+
+async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 10, section 5: lines and time of a draft and of an invoice have pages that say how many there are.
+
+    Taking time off leads back to the same page; the explanation of one line ends with a way to all of its entries.
+    """
+    monkeypatch.setattr("portal.billing.contents.SHOWN", 2)
+    monkeypatch.setattr("portal.customer.invoices.EXPLAINED", 2)
+    async with transaction(MAX):
+        draft_id = await draft(*[await log(15, comment=f"Deed {number}") for number in range(5)])
+    path = f"/agent/drafts/{draft_id}"
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        first = (await browser.get(path)).text
+        assert [f"Deed {number}" in first for number in range(5)] == [True, True, False, False, False]
+        assert "1 to 2 of 5" in " ".join(first.split())
+        [next_page] = re.findall(r'href="([^"]+)" rel="next"', first)
+        assert next_page == f"{path}?detail=2#detail"
+        second = (await browser.get(next_page)).text
+        assert [f"Deed {number}" in second for number in range(5)] == [False, False, True, True, False]
+        _, action = re.findall(r'action="(/agent/drafts/[^"]+/removal)"', second)
+        taken = await browser.send_form(action, referer=f"http://127.0.0.1:8000{path}?detail=2")
+        assert taken.headers["location"] == f"{path}?detail=2#detail"
+        issued = await browser.send_form(f"{path}/issue")
+        last = (await browser.get(f"{issued.headers['location']}?detail=2")).text
+        assert [f"Deed {number}" in last for number in range(5)] == [False, False, True, False, True]
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        html = (await browser.get(issued.headers["location"].removeprefix("/agent"))).text
+        assert [f"Deed {number}" in html for number in range(5)] == [True, True, False, False, False]
+        assert "These are the first 2 of 4 entries" in " ".join(html.split())
+
+
+async def test_a_page_of_rows_begins_after_its_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of rows says where it begins and how many rows there are; a cursor that is none leads to the beginning."""
+    monkeypatch.setattr("portal.billing.contents.SHOWN", 2)
+    empty = billing.part_of(list[billing.DetailRow](), "7")
+    assert (empty.rows, empty.total, empty.next_after, empty.is_all) == ([], 0, None, True)
+    async with transaction(MAX):
+        draft_id = await draft(*[await log(15) for _ in range(4)])
+        rows = (await billing.contents_of(await billing.Invoice.find_draft(draft_id, MAX))).detail
+    for after, first, next_after in (("", 1, 2), ("2", 3, None), ("1", 2, 3), ("4", 1, 2), ("-1", 1, 2), ("x", 1, 2)):
+        part = billing.part_of(rows, after)
+        assert (part.first, [row.position for row in part.rows], part.next_after) == (
+            first,
+            [first, first + 1],
+            next_after,
+        )

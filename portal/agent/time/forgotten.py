@@ -12,7 +12,15 @@ from portal.database import transaction
 from portal.database.batches import Report
 from portal.errors import Conflict, Invalid
 from portal.people.readers import AgentReader
-from portal.timekeeping.clock.forgotten import Pick, dismiss, dismissed_by, forgotten_by, log_forgotten, suggest_again
+from portal.timekeeping.clock.forgotten import (
+    MOST,
+    Pick,
+    dismiss,
+    dismissed_by,
+    forgotten_by,
+    log_forgotten,
+    suggest_again,
+)
 from portal.timekeeping.entries import TimeEntry
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
@@ -51,10 +59,10 @@ async def _forgotten(
 ) -> Response[str]:
     visit = visit_of(request)
     reader: Any = visit.reader
+    found, dismissed = await forgotten_by(reader, visit.at), await dismissed_by(reader, visit.at)
     return await agent_page(
         request, reader, "agent/time/forgotten.html", status=Conflict.status if outcome and not outcome.done else 200,
-        found=await forgotten_by(reader, visit.at), dismissed=await dismissed_by(reader, visit.at), outcome=outcome,
-        errors=errors or {}, typed=typed or {},
+        found=found[:MOST], more=len(found) > MOST, dismissed=dismissed[:MOST], outcome=outcome, errors=errors or {}, typed=typed or {},
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from portal.agent.time.listing import Place, listing, submit_here
 from portal.database import transaction
 from portal.people.readers import AgentReader
 from portal.timekeeping import flags, lists
-from portal.timekeeping.clock.forgotten import forgotten_by
+from portal.timekeeping.clock.forgotten import MOST, forgotten_by
 from portal.timekeeping.states import Submission, take_back
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
@@ -39,9 +39,10 @@ async def own_time(request: Web, reader: NamedDependency[AgentReader]) -> Respon
 async def _own_time(
     request: Web, *, reader: AgentReader, outcome: Submission | None = None, **again: Any
 ) -> Response[str]:
+    forgotten = await forgotten_by(reader, visit_of(request).at)
     return await agent_page(
         request, reader, "agent/time/list.html", counts=await lists.counts(reader.id),
-        forgotten=len(await forgotten_by(reader, visit_of(request).at)),
+        forgotten={one.day for one in forgotten}, more=len(forgotten) > MOST,
         questions=await flags.unanswered(reader.id),
         **await listing(request, reader, Place("agent", reader.id, HERE), outcome=outcome), **again,
     )  # fmt: skip

@@ -25,6 +25,7 @@ from portal.timekeeping.work import Work
 DAYS = 28
 """For how many days up to yesterday forgotten time is looked for."""
 MOST = 200
+"""The most suggestions on a page. One more is read, which tells that there are more."""
 QUARTER = 15
 """The minutes that are suggested for each quarter of an hour in which the agent did something."""
 _COUNTS = ("", "once", "twice", *(f"{word} times" for word in "three four five six seven eight nine".split()))
@@ -109,14 +110,14 @@ where not exists (select from time_entry e where e.agent_id = $1 and e.case_id =
   and not exists (select from timer t where t.agent_id = $1 and t.case_id = d.case_id and t.ended_at is null)
   and {{dismissed}} exists (select from forgotten_dismissal f where f.agent_id = $1 and f.case_id = d.case_id and f.work_date = d.day
     and f.dismissed_at >= $5)
-order by d.day desc, c.number limit {MOST}
+order by d.day desc, c.number limit {MOST + 1}
 """  # noqa: S608 (numbers of ours)
 
 
 async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
     """Return each case and day of the last `DAYS` days on which the reader worked and logged no time, latest first.
 
-    Days are those of the reader's time zone. Today, cases with a timer of the reader, and dismissed suggestions are
+    At most `MOST` + 1 are returned. Days are those of the reader's time zone. Today, cases with a timer of the reader, and dismissed suggestions are
     left out.
     """
     return await _found(reader, at, "not", None)
