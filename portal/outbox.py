@@ -1,6 +1,7 @@
 """Record changes in the table `outbox`, in the same transaction as the change: a kind and ids, but no text.
 
-A trigger notifies the processes that serve live updates of each inserted row, and they make open pages update.
+A trigger notifies the processes that serve live updates of each inserted row, and they make open pages update. The
+worker makes notices of the rows (`portal.notices.passing`).
 """
 
 import re
@@ -14,15 +15,16 @@ from portal.database import Reader, current
 
 KINDS = frozenset(
     {
-        "case.opened", "case.replied", "case.noted", "case.changed",
-        "time.logged", "time.changed", "time.submitted", "time.approved", "time.rejected",
-        "timer.changed", "export.ready", "invoice.drafted", "invoice.issued", "statement.made",
+        "case.opened", "case.replied", "case.noted", "case.assigned", "case.moved", "case.changed",
+        "time.logged", "time.changed", "time.deleted", "time.submitted", "time.approved", "time.rejected", "time.flagged", "time.answered",
+        "timer.changed", "export.ready", "invoice.drafted", "invoice.issued", "statement.made", "notice.changed",
     }
 )  # fmt: skip
 """The kinds of changes. The word before the dot says what `subject_id` refers to.
 
 For `case` it is a case; for `time` the case of the time entry, or the entry if it has no case; for `timer` and
-`export` their agent; for `invoice` an invoice; for `statement` the billing run.
+`export` their agent; for `invoice` an invoice; for `statement` the billing run; for `notice` the credential of the
+person whose notices have changed.
 """
 
 
@@ -35,42 +37,55 @@ async def tell(
     actor: Reader | None,
     at: datetime,
     contact_id: int | None = None,
+    record_id: int | None = None,
+    agent_id: int | None = None,
 ) -> None:
     """Record one change in the outbox, so that open pages of people who may know of it update after the commit.
 
     `contact_may_know=False` hides it from the customer (notes, time). `contact_id` is the contact whose case has
-    changed: a contact who may see only their own cases is told of those only. `actor` is who made the change. Raise
-    `ValueError` for an unknown kind, or for a change of a case without a contact.
+    changed: a contact who may see only their own cases is told of those only. `actor` is who made the change.
+    `record_id` is the row that records what happened, for notices: the message, the event of the case, or the invoice.
+    `agent_id` is the agent to whom a case was assigned. Raise `ValueError` for an unknown kind, or for a change of a
+    case without a contact.
     """
     if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
     await current().execute(
-        "insert into outbox (kind, customer_id, contact_id, contact_may_know, subject_id, actor_id, at)"
-        " values ($1, $2, $3, $4, $5, $6, $7)",
-        kind, customer_id, contact_id, contact_may_know, subject_id, actor.credential_id if actor else None, at,
+        "insert into outbox (kind, customer_id, contact_id, contact_may_know, subject_id, actor_id, at, record_id, agent_id)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        kind, customer_id, contact_id, contact_may_know, subject_id, actor.credential_id if actor else None, at, record_id, agent_id,
     )  # fmt: skip
 
 
-async def tell_of(subjects: Sequence[tuple[int, int | None]], *, kind: str, actor: Reader | None, at: datetime) -> None:
+async def tell_of(
+    subjects: Sequence[tuple[int, int | None]],
+    *,
+    kind: str,
+    actor: Reader | None,
+    at: datetime,
+    record_id: int | None = None,
+    agent_id: int | None = None,
+) -> None:
     """Record one change of the same kind for each of several subjects in the outbox, by one statement.
 
     `subjects` are pairs of `subject_id` and `customer_id`, of which the second may be None. The changes are hidden from
-    customers. Raise `ValueError` for an unknown kind or a change of cases.
+    customers. `record_id` is a row that records them, for notices: a rejection, a flag or a version of a time entry;
+    `agent_id` is the author of an entry that may be gone. Raise `ValueError` for an unknown kind or a change of cases.
     """
     if kind not in KINDS or kind.startswith("case."):
         raise ValueError(kind)
     await current().execute(
-        "insert into outbox (kind, customer_id, contact_may_know, subject_id, actor_id, at)"
-        " select $1, customer, false, subject, $4, $5 from unnest($2::bigint[], $3::bigint[]) as many (subject, customer)",
+        "insert into outbox (kind, customer_id, contact_may_know, subject_id, actor_id, at, record_id, agent_id)"
+        " select $1, customer, false, subject, $4, $5, $6, $7 from unnest($2::bigint[], $3::bigint[]) as many (subject, customer)",
         kind, [subject for subject, _ in subjects], [customer for _, customer in subjects],
-        actor.credential_id if actor else None, at,
+        actor.credential_id if actor else None, at, record_id, agent_id,
     )  # fmt: skip
 
 
 async def told_lately() -> list[Any]:
     """Return a row for each kind in the outbox: kind, count, and latest instant, the latest kind first.
 
-    The worker deletes rows of the outbox after seven days.
+    The worker deletes rows of the outbox after seven days, once it has made their notices.
     """
     return await current().fetch(
         "select kind, count(*) as count, max(at) as latest from outbox group by kind order by latest desc, kind"

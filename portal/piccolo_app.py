@@ -23,7 +23,10 @@ from portal.desk.cases import Case
 from portal.desk.events import CaseEvent
 from portal.desk.files.attachments import Attachment, Upload
 from portal.desk.files.endings import RefusedEnding
+from portal.desk.mentions import Mention
 from portal.desk.messages import Message
+from portal.notices.choices import NoticeChoice
+from portal.notices.inbox import Notice
 from portal.people.agents import Agent
 from portal.people.attempts import Attempt
 from portal.people.contacts import Contact
@@ -88,7 +91,10 @@ APP_CONFIG = AppConfig(
         KeptDraft,
         LineAllocation,
         Logo,
+        Mention,
         Message,
+        Notice,
+        NoticeChoice,
         NumberSeries,
         Passkey,
         Project,

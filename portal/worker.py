@@ -1,9 +1,10 @@
-"""Run the jobs that `portal/jobs.py` enqueued, and a job that is scheduled for each minute.
+"""Run the jobs that `portal/jobs.py` enqueued and a job that is scheduled for each minute, and make notices of the outbox.
 
 `portal serve` runs a worker as a child process; `portal worker` runs one alone.
 """
 
 import asyncio
+import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -18,9 +19,10 @@ import structlog
 from pgqueuer import AsyncpgDriver, PgQueuer, RetryRequested
 from pgqueuer.models import Job, Schedule
 
-from portal import database, logs, mail
+from portal import database, logs, mail, notices
 from portal.database import transaction
 from portal.desk.files import attachments
+from portal.errors import Unavailable
 from portal.jobs import EACH_MINUTE
 from portal.people import attempts, invitations, sessions
 from portal.people.factors.notices import FactorChange
@@ -37,6 +39,8 @@ log = structlog.get_logger("portal.worker")
 OUTBOX_KEPT = timedelta(days=7)
 JOB_LOG_KEPT = timedelta(days=30)
 MAIL_KEPT = timedelta(days=1)
+LOOK_AGAIN = 10.0
+"""After this many seconds without a notification, the worker looks for rows of the outbox that it was not told of."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 """The first and the longest pause between two attempts to send a mail."""
 
@@ -49,7 +53,7 @@ async def tidy(storage: Storage, at: datetime) -> None:
     """Delete data that is no longer needed.
 
     That is: old sessions, counted attempts and drafts, files whose message was never sent, timers that ended long ago,
-    old rows of the outbox, and the log of finished jobs.
+    old rows of the outbox of which notices are made, old notices, and the log of finished jobs.
     """
     async with transaction(None):
         await sessions.delete_expired(at)
@@ -57,7 +61,8 @@ async def tidy(storage: Storage, at: datetime) -> None:
         await attempts.delete_old(at)
         await drafts.delete_old(at)
     async with transaction(SYSTEM) as tx:
-        await tx.execute("delete from outbox where at < $1", at - OUTBOX_KEPT)
+        await tx.execute("delete from outbox where at < $1 and passed_on", at - OUTBOX_KEPT)
+        await notices.delete_old(at)
         await tx.execute("delete from pgqueuer_log where created < $1", at - JOB_LOG_KEPT)
         await timers.forget(at)
         await attachments.sweep_uploads(storage, at - attachments.KEPT_FOR)
@@ -157,8 +162,36 @@ def _ids(job: Job) -> Ids:
     return msgspec.json.decode(job.payload or b"{}", type=Ids)
 
 
+async def make_notices() -> None:
+    """Make notices of each row of the outbox as soon as it is committed. Raise `Unavailable` if the database goes down."""
+    woken = asyncio.Event()
+    connection = await database.listener_connection()
+    try:
+        connection.add_termination_listener(lambda _: woken.set())
+        await connection.add_listener("portal", lambda *_: woken.set())
+        while not connection.is_closed():
+            woken.clear()
+            await pass_all_on(datetime.now(UTC))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), LOOK_AGAIN)
+    finally:
+        await connection.close(timeout=1)
+    raise Unavailable("The database is away for a moment.")
+
+
+async def pass_all_on(at: datetime) -> None:
+    """Pass on all rows of the outbox that wait for it, some at a time, each time in a transaction of its own."""
+    while await _pass_on(at):
+        pass
+
+
+async def _pass_on(at: datetime) -> int:
+    async with transaction(SYSTEM):
+        return await notices.pass_on(at)
+
+
 async def work(settings: Settings) -> None:
-    """Run jobs until SIGTERM or Ctrl-C.
+    """Run jobs and make notices until SIGTERM or Ctrl-C.
 
     Raise an error if the database goes down: the parent process then starts another worker after a pause.
     """
@@ -174,7 +207,10 @@ async def work(settings: Settings) -> None:
         for stop in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(stop, jobs.shutdown.set)
         log.info("the worker is ready")
-        await jobs.run(dequeue_timeout=timedelta(seconds=2), heartbeat_timeout=timedelta(seconds=10))
+        async with asyncio.TaskGroup() as tasks:
+            telling = tasks.create_task(make_notices())
+            await jobs.run(dequeue_timeout=timedelta(seconds=2), heartbeat_timeout=timedelta(seconds=10))
+            telling.cancel()
     finally:
         await connection.close(timeout=1)
         await database.stop()

@@ -16,7 +16,7 @@ AREAS = [path for path in MODULES if path.relative_to(PORTAL).parts[0] in ("cust
 DOMAIN = [
     path
     for path in MODULES
-    if path.relative_to(PORTAL).parts[0] in ("people", "contracts", "desk", "timekeeping", "billing")
+    if path.relative_to(PORTAL).parts[0] in ("people", "contracts", "desk", "timekeeping", "billing", "notices")
 ]
 
 

@@ -63,6 +63,7 @@ EXEMPT = {
         "agent.grade", "allocation.kind", "allocation.rate_source", "approval.rate_source", "cases.status", "contract.cycle",
         "document.kind", "export.format", "export.layout", "entry_version.state", "entry_version.verb",
         "invitation.kind", "invoice.state", "invoice_line.kind", "invoice_line.vat_category", "invoice_vat.category",
+        "notice.kind", "notice.mail", "notice_choice.choices",
         "message.kind", "number_series.kind", "service.rollup", "service.rounding_mode", "service.settlement", "session.factor",
         "skipped_entry.reason", "time_entry.billing", "time_entry.state", "time_rules.admins_pick", "time_rules.agents_pick",
         "time_rules.managers_pick", "time_rules.rounding_mode",

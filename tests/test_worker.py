@@ -45,22 +45,27 @@ async def test_a_contact_cannot_enqueue_a_job() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(files: Path) -> None:
+    """R76: a row of the outbox of which no notices were made is kept, however old it is."""
     storage = open_storage(f"file://{files}")
     async with transaction(None):
         await sessions.begin(ADA.credential_id, address="-", browser="-", at=NOW - timedelta(days=9))
         fresh = await sessions.begin(ADA.credential_id, address="-", browser="-", at=NOW)
     async with transaction(SYSTEM) as tx:
-        await tx.execute(
-            "insert into outbox (kind, contact_may_know, subject_id, at) values ('case.opened', true, 1, $1)", NOW
-        )
-        await tx.execute(
-            "insert into outbox (kind, contact_may_know, subject_id, at) values ('case.opened', true, 1, $1)",
-            NOW - timedelta(days=8),
-        )
+        for at, passed_on in [(NOW, True), (NOW - timedelta(days=8), True), (NOW - timedelta(days=8), False)]:
+            await tx.execute(
+                "insert into outbox (kind, contact_may_know, subject_id, at, passed_on) values ('case.opened', true, 1, $1, $2)",
+                at, passed_on,
+            )  # fmt: skip
+        for days in (89, 91):
+            await tx.execute(
+                "insert into notice (credential_id, kind, record_id, subject_id, at, in_app) values (1, 'case.opened', $1, 1, $2, true)",
+                days, NOW - timedelta(days=days),
+            )  # fmt: skip
     for _ in range(2):  # The second time there is nothing to delete.
         await tidy(storage, NOW)
         async with transaction(SYSTEM) as tx:
-            assert await tx.fetchval("select count(*) from outbox") == 1
+            assert await tx.fetchval("select count(*) from outbox") == 2
+            assert await tx.fetchval("select array_agg(record_id) from notice") == [89]
         async with transaction(None) as tx:
             assert [row["token_hash"] for row in await tx.fetch("select token_hash from session")] == [
                 sessions.hash_of(fresh)

@@ -105,12 +105,12 @@ async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at:
 
     async def step(rows: Sequence[Row]) -> None:
         marked = await states.mark_rejected(_versions(rows), by=by, at=at, reason=reason)
-        await current().execute(
+        rejection: int = await current().fetchval(
             _REJECTIONS,
             *zip(*[(row["id"], row["version"], row["former_state"], row["former_window_from"]) for row in marked], strict=True),
             by.id, reason, at, decision,
         )  # fmt: skip
-        await traces.notify_all(marked, "time.rejected", by, at)
+        await traces.notify_all(marked, "time.rejected", by, at, record_id=rejection)
 
     rows, seen = await _held(choices, by, at)
     return await _decide(rows, seen, lambda row: why_not(row, by, seen[row["id"]]), step, decision)
@@ -119,6 +119,7 @@ async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at:
 _REJECTIONS = """
 insert into rejection (entry_id, version, former_state, former_window_from, rejected_by_id, reason, rejected_at, decision)
 select r.*, $5, $6, $7, $8 from unnest($1::bigint[], $2::int[], $3::text[], $4::timestamptz[]) as r
+returning id
 """
 
 
@@ -134,12 +135,12 @@ async def flag(choices: Iterable[Choice], *, question: str, by: AgentReader, at:
     decision = uuid.uuid4()
 
     async def step(rows: Sequence[Row]) -> None:
-        await current().execute(
+        flag_id: int = await current().fetchval(
             _FLAGS, *zip(*[(row["id"], row["version"]) for row in rows], strict=True), by.id, at, question, decision
         )
         steps = [Step(row["id"], row["version"], row["state"]) for row in rows]
         await versions.keep(Verb.FLAGGED, steps, by, at, note=question)
-        await traces.notify_all(rows, "time.changed", by, at)
+        await traces.notify_all(rows, "time.flagged", by, at, record_id=flag_id)
 
     rows, seen = await _held(choices, by, at)
     return await _decide(rows, seen, lambda row: _why_no_flag(row, by, seen[row["id"]]), step, decision)
@@ -148,6 +149,7 @@ async def flag(choices: Iterable[Choice], *, question: str, by: AgentReader, at:
 _FLAGS = """
 insert into flag (entry_id, version, flagged_by_id, flagged_at, question, decision)
 select f.*, $3, $4, $5, $6 from unnest($1::bigint[], $2::int[]) as f
+returning id
 """
 
 

@@ -82,6 +82,7 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime) -> Invoice:
         contact_may_know=True,
         actor=by,
         at=at,
+        record_id=invoice.id,
     )
     return await Invoice.find(numbering.number, by)
 

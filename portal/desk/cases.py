@@ -19,7 +19,7 @@ from piccolo.table import Table
 from portal import outbox
 from portal.database import current
 from portal.database.rows import insert_whole
-from portal.desk import events, messages, opening
+from portal.desk import events, mentions, messages, opening
 from portal.desk.facts import Facts, checked_facts
 from portal.desk.files.attachments import StoredFile
 from portal.desk.messages import Writing
@@ -144,8 +144,8 @@ class Case(Table, tablename="cases"):
         }  # fmt: skip
         case = cls.of_row(await insert_whole(cls, columns))
         await events.record(case.id, case.customer_id, "opened", by=by, contact_may_know=True, at=at)
-        await messages.write(case.id, case.customer_id, "reply", writing, html, by=by, at=at)
-        await case._tell("case.opened", by, at)
+        message_id = await messages.write(case.id, case.customer_id, "reply", writing, html, by=by, at=at)
+        await case._tell("case.opened", by, at, record_id=message_id)
         return case
 
     async def reply(
@@ -164,11 +164,12 @@ class Case(Table, tablename="cases"):
         does nothing. Raise `Invalid` (`body`, `files`), and `NotFound` if `by` may not see the case or did not upload
         one of the files.
         """
-        if not await self._write("reply", Writing(text, files, form_key), by, at):
+        message_id = await self._write("reply", Writing(text, files, form_key), by, at)
+        if message_id is None:
             return
         first = {"first_replied_at": at} if by.is_agent and not self.first_replied_at else {}
         columns, lines = self._moved(after_reply(self.stands, by_agent=by.is_agent, then=then), at)
-        await self._change(first | columns, lines, by, at, told_as="case.replied")
+        await self._change(first | columns, lines, by, at, told_as="case.replied", record_id=message_id)
 
     async def note(
         self,
@@ -179,9 +180,14 @@ class Case(Table, tablename="cases"):
         at: datetime,
         form_key: uuid.UUID | None = None,
     ) -> None:
-        """Write a note, which only agents read. Raise `Invalid` and `NotFound` as `reply` does."""
-        if await self._write("note", Writing(text, files, form_key), by, at):
-            await self._tell("case.noted", by, at, contact_may_know=False)
+        """Write a note, which only agents read, and record whom it mentions (`mentions.named_in`).
+
+        Raise `Invalid` and `NotFound` as `reply` does.
+        """
+        message_id = await self._write("note", Writing(text, files, form_key), by, at)
+        if message_id is not None:
+            await mentions.record(message_id, self.customer_id, text)
+            await self._tell("case.noted", by, at, contact_may_know=False, record_id=message_id)
 
     async def take(self, *, by: AgentReader, at: datetime) -> None:
         """Assign the case to the agent `by`. Raise `Conflict` if it is assigned to another agent who has not left."""
@@ -204,7 +210,7 @@ class Case(Table, tablename="cases"):
         if self.agent_id != seen:
             holder = "Nobody" if self.agent_id is None else await agent_name(self.agent_id)
             raise Conflict(f"{holder} has this case by now. Look at it again.")
-        await self._change({"agent_id": agent_id}, [("assigned", {"to": name})], by, at)
+        await self._change({"agent_id": agent_id}, [("assigned", {"to": name})], by, at, told_as="case.assigned")
 
     async def change_status(self, status: Status, *, by: AgentReader, at: datetime, seen: Status | None = None) -> None:
         """Set the status. `seen` is the status on the page that `by` saw; None stands for the status of this object.
@@ -257,7 +263,7 @@ class Case(Table, tablename="cases"):
             return
         if self.stands is not seen:
             raise Conflict(f"The status is {self.stands.word} by now. Look at it again.")
-        await self._change(*self._moved(status, at), by, at)
+        await self._change(*self._moved(status, at), by, at, told_as="case.moved")
 
     def _moved(self, status: Status, at: datetime) -> tuple[dict[str, Any], list[LogLine]]:
         """Return the column values and the log lines of a change to `status`; both are empty if the case has that status."""
@@ -265,18 +271,17 @@ class Case(Table, tablename="cases"):
             return {}, []
         return columns_of(status, self.resolved_at, at), [("status", {"from": self.status, "to": status.value})]
 
-    async def _write(self, kind: str, writing: Writing, by: Reader, at: datetime) -> bool:
-        """Lock the case and write a message of this kind (`reply` or `note`); return True.
+    async def _write(self, kind: str, writing: Writing, by: Reader, at: datetime) -> int | None:
+        """Lock the case, write a message of this kind (`reply` or `note`), and return its id.
 
-        Return False, with nothing written, if the same form was sent before.
+        Return None if this form was sent before.
         """
         writing.check()
         if await messages.written_before(writing, by, kind, self.id):
-            return False
+            return None
         html = await messages.html_of(writing)
         await self._lock(by)
-        await messages.write(self.id, self.customer_id, kind, writing, html, by=by, at=at)
-        return True
+        return await messages.write(self.id, self.customer_id, kind, writing, html, by=by, at=at)
 
     async def _lock(self, by: Reader) -> None:
         """Lock the row until the transaction ends, and set the columns of this object to their present values.
@@ -290,27 +295,41 @@ class Case(Table, tablename="cases"):
         self._take_over(dict(row))
 
     async def _change(
-        self, columns: dict[Any, Any], lines: list[LogLine], by: Reader, at: datetime, *, told_as: str = "case.changed"
+        self,
+        columns: dict[Any, Any],
+        lines: list[LogLine],
+        by: Reader,
+        at: datetime,
+        *,
+        told_as: str = "case.changed",
+        record_id: int | None = None,
     ) -> None:
-        """Update the locked row, add lines to the case's log, and write an outbox row so that open pages update.
+        """Update the locked row, add lines to the case's log, and write an outbox row, so that people are told.
 
-        `columns` holds the new values, `told_as` the kind of the outbox row.
+        `columns` holds the new values, `told_as` the kind of the outbox row. `record_id` is the message that was
+        written; without one, it is the last line of the log.
         """
         columns = {"updated_at": at} | columns
         await Case.update(columns).where(Case.id == self.id)
         self._take_over(columns)
+        event_id = None
         for kind, details in lines:
-            await events.record(self.id, self.customer_id, kind, by=by, contact_may_know=True, at=at, details=details)
-        await self._tell(told_as, by, at)
+            event_id = await events.record(
+                self.id, self.customer_id, kind, by=by, contact_may_know=True, at=at, details=details
+            )
+        await self._tell(told_as, by, at, record_id=record_id or event_id)
 
     def _take_over(self, values: dict[str, Any]) -> None:
         for column, value in values.items():
             setattr(self, column, value)
 
-    async def _tell(self, kind: str, by: Reader, at: datetime, *, contact_may_know: bool = True) -> None:
+    async def _tell(
+        self, kind: str, by: Reader, at: datetime, *, contact_may_know: bool = True, record_id: int | None
+    ) -> None:
         await outbox.tell(
             kind=kind, subject_id=self.id, customer_id=self.customer_id, contact_id=self.contact_id,
-            contact_may_know=contact_may_know, actor=by, at=at,
+            contact_may_know=contact_may_know, actor=by, at=at, record_id=record_id,
+            agent_id=self.agent_id if kind == "case.assigned" else None,
         )  # fmt: skip
 
     @classmethod

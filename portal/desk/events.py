@@ -45,8 +45,8 @@ async def record(
     contact_may_know: bool,
     at: datetime,
     details: Mapping[str, object] | None = None,
-) -> None:
-    """Insert one line into the case's log, in the caller's transaction.
+) -> int:
+    """Insert one line into the case's log, in the caller's transaction, and return its id.
 
     `kind` decides the sentence (see `words_of`), and `details` holds the names and values that the sentence mentions.
     With `contact_may_know` False, only agents see the line.
@@ -56,7 +56,8 @@ async def record(
         customer_id=customer_id, case_id=case_id, kind=kind, contact_may_know=contact_may_know, contact_id=contact_id, agent_id=agent_id,
         actor_name=by.name, details=json.dumps(details or {}), at=at,
     )  # fmt: skip
-    await CaseEvent.insert(event)
+    (inserted,) = await CaseEvent.insert(event)
+    return int(inserted["id"])
 
 
 def author_of(by: Reader | System) -> tuple[int | None, int | None]:

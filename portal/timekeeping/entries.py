@@ -168,8 +168,8 @@ class TimeEntry(Table, tablename="time_entry"):
             form_key=form_key,
         )
         await entry.save()
-        await versions.keep_content(Verb.LOGGED, entry, {}, by, at)
-        await traces.leave(entry, "time.logged", by, at)
+        version_id = await versions.keep_content(Verb.LOGGED, entry, {}, by, at)
+        await traces.leave(entry, "time.logged", by, at, version_id=version_id)
         return entry
 
     @classmethod
@@ -248,8 +248,8 @@ class TimeEntry(Table, tablename="time_entry"):
         if not told and version == self.version:
             return self
         entry = await self._set({**content, "customer_id": ground.customer_id}, version)
-        await versions.keep_content(Verb.CHANGED, entry, told, by, at)
-        await traces.leave(entry, "time.changed", by, at, told)
+        version_id = await versions.keep_content(Verb.CHANGED, entry, told, by, at)
+        await traces.leave(entry, "time.changed", by, at, told, version_id=version_id)
         return entry
 
     async def discard(self, by: AgentReader, *, version: int, at: datetime) -> None:
@@ -276,8 +276,8 @@ class TimeEntry(Table, tablename="time_entry"):
         if not await TimeEntry.delete().where(condition).returning(TimeEntry.id):
             raise Conflict(_CHANGED)
         gone = {name: [value, None] for name in FIXED | LABELS if (value := getattr(self, name)) not in (None, "")}
-        await versions.keep_content(Verb.DELETED, self, gone, by, at)
-        await traces.leave(self, "time.deleted", by, at)
+        version_id = await versions.keep_content(Verb.DELETED, self, gone, by, at)
+        await traces.leave(self, "time.deleted", by, at, version_id=version_id)
 
     async def _refuse_fixed(self, by: AgentReader, at: datetime) -> None:
         if reason := self.why_fixed(by, at, await TimeRules.find()):

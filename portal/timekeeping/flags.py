@@ -101,7 +101,7 @@ async def answer(entry_id: int, text: str, *, by: AgentReader, at: datetime) -> 
     )
     step = Step(entry_id, row["version"], row["state"])
     await versions.keep(Verb.ANSWERED, [step], by, at, note=text)
-    await traces.notify_all([row], "time.changed", by, at)
+    await traces.notify_all([row], "time.answered", by, at, record_id=row["flag_id"])
 
 
 _HELD = """

@@ -11,15 +11,20 @@ from portal.people.readers import AgentReader
 if TYPE_CHECKING:
     from portal.timekeeping.entries import TimeEntry
 
-_TOLD_AS = {"time.deleted": "time.changed"}
-
 
 async def leave(
-    entry: "TimeEntry", kind: str, by: AgentReader, at: datetime, changes: Mapping[str, list[object]] | None = None
+    entry: "TimeEntry",
+    kind: str,
+    by: AgentReader,
+    at: datetime,
+    changes: Mapping[str, list[object]] | None = None,
+    *,
+    version_id: int,
 ) -> None:
     """Record that `by` logged, changed or deleted an entry: `kind` is `time.logged`, `time.changed` or `time.deleted`.
 
-    `changes` maps each changed column to its old and its new value (D34).
+    `changes` maps each changed column to its old and its new value (D34). `version_id` is the stored version
+    (`versions.keep_content`), from which the author is told what somebody else did.
     """
     if entry.case_id is not None and entry.customer_id is not None:
         details = {
@@ -31,19 +36,17 @@ async def leave(
         await events.record(
             entry.case_id, entry.customer_id, kind, by=by, contact_may_know=False, at=at, details=details
         )
-    await notify(entry, _TOLD_AS.get(kind, kind), by, at)
+    subject = (entry.case_id or entry.id, entry.customer_id)
+    await outbox.tell_of([subject], kind=kind, actor=by, at=at, record_id=version_id, agent_id=entry.agent_id)
 
 
-async def notify(entry: "TimeEntry", kind: str, by: AgentReader, at: datetime) -> None:
-    """Write an outbox row, so that open pages that show the entry (its case, the lists of time) update."""
-    row = {"id": entry.id, "case_id": entry.case_id, "customer_id": entry.customer_id}
-    await notify_all([row], kind, by, at)
-
-
-async def notify_all(rows: Iterable[Any], kind: str, by: AgentReader, at: datetime) -> None:
+async def notify_all(
+    rows: Iterable[Any], kind: str, by: AgentReader, at: datetime, *, record_id: int | None = None
+) -> None:
     """Write the outbox rows for several entries by one statement: one for each case, and for each entry without a case.
 
-    `rows` have the columns `id`, `case_id` and `customer_id` of the entries.
+    `rows` have the columns `id`, `case_id` and `customer_id` of the entries. `record_id` is one of the rejections or
+    flags of a decision, or an answered flag, of which the authors or the manager are told.
     """
     subjects = {(row["case_id"] or row["id"], row["customer_id"]) for row in rows}
-    await outbox.tell_of(sorted(subjects, key=str), kind=kind, actor=by, at=at)
+    await outbox.tell_of(sorted(subjects, key=str), kind=kind, actor=by, at=at, record_id=record_id)

@@ -166,26 +166,27 @@ async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Version]]:
     return found
 
 
-async def keep(verb: Verb, steps: Iterable[Step], by: AgentReader, at: datetime, *, note: str = "") -> None:
-    """Write a version for each entry with which `by` did the same, by one statement.
+async def keep(verb: Verb, steps: Iterable[Step], by: AgentReader, at: datetime, *, note: str = "") -> int:
+    """Write a version for each entry with which `by` did the same, by one statement, and return the id of the first.
 
-    `note` is the text that belongs to the step, such as the reason of a rejection.
+    `note` is the text that belongs to the step, such as the reason of a rejection. Without a step the result is 0.
     """
     rows = [(step.entry_id, step.version, step.state, _json(step.columns)) for step in steps]
     ids, versions, states, columns = zip(*rows, strict=True) if rows else ((), (), (), ())
-    await current().execute(
-        "insert into entry_version (entry_id, version, verb, state, by_id, at, columns, note)"
+    first: int = await current().fetchval(
+        "with kept as (insert into entry_version (entry_id, version, verb, state, by_id, at, columns, note)"
         " select s.id, s.version, $5, s.state, $6, $7, s.columns::jsonb, $8"
         " from unnest($1::bigint[], $2::int[], $3::text[], $4::text[]) with ordinality as s (id, version, state, columns, place)"
-        " order by s.place",
+        " order by s.place returning id) select coalesce(min(id), 0) from kept",
         ids, versions, states, columns, verb.value, by.id, at, note,
     )  # fmt: skip
+    return first
 
 
 async def keep_content(
     verb: Verb, entry: "TimeEntry", told: Mapping[str, Sequence[Any]], by: AgentReader, at: datetime
-) -> None:
-    """Write the version of an entry that `by` logged, changed or deleted.
+) -> int:
+    """Write the version of an entry that `by` logged, changed or deleted, and return the id of the version.
 
     `told` maps each changed column to its old and its new value. For a column that holds an id, the name that the id
     has now is stored instead.
@@ -197,7 +198,7 @@ async def keep_content(
             names = {row["id"]: row["name"] for row in rows}
             columns[column] = [names.get(id) for id in columns[column]]
     state = None if verb is Verb.DELETED else entry.state
-    await keep(verb, [Step(entry.id, entry.version, state, columns)], by, at)
+    return await keep(verb, [Step(entry.id, entry.version, state, columns)], by, at)
 
 
 _NAMES = {

@@ -37,7 +37,7 @@ UNREAD = 100
 """
 MOST_STREAMS = 30
 """The most streams of one person in one process, so that nobody uses up the connections that everybody shares."""
-OWN = {"timer": "timer", "export": "files"}
+OWN = {"timer": "timer", "export": "files", "notice": "notices"}
 """The names of the events that only one agent is sent, the subject of the change, by what has changed."""
 REFRESH = "refetch"
 """The event that tells a page to fetch all its live regions again, because it may have missed changes."""
@@ -176,7 +176,7 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
                 notices = await outbox.told_since(snapshot)
         if notices is None:
             return [REFRESH]
-        shown = [notice for notice in notices if notice["kind"].split(".")[0] not in OWN or names(reader, notice)]
+        shown = [notice for notice in notices if _about(notice) not in OWN or names(reader, notice)]
         return list(dict.fromkeys([name for notice in shown for name in _events_of(notice)]))
     except Unavailable:
         return [REFRESH]
@@ -185,15 +185,16 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
 def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
     """Return the names of the events to send to this reader for a notification; none if the reader may not know of it.
 
-    `case-` with an id, "cases", "time", "invoices", "timer" and "files" are the names; the regions of a page say which
-    ones they wait for.
+    `case-` with an id, "cases", "time", "invoices", "timer", "files" and "notices" are the names; the regions of a page
+    say which ones they wait for.
     """
     kind = notice["kind"]
     if kind == REFRESH:
         return [REFRESH]
-    about = kind.split(".")[0]
+    about = _about(notice)
     if about in OWN:
-        return [OWN[about]] if reader.is_agent and notice["subject"] == reader.id else []
+        own = reader.credential_id if about == "notice" else reader.id if reader.is_agent else None
+        return _events_of(notice) if notice["subject"] == own else []
     if isinstance(reader, ContactReader):
         if not notice["contact_may_know"] or notice["customer"] != reader.customer_id:
             return []
@@ -204,14 +205,20 @@ def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
     return _events_of(notice)
 
 
+_EVENTS = {"invoice": "invoices", "statement": "invoices"} | OWN
+
+
 def _events_of(notice: dict[str, Any]) -> list[str]:
     """Return the names of the events that a notification causes, whoever may know of them."""
-    about, subject = notice["kind"].split(".")[0], notice["subject"]
-    if about in ("invoice", "statement"):
-        return ["invoices"]
-    if about in OWN:
-        return [OWN[about]]
+    about, subject = _about(notice), notice["subject"]
+    if about in _EVENTS:
+        return [_EVENTS[about]]
     return [f"case-{subject}", "time" if about == "time" else "cases"]
+
+
+def _about(notice: dict[str, Any]) -> str:
+    """Return what the subject of a notification is, such as `case` or `timer`."""
+    return str(notice["kind"]).split(".")[0]
 
 
 def _stream(request: Web) -> Stream:

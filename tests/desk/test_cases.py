@@ -316,7 +316,7 @@ async def test_a_contact_closes_and_opens_again_and_a_repeat_is_harmless() -> No
             await getattr(case, verb)(by=ADA, at=LATER)
         assert (await reread(case)).stands is status
     assert [kind for kind, _, _ in await log(case)] == ["opened", "status", "status"]
-    assert [kind for kind, _ in await told(case)] == ["case.opened", "case.changed", "case.changed"]
+    assert [kind for kind, _ in await told(case)] == ["case.opened", "case.moved", "case.moved"]
 
 
 async def test_agents_take_and_give_cases_and_a_repeat_is_harmless() -> None:

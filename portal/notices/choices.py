@@ -1,0 +1,128 @@
+"""What each person wants to be told, and how: in the app, by mail at once, in the daily digest, or not at all."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from piccolo.columns import JSONB, BigInt, SmallInt
+from piccolo.table import Table
+
+from portal.database import current
+
+if TYPE_CHECKING:
+    from portal.notices.kinds import Kind
+
+DIGEST_HOUR = 8
+"""The hour at which the digest is mailed to a person who has chosen none."""
+
+
+class Mail(StrEnum):
+    """How a notice is mailed."""
+
+    AT_ONCE = "at_once"
+    DIGEST = "digest"
+    NEVER = "never"
+
+    @property
+    def word(self) -> str:
+        """Return the text that people read."""
+        return {"at_once": "At once", "digest": "In the daily digest", "never": "Not by mail"}[self.value]
+
+
+class Choice(NamedTuple):
+    """How a person is told of one kind of notice: whether the app shows it, and how it is mailed."""
+
+    in_app: bool
+    mail: Mail
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether the person is told at all."""
+        return self.in_app or self.mail is not Mail.NEVER
+
+
+class NoticeChoice(Table, tablename="notice_choice"):
+    """The choices of one person as they are stored. People without a row have the usual choices."""
+
+    credential_id = BigInt(primary_key=True, default=None)
+    choices = JSONB(default=None)
+    digest_hour = SmallInt(default=None)
+    quiet_from = SmallInt(null=True, default=None)
+    quiet_to = SmallInt(null=True, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The choices of one person.
+
+    `kinds` holds only the choices that the person has made, by kind of notice. `digest_hour`, and `quiet_from` and
+    `quiet_to`, between which no mail is sent at once, are hours of the day in the person's time zone `zone`. Both quiet
+    hours are None if there are none; `quiet_from` 22 and `quiet_to` 7 is a night.
+    """
+
+    of_contact: bool
+    zone: ZoneInfo
+    kinds: Mapping[str, Choice]
+    digest_hour: int = DIGEST_HOUR
+    quiet_from: int | None = None
+    quiet_to: int | None = None
+
+    @classmethod
+    def read(cls, row: Any) -> Self:
+        """Return the choices from a row of `_OF`. The columns of `notice_choice` are null if nothing was chosen yet."""
+        of_contact, zone = row["of_contact"], ZoneInfo(row["time_zone"])
+        if row["choices"] is None:
+            return cls(of_contact, zone, {})
+        kinds = {kind: Choice(bool(in_app), Mail(mail)) for kind, (in_app, mail) in json.loads(row["choices"]).items()}
+        return cls(of_contact, zone, kinds, row["digest_hour"], row["quiet_from"], row["quiet_to"])
+
+    def of(self, kind: "Kind") -> Choice | None:
+        """Return how the person is told of notices of a kind, or None if it is a kind for the other side."""
+        side = kind.side(of_contact=self.of_contact)
+        return self.kinds.get(kind.name, side.usual) if side else None
+
+    def mail_due(self, mail: Mail, at: datetime) -> datetime | None:
+        """Return the instant from which on a notice of the instant `at` is to be mailed, or None if it never is.
+
+        A mail that is due at once waits until the quiet hours are over. The digest comes at its hour of the same day, or
+        of the next day if that hour has begun.
+        """
+        if mail is Mail.NEVER:
+            return None
+        if mail is Mail.DIGEST:
+            return self._next(self.digest_hour, at)
+        if self.quiet_from is None or self.quiet_to is None:
+            return at
+        hour = at.astimezone(self.zone).hour
+        is_quiet = (hour - self.quiet_from) % 24 < (self.quiet_to - self.quiet_from) % 24
+        return self._next(self.quiet_to, at) if is_quiet else at
+
+    def _next(self, hour: int, at: datetime) -> datetime:
+        """Return the next instant after `at` at which the hour `hour` begins in the person's time zone."""
+        local = at.astimezone(self.zone)
+        for days in (0, 1):
+            begins = datetime.combine(local.date() + timedelta(days=days), time(hour), self.zone).astimezone(at.tzinfo)
+            if begins > at:
+                return begins
+        raise AssertionError("the hour of the next day lies in the future")
+
+
+_OF = """
+select c.id, c.contact_id is not null as of_contact, coalesce(a.time_zone, t.time_zone) as time_zone,
+  n.choices, n.digest_hour, n.quiet_from, n.quiet_to
+from credential c
+left join agent a on a.id = c.agent_id and a.ended_at is null
+left join contact t on t.id = c.contact_id and t.ended_at is null
+  and not exists (select from customer u where u.id = t.customer_id and u.ended_at is not null)
+left join notice_choice n on n.credential_id = c.id
+where c.id = any($1) and c.disabled_at is null and coalesce(a.id, t.id) is not null
+"""
+
+
+async def choices_of(credential_ids: Iterable[int]) -> dict[int, Choices]:
+    """Return the choices of these people by credential id, read by one query. People without access are left out."""
+    return {row["id"]: Choices.read(row) for row in await current().fetch(_OF, list(credential_ids))}

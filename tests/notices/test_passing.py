@@ -1,0 +1,229 @@
+"""Test that each person is told of each thing once: who is told, who is not, and that no row of the outbox is missed."""
+
+import asyncio
+import contextvars
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from portal import billing, notices
+from portal.database import transaction
+from portal.desk import Case, Status
+from portal.notices.kinds import KINDS
+from portal.people import credentials
+from portal.people.readers import SYSTEM, Reader
+from portal.timekeeping import flags
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.work import Work
+from tests.billing.work import NOVEMBER, log
+from tests.world import ACME, ADA, ALAN, GIL, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW
+
+pytestmark = pytest.mark.usefixtures("dsn")
+LATER = NOW + timedelta(hours=1)
+EVERYBODY = {reader.credential_id: reader.name.split()[0] for reader in (INES, MAX, NOOR, ADA, ALAN, GIL)}
+
+
+async def opened(by: Reader = ADA, **more: Any) -> Case:
+    values = {"subject": "VPN drops", "text": "It drops.", "case_type_id": INCIDENT, "at": NOW}
+    async with transaction(by):
+        return await Case.open(by=by, **(values | more))
+
+
+async def pass_on(most: int = 500) -> int:
+    async with transaction(SYSTEM):
+        return await notices.pass_on(LATER, most=most)
+
+
+async def told() -> set[tuple[str, str]]:
+    """Pass on what is in the outbox, and return who has been told of what since the last call."""
+    while await pass_on():
+        pass
+    async with transaction(SYSTEM) as tx:
+        rows = await tx.fetch("select credential_id, kind from notice order by id")
+        await tx.execute("delete from notice")
+    return {(EVERYBODY[row["credential_id"]], row["kind"]) for row in rows}
+
+
+async def test_the_database_knows_the_same_kinds_as_the_registry() -> None:
+    async with transaction(SYSTEM) as tx:
+        check = await tx.fetchval(
+            "select pg_get_constraintdef(oid) from pg_constraint where conname = 'notice_kind_check'"
+        )
+    assert {word for word in check.split("'") if "." in word} == set(KINDS)
+
+
+async def test_a_new_case_is_told_to_every_agent_until_one_has_it() -> None:
+    """S3.4: agents are told of a new case that nobody has; who opened it is told nothing."""
+    case = await opened()
+    assert await told() == {("Ines", "case.opened"), ("Max", "case.opened"), ("Noor", "case.opened")}
+    await opened(MAX, contact_id=ALAN.id)
+    assert await told() == {("Ines", "case.opened"), ("Noor", "case.opened"), ("Alan", "case.opened")}
+    async with transaction(MAX):
+        await case.assign(INES.id, by=MAX, at=LATER)
+    assert await told() == {("Ines", "case.assigned")}
+
+
+async def test_a_case_that_somebody_took_is_new_to_nobody() -> None:
+    case = await opened()
+    await pass_on()
+    async with transaction(INES):
+        await case.take(by=INES, at=LATER)
+    await pass_on()
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select bool_and(read_at = $1) from notice", LATER)
+
+
+async def test_a_reply_is_told_to_the_other_side() -> None:
+    """S3.4, S3.7: a reply of an agent is told to the contact of the case, one of a contact to the agent who has it."""
+    case = await opened(ALAN)
+    async with transaction(INES):
+        await case.take(by=INES, at=NOW)
+    await told()
+    async with transaction(INES):
+        await case.reply(by=INES, text="We look.", at=NOW)
+    assert await told() == {("Alan", "case.replied")}
+    async with transaction(ALAN):
+        await case.reply(by=ALAN, text="Thank you.", at=NOW)
+    assert await told() == {("Ines", "case.replied")}
+    async with transaction(ADA):
+        await case.reply(by=ADA, text="It is urgent.", at=NOW)
+    assert await told() == {("Ines", "case.replied"), ("Alan", "case.replied")}
+    async with transaction(MAX):
+        await case.reply(by=MAX, text="I help.", at=NOW)
+    assert await told() == {("Ines", "case.replied"), ("Alan", "case.replied")}
+
+
+async def test_a_note_is_told_to_whom_it_mentions_and_to_no_contact() -> None:
+    """R27: agents who are named in a note are told, and contacts never."""
+    case = await opened()
+    await told()
+    async with transaction(MAX):
+        await case.note(by=MAX, text="No word to Ada, @ines okafor. Mail a@noor.example, @Max.", at=NOW)
+    assert await told() == {("Ines", "case.mentioned")}
+
+
+async def test_a_status_is_told_to_the_contact_and_to_the_agent_if_a_contact_sets_it() -> None:
+    case = await opened()
+    async with transaction(INES):
+        await case.take(by=INES, at=NOW)
+    await told()
+    for status, tells in [
+        (Status.WAITING_FOR_OTHERS, set()), (Status.WAITING_FOR_CUSTOMER, {("Ada", "case.status")}),
+        (Status.RESOLVED, {("Ada", "case.status")}), (Status.OPEN, {("Ada", "case.status")}),
+    ]:  # fmt: skip
+        async with transaction(MAX):
+            await case.change_status(status, by=MAX, at=LATER)
+        assert await told() == tells, status
+    async with transaction(ADA):
+        await case.close(by=ADA, at=LATER)
+    assert await told() == {("Ines", "case.status")}
+
+
+async def test_decisions_on_time_are_told_to_its_author_once_however_many_entries() -> None:
+    """S2.35, C3: the author is told of a rejection and of a question, the manager of the answer."""
+    async with transaction(MAX):
+        entries = [await log(60), await log(30), await log(15, service=None, billing="not_billable")]
+        await billing.reject([entry.choice for entry in entries], reason="Which case?", by=MAX, at=NOW)
+        asked = [await log(20), await log(25)]
+        await billing.flag([entry.choice for entry in asked], question="Which switch?", by=MAX, at=NOW)
+    assert await told() == {("Ines", "time.rejected"), ("Ines", "time.flagged")}
+    async with transaction(INES):
+        await flags.answer(asked[1].id, "The old one.", by=INES, at=NOW)
+    assert await told() == {("Max", "time.answered")}
+
+
+async def test_what_a_manager_does_to_ones_time_is_told_and_what_one_does_oneself_is_not() -> None:
+    """D34: the author is told that somebody else logged, changed or deleted their time."""
+    work = Work(minutes=60, work_date=NOW.date(), service_id=HELPDESK, external_comment="Switch replaced")
+    async with transaction(INES):
+        entry = await TimeEntry.log(INES, work, at=NOW)
+        entry = await entry.change(INES, Work(minutes=45, work_date=NOW.date(), service_id=HELPDESK), version=1, at=NOW)
+    assert await told() == set()
+    async with transaction(MAX):
+        entry = await billing.change_entry(entry.id, work, version=entry.version, by=MAX, at=NOW)
+    assert await told() == {("Ines", "time.changed")}
+    async with transaction(MAX):
+        await billing.delete_entry(entry.id, version=entry.version, by=MAX, at=NOW)
+    assert await told() == {("Ines", "time.changed")}
+    async with transaction(MAX):
+        await TimeEntry.log(MAX, work, agent_id=INES.id, at=NOW)
+    assert await told() == {("Ines", "time.changed")}
+
+
+async def test_an_issued_invoice_is_told_to_the_contacts_who_may_see_it() -> None:
+    """R26, R27: a contact without the right is told nothing, nor anybody of another customer."""
+    async with transaction(MAX):
+        entry = await log(60)
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert run
+        await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
+    assert {one for one in await told() if one[1] == "invoice.issued"} == {("Ada", "invoice.issued")}
+
+
+async def test_nobody_without_access_is_told() -> None:
+    """R12: whoever was disabled meanwhile gets no notice."""
+    await opened()
+    async with transaction(NOOR):
+        await credentials.disable(INES.credential_id, NOW)
+    assert await told() == {("Max", "case.opened"), ("Noor", "case.opened")}
+
+
+async def test_nothing_is_told_twice_whoever_passes_it_on() -> None:
+    """R76: of two workers that read the outbox at once, each row is passed on by one; the constraint is the last guard."""
+    for _ in range(3):
+        await opened()
+    async with transaction(SYSTEM):
+        assert await notices.pass_on(LATER, most=2) == 2
+        other = asyncio.create_task(pass_on(), context=contextvars.Context())
+        assert await asyncio.wait_for(other, 5) == 1
+    assert await pass_on() == 0
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from notice") == 9
+        await tx.execute("update outbox set passed_on = false")
+    await pass_on()
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from notice") == 9
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with transaction(SYSTEM) as tx:
+            await tx.execute(
+                "insert into notice (credential_id, kind, record_id, subject_id, at, in_app)"
+                " select credential_id, kind, record_id, subject_id, at, in_app from notice"
+            )
+
+
+async def test_a_row_that_is_committed_late_is_passed_on_although_later_rows_were_before_it() -> None:
+    """R76: transactions commit in another order than their rows' ids; no row is forgotten."""
+    async with transaction(INES):
+        await Case.open(by=INES, subject="First", text="x", case_type_id=INCIDENT, at=NOW, contact_id=ADA.id)
+        await asyncio.create_task(opened(INES, contact_id=ALAN.id), context=contextvars.Context())
+        await asyncio.create_task(pass_on(), context=contextvars.Context())
+        seen = await asyncio.create_task(_names(), context=contextvars.Context())
+        assert seen == {"Alan", "Max", "Noor"}
+    await pass_on()
+    assert await _names() == {"Alan", "Ada", "Max", "Noor"}
+
+
+async def _names() -> set[str]:
+    async with transaction(SYSTEM) as tx:
+        return {EVERYBODY[row["credential_id"]] for row in await tx.fetch("select credential_id from notice")}
+
+
+async def test_a_contact_needs_no_right_on_the_job_queue_and_sees_own_notices_only() -> None:
+    """R24, R26: row-level security shows a person only their own notices, whatever the query asks for."""
+    await opened(MAX, contact_id=ALAN.id)
+    await opened(MAX, contact_id=ADA.id)
+    await pass_on()
+    for reader, expected in [(ALAN, 1), (ADA, 1), (GIL, 0), (MAX, 0), (INES, 2)]:
+        async with transaction(reader) as tx:
+            rows = await tx.fetch("select credential_id from notice")
+            assert [row["credential_id"] for row in rows] == [reader.credential_id] * expected
+            assert (
+                await tx.execute("update notice set read_at = at where credential_id <> $1", reader.credential_id)
+                == "UPDATE 0"
+            )
+    async with transaction(ADA) as tx:
+        kinds = await tx.fetch("select distinct subject_id from outbox where kind = 'notice.changed'")
+        assert [row["subject_id"] for row in kinds] == [ADA.credential_id]
