@@ -4,9 +4,10 @@ Everything in the demo is invented. It is written by the functions that the prod
 """
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from random import Random
 
+from portal import notices
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company
 from portal.database import current, transaction
@@ -31,6 +32,8 @@ CAST = (
     "gil@globex.example",
 )
 """The mail addresses of the six people of the demo who have a password and can sign in."""
+TOLD, UNREAD = timedelta(days=10), timedelta(hours=40)
+"""How far back the notices of the demo reach, and how far back those that nobody has read yet."""
 
 
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
@@ -65,6 +68,7 @@ async def _play(now: datetime, password: str, storage: Storage, say: Callable[[s
     projects.connect(stage)
     working.plan(stage)
     await stage.timeline.play(say)
+    await _tell_people(now)
 
 
 async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
@@ -78,6 +82,16 @@ async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
     types = {kind.name: kind.id for kind in await CaseType.offered()}
     plans = await projects.found(customers, agents, at)
     return Stage(calendar, Timeline(calendar), rng, cabinet, agents, customers, types, [], plans)
+
+
+async def _tell_people(now: datetime) -> None:
+    """Make the notices of the last days, most of them read. None is ever mailed, because nothing of it has happened."""
+    await current().execute("update outbox set passed_on = true where at < $1", now - TOLD)
+    while await notices.pass_on(now, mails=False):
+        pass
+    await current().execute(
+        "update notice set read_at = at + interval '20 minutes' where at < $1 and read_at is null", now - UNREAD
+    )
 
 
 async def _let_in(password: str) -> None:
