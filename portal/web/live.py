@@ -38,7 +38,7 @@ UNREAD = 100
 MOST_STREAMS = 30
 """The most streams of one person in one process, so that nobody uses up the connections that everybody shares."""
 OWN = {"timer": "timer", "export": "files", "notice": "notices"}
-"""The names of the events that only one agent is sent, the subject of the change, by what has changed."""
+"""The names of the events that only one person is sent, the subject of the change, by what has changed."""
 REFRESH = "refetch"
 """The event that tells a page to fetch all its live regions again, because it may have missed changes."""
 
