@@ -145,7 +145,7 @@ class Case(Table, tablename="cases"):
         case = cls.of_row(await insert_whole(cls, columns))
         await events.record(case.id, case.customer_id, "opened", by=by, contact_may_know=True, at=at)
         message_id = await messages.write(case.id, case.customer_id, "reply", writing, html, by=by, at=at)
-        await case._tell("case.opened", by, at, record_id=message_id)
+        await case._tell("case.opened", by, at, message_id)
         return case
 
     async def reply(
@@ -187,7 +187,7 @@ class Case(Table, tablename="cases"):
         message_id = await self._write("note", Writing(text, files, form_key), by, at)
         if message_id is not None:
             await mentions.record(message_id, self.customer_id, text)
-            await self._tell("case.noted", by, at, contact_may_know=False, record_id=message_id)
+            await self._tell("case.noted", by, at, message_id)
 
     async def take(self, *, by: AgentReader, at: datetime) -> None:
         """Assign the case to the agent `by`. Raise `Conflict` if it is assigned to another agent who has not left."""
@@ -307,28 +307,25 @@ class Case(Table, tablename="cases"):
         """Update the locked row, add lines to the case's log, and write an outbox row, so that people are told.
 
         `columns` holds the new values, `told_as` the kind of the outbox row. `record_id` is the message that was
-        written; without one, it is the last line of the log.
+        written; without one, it is the first of the lines.
         """
         columns = {"updated_at": at} | columns
         await Case.update(columns).where(Case.id == self.id)
         self._take_over(columns)
-        event_id = None
         for kind, details in lines:
-            event_id = await events.record(
-                self.id, self.customer_id, kind, by=by, contact_may_know=True, at=at, details=details
-            )
-        await self._tell(told_as, by, at, record_id=record_id or event_id)
+            line = (self.id, self.customer_id, kind)
+            event_id = await events.record(*line, by=by, contact_may_know=True, at=at, details=details)
+            record_id = record_id or event_id
+        await self._tell(told_as, by, at, record_id)
 
     def _take_over(self, values: dict[str, Any]) -> None:
         for column, value in values.items():
             setattr(self, column, value)
 
-    async def _tell(
-        self, kind: str, by: Reader, at: datetime, *, contact_may_know: bool = True, record_id: int | None
-    ) -> None:
+    async def _tell(self, kind: str, by: Reader, at: datetime, record_id: int | None) -> None:
         await outbox.tell(
             kind=kind, subject_id=self.id, customer_id=self.customer_id, contact_id=self.contact_id,
-            contact_may_know=contact_may_know, actor=by, at=at, record_id=record_id,
+            contact_may_know=kind != "case.noted", actor=by, at=at, record_id=record_id,
             agent_id=self.agent_id if kind == "case.assigned" else None,
         )  # fmt: skip
 
