@@ -22,16 +22,18 @@ CAST = (
     ("Alan", "alan@acme.example", "customer Acme: own cases"),
     ("Gil", "gil@globex.example", "customer Globex"),
 )
+"""The people of the demo who can sign in: name, mail address, and what they may see or do."""
 
 LONGEST_LINE = 10_000
-"""The most characters that are read of a password. A longer password is refused anyway."""
+"""The maximum number of characters that are read of a password. A longer password is refused anyway."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status. A refusal is printed as one line on standard error, with status 1.
+    """Run one command and return its exit status: 0 for success, 1 for a refusal, 130 after Ctrl-C.
 
-    A full disk or a database that goes down is reported in the same way, without a traceback, because neither is a
-    programming error. `arguments` are those of this process unless given.
+    A refusal is printed as one line on standard error. A full disk or a database that goes down is reported in the same
+    way, without a traceback, because neither is a programming error. Wrong arguments end the process with status 2.
+    `arguments` are those of this process unless given.
     """
     given = _parser().parse_args(arguments)
     if given.command == "simulate":
@@ -65,7 +67,7 @@ def command() -> NoReturn:
 
 
 def _leave(*_: Any) -> None:
-    """Raise `SystemExit` on SIGTERM, so that the usual clean-up runs before the process ends.
+    """Handle SIGTERM: raise `SystemExit`, so that the usual clean-up runs before the process ends.
 
     `serve` replaces this handler by one that stops its child processes first.
     """
@@ -129,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no port: use a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a port: use a number from 1 to 65535")
     return int(text)
 
 
@@ -163,7 +165,7 @@ def _demo(given: argparse.Namespace) -> None:
 
 
 def _fill_demo(settings: "Settings") -> None:
-    """Fill the database with the invented data of the demo, unless it has data already."""
+    """Fill the database with the invented data of the demo, unless it has data already, and print the progress."""
     from datetime import UTC, datetime
 
     import uvloop
@@ -279,8 +281,8 @@ def _create_admin(given: argparse.Namespace) -> None:
 def _asked_password() -> str:
     """Read the password from standard input, and return it. On a terminal, ask for it twice without showing it.
 
-    It is no argument of the command, because other users of the machine see those (R86). Raise `CannotStart` if no
-    password is typed, if the two differ, or if it is not UTF-8.
+    The password is not an argument of the command, because other users of the machine can see arguments (R86). Raise
+    `CannotStart` if no password is typed, if the two differ, or if it is not UTF-8.
     """
     from portal.settings import CannotStart
 

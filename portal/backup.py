@@ -1,9 +1,9 @@
 """Back up and restore the database and the files that its rows refer to, as of one instant (R95).
 
 A backup is a folder with `database.dump` (pg_dump's own format), `files/KEY` for each attachment, and `manifest.json`
-with the SHA-256 of each. It is made in a temporary folder and renamed when everything is on the disk, so that an
-incomplete backup never looks complete. Stored files never change, and the list of them is read in the same database
-snapshot that is dumped, so both belong together.
+with the SHA-256 of each. The backup is written to a temporary folder, which is renamed when everything is on the disk, so
+that an incomplete backup never looks complete. Stored files never change, and the list of them is read in the same
+database snapshot that is dumped, so that files and dump belong together.
 """
 
 import asyncio
@@ -147,9 +147,9 @@ async def _run(owner_url: str, program: str, *arguments: str) -> None:
 
 
 def _checked(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a backup after checking every file of it.
+    """Check every file of a backup, and return its manifest.
 
-    Raise `CannotStart` if one is missing or damaged.
+    Raise `CannotStart` if a file is missing or damaged, or if the format of the backup is unknown.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
@@ -158,7 +158,7 @@ def _checked(folder: Path) -> dict[str, Any]:
         parts = {DUMP: manifest["database"]} | {f"{FILES}/{key}": digest for key, digest in manifest["files"].items()}
         damaged = [name for name, digest in parts.items() if _digest(folder / name) != digest]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CannotStart(f"{folder} is no whole backup: {error}.") from error
+        raise CannotStart(f"{folder} is not a complete backup: {error}.") from error
     if damaged:
         raise CannotStart(f"{folder} is damaged: {damaged[0]} is not what was backed up.")
     return manifest

@@ -52,9 +52,10 @@ def spawn(
     """Start `command` (a full path and its arguments) in a process session of its own, as `account` if given.
 
     On Linux, the kernel sends the child the signal `at_our_death` if this process ends without having stopped the
-    child, even by kill -9. The kernel ties that to the thread that started the child, so only the main thread may call
-    this; raise `RuntimeError` in other threads. `environment` replaces the inherited environment variables. `output`
-    receives what the child prints; by default that is this process's output. `folder` is the child's working directory.
+    child, even by kill -9. The kernel sends it as soon as the thread that started the child ends, so only the main thread
+    may call this function; raise `RuntimeError` in other threads. `environment` replaces the inherited environment
+    variables. `output` receives what the child prints; by default the child prints to this process's output. `folder` is
+    the child's working directory.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Start child processes from the main thread: they die with the thread that started them.")
@@ -83,7 +84,7 @@ def die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Send the signals one after the other, and wait so many seconds after each, until the process has ended.
+    """End a process that `spawn` started: send the signals, and wait the given seconds after each, until it has ended.
 
     Then kill what is left of its process session, and the process itself if it still runs.
     """

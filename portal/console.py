@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 MOST_SAID = 500
-"""The most characters of a refusal that are printed. A refusal may quote an argument of any length."""
+"""The maximum number of characters of a refusal that are printed. A refusal may quote an argument of any length."""
 
 
 class _Lenient(io.FileIO):
@@ -30,7 +30,8 @@ def prepare() -> None:
     """Make the three standard streams usable. Call this once, at the start of a process.
 
     A closed stream is opened on /dev/null, because otherwise the next file to be opened would get its file descriptor.
-    A closed standard output is opened for reading only, so that writing a result to it fails.
+    A closed standard output is opened for reading only, so that writing a result to it fails. `sys.stderr` is replaced by
+    a stream whose writes never fail.
     """
     for number in (0, 1, 2):
         try:
@@ -64,7 +65,10 @@ def greet(text: str) -> None:
 
 
 def run(command: Callable[[], int]) -> NoReturn:
-    """Exit with the status of `command`, or with 1 and a one-line message if its output could not be written."""
+    """Prepare the standard streams, call `command`, and exit with the status that it returns.
+
+    Exit with 1 and a one-line message if the output of a successful command could not be written.
+    """
     prepare()
     try:
         status = command()

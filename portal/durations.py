@@ -1,6 +1,6 @@
 """Read typed durations, round them by the rounding rule of a service, and format them for people.
 
-All are whole minutes.
+All durations are whole minutes.
 """
 
 import re
@@ -10,7 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 LONGEST = 24 * 60
-"""The longest duration of one time entry, in minutes: one day."""
+"""The maximum duration of one time entry, in minutes: one day."""
 WORKDAY = 8 * 60
 """The minutes of a working day for an agent without working hours of their own."""
 
@@ -67,7 +67,7 @@ def read_duration(
     - `1h +15` adds. With nothing before the plus, it adds to `held`, the minutes that the field had before.
 
     Raise `ValueError` with a sentence for the person who typed it; `too_long` is the sentence for more than `most`. A
-    fraction that is no whole number of minutes is refused, because nothing is rounded here.
+    fraction that is not a whole number of minutes is refused, because nothing is rounded here.
     """
     typed = " ".join(text.translate(_SPACES).split())
     if not typed:
@@ -88,7 +88,7 @@ def read_duration(
 
 
 def parse_duration(text: str, *, most: int = LONGEST, too_long: str = TOO_LONG) -> int:
-    """Return the minutes that a typed duration means, as `read_duration` does. Raise `ValueError` as it does."""
+    """Return the minutes that a typed duration means. The parameters and the exception are those of `read_duration`."""
     return read_duration(text, most=most, too_long=too_long).minutes
 
 
@@ -151,9 +151,10 @@ def _sum(hours: int, minutes: int) -> int:
 
 
 def _exact(number: str, size: int, written: str) -> int:
-    """Return `number` times `size` as minutes. Raise `ValueError` if that is no whole number of minutes.
+    """Return `number` times `size` as minutes. Raise `ValueError` if that is not a whole number of minutes.
 
-    `number` may have decimals or be a fraction such as ½; `written` is how the sentence of the error quotes it.
+    `number` may have decimals or be a fraction such as ½; `size` is the number of minutes of the unit, and `written` is
+    how the error message quotes the number.
     """
     whole, sign = number[:-1].strip(), number[-1]
     quarters = _QUARTERS.get(sign)
@@ -161,7 +162,7 @@ def _exact(number: str, size: int, written: str) -> int:
     minutes = value * size
     if minutes.denominator != 1:
         nearest = int(minutes + Fraction(1, 2))
-        raise ValueError(f"{written} is no whole number of minutes: write {nearest}m.")
+        raise ValueError(f"{written} is not a whole number of minutes: write {nearest}m.")
     return int(minutes)
 
 
@@ -185,7 +186,10 @@ class RoundingMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """The rounding rule of a service, by which worked minutes become billable minutes. The default changes nothing."""
+    """The rounding rule of a service, by which worked minutes become billable minutes. The default changes nothing.
+
+    `minimum` and `increment` are minutes.
+    """
 
     minimum: int = 0
     increment: int = 1

@@ -5,7 +5,10 @@ Functions of all packages raise them; the handlers in `portal/web/errors.py` tur
 
 
 class Refusal(Exception):
-    """A refusal of what was requested. `sentence` is shown to the reader, and nothing else of the exception is."""
+    """A refusal of what was requested. `sentence` is shown to the reader, and nothing else of the exception is.
+
+    `status` is the HTTP status of the response, and `default` the sentence if none is given.
+    """
 
     status = 400
     default = "This request cannot be read."

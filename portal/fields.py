@@ -26,7 +26,7 @@ from portal.visible import visible
 T = TypeVar("T")
 
 LONGEST = 200
-"""The most characters of a line of text."""
+"""The maximum number of characters of a line of text."""
 
 
 class Checked:
@@ -96,7 +96,7 @@ Whether the mailbox exists is known only once a mail is sent.
 
 
 def phone(text: str) -> str:
-    """Return a telephone number with the grouping that was typed. Raise ValueError for other characters."""
+    """Return a telephone number with the grouping that was typed. Raise `ValueError` for text that cannot be one."""
     read = _plain(line(text))
     if not re.fullmatch(r"\+?[0-9 ()/.\-]{3,40}", read):
         raise ValueError("Write a telephone number, such as +49 40 555 0148.")
@@ -143,7 +143,10 @@ def clock_time(text: str) -> time:
 
 
 def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:
-    """Return a function that reads a whole number from `least` to `most`. Its error names this range and the `unit`."""
+    """Return a function that reads a whole number from `least` to `most`.
+
+    The function raises `ValueError` for other text; its sentence names the range and the `unit`.
+    """
 
     def read(text: str) -> int:
         digits = _plain(text)
@@ -155,7 +158,7 @@ def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:
 
 
 def one_of(values: tuple[str, ...]) -> Callable[[str], str]:
-    """Return a function that accepts only these values."""
+    """Return a function that returns its text if that is one of `values`, and otherwise raises `ValueError`."""
 
     def read(text: str) -> str:
         if text not in values:
@@ -166,7 +169,7 @@ def one_of(values: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def yes_or_no(text: str) -> bool:
-    """Return True for `yes` and False for `no`."""
+    """Return True for `yes` and False for `no`. Raise `ValueError` for other text."""
     return one_of(("yes", "no"))(text) == "yes"
 
 
@@ -200,7 +203,7 @@ def _is_vat_id(prefix: str, read: str) -> bool:
 
 
 def iban(text: str) -> str:
-    """Return an IBAN in capitals and without spaces. Raise ValueError if its length or its check digits are wrong."""
+    """Return an IBAN in capitals and without spaces. Raise `ValueError` if its length or its check digits are wrong."""
     read = _plain(text, " -").upper()
     if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", read):
         raise ValueError("Write the whole IBAN, its country's letters first, such as DE02 1203 0000 0000 2020 51.")
@@ -212,7 +215,7 @@ def iban(text: str) -> str:
 def bic(text: str) -> str:
     """Return a BIC (ISO 9362) of 8 or 11 characters, in capitals and without spaces.
 
-    Raise ValueError for anything else.
+    Raise `ValueError` for anything else.
     """
     read = _plain(text, " -").upper()
     if not bics.is_valid(read):

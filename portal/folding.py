@@ -1,7 +1,7 @@
 """Compare words as people do: accents (`Ä` equals A, `é` equals e) and case make no difference.
 
-The database function `folded` (migrations/m0030_folding.py) does the same, and most lists sort and search by it; this
-module serves where Python code sorts.
+The database function `folded` (migrations/m0030_folding.py) does the same, and most lists sort and search by it. This
+module is for sorting and comparing in Python.
 """
 
 import re

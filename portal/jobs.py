@@ -29,7 +29,7 @@ WORDS = {
 async def enqueue(name: str, **ids: int | str) -> None:
     """Enqueue the job `name`, a function in `portal/worker.py`, with these ids as its arguments.
 
-    It runs after the commit. If a worker fails, it may run again, so a job must be idempotent.
+    The job runs after the commit. If a worker fails, the job may run again, so it must be idempotent.
     """
     queries = Queries(AsyncpgDriver(current().connection))
     await queries.enqueue(name, msgspec.json.encode(ids))
@@ -39,8 +39,9 @@ async def enqueue(name: str, **ids: int | str) -> None:
 class QueueState:
     """The state of the job queue.
 
-    `oldest_seconds` is how long the longest overdue job has been waiting; `worker_seconds` is the time since the last
-    heartbeat of a worker, or None if there was none.
+    `waiting`, `running` and `failed` are numbers of jobs. `oldest_seconds` is how long the longest overdue job has been
+    waiting, 0 if none is overdue; `worker_seconds` is the time since the last heartbeat of a worker, or None if there was
+    none.
     """
 
     waiting: int
@@ -118,7 +119,10 @@ async def discard(job: int) -> None:
 
 
 async def _is_held(job: int) -> bool:
-    """Return whether the job has failed and is kept, and lock its row. Raise `NotFound` for an unknown job."""
+    """Return whether the job has failed and is kept in the queue, and lock its row until the transaction ends.
+
+    Return False for a job that was retried or discarded. Raise `NotFound` for an unknown job.
+    """
     status = await current().fetchval("select status from pgqueuer where id = $1 for update", job)
     if status is None and not await current().fetchval(
         "select exists (select from pgqueuer_log where job_id = $1)", job

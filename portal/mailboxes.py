@@ -7,7 +7,7 @@ import idna
 from email_validator import EmailNotValidError, validate_email
 
 LONGEST = 254
-"""The most characters of a mail address (RFC 5321, 4.5.3.1.3)."""
+"""The maximum number of characters of a mail address (RFC 5321, 4.5.3.1.3)."""
 _SENTENCE = "Write one e-mail address, such as name@company.example."
 _JOINERS = "\u200c\u200d"
 _LETTERS = idna.idnadata.codepoint_classes["PVALID"]
@@ -22,7 +22,7 @@ def canonical(text: str) -> str:
 
     Invisible characters are dropped, fullwidth characters (`．`) become ordinary ones, and `xn--` domains are decoded.
     Zero-width joiners are refused: a few domain names contain them, but no mailbox does. Raise `ValueError` with a
-    sentence for the form if the text is no mail address.
+    sentence for the form if the text is not a mail address.
     """
     if len(text) > 2 * LONGEST:  # If the text were cut off, it could become another person's mail address.
         raise ValueError(_SENTENCE)

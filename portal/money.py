@@ -15,7 +15,7 @@ _DIGITS = {0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
 _OTHER_THAN_TWO = {code: digits for digits, codes in _DIGITS.items() for code in codes.split()}
 
 LARGEST = Decimal("999999999999.999")
-"""The largest amount that a `numeric(15,3)` column holds."""
+"""The maximum amount that a `numeric(15,3)` column holds."""
 
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:[.,]([0-9]+))?")
 

@@ -42,11 +42,11 @@ async def tell(
 ) -> None:
     """Record one change in the outbox, so that open pages of people who may know of it update after the commit.
 
-    `contact_may_know=False` hides it from the customer (notes, time). `contact_id` is the contact whose case has
-    changed: a contact who may see only their own cases is told of those only. `actor` is who made the change.
-    `record_id` is the row that records what happened, for notices: the message, the event of the case, or the invoice.
-    `agent_id` is the agent to whom a case was assigned. Raise `ValueError` for an unknown kind, or for a change of a
-    case without a contact.
+    `subject_id` is the id of what has changed (see `KINDS`). `contact_may_know=False` hides the change from the customer
+    (notes, time). `contact_id` is the contact whose case has changed: a contact who may see only their own cases is told
+    of those only. `actor` is who made the change. `record_id` is the id of the row that records what happened, for
+    notices: the message, the event of the case, or the invoice. `agent_id` is the agent to whom a case was assigned.
+    Raise `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
     """
     if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
@@ -69,8 +69,9 @@ async def tell_of(
     """Record one change of the same kind for each of several subjects in the outbox, by one statement.
 
     `subjects` are pairs of `subject_id` and `customer_id`, of which the second may be None. The changes are hidden from
-    customers. `record_id` is a row that records them, for notices: a rejection, a flag or a version of a time entry;
-    `agent_id` is the author of an entry that may be gone. Raise `ValueError` for an unknown kind or a change of cases.
+    customers. `record_id` is the id of a row that records what happened, for notices: a rejection, a flag or a version of
+    a time entry; `agent_id` is the author of an entry that may be gone. Raise `ValueError` for an unknown kind or for
+    changes to cases.
     """
     if kind not in KINDS or kind.startswith("case."):
         raise ValueError(kind)
@@ -94,7 +95,7 @@ async def told_lately() -> list[Any]:
 
 _SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
 MOST_TOLD = 100
-"""The most changes that are sent one by one to a page that opens its event stream. With more, it fetches everything."""
+"""The maximum number of changes to send to a page that opens its event stream. If there are more, it fetches everything."""
 MOST_TRANSACTIONS = 10_000
 """How many transactions old a snapshot may be, so that an old one does not cause a scan of the whole outbox."""
 
@@ -112,13 +113,13 @@ group by kind, customer_id, contact_may_know, subject_id order by min(id) limit 
 async def told_since(
     snapshot: str, *, only_cases_of: int | None = None, invoices: bool = True
 ) -> list[dict[str, Any]] | None:
-    """Return the changes that a page cannot show yet which was rendered from `snapshot`, the text of a `pg_snapshot`.
+    """Return the changes since `snapshot`, the text of the `pg_snapshot` from which a page was rendered.
 
-    `only_cases_of` leaves out cases of other contacts than the one with this id; `invoices` says whether changes of
-    invoices are included. Transactions of the snapshot are compared, not instants, because a transaction that began
-    before the page was rendered may commit afterwards. Return None if the page must fetch everything again: the
-    snapshot is malformed, lies in the future (from before a restore) or too far in the past, or there are more than
-    `MOST_TOLD` changes.
+    Each change is a dictionary with the keys kind, customer, contact_may_know and subject. `only_cases_of` leaves out
+    cases of other contacts than the one with this id; `invoices` says whether changes to invoices and statements are
+    included. Transactions of the snapshot are compared, not instants, because a transaction that began before the page
+    was rendered may commit afterwards. Return None if the page must fetch everything again: the snapshot is malformed,
+    lies in the future (from before a restore) or too far in the past, or there are more than `MOST_TOLD` changes.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None

@@ -83,12 +83,13 @@ def serve(
 ) -> None:
     """Run the web and worker processes until SIGTERM, SIGINT or SIGHUP; then stop them and the `database`.
 
-    `database` is the embedded server, which already runs, or None. If `worker` is None, jobs are left to a worker that
-    runs elsewhere. `ready` is called once, when the app responds. Raise `CannotStart` if the app does not respond in
-    time. Call this from the main thread only.
+    `database` is the embedded server, which already runs, or None. `app` names the factory of the ASGI app, as
+    `module:function`, and `worker` is the command of the worker process; if it is None, jobs are left to a worker that
+    runs elsewhere. `ready` is called once, when the app responds. Logging is set up for this process. Raise `CannotStart`
+    if the app does not respond in time. Call this from the main thread only.
     """
     logs.set_up(settings.log_level)
-    environment = {**_without_ours(os.environ, settings), **settings.as_environment()}
+    environment = {**_inherited(os.environ), **settings.as_environment()}
     figures = tempfile.mkdtemp(prefix="portal-figures-")
     web_environment = {**environment, "PROMETHEUS_MULTIPROC_DIR": figures}
     web = _Child(
@@ -106,14 +107,17 @@ def serve(
             shutil.rmtree(figures, ignore_errors=True)
 
 
-def _without_ours(environ: Any, settings: Settings) -> dict[str, str]:
-    """Return the environment without the variables that `settings` sets anew or that child processes must not see."""
-    ours = ("DATABASE_URL", "DATABASE_OWNER_URL", "PORTAL_DEMO_PASSWORD")
-    return {name: value for name, value in environ.items() if name not in ours}
+def _inherited(environ: Any) -> dict[str, str]:
+    """Return the environment variables without those that child processes get from the settings only, if at all."""
+    left_out = ("DATABASE_URL", "DATABASE_OWNER_URL", "PORTAL_DEMO_PASSWORD")
+    return {name: value for name, value in environ.items() if name not in left_out}
 
 
 class _Child:
-    """One child process, which is restarted after a pause if it exits."""
+    """One child process, which is restarted after a pause if it exits.
+
+    `began` is when it was started last, and `due` when it may be started again, both on the clock `time.monotonic()`.
+    """
 
     def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
         self.name = name
@@ -243,7 +247,7 @@ def _load(app: str) -> Any:
 
 
 def _web(app: str, host: str, port: str, workers: str) -> None:
-    """Run the web server Granian in this process until it is stopped.
+    """Run the web server Granian in this process until it is stopped. `app` is `module:function`, as for `serve`.
 
     Granian is set up to trust no proxy's headers, and to log no request with its query string (R21, T5).
     """

@@ -41,6 +41,7 @@ class Settings:
     base_url: str
     """Scheme, host and port, without a trailing slash. Every link in a mail begins with this URL (R8)."""
     data: Path
+    """The data folder: generated secrets and, by default, the stored files and the embedded database."""
     storage_url: str
     database_url: str | None
     """The URL of an external database with the login role of the app, or None for the embedded server."""
@@ -62,8 +63,9 @@ class Settings:
     """Whether agents must set up a second factor before they can do anything else (R9)."""
     demo_password: str | None
     workers: int
+    """The number of web processes."""
     pool_size: int
-    """The most database connections of each web process."""
+    """The maximum number of database connections of each web process."""
 
     def __repr__(self) -> str:
         return f"Settings({self.environment}, {self.base_url}, {self.data})"
@@ -129,7 +131,7 @@ class Settings:
 
     @cached_property
     def sealer(self) -> Sealer:
-        """Return what encrypts text in pages and in the database that only this installation may read."""
+        """Return the object that encrypts texts in pages and in the database that only this installation may read."""
         return Sealer(self.secret, *([self.former_secret] if self.former_secret else []))
 
     @property
@@ -167,7 +169,7 @@ class Settings:
 
     @property
     def owner_url(self) -> str | None:
-        """Return the database URL that migrations and backups connect with."""
+        """Return the database URL that migrations and backups connect with, or None while no embedded server is running."""
         return self.database_owner_url or self.database_url
 
 
@@ -290,7 +292,7 @@ def _number(name: str, value: str, least: int, most: int) -> int:
 def _kept(path: Path, make: Callable[[], str], name: str) -> str:
     """Return the value in the file `path`. If there is no file, create it with the value that `make` returns.
 
-    Only the owner can read the file (mode 0600). Raise `CannotStart`, which mentions `name`, if this fails.
+    Only the owner can read the file (mode 0600). Raise `CannotStart`, which mentions the setting `name`, if this fails.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

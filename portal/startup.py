@@ -17,7 +17,10 @@ Result = TypeVar("Result")
 
 
 def refuse_unfit(settings: "Settings") -> None:
-    """Raise `CannotStart`, before anything is started, if the storage or the external database cannot be used."""
+    """Raise `CannotStart`, before anything is started, if the storage or the external database cannot be used.
+
+    The storage folder is created if it is missing.
+    """
     from portal.database import schema
     from portal.settings import CannotStart
     from portal.storage import open_storage
@@ -42,8 +45,9 @@ def run_tree(
 ) -> None:
     """Serve requests until told to stop; before that, start the embedded database if the settings name no other.
 
-    The embedded database is migrated, and `fill` adds data to it. `greet` is called once, when the app responds. If
-    `with_worker` is False, no worker process is started.
+    The embedded database is migrated. `fill` is called with the settings before the app starts, to add data. `greet` is
+    called once, when the app responds. If `with_worker` is False, no worker process is started. Raise `CannotStart` if the
+    port is taken, if another process runs on the same data folder, or if something does not start.
     """
     from portal import serving
 
@@ -73,7 +77,10 @@ def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
 
 
 def settings_for(data: str | None) -> "Settings":
-    """Return the settings in the environment, or those for the embedded database in the folder `data`, if given."""
+    """Return the settings from the environment. With `data`, they are those of the portal in that data folder.
+
+    The environment is then `demo` unless the variable `PORTAL_ENVIRONMENT` says otherwise.
+    """
     from portal.settings import Settings
 
     environ = {"PORTAL_ENVIRONMENT": "demo", **os.environ, "PORTAL_DATA": data} if data else dict(os.environ)
@@ -128,7 +135,7 @@ async def with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> 
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[None]:
-    """Print `title` before the block, and after it how long the block took."""
+    """Print `title` to standard error before the block, and after the block how long it took."""
     began = time.monotonic()
     print(f"{title} ...", file=sys.stderr, flush=True)
     yield

@@ -175,7 +175,7 @@ def open_storage(url: str) -> Storage:
 
 def _checked(key: str) -> str:
     if not _KEY.fullmatch(key):
-        raise ValueError("This is no key of a stored file.")
+        raise ValueError("This is not the key of a stored file.")
     return key
 
 

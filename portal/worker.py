@@ -52,8 +52,9 @@ Writer = Callable[[Ids, datetime], Awaitable[EmailMessage | None]]
 async def tidy(storage: Storage, at: datetime) -> None:
     """Delete data that is no longer needed.
 
-    That is: old sessions, counted attempts and drafts, files whose message was never sent, timers that ended long ago,
-    old rows of the outbox of which notices are made, old notices, and the log of finished jobs.
+    These are old sessions, invitation and reset links, counted attempts and drafts, files whose message was never sent,
+    timers that ended long ago, old rows of the outbox of which notices have been made, old notices, the log of finished
+    jobs, and old files of timesheets.
     """
     async with transaction(None):
         await sessions.delete_expired(at)
@@ -70,10 +71,10 @@ async def tidy(storage: Storage, at: datetime) -> None:
 
 
 async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: timedelta, at: datetime) -> None:
-    """Send a mail. If the SMTP server does not accept it, the job is tried again after longer and longer pauses.
+    """Send the mail of a job. If the SMTP server does not accept it, the job is tried again after longer and longer pauses.
 
-    For another try, `RetryRequested` is raised. The job fails for good `until` after it was enqueued: then `NotSent` is
-    raised.
+    Raise `RetryRequested` to make the queue try again, or `NotSent`, after which the job has failed for good, if the job
+    was enqueued longer than `until` ago.
     """
     try:
         await mail.send(message, smtp_url)
@@ -87,7 +88,7 @@ async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: time
 def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) -> PgQueuer:
     """Return a queue that runs enqueued and scheduled jobs, over one database connection with the agents' role.
 
-    A job that fails for good is kept, with its error.
+    The jobs are the functions below, each registered under its name. A job that fails for good is kept with its error.
     """
     jobs = PgQueuer(AsyncpgDriver(connection))
 
@@ -98,7 +99,8 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
     def letter(until: timedelta) -> Callable[[Writer], None]:
         """Return a decorator that registers a job, which sends the mail that the decorated function returns, if any.
 
-        The job gives up sending `until` after it was enqueued.
+        Sending is given up when the job was enqueued longer than `until` ago. Without an SMTP server, the job does
+        nothing.
         """
 
         def register(write: Writer) -> None:
@@ -217,6 +219,6 @@ async def work(settings: Settings) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Run jobs until this process is stopped; the command `portal worker`."""
+    """Set up logging, and run jobs until this process is stopped. This is the command `portal worker`."""
     logs.set_up(settings.log_level)
     asyncio.run(work(settings))

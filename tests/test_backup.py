@@ -140,7 +140,7 @@ async def test_a_backup_that_is_not_whole_is_refused_and_changes_nothing(
     (backup / "database.dump").unlink()
     status, said = await portal("restore", backup, **target)
     assert status == 1
-    assert said.startswith(f"{backup} is no whole backup: ")
+    assert said.startswith(f"{backup} is not a complete backup: ")
     assert await counts(dsn) == before
     assert not list((elsewhere / "target" / "files").glob("*"))
 

@@ -92,9 +92,9 @@ def test_a_duration_is_read_as_it_is_written(text: str, minutes: int) -> None:
         ("0:00", "Time is at least one minute."),
         ("1441", "One entry holds at most 24 h: split it by day."),
         ("24h+1", "One entry holds at most 24 h: split it by day."),
-        ("1.33", "1.33h is no whole number of minutes: write 80m."),
+        ("1.33", "1.33h is not a whole number of minutes: write 80m."),
         ("0.3d 1h", "Use whole numbers beside each other: write 1h 30m or 1.5h."),
-        ("0.001d", "0.001d is no whole number of minutes: write 0m."),
+        ("0.001d", "0.001d is not a whole number of minutes: write 0m."),
         ("9-9", "Both clock times are the same: write when it began and when it ended, as in 9-10:45."),
         ("9-24", "Clock times go from 0:00 to 23:59: write 9-10:45."),
         ("9:75-10", "Clock times go from 0:00 to 23:59: write 9-10:45."),
@@ -103,7 +103,7 @@ def test_a_duration_is_read_as_it_is_written(text: str, minutes: int) -> None:
         ("+", "Write the time as 1h 30m, 90m, 1:30 or 9-10:45."),
         ("½½h", "Write the time as 1h 30m, 90m, 1:30 or 9-10:45."),
         ("9-10-11", "Write the time as 1h 30m, 90m, 1:30 or 9-10:45."),
-        ("1.33h", "1.33h is no whole number of minutes: write 80m."),
+        ("1.33h", "1.33h is not a whole number of minutes: write 80m."),
         ("1.5m", "Minutes are whole: write 90m or 1h 30m."),
         ("1.5h 30m", "Use whole numbers beside each other: write 1h 30m or 1.5h."),
         ("１h", "Write the time as 1h 30m, 90m, 1:30 or 9-10:45."),
@@ -150,7 +150,7 @@ def test_a_plus_adds_to_what_the_field_held() -> None:
 
 def test_a_part_of_a_day_follows_the_working_day_of_the_agent() -> None:
     assert read_duration("0.25d", workday=360).minutes == 90
-    with pytest.raises(ValueError, match=r"^0\.25d is no whole number of minutes: write 116m\.$"):
+    with pytest.raises(ValueError, match=r"^0\.25d is not a whole number of minutes: write 116m\.$"):
         read_duration("0.25d", workday=462)
 
 
