@@ -132,7 +132,10 @@ class _Child:
         self.process = children.spawn(self.command, at_our_death=signal.SIGKILL, environment=self.environment)
 
     def look_after(self) -> None:
-        """Start the process again if it has exited and the pause since then is over."""
+        """Start the process again if it has exited and the pause since then is over.
+
+        Each exit doubles the pause, up to `_LONGEST_PAUSE`, unless the process had run for `_STEADY_SECONDS`.
+        """
         now = time.monotonic()
         if self.process is not None:
             if self.process.poll() is None:

@@ -215,7 +215,7 @@ class _Prices:
         return found
 
     def take(self, row: Row, price: Price | None) -> None:
-        """Add an entry, approved at `price`, to the running total of its contract."""
+        """Add an entry, approved at `price`, to the running total of its contract, unless the entry is not billable."""
         if row["id"] in self._places:
             self._rooms[row["id"]].take(self._places[row["id"]][0], price)
 

@@ -149,7 +149,7 @@ async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def _locked(draft_id: int, by: AgentReader) -> Invoice:
-    """Lock the customer of a draft and then the draft, in the order of every decision on time, and return the draft.
+    """Lock the customer of a draft and then the draft, and return the draft. Decisions on time lock in the same order.
 
     Raise `Forbidden` if `by` is not a manager, `Conflict` if the draft was issued or deleted.
     """

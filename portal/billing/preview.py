@@ -128,7 +128,7 @@ def _sum(currency: str, documents: Sequence[Becoming]) -> Sum:
 
 
 async def preview_run(until: date) -> Preview:
-    """Return what a billing run for the days before `until` would make of the open time of all customers."""
+    """Compute what a billing run for the days before `until` would make of the open time of all customers; store nothing."""
     books = await load_books(await waiting_customers(until), until)
     billed = await billed_of(books, until)
     names = await _names(of.customer_id for of in books.values())

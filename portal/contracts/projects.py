@@ -69,7 +69,7 @@ class Project(Table, tablename="project"):
 
     @classmethod
     async def offered(cls, customer: int) -> list[tuple[int, str]]:
-        """Return the id and name of each project of the customer that is not done, by name, as options of a form field."""
+        """Return id and name of the customer's projects that are not done, sorted by name, as options of a form field."""
         query = cls.select(cls.id, cls.name).where(
             (cls.customer_id == customer) & (cls.state != ProjectState.DONE.value)
         )

@@ -67,7 +67,7 @@ async def _record(invoice: Invoice, reader: ContactReader, at: datetime) -> None
 
 @get("/invoices/{number:str}/invoice.pdf")
 async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the PDF of an issued invoice as it was stored when the invoice was issued."""
+    """Serve the PDF of an issued invoice as it was stored when the invoice was issued, and record that in the audit log."""
     async with exporting(request):
         content = await hand_out("pdf", await Invoice.find(number, reader))
     return download(content, f"{number}.pdf", media_type="application/pdf")
@@ -75,7 +75,10 @@ async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number:
 
 @get("/invoices/{number:str}/detail.csv")
 async def show_csv(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the CSV file with the time entries of an issued invoice, as it was stored when the invoice was issued."""
+    """Serve the CSV file with the time entries of an issued invoice, as it was stored when the invoice was issued.
+
+    The audit log records that the contact received it.
+    """
     async with exporting(request):
         content = await hand_out("csv", await Invoice.find(number, reader))
     return download(content, f"{number}.csv", media_type="text/csv")

@@ -31,7 +31,10 @@ async def show(
 async def show_csv(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Serve the CSV file with the time entries of a statement, as it was stored when the statement was made."""
+    """Serve the CSV file with the time entries of a statement, as it was stored when the statement was made.
+
+    The audit log records that the contact received it.
+    """
     async with exporting(request):
         statement = await Statement.find(statement_id, reader)
         content = await hand_out("csv", statement)

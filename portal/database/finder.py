@@ -89,7 +89,7 @@ class Finder:
         The row with that id is returned if its name contains the text: without JavaScript, people change the text only,
         and the id is then the old one. Otherwise the row with exactly this name is returned, or the only row whose name
         contains the text. If there is no such row, or there are several, `Found.id` is None and `Found.problem` says why.
-        `typed` is None if only the id was sent, as in a link.
+        An empty text means that nothing was chosen. `typed` is None if only the id was sent, as in a link.
         """
         chosen = await self.named(id) if id is not None else None
         text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]

@@ -80,7 +80,7 @@ async def refuse_unfit(dsn: str, *, production: bool) -> None:
 
 
 async def _refuse_role(connection: Any) -> None:
-    """Raise `ValueError` if the role is a superuser, owns the tables, or is not a member of portal_app."""
+    """Raise `ValueError` if the role is exempt from row-level security, owns the tables, or is not a member of portal_app."""
     if await connection.fetchval("select rolsuper or rolbypassrls from pg_roles where rolname = session_user"):
         raise ValueError("DATABASE_URL names a superuser. Use a role that is a member of portal_app only.")
     if await connection.fetchval(

@@ -9,7 +9,7 @@ from portal.demo.stage import Stage
 DONE_FIRST = ("Globex", "Rovana Bikes")
 """The customers for whom last month is billed already.
 
-Globex has a draft invoice, the trial customer a draft statement.
+Globex has a draft invoice, the trial customer a statement.
 """
 
 
@@ -31,7 +31,7 @@ async def _run(stage: Stage, until: date, customers: list[int], at: datetime) ->
 
 
 async def _issue(stage: Stage, at: datetime) -> None:
-    """Issue every draft invoice and every draft statement, one minute apart."""
+    """Issue every draft, one minute after the other."""
     by = stage.agent("Max Herrmann")
     for place, draft in enumerate((await billing.list_drafts(by, limit=1000)).rows):
         await billing.issue(draft["id"], by=by, at=at + timedelta(minutes=place))

@@ -41,7 +41,10 @@ CONFIRMED = "Saturday at 09:00 is in the calendar now. I bring the new switch an
 
 
 async def arrange(agents: dict[str, AgentReader], start: date, third_month: date, at: datetime) -> None:
-    """Set the working hours and the costs of all agents. The costs rise on the day `third_month`."""
+    """Set the costs of all agents, and the working hours of the agents in `HOURS`.
+
+    The costs apply from the day `start`, and rise on the day `third_month`.
+    """
     for name, costs in COSTS.items():
         agent = await Agent.find(agents[name].id)
         for cost, since in zip(costs, (start, third_month), strict=True):

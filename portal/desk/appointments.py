@@ -133,7 +133,10 @@ class Appointment(Table, tablename="appointment"):
         await self._record(case, "appointment.moved" if is_moved else None, by, at)
 
     async def give_to(self, agent_id: int, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Make the agent `agent_id`, who must work here, the agent of the appointment; the log of the case says so."""
+        """Make the agent with the id `agent_id` the agent of the appointment, and record that in the log of the case.
+
+        The caller must have checked that the agent has not left.
+        """
         await self._set({"agent_id": agent_id})
         await self._record(case, "appointment.moved", by, at)
 
@@ -244,7 +247,7 @@ class Planned:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """Return the appointment for a row of a query, which may have further columns."""
+        """Return the appointment in a database row that has a column for each field, and perhaps others."""
         values = {name: row[name] for name in cls.__slots__}
         return cls(**values | {"kind": AppointmentKind(row["kind"])})
 
@@ -311,6 +314,6 @@ IS_TO_COME = "p.agent_id = $1 and p.starts_at > $2 and p.done_at is null and p.c
 
 
 async def appointments_to_come(agent_id: int, at: datetime) -> list[tuple[Planned, int]]:
-    """Return the planned appointments of an agent that begin after `at`, each with the number of its case, by time."""
+    """Return the planned appointments of an agent that begin after `at`, the next one first, each with its case number."""
     rows = await current().fetch(f"{_WITH_NUMBER} where {IS_TO_COME} order by p.starts_at, p.id", agent_id, at)
     return [(Planned.of_row(row), row["number"]) for row in rows]

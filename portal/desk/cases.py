@@ -209,7 +209,7 @@ class Case(Table, tablename="cases"):
             return
         if self.agent_id != seen:
             holder = "Nobody" if self.agent_id is None else await agent_name(self.agent_id)
-            raise Conflict(f"{holder} has this case by now. Look at it again.")
+            raise Conflict(f"{holder} has this case now. Look at it again.")
         await self._change({"agent_id": agent_id}, [("assigned", {"to": name})], by, at, told_as="case.assigned")
 
     async def change_status(self, status: Status, *, by: AgentReader, at: datetime, seen: Status | None = None) -> None:
@@ -262,7 +262,7 @@ class Case(Table, tablename="cases"):
         if self.stands is status:
             return
         if self.stands is not seen:
-            raise Conflict(f"The status is {self.stands.word} by now. Look at it again.")
+            raise Conflict(f"The status is {self.stands.word} now. Look at it again.")
         await self._change(*self._moved(status, at), by, at, told_as="case.moved")
 
     def _moved(self, status: Status, at: datetime) -> tuple[dict[str, Any], list[LogLine]]:

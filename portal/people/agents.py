@@ -121,7 +121,7 @@ class Agent(Person, Table, tablename="agent"):
     async def end(self, at: datetime) -> None:
         """Record that the agent has left, and end their access, their sessions and their open links at once (R12).
 
-        Idempotent. Their time entries and messages stay. Raise `Conflict` if no other admin can sign in (R31).
+        Idempotent. Their time entries and messages stay. Raise `Conflict` for an admin if no other admin can sign in (R31).
         """
         if await self._is_only_admin():
             raise Conflict(f"{self.name} is the only admin: make another one first.")

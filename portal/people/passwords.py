@@ -136,7 +136,7 @@ def _plain(password: str) -> bytes:
 
 @cache
 def _nobodys_hash() -> str:
-    """Return the dummy hash that `matches` checks if there is no account, which takes as long as a real check."""
+    """Return the dummy hash that `matches` checks if there is no account, so that the check takes as long as a real one."""
     return HASHER.hash(b"nobody")
 
 

@@ -111,7 +111,10 @@ async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Ses
 
 
 async def find_again(session: Session, at: datetime) -> Session | None:
-    """Read the session again, with its owner's current rights, and return it. Return None if its row no longer exists."""
+    """Read the session again, with its owner's current rights, and return it. Return None if its row no longer exists.
+
+    If the session has ended since, `live` is False in the result.
+    """
     found = await _find(session.token_hash, at, "select")
     return found[0] if found else None
 

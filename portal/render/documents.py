@@ -74,7 +74,7 @@ class _Typesetter:
         return answer
 
     def _running(self) -> subprocess.Popen[bytes]:
-        """Return the child process, which is started if there is none."""
+        """Return the child process. Start one if none is running."""
         if self._child is None or self._child.poll() is not None:
             self._drop()
             templates, fonts = render.folder("templates") / "documents", render.folder("static") / "vendor" / "ttf"

@@ -331,7 +331,7 @@ async def test_a_status_that_a_colleague_set_meanwhile_is_not_undone(
     assert (await save(bos, form, {"status": "waiting_for_others"})).status_code == 303
     answer = await save(noors, form, {"status": "resolved"})
     assert answer.status_code == 409
-    assert "The status is Waiting for others by now." in answer.text
+    assert "The status is Waiting for others now." in answer.text
 
 
 async def test_a_default_service_that_a_colleague_chose_meanwhile_is_shown(

@@ -361,7 +361,7 @@ async def test_two_agents_take_a_case_at_once_and_one_is_told_who_was_faster() -
 
     answers = await asyncio.gather(take(INES), take(MAX))
     assert sorted(answers)[1] == "taken"
-    assert "has this case by now" in sorted(answers)[0]
+    assert "has this case now" in sorted(answers)[0]
     assert [kind for kind, _, _ in await log(case)] == ["opened", "assigned"]
 
 

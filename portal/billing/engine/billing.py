@@ -59,7 +59,7 @@ def bill(state: BillingState, until: date) -> Billing:
 
 
 def _settled_now(state: BillingState, until: date) -> dict[Key, Work]:
-    """Return the entries that this run settles, each with its allocations, by entry id and in the order of entries."""
+    """Return the entries that this run settles, each with its allocations, by entry id; sorted by `Entry.order`."""
     allocations = allocate(state)
     return {
         entry.id: Work(entry, pieces)

@@ -43,7 +43,10 @@ class Story:
     turns: tuple[Turn, ...]
 
     def told(self, rng: Random) -> "Story":
-        """Return a copy of the story in which each placeholder such as `{server}` is replaced by a random name."""
+        """Return a copy of the story in which each placeholder such as `{server}` is replaced by a random name.
+
+        A placeholder that occurs several times is replaced by the same name each time.
+        """
         chosen = {name: rng.choice(values) for name, values in NAMES.items()}
 
         def fill(text: str) -> str:

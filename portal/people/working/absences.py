@@ -140,7 +140,7 @@ class Absence(Table, tablename="absence"):
 
     @property
     def facts(self) -> AbsenceFacts:
-        """Return the values that the form for changing the absence shows at first."""
+        """Return the stored values of the absence as form fields, to fill in the form that edits them."""
         return AbsenceFacts(
             first_day=self.first_day.isoformat(),
             last_day=self.last_day.isoformat(),

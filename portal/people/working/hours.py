@@ -114,7 +114,7 @@ class WorkingHours(Table, tablename="working_hours"):
 
     @classmethod
     async def arrange(cls, agent_id: int, facts: WeekFacts) -> None:
-        """Replace the working hours of an agent. Raise `Invalid` for a duration that cannot be read."""
+        """Replace the working hours of an agent on all seven weekdays. Raise `Invalid` for a duration that cannot be read."""
         minutes = _read(facts)
         await current().execute(
             "insert into working_hours (agent_id, weekday, minutes) select $1, o.weekday, o.minutes"

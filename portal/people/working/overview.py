@@ -40,7 +40,7 @@ left join lateral (select hourly_cost, currency from cost_rate where agent_id = 
 
 
 async def working_time(agent_id: int, day: date) -> WorkingTime:
-    """Return the summary of the agent's working time for `day`, read by one query."""
+    """Return the agent's working hours, the absence of `day` or else the next one, and the cost of an hour on `day`."""
     row = dict(await current().fetchrow(_SUMMARY, agent_id, day))
     minutes = row.pop("minutes")
     return WorkingTime(week=Week(tuple(minutes)) if minutes else USUAL, **row)
