@@ -40,7 +40,7 @@ OUTBOX_KEPT = timedelta(days=7)
 JOB_LOG_KEPT = timedelta(days=30)
 MAIL_KEPT = timedelta(days=1)
 LOOK_AGAIN = 10.0
-"""After this many seconds without a notification, the worker looks for rows of the outbox that it was not told of."""
+"""After this many seconds without a notification, the worker looks for rows of the outbox that it was not notified of."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 """The first and the longest pause between two attempts to send a mail."""
 
@@ -165,7 +165,10 @@ def _ids(job: Job) -> Ids:
 
 
 async def make_notices() -> None:
-    """Make notices of each row of the outbox as soon as it is committed. Raise `Unavailable` if the database goes down."""
+    """Listen for new rows of the outbox, and make the notices of each as soon as it is committed, until cancelled.
+
+    Raise `Unavailable` if the database goes down.
+    """
     woken = asyncio.Event()
     connection = await database.listener_connection()
     try:
@@ -182,7 +185,10 @@ async def make_notices() -> None:
 
 
 async def pass_all_on(at: datetime) -> None:
-    """Pass on all rows of the outbox that wait for it, some at a time, each time in a transaction of its own."""
+    """Make the notices of all rows of the outbox that have not been passed on yet.
+
+    Each call of `notices.pass_on` processes some of the rows, in a transaction of its own.
+    """
     while await _pass_on(at):
         pass
 

@@ -142,7 +142,11 @@ def _filled(
     entries: dict[int, list[Row]],
     rates: list[Row],
 ) -> list[Book]:
-    """Return a book for each customer and currency of `contracts`, made of rows; the rest are rows by contract id."""
+    """Return a book for each customer and currency, sorted by both, from database rows.
+
+    `contracts` holds rows by customer and currency, `services` and `entries` hold rows by contract id, and `rates` holds
+    the rates of all these customers.
+    """
     return [
         _book(customer_id, currency, mine, services, entries, rates)
         for (customer_id, currency), mine in sorted(contracts.items())

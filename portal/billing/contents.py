@@ -60,16 +60,16 @@ class PrintedLine:
 
 
 SHOWN = 100
-"""The most lines, and the most rows of the time detail, on one page of a document."""
+"""The maximum number of lines, and of rows of the time detail, on one page of a document."""
 EXPLAINED = 50
-"""The most time entries that explain the amount of one line on that page."""
+"""The maximum number of time entries that explain the amount of one line on that page."""
 
 Placed = TypeVar("Placed", PrintedLine, DetailRow)
 
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[Placed]):
-    """Some of the rows of a document, in their order.
+    """A page of the lines of a document or of the rows of its time detail, sorted by position.
 
     `first` is the number of the first row in the list of all `total` rows, counted from 1. `next_after` is the cursor
     of the next page (the position of the last row), or None on the last page.
@@ -139,7 +139,7 @@ async def contents_of(invoice: Invoice) -> Contents:
 
 
 def _with_entries(lines: list[Row], rows: list[DetailRow], digits: int) -> tuple[PrintedLine, ...]:
-    """Return each line with the rows of the time entries behind it."""
+    """Return the lines as they are printed, each with the rows of the time detail that belong to it."""
     behind: dict[int | None, list[DetailRow]] = defaultdict(list)
     for row in rows:
         if row.entry_id is not None:

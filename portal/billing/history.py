@@ -11,7 +11,7 @@ from portal.people.readers import AgentReader
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A billing run, the documents that it made, and a page of the entries that it skipped.
+    """A billing run (`run`), the documents that it made, and a page of the entries that it skipped, with the reasons.
 
     Drafts that were deleted since are missing from `documents`.
     """
@@ -64,9 +64,8 @@ async def past_runs(after: str = "", limit: int = 12) -> DocumentPage:
 async def find_run(run_id: int, reader: AgentReader, after: str = "", limit: int = 50) -> PastRun:
     """Return the billing run with its documents and a page of the entries that it skipped.
 
-    `after` is the cursor, the position of the last entry on the page before.
-
-    Raise `NotFound` if there is no such run or if `reader` is not a manager.
+    `after` is the cursor, the position of the last entry on the page before, and `limit` the length of a page. Raise
+    `NotFound` if there is no such run or if `reader` is not a manager.
     """
     row = await current().fetchrow(f"{_RUNS} where r.id = $1", run_id) if reader.is_manager else None
     if row is None:

@@ -272,14 +272,14 @@ async def list_drafts(
 
 @dataclass(frozen=True, slots=True, order=True)
 class DraftChoice:
-    """A draft that somebody ticked. Its contract, if known, names the draft even after the draft was deleted."""
+    """A draft that somebody ticked. With its contract, if known, `draft_names` names the draft even after its deletion."""
 
     draft_id: int
     contract_id: int | None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the choice that a tick box sends as `draft.contract`. Raise `Invalid` for text without a draft's id."""
+        """Return the choice that a check box sends as `draft.contract`. Raise `Invalid` for text without a draft's id."""
         draft_id, contract_id = (number_in(part) for part in text.partition(".")[::2])
         if draft_id is None:
             raise Invalid({"draft": "Tick drafts of the list."})
@@ -287,7 +287,10 @@ class DraftChoice:
 
 
 async def draft_names(choices: Collection[DraftChoice], reader: Reader) -> dict[int, str]:
-    """Return the names of the customer and the contract of each chosen draft, by the draft's id, also if it is deleted."""
+    """Return "customer, contract" as the name of each chosen draft, by the draft's id, also of deleted drafts.
+
+    Readers who are not managers get an empty dictionary.
+    """
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return {}
     rows = await current().fetch(

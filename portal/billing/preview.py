@@ -138,7 +138,7 @@ async def preview_run(until: date) -> Preview:
 def _summed_up(
     until: date, books: Mapping[BookKey, Book], billed: Report[BookKey, Billing], names: dict[int, str]
 ) -> Preview:
-    """Return what the engine made of the books as a preview; `names` are those of the customers, by id."""
+    """Return the preview for what the engine made of the books. `names` holds the names of the customers by id."""
     documents = [
         _becoming(names, books[key], billing, document)
         for key, billing in billed.done.items()

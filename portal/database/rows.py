@@ -71,7 +71,7 @@ async def _inserted(table: type[Table], row: Mapping[str, Any], returning: str) 
 
 
 AT_ONCE = 500
-"""The most rows that are encoded for the database before the event loop may do something else."""
+"""The maximum number of rows that are encoded for the database before the event loop may do something else."""
 
 
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:

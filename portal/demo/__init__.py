@@ -33,7 +33,7 @@ CAST = (
 )
 """The mail addresses of the six people of the demo who have a password and can sign in."""
 TOLD, UNREAD = timedelta(days=10), timedelta(hours=40)
-"""How far back the notices of the demo reach, and how far back those that nobody has read yet."""
+"""The maximum age of the notices of the demo, and of those that nobody has read yet."""
 
 
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
@@ -85,7 +85,10 @@ async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
 
 
 async def _tell_people(now: datetime) -> None:
-    """Make the notices of the last days, most of them read. None is ever mailed, because nothing of it has happened."""
+    """Make the notices of the last days; those older than `UNREAD` are marked as read.
+
+    None of them is ever mailed, because everything in the demo is invented.
+    """
     await current().execute("update outbox set passed_on = true where at < $1", now - TOLD)
     while await notices.pass_on(now, mails=False):
         pass

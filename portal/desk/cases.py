@@ -304,10 +304,10 @@ class Case(Table, tablename="cases"):
         told_as: str = "case.changed",
         record_id: int | None = None,
     ) -> None:
-        """Update the locked row, add lines to the case's log, and write an outbox row, so that people are told.
+        """Update the locked row, add lines to the case's log, and write an outbox row, from which notices are made.
 
-        `columns` holds the new values, `told_as` the kind of the outbox row. `record_id` is the message that was
-        written; without one, it is the first of the lines.
+        `columns` holds the new values, `told_as` the kind of the outbox row. `record_id` is the id of the message that was
+        written; if it is None, the outbox row names the first of the lines.
         """
         columns = {"updated_at": at} | columns
         await Case.update(columns).where(Case.id == self.id)

@@ -30,17 +30,17 @@ select id from cases where (agent_id = $1 and status not in ('resolved', 'closed
 async def hold_cases_of_agent(agent_id: int, at: datetime) -> None:
     """Lock the agent's open cases and those of the agent's appointments after `at` until the transaction ends.
 
-    Whoever assigns a case or plans an appointment locks the case first and then the agent; ending an agent has to take
-    the locks in the same order.
+    A transaction that assigns a case or plans an appointment locks the case first and then the agent. One that ends an
+    agent has to lock in the same order, so it calls this function first.
     """
     await current().execute(_HELD, agent_id, at)
 
 
 async def hand_appointments(agent_id: int, successor_id: int | None, *, by: AgentReader, at: datetime) -> None:
-    """Give the planned appointments of an agent who leaves to the agent `successor_id`; with None, call them off.
+    """Give an agent's planned appointments after `at` to the agent `successor_id`; if that is None, call them off.
 
-    The log of each case records it, and the customer reads it there. Raise `Invalid` (`appointments`) if the successor
-    does not work here.
+    The cases and appointments are locked. The log of each case records the change, and the customer reads it there. Raise
+    `Invalid` (`appointments`) if the successor has left or does not exist.
     """
     if successor_id is not None and not await works(successor_id):
         raise Invalid({"appointments": WHO_WORKS})

@@ -13,7 +13,7 @@ from portal.people.agents import Agent
 from portal.people.offered import Offered
 
 LONGEST = 250
-"""The most characters after an "@" that are compared with names, which have at most 200 characters."""
+"""The maximum number of characters after an "@" that are compared with names, which have at most 200 characters."""
 _AT = re.compile(r"(?<!\w)@(?=\w)")
 _AFTER_NAME = re.compile(r"\W+$")
 
@@ -29,8 +29,8 @@ class Mention(Table, tablename="mention"):
 def named_in(text: str, agents: Iterable[Offered]) -> set[int]:
     """Return the ids of the agents whom the text names after an "@": by their whole name, or by a first name.
 
-    A first name counts only if no other agent has the same one. Case, accents and the marks after a name make no
-    difference. An "@" inside of a word, as in a mail address, names nobody.
+    A first name is recognised only if no other agent has the same one. Case, accents and punctuation after a name make
+    no difference. An "@" inside a word, as in a mail address, names nobody.
     """
     by_name, by_first_name = defaultdict(set), defaultdict(set)
     for agent in agents:
@@ -48,12 +48,12 @@ def named_in(text: str, agents: Iterable[Offered]) -> set[int]:
 
 
 def _words(words: list[str]) -> list[str]:
-    """Return the words of a name, without the marks that follow the last one, such as a comma."""
+    """Return the words of a name, without the punctuation after the last one, such as a comma."""
     return [*words[:-1], _AFTER_NAME.sub("", words[-1])] if words else []
 
 
 async def record(message_id: int, customer_id: int, text: str) -> None:
-    """Record whom the note with the id `message_id` mentions. Agents who have left are not mentioned."""
+    """Record which agents the note with the id `message_id` and this text mentions. Agents who have left are left out."""
     if "@" not in folded(text):
         return
     named = named_in(text, await Agent.offered())

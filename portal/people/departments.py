@@ -35,7 +35,7 @@ class Department(Table, tablename="department"):
 
     @classmethod
     async def choices(cls) -> list[tuple[int, str]]:
-        """Return the id and the name of every department, sorted by name, for a field that offers them all."""
+        """Return all departments as options of a select field, `(id, name)`, sorted by name."""
         return [(one.id, one.name) for one in await cls.all_by_name()]
 
     @classmethod
