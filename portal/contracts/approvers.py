@@ -5,6 +5,7 @@ A manager is designated for departments, with all departments below them, or for
 
 import msgspec
 
+from portal.contracts.naming import shown_service
 from portal.contracts.services import Service, ServiceFacts
 from portal.database import current
 from portal.errors import Invalid
@@ -81,3 +82,24 @@ async def designate(service_id: int, facts: ServiceForm) -> None:
         " select s.customer_id, s.id, a.id from service s, unnest($2::bigint[]) as a (id) where s.id = $1 on conflict do nothing",
         service_id, ids,
     )  # fmt: skip
+
+
+async def services_of(agent_id: int) -> list[str]:
+    """Return the names of the services that the agent is designated for, with their customers, sorted by name."""
+    rows = await current().fetch(
+        f"select {shown_service('s.id')} || ' (' || c.name || ')' as name from service_designation d"  # noqa: S608
+        " join service s on s.id = d.service_id join customer c on c.id = s.customer_id where d.agent_id = $1"
+        " order by folded(s.name), folded(c.name), s.id",
+        agent_id,
+    )
+    return [row["name"] for row in rows]
+
+
+async def hand_services(leaving: int, successor: int) -> None:
+    """Move the designations for services from the agent `leaving` to the manager `successor`."""
+    await current().execute(
+        "insert into service_designation (customer_id, service_id, agent_id)"
+        " select customer_id, service_id, $2 from service_designation where agent_id = $1 on conflict do nothing",
+        leaving, successor,
+    )  # fmt: skip
+    await current().execute("delete from service_designation where agent_id = $1", leaving)

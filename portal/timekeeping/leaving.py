@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from portal.contracts import approvers
 from portal.database import current
 from portal.desk import Case
 from portal.desk.appointments import Planned, appointments_to_come
@@ -12,6 +13,7 @@ from portal.errors import Invalid
 from portal.people.agents import Agent, without_approver
 from portal.people.departments import DESIGNATED, designated_departments, hand_designations
 from portal.people.readers import AgentReader
+from portal.timekeeping.clock.lines import TimerLine, timers_of
 from portal.timekeeping.clock.timers import pause_all
 from portal.timekeeping.states import submit
 
@@ -20,18 +22,20 @@ from portal.timekeeping.states import submit
 class Open:
     """What an agent must hand over before leaving.
 
-    `appointments` are the planned appointments still to come, each with the number of its case.
-    `unsubmitted` are the ids of the agent's draft and rejected time entries; `submitted` is the number of the agent's
-    entries that a manager has yet to approve. `departments` are the names of the departments whose approver the agent
-    is, and `waiting` is the number of submitted entries there that the agent must decide on. `unapproved` are the names
-    of agents whose time nobody could approve after this agent has left.
+    `appointments` are the planned appointments still to come, each with the number of its case. `unsubmitted` are the
+    ids of the agent's draft and rejected time entries; `submitted` is the number of the agent's entries that a manager
+    has yet to approve; `timers` are the agent's timers that were not logged. `departments` and `services` are the names
+    of those whose approver the agent is, and `waiting` is the number of submitted entries there that the agent must
+    decide on. `unapproved` are the names of agents whose time nobody could approve after this agent has left.
     """
 
     cases: list[Case]
     appointments: list[tuple[Planned, int]]
     unsubmitted: list[int]
     submitted: int
+    timers: list[TimerLine]
     departments: list[str]
+    services: list[str]
     waiting: int
     unapproved: list[str]
 
@@ -43,7 +47,8 @@ select
   (select coalesce(array_agg(id order by id), '{}') from time_entry where agent_id = $1 and state in ('draft', 'rejected')) as unsubmitted,
   (select count(*) from time_entry where agent_id = $1 and state = 'submitted') as submitted,
   (select count(*) from time_entry e join agent a on a.id = e.agent_id
-   where e.state = 'submitted' and e.agent_id <> $1 and a.department_id in (select id from mine)) as waiting
+   where e.state = 'submitted' and e.agent_id <> $1 and (a.department_id in (select id from mine)
+     or e.service_id in (select service_id from service_designation where agent_id = $1))) as waiting
 """
 )
 
@@ -57,7 +62,9 @@ async def open_of(agent: Agent, at: datetime) -> Open:
         appointments=await appointments_to_come(agent.id, at),
         unsubmitted=row["unsubmitted"],
         submitted=row["submitted"],
+        timers=await timers_of(agent),
         departments=await designated_departments(agent.id),
+        services=await approvers.services_of(agent.id),
         waiting=row["waiting"] if agent.grade == "manager" else 0,
         unapproved=[name for name in await without_approver(leaving=agent.id) if name not in before],
     )
@@ -92,6 +99,7 @@ async def end_agent(
     await hand_appointments(agent.id, visitor_id, by=by, at=at)
     if approver_id is not None:
         await hand_designations(agent.id, approver_id)
+        await approvers.hand_services(agent.id, approver_id)
     if submits:
         submission = await submit(by, (await open_of(agent, at)).unsubmitted, at=at)
         # What a manager approved or the agent deleted at the same moment needs no submission any more.

@@ -1,6 +1,8 @@
 """Test what happens to open cases, time and approval duties if an agent or a contact leaves, or a customer ends."""
 
 import asyncio
+import html
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 from portal.billing import Choice, approve, reject
+from portal.contracts.approvers import of_service, services_of
 from portal.database import current, transaction
 from portal.database.counting import count_all
 from portal.desk import Case, Question, Status, agents_list, countings
@@ -17,8 +20,10 @@ from portal.errors import Conflict, Invalid
 from portal.people.agents import Agent, AgentFacts
 from portal.people.contacts import Contact
 from portal.people.readers import SYSTEM
+from portal.timekeeping.clock.timers import Timer
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.leaving import end_agent
+from portal.timekeeping.logged_on import named
 from portal.timekeeping.policy.switches import RulesFacts, TimeRules
 from portal.timekeeping.states import submit
 from portal.web.gate import Gate
@@ -196,8 +201,14 @@ async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> N
     )
     async with transaction(SYSTEM):
         rosa = await Agent.create(facts, now())
+        await current().execute(
+            "insert into service_designation (customer_id, service_id, agent_id) values ($1, $2, $3)",
+            ACME,
+            HELPDESK,
+            MAX.id,
+        )
     page = await noor.get(MAX_ENDS)
-    assert "They approve the time of Support." in page.text
+    assert "They approve the time of Support, Helpdesk (Acme)." in page.text
     assert "Nobody else may approve the time of Noor Haddad" in page.text
     wrong = await send(noor, page, MAX_ENDS, approver=str(INES.id))
     assert wrong.status_code == 422
@@ -206,6 +217,24 @@ async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> N
     async with transaction(SYSTEM):
         assert (await (await Agent.find(rosa.id)).facts()).approves == [str(SUPPORT)]
         assert (await (await Agent.find(MAX.id)).facts()).approves == []
+        assert [id for id, _ in await of_service(HELPDESK)] == [rosa.id]
+        assert await services_of(MAX.id) == []
+
+
+async def test_time_that_a_timer_has_counted_is_shown_before_its_agent_is_ended(noor: Browser, iness: Case) -> None:
+    """D54: ending an agent names the agent's timers, with a link that logs their time for the agent."""
+    async with transaction(INES):
+        timer = await Timer.start(
+            INES, at=now() - timedelta(minutes=50), on=await named(f"case-{iness.number}"), note="Rack 3"
+        )
+    page = html.unescape((await noor.get(INES_ENDS)).text)
+    assert "1\u00a0timer is not logged." in page
+    [address] = re.findall(r'href="(/agent/time/new[?][^"]+)"', page)
+    form = (await noor.get(address)).text
+    assert f'value="{INES.id}" selected' in form
+    assert ('value="50m"' in form, "Rack 3" in form) == (True, True)
+    await end(INES)
+    assert timer.id
 
 
 async def test_a_refused_ending_changes_nothing(noor: Browser, iness: Case) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from portal.database import current
 from portal.errors import NotFound
+from portal.people.agents import Agent
 from portal.people.readers import AgentReader
 from portal.people.working.hours import USUAL, Week
 from portal.timekeeping.logged_on import address_of
@@ -126,10 +127,10 @@ where t.agent_id = $1 and
 """
 
 
-async def timers_of(reader: AgentReader) -> list[TimerLine]:
-    """Return the reader's timers that were neither logged nor discarded: the running one first, then the latest."""
+async def timers_of(agent: AgentReader | Agent) -> list[TimerLine]:
+    """Return the agent's timers that were neither logged nor discarded: the running one first, then the latest."""
     rows = await current().fetch(
-        f"{_LINES} t.ended_at is null order by x.since is null, x.stopped_at desc, t.id desc", reader.id
+        f"{_LINES} t.ended_at is null order by x.since is null, x.stopped_at desc, t.id desc", agent.id
     )
     return [TimerLine.of_row(row) for row in rows]
 
