@@ -84,14 +84,16 @@ async def designate(service_id: int, facts: ServiceForm) -> None:
     )  # fmt: skip
 
 
+_SERVICES = f"""
+select {shown_service("s.id")} || ' (' || c.name || ')' as name
+from service_designation d join service s on s.id = d.service_id join customer c on c.id = s.customer_id
+where d.agent_id = $1 order by folded(s.name), folded(c.name), s.id
+"""  # noqa: S608 (expressions of ours)
+
+
 async def services_of(agent_id: int) -> list[str]:
     """Return the names of the services that the agent is designated for, with their customers, sorted by name."""
-    rows = await current().fetch(
-        f"select {shown_service('s.id')} || ' (' || c.name || ')' as name from service_designation d"  # noqa: S608
-        " join service s on s.id = d.service_id join customer c on c.id = s.customer_id where d.agent_id = $1"
-        " order by folded(s.name), folded(c.name), s.id",
-        agent_id,
-    )
+    rows = await current().fetch(_SERVICES, agent_id)
     return [row["name"] for row in rows]
 
 
