@@ -62,7 +62,11 @@ create function sum_up_{verb}() returns trigger security definer set search_path
 begin
   with change as ({_sums(rows)}
   ), held as materialized (
-    select t.ctid as place from change c join time_sum t using ({_KEY}) for update of t skip locked
+    -- Each sum is found in the index by itself, however many rows the plan was made for.
+    select t.place from change c cross join lateral (
+      select t.ctid as place from time_sum t where t.scope = c.scope and t.subject_id = c.subject_id and t.agent_id = c.agent_id
+        and t.billing = c.billing and t.state = c.state and t.is_ready = c.is_ready for update skip locked
+    ) t
   ), replaced as (
     delete from time_sum where ctid = any (array(select place from held)) returning *
   )
