@@ -42,6 +42,9 @@ PAGES = (
     Page("create a case", "agent", "/agent/cases/new?customer=1", 1, "/agent/cases/new", {"subject": "Silent printer", "body": "Since Monday."}),
     Page("reply with 1 MiB", "agent", "/agent/cases/{case}", 1, "/agent/cases/{case}/replies", {"body": "Here it is."}, MEBIBYTE),
     Page("log time", "agent", "/agent/time/new?on=case-{case}", 1, "/agent/time/new", {"duration": "1m", "external_comment": "Looked at it"}),
+    # The timers come last, because they stay in the bar of every page.
+    Page("start a timer, pause another", "agent", "/agent/timer/bar?here=case-{case}", 1, "/agent/timer"),
+    Page("bar with 100 timers", "agent", "/agent/timer/bar?here=case-{case}", rows=8),
 )  # fmt: skip
 
 
