@@ -1,8 +1,8 @@
 """Approve, reject or flag time, as a manager, and lift flags.
 
 The functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on the
-same entry at the same time. They send a few statements for each customer, however many entries were chosen, and at the
-end they recompute the allocations (D21). An entry that must not be decided on is reported with a sentence; the decision
+same entry at the same time. They send a few statements, however many entries were chosen, and at the end they recompute
+the allocations of each customer (D21). An entry that must not be decided on is reported with a sentence; the decision
 on the other entries takes effect nevertheless (D35).
 """
 

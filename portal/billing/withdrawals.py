@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
-from portal.billing.allocations import StoredAllocation, reallocate
+from portal.billing.allocations import reallocate
 from portal.billing.book import Row
 from portal.billing.chosen import chosen, customers_of, why_not
 from portal.billing.sentences import REFUSED
@@ -60,7 +60,7 @@ async def drop(rows: Collection[Row], *, by: AgentReader, at: datetime) -> None:
     other entries.
     """
     versions = {row["id"]: row["version"] for row in rows}
-    await StoredAllocation.delete().where(StoredAllocation.entry_id.is_in(list(versions)))
+    await current().execute("delete from allocation where entry_id = any($1)", list(versions))
     withdrawn = await current().fetch(_WITHDRAW, list(versions), at, by.id)
     former: dict[EntryState, dict[int, int]] = defaultdict(dict)
     for row in withdrawn:

@@ -75,19 +75,22 @@ AT_ONCE = 500
 
 
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, each given as values by column name.
+    """Insert rows by few statements, each given as values by column name.
 
-    Raise `ValueError` if the rows do not all name the same columns; their order does not matter.
+    Columns that hold arrays are not supported, because each column is sent as one array of its values. Raise `ValueError`
+    if the rows do not all name the same columns; their order does not matter.
     """
     if not rows:
         return
     columns = list(rows[0])
     if any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"The rows for {table._meta.tablename} name different columns.")
-    sql = _insert_into(table, columns)
+    types = [table._meta.get_column_by_name(column).column_type for column in columns]
+    arrays = ", ".join(f"${place}::{type}[]" for place, type in enumerate(types, 1))
+    sql = f"insert into {table._meta.tablename} ({', '.join(columns)}) select * from unnest({arrays})"  # noqa: S608
     for begin in range(0, len(rows), AT_ONCE):
         some = rows[begin : begin + AT_ONCE]
-        await current().executemany(sql, [[row[column] for column in columns] for row in some])
+        await current().execute(sql, *([row[column] for row in some] for column in columns))
 
 
 def _insert_into(table: type[Table], columns: Iterable[str]) -> str:
