@@ -1,6 +1,7 @@
 """Test approvals, rejections, withdrawals and changes of time entries by managers, in the database."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ import asyncpg
 import pytest
 
 from portal import billing
-from portal.billing import Choice
+from portal.billing import Choice, allocations
 from portal.contracts.rates import Rate
 from portal.database import current, transaction
 from portal.errors import Conflict, Forbidden, Invalid
@@ -127,6 +128,27 @@ async def test_several_are_approved_and_the_rest_is_reported() -> None:
             stranger.id: ("You are not designated for Noor Haddad’s department, nor for the service.", 403),
         }
         assert await states(*entries) == ["approved", "approved", "submitted", "submitted", "submitted", "submitted"]
+        assert await billing.violations() == {}
+
+
+async def test_a_customer_that_cannot_be_allocated_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D35: if the allocations of one customer fail, its entries are refused, and those of the others are approved."""
+    real = allocations.reallocate
+
+    async def failing(customers: Collection[int], changed: Collection[int] = ()) -> None:
+        if ACME in customers:
+            raise RuntimeError("planted")
+        await real(customers, changed)
+
+    monkeypatch.setattr(allocations, "reallocate", failing)
+    async with transaction(MAX):
+        acme = [await log(30), await log(15)]
+        others = [await log(45, service=GLOBEX_HELPDESK), await log(20, service=None, billing="not_billable")]
+        choices = [entry.choice for entry in (*acme, *others)]
+        outcome = await billing.approve(choices, by=MAX, at=NOW)
+        assert outcome.done == tuple(entry.id for entry in others)
+        assert {refused.entry_id: refused.status for refused in outcome.refused} == {entry.id: 500 for entry in acme}
+        assert await states(*acme, *others) == ["submitted", "submitted", "approved", "approved"]
         assert await billing.violations() == {}
 
 
