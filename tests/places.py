@@ -262,6 +262,7 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     return {
         "/invitations/": {"token": token},
         "/agent/customers/": ids,
+        "/contacts/": {"contact": ALAN.id},
         "/agent/services/": {"service": service.id},
         "/agent/tasks/": {"task": task.id},
         "/agent/projects/": {"project": project.id},

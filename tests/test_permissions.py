@@ -61,6 +61,8 @@ SIGNED_IN = Row(IN, OK, OK, OK, OK, OK, OK)
 INVITED = Row(OK, 409, 409, 409, 409, 409, 409)
 """For invitation links: whoever is signed in gets 409, so that one browser never acts as two people."""
 CONTACTS = Row(IN, OK, OK, OK, 404, 404, 404)
+ADMINISTRATORS = Row(IN, 404, OK, OK, 404, 404, 404)
+"""For the list of contacts, which Ada and Gil manage for their own customers and Alan does not."""
 INVOICE_READERS = Row(IN, 404, OK, OK, 404, 404, 404)
 """For the pages of invoices, which Alan may not see because he has not been given the right to."""
 ADAS = Row(IN, 404, OK, 404, 404, 404, 404)
@@ -132,6 +134,15 @@ MATRIX: dict[str, Row] = {
     "POST /cases/{number}/replies": ADAS,
     "POST /cases/{number}/closure": ADAS,
     "POST /cases/{number}/reopening": ADAS,
+    "GET /contacts": ADMINISTRATORS,
+    "GET /contacts/new": ADMINISTRATORS,
+    "POST /contacts/new": ADMINISTRATORS,
+    "GET /contacts/{contact}": ADAS,
+    "POST /contacts/{contact}": ADAS,
+    "POST /contacts/{contact}/invitations": ADAS,
+    "GET /contacts/{contact}/ending": ADAS,
+    "POST /contacts/{contact}/ending": ADAS,
+    "POST /contacts/{contact}/resumption": ADAS,
     "GET /invoices": INVOICE_READERS,
     "GET /invoices/{number}": ADAS_DOCUMENT,
     "GET /invoices/{number}/detail.csv": ADAS_DOCUMENT,

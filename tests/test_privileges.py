@@ -16,12 +16,16 @@ from portal.people.agents import Agent
 from portal.people.readers import SYSTEM
 from tests.world import ADA, ALAN, GIL, INES, MAX, NOOR, NOW
 
-ROLES = ("portal_app", "portal_agent", "portal_contact", "public")
+ROLES = ("portal_app", "portal_agent", "portal_administrator", "portal_contact", "public")
 
 SECRETS = {
     "credential.password_hash": {"portal_app": "select update"},
     "session.token_hash": {"portal_app": "select insert update"},
-    "invitation.token_hash": {"portal_app": "select insert update", "portal_agent": "insert"},
+    "invitation.token_hash": {
+        "portal_app": "select insert update",
+        "portal_agent": "insert",
+        "portal_administrator": "insert",
+    },
     "authenticator.secret": {"portal_app": "select insert update"},
     "recovery_code.code_hash": {"portal_app": "select insert update"},
     "passkey.public_key": {"portal_app": "select insert update"},
@@ -113,7 +117,7 @@ async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: A
     assert found == {
         "agent (id, name, ended_at)", "appointment (id, customer_id, case_id, agent_id, kind, starts_at, ends_at, done_at, cancelled_at)",
         "attachment", "authenticator (credential_id, created_at)", "case_event", "case_type", "cases",
-        "company", "contact", "contract", "credential (id, email, customer_id, contact_id)", "customer", "default_service",
+        "company", "contact", "contract", "credential (id, email, customer_id, contact_id, has_password)", "customer", "default_service",
         "detail_row", "document", "draft", "invoice", "invoice_line", "invoice_seen", "invoice_vat", "logo", "message", "notice", "notice_choice",
         "outbox",
         "passkey (id, credential_id, handle, name, created_at, last_used_at)", "project (id, customer_id, name)",
@@ -142,8 +146,9 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
     )
     assert all("search_path=public, pg_temp" in row["settings"] for row in rows)
     assert {row["proname"]: row["roles"] for row in rows if not row["of_trigger"]} == {
+        "app_manages_contacts": ["portal_administrator"],
         "person_of": ["portal_app", "portal_agent"],
-        "record_export": ["portal_agent", "portal_contact"],
+        "record_export": ["portal_agent", "portal_administrator", "portal_contact"],
         "set_first_password": ["portal_agent"],
     }
 

@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from portal.customer import case, cases, home, invoices, statements
+from portal.customer import case, cases, contacts, home, invoices, statements
 from portal.web.guards import contact_only, signed_in
 
 router = Router(
@@ -11,7 +11,13 @@ router = Router(
         Router("/", route_handlers=[home.front], guards=[signed_in]),
         Router(
             "/",
-            route_handlers=[*cases.handlers, *case.handlers, *invoices.handlers, *statements.handlers],
+            route_handlers=[
+                *cases.handlers,
+                *case.handlers,
+                *contacts.handlers,
+                *invoices.handlers,
+                *statements.handlers,
+            ],
             guards=[contact_only],
         ),
     ],

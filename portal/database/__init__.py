@@ -113,7 +113,7 @@ class Transaction:
 def _as(reader: Reader | None) -> str:
     if reader is None:
         return ""
-    if reader.database_role not in ("portal_contact", "portal_agent"):
+    if reader.database_role not in ("portal_contact", "portal_administrator", "portal_agent"):
         raise ValueError(reader.database_role)
     sql = f"SET LOCAL ROLE {reader.database_role}; SET LOCAL app.credential = '{int(reader.credential_id or 0)}';"
     return sql + (f" SET LOCAL app.customer = '{int(reader.customer_id)}';" if reader.customer_id is not None else "")

@@ -12,9 +12,15 @@ from portal.database import ACQUIRE_SECONDS, Transaction, _running
 ROLES = """
 do $$ begin
   if not exists (select from pg_roles where rolname = 'portal_contact') then create role portal_contact nologin; end if;
+  if not exists (select from pg_roles where rolname = 'portal_administrator') then
+    create role portal_administrator nologin;
+    grant portal_contact to portal_administrator;
+  end if;
   if not exists (select from pg_roles where rolname = 'portal_agent') then create role portal_agent nologin; end if;
   if not exists (select from pg_roles where rolname = 'portal_app') then create role portal_app nologin noinherit; end if;
-  if not pg_has_role('portal_app', 'portal_agent', 'member') then grant portal_contact, portal_agent to portal_app; end if;
+  if not pg_has_role('portal_app', 'portal_administrator', 'member') then
+    grant portal_contact, portal_agent, portal_administrator to portal_app;
+  end if;
 exception when duplicate_object or unique_violation then null;  -- another process created them at the same moment
 end $$
 """

@@ -27,7 +27,7 @@ from portal.desk.names import agent_name, contact_name, works
 from portal.desk.workflow import SETTABLE, Priority, Status, after_reply, columns_of
 from portal.errors import Conflict, Invalid, NotFound
 from portal.numbers import number_in
-from portal.people.readers import AgentReader, ContactReader, Reader, System
+from portal.people.readers import AdministratorReader, AgentReader, ContactReader, Reader, System
 
 LogLine = tuple[str, dict[str, object]]
 """A line of a case's log: the kind of the event, and its details."""
@@ -239,6 +239,17 @@ class Case(Table, tablename="cases"):
         `Invalid` for a value that the case cannot have.
         """
         _agents_only(by)
+        await self._change_facts(facts, by, at)
+
+    async def hand_to(self, contact_id: int, *, by: AgentReader | AdministratorReader, at: datetime) -> None:
+        """Give the case of a contact who leaves to another contact of the same customer. The case's log gets a line.
+
+        Agents and the customer's administrators may do this. Raise `Invalid` (`contact`) if the other contact has left
+        or belongs to another customer.
+        """
+        await self._change_facts({"contact_id": contact_id}, by, at)
+
+    async def _change_facts(self, facts: Facts, by: Reader, at: datetime) -> None:
         checked = await checked_facts(facts, self.customer_id)
         seen = {column: getattr(self, column) for column in checked}
         await self._lock(by)

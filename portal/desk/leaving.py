@@ -8,7 +8,7 @@ from portal.desk.cases import Case
 from portal.desk.names import WHO_WORKS, works
 from portal.errors import Invalid
 from portal.people.contacts import Contact, hold_contact
-from portal.people.readers import AgentReader
+from portal.people.readers import AdministratorReader, AgentReader
 
 _OPEN = """
 select * from cases where status not in ('resolved', 'closed') and ($1::bigint is null or agent_id = $1)
@@ -58,7 +58,9 @@ async def open_cases_of_contact(contact_id: int) -> list[Case]:
     return [Case.of_row(dict(row)) for row in await current().fetch(_OPEN, None, contact_id)]
 
 
-async def end_contact(contact: Contact, *, successor_id: int | None, by: AgentReader, at: datetime) -> None:
+async def end_contact(
+    contact: Contact, *, successor_id: int | None, by: AgentReader | AdministratorReader, at: datetime
+) -> None:
     """End the access of a contact who leaves, and make the contact `successor_id` the contact of their open cases.
 
     If `successor_id` is None, the cases keep their contact. The function first waits for transactions that are opening a
@@ -69,4 +71,4 @@ async def end_contact(contact: Contact, *, successor_id: int | None, by: AgentRe
     await contact.end(at)
     if successor_id is not None:
         for case in await open_cases_of_contact(contact.id):
-            await case.change_facts(by=by, at=at, contact_id=successor_id)
+            await case.hand_to(successor_id, by=by, at=at)

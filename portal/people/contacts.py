@@ -92,14 +92,18 @@ class Contact(Person, Table, tablename="contact"):
         return await offered(cls.select(cls.id, cls.name).where(cls.customer_id == customer, cls.ended_at.is_null()))
 
     @classmethod
-    async def create(cls, customer: Customer, facts: ContactFacts, at: datetime) -> "Contact":
+    async def create(
+        cls, customer: Customer, facts: ContactFacts, at: datetime, *, by: Reader | System = SYSTEM
+    ) -> "Contact":
         """Create a contact with a mail address and no password; they set one through an invitation link.
 
-        The customer is locked, so that it cannot end before the transaction does. Raise `Invalid` for a bad field or a
-        mail address that somebody else has, `Conflict` if the customer has ended.
+        The customer is locked, so that it cannot end before the transaction does. An administrator of the customer (`by`)
+        may not lock it, but nobody can sign in once it has ended. Raise `Invalid` for a bad field or a mail address that
+        somebody else has, `Conflict` if the customer has ended.
         """
         values, address = _read(facts)
-        if await current().fetchval("select ended_at from customer where id = $1 for share", customer.id):
+        ended = "select ended_at from customer where id = $1"
+        if await current().fetchval(ended if by.is_contact else f"{ended} for share", customer.id):
             raise Conflict(f"{customer.name} has ended. Take that back before you add contacts.")
         contact = cls(**values, customer_id=customer.id, created_at=at)
         await contact.save()

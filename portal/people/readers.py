@@ -4,8 +4,10 @@ Queries filter by `visible_to(reader)`. Transactions run as the PostgreSQL role 
 row-level security checks the customer of each row a second time, but not the rights of a contact.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from zoneinfo import ZoneInfo
+
+from portal.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,26 @@ class ContactReader:
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+    def as_administrator(self) -> "AdministratorReader":
+        """Return this contact as a reader who may change the contacts of their customer.
+
+        Raise `NotFound` if the contact lacks the right.
+        """
+        if not self.manages_contacts:
+            raise NotFound
+        return AdministratorReader(**asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class AdministratorReader(ContactReader):
+    """A contact with the right `manages_contacts`, while they invite, change or end contacts of their customer.
+
+    The database role may write contacts and how they sign in, which the role of other contacts may not. Row-level
+    security checks the right again for each row that is written.
+    """
+
+    database_role = "portal_administrator"
 
 
 @dataclass(frozen=True, slots=True)

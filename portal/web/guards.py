@@ -60,6 +60,13 @@ async def contact_only(connection: Connection, _: BaseRouteHandler) -> None:
         await lead_to_own_room(connection, reader)
 
 
+async def administrator_only(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Allow only contacts who manage the contacts of their customer. Everybody else gets 404, as on an unknown page."""
+    await contact_only(connection, handler)
+    reader: Any = visit_of(connection).reader
+    reader.as_administrator()
+
+
 async def agent_only(connection: Connection, _: BaseRouteHandler) -> None:
     """Allow agents only.
 

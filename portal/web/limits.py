@@ -14,6 +14,11 @@ SEARCHES = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, wit
 EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="downloads")
 """The limit for downloads: 60 in ten minutes are free, enough for all files of a month; then one a minute."""
 
+INVITATIONS = attempts.Limit(
+    free=30, first_wait=_MINUTE, longest_wait=_MINUTE, within=attempts.HOUR, what="invitations"
+)
+"""The limit for contacts whom a customer's administrator adds or invites again: 30 an hour are free, then one a minute."""
+
 
 async def _admit(request: Web, limit: attempts.Limit) -> Any:
     """Count one search or download of the reader, and return the reader. Raise `TooMany` if the limit is reached.
@@ -40,6 +45,11 @@ async def searching(request: Web, text: str) -> AsyncIterator[None]:
         return
     async with transaction(await _admit(request, SEARCHES), readonly=True):
         yield
+
+
+async def count_invitation(request: Web) -> None:
+    """Count an invitation that a contact sends. Raise `TooMany` if the limit is reached."""
+    await _admit(request, INVITATIONS)
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
+import msgspec
 from litestar import Response
 from litestar.response import Redirect, Stream
 
@@ -15,7 +16,7 @@ from portal.desk.messages import SentBefore
 from portal.errors import Invalid, Refusal, TooMany
 from portal.render import render
 from portal.web import drafts
-from portal.web.edits import Overtaken
+from portal.web.edits import Overtaken, as_seen
 from portal.web.forms import Form
 from portal.web.headers import SANDBOX
 from portal.web.visit import Web, visit_of
@@ -44,6 +45,28 @@ def page(request: Web, template: str, *, status: int = 200, **context: Any) -> R
         **given,
     )
     return Response(html, status_code=status, media_type=HTML)
+
+
+async def form_values(
+    request: Web,
+    facts: msgspec.Struct | None,
+    typed: dict[str, Any] | None = None,
+    *,
+    seen: msgspec.Struct | None = None,
+) -> dict[str, Any]:
+    """Return the template variables of a form: `typed`, the values of its fields, and `seen` (`portal.web.edits`).
+
+    The fields show the values `typed` of a refused form; if there are none, what the portal saved for this person when
+    a session ended; otherwise the stored values `facts`. `seen` are the values with which the next submission is
+    compared; it defaults to `facts`.
+    """
+    reader: Any = visit_of(request).reader
+    if typed is None:
+        path = request.scope["path"]
+        stored = msgspec.structs.asdict(facts) if facts else {}
+        typed = (await drafts.kept(reader, path))[path] or stored
+    shown = seen or facts
+    return {"typed": typed, "seen": as_seen(shown) if shown else ""}
 
 
 def turned(request: Web, *lists: str) -> dict[str, str]:

@@ -172,7 +172,7 @@ async def bos(app: Gate, bo: AgentReader) -> AsyncIterator[Browser]:
 
 def fields_of(form: PageForm) -> list[str]:
     """Return the names of the fields that a person can change independently of others."""
-    names = form.names - {"csrf", "seen", "password", "manages_contacts", "approves", "approvers", "members", *FIXED}
+    names = form.names - {"csrf", "seen", "password", "approves", "approvers", "members", *FIXED}
     return sorted(name for name in names if form.offered.get(name, []) == ["yes"] or _leaves_a_choice(form, name))
 
 

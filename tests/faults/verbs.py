@@ -43,14 +43,26 @@ async def token_of(reader: Reader, at: datetime = NOW) -> str:
         return await sessions.begin(reader.credential_id, address="-", browser="-", at=at)
 
 
+async def age_cases() -> None:
+    """Move Ada's cases two hours back, so that she has not reached the limit of new cases in an hour."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "update cases set opened_at = opened_at - interval '2 hours', updated_at = updated_at - interval '2 hours'"
+            " where contact_id = $1",
+            ADA.id,
+        )
+
+
 async def a_case() -> int:
     """Open a case as Ada and return its number."""
+    await age_cases()
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
     return case.number
 
 
 async def open_a_case() -> Prepared:
+    await age_cases()
     marker = uuid.uuid4().hex
     typed = {
         "subject": marker,

@@ -23,6 +23,7 @@ WITHOUT_FORM = {
     "a button that is shown only for what has ended, was removed or was dismissed": (
         "POST /agent/customers/{customer}/resumption",
         "POST /agent/customers/{customer}/contacts/{contact}/resumption",
+        "POST /contacts/{contact}/resumption",
         "POST /agent/setup/agents/{agent}/resumption",
         "POST /agent/setup/case-types/{case_type}/resumption",
         "POST /agent/setup/general-kinds/{kind}/resumption",

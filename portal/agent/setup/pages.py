@@ -7,8 +7,7 @@ from litestar import Response
 
 from portal.agent.pages import agent_page
 from portal.people import invitations
-from portal.web import drafts
-from portal.web.edits import as_seen
+from portal.web.pages import form_values
 from portal.web.visit import Web, visit_of
 
 
@@ -30,13 +29,8 @@ async def form_page(
     by field.
     """
     reader: Any = visit_of(request).reader
-    if typed is None:
-        path = request.scope["path"]
-        stored = msgspec.structs.asdict(facts) if facts else {}
-        typed = (await drafts.kept(reader, path))[path] or stored
-    shown = seen or facts
-    context["seen"] = as_seen(shown) if shown else ""
-    return await agent_page(request, reader, template, typed=typed, errors=errors or {}, **context)
+    values = await form_values(request, facts, typed, seen=seen)
+    return await agent_page(request, reader, template, errors=errors or {}, **values, **context)
 
 
 async def invited_page(request: Web, credential: Any, name: str, token: str, *, back: str, again: str) -> Response[str]:

@@ -1,0 +1,190 @@
+"""Serve the pages on which an administrator of a customer invites, changes and ends its contacts."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal import regions
+from portal.database import transaction
+from portal.desk.leaving import end_contact, open_cases_of_contact
+from portal.errors import Conflict
+from portal.people import invitations
+from portal.people.administration import administering, refuse_own_end, refuse_own_loss
+from portal.people.contacts import Contact, ContactFacts
+from portal.people.customers import Customer
+from portal.people.readers import ContactReader
+from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
+from portal.web.edits import edited
+from portal.web.forms import Form
+from portal.web.guards import administrator_only
+from portal.web.limits import count_invitation
+from portal.web.pages import form_values, on_refusal, page, see_other
+from portal.web.visit import Web, visit_of
+
+
+class ContactForm(ContactFacts, kw_only=True):
+    """Form of a contact.
+
+    `password` is the signed-in administrator's own, which a new mail address requires unless it was typed recently
+    (R20).
+    """
+
+    password: str = ""
+
+
+class Successor(Struct, kw_only=True):
+    """Form that ends a contact's access: the id of the contact who takes over the open cases, or None for nobody."""
+
+    contact: int | None = None
+
+
+@get("/contacts", guards=[administrator_only])
+async def list_contacts(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
+    """Show the contacts of the customer with their rights, those who have left last."""
+    return page(request, "customer/contacts/list.html", contacts=await Contact.listed(reader.customer_id))
+
+
+@get("/contacts/new", guards=[administrator_only])
+async def new(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
+    """Show an empty form for a new contact."""
+    return await _form(request, reader=reader)
+
+
+async def _form(
+    request: Web,
+    *,
+    reader: ContactReader,
+    contact: int | None = None,
+    typed: dict[str, Any] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response[str]:
+    found = await Contact.find(contact, reader) if contact is not None else None
+    values = await form_values(request, await found.facts() if found else None, typed)
+    return page(
+        request, "customer/contacts/contact.html", contact=found, errors=errors or {}, zones=regions.zones(),
+        locales=regions.LOCALES, asks_password=needs_password(request), **values,
+    )  # fmt: skip
+
+
+@post("/contacts/new", guards=[administrator_only])
+@on_refusal(_form)
+async def add(
+    request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Create a contact. The response shows the invitation link, which no later page shows again."""
+    facts = form.into(ContactForm)
+    await confirm_person(request, facts.password, at)
+    await count_invitation(request)
+    async with administering(reader) as by:
+        customer = await Customer.find(by.customer_id, by)
+        return await _invited(request, await Contact.create(customer, facts, at, by=by), at)
+
+
+@get("/contacts/{contact:int}", guards=[administrator_only])
+async def edit(request: Web, reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[str]:
+    """Show the form that changes a contact."""
+    return await _form(request, reader=reader, contact=contact)
+
+
+@post("/contacts/{contact:int}", guards=[administrator_only])
+@on_refusal(_form)
+async def change(
+    request: Web,
+    reader: NamedDependency[ContactReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    contact: FromPath[int],
+) -> Response[Any]:
+    """Save changed data and rights of a contact. New rights apply from the contact's next request on.
+
+    A new mail address gives access to the account, so it requires the administrator's password.
+    """
+    async with transaction(reader, readonly=True):
+        before = await (await Contact.find(contact, reader)).facts()
+    facts = edited(form, ContactForm, before)
+    if facts.email != before.email:
+        await confirm_person(request, facts.password, at)
+    async with administering(reader) as by:
+        found = await Contact.find(contact, by, hold=True)
+        facts = edited(form, ContactForm, await found.facts())
+        refuse_own_loss(found, facts, by)
+        await found.change(facts, at)
+    return see_other("/contacts")
+
+
+@post("/contacts/{contact:int}/invitations", guards=[administrator_only])
+async def invite(
+    request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], contact: FromPath[int]
+) -> Response[str]:
+    """Create a new invitation link for a contact and show it. The earlier link stops working.
+
+    Whoever has the link can choose the contact's password, so the administrator must have typed their own password
+    recently.
+    """
+    ask_for_password(request)
+    await count_invitation(request)
+    async with administering(reader) as by:
+        return await _invited(request, await Contact.find(contact, by), at)
+
+
+async def _invited(request: Web, contact: Contact, at: datetime) -> Response[str]:
+    credential, token = await contact.credential(), await contact.invite(at)
+    return page(
+        request, "customer/contacts/invited.html", name=contact.name, email=credential["email"], back="/contacts",
+        again=f"/contacts/{contact.id}/invitations", until=at + invitations.VALID,
+        link=f"{visit_of(request).settings.base_url}/invitations/{token}",
+    )  # fmt: skip
+
+
+@get("/contacts/{contact:int}/ending", guards=[administrator_only])
+async def show_ending(request: Web, reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[str]:
+    """Show how many open cases a contact who leaves has, and ask which contact takes them over."""
+    return await _ending(request, reader=reader, contact=contact)
+
+
+async def _ending(
+    request: Web,
+    *,
+    reader: ContactReader,
+    contact: int,
+    typed: dict[str, Any] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response[str]:
+    found = await Contact.find(contact, reader)
+    others = [one for one in await Contact.offered(reader.customer_id) if one.id != found.id]
+    return page(
+        request, "customer/contacts/ending.html", contact=found, others=others, typed=typed or {}, errors=errors or {},
+        cases=await open_cases_of_contact(found.id),
+    )  # fmt: skip
+
+
+@post("/contacts/{contact:int}/ending", guards=[administrator_only])
+@on_refusal(_ending, Conflict)
+async def end(
+    reader: NamedDependency[ContactReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    contact: FromPath[int],
+) -> Response[Any]:
+    """End a contact's access at once, and hand over the contact's open cases."""
+    successor = form.into(Successor).contact
+    async with administering(reader) as by:
+        found = await Contact.find(contact, by)
+        refuse_own_end(found, by)
+        await end_contact(found, successor_id=successor, by=by, at=at)
+    return see_other("/contacts")
+
+
+@post("/contacts/{contact:int}/resumption", guards=[administrator_only])
+async def resume(reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[Any]:
+    """Restore access for a contact whose access was ended."""
+    async with administering(reader) as by:
+        await (await Contact.find(contact, by)).resume()
+    return see_other("/contacts")
+
+
+handlers: list[Any] = [list_contacts, new, add, edit, change, invite, show_ending, end, resume]

@@ -1,0 +1,44 @@
+"""Let the administrators of a customer change its contacts, without help from the company (S3.15)."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from portal.database import transaction
+from portal.errors import Conflict, Invalid, NotFound
+from portal.people.contacts import Contact, ContactFacts
+from portal.people.readers import AdministratorReader, ContactReader
+
+OWN_RIGHT = "You cannot take this right from yourself, so that somebody always has it. Another administrator can."
+OWN_ACCESS = (
+    "You cannot end your own access, so that somebody can always manage the contacts. Another administrator can."
+)
+
+
+@contextlib.asynccontextmanager
+async def administering(reader: ContactReader) -> AsyncIterator[AdministratorReader]:
+    """Open a transaction in which `reader` may change the contacts of their customer, and yield its reader.
+
+    The transactions of the administrators of one customer run one after the other, so that two of them cannot take the
+    right from each other and leave nobody who has it. The yielded reader sees all cases of the customer, because those
+    of a contact who leaves are handed over even if the administrator may not read them. Raise `NotFound` if the contact
+    does not have the right, or has lost it meanwhile.
+    """
+    by = replace(reader.as_administrator(), sees_all_cases=True)
+    async with transaction(by) as tx:
+        await tx.execute("select pg_advisory_xact_lock(hashtextextended('manages contacts', $1))", by.customer_id)
+        if not await tx.fetchval("select app_manages_contacts()"):
+            raise NotFound
+        yield by
+
+
+def refuse_own_end(contact: Contact, by: ContactReader) -> None:
+    """Raise `Conflict` if an administrator ends their own access."""
+    if contact.id == by.id:
+        raise Conflict(OWN_ACCESS)
+
+
+def refuse_own_loss(contact: Contact, facts: ContactFacts, by: ContactReader) -> None:
+    """Raise `Invalid` (`manages_contacts`) if an administrator takes that right from themselves."""
+    if contact.id == by.id and not facts.manages_contacts:
+        raise Invalid({"manages_contacts": OWN_RIGHT})
