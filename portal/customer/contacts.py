@@ -13,8 +13,8 @@ from portal.database import transaction
 from portal.desk.leaving import end_contact, open_cases_of_contact
 from portal.errors import Conflict
 from portal.people import invitations
-from portal.people.administration import administering, refuse_own_end, refuse_own_loss
 from portal.people.contacts import Contact, ContactFacts
+from portal.people.contacts.administration import administering, refuse_own_end, refuse_own_loss
 from portal.people.customers import Customer
 from portal.people.readers import ContactReader
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password

@@ -232,24 +232,14 @@ class Case(Table, tablename="cases"):
         if self.stands.is_done:
             await self._change_status(Status.OPEN, by, at)
 
-    async def change_facts(self, *, by: AgentReader, at: datetime, **facts: Unpack[Facts]) -> None:
+    async def change_facts(self, *, by: Reader, at: datetime, **facts: Unpack[Facts]) -> None:
         """Change those of subject, type, priority, service, project and contact that are given.
 
-        The case's log gets a line for each change. Raise `Conflict` if somebody changed one of them meanwhile,
-        `Invalid` for a value that the case cannot have.
+        Administrators of the customer may change only the contact. The log gets a line for each change. Raise
+        `Conflict` if somebody changed one of them meanwhile, `Invalid` for a value that the case cannot have.
         """
-        _agents_only(by)
-        await self._change_facts(facts, by, at)
-
-    async def hand_to(self, contact_id: int, *, by: AgentReader | AdministratorReader, at: datetime) -> None:
-        """Give the case of a contact who leaves to another contact of the same customer. The case's log gets a line.
-
-        Agents and the customer's administrators may do this. Raise `Invalid` (`contact`) if the other contact has left
-        or belongs to another customer.
-        """
-        await self._change_facts({"contact_id": contact_id}, by, at)
-
-    async def _change_facts(self, facts: Facts, by: Reader, at: datetime) -> None:
+        if not (isinstance(by, AdministratorReader) and facts.keys() == {"contact_id"}):
+            _agents_only(by)
         checked = await checked_facts(facts, self.customer_id)
         seen = {column: getattr(self, column) for column in checked}
         await self._lock(by)
@@ -258,9 +248,8 @@ class Case(Table, tablename="cases"):
             raise Conflict
         if not changed:
             return
-        former = {"subject": self.subject}
-        if "contact_id" in changed:
-            former["contact"] = await contact_name(self.contact_id)
+        contact = {"contact": await contact_name(self.contact_id)} if "contact_id" in changed else {}
+        former = {"subject": self.subject} | contact
         lines: list[LogLine] = [
             (fact.kind, ({"from": former[fact.kind]} if fact.kind in former else {}) | {"to": fact.word})
             for fact in changed.values()

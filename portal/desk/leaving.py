@@ -71,4 +71,4 @@ async def end_contact(
     await contact.end(at)
     if successor_id is not None:
         for case in await open_cases_of_contact(contact.id):
-            await case.hand_to(successor_id, by=by, at=at)
+            await case.change_facts(by=by, at=at, contact_id=successor_id)

@@ -12,8 +12,8 @@ import pytest
 from portal.database import transaction
 from portal.desk import Case
 from portal.errors import NotFound
-from portal.people.administration import administering
 from portal.people.contacts import Contact
+from portal.people.contacts.administration import administering
 from portal.people.readers import SYSTEM, ContactReader
 from portal.web.gate import Gate
 from tests.browser import Browser
