@@ -1,5 +1,6 @@
 """An HTTP client for tests that acts as a browser without JavaScript: it keeps cookies and sends CSRF tokens."""
 
+import html
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,11 @@ from portal.people.readers import Reader
 from portal.web.gate import Gate
 
 HOST = "127.0.0.1:8000"
+
+
+def text_of(page: str) -> str:
+    """Return the text of an HTML page without its tags, with single blanks."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
 class Browser(httpx.AsyncClient):

@@ -6,8 +6,9 @@ NO_PAGES = (
     "GET /health", "GET /metrics", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed",
     "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview",
     "GET /agent/time/{entry}/row", "GET /agent/time/week/row",
-    "GET /agent/prints/{field}", "GET /agent/timer/bar",
+    "GET /agent/timer/bar",
     "GET /agent/prints/{field}", "GET /agent/timesheets/sums",
+    "GET /agent/setup/changes/people", "GET /agent/setup/changes/things",
     "GET /agent/finders/contracts", "GET /agent/finders/services", "GET /agent/finders/projects", "GET /agent/finders/tasks",
     *(
         name for name in MATRIX
@@ -28,6 +29,7 @@ MORE = {
         "/agent/projects/new?customer=1",
         "/agent/projects?state=all",
         "/agent/setup/changes?before=9",
+        "/agent/setup/changes?thing=16&kind=access&from=2026-01-01",
         "/no-such-page",
     ],
 }

@@ -6,10 +6,11 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import Case
+from portal.people.readers import Reader
 from portal.web.gate import Gate
 from portal.web.visit import now
 from tests.browser import Browser
-from tests.world import ADA, INCIDENT, INES, MAX
+from tests.world import ADA, INCIDENT, INES, MAX, NOOR
 
 
 @pytest.fixture
@@ -26,19 +27,31 @@ async def case(dsn: str) -> Case:
         )
 
 
+async def _signed_in(app: Gate, reader: Reader) -> AsyncIterator[Browser]:
+    """Yield a browser whose session begins at the present instant of the app's clock."""
+    async with await Browser.of(app, reader, at=app.clock()) as browser:
+        yield browser
+
+
 @pytest.fixture
 async def ines(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, INES) as browser:
+    async for browser in _signed_in(app, INES):
         yield browser
 
 
 @pytest.fixture
 async def max_(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, MAX) as browser:
+    async for browser in _signed_in(app, MAX):
+        yield browser
+
+
+@pytest.fixture
+async def noor(app: Gate) -> AsyncIterator[Browser]:
+    async for browser in _signed_in(app, NOOR):
         yield browser
 
 
 @pytest.fixture
 async def ada(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, ADA) as browser:
+    async for browser in _signed_in(app, ADA):
         yield browser

@@ -75,7 +75,7 @@ async def test_a_logo_is_drawn_anew_and_stands_on_the_sign_in_page_and_on_invoic
         assert (await noor.send_form(f"{PATH}/removal")).status_code == 303
         assert (await noor.get("/logo.png")).status_code == 404
         changes = (await noor.get("/agent/setup/changes")).text
-        assert re.search(r"Logo removed.*Logo added", changes, re.DOTALL)
+        assert re.search(r"removed our logo.*added our logo", changes, re.DOTALL)
         assert 'class="logo"' not in (await noor.get("/agent/setup/company")).text
 
 

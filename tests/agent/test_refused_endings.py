@@ -3,7 +3,7 @@
 from portal.database import transaction
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
-from tests.browser import Browser
+from tests.browser import Browser, text_of
 from tests.forms import send
 from tests.world import ADA, INCIDENT, NOOR
 
@@ -37,7 +37,9 @@ async def test_a_customer_cannot_attach_what_an_admin_refuses_until_it_is_taken_
             ).status_code == 303
         assert await refused_endings() == []
         assert await attach(ada, "disk.iso") == ""
-        assert "Refused file ending removed" in (await noor.get("/agent/setup/changes")).text
+        assert "removed iso from the endings of files that are refused" in text_of(
+            (await noor.get("/agent/setup/changes")).text
+        )
 
 
 async def test_an_ending_that_is_none_or_is_refused_anyway_is_refused_with_a_sentence(app: Gate) -> None:

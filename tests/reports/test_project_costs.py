@@ -21,7 +21,7 @@ from portal.timekeeping.states import submit
 from portal.timekeeping.work import Work
 from portal.web.gate import Gate
 from tests.billing.work import a_case, log
-from tests.browser import Browser
+from tests.browser import Browser, text_of
 from tests.world import ACME, HELPDESK, INES, MAX, NOOR, NOW
 
 TODAY = NOW.date()
@@ -108,11 +108,6 @@ async def test_a_budget_that_is_exceeded_says_by_how_much(app: Gate) -> None:
     async with await Browser.of(app, MAX, at=NOW) as browser:
         assert "€20.00 of the budget exceeded" in text_of((await browser.get(f"/agent/projects/{project.id}")).text)
         assert "over" in text_of((await browser.get("/agent/projects/costs")).text)
-
-
-def text_of(page: str) -> str:
-    """Return the text of the page without tags and with single blanks."""
-    return re.sub(r"[\s\u00a0]+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
 @pytest.mark.usefixtures("dsn")

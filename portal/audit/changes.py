@@ -1,0 +1,200 @@
+"""Describe one change of the audit log in a sentence: who did what to whom or to what, and from which value to which.
+
+The words stand in `sentences.py`. A sentence is a list of `Part`s, some of which link to the page of what they name. It
+is put together when it is read, because dates and amounts are written as the reader of the page does.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from portal.audit import sentences
+from portal.audit.names import REFERENCES, Names, Part
+from portal.money import digits_of, round_half_up
+from portal.render import formats
+
+_PLACE = re.compile(r"\{(\w+)(’s)?\}")
+_OPTIONAL = re.compile(r"\[(.*?)\]")
+GONE = "something that is deleted"
+"""What a sentence calls a row that was deleted since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of the audit log.
+
+    `table` is the changed table and `verb` is `insert`, `update`, `delete` or `export`. `changes` maps each changed
+    column to its old and new value, or to None if the log does not repeat the values. `facts` holds columns of the
+    changed row that the sentence needs, as they are now. `address` is the IP address of who made the change, `request`
+    the request id, `names` the names of everything that the change mentions.
+    """
+
+    id: int
+    at: datetime
+    credential_id: int | None
+    address: str
+    request: str
+    table: str
+    verb: str
+    changes: Mapping[str, list[Any] | None]
+    facts: Mapping[str, Any]
+    names: Names
+
+    @property
+    def who(self) -> Part:
+        """Return the person who made the change. It has no page if nobody was signed in or the portal itself did it."""
+        if self.credential_id is None:
+            return Part(sentences.ANONYMOUS if self.address else sentences.PORTAL)
+        return self.names.get(("credential", self.credential_id), Part("Somebody"))
+
+    @property
+    def sentence(self) -> list[Part]:
+        """Return what happened as one sentence without its full stop."""
+        if self.credential_id is None and self.address and (passive := sentences.PASSIVE.get(self._what)):
+            return list(self._filled(passive))
+        clauses = list(self._clauses())
+        parts = [self.who, Part(" ")]
+        for place, clause in enumerate(clauses):
+            if place:
+                parts.append(Part(" and " if place == len(clauses) - 1 else ", "))
+            parts += clause
+        return parts
+
+    @property
+    def text(self) -> str:
+        """Return the sentence as plain text."""
+        return "".join(part.text for part in self.sentence)
+
+    @property
+    def details(self) -> list[tuple[str, str]]:
+        """Return the label and the value of each further column of a row that was added or removed."""
+        if self.verb not in ("insert", "delete"):
+            return []
+        said = {name for name, _ in _PLACE.findall(sentences.ACTIONS.get(self._what, ""))}
+        place = 0 if self.verb == "delete" else 1
+        return [
+            (label[:1].upper() + label[1:], self._part(name, values[place]).text)
+            for label, name, values in sorted(
+                (sentences.label(self.table, name), name, values) for name, values in self.changes.items()
+            )
+            if values and values[place] is not None and name not in said and not sentences.is_unsaid(self.table, name)
+        ]
+
+    @property
+    def _what(self) -> str:
+        own = f"{self.table}.{self.verb} own"
+        mine = self.names.get(("credential", self.facts.get("credential_id", 0)))
+        return own if own in sentences.ACTIONS and mine == self.who else f"{self.table}.{self.verb}"
+
+    def _clauses(self) -> Iterator[list[Part]]:
+        """Yield what was done, each as the words that follow the person's name."""
+        if action := sentences.ACTIONS.get(self._what):
+            yield list(self._filled(action))
+        elif self.verb != "update":
+            yield [Part(f"{sentences.VERBS[self.verb]} "), *self._subject()]
+        else:
+            yield from self._updates()
+
+    def _updates(self) -> Iterator[list[Part]]:
+        untold: list[str] = []
+        for name, values in self.changes.items():
+            if sentences.is_unsaid(self.table, name):
+                continue
+            old, new = values or (None, None)
+            if template := sentences.of_column(self.table, name, old, new):
+                yield list(self._filled(template))
+            elif values is None:
+                untold.append(sentences.label(self.table, name))
+            else:
+                yield list(self._changed(name, old, new))
+        if untold:
+            untold.sort(key=str.lower)
+            listed = " and ".join([", ".join(untold[:-1]), untold[-1]] if len(untold) > 1 else untold)
+            yield [Part(f"changed the {listed} {self._of} "), *self._subject()]
+
+    def _changed(self, name: str, old: Any, new: Any) -> Iterator[Part]:
+        """Yield the words for a column that has no sentence of its own: from which value to which it was changed."""
+        label = sentences.label(self.table, name)
+        if isinstance(new, bool):
+            yield Part(f"switched {'on' if new else 'off'} “{label}” {self._of} ")
+            yield from self._subject()
+            return
+        if new is None:
+            yield from (Part(f"removed the {label} "), self._part(name, old), Part(f" {self._of} "), *self._subject())
+            return
+        yield from (Part(f"{'set' if old is None else 'changed'} the {label} {self._of} "), *self._subject())
+        if old is not None:
+            yield from (Part(" from "), self._part(name, old))
+        yield from (Part(" to "), self._part(name, new))
+
+    @property
+    def _of(self) -> str:
+        """Return the preposition between a column and the changed row."""
+        return "in" if self.table == "time_rules" else "of"
+
+    def _subject(self) -> Iterator[Part]:
+        yield from self._filled(sentences.SUBJECTS.get(self.table, self.table.replace("_", " ")))
+
+    def _filled(self, template: str) -> Iterator[Part]:
+        """Yield the parts of a template, in which `{column}` stands for a value of the change.
+
+        `{column’s}` stands for the genitive, which is "their own" for the person who made the change. Text in square
+        brackets is left out if one of its columns has no value.
+        """
+        for place, piece in enumerate(_OPTIONAL.split(template)):
+            if place % 2 and any(self.facts.get(name) is None for name, _ in _PLACE.findall(piece)):
+                continue
+            text = iter(_PLACE.split(piece))
+            for words in text:
+                if words:
+                    yield Part(words)
+                if name := next(text, None):
+                    yield from self._named(name, is_genitive=bool(next(text)))
+
+    def _named(self, name: str, *, is_genitive: bool) -> Iterator[Part]:
+        part = self._part(name, self.facts.get(name))
+        if not is_genitive:
+            yield part
+        elif part == self.who:
+            yield Part("their own")
+        else:
+            yield from (part, Part("’s"))
+
+    def _part(self, name: str, value: Any) -> Part:
+        """Return a value of the column `name` as people read it, with the page of the row that it refers to."""
+        if name in REFERENCES and value is not None:
+            named = self.names.get((REFERENCES[name], value), Part(GONE))
+            if template := sentences.NAMELESS.get(name):
+                return Part("".join(part.text for part in self._filled(template)), named.path)
+            return named
+        return Part(GONE if value is None else self._formatted(name, value))
+
+    def _formatted(self, name: str, value: Any) -> str:
+        write = _WRITERS.get(sentences.FORMATS.get(name, ""))
+        if write:
+            return write(value)
+        if sentences.FORMATS.get(name) == "money":
+            return _money(Decimal(value), self.facts.get("currency"))
+        return "yes" if value is True else "no" if value is False else str(value)
+
+
+_WRITERS: dict[str, Callable[[Any], str]] = {
+    "day": lambda value: formats.day(date.fromisoformat(value)),
+    "moment": lambda value: formats.moment(datetime.fromisoformat(value)),
+    "minutes": lambda value: formats.spoken(int(value)),
+    "percent": lambda value: formats.percent(Decimal(value)),
+    "weekday": lambda value: sentences.WEEKDAYS[int(value) - 1],
+    "word": lambda value: str(value).replace("_", " "),
+    "country": formats.country,
+}
+"""By a value of `sentences.FORMATS`: the function that writes a value of the log for people."""
+
+
+def _money(amount: Decimal, currency: str | None) -> str:
+    """Return an amount with its currency, and with more decimals than the currency has if it needs them."""
+    if currency is None or round_half_up(amount, digits_of(currency)) != amount:
+        return " ".join(filter(None, (formats.number(amount), currency)))
+    return formats.money(amount, currency)

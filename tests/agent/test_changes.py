@@ -1,0 +1,317 @@
+"""Test the page of the audit log: what it says in words, how it is filtered and paged, and its file."""
+
+import csv
+import io
+import re
+from datetime import date, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from portal import audit, billing
+from portal.audit import sentences
+from portal.audit.changes import Change
+from portal.audit.log import KINDS
+from portal.contracts.company import Company
+from portal.contracts.rates import Rate, RateFacts
+from portal.database import transaction
+from portal.people.agents import Agent
+from portal.people.contacts import Contact
+from portal.people.departments import designate
+from portal.people.readers import SYSTEM
+from portal.people.roles import Role, RoleName
+from portal.people.working.hours import WeekFacts, WorkingHours
+from portal.timekeeping.policy.switches import TimeRules
+from portal.web.gate import Gate
+from tests.billing.work import log
+from tests.browser import Browser, text_of
+from tests.faults.verbs import issue, token_of
+from tests.people.changing import change_password
+from tests.world import ACME, ADA, CONSULTANT, INES, MAX, NOOR, NOW, SUPPORT
+
+PATH = "/agent/setup/changes"
+
+
+async def told(noor: Browser, query: str = "") -> str:
+    """Return the text of the page's table, with ordinary blanks and with the tags left out."""
+    page = (await noor.get(PATH + query)).text
+    body = re.search(r"<tbody.*</tbody>", page, re.DOTALL)
+    return re.sub(r" (’s|,|\.)", r"\1", text_of(body[0])) if body else ""
+
+
+async def rights() -> None:
+    contact = await Contact.find(ADA.id, SYSTEM)
+    facts = await contact.facts()
+    facts.sees_invoices = False
+    await contact.change(facts, NOW)
+    facts.sees_invoices = True
+    await contact.change(facts, NOW)
+
+
+async def grade() -> None:
+    agent = await Agent.find(INES.id)
+    facts = await agent.facts()
+    facts.grade = "manager"
+    await agent.change(facts, NOW)
+
+
+async def rate() -> None:
+    await Rate.create(
+        RateFacts(
+            hourly_rate="120",
+            currency="EUR",
+            effective_from="2030-01-01",
+            customer_id=str(ACME),
+            role_id=str(CONSULTANT),
+        ),
+        NOW,
+    )
+
+
+async def exact_rate() -> None:
+    await Rate.create(
+        RateFacts(hourly_rate="99.5555", currency="EUR", effective_from="2030-01-01", customer_id=str(ACME)), NOW
+    )
+
+
+async def approves() -> None:
+    await designate(INES.id, [SUPPORT])
+
+
+async def bank() -> None:
+    facts = await (await Company.needed()).facts()
+    facts.iban, facts.bic, facts.bank_name = "DE89370400440532013000", "", "Another bank"
+    await Company.set_up(facts)
+
+
+async def hours() -> None:
+    await WorkingHours.arrange(INES.id, WeekFacts(monday="8h"))
+    await WorkingHours.arrange(INES.id, WeekFacts(monday="6h"))
+
+
+async def role() -> None:
+    await (await Role.find(CONSULTANT, hold=True)).rename(RoleName(name="Adviser").name)
+
+
+async def rules() -> None:
+    for locked in ("", "2026-10-31"):
+        facts = (await TimeRules.find()).facts
+        facts.requires_task, facts.locked_through, facts.lock_time_zone = (
+            bool(locked),
+            locked,
+            "Europe/Berlin",
+        )
+        await TimeRules.change(facts)
+
+
+WORDS = [
+    (rights, "Noor Haddad gave Ada Lindqvist the right to see invoices"),
+    (rights, "Noor Haddad took from Ada Lindqvist the right to see invoices"),
+    (grade, "Noor Haddad changed the grade of Ines Okafor from agent to manager"),
+    (rate, "Noor Haddad set the hourly rate of Consultant for Acme to €120.00 from 1 Jan 2030 on"),
+    (exact_rate, "Noor Haddad set the hourly rate for Acme to 99.5555 EUR from 1 Jan 2030 on"),
+    (approves, "Noor Haddad let Ines Okafor approve time of Support"),
+    (bank, "Noor Haddad changed the bank, BIC and IBAN of our company"),
+    (hours, "Noor Haddad changed Ines Okafor’s working hours on Monday from 8 h to 6 h"),
+    (role, "Noor Haddad changed the name of the role Adviser"),
+    (rules, "Noor Haddad set the last day that is locked in the rules of time to Sat 31 Oct"),
+    (rules, "switched on “Time needs a task” in the rules of time"),
+]
+
+
+@pytest.mark.parametrize(("act", "sentence"), WORDS, ids=[words[:60] for _, words in WORDS])
+async def test_a_change_is_told_in_a_sentence_with_names(noor: Browser, act: Any, sentence: str) -> None:
+    """R89: the page says who did what in words, with the names of people and things instead of ids and columns."""
+    async with transaction(NOOR):
+        await act()
+    assert sentence in (await told(noor)).replace("\u00a0", " ")
+
+
+async def test_the_names_in_a_sentence_link_to_their_pages(noor: Browser) -> None:
+    async with transaction(NOOR):
+        await rights()
+    page = (await noor.get(PATH)).text
+    for path, name in (
+        (f"/agent/setup/agents/{NOOR.id}", NOOR.name),
+        (f"/agent/customers/{ACME}/contacts/{ADA.id}", ADA.name),
+    ):
+        assert f'<a href="{path}">{name}</a>' in page
+        assert (await noor.get(path)).status_code == 200
+
+
+async def test_a_password_that_a_link_changed_is_told_without_naming_a_column(noor: Browser) -> None:
+    """R89: a change without a session names the person whose password it is, and no column of a table."""
+    await change_password(ADA.credential_id, "violet kettle under seven bridges", NOW)
+    text = await told(noor)
+    assert "Ada Lindqvist’s password was changed by a link in a mail" in text
+    assert "hash" not in text
+
+
+async def test_a_person_who_changes_what_is_theirs_is_named_once(noor: Browser) -> None:
+    async with transaction(NOOR):
+        await WorkingHours.arrange(NOOR.id, WeekFacts(monday="8h"))
+    assert "Noor Haddad set their own working hours on Monday to 8" in await told(noor)
+
+
+async def test_decisions_on_time_name_the_agent_the_day_and_the_customer(noor: Browser) -> None:
+    async with transaction(INES):
+        entry = await log()
+    async with transaction(MAX):
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        await billing.withdraw(entry.id, by=MAX, at=NOW)
+    text = await told(noor, "?kind=time")
+    assert re.search(r"Max Herrmann approved Ines Okafor’s time of .{5,20} for Acme", text)
+    assert re.search(r"Max Herrmann withdrew the approval of Ines Okafor’s time of .{5,20} for Acme", text)
+
+
+async def test_documents_and_downloads_are_named(noor: Browser) -> None:
+    prepared = await issue()
+    async with transaction(MAX):
+        invoice = await billing.issue(int(prepared.about), by=MAX, at=NOW)
+        await billing.hand_out("pdf", invoice)
+    text = await told(noor, "?kind=documents")
+    assert f"Max Herrmann issued invoice {invoice.number}" in text
+    assert f"Max Herrmann downloaded invoice {invoice.number} as a pdf file" in text
+    assert "ran billing up to" in text
+
+
+async def test_what_was_deleted_since_is_said_to_be_deleted(noor: Browser) -> None:
+    async with transaction(NOOR):
+        await rate()
+        (made,) = [one for one in await Rate.listed() if one["effective_from"] == date(2030, 1, 1)]
+        await (await Rate.find(made["id"])).withdraw()
+    text = await told(noor)
+    assert "deleted the hourly rate of Consultant for Acme of €120.00 from 1 Jan 2030 on" in text
+    assert "set the hourly rate of Consultant for Acme to €120.00" in text
+
+
+async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
+    """R89: each table whose changes are recorded has a sentence for them, and is found by a kind of changes."""
+    owner = await asyncpg.connect(dsn)
+    rows = await owner.fetch(
+        "select distinct tgrelid::regclass::text as name from pg_trigger where tgname like 'recorded%'"
+    )
+    await owner.close()
+    spoken = {key.partition(".")[0] for key in sentences.ACTIONS} | set(sentences.SUBJECTS)
+    kinds = {table for _, tables in KINDS.values() for table in tables.split()}
+    recorded = {row["name"] for row in rows}
+    assert recorded - spoken == set()
+    assert recorded - kinds == set()
+
+
+async def test_changes_are_filtered_by_person_thing_kind_and_day(noor: Browser) -> None:
+    """R89: the page lists the changes by one person, about one thing, of one kind or of some days."""
+    async with transaction(NOOR):
+        await rights()
+        await grade()
+    async with transaction(INES):
+        entry = await log()
+    async with transaction(MAX):
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+    by_max = await told(noor, "?who_typed=max")
+    assert "Max Herrmann approved" in by_max
+    assert "Noor Haddad" not in by_max
+    about_ada = await told(noor, "?thing_typed=lindqvist")
+    assert "the right to see invoices" in about_ada
+    assert "grade" not in about_ada
+    about_ines = await told(noor, "?thing_typed=Ines+Okafor")
+    assert "grade of Ines" in about_ines
+    assert "approved Ines Okafor’s time" in about_ines
+    assert "invoices" not in about_ines
+    assert "approved" in await told(noor, "?thing_typed=Acme&kind=time")
+    access = await told(noor, "?kind=access")
+    assert "grade" in access
+    assert "approved" not in access
+    async with transaction(SYSTEM) as tx:
+        day = (await tx.fetchval("select max(at) from audit")).date()
+    assert "approved" in await told(noor, f"?from={day - timedelta(days=1)}&until={day + timedelta(days=1)}")
+    for query in (f"?from={day + timedelta(days=3)}", f"?until={day - timedelta(days=3)}", "?thing=2147483647"):
+        page = await noor.get(PATH + query)
+        assert "No such change" in page.text, query
+        assert "Show all changes" in page.text
+
+
+async def test_a_text_that_means_nothing_or_several_is_answered_with_a_sentence(noor: Browser) -> None:
+    assert "There is no person with “nobody” in its name." in (await noor.get(f"{PATH}?who_typed=nobody")).text
+    several = (await noor.get(f"{PATH}?thing_typed=e")).text
+    assert "choose one" in several
+    link = re.search(rf'href="({PATH}\?[^"]*thing=\d+)"', several)
+    assert link
+    assert (await noor.get(link[1].replace("&amp;", "&"))).status_code == 200
+    for nonsense in (
+        "?who=x&thing=-1",
+        f"?thing={'9' * 18}",
+        "?from=0001-01-01&until=9999-12-31",
+        "?kind=x&from=x&until=2026-13-01",
+    ):
+        assert (await noor.get(PATH + nonsense)).status_code == 200, nonsense
+
+
+async def test_a_further_page_keeps_the_filter(noor: Browser) -> None:
+    for _ in range(audit.PAGE + 2):
+        await token_of(ADA)
+    async with transaction(NOOR):
+        await grade()
+    page = (await noor.get(f"{PATH}?kind=sessions&who_typed=Ada")).text
+    link = re.search(rf'href="({PATH}\?[^"]*before=\d+)" rel="next"', page)
+    assert link
+    rest = (await noor.get(link[1].replace("&amp;", "&"))).text
+    assert rest.count("signed in") == 2
+    assert "grade" not in rest
+    assert 'rel="next"' not in rest
+
+
+async def test_the_filtered_changes_are_served_as_csv_and_the_download_is_recorded(noor: Browser) -> None:
+    """R89, D55: an admin gets the filtered changes as CSV; the log records the download."""
+    async with transaction(NOOR):
+        await rights()
+        await grade()
+    link = re.search(rf'href="({PATH}\.csv\?[^"]*)"', (await noor.get(f"{PATH}?thing_typed=lindqvist")).text)
+    assert link
+    answer = await noor.get(link[1].replace("&amp;", "&"))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert rows[0] == ["At", "Who", "What happened", "Details", "IP address", "Request"]
+    assert {row[2] for row in rows[1:]} >= {
+        "Noor Haddad gave Ada Lindqvist the right to see invoices",
+        "Noor Haddad took from Ada Lindqvist the right to see invoices",
+    }
+    assert "downloaded these changes as a csv file" in await told(noor, "?kind=documents")
+
+
+async def test_more_changes_than_a_file_may_have_are_refused_with_a_sentence(
+    noor: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "MOST_IN_A_FILE", 1)
+    async with transaction(NOOR):
+        await rights()
+    page = (await noor.get(PATH)).text
+    assert "choose fewer days" in page
+    assert f"{PATH}.csv" not in page
+    answer = await noor.get(f"{PATH}.csv")
+    assert answer.status_code == 422
+    assert "A file has at most 1 changes. Choose fewer days." in answer.text
+    assert "downloaded" not in await told(noor)
+
+
+async def test_suggestions_name_people_and_things_for_admins_only(app: Gate, noor: Browser) -> None:
+    assert "Ada Lindqvist" in (await noor.get(f"{PATH}/people?text=ada")).text
+    found = (await noor.get(f"{PATH}/things?text=acme")).text
+    assert "Customer" in found
+    async with await Browser.of(app, MAX) as max_:
+        for address in ("/people?text=ada", "/things?text=acme", ".csv", ""):
+            assert (await max_.get(PATH + address)).status_code == 403
+
+
+async def test_every_change_of_the_log_is_put_into_words(dsn: str) -> None:
+    """R89: no sentence of a log with all kinds of rows mentions a column, an id or a key."""
+    async with transaction(NOOR):
+        for act in (rights, grade, rate, approves, bank, hours, role, rules):
+            await act()
+    async with transaction(NOOR, readonly=True):
+        changes, _ = await audit.latest(audit.Filter("UTC"), most=500)
+    assert all(isinstance(change, Change) for change in changes)
+    odd = [change.text for change in changes if re.search(r"_id\b|\w_\w|None|\{|\[|→", change.text)]
+    assert odd == []
