@@ -32,7 +32,7 @@ ENDS_BEFORE_A_TABLE = re.compile(
 )
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     """Return the package of a module below `portal`, or the module's own name if it is in no package."""
     return path.relative_to(PORTAL).parts[0].removesuffix(".py")
 
@@ -42,13 +42,15 @@ def levels() -> dict[str, int]:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract.get("id") == "layers")
     return {
-        room.strip("() "): height for height, layer in enumerate(reversed(layers)) for room in re.split(r"[|:]", layer)
+        package.strip("() "): height
+        for height, layer in enumerate(reversed(layers))
+        for package in re.split(r"[|:]", layer)
     }
 
 
 def owners() -> dict[str, str]:
     """Return the package that owns each table: that of its table class, or its package in `WITHOUT_CLASS`."""
-    found = {table: room for room, tables in WITHOUT_CLASS.items() for table in tables}
+    found = {table: package for package, tables in WITHOUT_CLASS.items() for table in tables}
     for table in APP_CONFIG.table_classes:
         name = table._meta.tablename
         assert name not in found, f"{name} has a table class, so it needs no line in WITHOUT_CLASS"
@@ -86,18 +88,18 @@ def tables_read(tree: ast.AST, known: dict[str, str]) -> Iterator[tuple[int, str
             yield line, text.strip()
 
 
-def test_no_room_reads_a_table_of_a_room_above_it() -> None:
+def test_no_package_reads_a_table_of_a_package_above_it() -> None:
     owner, height = owners(), levels()
     wrong = [
         f"{path.relative_to(ROOT)}:{line} reads {table} of {owner[table]}"
         for path in sorted(PORTAL.rglob("*.py"))
         for line, table in tables_read(ast.parse(path.read_text()), owner)
-        if height.get(room_of(path), 99) < height[owner[table]]
+        if height.get(package_of(path), 99) < height[owner[table]]
     ]
     assert wrong == []
 
 
-async def test_every_table_of_the_database_has_a_room(dsn: str) -> None:
+async def test_every_table_of_the_database_has_a_package(dsn: str) -> None:
     """Every table of the database has a table class or a line in `WITHOUT_CLASS`, and each line there has its table."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch("select tablename from pg_tables where schemaname = 'public'")

@@ -7,6 +7,7 @@ from portal.agent import (
     approvals,
     billing,
     case,
+    case_facts,
     cases,
     customers,
     finders,
@@ -35,6 +36,7 @@ router = Router(
     route_handlers=[
         *cases.handlers,
         *case.handlers,
+        *case_facts.handlers,
         *appointments.handlers,
         tracked,
         *billing.handlers,

@@ -16,7 +16,7 @@ from typing import Any
 from portal.billing import book
 from portal.billing.allocations import by_customer
 from portal.billing.book import Row
-from portal.billing.bounds import Room, nets_beside
+from portal.billing.bounds import RunningTotals, nets_beside
 from portal.billing.chosen import Choice, Outcome, chosen, customers_of, why_not
 from portal.billing.engine import (
     ContractTerms,
@@ -193,11 +193,11 @@ class _Prices:
 
     def __init__(self, books: Collection[book.Book], others: Mapping[Key, Decimal]) -> None:
         self._places: dict[Any, tuple[Entry, ContractTerms, ServiceTerms, RateTable]] = {}
-        self._rooms: dict[Any, Room] = {}
+        self._totals: dict[Any, RunningTotals] = {}
         for each in books:
             places = each.state.places()
             self._places |= {entry.id: (entry, *places[entry.service], each.rates) for entry in each.state.entries}
-            self._rooms |= dict.fromkeys((entry.id for entry in each.state.entries), Room(each.state, others))
+            self._totals |= dict.fromkeys((entry.id for entry in each.state.entries), RunningTotals(each.state, others))
 
     def of(self, row: Row) -> Price | None:
         """Return the price of an hour of an entry, or None if the entry needs no price.
@@ -210,14 +210,14 @@ class _Prices:
         found = verdict(entry, contract, service, rates)
         if isinstance(found, RefusalReason):
             raise Invalid({"": REFUSED[found].format(entry=entry, contract=contract, service=service)})
-        if not self._rooms[row["id"]].has(entry, found):
+        if not self._totals[row["id"]].can_add(entry, found):
             raise Invalid({"": REFUSED["too_large"].format(contract=contract)})
         return found
 
     def take(self, row: Row, price: Price | None) -> None:
         """Add an entry, approved at `price`, to the running total of its contract, unless the entry is not billable."""
         if row["id"] in self._places:
-            self._rooms[row["id"]].take(self._places[row["id"]][0], price)
+            self._totals[row["id"]].add(self._places[row["id"]][0], price)
 
 
 def _versions(rows: Iterable[Row]) -> dict[int, int]:

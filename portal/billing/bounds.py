@@ -47,7 +47,7 @@ async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int])
     return {row["contract_id"]: row["net"] for row in rows}
 
 
-class Room:
+class RunningTotals:
     """A running total, by contract, of the amounts to bill, which tells how much more may be approved.
 
     Included and prepaid hours are counted as if they were charged, so the total is never too low.
@@ -64,14 +64,14 @@ class Room:
         entries: Mapping[Key, Entry] = {entry.id: entry for entry in state.entries}
         for id, price in state.approved.items():
             if id in entries:
-                self.take(entries[id], price)
+                self.add(entries[id], price)
 
-    def take(self, entry: Entry, price: Price | None) -> None:
+    def add(self, entry: Entry, price: Price | None) -> None:
         """Add an entry, approved at `price`, to the total of its contract."""
         contract, _ = self._places[entry.service]
         self._nets[contract.id] = self._net_with(entry, price, contract)
 
-    def has(self, entry: Entry, price: Price | None) -> bool:
+    def can_add(self, entry: Entry, price: Price | None) -> bool:
         """Return whether one document can hold this entry at `price` together with all that its contract has to bill.
 
         The tax is computed at the highest VAT rate of the contract's services.

@@ -98,13 +98,15 @@ class Finder:
         if not text:
             return Found()
         rows, after = await self.suggest(text)
-        meant = [row for row in rows if folded(row.name) == folded(text)] or rows
-        if len(meant) == 1:
-            return Found(meant[0].id, meant[0].name)
-        if not meant:
+        matching = [row for row in rows if folded(row.name) == folded(text)] or rows
+        if len(matching) == 1:
+            return Found(matching[0].id, matching[0].name)
+        if not matching:
             return Found(name=text, problem=f"There is no {self.what} with “{text}” in its name.")
-        count = f"More than {SUGGESTED}" if after and meant == rows else str(len(meant))
-        return Found(name=text, problem=f"{count} {self.what}s have “{text}” in their name: choose one.", choices=meant)
+        count = f"More than {SUGGESTED}" if after and matching == rows else str(len(matching))
+        return Found(
+            name=text, problem=f"{count} {self.what}s have “{text}” in their name: choose one.", choices=matching
+        )
 
 
 @cache

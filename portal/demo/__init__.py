@@ -11,7 +11,7 @@ from portal import notices
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company
 from portal.database import current, transaction
-from portal.demo import cases, entries, houses, months, ours, projects, work, working
+from portal.demo import cases, creating, entries, months, ours, projects, work, working
 from portal.demo.calendar import Calendar
 from portal.demo.files import Cabinet
 from portal.demo.stage import Stage
@@ -59,7 +59,7 @@ async def _play(now: datetime, password: str, storage: Storage, say: Callable[[s
     calendar, rng = Calendar(now), Random(SEED)  # noqa: S311 (chance for stories, not for secrets)
     stage = await _stage(calendar, rng, Cabinet(storage, rng))
     await _let_in(password)
-    say(f"{len(stage.houses)} customers, {len(stage.agents)} agents")
+    say(f"{len(stage.customers)} customers, {len(stage.agents)} agents")
     cases.plan(stage)
     work.plan(stage)
     entries.plan(stage)
@@ -77,8 +77,8 @@ async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
     at = calendar.instant(start, 9 * 60)
     agents, roles = await ours.found(start, third_month, at)
     await working.arrange(agents, start, third_month, at)
-    customers = await houses.move_in(start, at)
-    await houses.agree_prices(customers, agents, roles, start, at)
+    customers = await creating.create_customers(start, at)
+    await creating.agree_prices(customers, agents, roles, start, at)
     types = {kind.name: kind.id for kind in await CaseType.offered()}
     plans = await projects.found(customers, agents, at)
     return Stage(calendar, Timeline(calendar), rng, cabinet, agents, customers, types, [], plans)

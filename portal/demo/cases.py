@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from portal.demo.houses import House
+from portal.demo.creating import DemoCustomer
 from portal.demo.stage import Held, Piece, Stage
 from portal.demo.stories import Story, Turn, of_the_cast, ordinary
 from portal.demo.stories.heroes import PARTS, Ending
@@ -37,11 +37,11 @@ WAITING = (
 class Opening:
     """A planned case: who opens it and when, the story that it follows, and the status that it reaches.
 
-    `house` is the customer. `agent` is the agent who takes the case; None if nobody has taken it yet.
+    `customer` is the customer. `agent` is the agent who takes the case; None if nobody has taken it yet.
     """
 
     at: datetime
-    house: House
+    customer: DemoCustomer
     contact: ContactReader
     agent: AgentReader | None
     story: Story
@@ -56,15 +56,17 @@ def plan(stage: Stage) -> None:
 
 def _of_the_cast(stage: Stage) -> list[Opening]:
     calendar, openings = stage.calendar, []
-    contacts = {contact.name: (house, contact) for house in stage.houses.values() for contact in house.contacts}
+    contacts = {
+        contact.name: (customer, contact) for customer in stage.customers.values() for contact in customer.contacts
+    }
     for part, story in zip(PARTS, of_the_cast(), strict=True):
-        house, contact = contacts[part.contact]
+        customer, contact = contacts[part.contact]
         if part.minutes_ago:
             at = calendar.now - timedelta(minutes=part.minutes_ago)
         else:
             at = calendar.instant(calendar.workdays[-part.days_ago], stage.rng.randrange(490, 600))
         agent = stage.agent(part.agent) if part.agent else None
-        openings.append(Opening(at, house, contact, agent, story, part.ending))
+        openings.append(Opening(at, customer, contact, agent, story, part.ending))
     return openings
 
 
@@ -84,16 +86,16 @@ def _ordinary(stage: Stage) -> list[Opening]:
 
 
 def _ordinary_one(stage: Stage, at: datetime, ending: Ending, told: "Counter[tuple[str, str]]") -> Opening:
-    rng, houses = stage.rng, list(stage.houses.values())
-    house = rng.choices(houses, [house.organisation.share for house in houses])[0]
-    contact = rng.choices(house.contacts, [3, *[2] * (len(house.contacts) - 1)])[0]
+    rng, customers = stage.rng, list(stage.customers.values())
+    customer = rng.choices(customers, [customer.organisation.share for customer in customers])[0]
+    contact = rng.choices(customer.contacts, [3, *[2] * (len(customer.contacts) - 1)])[0]
     # Use each story once before repeating any; then prefer the story that this contact has used least.
     stories = [story for story in ordinary() if ending != "waiting_for_customer" or any(map(_asks, story.turns))]
-    times = {story: (told[house.name, story.subject], told["", story.subject]) for story in stories}
+    times = {story: (told[customer.name, story.subject], told["", story.subject]) for story in stories}
     story = rng.choice([story for story in stories if times[story] == min(times.values())])
-    told.update(((house.name, story.subject), ("", story.subject)))
+    told.update(((customer.name, story.subject), ("", story.subject)))
     agent = None if ending == "new" else stage.any_agent()
-    return Opening(at, house, contact, agent, story.told(rng), ending)
+    return Opening(at, customer, contact, agent, story.told(rng), ending)
 
 
 def _endings(stage: Stage, ages: Sequence[int]) -> list[Ending]:
@@ -141,7 +143,7 @@ class _Telling:
 
     def __init__(self, stage: Stage, opening: Opening) -> None:
         self.stage, self.opening = stage, opening
-        self.held = Held(opening.house)
+        self.held = Held(opening.customer)
         self.at = opening.at
         is_whole = opening.story in of_the_cast()
         self.has_files = is_whole or stage.rng.random() < 0.3
@@ -200,7 +202,7 @@ class _Telling:
         minutes = max(5, round(turn.minutes * rng.uniform(0.8, 1.3) / 5) * 5 - rng.choice((0, 0, 0, 2)))
         day = self.stage.calendar.date_of(self.at)
         self.stage.pieces.append(
-            Piece(self.at, day, agent, minutes, turn.text, house=self.opening.house, held=self.held)
+            Piece(self.at, day, agent, minutes, turn.text, customer=self.opening.customer, held=self.held)
         )
 
     def _plan_end(self) -> None:
@@ -248,7 +250,7 @@ class _Telling:
         dispatcher = self.stage.agent("Petra Lindahl")
         by = dispatcher if rng.random() < 0.3 else agent
         await case.assign(agent.id, by=by, at=at)
-        second = self.opening.house.services[1:]
+        second = self.opening.customer.services[1:]
         if second and second[0].name not in ("Courses", "Move to Cork") and rng.random() < 0.35:
             await case.change_facts(by=by, at=at, service_id=second[0].id)
         if rng.random() < 0.05:

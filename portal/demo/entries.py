@@ -57,7 +57,7 @@ def _decide(stage: Stage) -> None:
             piece.fate = "draft"
     for piece in waiting:
         piece.fate = "submitted"
-    with_customer = [piece for piece in waiting if piece.house is not None and piece.comment]
+    with_customer = [piece for piece in waiting if piece.customer is not None and piece.comment]
     mine = [piece for piece in with_customer if piece.agent.name == "Ines Okafor"][:2]
     others = [piece for piece in with_customer if piece.agent.name not in ("Ines Okafor", "Max Herrmann")]
     for piece in (*mine, *rng.sample(others, min(len(others), len(REASONS) - len(mine)))):
@@ -66,7 +66,9 @@ def _decide(stage: Stage) -> None:
         piece.comment = ""
 
     old = [
-        piece for piece in pieces if piece.fate == "approved" and piece.house and not piece.house.organisation.is_trial
+        piece
+        for piece in pieces
+        if piece.fate == "approved" and piece.customer and not piece.customer.organisation.is_trial
     ]
     over = [piece for piece in old if calendar.last_month <= piece.work_date < calendar.this_month]
     blocking = rng.sample(over, min(len(over) // 2, BLOCKERS + FORGOTTEN))
@@ -90,14 +92,14 @@ async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
     Time for trial customers, and a little other time, is logged at no charge. One entry in a hundred is logged by the
     manager Max for its agent.
     """
-    rng, house = stage.rng, piece.house
+    rng, customer = stage.rng, piece.customer
     case = piece.held.opened if piece.held else None
     billing_choice, counts, reason = None, None, ""
-    if house is not None and (house.organisation.is_trial or rng.random() < 0.025):
+    if customer is not None and (customer.organisation.is_trial or rng.random() < 0.025):
         billing_choice = EntryBilling.NO_CHARGE
-    elif house is not None and piece.minutes > 75 and rng.random() < 0.05:
+    elif customer is not None and piece.minutes > 75 and rng.random() < 0.05:
         counts, reason = 60, "The rest of it was our own learning."
-    service_id = case.service_id if case else house.service(piece.service).id if house else None
+    service_id = case.service_id if case else customer.service(piece.service).id if customer else None
     planned = stage.planned(piece)
     work = Work(
         minutes=piece.minutes if piece.began is None else None,
@@ -203,7 +205,7 @@ async def _ask(stage: Stage, at: datetime) -> None:
     waiting = [
         piece
         for piece in stage.pieces
-        if piece.fate == "submitted" and piece.is_submitted and piece.house and piece.comment
+        if piece.fate == "submitted" and piece.is_submitted and piece.customer and piece.comment
     ]
     answers = next(piece for piece in waiting if piece.agent.name == "Ines Okafor")
     silent = next(piece for piece in waiting if piece.agent.name not in ("Ines Okafor", "Max Herrmann"))

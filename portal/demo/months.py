@@ -16,13 +16,13 @@ Globex has a draft invoice, the trial customer a statement.
 def plan(stage: Stage) -> None:
     """Plan the billing run of every month and, on the next working day, the issuing of its drafts."""
     calendar = stage.calendar
-    everybody = [house.id for house in stage.houses.values()]
+    everybody = [customer.id for customer in stage.customers.values()]
     for until in calendar.billed_until:
         day = calendar.workday_from(until)
         stage.timeline.plan(calendar.instant(day, 14 * 60 + 5), partial(_run, stage, until, everybody))
         following = calendar.workday_from(day + timedelta(days=1))
         stage.timeline.plan(calendar.instant(following, 9 * 60 + 5), partial(_issue, stage))
-    first = [stage.houses[name].id for name in DONE_FIRST]
+    first = [stage.customers[name].id for name in DONE_FIRST]
     stage.timeline.plan(calendar.now - timedelta(minutes=25), partial(_run, stage, calendar.this_month, first))
 
 

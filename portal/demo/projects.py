@@ -7,7 +7,7 @@ from functools import partial
 from portal.contracts.projects import Project, ProjectFacts
 from portal.contracts.tasks import Task, TaskFacts
 from portal.database import current
-from portal.demo.houses import House
+from portal.demo.creating import DemoCustomer
 from portal.demo.stage import Planned, Stage
 from portal.desk.cases import Case
 from portal.people.customers import Customer
@@ -49,21 +49,21 @@ TASKS = {("Acme", "Helpdesk"): ("Remote help", "On site"), ("Quillby School", "C
 
 
 async def found(
-    houses: dict[str, House], agents: dict[str, AgentReader], at: datetime
+    customers: dict[str, DemoCustomer], agents: dict[str, AgentReader], at: datetime
 ) -> dict[tuple[str, str], Planned]:
     """Create the projects of `PLANS` and all tasks, and return the projects by the names of customer and service."""
     for (customer, name), tasks in TASKS.items():
         for task in tasks:
-            await Task.create(houses[customer].service(name), TaskFacts(name=task))
-    return {(plan.customer, plan.service): await _found(plan, houses[plan.customer], agents, at) for plan in PLANS}
+            await Task.create(customers[customer].service(name), TaskFacts(name=task))
+    return {(plan.customer, plan.service): await _found(plan, customers[plan.customer], agents, at) for plan in PLANS}
 
 
-async def _found(plan: Plan, house: House, agents: dict[str, AgentReader], at: datetime) -> Planned:
-    service = house.service(plan.service)
+async def _found(plan: Plan, customer: DemoCustomer, agents: dict[str, AgentReader], at: datetime) -> Planned:
+    service = customer.service(plan.service)
     facts = ProjectFacts(
         name=plan.name, service_id=str(service.id), budget_minutes=plan.hours, budget_amount=plan.amount
     )
-    project = await Project.create(await Customer.find(house.id, SYSTEM), facts, at)
+    project = await Project.create(await Customer.find(customer.id, SYSTEM), facts, at)
     await project.staff([agents[name].id for name in plan.members])
     tasks = [await Task.create(project, TaskFacts(name=name)) for name in plan.tasks]
     return Planned(project, tuple(task.id for task in tasks))

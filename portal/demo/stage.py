@@ -6,8 +6,8 @@ from random import Random
 
 from portal.contracts.projects import Project
 from portal.demo.calendar import Calendar
+from portal.demo.creating import DemoCustomer
 from portal.demo.files import Cabinet
-from portal.demo.houses import House
 from portal.demo.timeline import Timeline
 from portal.desk.cases import Case
 from portal.people.readers import AgentReader
@@ -16,9 +16,9 @@ from portal.timekeeping.entries import TimeEntry
 
 @dataclass(slots=True)
 class Held:
-    """A case of the demo. `house` is its customer; `case` is None until the case has been opened."""
+    """A case of the demo. `customer` is its customer; `case` is None until the case has been opened."""
 
-    house: House
+    customer: DemoCustomer
     case: Case | None = None
 
     @property
@@ -42,7 +42,7 @@ class Piece:
     """A planned piece of work of an agent. `entry` is None until it is logged as a time entry.
 
     `held` is its case. Without a case, the time is logged under the service with the name `service` of the customer
-    `house`; without `house` it is internal time. `at` is the instant at which it is logged, and `began` its clock time
+    `customer`; without `customer` it is internal time. `at` is the instant at which it is logged, and `began` its clock time
     in minutes after local midnight, or None if it is logged without clock times. `fate` is the state that the entry
     reaches: draft, forgotten (never submitted), submitted, blocker (submitted for last month and undecided), rejected,
     approved, healed (approved after a correction) or late (approved after its month was billed).
@@ -53,7 +53,7 @@ class Piece:
     agent: AgentReader
     minutes: int
     comment: str
-    house: House | None = None
+    customer: DemoCustomer | None = None
     service: str = ""
     held: Held | None = None
     description: str = ""
@@ -66,7 +66,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The calendar, agents, customers (`houses`) and planned work of one demo.
+    """The calendar, agents, customers and planned work of one demo.
 
     `rng` makes every random choice, so that the same `now` always makes the same demo.
     """
@@ -76,7 +76,7 @@ class Stage:
     rng: Random
     cabinet: Cabinet
     agents: dict[str, AgentReader]
-    houses: dict[str, House]
+    customers: dict[str, DemoCustomer]
     types: dict[str, int]
     """The id of each case type by its name."""
     pieces: list[Piece]
@@ -85,7 +85,7 @@ class Stage:
 
     def planned(self, piece: Piece) -> Planned | None:
         """Return the project on which a piece of work is logged, or None if it is not on a project."""
-        return self.projects.get((piece.house.name, piece.service)) if piece.house and not piece.held else None
+        return self.projects.get((piece.customer.name, piece.service)) if piece.customer and not piece.held else None
 
     def agent(self, name: str) -> AgentReader:
         """Return the agent with this name."""

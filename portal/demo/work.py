@@ -94,7 +94,7 @@ def _piece(stage: Stage, day: date, agent: str, minutes: int, comment: str, **pl
 
 def _plan_backups(stage: Stage) -> None:
     for day in stage.calendar.workdays[::5]:
-        for house in stage.houses.values():
+        for customer in stage.customers.values():
             if stage.rng.random() < 0.6:
                 agent = stage.rng.choice(("Tomasz Wilk", "Petra Lindahl"))
                 minutes = stage.rng.choice((10, 15, 15, 20, 25))
@@ -104,8 +104,8 @@ def _plan_backups(stage: Stage) -> None:
                     agent,
                     minutes,
                     "Backups and alarms of the week checked",
-                    house=house,
-                    service=house.services[0].name,
+                    customer=customer,
+                    service=customer.services[0].name,
                 )
 
 
@@ -149,10 +149,12 @@ def _plan_project(
 ) -> None:
     rng = stage.rng
     places = [place for place, agents in PROJECTS.items() if not agent or agent in agents]
-    customer, service = rng.choice(places)
+    customer_name, service = rng.choice(places)
     comment = f"{rng.choice(THINGS.get(service, ELSE))}: {rng.choice(STEPS)}"
     is_filled = day in stage.calendar.workdays[-5:]
-    worked_by = agent or rng.choice([name for name in PROJECTS[customer, service] if name != FILLED or not is_filled])
-    house = stage.houses[customer]
+    worked_by = agent or rng.choice(
+        [name for name in PROJECTS[customer_name, service] if name != FILLED or not is_filled]
+    )
+    customer = stage.customers[customer_name]
     length = minutes or rng.randrange(30, 215, 5)
-    _piece(stage, day, worked_by, length, comment, house=house, service=service, began=began)
+    _piece(stage, day, worked_by, length, comment, customer=customer, service=service, began=began)

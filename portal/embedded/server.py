@@ -1,5 +1,6 @@
 """Start and stop the embedded PostgreSQL server, and recover if the server or its parent process was killed."""
 
+import contextlib
 import fcntl
 import os
 import pwd
@@ -17,9 +18,10 @@ import psutil
 
 from portal import children
 from portal.embedded import place
+from portal.embedded.cluster import OWNER, environment, initialise, last_line, make_folder
+from portal.embedded.pid_file import PidFile
 from portal.settings import CannotStart
 
-OWNER = "postgres"
 DATABASE = "portal"
 
 _STARTING_SECONDS = 120.0
@@ -100,13 +102,10 @@ class EmbeddedPostgres:
         if self._lock is not None:
             return None
         folder = place.known_folder(self.data)
-        try:
-            lines = (folder / "postmaster.pid").read_text().splitlines()
-            if lines[7].strip() != "ready" or Path(psutil.Process(int(lines[0])).cwd()) != folder.resolve():
-                return None
-        except (OSError, ValueError, IndexError, psutil.Error):
+        found = PidFile.read(folder)
+        if found is None or not found.is_ready or found.server(folder) is None:
             return None
-        self._run = Path(lines[4])
+        self._run = found.socket_folder
         return self.url()
 
     def is_running(self) -> bool:
@@ -187,8 +186,7 @@ class EmbeddedPostgres:
                 raise CannotStart(f"{self._folder} is not a database and not empty: use another --data.")
             fresh = self._folder.with_name(f"{self._folder.name}.new")
             shutil.rmtree(fresh, ignore_errors=True)
-            self._make_own(fresh)
-            self._initdb(fresh)
+            initialise(fresh, self._bin, self._account, self._beside("log"))
             fresh.rename(self._folder)
         us = pwd.getpwuid(os.geteuid()).pw_name
         for path, text in ((self._beside("hba"), _WHO_GETS_IN), (self._beside("ident"), f'portal "{us}" all\n')):
@@ -197,55 +195,21 @@ class EmbeddedPostgres:
         if self._run == Path():
             self._run = place.socket_folder(self._folder)
         if not self._run.exists():
-            self._make_own(self._run)
-
-    def _make_own(self, folder: Path) -> None:
-        """Create a folder of mode 0700 that belongs to the account of the server."""
-        folder.mkdir(mode=0o700)
-        if self._account:
-            os.chown(folder, self._account.uid, self._account.gid)
-
-    def _initdb(self, folder: Path) -> None:
-        options = (
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
-            "--encoding=UTF8",
-            "--no-instructions",
-        )
-        command = (
-            self._bin / "initdb",
-            "-D",
-            folder,
-            f"--username={OWNER}",
-            "--auth-local=peer",
-            "--auth-host=reject",
-            *options,
-        )
-        log = self._beside("log")
-        with log.open("ab") as output:
-            done = children.spawn(
-                command,
-                at_our_death=signal.SIGKILL,
-                account=self._account,
-                output=output,
-                folder="/",
-                environment=_environment(),
-            )
-            if done.wait() != 0:
-                raise CannotStart(f"The database could not be made: {_last_line(log)} Its log is {log}.")
+            make_folder(self._run, self._account)
 
     def _end_leftover(self) -> None:
         """Stop a server that still runs although the process that started it was killed.
 
         Delete its socket folder if that is in /tmp; `_launch` copes with the other files that it left.
         """
-        try:
-            lines = (self._folder / "postmaster.pid").read_text().splitlines()
-            if place.is_temporary(run := Path(lines[4])) and run != self._run:
-                shutil.rmtree(run, ignore_errors=True)
-            server = psutil.Process(int(lines[0]))
-            if not server.name().startswith("postgres") or Path(server.cwd()) != self._folder.resolve():
+        left = PidFile.read(self._folder)
+        if left is None:
+            return
+        if place.is_temporary(left.socket_folder) and left.socket_folder != self._run:
+            shutil.rmtree(left.socket_folder, ignore_errors=True)
+        server = left.server(self._folder)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if server is None or not server.name().startswith("postgres"):
                 return
             for number, seconds in (*_STOP, (signal.SIGKILL, 10.0)):
                 server.send_signal(number)
@@ -254,8 +218,6 @@ class EmbeddedPostgres:
                 except psutil.TimeoutExpired:
                     continue
                 return
-        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            return
 
     def _launch(self) -> None:
         """Start the server and wait until it accepts connections. Raise `CannotStart` if it does not start.
@@ -284,14 +246,14 @@ class EmbeddedPostgres:
                     account=self._account,
                     output=output,
                     folder="/",
-                    environment=_environment(),
+                    environment=environment(),
                 )
             if self._becomes_ready(began + _STARTING_SECONDS):
                 return
             said = log.read_bytes()[written:].decode(errors="replace")
             left = re.search(r"pre-existing shared memory block|lock file .* already exists", said)
             if not left or time.monotonic() - began > _LEFT_BEHIND_SECONDS:
-                raise CannotStart(f"The database did not start: {_last_line(log)} Its log is {log}.")
+                raise CannotStart(f"The database did not start: {last_line(log)} Its log is {log}.")
             time.sleep(0.2)
 
     def _becomes_ready(self, deadline: float) -> bool:
@@ -301,12 +263,8 @@ class EmbeddedPostgres:
         """
         process = self._process
         while process is not None and process.poll() is None:
-            try:
-                lines = (self._folder / "postmaster.pid").read_text().splitlines()
-            except OSError:
-                lines = []
-            # The status is on the eighth line of the file.
-            if len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
+            found = PidFile.read(self._folder)
+            if found and found.is_ready and found.pid == process.pid:
                 return True
             if time.monotonic() > deadline:
                 raise CannotStart(
@@ -326,25 +284,13 @@ class EmbeddedPostgres:
         """
         program = str(self._bin / "psql")
         command = [program, "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement]
-        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603 (ours)
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)  # noqa: S603 (ours)
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip())
         return done.stdout
-
-
-def _environment() -> Mapping[str, str]:
-    """Return the variables for PostgreSQL's programs, without secrets and without those that they read, such as PGPORT."""
-    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _checked(name: str) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
         raise ValueError(f"{name!r} is not a valid name: use a-z, 0-9 and _.")
     return name
-
-
-def _last_line(log: Path) -> str:
-    """Return the last line of the log that reports an error or, if there is none, its last line."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL" in line or "error" in line]
-    return (telling or lines or ["it said nothing."])[-1]

@@ -52,7 +52,7 @@ def address_of(id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What an agent meant who chose or typed something in the form for time.
+    """What was chosen or typed in the search field of the form for time.
 
     `on` is what was found. If it is None, `problem` is a sentence that says why, and `choices` are all the things that
     the typed text may mean.
@@ -169,7 +169,7 @@ def _cases(condition: str, limit: str) -> str:
 
 
 async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
-    """Return what an agent meant, given the id of an earlier choice and the text in the search field.
+    """Return what time is to be logged on, given the id of an earlier choice and the text in the search field.
 
     Without JavaScript, only the text changes, so the id is ignored if the name that it stands for does not contain the
     text. The text then stands for the case with that number, the thing with exactly that name, or the only thing that
@@ -184,10 +184,12 @@ async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
     if case := await named(f"case-{text.removeprefix('#')}"):
         return Sought(case, case.name)
     rows, after = await suggest(reader, text)
-    meant = [row for row in rows if folded(row.name) == folded(text)] or rows
-    if len(meant) == 1:
-        return Sought(meant[0], meant[0].name)
-    if not meant:
+    matching = [row for row in rows if folded(row.name) == folded(text)] or rows
+    if len(matching) == 1:
+        return Sought(matching[0], matching[0].name)
+    if not matching:
         return Sought(name=text, problem=f"No case, project or service has “{text}” in its number, name or customer.")
-    count = f"More than {SUGGESTED}" if after and meant == rows else str(len(meant))
-    return Sought(name=text, problem=f"{count} cases, projects or services have “{text}”: choose one.", choices=meant)
+    count = f"More than {SUGGESTED}" if after and matching == rows else str(len(matching))
+    return Sought(
+        name=text, problem=f"{count} cases, projects or services have “{text}”: choose one.", choices=matching
+    )

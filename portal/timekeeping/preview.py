@@ -11,7 +11,7 @@ from portal.people.readers import AgentReader
 from portal.people.working.hours import workday_of
 from portal.periods import day_in
 from portal.timekeeping.instants import Span, span_of
-from portal.timekeeping.policy.guards import Meant, warnings
+from portal.timekeeping.policy.guards import PlannedTime, warnings
 from portal.timekeeping.rules import counted, why_not_billable_on
 from portal.words import EntryBilling
 
@@ -115,12 +115,12 @@ async def understood(
 
 async def _odd(by: AgentReader, where: Where, read: Duration, day: date) -> tuple[str, ...]:
     """Return the warnings about the typed time as sentences."""
-    meant = Meant(
+    planned = PlannedTime(
         agent_id=where.agent_id, work_date=day, minutes=read.minutes,
         span=_span(await _zone_of(by, where.agent_id), where, read, day),
         case_id=where.case_id, entry_id=where.entry_id,
     )  # fmt: skip
-    return tuple(warned.sentence for warned in await warnings(meant, where.at))
+    return tuple(warned.sentence for warned in await warnings(planned, where.at))
 
 
 async def _zone_of(by: AgentReader, agent_id: int) -> str:

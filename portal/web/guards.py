@@ -12,7 +12,7 @@ from litestar.handlers import BaseRouteHandler
 from portal.errors import Forbidden, NotFound
 from portal.timekeeping.policy.switches import OFF, OFF_ON_CASES
 from portal.web.errors import Detour, SignInNeeded
-from portal.web.rooms import lead_to_own_room
+from portal.web.other_area import redirect_to_own_area
 from portal.web.visit import page_of, visit_of
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -57,7 +57,7 @@ async def contact_only(connection: Connection, _: BaseRouteHandler) -> None:
     """
     reader = _signed_in(connection)
     if not reader.is_contact:
-        await lead_to_own_room(connection, reader)
+        await redirect_to_own_area(connection, reader)
 
 
 async def administrator_only(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -74,7 +74,15 @@ async def agent_only(connection: Connection, _: BaseRouteHandler) -> None:
     """
     reader = _signed_in(connection)
     if not reader.is_agent:
-        await lead_to_own_room(connection, reader)
+        await redirect_to_own_area(connection, reader)
+
+
+def _agent(connection: Connection) -> Any:
+    """Return the signed-in agent. Raise `NotFound` for a contact."""
+    reader = _signed_in(connection)
+    if not reader.is_agent:
+        raise NotFound
+    return reader
 
 
 def manager_only(connection: Connection, _: BaseRouteHandler) -> None:
@@ -82,10 +90,7 @@ def manager_only(connection: Connection, _: BaseRouteHandler) -> None:
 
     Raise `NotFound` for a contact, `Forbidden` for any other agent.
     """
-    reader = _signed_in(connection)
-    if not reader.is_agent:
-        raise NotFound
-    if not reader.is_manager:
+    if not _agent(connection).is_manager:
         raise Forbidden("Only managers may do this.")
 
 
@@ -94,10 +99,7 @@ def admin_only(connection: Connection, _: BaseRouteHandler) -> None:
 
     Raise `NotFound` for a contact, `Forbidden` for any other agent.
     """
-    reader = _signed_in(connection)
-    if not reader.is_agent:
-        raise NotFound
-    if not reader.is_admin:
+    if not _agent(connection).is_admin:
         raise Forbidden("Only admins may do this.")
 
 

@@ -87,7 +87,7 @@
     for (const why of opened) why.open = false;
   });
 
-  // ticks: their number and sums in the bar, the list in the dialog that asks about them, and the box in the head that ticks them all
+  // ticks: their number and sums in the bar, the lists in the dialogs that ask about them, and the box in the head that ticks them all
   const spoken = (minutes) => {
     const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
     return [hours ? `${hours}\u00a0h` : "", rest || !hours ? `${rest}\u00a0min` : ""].filter(Boolean).join("\u00a0");
@@ -105,15 +105,16 @@
     }
   };
   const listUp = (form, rows) => {
-    const list = form.querySelector("[data-ticked-list]");
-    list?.replaceChildren(
-      ...rows.map((row) => {
-        const item = document.createElement("li");
-        const said = [...row.querySelectorAll("[data-say]")].map((cell) => cell.textContent.trim());
-        item.textContent = [row.closest("tbody").querySelector("strong")?.textContent, ...said].join(" · ");
-        return item;
-      }),
-    );
+    for (const list of form.querySelectorAll("[data-ticked-list]")) {
+      list.replaceChildren(
+        ...rows.map((row) => {
+          const item = document.createElement("li");
+          const said = [...row.querySelectorAll("[data-say]")].map((cell) => cell.textContent.trim());
+          item.textContent = [row.closest("tbody").querySelector("strong")?.textContent, ...said].join(" · ");
+          return item;
+        }),
+      );
+    }
   };
   const count = (form) => {
     const boxes = [...form.querySelectorAll("tbody .tick input")];

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,18 +27,6 @@ VISIT = {
     "agent_id": "1",
     "note": "Bring a switch",
 }
-
-
-@pytest.fixture
-async def ines(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, INES, at=NOW) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def max_(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, MAX, at=NOW) as browser:
-        yield browser
 
 
 @pytest.fixture

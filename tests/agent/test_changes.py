@@ -16,6 +16,7 @@ from portal.audit.log import KINDS
 from portal.contracts.company import Company
 from portal.contracts.rates import Rate, RateFacts
 from portal.database import transaction
+from portal.people import invitations
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
 from portal.people.departments import designate
@@ -27,7 +28,6 @@ from portal.web.gate import Gate
 from tests.billing.work import log
 from tests.browser import Browser, text_of
 from tests.faults.verbs import issue, token_of
-from tests.people.changing import change_password
 from tests.world import ACME, ADA, CONSULTANT, INES, MAX, NOOR, NOW, SUPPORT
 
 PATH = "/agent/setup/changes"
@@ -97,8 +97,8 @@ async def role() -> None:
 async def rules() -> None:
     for locked in ("", "2026-10-31"):
         facts = (await TimeRules.find()).facts
-        facts.requires_task, facts.locked_through, facts.lock_time_zone = (
-            bool(locked),
+        facts.requires_comment, facts.locked_through, facts.lock_time_zone = (
+            "yes" if locked else "",
             locked,
             "Europe/Berlin",
         )
@@ -116,7 +116,7 @@ WORDS = [
     (hours, "Noor Haddad changed Ines Okafor’s working hours on Monday from 8 h to 6 h"),
     (role, "Noor Haddad changed the name of the role Adviser"),
     (rules, "Noor Haddad set the last day that is locked in the rules of time to Sat 31 Oct"),
-    (rules, "switched on “Time needs a task” in the rules of time"),
+    (rules, "switched on “Time needs an external comment” in the rules of time"),
 ]
 
 
@@ -140,11 +140,17 @@ async def test_the_names_in_a_sentence_link_to_their_pages(noor: Browser) -> Non
         assert (await noor.get(path)).status_code == 200
 
 
-async def test_a_password_that_a_link_changed_is_told_without_naming_a_column(noor: Browser) -> None:
+async def test_a_password_that_a_link_changed_is_told_without_naming_a_column(app: Gate, noor: Browser) -> None:
     """R89: a change without a session names the person whose password it is, and no column of a table."""
-    await change_password(ADA.credential_id, "violet kettle under seven bridges", NOW)
+    async with transaction(None):
+        token = await invitations.begin_reset(ADA.credential_id, app.clock())
+    password = "violet kettle under seven bridges"
+    async with Browser(app) as browser:
+        sent = await browser.send_form(f"/password-resets/{token}", {"password": password, "again": password})
+    assert sent.status_code == 303
     text = await told(noor)
     assert "Ada Lindqvist’s password was changed by a link in a mail" in text
+    assert "A link to set Ada Lindqvist’s password was used or ended" in text
     assert "hash" not in text
 
 

@@ -1,7 +1,6 @@
 """Test the pages and forms for flags and for decisions on everything that matches a filter, and who may send them."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -19,18 +18,6 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 PATH = "/agent/approvals"
 QUESTION = "Which switch was it?"
-
-
-@pytest.fixture
-async def max_(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, MAX, at=NOW) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def ines(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, INES, at=NOW) as browser:
-        yield browser
 
 
 async def flagged(*, case_id: int | None = None) -> tuple[Logged, int]:

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,12 +17,6 @@ from tests.world import INES, MAX, NOW
 pytestmark = pytest.mark.usefixtures("clock")
 HERE = "/agent/time/forgotten"
 DAY = "2026-11-19"
-
-
-@pytest.fixture
-async def ines(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, INES, at=NOW) as browser:
-        yield browser
 
 
 @pytest.fixture

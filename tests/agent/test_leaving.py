@@ -3,7 +3,6 @@
 import asyncio
 import html
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -36,12 +35,6 @@ from tests.world import ACME, ADA, ALAN, GIL, HELPDESK, INCIDENT, INES, MAX, NOO
 INES_ENDS = f"/agent/setup/agents/{INES.id}/ending"
 MAX_ENDS = f"/agent/setup/agents/{MAX.id}/ending"
 ADA_ENDS = f"/agent/customers/{ACME}/contacts/{ADA.id}/ending"
-
-
-@pytest.fixture
-async def noor(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, NOOR) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Test the pages of services and projects: planning a project, logging time there, and submitting that time."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -26,18 +25,6 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 TODAY = NOW.date()
 FORM = {"duration": "50m", "work_date": TODAY.isoformat(), "billing": "billable"}
-
-
-@pytest.fixture
-async def ines(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, INES, at=NOW) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def max_(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, MAX, at=NOW) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Test the set-up page for the rules of time, what it switches off, and the pages about when agents work."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -40,24 +39,6 @@ TODAY = NOW.date()
 
 def is_of_time(path: str) -> bool:
     return bool(OF_TIME.match(path)) and not path.startswith("/agent/setup/")
-
-
-@pytest.fixture
-async def ines(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, INES, at=NOW) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def max_(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, MAX, at=NOW) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def noor(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, NOOR, at=NOW) as browser:
-        yield browser
 
 
 @pytest.fixture

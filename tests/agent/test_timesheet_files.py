@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -25,12 +24,6 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 PATH = "/agent/timesheets"
 TODAY = NOW.date()
-
-
-@pytest.fixture
-async def max_(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, MAX, at=NOW) as browser:
-        yield browser
 
 
 @pytest.mark.parametrize(

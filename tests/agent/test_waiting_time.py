@@ -1,7 +1,6 @@
 """Test the list of waiting time: every entry can be reached, ticks are kept, and one decision is undone as a whole."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,12 +19,6 @@ from tests.world import ACME, ACME_CONTRACT, GLOBEX_HELPDESK, HELPDESK, INES, MA
 pytestmark = pytest.mark.usefixtures("clock")
 
 PATH = "/agent/approvals"
-
-
-@pytest.fixture
-async def max_(app: Gate) -> AsyncIterator[Browser]:
-    async with await Browser.of(app, MAX, at=NOW) as browser:
-        yield browser
 
 
 def entries_form(html: str) -> PageForm:

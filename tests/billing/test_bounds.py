@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from portal import billing
-from portal.billing.bounds import Room
+from portal.billing.bounds import RunningTotals
 from portal.billing.engine import BillingState, Entry, EntryBilling, Price, RateSource
 from portal.database import transaction
 from portal.errors import Conflict, Invalid
@@ -84,13 +84,13 @@ async def test_the_room_of_a_contract_counts_tax_and_every_approved_entry() -> N
     price = Price(Decimal("500000000000"), RateSource.ENTRY)
     one, two = (entry(id, billable_minutes=60) for id in (1, 2))
     free: Entry = entry(3, billing=EntryBilling.NO_CHARGE)
-    room = Room(BillingState((CONTRACT,), entries=(one, two, free)), {})
-    assert room.has(one, price)
-    room.take(free, None)
-    room.take(one, price)
-    assert room.has(free, None)
-    assert not room.has(two, price)
-    assert not Room(BillingState((CONTRACT,), entries=(one, two), approved={1: price}), {}).has(two, price)
+    totals = RunningTotals(BillingState((CONTRACT,), entries=(one, two, free)), {})
+    assert totals.can_add(one, price)
+    totals.add(free, None)
+    totals.add(one, price)
+    assert totals.can_add(free, None)
+    assert not totals.can_add(two, price)
+    assert not RunningTotals(BillingState((CONTRACT,), entries=(one, two), approved={1: price}), {}).can_add(two, price)
 
 
 async def test_a_document_may_have_more_lines_than_a_small_integer_counts() -> None:

@@ -1,19 +1,15 @@
 """Test that all invariants hold after every step of managers and agents, in any order of steps (R94)."""
 
-import asyncio
-import os
 from collections.abc import Coroutine
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-import asyncpg
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 
-from portal import billing, database
+from portal import billing
 from portal.billing import Choice
 from portal.database import current, transaction
 from portal.errors import Refusal
@@ -21,10 +17,9 @@ from portal.people.readers import SYSTEM
 from portal.timekeeping.states import submit
 from portal.timekeeping.work import Work
 from tests.billing.work import a_service, log
-from tests.conftest import tidy
+from tests.machines import LONG, DatabaseMachine, run_machine
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, HELPDESK, INES, MAX, NOOR, NOW
 
-LONG = os.environ.get("PORTAL_TEST_ALL") == "1"
 DAYS = st.sampled_from(
     [
         date(2025, 12, 31),
@@ -40,34 +35,29 @@ PLACES = st.integers(0, 19)
 MANAGERS = st.sampled_from([MAX, NOOR])
 
 
-class Desk(RuleBasedStateMachine):
+class Desk(DatabaseMachine):
     """A state machine each of whose rules runs in one transaction, which is committed, or refused as a whole."""
 
-    loop: ClassVar[asyncio.AbstractEventLoop]
+    EMPTYING = (
+        "truncate invoice, statement, billing_run, time_entry, time_sum, approval, outbox cascade;"
+        " update number_series set next_number = first_number; update rate set hourly_rate = 120"
+    )
     services: ClassVar[list[int]]
-    dsn: ClassVar[str]
 
     def __init__(self) -> None:
         super().__init__()
         self.at = NOW
-        self.do(_empty())
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run the coroutine one second later (by `at`) than the one before, and return its result."""
         self.at += timedelta(seconds=1)
-        return self.loop.run_until_complete(work)
+        return self.run(work)
 
     def tried(self, by: Any, verb: Any) -> Any:
-        """Await `verb()` in a transaction of its own. Return its result, or None if it is refused and rolled back."""
-
-        async def attempt() -> Any:
-            try:
-                async with transaction(by):
-                    return await verb()
-            except Refusal:
-                return None
-
-        return self.do(attempt())
+        """Attempt `verb()` a second later, and return its result, or None if it is refused and rolled back."""
+        self.at += timedelta(seconds=1)
+        result = self.attempt(by, verb)
+        return None if isinstance(result, Refusal) else result
 
     @rule(
         who=st.sampled_from([INES, INES, MAX, NOOR]),
@@ -256,25 +246,11 @@ async def _one(sql: str, place: int) -> Any:
     return rows[place % len(rows)] if rows else None
 
 
-async def _empty() -> None:
-    """Delete all time and documents before Hypothesis runs the next example."""
-    owner = await asyncpg.connect(Desk.dsn)
-    await owner.execute(
-        "set client_min_messages = error; truncate invoice, statement, billing_run, time_entry, time_sum, approval, outbox cascade;"
-        " update number_series set next_number = first_number; update rate set hourly_rate = 120"
-    )
-    await owner.close()
-
-
 @pytest.mark.slow
 def test_all_invariants_hold_whatever_is_done(workbench: str) -> None:
     """All invariants hold after every step (R94). With PORTAL_TEST_ALL=1, many more examples run."""
-    loop = Desk.loop = asyncio.new_event_loop()
 
-    async def begin() -> None:
-        Desk.dsn = workbench
-        await tidy(workbench)
-        await database.start(Desk.dsn, role="portal_app", size=2)
+    async def prepare() -> None:
         async with transaction(SYSTEM):
             Desk.services = [
                 HELPDESK,
@@ -287,19 +263,4 @@ def test_all_invariants_hold_whatever_is_done(workbench: str) -> None:
                 HELPDESK,
             ]
 
-    loop.run_until_complete(begin())
-    try:
-        run_state_machine_as_test(
-            Desk,
-            settings=settings(
-                max_examples=25 if LONG else 6,
-                stateful_step_count=50 if LONG else 30,
-                deadline=None,
-                derandomize=not LONG,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    finally:
-        loop.run_until_complete(database.stop())
-        loop.close()
+    run_machine(Desk, workbench, prepare, examples=25 if LONG else 6, steps=50 if LONG else 30)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.yard import Yard
+from tests.faults.children import Children
 
 
 @pytest.fixture
-def yard(dsn: str, tmp_path: Path) -> Yard:
-    return Yard(dsn, tmp_path)
+def children(dsn: str, tmp_path: Path) -> Children:
+    return Children(dsn, tmp_path)

@@ -6,48 +6,48 @@ step, in which the fault happens there.
 
 import pytest
 
+from tests.faults.children import Children
 from tests.faults.steps import Mode
 from tests.faults.verbs import VERBS
-from tests.faults.yard import Yard
 
 pytestmark = pytest.mark.slow
 
 
-async def steps_of(yard: Yard, verb: str) -> int:
+async def steps_of(children: Children, verb: str) -> int:
     """Send the form without a fault, and return the number of steps that this took."""
-    told = yard.send(await VERBS[verb]())
+    told = children.send(await VERBS[verb]())
     assert told["status"] == 303, told
     assert told["steps"] > 5
     return int(told["steps"])
 
 
 @pytest.mark.parametrize("verb", ["reply with files", "approve", "issue"])
-async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(yard: Yard, verb: str) -> None:
+async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(children: Children, verb: str) -> None:
     """R60, R93, R94: a write that is killed halfway, before its commit or after it is saved wholly or not at all."""
-    last = await steps_of(yard, verb)
+    last = await steps_of(children, verb)
     for step in sorted({last // 2, last}):
-        await yard.strike(await VERBS[verb](), "killed before", step)
-    await yard.strike(await VERBS[verb](), "killed after", last)
-    await yard.all_is_well()
+        await children.strike(await VERBS[verb](), "killed before", step)
+    await children.strike(await VERBS[verb](), "killed after", last)
+    await children.all_is_well()
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("mode", ["killed before", "killed after", "connection lost before", "connection lost after"])
 @pytest.mark.parametrize("verb", VERBS)
-async def test_every_step_of_every_write(yard: Yard, verb: str, mode: Mode) -> None:
+async def test_every_step_of_every_write(children: Children, verb: str, mode: Mode) -> None:
     """R60, R84, R93, R94: a write that is killed or disconnected at any step is saved wholly or not at all."""
-    for step in range(1, await steps_of(yard, verb) + 1):
-        await yard.strike(await VERBS[verb](), mode, step)
-    await yard.all_is_well()
+    for step in range(1, await steps_of(children, verb) + 1):
+        await children.strike(await VERBS[verb](), mode, step)
+    await children.all_is_well()
 
 
 @pytest.mark.parametrize("verb", ["approve"])
-async def test_a_connection_that_is_lost_at_the_commit_is_answered_and_done_once(yard: Yard, verb: str) -> None:
+async def test_a_connection_that_is_lost_at_the_commit_is_answered_and_done_once(children: Children, verb: str) -> None:
     """R84: if the connection is lost at the commit, the sender gets an answer, and sending again saves exactly once.
 
     Nobody can know then whether the commit succeeded.
     """
-    last = await steps_of(yard, verb)
+    last = await steps_of(children, verb)
     for mode in ("connection lost before", "connection lost after"):
-        await yard.strike(await VERBS[verb](), mode, last)  # type: ignore[arg-type]
-    await yard.all_is_well()
+        await children.strike(await VERBS[verb](), mode, last)  # type: ignore[arg-type]
+    await children.all_is_well()

@@ -8,8 +8,8 @@ from portal.database import transaction
 from portal.desk import Case
 from portal.people.readers import SYSTEM
 from tests.faults import telling
+from tests.faults.children import CONTEXT
 from tests.faults.steps import Mode
-from tests.faults.yard import CONTEXT
 from tests.world import ALAN, INCIDENT, INES, NOW
 
 pytestmark = pytest.mark.slow

@@ -24,9 +24,9 @@ from portal.embedded import EmbeddedPostgres
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.browser import Browser
+from tests.faults.children import Children
 from tests.faults.test_kills import Person, Site, patiently
 from tests.faults.verbs import a_case, reply_with_files
-from tests.faults.yard import Yard
 from tests.served import csrf, served, sign_in, start
 from tests.world import ADA, INES, PASSWORD, cast_rows
 
@@ -55,21 +55,21 @@ async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_ha
         assert {(await browser.get("/agent/cases")).status_code for _ in range(5)} == {200}
 
 
-async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_back(yard: Yard) -> None:
+async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_back(children: Children) -> None:
     """R58, R60: if the disk is full, a reply with a file is answered 507; its text is kept as a draft.
 
     Nothing of the file stays on the disk, and sending the form again saves the reply.
     """
     prepared = await reply_with_files()
-    told = yard.send(prepared, largest_file=20_000)
+    told = children.send(prepared, largest_file=20_000)
     assert told["status"] == 507, told
     assert await prepared.done() == 0
-    assert [path for path in (yard.folder / "data" / "files").rglob("*") if path.is_file()] == []
+    assert [path for path in (children.folder / "data" / "files").rglob("*") if path.is_file()] == []
     async with transaction(ADA) as tx:  # The text is kept as a draft.
         assert prepared.about in await tx.fetchval("select fields::text from draft")
-    assert yard.send(prepared)["status"] == 303
+    assert children.send(prepared)["status"] == 303
     assert await prepared.done() == 1
-    await yard.all_is_well()
+    await children.all_is_well()
 
 
 @pytest.mark.long

@@ -11,8 +11,8 @@ from portal.people import sessions
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.browser import Browser
+from tests.faults.children import Children
 from tests.faults.verbs import VERBS, approved, issue, log_time, token_of
-from tests.faults.yard import Yard
 from tests.forms import form_of
 from tests.world import ADA, NOW
 
@@ -48,12 +48,14 @@ async def everybody_came(at: datetime) -> None:
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(days=400)])
-async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_says(yard: Yard, jump: timedelta) -> None:
+async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_says(
+    children: Children, jump: timedelta
+) -> None:
     """R94: invoice numbers and issue times rise together; if the clock is set back, the last issue time is reused."""
-    assert yard.send(await issue())["status"] == 303
+    assert children.send(await issue())["status"] == 303
     second = await issue()
     await everybody_came(NOW + jump)
-    assert yard.send(second, at=NOW + jump)["status"] == 303
+    assert children.send(second, at=NOW + jump)["status"] == 303
     async with transaction(SYSTEM) as tx:
         issued = await tx.fetch(
             "select series_number, issued_at, issue_date from invoice where number is not null order by 1"
@@ -66,12 +68,14 @@ async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_say
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(minutes=29)])
-async def test_time_is_logged_once_and_on_its_own_day_whatever_the_clock_says(yard: Yard, jump: timedelta) -> None:
+async def test_time_is_logged_once_and_on_its_own_day_whatever_the_clock_says(
+    children: Children, jump: timedelta
+) -> None:
     prepared = await log_time()
     typed = prepared.deed.typed
     typed["work_date"] = (NOW - timedelta(days=3)).date().isoformat()
-    assert yard.send(prepared, at=NOW + jump)["status"] == 303
-    assert yard.send(prepared, at=NOW)["status"] == 303
+    assert children.send(prepared, at=NOW + jump)["status"] == 303
+    assert children.send(prepared, at=NOW)["status"] == 303
     assert await prepared.done() == 1
     async with transaction(SYSTEM) as tx:
         day = await tx.fetchval(
@@ -96,13 +100,13 @@ async def test_a_clock_that_is_set_back_keeps_people_in_and_one_set_forward_lets
         assert found[0].live is live, at
 
 
-async def test_a_billing_run_by_a_clock_of_last_month_takes_nothing_of_this_one(yard: Yard) -> None:
+async def test_a_billing_run_by_a_clock_of_last_month_takes_nothing_of_this_one(children: Children) -> None:
     """R94: a billing run whose clock is a month behind leaves time dated after its day to the next run."""
     entry = await approved()
     prepared = await VERBS["run the billing"]()
     early = NOW - timedelta(days=40)
     await everybody_came(early)
-    told = yard.send(prepared, at=early)
+    told = children.send(prepared, at=early)
     assert told["status"] in {303, 422}, told
     async with transaction(SYSTEM):
         assert await violations() == {}

@@ -1,26 +1,20 @@
 """Test that random steps of random people never do with time what the rules forbid, and that every step is recorded."""
 
-import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
-import asyncpg
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
-from portal import billing, database
+from portal import billing
 from portal.billing import Choice
 from portal.database import current, transaction
 from portal.errors import Refusal
@@ -30,10 +24,9 @@ from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.filters import Filter
 from portal.timekeeping.states import submit, submit_all, take_back
 from portal.timekeeping.work import Work
-from tests.conftest import tidy
+from tests.machines import LONG, DatabaseMachine, run_machine
 from tests.world import ACME, HELPDESK, INES, MAX, NOOR, NOW
 
-LONG = os.environ.get("PORTAL_TEST_ALL") == "1"
 DAY, UNTIL = date(2026, 10, 6), date(2026, 11, 1)
 PEOPLE = st.sampled_from([INES, INES, MAX, MAX, NOOR])
 PLACES = st.integers(0, 30)
@@ -92,11 +85,10 @@ def manages(by: AgentReader, entry: Entry) -> bool:
     return by is not INES and entry.author is not by
 
 
-class Clockwork(RuleBasedStateMachine):
+class Clockwork(DatabaseMachine):
     """A state machine that predicts by the rules what each step does, and compares that with what the portal does."""
 
-    loop: ClassVar[asyncio.AbstractEventLoop]
-    dsn: ClassVar[str]
+    EMPTYING = "truncate invoice, statement, billing_run, time_entry, time_sum, entry_version, approval, outbox cascade"
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,20 +97,11 @@ class Clockwork(RuleBasedStateMachine):
         self.gone: dict[int, Entry] = {}
         self.decisions: list[Decision] = []
         self.submissions: list[tuple[int, AgentReader]] = []
-        self.loop.run_until_complete(_empty())
 
     def tried(self, by: AgentReader, verb: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Run `verb` in a separate transaction, a second later, and return its result, or the exception of a refusal."""
         self.at += timedelta(seconds=1)
-
-        async def attempt() -> Any:
-            try:
-                async with transaction(by):
-                    return await verb()
-            except Refusal as refusal:
-                return refusal
-
-        return self.loop.run_until_complete(attempt())
+        return self.attempt(by, verb)
 
     def one(self, place: int) -> Entry:
         return list(self.entries.values())[place % len(self.entries)]
@@ -405,7 +388,7 @@ class Clockwork(RuleBasedStateMachine):
                 )
                 return rows, steps, await billing.violations()
 
-        rows, steps, violations = self.loop.run_until_complete(look())
+        rows, steps, violations = self.run(look())
         assert violations == {}
         assert [tuple(row) for row in rows] == [
             (entry.id, entry.state, entry.version, entry.minutes, entry.settled, entry.flagged)
@@ -420,16 +403,6 @@ def _work(minutes: int) -> Work:
     return Work(minutes=minutes, work_date=DAY, service_id=HELPDESK, external_comment="Switch replaced")
 
 
-async def _empty() -> None:
-    """Delete all time before the next example."""
-    owner = await asyncpg.connect(Clockwork.dsn)
-    await owner.execute(
-        "set client_min_messages = error;"
-        " truncate invoice, statement, billing_run, time_entry, time_sum, entry_version, approval, outbox cascade"
-    )
-    await owner.close()
-
-
 @pytest.mark.slow
 def test_whoever_does_whatever_in_whatever_order(workbench: str) -> None:
     """C2 to C5, D33 to D35, S0.27 to S0.31, S2.21 to S2.25: after every step the portal is as the rules say.
@@ -437,26 +410,4 @@ def test_whoever_does_whatever_in_whatever_order(workbench: str) -> None:
     Nothing forbidden happened, the history of every entry is complete, and the sums of money agree. With
     PORTAL_TEST_ALL=1, many more examples run.
     """
-    loop = Clockwork.loop = asyncio.new_event_loop()
-
-    async def begin() -> None:
-        Clockwork.dsn = workbench
-        await tidy(workbench)
-        await database.start(Clockwork.dsn, role="portal_app", size=2)
-
-    loop.run_until_complete(begin())
-    try:
-        run_state_machine_as_test(
-            Clockwork,
-            settings=settings(
-                max_examples=60 if LONG else 12,
-                stateful_step_count=60 if LONG else 40,
-                deadline=None,
-                derandomize=not LONG,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    finally:
-        loop.run_until_complete(database.stop())
-        loop.close()
+    run_machine(Clockwork, workbench, examples=60 if LONG else 12, steps=60 if LONG else 40)

@@ -17,7 +17,7 @@ from portal.people.readers import SYSTEM, AgentReader
 from portal.people.working.hours import WeekFacts, WorkingHours, workday_of
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.policy import guards
-from portal.timekeeping.policy.guards import Meant
+from portal.timekeeping.policy.guards import PlannedTime
 from portal.timekeeping.policy.picks import offered_to
 from portal.timekeeping.policy.switches import Rules, RulesFacts, TimeRules
 from portal.timekeeping.preview import Where, understood
@@ -334,7 +334,7 @@ class TestGuards:
     async def codes(self, **about: Any) -> list[str]:
         meant: Any = {"agent_id": INES.id, "work_date": TODAY, "minutes": 30} | about
         async with transaction(INES):
-            return [warned.code for warned in await guards.warnings(Meant(**meant), NOW)]
+            return [warned.code for warned in await guards.warnings(PlannedTime(**meant), NOW)]
 
     async def test_overlapping_times_of_one_agent_are_warned_about(self) -> None:
         nine = await log(minutes=None, began=time(9), ended=time(10))

@@ -19,6 +19,7 @@ from portal.database import transaction
 from portal.durations import spoken
 from portal.errors import Conflict, Forbidden
 from portal.numbers import number_in
+from portal.people.offered import choices as pairs
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
 from portal.periods import today
@@ -88,7 +89,7 @@ async def show_again(
     line, day = await find_entry(reader, entry), today(reader.time_zone, visit.at)
     choices = Choices(
         services=await services_of(request, line.customer_id) if not line.project_id else [],
-        tasks=await _tasks_of(line), roles=await Role.all_by_name(), usual=line.billing.value,
+        tasks=await _tasks_of(line), roles=pairs(await Role.all_by_name()), usual=line.billing.value,
     )  # fmt: skip
     choices.services.extend(_kept(line, choices.services))
     kinds = [

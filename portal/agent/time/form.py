@@ -8,7 +8,7 @@ from msgspec import Struct
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task, TaskChoice
 from portal.numbers import number_in
-from portal.people.offered import Offered
+from portal.people.offered import Offered, choices
 from portal.people.roles import Role
 from portal.people.working.hours import workday_of
 from portal.periods import today
@@ -77,7 +77,7 @@ class Choices:
 
     services: list[tuple[int, str]] = field(default_factory=list)
     tasks: list[TaskChoice] = field(default_factory=list)
-    roles: list[Any] = field(default_factory=list)
+    roles: list[tuple[int, str]] = field(default_factory=list)
     people: list[Offered] = field(default_factory=list)
     usual: str = EntryBilling.BILLABLE.value
 
@@ -92,7 +92,7 @@ class Choices:
         return cls(
             services=await services_of(request, on.customer_id) if on and on.kind == "case" else [],
             tasks=await _tasks_of(on),
-            roles=await Role.all_by_name(),
+            roles=choices(await Role.all_by_name()),
             people=await offered_to(reader, visit.rules),
             usual=(EntryBilling.NOT_BILLABLE if on and on.billable is False else EntryBilling.BILLABLE).value,
         )

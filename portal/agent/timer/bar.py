@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from portal.agent.time.begun import of_timer
 from portal.agent.time.log import log_form
-from portal.agent.timer.page import meant, timers_page
+from portal.agent.timer.page import chosen_work, timers_page
 from portal.database import transaction
 from portal.errors import Conflict
 from portal.people.readers import AgentReader
@@ -87,7 +87,7 @@ async def start(
     """Start a timer on what the page shows, on what was chosen, or on nothing yet (S1.3)."""
     fields = form.into(Start)
     async with transaction(reader):
-        on = await meant(reader, fields.on or fields.here, fields.on_typed)
+        on = await chosen_work(reader, fields.on or fields.here, fields.on_typed)
         await Timer.start(reader, at=at, on=on, note=fields.note, form_key=form.key)
     return await _changed(request, reader, fields.here)
 
@@ -113,7 +113,7 @@ async def attach(
     """Attach a timer to what the page shows."""
     here = form.into(Pressed).here
     async with held(timer, reader) as found:
-        await found.change(await meant(reader, here, ""), found.note, reader, at=at)
+        await found.change(await chosen_work(reader, here, ""), found.note, reader, at=at)
     return await _changed(request, reader, here)
 
 

@@ -90,11 +90,11 @@ async def change(
     async with transaction(reader):
         found, line = await Timer.find(timer, reader, hold=True), await find_line(timer, reader)
         fields = edited(form, TimerFields, TimerFacts(on=line.on, note=line.note))
-        await found.change(await meant(reader, fields.on, fields.on_typed), fields.note, reader, at=at)
+        await found.change(await chosen_work(reader, fields.on, fields.on_typed), fields.note, reader, at=at)
     return see_other("/agent/timer")
 
 
-async def meant(reader: AgentReader, on: str, typed: str) -> On | None:
+async def chosen_work(reader: AgentReader, on: str, typed: str) -> On | None:
     """Return what a timer is to be attached to, or None if nothing was chosen.
 
     Raise `Invalid` if the typed text names nothing or several things.

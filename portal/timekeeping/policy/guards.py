@@ -45,7 +45,7 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class PlannedTime:
     """Time that is about to be stored, as far as it is known.
 
     `minutes` are the minutes worked. `entry_id` is the entry that is changed, which is not compared with itself.
@@ -73,30 +73,30 @@ from (select) as one left join cases c on c.id = $6 left join service s on s.id 
 """  # noqa: S608
 
 
-async def warnings(meant: Meant, at: datetime) -> list[Warned]:
+async def warnings(planned: PlannedTime, at: datetime) -> list[Warned]:
     """Return the warnings about time that is about to be stored, which one query finds.
 
     Only a locked period and a case on which no time may be logged prevent saving; the warning about them comes while
     one types.
     """
-    began, ended = (meant.span.started_at, meant.span.ended_at) if meant.span else (None, None)
+    began, ended = (planned.span.started_at, planned.span.ended_at) if planned.span else (None, None)
     row = await current().fetchrow(
-        _FACTS, meant.agent_id, meant.work_date, meant.entry_id, began, ended, meant.case_id, meant.service_id
+        _FACTS, planned.agent_id, planned.work_date, planned.entry_id, began, ended, planned.case_id, planned.service_id
     )
     rules, found = Rules.read(row["rules"]), list[Warned]()
-    if locked := rules.why_locked(meant.work_date, at):
+    if locked := rules.why_locked(planned.work_date, at):
         found.append(Warned("locked", locked))
-    if meant.case_id and not meant.entry_id and (place := rules.why_not_on_case(has_project=row["has_project"])):
+    if planned.case_id and not planned.entry_id and (place := rules.why_not_on_case(has_project=row["has_project"])):
         found.append(Warned("place", place))
-    if row["overlapped"] and meant.span:
+    if row["overlapped"] and planned.span:
         since, until = row["overlapped"]
-        found.append(Warned("overlap", overlap_words(Span(since, until, meant.span.time_zone))))
-    if sentence := day_words(row["day_minutes"] + meant.minutes):
+        found.append(Warned("overlap", overlap_words(Span(since, until, planned.span.time_zone))))
+    if sentence := day_words(row["day_minutes"] + planned.minutes):
         found.append(Warned("day", sentence))
     if row["is_closed"]:
         found.append(Warned("closed", f"Case #{row['number']} is closed."))
     if row["service"] and (
-        sentence := why_not_billable_on(meant.work_date, row["service"], row["begins"], row["contract"], row["ends"])
+        sentence := why_not_billable_on(planned.work_date, row["service"], row["begins"], row["contract"], row["ends"])
     ):
         found.append(Warned("service", sentence))
     return found

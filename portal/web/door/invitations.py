@@ -39,11 +39,23 @@ class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
 @get("/invitations/{token:str}")
 async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
     """Show the form in which the invited person chooses a password, or a page that says that the link is not valid."""
+    return await page_of_link(request, _page, _ended, at=at, token=token)
+
+
+async def page_of_link(
+    request: Web,
+    show: Callable[..., Awaitable[Response[str]]],
+    ended: Callable[[Web], Response[str]],
+    *,
+    at: datetime,
+    token: str,
+) -> Response[str]:
+    """Return the page with the form of a link, which `show` makes, or the page `ended` if the link is not valid."""
     refuse_signed_in(request)
     try:
-        return await _page(request, at=at, token=token)
+        return await show(request, at=at, token=token)
     except NotFound:
-        return _ended(request)
+        return ended(request)
 
 
 def link_first(kind: invitations.Kind, ended: Callable[[Web], Response[str]]) -> Callable[[Web], Awaitable[Any]]:

@@ -13,7 +13,7 @@ from portal.database import transaction
 from portal.errors import NotFound, TooMany
 from portal.fields import Checked, email
 from portal.people import attempts, credentials, invitations
-from portal.web.door.invitations import Chosen, link_first, link_page, refuse_signed_in
+from portal.web.door.invitations import Chosen, link_first, link_page, page_of_link
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other
 from portal.web.receiving import read
@@ -75,11 +75,7 @@ def _limits(account: str, address: str) -> dict[str, attempts.Limit]:
 @get("/password-resets/{token:str}")
 async def show(request: Web, at: NamedDependency[datetime], token: FromPath[str]) -> Response[str]:
     """Show the form for a new password, or a page that says that the link is no longer valid."""
-    refuse_signed_in(request)
-    try:
-        return await _page(request, at=at, token=token)
-    except NotFound:
-        return _ended(request)
+    return await page_of_link(request, _page, _ended, at=at, token=token)
 
 
 async def _page(request: Web, *, at: datetime, token: str, **again: Any) -> Response[str]:

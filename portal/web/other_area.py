@@ -23,7 +23,7 @@ _FINDERS: dict[str, Callable[[Any, Reader], Awaitable[Any]]] = {
 }
 
 
-async def lead_to_own_room(connection: ASGIConnection[Any, Any, Any, Any], reader: Reader) -> None:
+async def redirect_to_own_area(connection: ASGIConnection[Any, Any, Any, Any], reader: Reader) -> None:
     """Raise `Detour` to the reader's own page of the case or document in this URL; `NotFound` if they may not see it.
 
     The URL of a part that only one area has, such as a file, leads to the page of the whole case or document.

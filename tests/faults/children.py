@@ -20,7 +20,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.faults.child"])
 
 
-class Yard:
+class Children:
     """Runs child processes that send forms to the test's database, and reads their history files."""
 
     def __init__(self, dsn: str, folder: Path) -> None:

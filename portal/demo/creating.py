@@ -13,7 +13,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class DemoCustomer:
     """A customer that was created in the database. Its cases use the first of its services by default."""
 
     id: int
@@ -31,12 +31,12 @@ class House:
         return next(service for service in self.services if service.name == name)
 
 
-async def move_in(start: date, at: datetime) -> dict[str, House]:
+async def create_customers(start: date, at: datetime) -> dict[str, DemoCustomer]:
     """Create all customers with contacts, contracts that start on the day `start`, and services; return them by name."""
-    return {organisation.facts.name: await _house(organisation, start, at) for organisation in CUSTOMERS}
+    return {organisation.facts.name: await _create(organisation, start, at) for organisation in CUSTOMERS}
 
 
-async def _house(organisation: Organisation, start: date, at: datetime) -> House:
+async def _create(organisation: Organisation, start: date, at: datetime) -> DemoCustomer:
     customer = await Customer.create(organisation.facts, at)
     contacts = [await _contact(customer, organisation, place, at) for place in range(len(organisation.people))]
     services = []
@@ -51,7 +51,7 @@ async def _house(organisation: Organisation, start: date, at: datetime) -> House
         )
         contract = await Contract.create(customer, facts, at)
         services += [await Service.create(contract, each, at) for each in frame.services]
-    return House(customer.id, organisation, tuple(contacts), tuple(services))
+    return DemoCustomer(customer.id, organisation, tuple(contacts), tuple(services))
 
 
 async def _contact(customer: Customer, organisation: Organisation, place: int, at: datetime) -> ContactReader:
@@ -82,15 +82,15 @@ async def _contact(customer: Customer, organisation: Organisation, place: int, a
 
 
 async def agree_prices(
-    houses: dict[str, House], agents: dict[str, AgentReader], roles: dict[str, str], start: date, at: datetime
+    customers: dict[str, DemoCustomer], agents: dict[str, AgentReader], roles: dict[str, str], start: date, at: datetime
 ) -> None:
     """Create hourly rates of every scope (service, customer, agent, role), so that invoices show each kind of price.
 
     They are valid from the day `start`.
     """
-    care = str(houses["Acme"].service("Network care").id)
+    care = str(customers["Acme"].service("Network care").id)
     await price_of("130", start, at, service_id=care, role_id=roles["Senior consultant"])
     await price_of("126", start, at, service_id=care, agent_id=str(agents["Ines Okafor"].id))
-    await price_of("141.50", start, at, service_id=str(houses["Ostrand Shipping"].service("Ship networks").id))
-    await price_of("89", start, at, customer_id=str(houses["Birkholm Foods"].id), role_id=roles["Consultant"])
-    await price_of("96.40", start, at, customer_id=str(houses["Kelvaro Instruments"].id))
+    await price_of("141.50", start, at, service_id=str(customers["Ostrand Shipping"].service("Ship networks").id))
+    await price_of("89", start, at, customer_id=str(customers["Birkholm Foods"].id), role_id=roles["Consultant"])
+    await price_of("96.40", start, at, customer_id=str(customers["Kelvaro Instruments"].id))

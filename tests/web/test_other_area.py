@@ -11,9 +11,9 @@ from tests.world import ADA, NOOR
 
 
 @pytest.mark.parametrize("path", ["/cases/4711", "/cases/none", "/invoices/2026-9999", f"/statements/{UUID(int=7)}"])
-@pytest.mark.parametrize(("reader", "room"), [(NOOR, ""), (ADA, "/agent")], ids=["agent", "contact"])
+@pytest.mark.parametrize(("reader", "area"), [(NOOR, ""), (ADA, "/agent")], ids=["agent", "contact"])
 async def test_what_does_not_exist_is_not_found_in_the_other_room_either(
-    app: Gate, path: str, reader: Reader, room: str
+    app: Gate, path: str, reader: Reader, area: str
 ) -> None:
     async with await Browser.of(app, reader) as browser:
-        assert (await browser.get(room + path)).status_code == 404
+        assert (await browser.get(area + path)).status_code == 404

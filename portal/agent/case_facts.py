@@ -1,0 +1,183 @@
+"""Handle the forms that change a case: who works on it, its status, and its facts such as subject and priority."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.pages import agent_page
+from portal.contracts.projects import Project
+from portal.contracts.services import Service
+from portal.database import transaction
+from portal.desk import PRIORITY_CHOICES, SETTABLE, Case, Details, Status, case_types
+from portal.desk.facts import Facts
+from portal.errors import Invalid
+from portal.people.contacts import Contact
+from portal.people.offered import choices, with_stored
+from portal.people.readers import AgentReader
+from portal.people.working.absences import Absence
+from portal.periods import today
+from portal.render.formats import day, reading
+from portal.web.edits import as_seen, edited, seen_in
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+
+class Assignment(Struct, kw_only=True):
+    """Assignment form: with `take` the signed-in agent takes the case, otherwise it goes to `agent`.
+
+    If `agent` is None, the case becomes unassigned.
+    """
+
+    take: bool = False
+    agent: int | None = None
+
+
+class Holder(Struct, kw_only=True):
+    """Agent to whom a case is assigned, or None. The assignment form sends along the one that it displayed."""
+
+    agent: int | None
+
+
+class StatusChange(Struct, kw_only=True):
+    status: str
+
+
+class FactsChange(Struct, kw_only=True):
+    """Facts form of a case. None stands for no priority, case type, service or contact chosen."""
+
+    subject: str
+    case_type: int | None = None
+    priority: int | None = None
+    service: int | None = None
+    project: int | None = None
+    contact: int | None = None
+
+    @classmethod
+    def of(cls, case: Case) -> "FactsChange":
+        """Return the stored facts of the case as form fields."""
+        return cls(
+            subject=case.subject, case_type=case.case_type_id, priority=case.priority, service=case.service_id,
+            project=case.project_id, contact=case.contact_id,
+        )  # fmt: skip
+
+    def since(self, case: Case) -> Facts:
+        """Return only those of the submitted facts that differ from the facts stored on the case."""
+        said: Facts = {
+            "subject": self.subject, "case_type_id": self.case_type or 0, "priority": self.priority or 0, "service_id": self.service,
+            "project_id": self.project,
+            "contact_id": self.contact or case.contact_id,
+        }  # fmt: skip
+        return cast(Facts, {name: value for name, value in said.items() if getattr(case, name) != value})
+
+
+@get("/cases/{number:str}/assignment")
+async def show_assignment(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show the assignment form of a case."""
+    return await _assignment(request, number=number)
+
+
+async def _assignment(
+    request: Web, *, number: str, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
+) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    details = await Details.find(number, reader)
+    agents = await Absence.dispatched(today(reader.time_zone, visit.at))
+    with reading(reader, None, visit.at):
+        people = [
+            (one.id, f"{one.name}, away until {day(one.away_until)}" if one.away_until else one.name) for one in agents
+        ]
+    return await agent_page(
+        request,
+        reader,
+        "agent/cases/assignment.html",
+        details=details,
+        agents=with_stored(people, details.case.agent_id, f"{details.agent_name} (has left)"),
+        seen=as_seen(Holder(agent=details.case.agent_id)),
+        errors=errors or {},
+        typed=typed or {},
+    )
+
+
+@post("/cases/{number:str}/assignment")
+@on_refusal(_assignment)
+async def assign(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9)."""
+    async with transaction(reader):
+        case = await Case.find(number, reader, hold=True)
+        fields = edited(form, Assignment, Holder(agent=case.agent_id))
+        await (case.take(by=reader, at=at) if fields.take else case.assign(fields.agent, by=reader, at=at))
+    return see_other(f"/agent/cases/{number}")
+
+
+@post("/cases/{number:str}/status")
+async def change_status(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Save a new status. Raise `Invalid` for a status that agents may not set."""
+    status = form.into(StatusChange).status
+    if status not in SETTABLE:
+        raise Invalid({"status": "Choose one from the list."})
+    async with transaction(reader):
+        case = await Case.find(number, reader, hold=True)
+        seen = seen_in(form, StatusChange) or StatusChange(status=case.status)
+        await case.change_status(Status(status), seen=Status(seen.status), by=reader, at=at)
+    return see_other(f"/agent/cases/{number}")
+
+
+@get("/cases/{number:str}/facts")
+async def show_facts(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show the form for the subject, contact, case type, priority and service of a case."""
+    return await _facts(request, number=number)
+
+
+async def _facts(
+    request: Web, *, number: str, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
+) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    details = await Details.find(number, reader)
+    case = details.case
+    services = await Service.offered(case.customer_id, today(reader.time_zone, visit.at))
+    return await agent_page(
+        request, reader, "agent/cases/facts.html", details=details, priorities=PRIORITY_CHOICES,
+        services=with_stored(services, case.service_id, details.service_name),
+        types=with_stored(choices(await case_types()), case.case_type_id, details.type_name),
+        contacts=with_stored(
+            choices(await Contact.offered(case.customer_id)), case.contact_id, f"{details.contact_name} (has left)"
+        ),
+        projects=with_stored(await Project.offered(case.customer_id), case.project_id, details.project_name),
+        seen=as_seen(FactsChange.of(details.case)), errors=errors or {}, typed=typed or {},
+    )  # fmt: skip
+
+
+@post("/cases/{number:str}/facts")
+@on_refusal(_facts)
+async def change_facts(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Save changed facts of a case; the case's log records each change."""
+    async with transaction(reader):
+        case = await Case.find(number, reader, hold=True)
+        fields = edited(form, FactsChange, FactsChange.of(case))
+        await case.change_facts(by=reader, at=at, **fields.since(case))
+    return see_other(f"/agent/cases/{number}")
+
+
+handlers: list[Any] = [show_assignment, assign, change_status, show_facts, change_facts]
