@@ -6,7 +6,7 @@ can write or change them.
 """
 
 from portal.audit.changes import Change
-from portal.audit.log import KINDS, MOST_IN_A_FILE, PAGE, Filter, count, latest, record_download, sheet
+from portal.audit.log import KINDS, MOST_IN_A_FILE, PAGE, Filter, how_many, latest, record_download, sheet
 from portal.audit.names import PEOPLE, THINGS
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "THINGS",
     "Change",
     "Filter",
-    "count",
+    "how_many",
     "latest",
     "record_download",
     "sheet",

@@ -170,7 +170,7 @@ async def latest(wanted: Filter, before: int | None = None, *, most: int = PAGE)
     return [Change(**change, names=names) for change in read], read[-1]["id"] if len(rows) > most else None
 
 
-async def count(wanted: Filter) -> int:
+async def how_many(wanted: Filter) -> int:
     """Return the number of changes that the filter finds."""
     values: list[Any] = []
     sql = "select count(*) from audit u where " + wanted.conditions(values)

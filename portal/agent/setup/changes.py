@@ -72,7 +72,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
     changes, following = await audit.latest(wanted, before)
     return await agent_page(
         request, reader, "agent/setup/changes.html", changes=changes, wanted=wanted, found=found, query=_query(wanted),
-        kinds=[(key, words) for key, (words, _) in audit.KINDS.items()], count=await audit.count(wanted),
+        kinds=[(key, words) for key, (words, _) in audit.KINDS.items()], count=await audit.how_many(wanted),
         most=audit.MOST_IN_A_FILE, turning={
             "turned": before is not None, "first": PATH + _query(wanted),
             "next": PATH + _query(wanted, before=following) if following else None, "back": "Latest", "on": "Earlier",
@@ -85,7 +85,7 @@ async def export(request: Web, reader: NamedDependency[AgentReader], at: NamedDe
     """Serve the changes of the URL's filter as CSV. Raise `Invalid` if they are more than one file may have."""
     async with exporting(request):
         wanted, _ = await _asked(request, reader)
-        if await audit.count(wanted) > audit.MOST_IN_A_FILE:
+        if await audit.how_many(wanted) > audit.MOST_IN_A_FILE:
             raise Invalid({"": f"A file has at most {audit.MOST_IN_A_FILE:,} changes. Choose fewer days."})
         with reading(reader, None, at):
             content = write_csv(await audit.sheet(wanted))

@@ -4,7 +4,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from portal.database import run_script
 
-ID = "2026-11-29T0145"
+ID = "2026-11-29T0151"
 VERSION = "1.38.0"
 DESCRIPTION = "reading the audit"
 
