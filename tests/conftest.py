@@ -3,13 +3,13 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from anyio.from_thread import start_blocking_portal
 from litestar import Litestar
 
 from portal import database, logs
@@ -95,37 +95,70 @@ def workbench(server: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def cleaner(workbench: str) -> Iterator[Callable[[], None]]:
-    """Yield a function that empties the database of this process and writes the rows of tests/world.py.
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Run all tests of this process in one event loop, on uvloop as `portal serve` does, so that they share connections."""
+    return "asyncio", {"use_uvloop": True}
 
-    Its connection lasts as long as the process, in an event loop of its own, because each test has another loop.
+
+class Connections:
+    """The connections that the tests of this process share: of the app's role in a pool, and of the owner for cleaning.
+
+    A new connection costs more than most tests, because PostgreSQL reads the catalog again for each of its queries.
     """
-    connection: asyncpg.Connection | None = None
-    sql = ""
 
-    async def clean() -> None:
-        nonlocal connection, sql
-        if connection is None or connection.is_closed():  # Some tests end every connection.
-            connection = await asyncpg.connect(workbench)
-            sql = await cleaning(connection)
-        await connection.execute(sql)
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self.pool: Any = None
+        self.owner: Any = None
+        self.cleaning = ""
 
-    with start_blocking_portal() as portal:
-        yield lambda: portal.call(clean)
-        if connection is not None:
-            portal.call(connection.close)
+    async def lend(self) -> None:
+        """Empty the database, write the rows of tests/world.py, and let `transaction()` use the pool."""
+        if self.owner is None or self.owner.is_closed():  # Some tests end every connection.
+            self.owner = await asyncpg.connect(self.dsn)
+            self.cleaning = await cleaning(self.owner)
+        await self.owner.execute(self.cleaning)
+        if self.pool is None:
+            await database.start(self.dsn, role="portal_app", size=4)
+            self.pool = database._Server.pool
+        database._Server.pool, database._Server.dsn = self.pool, self.dsn
+
+    async def take_back(self) -> None:
+        """Detach the pool, and stop the one that a test put in its place. Close a pool that the test still uses."""
+        if database._Server.pool is not self.pool:
+            await database.stop()
+        database._Server.pool = None
+        if self.pool.is_closing() or self.pool.get_idle_size() < self.pool.get_size():
+            self.pool.terminate()
+            self.pool = None
+
+    async def close(self) -> None:
+        """Close all connections, so that the database can be dropped."""
+        if self.pool is not None:
+            self.pool.terminate()
+        if self.owner is not None:
+            await self.owner.close()
+
+
+@pytest.fixture(scope="session")
+async def connections(workbench: str) -> AsyncIterator[Connections]:
+    """Yield the connections to the database of this process."""
+    shared = Connections(workbench)
+    yield shared
+    await shared.close()
 
 
 @pytest.fixture
-async def dsn(workbench: str, cleaner: Callable[[], None]) -> AsyncIterator[str]:
+async def dsn(connections: Connections) -> AsyncIterator[str]:
     """Yield the owner's URL of a database that contains only the people and customers of tests/world.py.
 
-    The connection pool is connected to it as the app's role.
+    `transaction()` uses it as the app's role. What the gate remembers of a request is forgotten, because all tests run
+    in one context.
     """
-    cleaner()
-    await database.start(workbench, role="portal_app", size=4)
-    yield workbench
-    await database.stop()
+    await connections.lend()
+    database.ORIGIN.set(("", "", None))
+    yield connections.dsn
+    await connections.take_back()
 
 
 async def tidy(dsn: str) -> None:

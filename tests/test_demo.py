@@ -40,12 +40,6 @@ TABLES = ("customer", "contact", "agent", "cases", "message", "attachment", "cas
           "rejection", "invoice", "statement", "billing_run", "outbox")  # fmt: skip
 
 
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """Run these tests on uvloop, as `portal demo` does, because many small queries take half as long on it."""
-    return "asyncio", {"use_uvloop": True}
-
-
 def quiet(_: str) -> None:
     """Ignore a progress message."""
 

@@ -54,12 +54,6 @@ def served_with() -> dict[str, str]:
 
 
 @pytest.fixture(scope="package")
-def anyio_backend() -> str:
-    """Run all tests of this folder in one event loop, because they share a browser and a portal."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the data folder that all portals here share.
 
