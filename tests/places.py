@@ -31,6 +31,7 @@ from portal.timekeeping.kinds import GeneralKind, KindName
 from portal.timekeeping.states import submit
 from portal.words import EntryBilling
 from tests.desk.files import upload
+from tests.snapshots import once
 from tests.world import ACME, ADA, ALAN, CONSULTANT, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW, SUPPORT
 
 SECRET = "internal-marker"
@@ -64,7 +65,12 @@ class Places:
 
 
 async def furnished(storage: Storage, at: datetime = NOW) -> Places:
-    """Create one object of every kind, and return them with the parameters of their URLs. `at` is the current instant."""
+    """Return one object of every kind, with the parameters of their URLs. `at` is the current instant."""
+    assert storage.folder is not None
+    return await once(at, storage.folder, lambda: _create(storage, at))
+
+
+async def _create(storage: Storage, at: datetime) -> Places:
     case, files = await _dialogue(storage, at)
     async with transaction(ALAN):
         alans = await Case.open(by=ALAN, subject="Second monitor", text="For the desk.", case_type_id=INCIDENT, at=at)

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
-from litestar import get
+from litestar import Litestar, get
 from litestar.params import FromPath
 
 from portal import database
@@ -27,6 +27,7 @@ from portal.errors import (
 )
 from portal.people.readers import Reader
 from portal.settings import Settings
+from portal.storage import open_storage
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.world import ADA, INES, cast_rows
@@ -52,12 +53,19 @@ async def broken(status: FromPath[int]) -> None:
     raise REFUSALS.get(status) or RuntimeError(SECRET)
 
 
+@pytest.fixture(scope="module")
+def breaking_routes(tmp_path_factory: pytest.TempPathFactory) -> Litestar:
+    """Return the Litestar app with one more route, whose handler `broken` raises an error."""
+    data = str(tmp_path_factory.mktemp("routes"))
+    inner: Litestar = create_app(Settings.from_environment({"PORTAL_ENVIRONMENT": "test", "PORTAL_DATA": data})).inner
+    inner.register(broken)
+    return inner
+
+
 @pytest.fixture
-def breaking(settings: Settings) -> Gate:
-    """Return the app with one more route, whose handler `broken` raises an error."""
-    app = create_app(settings)
-    app.inner.register(broken)
-    return app
+def breaking(breaking_routes: Litestar, settings: Settings) -> Gate:
+    """Return the ASGI app with the route that raises errors."""
+    return Gate(breaking_routes, settings, open_storage(settings.storage_url))
 
 
 @pytest.mark.parametrize("reader", [None, ADA, INES], ids=["nobody", "contact", "agent"])
@@ -100,7 +108,9 @@ async def test_htmx_gets_the_sentence_and_no_page(breaking: Gate, status: int) -
 
 
 @pytest.mark.slow
-async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_well(tmp_path: Path) -> None:
+async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_well(
+    tmp_path: Path, routes: Litestar
+) -> None:
     """R84: while the database is down, pages and /health answer 503; once it is back, all of them work again."""
     with TemporaryDirectory(prefix="portal-") as folder:
         server = EmbeddedPostgres(Path(folder) / "data")
@@ -112,7 +122,9 @@ async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_
             await connection.close()
             await database.start(owner, role="portal_app", size=2)
             data = {"DATABASE_OWNER_URL": owner, "PORTAL_DATA": str(tmp_path), "PORTAL_ENVIRONMENT": "test"}
-            async with await Browser.of(create_app(Settings.from_environment(data)), ADA) as browser:
+            settings = Settings.from_environment(data)
+            app = Gate(routes, settings, open_storage(settings.storage_url))
+            async with await Browser.of(app, ADA) as browser:
                 assert (await browser.get("/cases")).status_code == 200
                 server.stop()
                 for path in ("/", "/cases", "/no-such-page"):
