@@ -11,7 +11,6 @@ import asyncpg
 
 from portal.database import _Server
 
-
 T = TypeVar("T")
 
 
@@ -79,5 +78,5 @@ async def _snapshot(owner: asyncpg.Connection, tables: list[str], folder: Path, 
         "select format('select setval(%L, %s, %L);', format('%I', sequencename), coalesce(last_value, start_value),"
         " last_value is not null) as sql from pg_sequences where schemaname = 'public'"
     )
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}  # noqa: ASYNC240
     return Snapshot(rows, "".join(row["sql"] for row in sequences), files, copy.deepcopy(result))
