@@ -91,7 +91,9 @@ def test_without_a_browser_or_a_proxy_it_says_in_one_line_what_to_install(
 ) -> None:
     monkeypatch.setattr(dev.shutil, "which", lambda name, path=None: {"apt-get": apt}.get(name))
     monkeypatch.setattr(dev.os, "geteuid", lambda: user)
-    with pytest.raises(SystemExit, match=r"^The tests need more programs: install chromium nginx-light [^\n]*$"):
+    with pytest.raises(
+        SystemExit, match=r"^The tests need more programs: install chromium-headless-shell nginx-light [^\n]*$"
+    ):
         dev.find_programs()
 
 
@@ -106,7 +108,7 @@ def test_as_root_on_debian_it_installs_what_is_missing(dev: ModuleType, monkeypa
     monkeypatch.setattr(dev, "run", lambda *command, **_: ran.append(command))
     dev.find_programs()
     assert [command[1] for command in ran] == ["update", "install"]
-    assert ran[1][-1] == "chromium"
+    assert ran[1][-1] == "chromium-headless-shell"
 
 
 def test_the_test_command_runs_all_but_the_long_versions(dev: ModuleType, became: list[str]) -> None:

@@ -6,32 +6,23 @@ A page that violates the content security policy or throws an error fails the te
 import asyncio
 import contextlib
 import os
-import shutil
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from portal.database import transaction
+from portal.people import sessions
 from portal.settings import Settings
+from tests.look.gallery import FLAGS, executable
 from tests.served import free_port
 from tests.world import PASSWORD
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 expect.set_options(timeout=15_000)
 
@@ -154,8 +145,23 @@ class Visitors:
             self.complaints.append(f"{url}: {text}")
 
     async def signed_in(self, email: str, **options: bool | int) -> Page:
-        """Open a window, sign in with this mail address through the sign-in page, and return the window's page."""
+        """Open a window with a session of the person with this mail address, and return its page, which shows their home.
+
+        The session begins without the sign-in page, which takes longer than many tests.
+        """
         page = await self.page(**options)  # type: ignore[arg-type]
+        async with transaction(None) as tx:
+            credential = await tx.fetchval("select id from credential where email = $1", email)
+            token = await sessions.begin(
+                credential, address="127.0.0.1", browser="(X11; Linux x86_64) Chrome/150", at=datetime.now(UTC)
+            )
+        await page.context.add_cookies([{"name": "sid", "value": token, "url": self.url}])
+        await page.goto("/")
+        return page
+
+    async def through_the_sign_in_page(self, email: str) -> Page:
+        """Open a window, sign in with this mail address through the sign-in page, and return the window's page."""
+        page = await self.page()
         await page.goto("/sign-in")
         await page.locator("[name=email]").fill(email)
         await page.locator("[name=password]").fill(PASSWORD)
@@ -165,10 +171,10 @@ class Visitors:
 
 
 @pytest.fixture(scope="package")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[Browser]:
     """Yield one Chromium for all tests here. Each person has a context of their own in it, with its own cookies."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         yield browser
         await browser.close()
 
@@ -181,12 +187,3 @@ async def visitors(site: str, browser: Browser) -> AsyncIterator[Visitors]:
     for context in people.contexts:
         await context.close()
     assert people.complaints == []
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Return the path of Chromium, which `./dev test` installs; raise an error if it is missing."""
-    found: Callable[[str], str | None] = shutil.which
-    path = next(filter(None, map(found, BROWSERS)), None)
-    assert path, "There is no Chromium: on Debian, apt-get install chromium"
-    return path

@@ -67,7 +67,7 @@ async def test_an_authenticator_app_is_asked_for_from_then_on(visitors: Visitors
     end.
     """
     elsewhere = await visitors.signed_in(ADA.email)
-    page = await visitors.signed_in(ADA.email)
+    page = await visitors.through_the_sign_in_page(ADA.email)
     await page.goto("/account")
     await looked_at(page, "account")
     await page.get_by_role("link", name="Set it up").click()
@@ -123,7 +123,7 @@ async def with_authenticator(page: Page) -> None:
 
 async def test_a_passkey_signs_in_and_its_answer_counts_once(by_name: Visitors) -> None:
     """R10: a passkey in Chromium's virtual authenticator signs in; sending its response a second time is refused."""
-    page = await by_name.signed_in(INES.email)
+    page = await by_name.through_the_sign_in_page(INES.email)
     await with_authenticator(page)
     await page.goto("/account/passkeys/new")
     await looked_at(page, "passkey")

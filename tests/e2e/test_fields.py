@@ -35,7 +35,7 @@ async def test_a_zone_is_found_by_typing_and_the_browsers_own_comes_first(visito
 
 
 async def test_an_address_pasted_with_an_invisible_character_is_taken_without_it(visitors: Visitors) -> None:
-    page = await visitors.signed_in(NOOR.email.replace("@", "@\u200b"))
+    page = await visitors.through_the_sign_in_page(NOOR.email.replace("@", "@\u200b"))
     await page.goto("/agent/setup/agents/new")
     await page.get_by_label("Name").fill("Zoe")
     await page.get_by_label("E-mail").fill("zoe\u200b@desk.example")

@@ -64,6 +64,15 @@ class Wire:
         raise AssertionError(f"did not arrive: {asked}")
 
 
+async def look(page: Page, wire: Wire, address: str) -> dict[str, int]:
+    """Open the page, and return the bytes that this fetched, by path."""
+    await page.goto("about:blank")
+    wire.clear()
+    await page.goto(address, wait_until="load")
+    await page.evaluate("document.fonts.ready")
+    return await wire.fetched()
+
+
 @pytest.mark.parametrize(
     ("actor", "email"), [("nobody", ""), ("Ada", "ada@acme.example"), ("Noor", "noor@desk.example")]
 )
@@ -75,12 +84,11 @@ async def test_a_page_that_was_seen_before_is_all_that_is_fetched(
     wire = await Wire.of(page)
     again: dict[str, dict[str, int]] = {}
     for address in [*(places.address(route) for route in pages_of(actor)), *MORE.get(actor, [])]:
-        for _ in range(2):
-            await page.goto("about:blank")
-            wire.clear()
-            await page.goto(address, wait_until="load")
-            await page.evaluate("document.fonts.ready")
-        again[address] = await wire.fetched()
+        again[address] = await look(page, wire, address)
+        if (
+            len(again[address]) != 1
+        ):  # The first look may fetch what no other page had. If it does not, it proves enough.
+            again[address] = await look(page, wire, address)
     assert len(again) > 2
     if actor == "Noor":
         # An error page reads no rows of the database, so the browser fetches the timers of its bar afterwards.
