@@ -216,6 +216,7 @@ async def work_on_it(page: Page, number: str) -> None:
     await picture(page, "2-case")
     await press(page, "Log time", "#log-time")
     await expect(page.locator("#feed .entry")).to_have_count(1)
+    await expect(log).to_be_hidden()  # The feed may show the entry before the panel closes.
     await page.locator("body").press("l")
     await fill(
         page, "#log-time", duration="0:20", billing="not_billable", external_comment=f"{SECRET}: read the manual"
