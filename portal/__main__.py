@@ -263,7 +263,7 @@ def _create_admin(given: argparse.Namespace) -> None:
 
     checked = Settings.from_environment()
     try:
-        # Before the password is asked for: nobody should type it twice because of a wrong argument.
+        # Check the arguments before asking for the password: nobody should type it again because of a wrong argument.
         refuse_wrong_admin(name=given.name, address=given.email, zone=given.time_zone)
         password = _asked_password()
         with database_of(checked) as settings:

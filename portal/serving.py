@@ -187,7 +187,7 @@ class _Tree:
         while not self.asked_to_stop:
             if self.database is not None and not self.database.is_running():
                 log.warning("the database ended and is started again")
-                with contextlib.suppress(CannotStart):  # The child logs why it cannot start, and is restarted later.
+                with contextlib.suppress(CannotStart):  # The next round of this loop tries again.
                     self.database.start()
             for child in self.children:
                 child.look_after()

@@ -74,7 +74,7 @@ class Storage:
             if self.folder is not None:
                 await asyncio.to_thread(_settle, self.folder, key)
         except BaseException as error:
-            # Shielded, because a sender who disconnects cancels this task, and the partial file would remain.
+            # Shield the deletion: a sender who disconnects cancels this task, and the partial file would remain.
             await asyncio.shield(self.delete(key))
             if _is_out_of_room(error):
                 raise Full from error

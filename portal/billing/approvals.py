@@ -249,7 +249,7 @@ async def _decide(
     those without a row were deleted meanwhile. `decision` is the id by which the decision can be undone.
     """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
-    # In a worker thread, because 10,000 prices would keep other requests waiting.
+    # Run this in a worker thread, because 10,000 prices would keep other requests waiting.
     refused |= await asyncio.to_thread(lambda: {id: no for id in sorted(rows) if (no := refusal(rows[id]))})
 
     async def for_these(ids: Sequence[int]) -> None:

@@ -132,7 +132,7 @@ async def _books(ids: list[int], rows: list[Row]) -> list[Book]:
     for row in rows:
         entries[row["contract_id"]].append(row)
     rates = await fetch(_RATES, ids)
-    # In a worker thread, because 10,000 entries would keep other requests waiting.
+    # Run this in a worker thread, because 10,000 entries would keep other requests waiting.
     return await asyncio.to_thread(_filled, contracts, services, entries, rates)
 
 

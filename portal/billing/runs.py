@@ -76,7 +76,7 @@ async def latest_until(at: datetime) -> date:
 async def parse_until(text: str, at: datetime) -> date:
     """Return the date that somebody typed as `2026-11-01`, or the default date if the text is empty.
 
-    Raise `Invalid` if the text is not a date, or a date after tomorrow.
+    Raise `Invalid` if the text is not a date or if the date is after tomorrow in the company's time zone.
     """
     if not text:
         return await offered(at)

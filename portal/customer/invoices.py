@@ -29,7 +29,9 @@ from portal.web.visit import Web, wants_fragment
 
 @get("/invoices")
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the customer's issued invoices and its statements, newest first. Refuse a contact without that right.
+    """Show the customer's issued invoices and its statements, newest first.
+
+    Raise `NotFound` for a contact without the right to see invoices.
 
     The open list refreshes itself when a document is issued; htmx then gets the list alone.
     """

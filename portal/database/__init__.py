@@ -289,7 +289,7 @@ async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
 
 
 async def stop() -> None:
-    """Close the pool, and cut connections that are still in use after two seconds. Do nothing without a pool."""
+    """Close the pool; after two seconds, terminate connections that are still in use. Do nothing without a pool."""
     if _Server.pool is not None:
         pool, _Server.pool = _Server.pool, None
         try:

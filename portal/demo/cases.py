@@ -73,7 +73,7 @@ def _of_the_cast(stage: Stage) -> list[Opening]:
 def _ordinary(stage: Stage) -> list[Opening]:
     rng, calendar, days = stage.rng, stage.calendar, stage.calendar.workdays
     count = CASES - len(PARTS) - JUST_IN
-    # Spread the cases evenly over the days, with a few more on Mondays, as at a real help desk.
+    # Spread the cases evenly over the working days.
     spread = [days[place * len(days) // count] for place in range(count)]
     openings, told = [], Counter[tuple[str, str]]()
     for day, ending in zip(spread, _endings(stage, [len(days) - days.index(day) for day in spread]), strict=True):

@@ -48,7 +48,7 @@ class Fact:
 async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
     """Check new values of a case, and return them by the name of their column.
 
-    A new contact is held (`hold_contact`), so that the contact cannot be ended before the transaction is. Raise
+    A new contact is held (`hold_contact`), so that nobody can end the contact before the transaction ends. Raise
     `Invalid` with a sentence for each wrong field: `subject`, `case_type`, `priority`, `service`, `project` and
     `contact`. The last three must belong to the customer with the id `customer_id` (R29).
     """

@@ -89,7 +89,7 @@ def database_folder(data: Path, account: Account | None) -> Path:
     """
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if account and not _may(account, data, stat.S_IXOTH):
-        data.chmod(data.stat().st_mode | 0o011)  # Let others pass through it, not read it.
+        data.chmod(data.stat().st_mode | 0o011)  # Let others enter the folder, but not list it.
     folder = known_folder(data)
     if folder == data / "database" and not folder.exists() and not enters(account, data):
         folder = _system("databases") / secrets.token_hex(8)

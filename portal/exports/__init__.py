@@ -90,7 +90,7 @@ class Writer(Protocol):
         """Write the next row, with one cell for each column."""
 
     def close(self, totals: Sequence[Cell] | None = None) -> None:
-        """Write the totals, if there are any, and complete the file. The caller closes `file`."""
+        """Write the totals, if given, and complete the file, without closing the file object."""
 
 
 def _written(cell: Cell, kind: Kind) -> str:

@@ -103,7 +103,7 @@ async def accept(
         invited = await find(token, at, kind)
     password_hash = await passwords.chosen(password, [invited.email, invited.name, invited.customer_name or "", *known])
     async with transaction(None) as tx:
-        # End the sessions first: every change of a password locks the credential first, and the same order everywhere
+        # End the sessions first: every change to a password locks the credential first, and the same order everywhere
         # avoids deadlocks.
         await sessions.end_all(invited.credential_id, at)
         is_open = (Invitation.token_hash == sessions.hash_of(token)) & Invitation.ended_at.is_null()

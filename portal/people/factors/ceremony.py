@@ -71,9 +71,9 @@ def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes,
 
 
 def handle_of(answer: str) -> bytes:
-    """Return the WebAuthn credential ID of the passkey that signed this authentication response, a JSON text.
+    """Return the WebAuthn credential ID of the passkey that an authentication response, a JSON text, names.
 
-    Raise `CeremonyRefused` if the response is malformed.
+    The signature is not verified. Raise `CeremonyRefused` if the response is malformed.
     """
     try:
         return webauthn.helpers.parse_authentication_credential_json(answer).raw_id

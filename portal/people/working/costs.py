@@ -41,7 +41,7 @@ class CostRateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an hour of an agent costs on one day."""
+    """What an hour of an agent costs us on one day, by the cost rate that applies."""
 
     hourly_cost: Decimal
     currency: str

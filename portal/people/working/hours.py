@@ -53,8 +53,8 @@ class Week:
     def workday(self, day: date) -> int:
         """Return the minutes that a typed `1d` means on `day`.
 
-        This is the length of that weekday. On a weekday without work it is the agent's longest working day, and for
-        an agent without any working hours it is `WORKDAY`.
+        This is the length of that weekday. On a weekday without work it is the length of the agent's longest working day,
+        and for an agent who works on no weekday it is `WORKDAY`.
         """
         return self.on(day) or max(self.minutes) or WORKDAY
 
