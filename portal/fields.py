@@ -104,7 +104,7 @@ def phone(text: str) -> str:
 
 
 def in_range(number: int) -> int:
-    """Return a row id that came from a URL. Raise `NotFound` if it does not fit a bigint column, as no row can have it."""
+    """Return a row id that came from a URL. Raise `NotFound` if no row can have it: it is below 1 or too large for bigint."""
     if not 0 < number < 2**63:
         raise NotFound
     return number

@@ -44,7 +44,8 @@ class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Contract(Table, tablename="contract"):
     """A billing contract with a customer, in one currency (D45). Time is logged under its services.
 
-    `end_on` is the first day that it no longer covers, or None.
+    `end_on` is the first day that the contract no longer covers, or None. An invoice is due `payment_days` days after its
+    date of issue. Billing periods begin on `anchor` and at every multiple of `cycle` before and after it.
     """
 
     id = BigSerial(primary_key=True)

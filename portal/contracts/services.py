@@ -177,7 +177,7 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
 
     @classmethod
     def of(cls, services: dict[int | None, int]) -> "DefaultsShown":
-        """Convert the result of `DefaultService.of`: ids of case types become text, because JSON has no other keys."""
+        """Convert the result of `DefaultService.of`: ids of case types become text, and None becomes "", for JSON."""
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:

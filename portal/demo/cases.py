@@ -134,7 +134,7 @@ def _cut(turns: Sequence[Turn], ending: Ending, stage: Stage, is_whole: bool) ->
 
 
 def _asks(turn: Turn) -> bool:
-    """Return whether this turn is a message in which an agent asks the contact for something."""
+    """Guess from its words whether the turn is a message in which an agent asks the contact for something."""
     return turn.who == "agent" and re.search(r"\?|please|tell me|send me|I need", turn.text, re.IGNORECASE) is not None
 
 

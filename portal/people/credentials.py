@@ -28,7 +28,8 @@ USED = "Somebody signs in with this address already."
 class Credential(Table, tablename="credential"):
     """The mail address and password of exactly one agent or contact.
 
-    `password_hash` is None until the person sets a password. `disabled_at` is None while the person may sign in.
+    `password_hash` is None until the person sets a password. `disabled_at` is the instant at which the person's own access
+    ended, or None; contacts of a customer that has ended cannot sign in either.
     """
 
     id = BigSerial(primary_key=True)
