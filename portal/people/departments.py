@@ -1,5 +1,6 @@
 """Departments: the tree to which agents belong, and which managers are designated to approve the time of each (C10)."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +22,28 @@ class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     parent_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A department in the tree: `depth` is 0 at the top, and `managers` are the names of those designated for it itself."""
+
+    id: int
+    name: str
+    depth: int
+    managers: list[str]
+
+
+_TREE = """
+with recursive tree as (
+  select id, name, 0 as depth, array[folded(name)] as path from department where parent_id is null
+  union all select d.id, d.name, t.depth + 1, t.path || folded(d.name) from department d join tree t on d.parent_id = t.id
+)
+select t.id, t.name, t.depth, array(
+    select a.name from designation n join agent a on a.id = n.agent_id
+    where n.department_id = t.id and a.ended_at is null order by folded(a.name)) as managers
+from tree t order by t.path, t.id
+"""
+
+
 class Department(Table, tablename="department"):
     """One department of the company. `parent_id` is None at the top of the tree."""
 
@@ -37,6 +60,11 @@ class Department(Table, tablename="department"):
     async def choices(cls) -> list[tuple[int, str]]:
         """Return all departments as options of a select field, `(id, name)`, sorted by name."""
         return [(one.id, one.name) for one in await cls.all_by_name()]
+
+    @classmethod
+    async def tree(cls) -> list[Branch]:
+        """Return all departments from the top of the tree down: each is followed by those below it, sorted by name."""
+        return [Branch(**row) for row in await current().fetch(_TREE)]
 
     @classmethod
     async def find(cls, department: int, *, hold: bool = False) -> "Department":

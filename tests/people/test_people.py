@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from portal.database import current, transaction
@@ -240,7 +241,28 @@ async def test_the_first_admin_is_made_into_an_empty_database() -> None:
 # --- departments and roles
 
 
+async def test_departments_are_listed_as_a_tree() -> None:
+    """S3.38: each department is followed by those below it, with its depth and the managers designated for it."""
+    async with transaction(NOOR):
+        onsite = await Department.create(DepartmentFacts(name="On site", parent_id=str(SUPPORT)))
+        await Department.create(DepartmentFacts(name="Äußere Nacht", parent_id=str(onsite.id)))
+        await Department.create(DepartmentFacts(name="Early", parent_id=str(SUPPORT)))
+        tree = [(one.name, one.depth, one.managers) for one in await Department.tree()]
+    assert tree == [
+        ("Projects", 0, []), ("Support", 0, [MAX.name]), ("Early", 1, []), ("On site", 1, []), ("Äußere Nacht", 2, []),
+    ]  # fmt: skip
+
+
+async def test_the_database_refuses_a_department_below_itself() -> None:
+    """S3.38: whatever code moves departments, the database keeps them a tree."""
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with transaction(NOOR) as tx:
+            below = await tx.fetchval("insert into department (name, parent_id) values ('Field', 1) returning id")
+            await tx.execute("update department set parent_id = $1 where id = 1", below)
+
+
 async def test_departments_form_a_tree_without_knots() -> None:
+    """S3.38: a department is created below another one and moved, but never below itself."""
     async with transaction(NOOR):
         onsite = await Department.create(DepartmentFacts(name="On site", parent_id=str(SUPPORT)))
         support = await Department.find(SUPPORT)

@@ -38,7 +38,11 @@ async def departments(request: Web) -> Response[str]:
 async def _departments(request: Web, **again: Any) -> Response[str]:
     found = await Department.all_by_name()
     return await form_page(
-        request, "agent/setup/departments.html", departments=found, department_choices=choices(found), **again
+        request,
+        "agent/setup/departments.html",
+        departments=await Department.tree(),
+        department_choices=choices(found),
+        **again,
     )
 
 
