@@ -102,6 +102,7 @@ MOST_TRANSACTIONS = 10_000
 AGE = """
 select pg_snapshot_xmax(pg_current_snapshot())::text::bigint - pg_snapshot_xmin($1::text::pg_snapshot)::text::bigint
 """
+"""SQL query for how many transactions ago the snapshot `$1` was taken; negative if it lies in the future."""
 TOLD_SINCE = """
 select kind, customer_id as customer, contact_may_know, subject_id as subject from outbox
 where transaction_id >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(transaction_id, $1::text::pg_snapshot)
@@ -126,7 +127,7 @@ async def told_since(
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None
-    try:  # This query reads the snapshot even where the outbox has no row to compare with it.
+    try:  # This query reads the snapshot even if the outbox has no rows to compare with it.
         age = await current().fetchval(AGE, snapshot)
     except asyncpg.InvalidTextRepresentationError:
         return None

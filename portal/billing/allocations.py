@@ -49,11 +49,11 @@ async def by_customer(
 ) -> Report[int, None]:
     """Run `step` for these entries, recompute the allocations, and report the entries that were refused.
 
-    `rows` holds the rows of the entries by id; the caller must have locked their customers. Many customers are
-    processed at once, because few statements for many entries cost least. If that fails, each half of these customers
-    is tried, and so on. Of a customer that fails alone, `step` still processes the entries that it does not refuse; if the
-    allocations of such a customer cannot be recomputed, all entries of that customer are refused. General time, which
-    has no customer, is one group and has no allocations.
+    `rows` holds the rows of the entries by id; the caller must have locked their customers. The customers are processed
+    in groups, because few statements for many entries cost least. If a group fails, its halves are tried, and so on until
+    only the customers remain that fail alone. For each of these, `step` is run for smaller groups of entries, so that only
+    those entries are refused because of which it raises; if the allocations of the customer cannot be recomputed, all of
+    the customer's entries are refused. General time, which has no customer and no allocations, counts as one customer.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:
@@ -85,7 +85,7 @@ async def by_customer(
 
 
 def _groups(entries: Mapping[int | None, Sequence[int]]) -> Iterator[list[int | None]]:
-    """Yield the customers in groups that have about `AT_ONCE` entries together, so that the event loop is free between."""
+    """Yield groups of customers that have about `AT_ONCE` entries together, so that other requests run between them."""
     group, size = list[int | None](), 0
     for customer, ids in entries.items():
         group, size = [*group, customer], size + len(ids)

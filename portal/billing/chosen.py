@@ -29,7 +29,7 @@ class Choice:
         """Return the choice that a check box sends as `id:version`. Raise `Invalid` for other text."""
         entry_id, version = (number_in(part, digits=9) for part in text.partition(":")[::2])
         if entry_id is None or version is None:
-            raise Invalid({"entry": "Tick entries of the list."})
+            raise Invalid({"entry": "Tick entries in the list."})
         return cls(entry_id, version)
 
 

@@ -282,7 +282,7 @@ class DraftChoice:
         """Return the choice that a check box sends as `draft.contract`. Raise `Invalid` for text without a draft's id."""
         draft_id, contract_id = (number_in(part) for part in text.partition(".")[::2])
         if draft_id is None:
-            raise Invalid({"draft": "Tick drafts of the list."})
+            raise Invalid({"draft": "Tick drafts in the list."})
         return cls(draft_id, contract_id)
 
 

@@ -88,7 +88,7 @@ _SERVICES = f"""
 select {shown_service("s.id")} || ' (' || c.name || ')' as name
 from service_designation d join service s on s.id = d.service_id join customer c on c.id = s.customer_id
 where d.agent_id = $1 order by folded(s.name), folded(c.name), s.id
-"""  # noqa: S608 (expressions of ours)
+"""  # noqa: S608 (the expression is a constant)
 
 
 async def services_of(agent_id: int) -> list[str]:
@@ -98,7 +98,10 @@ async def services_of(agent_id: int) -> list[str]:
 
 
 async def hand_services(leaving: int, successor: int) -> None:
-    """Move the designations for services from the agent `leaving` to the manager `successor`."""
+    """Move all designations for services from the agent `leaving` to the agent `successor`, who must be a manager.
+
+    The caller must have checked that.
+    """
     await current().execute(
         "insert into service_designation (customer_id, service_id, agent_id)"
         " select customer_id, service_id, $2 from service_designation where agent_id = $1 on conflict do nothing",

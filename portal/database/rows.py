@@ -75,7 +75,7 @@ AT_ONCE = 500
 
 
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows by few statements, each given as values by column name.
+    """Insert rows, each given as values by column name, with few statements.
 
     Columns that hold arrays are not supported, because each column is sent as one array of its values. Raise `ValueError`
     if the rows do not all name the same columns; their order does not matter.

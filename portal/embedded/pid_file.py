@@ -23,9 +23,10 @@ class PidFile(NamedTuple):
             return None
 
     def server(self, folder: Path) -> psutil.Process | None:
-        """Return the process of the server that runs in the folder, or None if it runs no more.
+        """Return the process of the server that runs in the database folder, or None if it no longer runs.
 
-        Another process may have got the process id of a server that was killed, so the working folder is compared.
+        Another process may have got the process id of a server that was killed, so the working folder of the process is
+        compared with `folder`.
         """
         try:
             process = psutil.Process(self.pid)
