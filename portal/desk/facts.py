@@ -64,18 +64,13 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
         known = facts["priority"] in list(Priority)
         problems |= {} if known else {"priority": CHOOSE}
         checked["priority"] = Fact("priority", facts["priority"], Priority(facts["priority"]).word if known else None)
-    if "service_id" in facts:
-        service_id, name = facts["service_id"], None
-        if service_id is not None:
-            name = await tx.fetchval(_SERVICE, service_id, customer_id)
-            problems |= {} if name else {"service": "Choose a service of this customer."}
-        checked["service_id"] = Fact("service", service_id, name)
-    if "project_id" in facts:
-        project_id, name = facts["project_id"], None
-        if project_id is not None:
-            name = await tx.fetchval(_PROJECT, project_id, customer_id)
-            problems |= {} if name else {"project": "Choose a project of this customer."}
-        checked["project_id"] = Fact("project", project_id, name)
+    for noun, sql in (("service", _SERVICE), ("project", _PROJECT)):
+        row_id, name = facts.get(f"{noun}_id"), None
+        if row_id is not None:
+            name = await tx.fetchval(sql, row_id, customer_id)
+            problems |= {} if name else {noun: f"Choose a {noun} of this customer."}
+        if f"{noun}_id" in facts:
+            checked[f"{noun}_id"] = Fact(noun, row_id, name)
     if "contact_id" in facts:
         await hold_contact(facts["contact_id"])
         name = await tx.fetchval(
