@@ -99,16 +99,16 @@ def _letter(
     sent, so that mail programs recognise a repetition (R76); without `id`, each mail has a new Message-ID. `EmailMessage`
     raises `ValueError` for line breaks in headers (R75).
     """
-    supplier, sender = parseaddr(str(settings.mail_from))
-    domain = for_mail(sender).rpartition("@")[2]
+    sender, mailbox = parseaddr(str(settings.mail_from))
+    domain = for_mail(mailbox).rpartition("@")[2]
     message = EmailMessage()
-    message["From"] = formataddr((supplier, for_mail(sender)))
+    message["From"] = formataddr((sender, for_mail(mailbox)))
     message["To"] = for_mail(receiver.email)
     message["Subject"] = subject
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{id}@{domain}>" if id else make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"
-    given = {"reader": receiver, "company": None, "now": at, "supplier": supplier or "the support portal"}
+    given = {"reader": receiver, "company": None, "now": at, "sender": sender or "the support portal"}
     message.set_content(render(f"mail/{name}.txt", **given, **context))
     message.add_alternative(render(f"mail/{name}.html", **given, **context), subtype="html")
     return message
