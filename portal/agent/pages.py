@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar import Response
 
-from portal.agent.submissions import toast_of
+from portal.agent.told import toast_of
 from portal.billing import counts_shown
 from portal.people.readers import AgentReader
 from portal.reports.files import Export

@@ -69,6 +69,7 @@
       number();
       open(true);
       list.scrollTop = 0;
+      list.scrollIntoView({ block: "nearest" }); // at the foot of a page or a dialog, it would open out of sight
     };
     const more = async (option) => {
       const text = await fetched(option.dataset.more);

@@ -39,6 +39,11 @@
   });
   document.addEventListener("focusin", (event) => event.target.matches?.(".cell-input") && event.target.select());
 
+  // time was logged in the panel: the grid shows it, unless something typed would be lost
+  document.body.addEventListener("logged", () => {
+    if (grid() && [...document.querySelectorAll("#week .cell-input, #week .words")].every((field) => field.matches("select") || field.value === field.defaultValue)) document.body.dispatchEvent(new CustomEvent("week"));
+  });
+
   // a row was added, or was there already
   document.addEventListener("htmx:after:swap", () => {
     const chosen = document.getElementById("week-add-chosen");

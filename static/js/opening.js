@@ -47,7 +47,8 @@
     if (filled && !panel().open) panel().showModal();
     else if (!filled && panel()?.open) {
       panel().close();
-      document.body.dispatchEvent(new CustomEvent("refetch")); // what is shown of it is fetched again
+      // what is shown of it is fetched again: live regions, and the lists of time, which are not live
+      for (const name of ["refetch", "logged"]) document.body.dispatchEvent(new CustomEvent(name));
     }
   });
   panel()?.addEventListener("close", () => panel().replaceChildren());

@@ -173,7 +173,8 @@ async def test_the_panel_is_answered_with_a_form_that_undoes_what_was_logged(ine
     assert f"logged on #{case.number}." in answer.text
     entry = (await entries())[0]
     undone = await send(ines, answer, f"/agent/time/{entry['id']}/deletion")
-    assert undone.headers["location"] == "/agent/customers"
+    assert undone.headers["location"] == f"/agent/customers?gone={entry['actual_minutes']}"
+    assert "deleted." in (await ines.get(undone.headers["location"])).text
     assert await entries() == []
 
 
@@ -479,7 +480,8 @@ async def test_an_author_deletes_an_entry(ines: Browser, case: Case) -> None:
     """S2.22: an author deletes an entry, which the case's log records; a second deletion gets 404."""
     entry = await logged(case)
     answer = await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1})
-    assert answer.headers["location"] == f"/agent/cases/{case.number}"
+    assert answer.headers["location"] == f"/agent/cases/{case.number}?gone=50"
+    assert "50\u00a0min deleted." in (await ines.get(answer.headers["location"])).text
     assert await entries() == []
     assert "Ines Okafor deleted a time entry of 50" in (await ines.get(f"/agent/cases/{case.number}")).text
     assert (await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1})).status_code == 404

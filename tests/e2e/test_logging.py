@@ -244,3 +244,26 @@ async def test_shift_and_x_tick_a_range(visitors: Visitors) -> None:
     page, keys, _ = await at(visitors, "/agent/cases?view=all")
     await keys.press("j", "x", "j", "j", "X")
     assert await page.locator("tbody .tick input:checked").count() == 3
+
+
+@pytest.mark.parametrize("place", ["", "/day", "/week"])
+async def test_what_is_logged_in_the_panel_appears_on_the_page_below(visitors: Visitors, place: str) -> None:
+    """S1.20, S2.18: the list, the day and the week show the entry at once; Undo removes it and says so."""
+    case = await open_case("VPN drops")
+    page, keys, panel = await at(visitors, f"/agent/time{place}")
+    await keys.press("l")
+    await expect(panel.get_by_label("Case, project or service")).to_be_focused()
+    await panel.get_by_role("button", name="Close").click()
+    await expect(panel).to_be_hidden()
+    await keys.press("l")
+    await keys.type(str(case.number))
+    await expect(panel.get_by_role("option")).to_have_count(1)
+    await keys.press("ArrowDown", "Enter")
+    await expect(panel.get_by_label("External comment")).to_be_visible()
+    await panel.get_by_label("Duration").fill("50m")
+    await keys.press("Control+Enter")
+    await expect(panel).to_be_hidden()
+    await expect(page.locator("#week-sums" if place == "/week" else "#main [data-row]")).to_contain_text("0:50")
+    await keys.press("z")
+    await expect(page.locator("#toasts")).to_contain_text("50\xa0min deleted.")
+    assert await entries() == []

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from portal.agent.pages import agent_page
-from portal.agent.submissions import address_after, told_of
 from portal.agent.time.form import Choices, Logged, services_of, where_of
+from portal.agent.told import address_after, told_of
 from portal.billing import change_entry, delete_entry, find_entry
 from portal.contracts.tasks import Task, TaskChoice
 from portal.database import transaction
@@ -183,7 +183,7 @@ async def delete(
         line, found = await find_entry(reader, entry), await TimeEntry.find(entry, reader)
         verb = found.discard if found.is_open else partial(delete_entry, entry)
         await verb(version=sent.version, by=reader, at=at)
-    return see_other(_page_of(line, sent.back))
+    return see_other(address_after(_page_of(line, sent.back), {"gone": line.minutes}))
 
 
 def _page_of(line: lists.ListedEntry, back: str) -> str:

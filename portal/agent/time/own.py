@@ -9,8 +9,8 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from portal.agent.pages import agent_page
-from portal.agent.submissions import address_after
 from portal.agent.time.listing import Place, listing, submit_here
+from portal.agent.told import address_after
 from portal.database import transaction
 from portal.people.readers import AgentReader
 from portal.timekeeping import flags, lists

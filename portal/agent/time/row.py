@@ -9,9 +9,9 @@ from litestar.params import FromPath
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portal.agent.submissions import address_after, toast_of, told_of
 from portal.agent.time.entry import Said, saved
 from portal.agent.time.form import Logged
+from portal.agent.told import address_after, toast_of, told_of
 from portal.billing import find_entry
 from portal.database import transaction
 from portal.errors import Conflict, Forbidden

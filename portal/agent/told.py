@@ -1,15 +1,19 @@
-"""Tell an agent on the page after a submission how much time was submitted, with a button that takes it back."""
+"""Tell an agent on the next page what became of time: how much was submitted, taken back or deleted."""
 
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from portal.durations import spoken
 from portal.numbers import number_in
 from portal.render.formats import plural
 from portal.timekeeping.states import Submission
 
-TOLD = ("submitted", "submission", "left_out", "back", "kept")
-"""The query parameters of a redirect that carry the message: counts of entries, and the id of the submission."""
+TOLD = ("submitted", "submission", "left_out", "back", "kept", "gone")
+"""The query parameters of a redirect that carry the message.
+
+They are counts of entries, the id of a submission and, as `gone`, the minutes of a deleted entry.
+"""
 
 
 def told_of(outcome: Submission) -> dict[str, int | None]:
@@ -20,7 +24,7 @@ def told_of(outcome: Submission) -> dict[str, int | None]:
 def address_after(page: str, told: Mapping[str, int | None]) -> str:
     """Return the URL path `page`, which may have a query string and a fragment, with the parameters `told`.
 
-    Messages of earlier submissions are removed from the query string.
+    Earlier messages are removed from the query string.
     """
     address, _, fragment = page.partition("#")
     path, _, query = address.partition("?")
@@ -35,7 +39,9 @@ def toast_of(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
     Its button takes the submission back and returns to `page`, the path and query of the page with the message. The
     filter by state is dropped from `page`, because the entries have another state afterwards.
     """
-    count, submission, left_out, back, kept = (number_in(str(told.get(name) or "")) for name in TOLD)
+    count, submission, left_out, back, kept, gone = (number_in(str(told.get(name) or "")) for name in TOLD)
+    if gone:
+        return {"words": f"{spoken(gone)} deleted."}
     if back:
         also = f" A manager has decided on {kept} more." if kept else ""
         return {"words": f"{plural(back, 'entry', 'entries')} taken back.{also}"}
