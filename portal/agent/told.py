@@ -1,4 +1,4 @@
-"""Tell an agent on the next page what became of time: how much was submitted, taken back or deleted."""
+"""Tell an agent on the next page what became of time: what was submitted, taken back, deleted or flagged no more."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,13 @@ from portal.numbers import number_in
 from portal.render.formats import plural
 from portal.timekeeping.states import Submission
 
-TOLD = ("submitted", "submission", "left_out", "back", "kept", "gone")
+TOLD = ("submitted", "submission", "left_out", "back", "kept", "gone", "lifted")
 """The query parameters of a redirect that carry the message.
 
 They are counts of entries, the id of a submission and, as `gone`, the minutes of a deleted entry.
 """
+OF_DECISIONS = ("approved", "rejected", "flagged", "withdrawn", "decision")
+"""The query parameters that carry the message after a decision, on the pages on which managers decide."""
 
 
 def told_of(outcome: Submission) -> dict[str, int | None]:
@@ -28,7 +30,7 @@ def address_after(page: str, told: Mapping[str, int | None]) -> str:
     """
     address, _, fragment = page.partition("#")
     path, _, query = address.partition("?")
-    kept = [(name, value) for name, value in parse_qsl(query) if name not in TOLD]
+    kept = [(name, value) for name, value in parse_qsl(query) if name not in TOLD + OF_DECISIONS]
     kept += [(name, str(value)) for name, value in told.items() if value is not None]
     return path + (f"?{urlencode(kept)}" if kept else "") + (f"#{fragment}" if fragment else "")
 
@@ -39,7 +41,9 @@ def toast_of(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
     Its button takes the submission back and returns to `page`, the path and query of the page with the message. The
     filter by state is dropped from `page`, because the entries have another state afterwards.
     """
-    count, submission, left_out, back, kept, gone = (number_in(str(told.get(name) or "")) for name in TOLD)
+    count, submission, left_out, back, kept, gone, lifted = (number_in(str(told.get(name) or "")) for name in TOLD)
+    if lifted:
+        return {"words": f"{plural(lifted, 'entry', 'entries')} is flagged no more."}
     if gone:
         return {"words": f"{spoken(gone)} deleted."}
     if back:

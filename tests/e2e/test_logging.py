@@ -89,7 +89,8 @@ async def test_what_was_just_logged_is_undone_by_one_key(visitors: Visitors) -> 
     await expect(page.locator("#toasts")).to_contain_text("Undo")
     async with page.expect_navigation():
         await keys.press("z")
-    await expect(page).to_have_url(re.compile(f"/agent/cases/{case.number}$"))
+    await expect(page).to_have_url(re.compile(rf"/agent/cases/{case.number}\?gone=45$"))
+    await expect(page.locator("#toasts")).to_contain_text("45\xa0min deleted.")
     assert await entries() == []
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from portal.agent.approvals.everything import show_everything
 from portal.agent.approvals.page import PATH, query_of, show_page, unticked_of
+from portal.agent.told import address_after
 from portal.billing import Choice, Outcome, approve, flag, lift, reject, undo, withdraw
 from portal.database import transaction
 from portal.people.readers import AgentReader
@@ -102,7 +103,7 @@ async def lift_flag(
         await lift(flag_id, by=reader, at=at)
     page = safe_path(page_of(request))
     if page.partition("?")[0] not in ("/", PATH):
-        return see_other(page)
+        return see_other(address_after(page, {"lifted": 1}))
     return see_other(PATH + query_of(request, lifted=1, unticked=unticked_of(form)))
 
 

@@ -38,7 +38,7 @@ FINDERS = {
 DONE = {
     "approved": "approved.",
     "rejected": "rejected. Your reason stands beside each.",
-    "flagged": "flagged. They are not billed until the flag is lifted.",
+    "flagged": "flagged. Billing waits until the flag is lifted.",
     "withdrawn": "taken back.",
 }
 """By query parameter of the redirect after a decision: the words that follow the number of entries in the message."""
