@@ -146,6 +146,28 @@ async def unanswered(agent_id: int) -> list[Question]:
     return [Question(**row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a question of a manager whose flag is still open, with the agent and the time it is about."""
+
+    entry_id: int
+    minutes: int
+    work_date: date
+    agent: str
+    answer: str
+
+
+async def answered(manager_id: int) -> list[Answered]:
+    """Return the answers to the manager's questions whose flags are still open, the latest first."""
+    rows = await current().fetch(
+        "select e.id as entry_id, e.actual_minutes as minutes, e.work_date, a.name as agent, f.answer"
+        " from flag f join time_entry e on e.id = f.entry_id join agent a on a.id = e.agent_id"
+        " where f.lifted_at is null and f.answer is not null and f.flagged_by_id = $1 order by f.answered_at desc, f.id desc",
+        manager_id,
+    )
+    return [Answered(**row) for row in rows]
+
+
 def checked(field: str, text: str, empty: str) -> str:
     """Return a question, an answer or a reason without invisible characters and surrounding blanks.
 

@@ -83,6 +83,26 @@ async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ine
     assert (await max_.send_form(f"/agent/flags/{flag_id}/lifting", {})).status_code == 409
 
 
+async def test_a_manager_is_told_of_answers_until_the_flag_is_lifted(ines: Browser, max_: Browser, app: Gate) -> None:
+    """C3, S2.35: an approved entry waits for no decision, so approvals name the answers; colleagues' ones are not named."""
+    async with transaction(MAX):
+        entry = await log()
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        await billing.flag([entry.choice], question=QUESTION, by=MAX, at=NOW)
+    assert "of yours" not in (await max_.get(PATH)).text
+    await ines.send_form(f"/agent/time/{entry.id}/answer", {"answer": "The one in <Kiel>."})
+    page = (await max_.get(PATH)).text
+    assert "1 question of yours is answered:" in re.sub(r"\s+", " ", told(page))
+    assert "The one in &lt;Kiel&gt;." in page
+    assert f'href="/agent/time/{entry.id}"' in page
+    async with await Browser.of(app, NOOR, at=NOW) as noor:
+        assert "of yours" not in (await noor.get(PATH)).text
+    lift = re.search(r'action="(/agent/flags/\d+/lifting)"', (await max_.get(f"/agent/time/{entry.id}")).text)
+    assert lift
+    await max_.send_form(lift[1])
+    assert "of yours" not in (await max_.get(PATH)).text
+
+
 async def test_an_answer_that_comes_too_late_or_is_empty_is_not_lost(ines: Browser) -> None:
     """If a manager lifted the flag meanwhile, the page says so and shows what was typed; an empty answer gets 422."""
     entry, flag_id = await flagged()

@@ -25,6 +25,7 @@ from portal.people.departments import Department
 from portal.periods import day_in
 from portal.render.formats import plural
 from portal.timekeeping.filters import GroupCursor
+from portal.timekeeping.flags import answered
 from portal.timekeeping.lists import left_count
 from portal.web.finding import Found
 from portal.web.finding import asked as found_by
@@ -114,6 +115,7 @@ async def show_page(
         toast=_toast(request, outcome, verb), found=found, departments=await Department.choices(), approved=approved,
         earlier=query_of(request, approved_before=approved.next) if approved.next else "",
         earlier_shown="approved_before" in asked, left=await left_count(reader),
+        answers=await answered(reader.id),
     )  # fmt: skip
 
 
