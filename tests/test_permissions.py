@@ -166,6 +166,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/cases/{number}/assignment": AGENTS,
     "GET /agent/cases/{number}/facts": AGENTS_CASE,
     "POST /agent/cases/{number}/facts": AGENTS,
+    "GET /agent/cases/{number}/appointments": AGENTS_CASE,
     "GET /agent/cases/{number}/appointments/new": AGENTS_CASE,
     "POST /agent/cases/{number}/appointments/new": AGENTS,
     "GET /agent/cases/{number}/appointments/{appointment}": AGENTS_CASE,

@@ -7,7 +7,7 @@ from portal.desk.appointments import OPEN, SHOWN, Planned, appointments_sql
 from portal.people.readers import AgentReader
 
 PAGE = 50
-"""How many appointments one page of an agent's own list shows."""
+"""How many appointments one page of a list shows."""
 _LOGGED = """
 (select coalesce(sum(t.minutes), 0)::bigint from time_sum t where t.scope = 'appointment' and t.subject_id = p.id and t.state <> 'rejected')
 """
@@ -20,8 +20,8 @@ class WithTime(NamedTuple):
     logged: int
 
 
-class OwnAppointment(NamedTuple):
-    """An appointment of an agent with its time, and the number, subject and customer of its case."""
+class ListedAppointment(NamedTuple):
+    """An appointment with its time, and the number, subject and customer of its case."""
 
     planned: Planned
     logged: int
@@ -30,10 +30,10 @@ class OwnAppointment(NamedTuple):
     customer: str
 
 
-class OwnPage(NamedTuple):
-    """One page of an agent's appointments. `next` is the cursor of the next page, or None on the last one."""
+class AppointmentPage(NamedTuple):
+    """One page of appointments. `next` is the cursor of the next page, or None on the last one."""
 
-    rows: list[OwnAppointment]
+    rows: list[ListedAppointment]
     next: int | None
 
 
@@ -44,8 +44,10 @@ async def appointments_with_time(case_id: int, reader: AgentReader) -> list[With
     return [WithTime(Planned.of_row(row), row["logged"]) for row in rows]
 
 
-async def own_appointments(reader: AgentReader, *, past: bool = False, after: int | None = None) -> OwnPage:
-    """Return one page of the reader's own appointments: those that are still planned, the earliest first.
+async def list_appointments(
+    *, agent_id: int | None = None, case_id: int | None = None, past: bool = False, after: int | None = None
+) -> AppointmentPage:
+    """Return one page of the appointments of an agent or of a case: those that are still planned, the earliest first.
 
     With `past`, return those that took place or were called off, the latest first. `after` is the cursor: the id of the
     last appointment on the page before.
@@ -54,13 +56,13 @@ async def own_appointments(reader: AgentReader, *, past: bool = False, after: in
     sql = f"""
 select p.*, a.name as agent, c.number, c.subject, u.name as customer, {_LOGGED} as logged
 from appointment p join agent a on a.id = p.agent_id join cases c on c.id = p.case_id join customer u on u.id = p.customer_id
-where p.agent_id = $1 and {"not " if past else ""}({OPEN})
+where {"p.case_id" if case_id else "p.agent_id"} = $1 and {"not " if past else ""}({OPEN})
   and ($2::bigint is null or (p.starts_at, p.id) {beyond} (select starts_at, id from appointment where id = $2))
 order by p.starts_at {order}, p.id {order} limit $3
 """  # noqa: S608
-    rows = await current().fetch(sql, reader.id, after, PAGE + 1)
+    rows = await current().fetch(sql, case_id or agent_id, after, PAGE + 1)
     found = [
-        OwnAppointment(Planned.of_row(row), row["logged"], row["number"], row["subject"], row["customer"])
+        ListedAppointment(Planned.of_row(row), row["logged"], row["number"], row["subject"], row["customer"])
         for row in rows[:PAGE]
     ]
-    return OwnPage(found, found[-1].planned.id if len(rows) > PAGE else None)
+    return AppointmentPage(found, found[-1].planned.id if len(rows) > PAGE else None)

@@ -242,13 +242,16 @@ async def test_many_own_appointments_have_pages(ines: Browser, here: str) -> Non
             " select p.customer_id, p.case_id, p.agent_id, 'call', p.starts_at + n / 3 * interval '1 day', p.ends_at + n / 3 * interval '1 day',"
             " '', p.created_at from appointment p, generate_series(1, 119) n"
         )
-    found, address = list[str](), "/agent/appointments"
-    while address:
-        page = (await ines.get(address)).text
-        found += re.findall(r'<a href="[^"]+/appointments/(\d+)">', page)
-        onwards = re.search(r'href="([^"]+)" rel="next">Further', page)
-        address = onwards[1].replace("&amp;", "&") if onwards else ""
-    assert len(found) == len(set(found)) == 120
+    assert f'href="{here}?past=yes"' in (await ines.get(here.removesuffix("/appointments"))).text
+    for first in ("/agent/appointments", here):
+        found, address = list[str](), first
+        while address:
+            page = (await ines.get(address)).text
+            found += re.findall(r'<a href="[^"]+/appointments/(\d+)">', page)
+            onwards = re.search(r'href="([^"]+)" rel="next">Further', page)
+            address = onwards[1].replace("&amp;", "&") if onwards else ""
+        assert len(found) == len(set(found)) == 120
+    assert (await ines.get(here.replace("/100", "/999"))).status_code == 404
 
 
 async def test_an_appointment_of_another_case_is_not_found(ines: Browser, here: str, case: Case) -> None:

@@ -460,7 +460,7 @@ async def test_time_goes_on_no_kind_that_has_ended(ines: Browser) -> None:
     more = {"billing": "not_billable", "service": "", "external_comment": ""}
     assert (await ines.send_form(f"/agent/time/{entry.id}", typed(kind="1", duration="20m", **more))).status_code == 303
     refused = await ines.send_form(f"/agent/time/{other.id}", typed(kind="1", **more))
-    assert (refused.status_code, "Choose one of the list." in refused.text) == (422, True)
+    assert (refused.status_code, "Choose one from the list." in refused.text) == (422, True)
     day = (today() - timedelta(days=7)).isoformat()
     cell = {"from": day, "row": "general-1.0.0", f"general-1.0.0.{day}": "1h", "words.general-1.0.0": "Standup"}
     assert (await ines.send_form("/agent/time/week", cell)).status_code == 422

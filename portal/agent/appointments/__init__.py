@@ -2,6 +2,6 @@
 
 from typing import Any
 
-from portal.agent.appointments import logged, own, planning
+from portal.agent.appointments import listing, logged, planning
 
-handlers: list[Any] = [*planning.handlers, *logged.handlers, *own.handlers]
+handlers: list[Any] = [*planning.handlers, *logged.handlers, *listing.handlers]
