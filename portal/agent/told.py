@@ -1,4 +1,4 @@
-"""Tell an agent on the next page what became of time: what was submitted, taken back, deleted or flagged no more."""
+"""Tell an agent on the next page what became of time: what was submitted, taken back or deleted, and which flag was lifted."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +43,7 @@ def toast_of(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
     """
     count, submission, left_out, back, kept, gone, lifted = (number_in(str(told.get(name) or "")) for name in TOLD)
     if lifted:
-        return {"words": f"{plural(lifted, 'entry', 'entries')} is flagged no more."}
+        return {"words": f"{plural(lifted, 'entry', 'entries')} is no longer flagged."}
     if gone:
         return {"words": f"{spoken(gone)} deleted."}
     if back:

@@ -78,7 +78,7 @@ async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ine
         headers={"referer": f"http://portal.example{here}"},
     )
     assert lifted.status_code == 303
-    assert "1\u00a0entry is flagged no more." in (await max_.get(lifted.headers["location"])).text
+    assert "1\u00a0entry is no longer flagged." in (await max_.get(lifted.headers["location"])).text
     assert QUESTION not in (await max_.get(here)).text
     assert (await max_.send_form(f"/agent/flags/{flag_id}/lifting", {})).status_code == 409
 
