@@ -28,7 +28,7 @@ async def case(dsn: str) -> Case:
 
 
 async def _signed_in(app: Gate, reader: Reader) -> AsyncIterator[Browser]:
-    """Yield a browser whose session begins at the present instant of the app's clock."""
+    """Yield a browser in which `reader` is signed in; the session begins at the present instant of the app's clock."""
     async with await Browser.of(app, reader, at=app.clock()) as browser:
         yield browser
 

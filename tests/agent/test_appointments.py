@@ -40,7 +40,10 @@ async def rows(table: str = "appointment") -> list[Any]:
 
 
 async def planned(browser: Browser, here: str, **more: str) -> str:
-    """Plan a visit and return the path of its page."""
+    """Plan `VISIT`, with its fields replaced by `more`, and return the path of its page.
+
+    `here` is the path of the case's appointments.
+    """
     answer = await browser.send_form(f"{here}/new", VISIT | more)
     assert answer.status_code == 303, answer.text
     return f"{here}/{(await rows())[-1]['id']}"
@@ -100,9 +103,9 @@ async def test_an_earlier_end_is_on_the_next_day(ines: Browser, here: str) -> No
 
 
 async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Browser, max_: Browser, here: str) -> None:
-    """If two agents change different fields, both changes stay; for the same field, the second agent sees both values.
+    """Max moves the start, and Ines changes the note in a form that she opened before: both changes stay.
 
-    The log of the case records what was moved.
+    When Ines then moves the start in that form, she gets 409. The log of the case records only Max's move.
     """
     page = await planned(ines, here)
     form = form_of((await ines.get(page)).text, page).fields
@@ -117,7 +120,10 @@ async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Brow
 
 
 async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: str) -> None:
-    """Noting an appointment as held, or cancelling it, can be repeated, excludes the other, and can be taken back."""
+    """Ines notes an appointment as held; then cancelling and changing it get 409 until she resumes it.
+
+    After that she cancels it, and noting it as held gets 409. Each of the three requests can be repeated.
+    """
     page = await planned(ines, here)
     for _ in range(2):
         assert (await ines.send_form(f"{page}/holding")).status_code == 303
@@ -136,10 +142,11 @@ async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: st
 async def test_time_is_logged_on_an_appointment_with_its_length(
     ines: Browser, max_: Browser, here: str, case: Case
 ) -> None:
-    """S1.11: the form for time is filled in with the appointment's day, clock times, length and note.
+    """S1.11: Ines's form for time is filled in with the appointment's day, clock times, length and note.
 
-    A task of the service may be chosen too, so that the entry is on the case, the task and the appointment. The page
-    of the case shows how much time is logged on the appointment.
+    She also chooses a task of the service, so that the entry is on the case, the task and the appointment; sending the
+    form twice makes one entry. The page of the case shows how much time is logged on the appointment. In the form that
+    Max opens, Ines is the agent.
     """
     async with transaction(MAX):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Cabling"))
@@ -173,7 +180,10 @@ async def test_time_is_logged_on_an_appointment_with_its_length(
 async def test_the_clock_times_of_an_appointment_are_those_of_its_agent(
     ines: Browser, max_: Browser, here: str
 ) -> None:
-    """D10, S1.11: a manager who logs the time of an agent in another time zone moves nothing."""
+    """D10, S1.11: Max in Berlin logs the time of an appointment of Ines, who has moved to Lisbon.
+
+    The form shows the clock times of Lisbon, and the entry has the same instants as the appointment.
+    """
     page = await planned(ines, here, day="2026-11-20", begins="08:00", ends="09:30")
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set time_zone = 'Europe/Lisbon' where id = $1", INES.id)
@@ -195,7 +205,10 @@ async def test_time_on_another_case_is_not_time_on_the_appointment(ines: Browser
 
 
 async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: Browser, here: str, case: Case) -> None:
-    """S1.11, D57: the contact sees kind, time and agent of a planned appointment, but no note; others see nothing."""
+    """S1.11, D57: Ada sees the kind, time and agent of an appointment on her case, until Ines cancels it, but no note.
+
+    PostgreSQL refuses to let contacts select notes. Alan and Gil, who may not see the case, get 404.
+    """
     page = await planned(ines, here)
     async with await Browser.of(app, ADA, at=NOW) as ada:
         seen = html.unescape((await ada.get(f"/cases/{case.number}")).text)
@@ -216,7 +229,10 @@ async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: B
 
 
 async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: Browser, here: str) -> None:
-    """S1.11: planned ones come first to last, those that are over last to first; colleagues have lists of their own."""
+    """S1.11: Ines's list shows her planned appointments from the earliest to the latest, and on another page the held one.
+
+    Max's appointment is in Max's list only.
+    """
     later = await planned(ines, here)
     sooner = await planned(ines, here, day="2026-11-21", note="Ring first")
     held = await planned(ines, here, day="2026-11-19", kind="call")
@@ -234,7 +250,7 @@ async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: B
 
 
 async def test_many_own_appointments_have_pages(ines: Browser, here: str) -> None:
-    """S1.11: every appointment is on one page of the list."""
+    """S1.11: the pages of Ines's list show each of her 120 appointments exactly once."""
     page = await planned(ines, here)
     async with transaction(SYSTEM) as tx:
         await tx.execute(
@@ -266,7 +282,10 @@ async def test_an_appointment_of_another_case_is_not_found(ines: Browser, here: 
 async def test_an_appointment_with_ten_thousand_entries_has_pages_and_filters(
     ines: Browser, here: str, case: Case
 ) -> None:
-    """S1.12: the list of an appointment shows its true totals, one page of rows, and what a filter leaves."""
+    """S1.12: the list of an appointment's 10,000 entries says how many they are and shows 50 of them.
+
+    Filtered by state, it says how many entries match.
+    """
     page = await planned(ines, here)
     async with transaction(SYSTEM) as tx:
         await tx.execute(

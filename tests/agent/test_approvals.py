@@ -22,9 +22,9 @@ PATH = "/agent/approvals"
 
 
 async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) -> None:
-    """The approvals page lists waiting entries per agent with their price.
+    """Max's approvals page lists the entries that wait for him with their price, and can be filtered.
 
-    Entries with a warning are not ticked and say why.
+    Entries with a warning say why and are not ticked. His own time is left out, and drafts unless he asks for them.
     """
     async with transaction(SYSTEM):
         case = await a_case()
@@ -64,7 +64,10 @@ async def test_a_missing_rate_is_told_before_it_is_tried(app: Gate) -> None:
 
 
 async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
-    """D19: an entry that `approve` would refuse shows the reason instead of a price and counts in no sum."""
+    """D19: an entry that `approve` would refuse shows the reason instead of a price and counts in no sum.
+
+    If Max approves it all the same, he gets 422 with the same reason.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set role_id = null where id = $1", INES.id)
         service = await a_service(ACME, ACME_CONTRACT, "By role", rollup="role")
@@ -79,7 +82,10 @@ async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
 
 
 async def test_what_is_ticked_is_approved(app: Gate) -> None:
-    """S0.29: several ticked entries are approved at once; the same form sent again gets 409 and changes nothing."""
+    """S0.29: Max approves several ticked entries at once; when he sends the form again, he gets 409 and nothing changes.
+
+    The message about the first decision appears once, and the filter of the page is kept.
+    """
     async with transaction(SYSTEM):
         entries = [await log(), await log(30)]
     ticked = {"entry": [f"{entry.id}:1" for entry in entries]}
@@ -141,8 +147,8 @@ async def test_a_field_that_the_form_has_not_is_refused(app: Gate) -> None:
         assert await states(entry) == ["submitted"]
 
 
-async def test_a_rejection_needs_its_reason_and_keeps_what_was_typed(app: Gate) -> None:
-    """C3: a rejection without a reason is refused with 422; one with a reason stores it."""
+async def test_a_rejection_needs_its_reason(app: Gate) -> None:
+    """C3: Max's rejection without a reason is refused with 422; with a reason, the entry is rejected and the reason stored."""
     async with transaction(SYSTEM) as tx:
         entry = await log()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -157,7 +163,10 @@ async def test_a_rejection_needs_its_reason_and_keeps_what_was_typed(app: Gate) 
 
 
 async def test_an_approval_is_taken_back(app: Gate) -> None:
-    """A withdrawn approval leaves the entry submitted; a second withdrawal gets 409."""
+    """When Max withdraws his approval, the entry is submitted again; a second withdrawal gets 409.
+
+    So does an entry that does not exist, and an id that is too large for the database gets 404.
+    """
     async with transaction(SYSTEM):
         entry = await log(comment="Taken back")
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -172,7 +181,7 @@ async def test_an_approval_is_taken_back(app: Gate) -> None:
 
 
 async def test_two_managers_at_once_one_gets_409(app: Gate) -> None:
-    """Issue 2, section 5: of two managers who approve the same entry at the same time one gets 409."""
+    """Issue 2, section 5: of Max and Noor, who approve the same entry at the same time, one gets 409."""
     async with transaction(SYSTEM):
         entry = await log()
     async with await Browser.of(app, MAX, at=NOW) as max_, await Browser.of(app, NOOR, at=NOW) as noor:
@@ -181,7 +190,10 @@ async def test_two_managers_at_once_one_gets_409(app: Gate) -> None:
 
 
 async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
-    """Agents get 403 and contacts 404 on every approvals URL, and the entry stays submitted."""
+    """Agents get 403 and contacts 404 on every approvals URL, and the entry stays submitted.
+
+    A visitor who is not signed in is redirected.
+    """
     async with transaction(SYSTEM):
         entry = await log(who=MAX)
     posts = [PATH, "/agent/rejections", f"{PATH}/{entry.id}/withdrawal"]
@@ -197,7 +209,7 @@ async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
 
 
 async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(app: Gate) -> None:
-    """The page takes as many SQL statements for twenty more entries as for one."""
+    """The approvals page takes as many SQL statements with 21 entries as with one, and at most 14."""
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.get(PATH)

@@ -20,7 +20,7 @@ PATH = "/agent/billing"
 
 @pytest.fixture
 async def october(dsn: str) -> None:
-    """Create approved time of two customers in October, and one entry of that month that is not approved."""
+    """Create approved time of Acme and Globex in October, and an entry for Acme in that month that is not approved."""
     async with transaction(MAX):
         entries = [await log(90), await log(15, billing="no_charge"), await log(60, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
@@ -29,9 +29,10 @@ async def october(dsn: str) -> None:
 
 @pytest.mark.usefixtures("october")
 async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skipped(app: Gate) -> None:
-    """Issue 2, section 2.4: the preview names each customer's documents and totals, and what it skips and why.
+    """Issue 2, section 2.4: the preview that Max opens names each customer's documents and totals, and what it skips and why.
 
-    The default of the date is the first day of the current month.
+    The date is prefilled with the first day of the current month. A date inside a billing period gets a warning, and a
+    date before all time gets a sentence that nothing is left to bill.
     """
     async with await Browser.of(app, MAX, at=NOW) as browser:
         html = (await browser.get(PATH)).text.replace("\xa0", " ")
@@ -60,7 +61,10 @@ async def test_a_date_that_cannot_be_comes_back_with_a_sentence(app: Gate, until
 
 @pytest.mark.usefixtures("october")
 async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(app: Gate) -> None:
-    """D47: a billing run creates drafts for the ticked customers only; the same form sent again creates nothing."""
+    """D47: Max's billing run creates a draft for the ticked customer only; the same form sent again creates nothing.
+
+    A form without a ticked customer is refused with 422.
+    """
     async with await Browser.of(app, MAX, at=NOW) as browser:
         ticked = {"until": "2026-11-01", "customer": [str(ACME)]}
         made = await browser.send_form(f"{PATH}/runs", ticked)
@@ -102,7 +106,7 @@ async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
 
 @pytest.mark.usefixtures("october")
 async def test_the_preview_asks_the_database_the_same_for_few_and_for_many(app: Gate) -> None:
-    """The preview takes as many SQL statements for fifteen entries as for one."""
+    """The preview takes as many SQL statements after fifteen more approved entries as before, and at most 18."""
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.get(PATH)

@@ -289,7 +289,7 @@ async def test_a_program_that_calls_itself_a_picture_is_refused_and_the_text_kep
 
 
 async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case) -> None:
-    """R28, R56: a file is downloaded from its own case, and is 404 under another case."""
+    """R28, R56: Ines downloads a file, as an attachment, under the URL of its own case; under that of another case she gets 404."""
     await ines.send_form(
         f"/agent/cases/{case.number}/replies",
         {"body": "log"},
@@ -306,7 +306,7 @@ async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case)
 
 
 async def test_taking_a_case_that_somebody_has_is_a_conflict(ines: Browser, max_: Browser, case: Case) -> None:
-    """S3.8: taking a case that is assigned to a colleague is refused with 409; a repeat by the same agent is harmless."""
+    """S3.8: Ines takes a case, and taking it again is harmless; Max, who takes it after her, gets 409 and her name."""
     address = f"/agent/cases/{case.number}/assignment"
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
@@ -317,7 +317,7 @@ async def test_taking_a_case_that_somebody_has_is_a_conflict(ines: Browser, max_
 
 
 async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case: Case) -> None:
-    """S3.9: an agent assigns a case to a colleague and to nobody; an unknown agent is refused with 422."""
+    """S3.9: Ines assigns a case to Max and then to nobody; assigning it to an unknown agent is refused with 422."""
     address = f"/agent/cases/{case.number}/assignment"
     assert "Max Herrmann" in (await ines.get(address)).text
     assert (await ines.send_form(address, {"agent": str(MAX.id)})).status_code == 303
@@ -330,7 +330,7 @@ async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case:
 
 
 async def test_several_cases_are_taken_at_once_and_the_rest_reported(ines: Browser, case: Case) -> None:
-    """D35: of several ticked cases, those of a colleague are reported and the rest are taken."""
+    """D35: Ines takes three ticked cases: the two free ones become hers, and Max's one is reported and stays his."""
     others = await open_case("Others"), await open_case("Others too")
     async with transaction(MAX):
         await others[0].take(by=MAX, at=now())
@@ -434,7 +434,7 @@ async def test_nobody_is_asked_to_sign_in(app: Gate, case: Case) -> None:
 
 
 async def test_the_list_takes_six_queries_and_a_case_eight(max_: Browser, case: Case) -> None:
-    """Design manner 17: the pages that agents open most often stay within six and eight SQL statements."""
+    """Design manner 17: the list of cases and the feed of a case take at most six SQL statements, the page of a case eight."""
     for path, most in (
         ("/agent/cases?view=all", 6),
         (f"/agent/cases/{case.number}", 8),

@@ -34,7 +34,10 @@ PATH = "/agent/setup/changes"
 
 
 async def told(noor: Browser, query: str = "") -> str:
-    """Return the text of the page's table, with ordinary blanks and with the tags left out."""
+    """Return the text of the table of changes, without tags, or "" if the page has no table.
+
+    `query` is the query of the page's URL and begins with a question mark.
+    """
     page = (await noor.get(PATH + query)).text
     body = re.search(r"<tbody.*</tbody>", page, re.DOTALL)
     return re.sub(r" (’s|,|\.)", r"\1", text_of(body[0])) if body else ""
@@ -141,7 +144,7 @@ async def test_the_names_in_a_sentence_link_to_their_pages(noor: Browser) -> Non
 
 
 async def test_a_password_that_a_link_changed_is_told_without_naming_a_column(app: Gate, noor: Browser) -> None:
-    """R89: a change without a session names the person whose password it is, and no column of a table."""
+    """R89: Ada sets a new password through a link, without a session: the log names her and no column of a table."""
     async with transaction(None):
         token = await invitations.begin_reset(ADA.credential_id, app.clock())
     password = "violet kettle under seven bridges"
@@ -207,7 +210,10 @@ async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
 
 
 async def test_changes_are_filtered_by_person_thing_kind_and_day(noor: Browser) -> None:
-    """R89: the page lists the changes by one person, about one thing, of one kind or of some days."""
+    """R89: Noor lists the changes by one person, about one thing, of one kind or of some days.
+
+    If no change matches, the page says so and offers to show all changes.
+    """
     async with transaction(NOOR):
         await rights()
         await grade()
@@ -312,7 +318,7 @@ async def test_suggestions_name_people_and_things_for_admins_only(app: Gate, noo
 
 
 async def test_every_change_of_the_log_is_put_into_words(dsn: str) -> None:
-    """R89: no sentence of a log with all kinds of rows mentions a column, an id or a key."""
+    """R89: after Noor's changes of eight kinds, no sentence of the log contains the name of a column, None or JSON."""
     async with transaction(NOOR):
         for act in (rights, grade, rate, approves, bank, hours, role, rules):
             await act()

@@ -23,7 +23,7 @@ HERE = "/agent/timesheets/deleted"
 
 
 async def test_a_deleted_entry_is_shown_with_its_history(ines: Browser, max_: Browser, case: Case) -> None:
-    """S2.22, C3: managers see who deleted an entry, what it was, and all that had happened to it before."""
+    """S2.22, C3: Max sees who deleted an entry, what it was, and all that had happened to it before; Ines gets 403."""
     entry = await logged(case, minutes=50, external_comment="Switch <replaced>")
     async with transaction(INES):
         await submit(INES, [entry.id], at=now())
@@ -50,7 +50,7 @@ async def test_a_deleted_entry_is_shown_with_its_history(ines: Browser, max_: Br
 
 
 async def test_deleted_time_of_projects_and_general_time_says_what_it_was_on(max_: Browser) -> None:
-    """S2.22, S2.38: the record keeps the names, also of what has no case."""
+    """S2.22, S2.38: of deleted time without a case, the list names the project, or the kind and description of general time."""
     async with transaction(MAX):
         facts = ProjectFacts(name="New office", service_id=str(HELPDESK))
         project = await Project.create(await Customer.find(ACME, SYSTEM), facts, now())
@@ -65,7 +65,10 @@ async def test_deleted_time_of_projects_and_general_time_says_what_it_was_on(max
 
 
 async def test_the_list_is_limited_to_days_and_has_pages(max_: Browser) -> None:
-    """D56: each page ends with a link to earlier deletions; days without a deletion say so."""
+    """D56: each page but the last links to earlier deletions, and days without a deletion say so.
+
+    Invalid values in the URL are ignored.
+    """
     made = [await logged(None, minutes=10, general_kind_id=1, description=f"Call {n}") for n in range(deleted.PAGE + 2)]
     async with transaction(INES):
         for entry in made:

@@ -52,14 +52,14 @@ PATHS = (
     "/agent/time/week",
     "/agent/timer/{timer}",
 )
-"""The URLs to which edit forms are posted."""
+"""The paths, with placeholders for ids, to which edit forms are posted."""
 WITHOUT_A_PAGE_OF_THEIR_OWN = (
     "/agent/cases/{number}/status",
     "/agent/customers/{customer}/default-service",
     "/agent/time/week",
     "/agent/timer/{timer}",
 )
-"""Edit forms that are part of another page; tests of their own prove them."""
+"""Edit forms that are part of another page; separate tests prove that they undo nobody's change."""
 OF_ONE_PERSON = ("/agent/absences/{absence}",)
 """Edit forms that only one person may open, so that no colleague can change the same values meanwhile."""
 CREATING = (
@@ -123,11 +123,11 @@ TOGETHER = {
     "counts": {"override_reason": "agreed by phone"},
     "override_reason": {"counts": "15m"},
 }
-"""By field name: further fields without which a change of this one is refused."""
+"""By field name: further fields without which a change to this one is refused."""
 AVOIDED = ("not_billable",)
-"""Options that no test chooses, because they leave another field of the form without a meaning."""
+"""Options that no test chooses, because another field of the form has no meaning with them."""
 FIXED = ("back", "began", "currency", "ended", "exemption_reason", "first_number", "settlement")
-"""Fields that the tests skip, because they cannot be changed alone or are no stored field.
+"""Fields that the tests skip, because they cannot be changed alone or are not stored.
 
 One of two clock times needs the other, contracts with services keep their currency, and the first number stays once an
 invoice is issued. `back` is the URL to return to.
@@ -136,7 +136,10 @@ invoice is issued. `back` is the URL to return to.
 
 @pytest.fixture
 async def addresses(app: Gate) -> dict[str, str]:
-    """Return the URLs of all edit forms by their path, with ids of existing rows."""
+    """Return the URL of each edit form by its path in `PATHS`, with the ids of existing rows.
+
+    The database gets a row for each placeholder, two more services and one more department.
+    """
     places = await furnished(app.storage)
     async with transaction(SYSTEM):  # so that each choice has a third option
         contract = await Contract.find(ACME_CONTRACT, SYSTEM)
@@ -148,7 +151,7 @@ async def addresses(app: Gate) -> dict[str, str]:
 
 @pytest.fixture
 async def bo(dsn: str) -> AgentReader:
-    """Create a second admin, Bo, and return the reader."""
+    """Create a second admin, Bo, and return Bo as a reader."""
     facts = AgentFacts(
         name="Bo Admin", email="bo@desk.example", grade="admin", department_id=str(SUPPORT), time_zone="Europe/Berlin"
     )
@@ -205,7 +208,10 @@ async def save(browser: Browser, form: PageForm, typed: dict[str, Any]) -> Any:
 
 
 async def test_every_edit_form_says_what_it_showed(app: Gate, noors: Browser) -> None:
-    """Every form that shows stored values sends them along in `seen`, so that a conflict is noticed."""
+    """Every form that Noor can open and that shows stored values sends them in `seen`, so that a conflict is noticed.
+
+    `PATHS` names exactly these forms. Only forms that create something or change no stored field are excepted.
+    """
     places, found, silent = await furnished(app.storage), set[str](), set[str]()
     pages = [route.path_format for route in app.inner.routes if isinstance(route, HTTPRoute) and "GET" in route.methods]
     by_address = {places.address(path): path for path in PATHS}
@@ -285,9 +291,9 @@ async def changed_by(who: AgentReader, since: int) -> set[str]:
 async def test_two_people_change_the_same_field_and_the_second_sees_both_values(
     addresses: dict[str, str], noors: Browser, bos: Browser, path: str
 ) -> None:
-    """Of two people who change the same field, the second gets 409 with both values.
+    """Bo and Noor change the same field: Noor, who saves after Bo, gets 409 with both values, and Bo's value stays.
 
-    Nothing that the second person typed is lost, and their value is stored if they submit the form again.
+    Nothing that Noor typed is lost, and her value is stored if she submits the form again.
     """
     here = addresses[path]
 
@@ -354,9 +360,10 @@ async def test_a_default_service_that_a_colleague_chose_meanwhile_is_shown(
 async def test_a_right_that_was_taken_away_does_not_come_back(
     app: Gate, addresses: dict[str, str], noors: Browser, bos: Browser
 ) -> None:
-    """A right that a colleague has unticked stays unticked if an older form is saved with another change.
+    """A right of Ada that Bo has unticked stays unticked if Noor saves an older form with another change.
 
-    The same holds for the departments whose time a manager approves.
+    The same holds for the departments whose time Max approves. If Noor changes these in the older form, she gets 409
+    and her ticks are kept in the form.
     """
     here = f"/agent/customers/{ACME}/contacts/{ADA.id}"
     form = form_of((await noors.get(here)).text, here)

@@ -105,7 +105,10 @@ async def test_a_list_of_25_rows_has_less_than_40_kb_and_12_on_the_wire(app: Gat
 
 
 async def test_the_customer_of_a_new_case_is_found_by_typing(ines: Browser) -> None:
-    """Without script too: a part of the name is enough, several are offered as links, an ended customer is not found."""
+    """Without JavaScript, a part of the name is enough: one match is chosen, and several are offered as links.
+
+    An ended customer is not found.
+    """
     await customers(40)
     found = await ines.get("/agent/cases/new?customer_typed=globex&customer=")
     assert "New case of Globex" in found.text
@@ -124,7 +127,10 @@ async def test_the_customer_of_a_new_case_is_found_by_typing(ines: Browser) -> N
 
 
 async def test_the_scope_of_a_rate_is_found_by_typing(app: Gate) -> None:
-    """A field that is left empty stands for all; a text or an id that stands for nobody is refused and shown again."""
+    """Noor types a part of a name into each scope field of a rate; a field that is left empty means no restriction.
+
+    A text that matches none or several, and an unknown id, are refused with 422 and a sentence.
+    """
     path = "/agent/setup/rates"
     price = {"hourly_rate": "77", "currency": "EUR", "effective_from": "2030-01-01", "role_id": ""}
     async with await Browser.of(app, NOOR) as noor:

@@ -21,7 +21,7 @@ QUESTION = "Which switch was it?"
 
 
 async def flagged(*, case_id: int | None = None) -> tuple[Logged, int]:
-    """Flag a submitted entry of Ines, and return it with the id of the flag."""
+    """Flag a submitted entry of Ines as Max, and return the entry and the id of the flag."""
     async with transaction(MAX) as tx:
         entry = await log(case_id=case_id)
         await billing.flag([entry.choice], question=QUESTION, by=MAX, at=NOW)
@@ -29,7 +29,10 @@ async def flagged(*, case_id: int | None = None) -> tuple[Logged, int]:
 
 
 async def test_a_manager_flags_what_is_ticked_and_takes_it_back(max_: Browser) -> None:
-    """S2.35: a flagged entry stays in the list with its question, not ticked; the message has a button that undoes it."""
+    """S2.35: an entry that Max flags stays in the list with its question and is not ticked.
+
+    The message after the decision has a button that removes the flag again.
+    """
     async with transaction(SYSTEM):
         entry = await log()
     answer = await max_.send_form("/agent/flags", {"entry": f"{entry.id}:1", "question": QUESTION})
@@ -60,7 +63,10 @@ async def test_a_flag_without_a_question_comes_back_with_its_dialog(max_: Browse
 
 
 async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ines: Browser, max_: Browser) -> None:
-    """C3: the author can answer the question on the page of the case; the flag ends only when a manager lifts it."""
+    """C3: Ines answers the question on the page of the case; the flag ends only when Max lifts it.
+
+    Max reads the answer on the case and on the approvals page. Lifting the flag a second time gets 409.
+    """
     async with transaction(SYSTEM):
         case = await a_case()
     entry, flag_id = await flagged(case_id=case["id"])
@@ -104,7 +110,7 @@ async def test_a_manager_is_told_of_answers_until_the_flag_is_lifted(ines: Brows
 
 
 async def test_an_answer_that_comes_too_late_or_is_empty_is_not_lost(ines: Browser) -> None:
-    """If a manager lifted the flag meanwhile, the page says so and shows what was typed; an empty answer gets 422."""
+    """If Max has lifted the flag before Ines answers, she gets 409 with her text; an empty answer gets 422."""
     entry, flag_id = await flagged()
     assert (await ines.send_form(f"/agent/time/{entry.id}/answer", {"answer": " "})).status_code == 422
     async with transaction(MAX):
@@ -116,7 +122,10 @@ async def test_an_answer_that_comes_too_late_or_is_empty_is_not_lost(ines: Brows
 
 
 async def test_others_than_the_author_cannot_answer_nor_agents_flag(ines: Browser, max_: Browser) -> None:
-    """C3, R32: only the author may answer, and only managers may flag and lift; refusals change nothing."""
+    """C3, R32: Max may not answer Ines's flag, and Ines may not flag or lift; both get 403, and nothing changes.
+
+    An unknown entry or flag gets 404.
+    """
     entry, flag_id = await flagged()
     assert (await max_.send_form(f"/agent/time/{entry.id}/answer", {"answer": "Mine."})).status_code == 403
     assert (await ines.send_form(f"/agent/flags/{flag_id}/lifting", {})).status_code == 403
@@ -128,8 +137,8 @@ async def test_others_than_the_author_cannot_answer_nor_agents_flag(ines: Browse
     assert tuple(row) == (1, 0, 0)
 
 
-async def test_the_page_of_an_entry_tells_its_whole_history(ines: Browser) -> None:
-    """Every change keeps a version, and the page of the entry shows who made it, when, and the old and new values."""
+async def test_the_page_of_an_entry_says_who_flagged_and_rejected_it(ines: Browser) -> None:
+    """Ines reads on the page of her entry that Max flagged and rejected it, and for what reason he rejected it."""
     entry, _ = await flagged()
     async with transaction(MAX):
         await billing.reject([entry.choice], reason="Too long", by=MAX, at=NOW)
@@ -140,7 +149,7 @@ async def test_the_page_of_an_entry_tells_its_whole_history(ines: Browser) -> No
 
 
 async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
-    """D35: the message after a rejection has a button that gives the entry its former state back."""
+    """D35: the message after Max's rejection has a button that makes the entry submitted again."""
     async with transaction(SYSTEM):
         entry = await log()
     answer = await max_.send_form("/agent/rejections", {"entry": f"{entry.id}:1", "reason": "Which site?"})
@@ -152,7 +161,10 @@ async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
 
 
 async def test_all_that_matches_is_approved_at_once_and_what_changed_meanwhile_is_told(max_: Browser) -> None:
-    """D35, S0.29: if 3 of 120 entries change after the page was shown, 117 are approved, and the 3 are named and stay."""
+    """D35, S0.29: Max approves all 120 entries of Ines at once, 3 of which changed after the page was shown.
+
+    117 are approved, and the 3 are reported and stay submitted, as do Noor's entries. The same form sent again gets 409.
+    """
     async with transaction(SYSTEM) as tx:
         await many(120)
         await many(3, NOOR.id)
@@ -180,7 +192,10 @@ async def test_all_that_matches_is_approved_at_once_and_what_changed_meanwhile_i
 
 
 async def test_odd_entries_are_left_out_of_all_that_matches_unless_they_are_taken_in(max_: Browser) -> None:
-    """Entries without a warning are chosen; those with one are counted by reason, with a link to each kind."""
+    """The page for decisions on everything leaves out entries with a warning, unless Max chooses to include them.
+
+    It counts them and links to the list of those with the same warning.
+    """
     async with transaction(SYSTEM):
         await log(comment="Good")
         await log(comment="")
@@ -195,7 +210,7 @@ async def test_odd_entries_are_left_out_of_all_that_matches_unless_they_are_take
 
 
 async def test_a_refused_decision_on_all_comes_back_to_its_own_page(max_: Browser) -> None:
-    """A rejection of all that matches without a reason shows the same page with the open dialog and a sentence."""
+    """If Max rejects all that matches without a reason, he gets 422 and the same page with the dialog open."""
     async with transaction(SYSTEM):
         await many(60)
     page = await max_.get(f"{PATH}/everything")
@@ -208,7 +223,10 @@ async def test_a_refused_decision_on_all_comes_back_to_its_own_page(max_: Browse
 
 
 async def test_managers_of_a_service_are_ticked_on_its_form(app: Gate) -> None:
-    """C10: an admin designates managers for a service; its page names them, and the audit log records the change."""
+    """C10: Noor designates Max for a service; its page names him, and the audit log records the change.
+
+    Ines, who is not a manager, is refused with 422.
+    """
     path = "/agent/customers/1/contracts/1/services/1"
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         form = next(form for form in forms_of((await noor.get(path)).text) if "approvers" in form.names)

@@ -21,7 +21,10 @@ DAY = "2026-11-19"
 
 @pytest.fixture
 async def pick(case: Case) -> str:
-    """Let Ines reply and resolve a case the day before, and return the name of that suggestion."""
+    """Reply on the case and resolve it as Ines on `DAY`, and return the name of the suggestion that follows from it.
+
+    The name consists of the case number and the day.
+    """
     async with transaction(INES):
         await case.reply(by=INES, text="Restored.", at=NOW - timedelta(days=1))
         await case.change_status(Status.RESOLVED, by=INES, at=NOW - timedelta(days=1))
@@ -34,7 +37,10 @@ async def entries() -> list[Any]:
 
 
 async def test_the_page_says_what_was_done_and_suggests_an_entry(ines: Browser, case: Case, pick: str) -> None:
-    """A suggestion can be logged at once, or opened in the form for time, which is filled in with it."""
+    """The page names what Ines did without logging it, and links to the form for time, which is filled in with the day.
+
+    Her list of time links to the page.
+    """
     page = html.unescape((await ines.get(HERE)).text)
     assert f"You replied once and resolved #{case.number}</a>, nothing logged" in page
     assert re.search(r"<strong>\s*Thu\s19\sNov</strong>", page)
@@ -45,7 +51,7 @@ async def test_the_page_says_what_was_done_and_suggests_an_entry(ines: Browser, 
 
 
 async def test_suggestions_are_logged_by_their_button_or_together(ines: Browser, pick: str) -> None:
-    """Suggestions are logged one by one or together; sending the form again creates no second entry and says so."""
+    """Ines logs a ticked suggestion; logging it again by its own button gets 409 and creates no second entry."""
     assert (await ines.send_form(f"{HERE}/entries", {"pick": [pick]})).headers["location"] == "/agent/time?state=draft"
     again = await ines.send_form(f"{HERE}/entries", {"only": pick})
     assert (again.status_code, "0\u00a0entries logged, 1 not" in again.text) == (409, True)
@@ -76,7 +82,7 @@ async def test_nothing_ticked_is_said(ines: Browser, noun: str, fields: dict[str
 async def test_a_page_of_suggestions_says_that_there_are_more(
     ines: Browser, case: Case, pick: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page shows only so many suggestions at once and says so if there are more (design, manner 22)."""
+    """If there are more suggestions than the page shows at once, the page and Ines's list of time say so (design, manner 22)."""
     assert "Earlier ones follow" not in (await ines.get(HERE)).text
     assert re.search(r">1\u00a0day on which", (await ines.get("/agent/time")).text)
     for name in ("portal.agent.time.forgotten.MOST", "portal.agent.time.own.MOST"):

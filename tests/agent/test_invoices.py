@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 async def draft(*entries: Logged) -> int:
-    """Approve these entries, bill them for Acme, and return the id of the draft invoice."""
+    """Approve these entries as Max, run billing for Acme up to `NOVEMBER`, and return the id of the draft invoice."""
     await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
     run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
     assert run is not None
@@ -26,7 +26,7 @@ async def draft(*entries: Logged) -> int:
 
 
 async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
-    """The page of a draft shows its lines, tax, total and time entries, and the list of invoices links to it."""
+    """The page of a draft shows Max its lines, tax, total and time entries, and the list of invoices links to it."""
     async with transaction(MAX):
         case = await a_case()
         charged = await log(50, comment="Gateway renewed", case_id=case["id"])
@@ -52,9 +52,9 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
 
 
 async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(app: Gate) -> None:
-    """Issue 2, section 5: ticked drafts are issued one by one; those that cannot be issued are named.
+    """Issue 2, section 5: Max issues the ticked drafts, with consecutive numbers; those that cannot be issued are named.
 
-    A repeat issues nothing, and a form without ticks is refused with 422.
+    A repeat issues nothing and gets 409, a form without ticks gets 422, and Ines gets 403.
     """
     async with transaction(MAX):
         first = await draft(await log(60))
@@ -88,7 +88,10 @@ async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(ap
 
 
 async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> None:
-    """Issue 2, sections 2.4 and 5: an issued draft gets the next number and files; issuing it again gets 409."""
+    """Issue 2, sections 2.4 and 5: a draft that Max issues gets the next number, a PDF and a CSV file.
+
+    Issuing it again gets 409, and the page of the draft redirects to the invoice.
+    """
     async with transaction(MAX):
         draft_id = await draft(await log(60))
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -112,7 +115,7 @@ async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> No
 
 
 async def test_an_entry_is_taken_off_and_the_draft_deleted(app: Gate) -> None:
-    """Managers remove an entry from a draft and delete the draft; a repeat is refused with 409."""
+    """Max removes an entry from a draft and deletes the draft; repeating either gets 409."""
     async with transaction(MAX):
         first, second = await log(60), await log(30)
         draft_id = await draft(first, second)
@@ -130,7 +133,7 @@ async def test_an_entry_is_taken_off_and_the_draft_deleted(app: Gate) -> None:
 
 
 async def test_without_numbers_the_draft_says_what_is_missing(app: Gate, dsn: str) -> None:
-    """Without a number series, the draft says so and links admins to set-up, and issuing it is refused with 422."""
+    """Without a number series, the draft says so and links Noor to the set-up, and issuing it is refused with 422."""
     import asyncpg
 
     async with transaction(MAX):
@@ -293,7 +296,10 @@ async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pyt
 
 
 async def test_a_page_of_rows_begins_after_its_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page of rows says where it begins and how many rows there are; a cursor that is none leads to the beginning."""
+    """A page of rows begins after the row that the cursor names, and says after which row the next page begins.
+
+    A cursor that no row follows, or that is not a row's position, leads to the first page.
+    """
     monkeypatch.setattr("portal.billing.contents.SHOWN", 2)
     empty = billing.part_of(list[billing.DetailRow](), "7")
     assert (empty.rows, empty.total, empty.next_after, empty.is_all) == ([], 0, None, True)

@@ -46,7 +46,7 @@ async def iness(case: Case) -> Case:
 
 
 async def logged(case: Case, *states: str) -> dict[str, TimeEntry]:
-    """Create an entry of Ines' on the case in each of these states, and return the entries by state."""
+    """Log an entry of Ines on the case for each of `states` (draft, submitted or rejected), and return the entries by state."""
     made = {}
     async with transaction(INES):
         for state in states:
@@ -117,7 +117,7 @@ async def test_without_a_successor_cases_are_unassigned_and_time_waits_for_a_man
 
 
 async def planned(case: Case, **typed: str) -> Appointment:
-    """Plan a visit of Ines on the case for the day after tomorrow, and return it."""
+    """Plan a visit of Ines on the case for the day after tomorrow, and return it. `typed` replaces fields of the form."""
     day = (now() + timedelta(days=2)).date().isoformat()
     facts = AppointmentFacts(**{"day": day, "begins": "10:00", "ends": "11:00", "agent_id": str(INES.id)} | typed)
     async with transaction(INES):
@@ -126,14 +126,17 @@ async def planned(case: Case, **typed: str) -> Appointment:
 
 
 async def appointments() -> dict[int, tuple[int, bool]]:
-    """Return the agent of each appointment and whether it was called off, by id."""
+    """Return, by id of the appointment, the id of its agent and whether it was cancelled."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch("select id, agent_id, cancelled_at is not null as is_off from appointment")
     return {row["id"]: (row["agent_id"], row["is_off"]) for row in rows}
 
 
 async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browser, ada: Browser, case: Case) -> None:
-    """S1.11: appointments to come go to whom the admin chooses, and the customer reads it; what is over stays."""
+    """S1.11: Noor ends Ines and gives her planned appointment to Max, whose name Ada reads; a past one stays with Ines.
+
+    Giving the appointment to Ines herself is refused with 422.
+    """
     coming = await planned(case)
     past = await planned(case, day=(now() - timedelta(days=2)).date().isoformat())
     page = await noor.get(INES_ENDS)
@@ -147,7 +150,7 @@ async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browse
 
 
 async def test_without_a_successor_planned_appointments_are_called_off(case: Case) -> None:
-    """S1.11: nobody waits for an agent who has left."""
+    """S1.11: if Ines is ended without a successor, her planned appointment is cancelled and none can be planned for her."""
     coming = await planned(case)
     await end(INES)
     assert await appointments() == {coming.id: (INES.id, True)}
@@ -156,7 +159,7 @@ async def test_without_a_successor_planned_appointments_are_called_off(case: Cas
 
 
 async def test_an_appointment_that_is_planned_while_its_agent_is_ended_is_handed_over_or_refused(case: Case) -> None:
-    """S1.11: whichever comes first, no appointment to come stays with an agent who has left."""
+    """S1.11: if Ines is ended while a visit of hers is planned, the visit goes to Max, her successor, or is refused."""
     outcomes = await asyncio.gather(planned(case), end(INES, visitor_id=MAX.id), return_exceptions=True)
     assert outcomes[1] is None
     assert isinstance(outcomes[0], Appointment | Invalid)
@@ -164,7 +167,7 @@ async def test_an_appointment_that_is_planned_while_its_agent_is_ended_is_handed
 
 
 async def test_an_agent_is_ended_and_their_time_submitted_while_time_tracking_is_off(case: Case) -> None:
-    """S1.6: switching time tracking off keeps nobody from leaving; what they logged waits for a manager."""
+    """S1.6: Ines can be ended while time tracking is switched off, and her draft is then submitted."""
     await logged(case, "draft")
     async with transaction(NOOR):
         await TimeRules.change(RulesFacts())
@@ -173,7 +176,7 @@ async def test_an_agent_is_ended_and_their_time_submitted_while_time_tracking_is
 
 
 async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(max_: Browser, case: Case) -> None:
-    """D33: a manager cannot approve their own time, even if an admin submitted it for them."""
+    """D33: Max cannot approve his own time, even if Noor submitted it for him."""
     async with transaction(MAX):
         work = Work(minutes=30, work_date=now().date(), service_id=HELPDESK, external_comment="mine")
         entry = await TimeEntry.log(MAX, work, at=now(), case=case)
@@ -184,7 +187,10 @@ async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(
 
 
 async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> None:
-    """C10: the departments that a leaving manager approves go to another manager; an agent instead is refused with 422."""
+    """C10: when Noor ends Max, the department and the service whose time he approves go to another manager, Rosa.
+
+    Choosing Ines, who is not a manager, is refused with 422.
+    """
     facts = AgentFacts(
         name="Rosa Brandt",
         email="rosa@desk.example",
@@ -215,7 +221,7 @@ async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> N
 
 
 async def test_time_that_a_timer_has_counted_is_shown_before_its_agent_is_ended(noor: Browser, iness: Case) -> None:
-    """D54: ending an agent names the agent's timers, with a link that logs their time for the agent."""
+    """D54: the page on which Noor ends Ines counts her timers and links to a form that logs a timer's time for her."""
     async with transaction(INES):
         timer = await Timer.start(
             INES, at=now() - timedelta(minutes=50), on=await named(f"case-{iness.number}"), note="Rack 3"
@@ -242,9 +248,9 @@ async def test_a_refused_ending_changes_nothing(noor: Browser, iness: Case) -> N
 async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
     max_: Browser, iness: Case, by: Any
 ) -> None:
-    """A solved case whose agent has left becomes unassigned when it is opened again, and its log says why.
+    """A resolved case whose agent has left becomes unassigned when Max reopens it or Ada replies, and its log says why.
 
-    The database does that, because a contact, whose reply reopens the case, may not change its agent.
+    A trigger of the database removes the agent, because Ada may not change it.
     """
     async with transaction(INES):
         await iness.change_status(Status.RESOLVED, by=INES, at=now())
@@ -263,7 +269,7 @@ async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
 
 
 async def test_an_agent_who_is_ended_by_other_means_keeps_no_open_case(iness: Case) -> None:
-    """The database unassigns the open cases of an agent, even if the access is ended without a handover."""
+    """The database unassigns Ines's open case, even if her access is ended without a handover."""
     async with transaction(NOOR):
         await (await Agent.find(INES.id)).end(now())
     assert (await case_of(iness.number)).agent_id is None
@@ -291,7 +297,7 @@ async def test_of_an_ending_and_an_assignment_at_once_no_open_case_stays_with_wh
 
 
 async def test_an_ending_waits_for_an_answer_that_is_being_written(iness: Case) -> None:
-    """Ending an agent's access waits for a colleague's open transaction on one of the agent's cases, without deadlock.
+    """Ending Ines's access waits, without a deadlock, for Max's open transaction on one of her cases.
 
     The handover locks the cases before the agent; the other order would deadlock.
     """
@@ -433,7 +439,7 @@ async def test_an_ending_goes_through_although_some_of_the_time_is_approved_at_t
 
 
 async def test_a_contact_of_another_customer_is_no_successor(noor: Browser, case: Case) -> None:
-    """R29: a leaving contact's cases cannot go to a contact of another customer or to the leaving contact."""
+    """R29: when Noor ends Ada, Ada's cases cannot go to Gil, a contact of another customer, or to Ada herself."""
     assert (await noor.send_form(ADA_ENDS, {"contact": str(GIL.id)})).status_code == 422
     assert (await noor.send_form(ADA_ENDS, {"contact": str(ADA.id)})).status_code == 422
     assert (await case_of(case.number)).contact_id == ADA.id

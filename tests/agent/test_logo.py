@@ -28,7 +28,7 @@ SVG = (
 
 
 def png(width: int, height: int, *, claims: tuple[int, int] | None = None) -> bytes:
-    """Return a grey PNG picture with a text chunk. `claims` are a false width and height for its header."""
+    """Return a grey PNG picture with a text chunk. `claims` is a false width and height for its header."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -39,13 +39,13 @@ def png(width: int, height: int, *, claims: tuple[int, int] | None = None) -> by
 
 
 @pytest.mark.parametrize(("name", "content"), [("logo.svg", SVG), ("logo.png", png(400, 100))])
-async def test_a_logo_is_drawn_anew_and_stands_on_the_sign_in_page_and_on_invoices(
+async def test_a_logo_is_redrawn_and_shown_on_the_sign_in_page_and_on_invoices(
     app: Gate, name: str, content: bytes
 ) -> None:
-    """R59: an uploaded logo is redrawn, so that scripts, texts and metadata of the file are gone.
+    """R59: a logo that Noor uploads is redrawn, so that the scripts, texts and metadata of the file are gone.
 
-    The sign-in page and invoices show it, and the audit has it (R89). A repeated upload is harmless, and after removal the company's name is shown
-    again.
+    The sign-in page and invoices show it, and the audit log records its upload once and its removal (R89). A repeated
+    upload is harmless. After the removal, no logo is shown and its URL gets 404.
     """
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         assert (await noor.send_form(PATH, {}, files={"logo": (name, content)})).status_code == 303
@@ -122,7 +122,7 @@ async def test_what_is_no_logo_is_refused_and_changes_nothing(
 
 
 async def test_a_picture_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R59: drawing a logo is stopped after a time limit and refused."""
+    """R59: drawing a logo is stopped after a time limit, and the logo is refused."""
     monkeypatch.setattr(documents, "SECONDS", 0.01)
     with pytest.raises(ValueError, match="cannot be drawn"):
         await documents.logo(SVG)

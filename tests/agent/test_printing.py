@@ -36,7 +36,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("path", FORMS)
 async def test_every_field_of_a_document_says_what_cannot_be_printed(app: Gate, dsn: str, path: str) -> None:
-    """Every field that documents print asks for the warning while it is typed, and shows it for stored values."""
+    """Every field that documents print requests the warning while somebody types, and shows it for a stored value."""
     async with transaction(SYSTEM) as tx:
         for table, columns in COLUMNS.items():
             for column in columns:

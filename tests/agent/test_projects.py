@@ -29,7 +29,7 @@ FORM = {"duration": "50m", "work_date": TODAY.isoformat(), "billing": "billable"
 
 @pytest.fixture
 async def project(dsn: str) -> Project:
-    """Return a project of Acme's with a budget of 2 hours and 500 EUR."""
+    """Create a project of Acme under the service Helpdesk, with a budget of 2 hours and 500 EUR."""
     facts = ProjectFacts(name="New office", service_id=str(HELPDESK), budget_minutes="2h", budget_amount="500")
     async with transaction(MAX):
         return await Project.create(await Customer.find(ACME, SYSTEM), facts, NOW)
@@ -50,7 +50,7 @@ async def logged(by: Any = INES, **about: Any) -> TimeEntry:
 
 
 async def test_time_is_logged_on_the_page_of_its_service(ines: Browser) -> None:
-    """S0.3, S0.8: the form on a service's page logs time under that service, whatever service its fields name.
+    """S0.3, S0.8: on the page of a service Ines logs time with a task under that service, even if a field names another one.
 
     A form that is sent twice makes one entry.
     """
@@ -74,9 +74,9 @@ async def test_time_is_logged_on_the_page_of_its_service(ines: Browser) -> None:
 
 
 async def test_entries_are_selected_and_submitted_on_the_page_of_their_service(ines: Browser) -> None:
-    """S0.24, S0.26: several ticked entries are submitted at once on the page of their service; a repeat is harmless.
+    """S0.24, S0.26: Ines submits two ticked entries at once on the page of their service; a repeat is harmless.
 
-    A colleague's entry has no box to tick, and the server refuses to submit it.
+    Max's entry has no box to tick, and Ines gets 409 if she submits it.
     """
     mine, other, theirs = await logged(), await logged(), await logged(MAX)
     here = f"/agent/services/{HELPDESK}"
@@ -92,7 +92,7 @@ async def test_entries_are_selected_and_submitted_on_the_page_of_their_service(i
 
 
 async def test_the_entries_of_a_service_are_shown_by_state_in_pages(ines: Browser, case: Case) -> None:
-    """S1.12: the entries of a service are listed by state, and each page of the list begins where the one before ends."""
+    """S1.12: two pages list all 61 entries of a service, each entry once, and a filter by state leaves out the others."""
     entry = await logged(case=case)
     async with transaction(INES) as tx:
         await tx.execute(
@@ -116,7 +116,10 @@ async def test_the_entries_of_a_service_are_shown_by_state_in_pages(ines: Browse
 
 
 async def test_a_manager_plans_a_project(max_: Browser, ines: Browser) -> None:
-    """A manager creates a project with the service that pays, a budget and members; a repeat is refused."""
+    """Max creates a project with the service that pays, a budget and members, which Ines then sees; a repeat gets 422.
+
+    Ines may not create one and gets 403; a project without a customer gets 422, and an unknown customer 404.
+    """
     assert "Whom the project is for" in (await max_.get("/agent/projects/new")).text
     form = {
         "customer": str(ACME), "name": "New office", "service_id": str(HELPDESK), "budget_minutes": "120h", "budget_amount": "15000",
@@ -155,7 +158,10 @@ async def test_of_two_managers_who_change_a_project_neither_undoes_the_other(max
 
 
 async def test_time_on_a_project_counts_against_its_budget(ines: Browser, max_: Browser, project: Project) -> None:
-    """S2.2, S3.30: a project's page shows the time worked, the amount charged for approved time, and what is left."""
+    """S2.2, S3.30: a project's page shows the time worked, the amount for approved time, and what is left of the budget.
+
+    When more is logged than the budget allows, it shows by how much.
+    """
     here = f"/agent/projects/{project.id}"
     assert f'href="/agent/time/new?on=project-{project.id}"' in (await ines.get(here)).text
     form = FORM | {"on": f"project-{project.id}", "back": here}
@@ -203,9 +209,9 @@ async def test_support_and_project_time_of_a_contract_stand_on_one_invoice(case:
 async def test_a_case_is_connected_to_a_project_and_both_sides_show_it(
     ines: Browser, app: Gate, case: Case, project: Project
 ) -> None:
-    """S3.39: connecting a case to a project adds an event to its log.
+    """S3.39: after Ines connects a case to a project, each page shows the other, and the list of cases can be filtered by it.
 
-    The contact reads the project's name there, but no budget.
+    Ada reads the project's name on her case, but no budget, and gets 404 for the page of the project.
     """
     async with transaction(INES):
         await (await Case.find(case.number, INES)).change_facts(by=INES, at=NOW, project_id=project.id)
@@ -228,7 +234,10 @@ async def test_a_case_is_connected_to_a_project_and_both_sides_show_it(
 
 
 async def test_a_case_is_connected_on_the_form_of_its_facts(ines: Browser, case: Case, project: Project) -> None:
-    """S3.39: the form of a case connects it to a project of its customer, chosen by name, and disconnects it again."""
+    """S3.39: Ines connects a case to a project of its customer in the form of the case's facts, and disconnects it again.
+
+    A repeat adds no event to the log, and an unknown project gets 422.
+    """
     here = f"/agent/cases/{case.number}/facts"
     page = (await ines.get(here)).text
     assert ">New office</option>" in page

@@ -119,7 +119,7 @@ async def test_eight_forms_lead_from_nothing_to_all_that_an_invoice_needs(root: 
 
 
 async def test_the_link_is_shown_once_and_a_new_one_ends_it(root: Browser) -> None:
-    """R7, R8: an invitation link is shown only in the response that creates it, and a new link ends it."""
+    """R7, R8: an invitation link is shown only in the response that creates it, and a new link replaces it."""
     await sent(root, "/agent/setup/company", COMPANY)
     first = await root.send_form("/agent/setup/agents/new", AGENT | {"role_id": ""}, host="127.0.0.1:8000")
     assert "/invitations/" in first.text
@@ -189,7 +189,10 @@ async def test_every_page_and_verb_is_for_admins_only(app: Gate) -> None:
 
 
 async def test_every_form_is_shown_saved_and_saved_again(app: Gate) -> None:
-    """Every set-up form is shown and saved. The same form sent again is harmless or refused with a sentence."""
+    """Noor can open and save every set-up form; the same form sent again is accepted or refused with 422.
+
+    Every button of the set-up can be pressed twice; only a rate that is withdrawn already gets 404.
+    """
     async with await Browser.of(app, NOOR) as noor:
         for path, fields in FORMS.items():
             assert (await noor.get(path)).status_code == 200, path
@@ -256,7 +259,10 @@ async def test_what_belongs_to_another_customer_is_404_through_this_one(app: Gat
 
 
 async def test_the_bank_asks_for_the_password_a_while_after_signing_in(app: Gate) -> None:
-    """R20: changing the company requires the password if the admin last typed it more than ten minutes ago."""
+    """R20: Noor changes the company only with her password if she last typed it more than ten minutes ago.
+
+    A missing or wrong password gets 422, and nothing changes.
+    """
     async with await Browser.of(app, NOOR) as fresh:
         assert 'name="password"' not in (await fresh.get("/agent/setup/company")).text
     async with await Browser.of(app, NOOR, at=datetime.now(UTC) - timedelta(minutes=11)) as noor:
