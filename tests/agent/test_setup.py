@@ -324,7 +324,7 @@ async def test_a_case_type_gets_a_service_of_its_own(app: Gate) -> None:
 
 
 async def test_a_new_contract_begins_with_the_vat_rate_of_the_company(app: Gate) -> None:
-    """The form of a new contract has the company's VAT rate as default; a stored contract keeps its own rate."""
+    """The form of a new contract is prefilled with the company's VAT rate; that of a stored contract shows its own rate."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update company set vat_rate = 7.7")
     async with await Browser.of(app, NOOR) as browser:

@@ -39,7 +39,7 @@ async def now() -> datetime:
 
 
 async def test_a_failed_job_is_shown_with_its_kind_of_error_and_run_again_once(app: Gate) -> None:
-    """R93: a failed job is shown with its kind of error; retrying it twice enqueues it once."""
+    """R93: Noor sees a failed job with its kind of error; retrying it twice enqueues it once, and it is then not discarded."""
     job = await held()
     async with await Browser.of(app, NOOR) as noor:
         page = (await noor.get("/agent/setup/system")).text
@@ -54,7 +54,10 @@ async def test_a_failed_job_is_shown_with_its_kind_of_error_and_run_again_once(a
 
 
 async def test_a_failed_job_is_discarded_and_its_end_is_kept(app: Gate) -> None:
-    """R93: a discarded job never runs, and the log of jobs keeps the entry that it was deleted."""
+    """R93: Noor discards a failed job: its row is deleted, and the log of jobs keeps its entries. A repeat is harmless.
+
+    Retrying a job that does not exist gets 404.
+    """
     job = await held()
     async with await Browser.of(app, NOOR) as noor:
         for _ in range(2):

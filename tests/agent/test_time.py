@@ -25,7 +25,7 @@ from tests.world import CONSULTANT, HELPDESK, INES, INTERNAL, MAX
 
 
 def today() -> date:
-    """Return the current date in Ines' time zone."""
+    """Return the current date in Ines's time zone."""
     return periods.today(INES.time_zone, now())
 
 
@@ -35,7 +35,10 @@ def yesterday() -> str:
 
 
 def typed(**fields: Any) -> dict[str, Any]:
-    """Return the fields of a valid time form as a browser sends them; `fields` replaces some."""
+    """Return the fields of a valid time form as a browser sends them; `fields` adds or replaces some.
+
+    The form does not say yet what the time is on.
+    """
     return {"duration": "1h 30m", "work_date": today().isoformat(), "service": "1", "billing": "billable",
             "external_comment": "Gateway changed", "description": "see #1024"} | fields  # fmt: skip
 
@@ -49,7 +52,10 @@ def on(case: Case, **fields: Any) -> dict[str, Any]:
 
 
 async def logged(case: Case | None = None, *, by: Any = INES, **values: Any) -> TimeEntry:
-    """Create a time entry without HTTP."""
+    """Log a time entry of 50 minutes as `by`, without HTTP, and return it. `values` replaces fields of `Work`, or `at`.
+
+    Time on a case is under the service Helpdesk unless `values` names another one.
+    """
     at = values.pop("at", now())
     facts: dict[str, Any] = {"minutes": 50, "work_date": today(), "service_id": HELPDESK if case else None} | values
     async with transaction(by):
@@ -66,7 +72,7 @@ async def entries() -> list[Any]:
 
 
 async def test_time_is_logged_on_a_case_and_stands_in_its_feed(ines: Browser, case: Case) -> None:
-    """S1.1, S2.9, S2.18, S2.19: time logged on a case is stored as a draft and shown in the case's feed."""
+    """S1.1, S2.9, S2.18, S2.19: time that Ines logs on a case is stored as a draft and shown in the case's feed."""
     answer = await ines.send_form(NEW, on(case))
     assert answer.status_code == 303
     entry = (await entries())[0]
@@ -118,7 +124,7 @@ async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Ca
 async def test_a_wrong_entry_comes_back_with_a_sentence_and_what_was_typed(
     ines: Browser, case: Case, field: str, value: str, sentence: str
 ) -> None:
-    """S0.15: an invalid time form is refused with a sentence, keeps what was typed, and stores nothing."""
+    """S0.15: a time form with an invalid field is refused with a sentence at that field, keeps what Ines typed, and stores nothing."""
     answer = await ines.send_form(NEW, on(case, **{field: value}))
     assert answer.status_code == 422
     assert sentence in answer.text.replace("&#39;", "'")
@@ -166,7 +172,10 @@ async def test_the_form_says_what_it_understood(ines: Browser, case: Case, query
 
 
 async def test_the_panel_is_answered_with_a_form_that_undoes_what_was_logged(ines: Browser, case: Case) -> None:
-    """S2.18: the response to time logged in the panel has a form that undoes it and leads back to the page below."""
+    """S2.18: the response to time that Ines logs in the panel has a form that deletes the entry.
+
+    That form redirects to the page over which the panel was opened.
+    """
     sent = on(case, back="/agent/customers") | {"csrf": await ines.csrf()}
     answer = await ines.post(NEW, data=sent, headers={"hx-request": "true"})
     assert answer.status_code == 200
@@ -179,7 +188,7 @@ async def test_the_panel_is_answered_with_a_form_that_undoes_what_was_logged(ine
 
 
 async def test_the_service_and_with_it_the_contract_can_be_chosen(ines: Browser, case: Case) -> None:
-    """S1.19, S2.17: an agent chooses the service of an entry, and with it the contract."""
+    """S1.19, S2.17: Ines chooses among services of two contracts for time on a case, and with the service the contract."""
     async with transaction(SYSTEM):
         customer = await Customer.find(case.customer_id, SYSTEM)
         facts = ContractFacts(name="Projects 2026", start_on="2026-01-01", currency="EUR", vat_rate="19")
@@ -192,7 +201,10 @@ async def test_the_service_and_with_it_the_contract_can_be_chosen(ines: Browser,
 
 
 async def test_the_billing_role_can_be_another_than_the_agents_own(ines: Browser, max_: Browser, case: Case) -> None:
-    """An agent chooses another billing role for an entry than their own, and its rate is what the manager approves."""
+    """Ines logs time with another billing role than her own, and Max sees the amount at that role's rate.
+
+    An unknown role is refused with 422.
+    """
     assert (await ines.send_form(NEW, on(case, duration="1h", role=str(CONSULTANT)))).status_code == 303
     assert (await ines.send_form(NEW, on(case, duration="1h", role="99"))).status_code == 422
     assert [row["role_id"] for row in await entries()] == [CONSULTANT]
@@ -201,9 +213,9 @@ async def test_the_billing_role_can_be_another_than_the_agents_own(ines: Browser
 
 
 async def test_a_change_of_the_clock_times_counts_what_lies_between_them(ines: Browser, case: Case) -> None:
-    """D11: the form of an entry shows its clock times; changing one recomputes the duration.
+    """D11: the form of an entry shows its clock times; when Ines changes one, the duration is computed again.
 
-    The redirect leads to the URL in the field `back`.
+    She is redirected to the URL in the field `back`.
     """
     await ines.send_form(NEW, on(case, duration="9-10:45", work_date=yesterday()))
     entry = (await entries())[0]
@@ -217,7 +229,10 @@ async def test_a_change_of_the_clock_times_counts_what_lies_between_them(ines: B
 
 
 async def test_only_a_manager_logs_time_for_a_colleague(ines: Browser, max_: Browser, case: Case) -> None:
-    """S1.14 to S1.16, S1.18: only a manager logs time for a colleague; an agent who tries gets 403."""
+    """S1.14 to S1.16, S1.18: Max logs time for Ines; Ines is not offered Max in the form and gets 403 if she names him.
+
+    An unknown agent is refused with 422.
+    """
     assert (await ines.send_form(NEW, on(case, agent=MAX.id))).status_code == 403
     assert await entries() == []
     assert "Max Herrmann" not in (await ines.get(NEW)).text
@@ -244,9 +259,9 @@ async def test_the_time_of_a_case_is_listed_and_filtered(ines: Browser, case: Ca
 
 @pytest.mark.slow
 async def test_ten_thousand_entries_on_a_case_do_not_slow_its_pages(ines: Browser, case: Case) -> None:
-    """S1.12: with ten thousand entries, the pages of a case stay small and within the same number of SQL statements.
+    """S1.12: with ten thousand entries, the page of a case and the list of its time have less than 150 kB each.
 
-    Links lead to the further entries.
+    Together they take at most 19 SQL statements. Links lead to 50 further entries each.
     """
     async with transaction(INES) as tx:
         await tx.execute(
@@ -278,7 +293,7 @@ async def test_ten_thousand_entries_on_a_case_do_not_slow_its_pages(ines: Browse
 
 
 async def test_general_time_is_logged_under_a_kind_and_says_what_it_was_for(ines: Browser) -> None:
-    """S2.38, S2.39: general time is logged under a kind, is not billable, and is refused without a description."""
+    """S2.38, S2.39: Ines logs general time under a kind; it is not billable, and is refused without a description."""
     fields = {"on": "general-1", "duration": "45m", "work_date": today().isoformat(), "description": "Team meeting"}
     refused = await ines.send_form(NEW, fields | {"description": " "})
     assert refused.status_code == 422
@@ -293,7 +308,7 @@ async def test_general_time_is_logged_under_a_kind_and_says_what_it_was_for(ines
 
 
 async def test_a_case_is_found_by_what_is_typed_where_no_script_runs(ines: Browser, case: Case) -> None:
-    """S0.2, S0.6: without JavaScript, a typed case number selects the case's service and its type's billing.
+    """S0.2, S0.6: without JavaScript, Ines types a case number; the entry has the case's service and its type's billing.
 
     An unknown or missing number is refused with 422.
     """
@@ -309,9 +324,9 @@ async def test_a_case_is_found_by_what_is_typed_where_no_script_runs(ines: Brows
 
 
 async def test_work_of_a_customer_that_is_on_no_case_is_logged_under_its_service(ines: Browser, case: Case) -> None:
-    """S2.40: time for a customer without a case is logged under a service, billable by default.
+    """S2.40: Ines logs time for a customer without a case under a service; it is billable unless she says otherwise.
 
-    A service of another customer than the case's is refused with 422.
+    An unknown service is refused with 422, and so is another customer's service for time on a case.
     """
     fields = {"on": "service-1", "duration": "45m", "work_date": today().isoformat(), "external_comment": "Maintenance"}
     assert "Acme, Support 2026" in (await ines.get(f"{NEW}?on=service-1")).text
@@ -338,7 +353,7 @@ async def test_the_own_list_holds_nobody_elses_time(ines: Browser, case: Case) -
 
 
 async def test_ticked_entries_are_submitted(ines: Browser, case: Case) -> None:
-    """S0.23 to S0.26: the ticked entries are submitted and no others; a repeat changes nothing."""
+    """S0.23 to S0.26: Ines submits the entries that she ticked in her list and no others; a repeat changes nothing."""
     ids = [str((await logged(case)).id) for _ in range(2)]
     rest = await logged(case)
     for _ in range(2):
@@ -350,7 +365,7 @@ async def test_ticked_entries_are_submitted(ines: Browser, case: Case) -> None:
 
 
 async def test_what_cannot_be_submitted_is_reported(ines: Browser, case: Case) -> None:
-    """D35: of several ticked entries, a colleague's entry is reported and the agent's own are submitted."""
+    """D35: of two ticked entries, Ines's own is submitted and Max's is reported; Max's alone gets 409."""
     own, foreign = await logged(case), await logged(case, by=MAX)
     answer = await ines.send_form("/agent/time/submission", {"entry": [str(own.id), str(foreign.id)]})
     assert answer.status_code == 200
@@ -368,7 +383,7 @@ async def test_submitting_nothing_says_what_to_do(ines: Browser) -> None:
 
 
 async def test_a_rejected_entry_shows_the_managers_reason_to_its_author(ines: Browser, case: Case) -> None:
-    """S0.31: a rejected entry shows the manager's reason to its author, who may submit it again."""
+    """S0.31: Ines reads Max's reason on her rejected entry, in her list and on the case, and may submit the entry again."""
     entry = await logged(case)
     async with transaction(INES):
         await submit(INES, [entry.id], at=now())
@@ -383,7 +398,7 @@ async def test_a_rejected_entry_shows_the_managers_reason_to_its_author(ines: Br
 
 
 async def test_an_author_changes_an_entry(ines: Browser, case: Case) -> None:
-    """S2.21: the author of an entry changes its duration and billing, and the version is increased."""
+    """S2.21: Ines changes the duration and billing of her own entry, and its version is increased."""
     entry = await logged(case)
     form = await ines.get(f"/agent/time/{entry.id}")
     assert 'value="50\u00a0min"' in form.text
@@ -394,7 +409,7 @@ async def test_an_author_changes_an_entry(ines: Browser, case: Case) -> None:
 
 
 async def test_what_counts_is_overridden_with_a_reason(ines: Browser, case: Case) -> None:
-    """D8: the billable minutes are overridden only with a reason."""
+    """D8: Ines overrides the billable minutes with a reason; without one she gets 422."""
     entry = await logged(case)
     refused = await ines.send_form(f"/agent/time/{entry.id}", typed(counts="30m"))
     assert refused.status_code == 422
@@ -406,10 +421,9 @@ async def test_what_counts_is_overridden_with_a_reason(ines: Browser, case: Case
 
 
 async def test_who_comes_second_is_told_and_keeps_what_was_typed(ines: Browser, case: Case) -> None:
-    """The second of two people who change an entry gets 409 with both values.
+    """Ines changes her entry in two tabs: the second tab, which is older, gets 409 with both values and stores nothing.
 
-    Their text is kept, and stored if they submit the form again. Fields that only the first person changed keep the
-    first person's values.
+    What was typed there is kept, and stored if she submits the form again.
     """
     entry = await logged(case)
     here = f"/agent/time/{entry.id}"
@@ -440,7 +454,11 @@ async def test_who_comes_second_is_told_and_keeps_what_was_typed(ines: Browser, 
 async def test_what_no_calendar_or_clock_has_is_refused_with_a_sentence(
     ines: Browser, case: Case, on: str, field: str, value: str
 ) -> None:
-    """R50: a day or clock time that nobody means is refused at its field, in the form and in its preview."""
+    """R50: a day or clock time that nobody means is refused with 422 by the form, and is no error in its preview.
+
+    Only the kind is ignored, where the time is on something else or `on` names it. A clock time with seconds or an
+    offset is accepted.
+    """
     fields = typed(
         on=on.format(case.number), duration="", began="09:00", ended="10:00", service="", billing="not_billable"
     )
@@ -452,7 +470,10 @@ async def test_what_no_calendar_or_clock_has_is_refused_with_a_sentence(
 
 
 async def test_time_goes_on_no_kind_that_has_ended(ines: Browser) -> None:
-    """S2.38: a kind that an admin has ended takes no new time, also by the week; what was logged on it can be changed."""
+    """S2.38: a kind of general time that has ended takes no new time in the form or the week grid.
+
+    Ines can still change an entry that she logged on it before.
+    """
     entry = await logged(general_kind_id=1, description="Standup")
     other = await logged(general_kind_id=2, description="Course")
     async with transaction(SYSTEM) as tx:
@@ -477,7 +498,7 @@ async def test_a_wrong_change_changes_nothing(ines: Browser, case: Case, field: 
 
 
 async def test_an_author_deletes_an_entry(ines: Browser, case: Case) -> None:
-    """S2.22: an author deletes an entry, which the case's log records; a second deletion gets 404."""
+    """S2.22: Ines deletes her entry, which the case's log records; a second deletion gets 404."""
     entry = await logged(case)
     answer = await ines.send_form(f"/agent/time/{entry.id}/deletion", {"version": 1})
     assert answer.headers["location"] == f"/agent/cases/{case.number}?gone=50"
@@ -497,7 +518,7 @@ async def test_a_deletion_of_what_was_changed_meanwhile_is_a_conflict(ines: Brow
 
 
 async def test_after_24_hours_only_a_manager_changes_it(ines: Browser, max_: Browser, case: Case) -> None:
-    """S2.23, S2.25: after 24 hours an author who changes or deletes an entry gets 403, and a manager may do so."""
+    """S2.23, S2.25: after 24 hours Ines gets 403 if she changes or deletes her entry, and Max can change it."""
     entry = await logged(case, at=now() - timedelta(hours=24, seconds=5), work_date=today() - timedelta(days=1))
     page = await ines.get(f"/agent/time/{entry.id}")
     assert "Time can be changed for 24 hours." in page.text
@@ -511,7 +532,7 @@ async def test_after_24_hours_only_a_manager_changes_it(ines: Browser, max_: Bro
 
 
 async def test_a_colleagues_entry_cannot_be_changed(ines: Browser, case: Case) -> None:
-    """S2.24: an agent who changes or deletes a colleague's entry gets 403."""
+    """S2.24: Ines gets 403 if she changes or deletes Max's entry."""
     entry = await logged(case, by=MAX)
     assert "Only a manager may change a colleague&#39;s time." in (await ines.get(f"/agent/time/{entry.id}")).text
     assert (await ines.send_form(f"/agent/time/{entry.id}", typed())).status_code == 403
@@ -521,7 +542,7 @@ async def test_a_colleagues_entry_cannot_be_changed(ines: Browser, case: Case) -
 async def test_a_managers_change_of_approved_time_takes_the_approval_back(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """D34, C2: a manager's change of approved time withdraws the approval; the author's change gets 403."""
+    """D34, C2: Max's change to approved time withdraws the approval, so that the entry is a draft; Ines's change gets 403."""
     entry = await logged(case)
     async with transaction(MAX):
         await approve([Choice(entry.id, 1)], by=MAX, at=now())
@@ -535,7 +556,7 @@ async def test_a_managers_change_of_approved_time_takes_the_approval_back(
 
 
 async def test_what_was_typed_into_time_that_was_approved_meanwhile_is_shown(ines: Browser, case: Case) -> None:
-    """If an entry is approved meanwhile, its author's change is refused and the typed text kept."""
+    """If Max approves an entry while Ines changes it, she gets 403 and the page shows what she typed."""
     entry = await logged(case)
     here = f"/agent/time/{entry.id}"
     form = await ines.get(here)

@@ -18,9 +18,9 @@ def told(html: str) -> str:
 
 
 async def test_an_author_reads_what_a_manager_changed_and_approved_alone(ines: Browser, case: Case) -> None:
-    """An author reads in the case's feed and in their own list what a manager changed, from which value to which.
+    """Ines reads in the case's feed, in her list and on the entry what Max changed, from which value to which.
 
-    Both also say if the same manager then approved the changed entry.
+    When Max then approves the entry, the feed and the list say that he did so alone.
     """
     async with transaction(MAX):
         entry = await log(60, case_id=case.id)
@@ -45,7 +45,7 @@ async def test_an_author_reads_what_a_manager_changed_and_approved_alone(ines: B
 
 
 async def test_an_author_reads_that_a_submission_was_implied(ines: Browser, case: Case) -> None:
-    """C4: an author reads that a manager approved an entry before it was submitted."""
+    """C4: Ines reads on the case and in her list that Max approved her entry before it was submitted."""
     async with transaction(MAX):
         entry = await log(60, case_id=case.id, state="draft")
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -54,9 +54,9 @@ async def test_an_author_reads_that_a_submission_was_implied(ines: Browser, case
 
 
 async def test_a_day_without_a_contract_warns_while_it_is_typed(ines: Browser, case: Case) -> None:
-    """Typing a day outside the contract or before the service begins shows a warning.
+    """When Ines types a day after the contract's end, the preview of time on a case, a service or a stored entry warns.
 
-    It is shown whether the time is for a case, a service, or a stored entry.
+    So does a day before the service begins. Max reads the warning on the page of an entry with such a day.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contract set end_on = '2026-10-01' where id = 1")
@@ -105,7 +105,7 @@ async def test_a_case_that_we_opened_says_whose_turn_it_is(ines: Browser, ada: B
 
 
 async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: Browser) -> None:
-    """Sending the form of a new case again does not set the status back after the contact has answered."""
+    """If Ines sends the form of a new case again after Ada has replied, the status stays open and no second case is made."""
     key = "5d3f0c1e-8f5e-4c60-9a8e-000000000001"
     typed = {
         "customer": ACME,

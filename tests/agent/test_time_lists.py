@@ -29,7 +29,10 @@ HTMX = {"hx-request": "true"}
 
 
 async def many(case: Case, **columns: Any) -> None:
-    """Create ten thousand draft entries of Ines on the case, on three hundred days."""
+    """Create ten thousand draft entries of Ines on three hundred days, and let PostgreSQL analyze the table.
+
+    They are on the case, or on the project if `columns` has a `project_id`. `columns` may also have a `task_id`.
+    """
     values = {"task_id": None, "project_id": None} | columns
     async with transaction(INES) as tx:
         await tx.execute(
@@ -43,7 +46,10 @@ async def many(case: Case, **columns: Any) -> None:
 
 
 async def row_form(browser: Browser, entry: int, list_: str = "?of=agent") -> Any:
-    """Return the row of an entry as the form that htmx puts into a list."""
+    """Return the response with the row of an entry as the form that htmx puts into a list.
+
+    `list_` is the query that says which list it is.
+    """
     return await browser.get(f"/agent/time/{entry}/row{list_}", headers=HTMX)
 
 
@@ -66,7 +72,10 @@ async def save_row(browser: Browser, entry: int, list_: str = "?of=agent", **typ
 async def test_ten_thousand_entries_stay_filterable_pageable_and_editable_in_the_row(
     ines: Browser, case: Case, scope: str
 ) -> None:
-    """S1.12, D56: a list of 10,000 entries has pages, filters and the true totals; its rows can be changed in place."""
+    """S1.12, D56: Ines's list of 10,000 entries has pages, filters and true totals, and a row can be changed in place.
+
+    The list takes at most 13 SQL statements and 150 kB.
+    """
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
     await many(case, task_id=task.id)
@@ -97,7 +106,10 @@ async def test_ten_thousand_entries_stay_filterable_pageable_and_editable_in_the
 
 @pytest.mark.slow
 async def test_all_that_match_are_submitted_at_once_and_taken_back_at_once(ines: Browser, case: Case) -> None:
-    """S1.12, S0.26: one button submits all 9,966 entries that match a filter, and one undoes it."""
+    """S1.12, S0.26: one button submits the 10,000 entries of a case that the page knew, and Undo makes them drafts again.
+
+    An entry that was logged after the page was shown stays a draft.
+    """
     await many(case)
     day = today() - timedelta(3)
     here = f"/agent/cases/{case.number}/time?until={day - timedelta(1)}"
@@ -120,7 +132,7 @@ async def test_all_that_match_are_submitted_at_once_and_taken_back_at_once(ines:
 
 
 async def test_a_submission_by_filter_takes_what_matches_and_nothing_that_came_later(ines: Browser, case: Case) -> None:
-    """S1.12: the button of a filtered list submits only entries that match, were listed, and are the reader's to submit."""
+    """S1.12: of a list that Ines filters, her submission takes only her own entries that match and existed at the time."""
     async with transaction(MAX):
         await TimeEntry.log(MAX, Work(minutes=5, work_date=today(), service_id=HELPDESK), at=now(), case=case)
     mine = [await logged(case, billing=billing) for billing in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE)]
@@ -135,7 +147,7 @@ async def test_a_submission_by_filter_takes_what_matches_and_nothing_that_came_l
 
 
 async def test_a_task_lists_its_time_where_it_is_submitted(ines: Browser, case: Case) -> None:
-    """S1.11: time can be logged on a task, whose page lists and submits it."""
+    """S1.11: the page of a task lists the time that was logged on it and no other, and Ines submits it there."""
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
     on_task, other = await logged(case, task_id=task.id), await logged(case)
@@ -152,7 +164,7 @@ async def test_a_task_lists_its_time_where_it_is_submitted(ines: Browser, case: 
 
 
 async def test_a_row_is_changed_in_its_place(ines: Browser, case: Case) -> None:
-    """S1.12: the form of a row changes duration, billing and texts, and keeps the values that it does not show."""
+    """S1.12: in the row of a list, Ines changes duration, comment and billing; the service, which is not shown, is kept."""
     entry = await logged(case, began=None, external_comment="Switch", counts=60, override_reason="agreed")
     saved = await save_row(ines, entry.id, duration="1h", external_comment="Router", billing="no_charge")
     assert (saved.status_code, "Router" in saved.text, "<html" in saved.text) == (200, True, False)
@@ -179,7 +191,10 @@ async def test_a_wrong_row_comes_back_with_a_sentence_and_what_was_typed(ines: B
 
 
 async def test_a_row_that_somebody_changed_meanwhile_is_compared(ines: Browser, max_: Browser, case: Case) -> None:
-    """If two people change the same field of a row, the second sees both values; different fields are merged."""
+    """Max changes the comment in a row that Ines has open: her change to the same field gets 409 with Max's text.
+
+    Her change to another field is saved, and Max's comment stays.
+    """
     entry = await logged(case, external_comment="Switch")
     seen = await row_form(ines, entry.id)
     seen_value = re.search(r'name="seen" value="([^"]*)"', seen.text)[1].replace("&#34;", '"')  # type: ignore[index]
@@ -196,7 +211,7 @@ async def test_a_row_that_somebody_changed_meanwhile_is_compared(ines: Browser, 
 
 
 async def test_a_row_whose_entry_is_fixed_says_why(ines: Browser, case: Case) -> None:
-    """S2.24, C5: the row of a colleague's or a submitted entry is no form, and changing it is refused with 403."""
+    """S2.24, C5: the row of an entry that Ines has submitted is not a form, and her change to it is refused with 403."""
     entry = await logged(case)
     shown = await row_form(ines, entry.id)
     seen = re.search(r'name="seen" value="([^"]*)"', shown.text)[1].replace("&#34;", '"')  # type: ignore[index]
@@ -218,7 +233,7 @@ async def test_a_row_whose_entry_is_fixed_says_why(ines: Browser, case: Case) ->
 
 
 async def test_a_rejected_entry_is_saved_and_submitted_in_one_step(app: Gate, ines: Browser, case: Case) -> None:
-    """C5: the forms of a rejected entry have a button that saves and submits it; the form of a draft has none."""
+    """C5: the page and the row of a rejected entry have a button with which Ines saves and submits it; a draft has none."""
     first, second, draft = [await logged(case) for _ in range(3)]
     async with transaction(INES):
         await submit(INES, [first.id, second.id], at=now())
@@ -236,7 +251,10 @@ async def test_a_rejected_entry_is_saved_and_submitted_in_one_step(app: Gate, in
 
 
 async def test_saving_and_submitting_in_one_step_is_undone(ines: Browser, case: Case) -> None:
-    """C5: the page and the row offer Undo, which gives the entry back as rejected, with what was changed in it."""
+    """C5: after Ines has saved and submitted a rejected entry at once, Undo makes it rejected again and keeps her change.
+
+    The message appears after the page, the row, and a row that moved to another day.
+    """
     first, second, third = [await logged(case) for _ in range(3)]
     async with transaction(INES):
         await submit(INES, [first.id, second.id, third.id], at=now())
@@ -267,7 +285,7 @@ async def test_saving_and_submitting_in_one_step_is_undone(ines: Browser, case: 
 
 
 async def test_select_all_takes_new_entries_and_no_rejected_one_that_nobody_changed(ines: Browser, case: Case) -> None:
-    """S0.25, S0.31: "select all" and the submission by filter leave out rejected entries until they are changed."""
+    """S0.25, S0.31: "select all" and the submission by filter leave out a rejected entry until Ines changes or ticks it."""
     draft, unchanged, corrected = [await logged(case) for _ in range(3)]
     async with transaction(INES):
         await submit(INES, [unchanged.id, corrected.id], at=now())
@@ -289,10 +307,10 @@ async def test_select_all_takes_new_entries_and_no_rejected_one_that_nobody_chan
 
 
 async def test_a_submission_is_taken_back_as_it_was(ines: Browser, max_: Browser, case: Case) -> None:
-    """S0.26: agents can take back what they submitted: drafts are drafts again, and rejected entries are rejected.
+    """S0.26: Ines takes her submission back: the draft is a draft again, and the rejected entry is rejected again.
 
-    Entries that a manager has decided on stay as they are. Nobody else can take the submission back, and a second
-    attempt is refused.
+    The entry that Max has approved stays approved. Max gets 404 if he takes her submission back, and a second attempt
+    of Ines gets 409.
     """
     draft, again, decided = [await logged(case) for _ in range(3)]
     async with transaction(INES):
@@ -324,7 +342,7 @@ async def test_a_submission_is_taken_back_as_it_was(ines: Browser, max_: Browser
 
 
 async def test_time_is_added_and_submitted_from_the_page_of_its_service(ines: Browser, case: Case) -> None:
-    """S0.3, S0.5, S0.24: on the page of a service, an agent logs time, selects some of it, and submits the selection."""
+    """S0.3, S0.5, S0.24: from the page of a service, Ines logs three entries, selects two of them, and submits these."""
     here = f"/agent/services/{HELPDESK}"
     link = re.search(r'href="(/agent/time/new\?on=service-1)"', (await ines.get(here)).text)
     assert link
@@ -343,7 +361,7 @@ async def test_time_is_added_and_submitted_from_the_page_of_its_service(ines: Br
 
 
 async def test_time_is_added_from_the_navigation(ines: Browser, case: Case) -> None:
-    """S0.2: every page for agents links to the agent's own time, where an entry can be added and is then listed."""
+    """S0.2: the navigation links to Ines's own time, which links to a form; the entry that she adds there is then listed."""
     home = await ines.get("/agent/customers")
     assert '<a href="/agent/time" data-go="t"' in home.text
     own = await ines.get("/agent/time")
@@ -369,7 +387,7 @@ async def test_the_time_of_a_case_is_one_step_from_the_case(ines: Browser, case:
 
 
 async def test_the_form_names_the_person_signed_in_as_who_worked(app: Gate, case: Case) -> None:
-    """S1.14: the agent of a new entry is the person signed in; managers can choose another, agents cannot."""
+    """S1.14: the agent of a new entry is the person signed in; Max and Noor are offered others to choose, Ines is not."""
     for reader in (MAX, NOOR, INES):
         async with await Browser.of(app, reader) as browser:
             form = await browser.get(f"/agent/time/new?on=case-{case.number}")
@@ -385,7 +403,7 @@ async def test_the_form_names_the_person_signed_in_as_who_worked(app: Gate, case
 
 
 async def test_time_that_is_not_billable_is_never_invoiced(ines: Browser, case: Case) -> None:
-    """S1.5: an entry that was changed to not billable can be approved, and a billing run puts it on no document."""
+    """S1.5: time that Ines logs as not billable can be approved, but no billing run puts it on an invoice line."""
     form = await ines.get(f"/agent/time/new?on=case-{case.number}")
     day = (today().replace(day=1) - timedelta(days=3)).isoformat()
     for charge, minutes in (("billable", "1h"), ("not_billable", "2h")):
@@ -412,7 +430,10 @@ async def test_time_that_is_not_billable_is_never_invoiced(ines: Browser, case: 
 
 
 async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_: Browser, case: Case) -> None:
-    """S0.31: the navigation shows how many rejected entries, and drafts from before this week, the reader has."""
+    """S0.31: the navigation counts Ines's rejected entries, flagged entries, and drafts from before this week.
+
+    It counts nothing of them for Max.
+    """
 
     async def counted_for(browser: Browser) -> str:
         page = (await browser.get("/agent/customers")).text
@@ -439,7 +460,10 @@ async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_
 
 
 async def test_the_form_draws_what_the_service_has_used(ines: Browser, case: Case) -> None:
-    """S2.20: a meter shows the minutes of the service in that month: approved, pending, and those of the new entry."""
+    """S2.20: the time form shows a meter of the service's minutes in the month of the typed day.
+
+    It consists of the approved minutes, those not approved yet, and those of the new entry.
+    """
     approved = await logged(case, minutes=60)
     await logged(case, minutes=30)
     async with transaction(MAX):

@@ -53,7 +53,7 @@ async def set_rules(**fields: str) -> None:
 
 
 async def save(browser: Browser, page: str, **typed: Any) -> Any:
-    """Open a page with a form, change these fields, send the form and return the response; None unticks a box."""
+    """Open a page, send its form with the fields `typed` changed, and return the response. The value None unticks a box."""
     form = form_of((await browser.get(page)).text, page)
     fields = {name: value for name, value in (form.fields | typed).items() if value is not None and name != "csrf"}
     return await browser.send_form(page, fields)
@@ -61,7 +61,10 @@ async def save(browser: Browser, page: str, **typed: Any) -> Any:
 
 class TestSetup:
     async def test_an_admin_switches_time_off_and_on(self, noor: Browser, ines: Browser) -> None:
-        """S1.6: an admin switches time tracking off and on; the change applies from the next request on."""
+        """S1.6: Noor switches time tracking off and on; for Ines each change applies from the next request on.
+
+        Time on cases cannot be switched on while time tracking is off.
+        """
         assert (await ines.get("/agent/time")).status_code == 200
         assert (await save(noor, PAGE, tracks_time=None)).status_code == 303
         assert "Time tracking is switched off." in (await ines.get("/agent/time")).text
@@ -89,7 +92,7 @@ class TestSetup:
             assert await tx.fetchval("select count(*) from audit where what like 'time_rules.%'") == 1
 
     async def test_a_new_service_begins_with_the_usual_rounding(self, noor: Browser) -> None:
-        """D3, D4: admins choose the rounding that the form for a new service shows; a service may have another."""
+        """D3, D4: the form for a new service shows Noor the rounding of the rules; an existing service keeps its own."""
         await set_rules(rounding_minimum="10", rounding_increment="6", rounding_mode="nearest")
         new = f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}/services"
         form = form_of((await noor.get(f"{new}/new")).text, f"{new}/new")
@@ -121,7 +124,7 @@ class TestOff:
     async def test_without_tracking_every_route_of_time_is_refused_and_changes_nothing(
         self, app: Gate, dsn: str, noor: Browser, max_: Browser
     ) -> None:
-        """S1.6: while tracking is off, every GET and POST of time gets 404, also for managers and admins."""
+        """S1.6: while tracking is off, Max and Noor get 404 for every GET and POST of time, and nothing changes."""
         places = await furnished(app.storage)
         await set_rules(tracks_time="")
         before, tried = await checksums(dsn, READING), 0
@@ -166,7 +169,7 @@ class TestOff:
         assert (await ines.get("/agent/time")).status_code == 200
 
     async def test_a_case_without_a_project_says_how_it_gets_time(self, ines: Browser, case: Case) -> None:
-        """S1.8: with "projects only", a case without a project refuses time and links to the form that connects it."""
+        """S1.8: with "projects only", a case without a project offers to connect it to one, and Ines's time on it gets 422."""
         await set_rules(projects_only="yes")
         page = (await ines.get(f"/agent/cases/{case.number}")).text
         assert "Connect this" in page
@@ -186,7 +189,10 @@ class TestOff:
 
 class TestLogForm:
     async def test_the_form_offers_the_agents_whom_the_grade_may_pick(self, ines: Browser, max_: Browser) -> None:
-        """S1.14, S1.15, S1.23, S1.24: the signed-in agent is chosen at first; the rules decide who else is offered."""
+        """S1.14, S1.15, S1.23, S1.24: the form has the person signed in as agent; the rules decide who else is offered.
+
+        Ines is offered nobody else and Max everybody, until the rules say the reverse.
+        """
         here = "/agent/time/new"
         assert "agent" not in form_of((await ines.get(here)).text, here).names
         form = form_of((await max_.get(here)).text, here)
@@ -197,7 +203,7 @@ class TestLogForm:
         assert "agent" not in form_of((await max_.get(here)).text, here).names
 
     async def test_the_server_refuses_an_agent_whom_the_form_does_not_offer(self, ines: Browser) -> None:
-        """S1.16: an agent whom the form does not offer is refused, whatever the browser sends."""
+        """S1.16: Ines gets 403 if she sends the form with Max as agent, whom it does not offer, and nothing is stored."""
         sent = {
             "on": "general-1",
             "duration": "30m",
@@ -225,7 +231,7 @@ class TestLogForm:
         assert "is locked" in (await ines.get(asked + (TODAY - timedelta(days=1)).isoformat())).text
 
     async def test_the_week_says_which_day_is_odd_and_closes_locked_cells(self, ines: Browser) -> None:
-        """D14: time of a locked day is read in the grid, not typed; a day of more than 24 hours is named below it."""
+        """D14: in the week grid, Ines's time on a locked day has no field, and a day of more than 24 hours gets a sentence."""
         monday = TODAY - timedelta(days=TODAY.weekday())
         for minutes in (20 * 60, 5 * 60):
             async with transaction(INES):
@@ -250,7 +256,7 @@ class TestLogForm:
             assert await tx.fetchval("select actual_minutes from time_entry") == 90
 
     async def test_the_page_of_an_entry_says_until_when_its_author_may_change_it(self, ines: Browser) -> None:
-        """C5, S2.21: the page of an entry says until when its author may change it and, after that, why not any more."""
+        """C5, S2.21: the page of her entry tells Ines until when she can change it and, after that, why she no longer can."""
         async with transaction(INES):
             entry = await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, service_id=HELPDESK), at=NOW)
         assert "You can change this until" in (await ines.get(f"/agent/time/{entry.id}")).text
@@ -290,7 +296,10 @@ class TestWorkingTime:
         assert "of-managers" not in page
 
     async def test_only_a_manager_is_asked_for_a_deputy(self, ines: Browser, max_: Browser, noor: Browser) -> None:
-        """C10: only the form of a manager's absence has a field for the deputy."""
+        """C10: the form of an absence has a field for the deputy only for a manager, and only if there is another manager.
+
+        Max names Ines, once she is a manager, and his page says that she approves meanwhile.
+        """
         for browser in (ines, noor, max_):
             assert "deputy_id" not in (await browser.get("/agent/absences")).text, "Max is the only manager"
         async with transaction(SYSTEM) as tx:

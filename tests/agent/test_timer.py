@@ -20,7 +20,7 @@ HTMX = {"hx_request": "true"}
 
 
 class Clock:
-    """The clock of the app, which a test can advance."""
+    """The clock of the app, which begins at `NOW` and moves only when a test calls `passes`."""
 
     def __init__(self, app: Gate) -> None:
         self.at = NOW
@@ -54,7 +54,7 @@ async def rows(table: str) -> list[Any]:
 
 
 def fields_of(page: str, action: str) -> dict[str, Any]:
-    """Return what the page's form sends, without the token that the browser adds."""
+    """Return the fields of the page's form that is sent to `action`, without the CSRF token, which `Browser` adds."""
     return {name: values for name, values in form_of(page, action).fields.items() if name != "csrf"}
 
 
@@ -65,7 +65,7 @@ async def started(browser: Browser, **fields: str) -> int:
 
 
 async def test_every_page_shows_the_running_timer(ines: Browser, clock: Clock, case: Case) -> None:
-    """S1.3, D54: every page shows the running timer and has the server's instant, so that all tabs show the same time."""
+    """S1.3, D54: every page shows Ines's running timer and has the server's instant, so that all tabs show the same time."""
     assert 'action="/agent/timer"' in (await ines.get("/agent/cases")).text
     await started(ines, here=f"case-{case.number}")
     at = clock.passes(minutes=12, seconds=44)
@@ -81,9 +81,9 @@ async def test_every_page_shows_the_running_timer(ines: Browser, clock: Clock, c
 async def test_a_timer_started_on_a_case_is_stopped_into_the_prefilled_form(
     ines: Browser, clock: Clock, case: Case
 ) -> None:
-    """S1.3, D54: stopping a timer fills in the form for time; saving the form ends the timer, and undo brings it back.
+    """S1.3, D54: when Ines stops a timer, the form for time is filled in from it; saving the form ends the timer.
 
-    Sending the same form twice creates one entry.
+    Undo deletes the entry and brings the timer back. Sending either form twice is harmless.
     """
     here = f"/agent/cases/{case.number}"
     form = form_of((await ines.get(here)).text, "/agent/timer")
@@ -117,9 +117,9 @@ async def test_a_timer_started_on_a_case_is_stopped_into_the_prefilled_form(
 
 
 async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Case) -> None:
-    """If two tabs log the same timer, the second is refused with a sentence and keeps what was typed.
+    """Ines logs the same timer in two tabs: the second gets 422 with a sentence and keeps what she typed.
 
-    Sent again, the second form logs that as time without a timer.
+    If she sends that form again, its time is logged without a timer.
     """
     timer = await started(ines, here=f"case-{case.number}")
     clock.passes(minutes=20)
@@ -138,9 +138,9 @@ async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Ca
 async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_is_stopped(
     ines: Browser, clock: Clock
 ) -> None:
-    """S1.3: a case is created while the timer runs, and the timer is logged on the case on whose page it is stopped.
+    """S1.3: Ines opens a case while a timer runs; if she stops the timer on the case's page, the form for time is on the case.
 
-    A timer that is attached already keeps its case.
+    A timer that she has attached to the case keeps it, wherever she stops the timer.
     """
     timer = await started(ines)
     clock.passes(minutes=7)
@@ -164,7 +164,7 @@ async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_i
 
 
 async def test_one_switches_between_several_timers(ines: Browser, clock: Clock, case: Case) -> None:
-    """S1.3, D54: starting a timer on another case pauses the first, which the bar offers to resume."""
+    """S1.3, D54: when Ines starts a second timer, on a case, the first is paused, and the bar offers to resume it."""
     first = await started(ines, note="On the phone")
     clock.passes(minutes=5)
     answer = await ines.send_form("/agent/timer", {"here": f"case-{case.number}"}, **HTMX)
@@ -179,7 +179,7 @@ async def test_one_switches_between_several_timers(ines: Browser, clock: Clock, 
 
 
 async def test_a_timer_goes_on_after_its_agent_has_signed_out(app: Gate, ines: Browser, clock: Clock) -> None:
-    """D54: a timer runs on after its agent has signed out."""
+    """D54: Ines's timer runs on after she has signed out."""
     await started(ines)
     assert (await ines.send_form("/sign-out")).status_code == 303
     clock.passes(hours=2)
@@ -188,7 +188,10 @@ async def test_a_timer_goes_on_after_its_agent_has_signed_out(app: Gate, ines: B
 
 
 async def test_a_forgotten_timer_is_asked_about(app: Gate, clock: Clock) -> None:
-    """D54: every page asks whether a forgotten timer should keep all its time, keep 30 minutes, or be discarded."""
+    """D54: a page asks Ines whether a timer of 14 hours should keep all its time, keep 30 minutes, be discarded, or run on.
+
+    She keeps 30 minutes, which the form for time then shows; doing so again gets 409, and the question is gone.
+    """
     timer = await started(await Browser.of(app, INES, at=clock.passes(hours=7, minutes=2)))
     ines = await Browser.of(app, INES, at=clock.passes(hours=14, minutes=3))
     page = html.unescape((await ines.get("/agent/cases")).text)
@@ -212,7 +215,7 @@ async def test_a_timer_that_still_runs_goes_on(app: Gate, ines: Browser, clock: 
 
 
 async def test_a_discarded_timer_is_offered_again(ines: Browser, clock: Clock) -> None:
-    """A discarded timer can be brought back by the message's button and, for one day, on the page of timers."""
+    """Ines can restore a discarded timer on the page of timers; until then it cannot be resumed and gets 409."""
     timer = await started(ines, note="Wrong number")
     clock.passes(minutes=1)
     answer = await ines.send_form(f"/agent/timer/{timer}/discarding", **HTMX)
@@ -224,7 +227,10 @@ async def test_a_discarded_timer_is_offered_again(ines: Browser, clock: Clock) -
 
 
 async def test_a_timer_is_attached_and_described_on_its_page(ines: Browser, max_: Browser, case: Case) -> None:
-    """The typed name finds what a timer is attached to without JavaScript; a text that names nothing is refused."""
+    """Without JavaScript, Ines types the case to which she attaches a timer; a text that names nothing is refused with 422.
+
+    Max gets 404 for her timer and for all that can be done with it.
+    """
     timer = await started(ines)
     here = f"/agent/timer/{timer}"
     form = fields_of((await ines.get(here)).text, here)
@@ -239,7 +245,10 @@ async def test_a_timer_is_attached_and_described_on_its_page(ines: Browser, max_
 
 
 async def test_two_tabs_that_change_a_timer_see_each_others_change(ines: Browser, case: Case) -> None:
-    """If two tabs change different fields of a timer, both changes stay; for the same field, both values are shown."""
+    """Ines changes different fields of a timer in two tabs, and both changes stay; for the same field, she gets 409.
+
+    The refusal names the present value.
+    """
     timer = await started(ines)
     here = f"/agent/timer/{timer}"
     form = fields_of((await ines.get(here)).text, here)

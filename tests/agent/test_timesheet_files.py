@@ -35,7 +35,7 @@ TODAY = NOW.date()
     ],
 )
 async def test_a_timesheet_is_served_as_a_file(max_: Browser, format: str, media_type: str, begins: bytes) -> None:
-    """S2.36, S2.37, D55: the filtered entries are served as an attachment, and the audit log records who got it."""
+    """S2.36, S2.37, D55: Max gets the filtered timesheet as a file of each format, and the audit log records the format."""
     async with transaction(SYSTEM):
         await log(50, on=TODAY)
     page = (await max_.get(f"{PATH}?state=submitted")).text
@@ -57,7 +57,7 @@ async def test_a_timesheet_is_served_as_a_file(max_: Browser, format: str, media
 
 
 async def test_what_is_filtered_is_what_is_exported(max_: Browser) -> None:
-    """A file has the filtered entries only; an unknown id in a link exports nothing rather than everything."""
+    """Max's file has the filtered entries only; an unknown agent in the URL exports nothing rather than everything."""
     async with transaction(SYSTEM):
         await log(50, on=TODAY)
         await log(20, on=TODAY, who=NOOR)
@@ -71,7 +71,7 @@ async def test_what_is_filtered_is_what_is_exported(max_: Browser) -> None:
 
 
 async def test_an_agent_gets_no_file(app: Gate) -> None:
-    """S2.28: agents who are not managers get no file, neither at once nor by a job."""
+    """S2.28: Ines, who is not a manager, gets 403 for files of timesheets, both at once and by a job."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         for format in exporting.TYPES:
             assert (await ines.get(f"{PATH}.{format}?layout=payroll")).status_code == 403
@@ -81,9 +81,9 @@ async def test_an_agent_gets_no_file(app: Gate) -> None:
 async def test_a_long_timesheet_is_made_by_a_job_with_progress(
     app: Gate, max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S2.36: a long timesheet is made by one job, however often it is asked for, and only its owner can fetch it.
+    """S2.36: a long timesheet is made by one job, however often Max requests it, and only he can fetch it, for a week.
 
-    Once it is ready, the owner's open pages are told, and the navigation counts it until it is fetched.
+    Once it is ready, the outbox has a row for Max, and his navigation counts the file until he fetches it.
     """
     monkeypatch.setattr(exporting, "MOST_AT_ONCE", 1)
     async with transaction(SYSTEM):
@@ -127,7 +127,7 @@ async def test_a_long_timesheet_is_made_by_a_job_with_progress(
 
 
 async def test_a_file_that_the_storage_has_lost_is_not_found(app: Gate, max_: Browser) -> None:
-    """R60: a file that is not there gets 404, and not the beginning of a download."""
+    """R60: a file that the storage no longer has gets 404, and not the beginning of a download."""
     await furnished(app.storage, NOW)
     async with transaction(SYSTEM) as tx:
         key, export = await tx.fetchrow("select file_key, id from export")
@@ -138,7 +138,10 @@ async def test_a_file_that_the_storage_has_lost_is_not_found(app: Gate, max_: Br
 async def test_a_file_whose_worker_was_stopped_is_made_by_the_next_one(
     max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R60: a job that was stopped in the middle leaves the file unfinished under the key that the next run uses."""
+    """R60: after a job was stopped between storing the file and recording it, the next run makes the file under the same key.
+
+    The storage then has one file, which Max can download.
+    """
     async with transaction(SYSTEM):
         await log(50, on=TODAY)
     await max_.send_form(f"{PATH}/files?layout=payroll&format=csv")
@@ -162,7 +165,10 @@ async def test_a_file_whose_worker_was_stopped_is_made_by_the_next_one(
 async def test_a_file_that_cannot_be_made_says_so(
     max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If its owner is no longer a manager when the job runs, the file is not made, and can be asked for again."""
+    """If Max is no longer a manager when the job runs, the file is not made; as a manager again, he can request it again.
+
+    An unknown format gets 404.
+    """
     answer = await max_.send_form(f"{PATH}/files?layout=invoicing&format=xlsx")
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set grade = 'agent' where id = $1", MAX.id)

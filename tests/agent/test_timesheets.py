@@ -45,7 +45,11 @@ def shown(page: str) -> set[int]:
 
 @pytest.fixture
 async def world(dsn: str) -> dict[str, int]:
-    """Insert one entry of each kind in this month and return their ids by name."""
+    """Insert entries of Ines and Noor on work of every kind, and return their ids by name.
+
+    All are in the month of `TODAY` except "old". "of project" and "of task" are the ids of the project and the task.
+    Noor is moved to the department with the id 2.
+    """
     async with transaction(MAX):
         project = await Project.create(
             await Customer.find(ACME, SYSTEM), ProjectFacts(name="New office", service_id=str(HELPDESK)), NOW
@@ -71,7 +75,10 @@ async def world(dsn: str) -> dict[str, int]:
 
 
 async def test_the_help_desk_and_projects_have_timesheets_of_a_range_of_days(app: Gate, world: dict[str, int]) -> None:
-    """S2.26, S2.27, S2.29: a timesheet shows every entry of its kind and days, whatever its state, and no other."""
+    """S2.26, S2.27, S2.29: a timesheet shows Max every entry of its kind and days, whatever its state, and no other.
+
+    Without a kind and days, it shows the help desk's time of the current month. Invalid values in the URL are ignored.
+    """
     async with await Browser.of(app, MAX, at=NOW) as browser:
         desk = {world[name] for name in ("case", "globex", "general", "noor", "rejected")}
         assert shown((await browser.get(f"{PATH}?kind=desk&{MONTH}")).text) == desk
@@ -97,7 +104,7 @@ async def test_the_help_desk_and_projects_have_timesheets_of_a_range_of_days(app
 
 
 async def test_only_managers_and_admins_reach_the_timesheets(app: Gate, world: dict[str, int]) -> None:
-    """S2.28: agents who are not managers get 403 on timesheets, and contacts 404."""
+    """S2.28: Ines, who is not a manager, gets 403 for the timesheets and no link to them; Max and Noor reach them."""
     for reader, status in ((INES, 403), (MAX, 200), (NOOR, 200)):
         async with await Browser.of(app, reader, at=NOW) as browser:
             assert (await browser.get(PATH)).status_code == status
@@ -127,7 +134,7 @@ async def test_only_managers_and_admins_reach_the_timesheets(app: Gate, world: d
     ],
 )  # fmt: skip
 async def test_a_timesheet_is_filtered(app: Gate, world: dict[str, int], asked: str, names: str) -> None:
-    """S2.30, S2.31, S2.32, S2.33, S2.40: a timesheet can be filtered by agent, customer, contract, billing and more."""
+    """S2.30, S2.31, S2.32, S2.33, S2.40: filtered by agent, customer, contract, billing and so on, Max sees what matches only."""
     for name in ("of project", "of task"):
         asked = asked.replace(f"{{{name}}}", str(world[name]))
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -199,7 +206,7 @@ async def test_the_pages_of_a_timesheet_show_each_entry_once(app: Gate, world: d
 
 
 async def test_sums_of_very_many_entries_are_fetched_after_the_page(app: Gate, world: dict[str, int]) -> None:
-    """If there are very many entries, the page says so and fetches the whole sums afterwards, by a fragment or a link."""
+    """With over 5,000 entries, the page says so and fetches the sums of all of them by a fragment or, on request, a link."""
     async with transaction(SYSTEM):
         await many(5_100)
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -214,7 +221,7 @@ async def test_sums_of_very_many_entries_are_fetched_after_the_page(app: Gate, w
 
 
 async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, world: dict[str, int]) -> None:
-    """S2.34: several entries are approved at once and the approval can be undone; a repeat approves nothing twice."""
+    """S2.34: Max approves two entries at once on the timesheet and undoes it; approving them twice gets 409."""
     async with transaction(SYSTEM):
         await current().execute("update agent set department_id = 1")
         entries = [await log(on=TODAY), await log(30, on=TODAY)]
@@ -239,7 +246,7 @@ async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, w
 
 @pytest.mark.parametrize("page", [PATH, "/agent/approvals"])
 async def test_a_link_that_tells_of_no_decision_offers_no_undo(app: Gate, page: str) -> None:
-    """R50: the number of entries and the id of the decision in a URL are what they stand for, or are ignored."""
+    """R50: if the number of entries or the id of the decision in the URL is invalid, the page ignores it and offers no undo."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         assert "taken back" not in (await browser.get(f"{page}?withdrawn=²")).text
         answer = await browser.get(f"{page}?approved=2&decision=../../time/1/deletion?x=")
@@ -248,7 +255,10 @@ async def test_a_link_that_tells_of_no_decision_offers_no_undo(app: Gate, page: 
 
 
 async def test_entries_are_rejected_on_the_timesheet_with_a_reason(app: Gate, world: dict[str, int]) -> None:
-    """S0.30: without a reason, nothing is rejected, and the page shows again what was typed."""
+    """S0.30: Max rejects an entry on the timesheet with a reason, which is then shown; without one he gets 422.
+
+    Rejecting it again gets 409.
+    """
     choice = {"entry": [f"{world['case']}:1"]}
     async with await Browser.of(app, MAX, at=NOW) as browser:
         refused = await browser.send_form(f"{PATH}/rejection?{MONTH}", choice | {"reason": " "})
@@ -261,7 +271,10 @@ async def test_entries_are_rejected_on_the_timesheet_with_a_reason(app: Gate, wo
 
 
 async def test_entries_are_flagged_on_the_timesheet_with_a_question(app: Gate, world: dict[str, int]) -> None:
-    """S2.35: without a question nothing is flagged; a flag is shown, found by the filter, not set twice, and undone."""
+    """S2.35: Max flags an entry with a question, which the timesheet shows; he finds it by the filter and undoes the flag.
+
+    Without a question he gets 422. Flagging or approving the flagged entry from the same form gets 409.
+    """
     choice = {"entry": [f"{world['case']}:1"]}
     async with await Browser.of(app, MAX, at=NOW) as browser:
         refused = await browser.send_form(f"{PATH}/flags?{MONTH}", choice | {"question": " "})
@@ -282,9 +295,9 @@ async def test_entries_are_flagged_on_the_timesheet_with_a_question(app: Gate, w
 
 
 async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app: Gate) -> None:
-    """S2.35, C3: an approved entry has a tick box, "decide on all" leaves it out, and lifting the flag keeps the state.
+    """S2.35, C3: Max flags an approved entry, which has a tick box, and lifts the flag; the entry stays approved.
 
-    Time on a document has no tick box, and its flag is refused.
+    The page that decides on all entries leaves it out. An entry on a draft has no tick box, and its flag is refused.
     """
     async with transaction(SYSTEM):
         free, billed = await log(on=NOW.date().replace(day=2)), await log(on=TODAY.replace(day=1))
@@ -309,7 +322,10 @@ async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app:
 
 
 async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: dict[str, int]) -> None:
-    """S0.29, D35: whatever the number; what was changed after the page was shown is left out and named."""
+    """S0.29, D35: Max approves all 123 entries that match a filter at once, except one that changed meanwhile.
+
+    That one is reported. A rejection of all without a reason gets 422 and shows the same page.
+    """
     async with transaction(SYSTEM):
         await many(120)
     asked = f"kind=all&from=2026-01-01&until={TODAY}&agent={INES.id}&billing=billable"
@@ -330,7 +346,10 @@ async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: 
 
 
 async def test_only_what_one_may_decide_on_has_a_tick_box(app: Gate, world: dict[str, int]) -> None:
-    """C10: Max is designated for the department of Ines, not for Noor's; an admin decides on everybody's but her own."""
+    """C10: Max, who approves for Ines's department but not Noor's, has a tick box at Ines's draft only.
+
+    So has Noor, an admin, because the other draft is her own.
+    """
     asked = f"{PATH}?kind=all&{MONTH}&state=draft"
     for reader, names in ((MAX, {"project"}), (NOOR, {"project"})):
         async with await Browser.of(app, reader, at=NOW) as browser:
@@ -340,7 +359,7 @@ async def test_only_what_one_may_decide_on_has_a_tick_box(app: Gate, world: dict
 
 
 async def test_nobody_decides_on_their_own_time_or_as_an_agent(app: Gate) -> None:
-    """D33, S2.28: one's own time has no tick box and is refused; agents who are not managers are refused."""
+    """D33, S2.28: Max's own time has no tick box, and approving it gets 403; so does every decision of Ines, an agent."""
     async with transaction(SYSTEM):
         own = await log(who=MAX, on=TODAY)
     choice = {"entry": [f"{own.id}:1"], "reason": "No"}
@@ -355,7 +374,7 @@ async def test_nobody_decides_on_their_own_time_or_as_an_agent(app: Gate) -> Non
 
 
 async def test_time_is_logged_on_the_timesheets_as_general_time(app: Gate) -> None:
-    """S2.39: a button opens the form for time with the kind general chosen, which requires a description."""
+    """S2.39: a button of the timesheets opens the form for general time, which needs a description; Max then sees the entry."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = (await browser.get(PATH)).text
         button = re.search(r'href="(/agent/time/new\?on=general-\d+)"', page)

@@ -46,7 +46,7 @@ def told(html: str) -> str:
 
 
 async def many(count: int, agent_id: int = INES.id, state: str = "submitted") -> None:
-    """Create this many entries of one agent, seven on each day."""
+    """Create this many entries of one agent for Acme, about seven on each day, on every seventh day back from 5 October."""
     await current().execute(
         "insert into time_entry (customer_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes,"
         " external_comment, description, state, created_at, window_from, submitted_at)"
@@ -57,7 +57,7 @@ async def many(count: int, agent_id: int = INES.id, state: str = "submitted") ->
 
 
 async def test_nothing_is_hidden_however_much_waits(max_: Browser) -> None:
-    """337 entries of two agents are spread over pages, each once, with true totals."""
+    """The pages of Max's waiting time show each of 337 entries of Ines and Noor once, with true totals."""
     async with transaction(SYSTEM) as tx:
         await many(250)
         await many(87, NOOR.id)
@@ -90,7 +90,10 @@ async def test_nothing_is_hidden_however_much_waits(max_: Browser) -> None:
 async def test_waiting_time_is_filtered_by_department_and_service(
     max_: Browser, asked: str, expected: set[str]
 ) -> None:
-    """S0.28: a department includes those below it; the page that decides on everything has the same filters."""
+    """S0.28: Max filters waiting time by department, which includes those below it, and by service.
+
+    The page that decides on everything applies the same filters. An invalid value is ignored if it is not a number.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update department set parent_id = $1 where id = $2", SUPPORT, MOVE)
         await tx.execute("update agent set department_id = $1 where id = $2", MOVE, NOOR.id)
@@ -120,7 +123,10 @@ async def test_a_page_whose_entries_are_all_decided_shows_what_is_left(max_: Bro
 
 
 async def test_ticks_survive_a_rejection(max_: Browser) -> None:
-    """Entries that were left without a tick have none after a rejection, so that nothing is approved by mistake."""
+    """Max unticks four entries and rejects a fifth: the four are still unticked, so that none is approved by mistake.
+
+    An entry that appears on that page later is not ticked either.
+    """
     async with transaction(SYSTEM):
         entries = [await log(comment=f"Work {number}") for number in range(5)]
     page = await max_.get(PATH)
@@ -138,7 +144,7 @@ async def test_ticks_survive_a_rejection(max_: Browser) -> None:
 
 
 async def test_who_decides_on_all_that_is_ticked_finds_the_next_ticked_too(max_: Browser) -> None:
-    """If only entries with a warning were left without a tick, the next entries are ticked by default."""
+    """If Max decides on all entries but those with a warning, entries that appear next are ticked by default."""
     async with transaction(SYSTEM):
         good, odd = await log(comment="Good"), await log(comment="")
     page = await max_.get(PATH)
@@ -183,9 +189,9 @@ async def test_a_withdrawal_keeps_the_ticks(max_: Browser) -> None:
 
 
 async def test_what_was_approved_together_is_undone_together(max_: Browser, app: Gate) -> None:
-    """All approvals of one decision are withdrawn together by the manager who gave them; a draft is a draft again.
+    """Max withdraws all three approvals of one decision together; what was a draft before is a draft again.
 
-    A repeat gets 409, and another manager and an agent are refused.
+    A repeat gets 409, Noor gets 404, and Ines gets 403. His other approvals stay.
     """
     async with transaction(SYSTEM):
         entries = [
@@ -218,7 +224,10 @@ async def test_what_was_approved_together_is_undone_together(max_: Browser, app:
 
 
 async def test_what_is_billed_meanwhile_is_reported_and_the_rest_is_undone(max_: Browser) -> None:
-    """An approval whose entry has been billed meanwhile is reported; the others are withdrawn."""
+    """When Max undoes a decision, the approval of an entry that has been billed meanwhile is reported and stays.
+
+    The other approval is withdrawn.
+    """
     async with transaction(SYSTEM):
         acmes, globexs = await log(), await log(service=GLOBEX_HELPDESK)
     async with transaction(MAX):
@@ -242,8 +251,8 @@ async def test_general_time_shows_its_description(max_: Browser) -> None:
 async def test_two_services_of_one_name_are_told_apart(max_: Browser) -> None:
     """Services of the same name are shown with their contract.
 
-    If two contracts have the same name too, the first day of the contract is added. A name that is unique stands
-    alone.
+    If two contracts have the same name too, the first day of the contract is added. A unique name is shown without a
+    contract.
     """
     async with transaction(SYSTEM) as tx:
         case = await a_case()
@@ -274,7 +283,7 @@ async def test_two_services_of_one_name_are_told_apart(max_: Browser) -> None:
 
 
 async def test_a_submission_that_an_approval_implied_is_shown(max_: Browser) -> None:
-    """C4: the approvals page marks an entry that was approved before its author had submitted it."""
+    """C4: Max's approvals page marks an entry that he approved before its author had submitted it."""
     async with transaction(SYSTEM):
         case = await a_case()
         draft, submitted = await log(state="draft", case_id=case["id"]), await log(case_id=case["id"])

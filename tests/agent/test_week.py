@@ -27,7 +27,7 @@ HERE = "/agent/time/week"
 
 
 def last_monday() -> date:
-    """Return the Monday of the week before this one, whose days are all over."""
+    """Return the Monday of the week before this one, which is wholly in the past."""
     return monday_of(today()) - timedelta(days=7)
 
 
@@ -42,7 +42,10 @@ def cell(case: Case, number: int, task: int = 0) -> str:
 
 
 async def opened(browser: Browser, query: str = "") -> tuple[str, dict[str, Any]]:
-    """Return the page of last week as text, and the fields of its form as they are shown."""
+    """Return the page of last week as text, and the fields of its form as they are shown, without the CSRF token.
+
+    `query` is appended to the URL and begins with an ampersand.
+    """
     page = html.unescape((await browser.get(f"{HERE}?from={last_monday()}{query}")).text)
     fields = form_of((await browser.get(f"{HERE}?from={last_monday()}{query}")).text, HERE).fields
     return page, {name: values if name == "row" else values[-1] for name, values in fields.items() if name != "csrf"}
@@ -54,7 +57,10 @@ async def save(browser: Browser, fields: dict[str, Any], **typed: str) -> Any:
 
 
 async def test_a_week_shows_what_was_logged_by_day_and_by_what_it_was_on(ines: Browser, case: Case) -> None:
-    """S1.21: the grid has a row for each case, service, task and kind, sums by row and by day, and the target hours."""
+    """S1.21: Ines's grid has a row for each combination of case, service and task and for each kind of general time.
+
+    It shows sums by row and by day and her working hours, and leaves out Max's time.
+    """
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
         await WorkingHours.arrange(INES.id, WeekFacts(monday="6h", tuesday="6h"))
@@ -74,7 +80,10 @@ async def test_a_week_shows_what_was_logged_by_day_and_by_what_it_was_on(ines: B
 
 
 async def test_cells_are_logged_changed_and_deleted_by_one_save(ines: Browser, case: Case) -> None:
-    """S1.21: one save logs filled cells, changes others, and deletes the entry of an emptied one; the rest stays."""
+    """S1.21: with one save Ines logs a filled cell, changes another, and deletes the entry of a third, which she emptied.
+
+    The rest stays, and the changed entry keeps its comment and its override.
+    """
     changed = await logged(
         case, work_date=day(0), minutes=90, external_comment="Switch", counts=60, override_reason="agreed"
     )
@@ -104,9 +113,10 @@ async def test_the_same_week_sent_twice_makes_each_entry_once(ines: Browser, cas
 
 
 async def test_a_task_is_chosen_for_new_time_in_a_row(ines: Browser, case: Case) -> None:
-    """S0.8, S0.10, S1.21: the task decides whether the time is billable, and its time has a row of its own afterwards.
+    """S0.8, S0.10, S1.21: the task that Ines chooses in a row applies to new time there and decides whether it is billable.
 
-    Existing time in the row keeps its task; the same form sent again logs nothing more.
+    That time then has its own row, and earlier time in the row still has no task. Ended tasks are not offered. The same
+    form sent again logs nothing more.
     """
     async with transaction(SYSTEM):
         service = await Service.find(HELPDESK, SYSTEM)
@@ -129,7 +139,10 @@ async def test_a_task_is_chosen_for_new_time_in_a_row(ines: Browser, case: Case)
 
 
 async def test_a_row_whose_time_all_gets_a_task_is_replaced(ines: Browser, case: Case) -> None:
-    """S1.21: no empty row without the task stays behind; a task of another service is refused and the cell kept."""
+    """S1.21: if all the time that Ines types in a row gets a task, only the row with the task is shown afterwards.
+
+    A task of another service is refused with 422, and the cell keeps what she typed.
+    """
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
         foreign = await Task.create(await Service.find(GLOBEX_HELPDESK, SYSTEM), TaskFacts(name="Theirs"))
@@ -144,9 +157,9 @@ async def test_a_row_whose_time_all_gets_a_task_is_replaced(ines: Browser, case:
 
 
 async def test_refused_cells_are_named_and_the_others_are_saved(ines: Browser, case: Case) -> None:
-    """S1.21, D35: a cell that cannot be saved is reported by name, and the others are saved.
+    """S1.21, D35: a text that is not a duration, and general time without a description, are reported with their cells.
 
-    Such a cell has a text that is no duration, or general time without a description.
+    The other cells are saved, and Ines saves the reported ones after she has corrected them.
     """
     _, fields = await opened(ines, f"&row={RowKey('case', case.number, HELPDESK)}&row=general-1.0.0")
     typed = {cell(case, 0): "1h", cell(case, 1): "soon", f"general-1.0.0.{day(2)}": "45m"}
@@ -177,7 +190,10 @@ async def test_when_nothing_can_be_saved_the_page_says_so_and_nothing_changes(in
 
 
 async def test_what_was_submitted_or_came_several_times_is_no_field(ines: Browser, case: Case) -> None:
-    """S1.21, C5: a cell with several entries, or with a submitted one, is a link to them instead of a field."""
+    """S1.21, C5: a cell with several entries, or with a submitted one, is a link to them instead of a field.
+
+    If Ines sends such fields all the same, she gets 409 and nothing changes.
+    """
     several = [await logged(case, work_date=day(0), minutes=minutes) for minutes in (10, 20)]
     fixed = await logged(case, work_date=day(1), minutes=40)
     async with transaction(INES):
@@ -195,7 +211,10 @@ async def test_what_was_submitted_or_came_several_times_is_no_field(ines: Browse
 
 
 async def test_a_cell_that_changed_meanwhile_is_not_overwritten(ines: Browser, case: Case) -> None:
-    """S1.21, D35: a cell that somebody filled, changed or emptied meanwhile is refused, with its present value."""
+    """S1.21, D35: Ines saves three cells that were filled, changed and emptied after she had opened the week.
+
+    She gets 409 with the present value of each, and nothing changes.
+    """
     changed, emptied = [await logged(case, work_date=day(number), minutes=60) for number in (0, 1)]
     _, fields = await opened(ines)
     await logged(case, work_date=day(2), minutes=20)
@@ -217,7 +236,10 @@ async def test_a_cell_that_changed_meanwhile_is_not_overwritten(ines: Browser, c
 async def test_a_row_is_added_and_last_weeks_rows_are_copied_without_losing_what_was_typed(
     ines: Browser, case: Case
 ) -> None:
-    """S1.21: without JavaScript, two buttons of the form save what was typed and add one row, or the rows of last week."""
+    """S1.21: without JavaScript, one button saves what Ines typed and adds a row; another copies the rows of the week before.
+
+    A text for the row that matches nothing gets 422.
+    """
     await logged(case, work_date=day(-7), minutes=10)
     await logged(None, work_date=day(-6), minutes=10, general_kind_id=2, description="Course")
     _, fields = await opened(ines)
@@ -237,7 +259,10 @@ async def test_a_row_is_added_and_last_weeks_rows_are_copied_without_losing_what
 
 
 async def test_the_sums_follow_what_is_typed_and_nothing_is_stored(ines: Browser, case: Case) -> None:
-    """S1.21: the sums by day and row include what is typed but not saved; a text that is no duration gets a sentence."""
+    """S1.21: the sums by day and by row include what Ines has typed but not saved, and nothing is stored.
+
+    A text that is not a duration gets a sentence.
+    """
     await logged(case, work_date=day(0), minutes=60)
     _, fields = await opened(ines)
     answer = await ines.send_form(
@@ -270,5 +295,5 @@ async def test_the_week_begins_on_monday_whatever_day_is_asked_for(ines: Browser
 @pytest.mark.parametrize("asked", ["0001-01-01", "0001-01-05", "9999-12-20", "9999-12-31", "²"])
 @pytest.mark.parametrize("page", [f"{HERE}?from=", "/agent/time/day?on=", "/agent/time?from="])
 async def test_a_day_at_an_end_of_the_calendar_is_no_error(ines: Browser, page: str, asked: str) -> None:
-    """R50: a day in a URL without a week before or after it counts as missing."""
+    """R50: a day in the URL that has no week before or after it, or that is not a day, is not an error."""
     assert (await ines.get(f"{page}{asked}")).status_code == 200
