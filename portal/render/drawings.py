@@ -28,11 +28,15 @@ def attributes(**values: object) -> str:
     )
 
 
-def svg(size: int, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
+USUAL = 16
+"""The width of an icon in pixels, unless it has another one."""
+
+
+def svg(size: int | None, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
     """Return a square SVG element, `size` pixels wide and high, with the shapes in `body`.
 
-    `classes` are its CSS classes. `label` is the text for screen readers, which skip the SVG without it. `box` is the
-    `viewBox`.
+    With None as size, the style sheet decides on it. `classes` are its CSS classes. `label` is the text for screen
+    readers, which skip the SVG without it. `box` is the `viewBox`.
     """
     spoken = attributes(role="img", aria_label=label) if label else ' aria-hidden="true"'
     return f"<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken}>{body}</svg>"
@@ -40,11 +44,19 @@ def svg(size: int, body: str, classes: str, label: str | None = None, box: str =
 
 @cache
 def _shapes(file: Path) -> str:
-    """Return the SVG shapes inside an icon file. Raise `ValueError` if the file is not an SVG."""
+    """Return the SVG shapes inside an icon file in a short form, because a page has thirty icons.
+
+    A path that begins with an absolute move continues the path before it. Raise `ValueError` if the file is not an SVG.
+    """
     found = re.search(r"<svg[^>]*>(.*)</svg>", file.read_text(encoding="utf-8"), re.S)
     if not found:
         raise ValueError(f"{file.name} is not an SVG")
-    return re.sub(r"\s*\n\s*", "", found[1])
+    shapes = re.sub(r"\s*\n\s*", "", found[1]).replace(" />", "/>")
+    return re.sub(r'<path d="[^"]*"/>(?:<path d="M[^"]*"/>)+', lambda paths: _one_path(paths[0]), shapes)
+
+
+def _one_path(paths: str) -> str:
+    return paths.replace('"/><path d="', "")
 
 
 def icon(folder: Path, name: str, label: str | None, size: int) -> str:
@@ -52,7 +64,8 @@ def icon(folder: Path, name: str, label: str | None, size: int) -> str:
 
     Raise `FileNotFoundError` if the icon set has no icon of that name.
     """
-    return svg(size, _shapes(folder / f"{name}.svg"), f"icon icon-{name}", label, "0 0 24 24")
+    # The style sheet makes an icon 16 pixels wide, so that the thirty icons of a page need not say so.
+    return svg(None if size == USUAL else size, _shapes(folder / f"{name}.svg"), "icon", label, "0 0 24 24")
 
 
 def slice_of(share: float, radius: float, centre: float = 8) -> str:
