@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.every import on_every
+
 ROOT = Path(__file__).resolve().parent.parent
 PORTAL = ROOT / "portal"
 MODULES = sorted(PORTAL.rglob("*.py"))
@@ -44,7 +46,7 @@ def test_every_part_imports_downward_only() -> None:
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize("path", AREAS, ids=name_of)
+@on_every(AREAS)
 def test_the_areas_query_no_table_themselves(path: Path) -> None:
     """R23, manner 4: the modules of `agent` and `customer` contain no SQL, but call functions that take the reader."""
     queries = (
@@ -57,7 +59,7 @@ def test_the_areas_query_no_table_themselves(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("path", DOMAIN, ids=name_of)
+@on_every(DOMAIN)
 def test_the_domain_does_not_look_at_the_clock(path: Path) -> None:
     """The modules that hold the rules never read the clock; the current instant is passed to them."""
     clock = {"datetime.now", "datetime.utcnow", "date.today", "time.time", "datetime.today"}
@@ -66,9 +68,7 @@ def test_the_domain_does_not_look_at_the_clock(path: Path) -> None:
     assert not sql_clock.search(path.read_text())
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in MODULES if "billing" in p.parts or p.name in ("money.py", "durations.py")], ids=name_of
-)
+@on_every([p for p in MODULES if "billing" in p.parts or p.name in ("money.py", "durations.py")])
 def test_money_and_minutes_never_pass_through_floats(path: Path) -> None:
     """D1: the modules of billing, money and durations use no floats, so that amounts and minutes stay exact."""
     tree = ast.parse(path.read_text())
@@ -83,7 +83,7 @@ SAFE_PARTS = r"_?[A-Z][A-Z_]*(\[\w+(\.\w+)*\])?|(cls|\w+)\.visible\w*\(reader, '
 """Matches what may be interpolated into SQL: upper-case constants, conditions for a reader's rows, names of roles."""
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@on_every(MODULES)
 def test_no_sql_is_put_together_from_values(path: Path) -> None:
     """R48: only constants of the module and the fragments of `SAFE_PARTS` are interpolated into SQL."""
     methods = ("fetch", "fetchrow", "fetchval", "execute", "executemany", "raw")
@@ -97,7 +97,7 @@ def test_no_sql_is_put_together_from_values(path: Path) -> None:
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@on_every(MODULES)
 def test_a_loop_of_transactions_is_a_batch(path: Path) -> None:
     """Only `batches` opens transactions in a loop, so that the outcome of each member is reported."""
     loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, LOOPS)]
@@ -128,7 +128,7 @@ def test_cookies_are_written_in_one_module() -> None:
             assert "HttpOnly" not in path.read_text(), name_of(path)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@on_every(MODULES)
 def test_no_module_is_a_dumping_ground(path: Path) -> None:
     """Design: no module exceeds about 300 lines, and each is named after one idea."""
     assert len(path.read_text().splitlines()) <= 350

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-import pytest
 from jinja2 import StrictUndefined, nodes
 
 from portal.render import ENVIRONMENT
+from tests.every import on_every
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 ALL = sorted(TEMPLATES.rglob("*.html"))
@@ -30,7 +30,7 @@ def test_everything_but_the_text_of_mails_is_escaped() -> None:
     assert autoescape(None)
 
 
-@pytest.mark.parametrize("path", ALL, ids=name_of)
+@on_every(ALL)
 def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
     """R39, R40: each template compiles and needs neither `unsafe-inline` nor `unsafe-eval`."""
     text = path.read_text()
@@ -38,7 +38,7 @@ def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
     assert not re.search(r"\sstyle=|\son[a-z]+=|hx-on|\bjs:|javascript:|hx-trigger=\"[^\"]*\[", text)
 
 
-@pytest.mark.parametrize("path", FRAGMENTS, ids=name_of)
+@on_every(FRAGMENTS)
 def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> None:
     """Each fragment lists the values that it needs, and a page includes it."""
     text = path.read_text()
@@ -50,14 +50,14 @@ def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> 
     assert users or (python and name.startswith("errors/")), f"{name} is included nowhere"
 
 
-@pytest.mark.parametrize("path", ALL, ids=name_of)
+@on_every(ALL)
 def test_every_form_that_changes_something_carries_the_token_first(path: Path) -> None:
     """R37: every form with the method POST contains the CSRF token."""
     for form in re.findall(r"<form\b[^>]*method=\"post\"[^>]*>(.*?)</form>", path.read_text(), re.S):
         assert re.search(r"csrf_field\(\)|name=\"csrf\"", form), form[:200]
 
 
-@pytest.mark.parametrize("path", ALL, ids=name_of)
+@on_every(ALL)
 def test_the_browser_refuses_no_address_on_its_own(path: Path) -> None:
     """Every form with a mail address field has `novalidate`, so that the portal and not the browser checks the value.
 
@@ -75,7 +75,7 @@ def test_every_include_exists() -> None:
                 assert (TEMPLATES / node.template.value).is_file(), f"{name_of(path)}: {node.template.value}"
 
 
-@pytest.mark.parametrize("path", sorted(path for path in TEMPLATES.rglob("*.*") if path.is_file()), ids=name_of)
+@on_every(sorted(path for path in TEMPLATES.rglob("*.*") if path.is_file()))
 def test_no_line_of_a_template_is_longer_than_120_characters(path: Path) -> None:
     long = [number for number, line in enumerate(path.read_text().splitlines(), start=1) if len(line) > 120]
     assert not long, f"break the lines {long} where white space does not show"
