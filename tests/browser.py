@@ -25,6 +25,7 @@ class Browser(httpx.AsyncClient):
 
     def __init__(self, app: Gate, **options: Any) -> None:
         self.app = app
+        self.token: tuple[dict[str, str], str] | None = None
         super().__init__(
             transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url=f"http://{HOST}", **options
         )
@@ -42,14 +43,20 @@ class Browser(httpx.AsyncClient):
         return cls(app, cookies={"sid": token})
 
     async def csrf(self) -> str:
-        """Load a page that everybody may open, and return its CSRF token."""
+        """Return the CSRF token of this session, from a page that everybody may open.
+
+        It is kept for as long as the cookies are the same, because loading a page takes longer than sending most forms.
+        """
+        if self.token and self.token[0] == dict(self.cookies):
+            return self.token[1]
         answer = await self.get("/no-such-page" if "sid" in self.cookies else "/sign-in")
         found = re.search(
             r"X-CSRF-Token&#34;: &#34;([^&]+)&#34;|X-CSRF-Token\": \"([^\"]+)\"|name=\"csrf\" value=\"([^\"]+)\"",
             answer.text,
         )
         assert found, answer.text
-        return next(filter(None, found.groups()))
+        self.token = dict(self.cookies), next(filter(None, found.groups()))
+        return self.token[1]
 
     async def send_form(
         self, path: str, fields: dict[str, Any] | None = None, *, files: Any = None, **headers: str
