@@ -22,7 +22,7 @@ from portal.__main__ import _parser
 from portal.embedded import EmbeddedPostgres
 from tests.billing.documents import changed, document
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 LONG = "9" * 100_000
 PASSWORD = "quite-a-Long9-phrase\n"
@@ -116,8 +116,20 @@ def test_a_full_disk_is_told_in_one_line(name: str, data: Path, tmp_path: Path) 
         assert last == "The output cannot be written: No space left on device."
 
 
-@pytest.mark.parametrize("name", sorted(names() - {"serve", "demo", "worker"}))
-@pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-", "2>/dev/full", ">/dev/full 2>/dev/full"])
+ALL_STREAMS = [
+    (name, streams)
+    for name in sorted(names() - {"serve", "demo", "worker"})
+    for streams in (">&-", "2>&-", ">&- 2>&-", "2>/dev/full", ">/dev/full 2>/dev/full")
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "streams"),
+    [
+        one if one[0] in ("simulate", "restore") or one[1] == ">&- 2>&-" else pytest.param(*one, marks=pytest.mark.long)
+        for one in ALL_STREAMS
+    ],
+)
 def test_closed_and_full_streams_change_no_other_status(name: str, streams: str, data: Path, tmp_path: Path) -> None:
     """Closed or full streams do not change a command's exit status; only messages on closed streams are lost."""
     command, typed, status = printing(data, tmp_path)[name]
