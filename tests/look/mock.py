@@ -16,6 +16,7 @@ ADA = SimpleNamespace(
     customer_name="Acme",
     sees_all_cases=True,
     sees_invoices=True,
+    manages_contacts=True,
     time_zone="Europe/Berlin",
     locale="en_GB",
 )
