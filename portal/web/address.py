@@ -1,4 +1,4 @@
-"""Find the IP address of the client that sent a request. Rate limits count by it, and the list of sessions shows it."""
+"""Find the IP address of the client that sent a request. It is part of rate-limit keys, and lists of sessions show it."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -10,7 +10,7 @@ UNKNOWN = "-"
 def client_address(scope: Any, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
     """Return the client's IP address: the peer's or, if the peer is a trusted proxy, the one that the proxy reports.
 
-    `trusted` are the networks of our proxies. Each proxy appends its peer to `X-Forwarded-For`, so the client is the
+    `trusted` are the networks of the portal's own proxies. Each proxy appends its peer to `X-Forwarded-For`, so the client is the
     rightmost IP address that is not a trusted proxy; entries to the left of it may be forged (R6, T5). An entry that is
     not an IP address ends the search. Return "-" if the server does not know its peer.
     """

@@ -43,9 +43,9 @@ KNOWN = Pace(most=300 * 1024 * 1024, seconds=20 * 60.0, grace=15.0, rate=8 * 102
 They fit ten files of 25 MB and text, sent at 64 kbit/s or more.
 """
 MOST_STRANGERS = 200
-"""The most bodies that all senders without a session may be sending to one process at the same time.
+"""How many bodies all senders without a session together may be sending to one process at the same time.
 
-The number is less than half of the process's connections.
+The number is less than half of the connections that the process accepts.
 """
 
 _on_their_way: Counter[str] = Counter()
@@ -106,8 +106,8 @@ def arriving(visit: Visit, receive: Any, announced: str) -> Iterator[Arriving]:
     """Yield an `Arriving` that reads the body of this request, and count the body as being sent until the block ends.
 
     `announced` is the Content-Length header, or "". Raise `TooLarge` if it is over the limit. Raise `TooMany` if this
-    sender, or all senders without a session together, are already sending the largest allowed number of bodies. Both
-    are raised before anything is read.
+    sender, or all senders without a session together, are already sending the maximum number of bodies. Both are
+    raised before anything is read.
     """
     stranger = visit.session is None
     pace = STRANGER if stranger else KNOWN

@@ -19,9 +19,10 @@ TOO_OLD = "This took longer than five minutes. Try again."
 
 
 def relying_party_of(request: Web) -> RelyingParty | None:
-    """Return the site to which passkeys are bound.
+    """Return the site to which passkeys are bound: the one of the setting `base_url`.
 
-    Return None if the host is an IP address, because browsers bind passkeys to host names only.
+    If `base_url` is on this machine, it is `localhost` with the port of the request, or None if the request names the
+    host by its IP address, because browsers bind passkeys to host names only.
     """
     base = visit_of(request).settings.base_url
     url = urlsplit(base)

@@ -18,10 +18,7 @@ CODINGS = ("br", "gzip")
 
 
 def accepted(header: str, offered: Iterable[str] = CODINGS) -> str | None:
-    """Return the first of the `offered` codings that the Accept-Encoding header `header` accepts;
-
-    None for no compression.
-    """
+    """Return the first of the `offered` codings that the Accept-Encoding header `header` accepts, or None."""
     weights: dict[str, float] = {}
     for part in header.lower().split(","):
         name, _, parameter = part.partition(";")
@@ -64,7 +61,10 @@ class Compressor:
 
 
 def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes], bytes]) -> Any:
-    """Return the body message to send, compressed if it is long enough, and then adapt the headers in `start`."""
+    """Return `message` with its body compressed, and adapt the headers in `start` to it.
+
+    Return `message` unchanged if its body is short or only the first part of a stream.
+    """
     body = message.get("body", b"")
     whole = message["type"] == "http.response.body" and not message.get("more_body", False)
     if not whole or len(body) < LEAST:

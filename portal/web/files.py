@@ -1,4 +1,7 @@
-"""Serve style sheets, scripts and fonts, which browsers cache for a year: each URL contains the content's hash."""
+"""Serve style sheets, scripts, fonts and the company's logo.
+
+Browsers cache them for a year, because each URL contains the hash of the content.
+"""
 
 import mimetypes
 from pathlib import Path

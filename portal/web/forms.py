@@ -30,10 +30,7 @@ class Form:
     loaded: bool = False
     """Whether `files` includes the files that were uploaded earlier."""
     problems: dict[str, str] = field(default_factory=dict)
-    """By field name, a sentence about what is wrong with the files of the field.
-
-    `into` refuses the form if there is any.
-    """
+    """Sentences about the files that were refused, by field name. `into` raises `Invalid` if there are any."""
 
     def get(self, name: str) -> str:
         """Return the last value of the field, or "" if the field was not sent."""
@@ -67,15 +64,16 @@ class Form:
 
     @property
     def key(self) -> uuid.UUID | None:
-        """Return the `form_key`, by which a form sent twice takes effect only once; None if it is no UUID."""
+        """Return the `form_key`, by which a form sent twice takes effect only once; None if it is not a UUID."""
         return uuid_in(self.get("form_key"))
 
     def into(self, shape: type[Fields]) -> Fields:
         """Return the fields as a struct of the type `shape`, whose members are str, int, bool, list[str] or list[int].
 
-        A member that was not sent has its default, or else False for a bool and "" for a str. Raise `BadRequest` for a
-        field that the struct does not have (R30), so that a request cannot set a column that the form does not show.
-        Raise `Invalid` if the value of an integer member is not a whole number, or if a file was refused.
+        An int may also be optional. A member that was not sent has its default or, without one, an empty value: "",
+        False, [] or None. Raise `BadRequest` for a field that the struct does not have (R30), so that a request cannot
+        set a column that the form does not show. Raise `Invalid` if the value of an integer member is not a whole
+        number, if a member that must be an int was not sent, or if a file was refused.
         """
         known = {member.name: member for member in msgspec.structs.fields(shape)}
         if unknown := set(self.fields) - set(known) - {SEEN}:

@@ -49,7 +49,10 @@ After that the connection is closed.
 log = structlog.get_logger("portal.web")
 
 BESIDE = f"select company.*, {RULES} as rules from (select) as one left join ({BRIEF}) company on true"  # noqa: S608
-"""SQL query of what every page needs besides its reader: the company and the rules of time."""
+"""The SQL query for what every page needs besides its reader: the company's data and the rules of time tracking.
+
+It returns one row even if the company is not set up yet.
+"""
 
 
 class Gate:
@@ -132,7 +135,7 @@ class Gate:
         """
         names = [name for name, _ in scope["headers"] if name in SAID_ONCE]
         if len(names) != len(set(names)):
-            await answer_refusal(BadRequest("This request says the same header twice."), scope, receive, finish)
+            await answer_refusal(BadRequest("This request has the same header twice."), scope, receive, finish)
         elif not known and given.get(b"host", "") not in self.settings.allowed_hosts:
             await answer_refusal(Refusal("This address is not served here."), scope, receive, finish)
         elif public:
@@ -144,11 +147,12 @@ class Gate:
                 await answer_refusal(refusal, scope, receive, finish)
 
     async def _visit(self, visit: Visit, given: dict[bytes, str], scope: Any, receive: Any, send: Any) -> None:
-        """Look up the session, and call the Litestar app.
+        """Look up and prolong the session, and call the Litestar app.
 
         The text of a form whose session has ended is saved as a draft instead. A GET of a signed-in reader runs in one
         read-only transaction, which ends before the first byte of the response is sent. For other methods no
-        transaction is open: the handler opens one. After a successful form, its draft is deleted.
+        transaction is open: the handler opens one. After a successful form, its draft is deleted. A GET without a
+        session gets the cookie to which forms are then bound. Raise `Forbidden` for a form of another site.
         """
         found = cookies.read(given.get(b"cookie", ""), self.settings)
         visit.anonymous, visit.step = found.get(cookies.ANONYMOUS, ""), found.get(cookies.STEP, "")
@@ -192,7 +196,11 @@ class Gate:
             await drafts.done(visit.reader, drafts.address_of(Request(scope)), visit.form and visit.form.key, visit.at)
 
     async def _recognise(self, visit: Visit, token: str) -> None:
-        """Fill in the session, the reader and the company of this visit, if the token belongs to a session."""
+        """Fill in what this visit needs from the database, if the token belongs to a session; otherwise do nothing.
+
+        This is the session, the reader (None if the session has ended), the company, the rules of time tracking and the
+        database snapshot.
+        """
         found = await sessions.find(token, visit.at, beside=BESIDE)
         if found is None:
             return

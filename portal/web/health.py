@@ -43,7 +43,8 @@ class Check:
 async def checks(storage: Storage, state: jobs.QueueState, at: datetime) -> list[Check]:
     """Check every part of the installation: database, schema, files, worker and clock. Return one result for each.
 
-    `state` is that of the job queue. Call this in a transaction of an agent.
+    `state` is the state of the job queue. `at` is compared with the clock of the database. Call this in a transaction
+    of an agent.
     """
     return [await _database(), await _schema(), await _files(storage), _worker(state), await _clock(at)]
 
@@ -79,11 +80,13 @@ async def _files(storage: Storage) -> Check:
 def _worker(state: jobs.QueueState) -> Check:
     if state.worker_seconds is None:
         return Check(
-            "Worker", False, "None has been seen. Start one with “portal worker”, or look why “portal serve” has none."
+            "Worker",
+            False,
+            "None has been seen. Start one with “portal worker”, or find out why “portal serve” has none.",
         )
     if state.worker_seconds > WORKER_AWAY:
         return Check("Worker", False, f"None has been seen for {int(state.worker_seconds // 60)} minutes.")
-    return Check("Worker", True, "Seen within the last minutes.")
+    return Check("Worker", True, "Seen within the last few minutes.")
 
 
 async def _clock(at: datetime) -> Check:

@@ -1,4 +1,4 @@
-"""Limit how often one person may search and download, so that nobody slows the portal down for others (R83)."""
+"""Limit how often one person may search, download and invite, so that nobody slows the portal down for others (R83)."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ INVITATIONS = attempts.Limit(
 
 
 async def _admit(request: Web, limit: attempts.Limit) -> Any:
-    """Count one search or download of the reader, and return the reader. Raise `TooMany` if the limit is reached.
+    """Count one action of the reader, such as a search, and return the reader. Raise `TooMany` if the limit is reached.
 
     The read-only transaction of the request is ended first, because a request never holds two connections (R84).
     """

@@ -1,4 +1,4 @@
-"""Send live updates: the database notifies ids of what changed, and each open page fetches what has changed for it.
+"""Send live updates: the database notifies the portal of each change, and open pages fetch the regions that it affects.
 
 One connection per process listens to the database, and reconnects after the database was down. Whenever it starts to
 listen, every open page is told to fetch everything again. The event stream of a page begins with the changes since the
@@ -33,12 +33,14 @@ HEARTBEAT = 20.0
 LOOK_AGAIN = 5.0
 """Before an event, a stream checks session and rights again if the last check is this many seconds ago (R12)."""
 UNREAD = 100
-"""The most notifications that wait for a client which does not read. When there are more, one `REFRESH` replaces them.
-"""
+"""How many notifications may wait for a client that does not read. When there are more, one `REFRESH` replaces them."""
 MOST_STREAMS = 30
-"""The most streams of one person in one process, so that nobody uses up the connections that everybody shares."""
+"""How many streams one person may have open in one process, so that nobody uses up the connections that all share."""
 OWN = {"timer": "timer", "export": "files", "notice": "notices"}
-"""The names of the events that only one person is sent, the subject of the change, by what has changed."""
+"""Names of the events that are sent to one person only, by what has changed.
+
+The `subject` of the notification is the id of that person.
+"""
 REFRESH = "refetch"
 """The event that tells a page to fetch all its live regions again, because it may have missed changes."""
 
@@ -165,7 +167,7 @@ def _event(name: str) -> bytes:
 async def _missed(reader: Reader, snapshot: str) -> list[str]:
     """Return the names of the events since `snapshot` that the reader may know of, each once.
 
-    Return only `REFRESH` if the events are not known any more, or if the database does not respond.
+    Return only `REFRESH` if the events are no longer stored, or if the database does not respond.
     """
     try:
         async with database.transaction(reader, readonly=True):
@@ -185,8 +187,8 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
 def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
     """Return the names of the events to send to this reader for a notification; none if the reader may not know of it.
 
-    `case-` with an id, "cases", "time", "invoices", "timer", "files" and "notices" are the names; the regions of a page
-    say which ones they wait for.
+    The names are `case-` with an id, "cases", "time", "invoices", "timer", "files", "notices" and `REFRESH`. Each
+    region of a page says which of them it waits for.
     """
     kind = notice["kind"]
     if kind == REFRESH:

@@ -67,7 +67,10 @@ async def show(request: Web) -> Response[bytes]:
 
 
 def _of_the_processes() -> bytes:
-    """Return the metrics of all web processes of this machine, without those of processes that have ended."""
+    """Return the metrics of all web processes of this machine, or of this process if there is no shared folder.
+
+    Delete the files with the open streams of processes that have ended; what these processes counted still counts.
+    """
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None:
         return generate_latest(REGISTRY)
@@ -95,11 +98,11 @@ async def _of_the_database() -> bytes:
     waiting = Gauge("portal_jobs", "Jobs in the queue by state", ("state",), registry=registry)
     for name, count in (("waiting", state.waiting), ("running", state.running), ("failed", state.failed)):
         waiting.labels(name).set(count)
-    Gauge("portal_oldest_job_seconds", "How long the job that is due longest has waited", registry=registry).set(
+    Gauge("portal_oldest_job_seconds", "How long the oldest due job has waited", registry=registry).set(
         state.oldest_seconds
     )
     if state.worker_seconds is not None:
-        Gauge(
-            "portal_worker_seen_seconds", "How long ago a worker last did what is due each minute", registry=registry
-        ).set(state.worker_seconds)
+        Gauge("portal_worker_seen_seconds", "How long ago a worker last sent its heartbeat", registry=registry).set(
+            state.worker_seconds
+        )
     return generate_latest(registry)

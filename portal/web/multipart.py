@@ -14,9 +14,9 @@ from portal.errors import BadRequest, TooLarge
 
 MAX_FIELDS = 2_000
 MAX_TEXT = 2_000_000
-"""The most bytes of all text fields of a form together; files do not count."""
+"""How many bytes the text fields of a form may have together, without its files."""
 MAX_BOUNDARY = 70
-"""The most characters of a boundary (RFC 2046, 5.1.1)."""
+"""How many characters a boundary may have (RFC 2046, 5.1.1)."""
 
 
 @dataclass(slots=True)
@@ -31,8 +31,9 @@ class Part:
 class Body:
     """A multipart or urlencoded body, read part by part: call `next_part()`, then read all of `chunks()`, and repeat.
 
-    `stream` yields the bytes of the body. Raise `BadRequest` for a body that is not a form or is cut off, and
-    `TooLarge` for a urlencoded body of more than `MAX_TEXT` bytes.
+    `stream` yields the bytes of the body. The constructor raises `BadRequest` if `content_type` is not that of a form.
+    Reading raises `BadRequest` for a body that is malformed or cut off, and `TooLarge` for a urlencoded body of more
+    than `MAX_TEXT` bytes.
     """
 
     def __init__(self, stream: AsyncIterator[bytes], content_type: str) -> None:
@@ -139,6 +140,8 @@ class _MultipartEvents:
 
 
 class _QueryEvents:
+    """Turns the callbacks of the urlencoded parser into the same events: each field is a text part without headers."""
+
     ended = True
     """True from the start, because a urlencoded body has no end marker that could be missing."""
 

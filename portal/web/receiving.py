@@ -36,9 +36,9 @@ HEAD = 4096
 async def read(request: Web) -> None:
     """Read the form of a request before its handler runs: check its CSRF token, store its files, note it in the visit.
 
-    Do nothing for GET, HEAD and OPTIONS. If the body is too large or too slow, the text that arrived is saved as a
-    draft. Raise `Forbidden` for a wrong CSRF token and `SignInNeeded` if the session has changed meanwhile. If the
-    handler takes no form, raise `BadRequest` for a form with fields.
+    Do nothing for GET, HEAD and OPTIONS, or if the form has been read. If the body is too large or too slow, save the
+    text that arrived as a draft and raise the refusal. Raise `Forbidden` for a wrong CSRF token and `SignInNeeded` if
+    the session has changed in the meantime. If the handler takes no form, raise `BadRequest` for a form with fields.
     """
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
@@ -75,6 +75,7 @@ async def _look_again(form: Form, visit: Visit, request: Web, at: datetime) -> N
 
     The sender was identified when the request began. Since then the session may have ended, or the reader's rights may
     have changed (R12, R17). In that case the text is saved as a draft, which the reader finds after signing in.
+    Otherwise the visit gets the session as it is now, and `at`, when the body had arrived, as its instant.
     """
     if visit.session is None or visit.reader is None:
         return

@@ -27,7 +27,10 @@ Web = Request[Any, Any, Any]
 """The request type in annotations of route handlers; Litestar's type parameters (user, auth, state) are unused."""
 KEY = "portal.visit"
 LONGEST_PATH = 1000
-"""The most characters of a path to return to, which a cookie holds: browsers drop a cookie of more than 4,096 bytes."""
+"""How many characters a path to return to after sign-in may have.
+
+A cookie holds the path, and browsers drop cookies of more than 4,096 bytes.
+"""
 _RELATIVE = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
 
@@ -74,9 +77,11 @@ class Visit:
     A second call does nothing.
     """
     new_cookies: list[str] = field(default_factory=list)
+    """The values of the Set-Cookie headers that the response gets."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     form: Any = None
+    """The `Form` of the request, from the moment at which its body is read; None before that, and for a GET."""
     kept: bool = False
     """Whether the form was saved as a draft instead of being processed."""
 

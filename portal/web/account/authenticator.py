@@ -34,7 +34,10 @@ class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/account/authenticator", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """Show the page with the QR code of a new secret. The secret is stored only once a valid code is sent."""
+    """Show the page with the QR code of a new secret, or ask for the password first.
+
+    The secret is stored only once a valid code is sent.
+    """
     ask_for_password(request)
     return await _page(request, reader=reader, secret=authenticator.new_secret())
 
@@ -69,7 +72,8 @@ async def set_up(
 ) -> Response[Any]:
     """Store the authenticator app if the code is right, and show recovery codes if these are the first.
 
-    From then on, signing in requires a code. All other sessions of the reader end.
+    From then on, signing in requires a code. All other sessions of the reader end. Redirect to the page that asks for
+    the password unless the reader typed it recently.
     """
     ask_for_password(request)
     visit, given = visit_of(request), form.into(SetUp)

@@ -40,7 +40,7 @@ async def hold_session(request: Web) -> None:
 async def renew_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> None:
     """End all sessions of this person and begin a new one in this browser (R14, R17).
 
-    It runs in the caller's transaction, which must have the sign-in role. `factor` is the second factor that was just
+    This function runs in the caller's transaction, which must have the sign-in role. `factor` is the second factor that was just
     proved; None keeps the factor of the ended session.
     """
     visit = visit_of(request)

@@ -32,7 +32,7 @@ class Added(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/account/passkeys/new", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """Show the form whose button makes the browser create a passkey."""
+    """Show the form whose button makes the browser create a passkey, or ask for the password first."""
     ask_for_password(request)
     return await _page(request, reader=reader)
 
@@ -59,6 +59,7 @@ async def add(
     """Store the new passkey, which can be used to sign in from then on, and show recovery codes if these are the first.
 
     All other sessions of the reader end. If the browser's answer is refused, show the page again with the reason.
+    Redirect to the page that asks for the password unless the reader typed it recently.
     """
     ask_for_password(request)
     given, relying_party = form.into(Added), relying_party_of(request)

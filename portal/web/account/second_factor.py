@@ -55,7 +55,11 @@ async def codes_page(request: Web, reader: Reader, codes: list[str], *, then: st
 
 @post("/account/recovery-codes", guards=[signed_in])
 async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Replace the reader's recovery codes by ten new ones, and show them. Raise `Conflict` without a second factor."""
+    """Replace the reader's recovery codes with ten new ones, show them, and mail the reader that they were renewed.
+
+    Redirect to the page that asks for the password unless the reader typed it recently. Raise `Conflict` if the reader
+    has no second factor.
+    """
     ask_for_password(request)
     async with transaction(None):
         await hold_session(request)
@@ -70,7 +74,7 @@ async def removed(request: Web, reader: Reader, at: datetime, *, passkey: int | 
     """Remove a passkey, or the authenticator app if `passkey` is None; then redirect to the page of second factors.
 
     All sessions of the reader end, because some may have been opened with the removed factor; this browser gets a new
-    one.
+    one. Redirect to the page that asks for the password instead unless the reader typed it recently.
     """
     ask_for_password(request)
     async with transaction(None):

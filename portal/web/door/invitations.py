@@ -50,7 +50,10 @@ async def page_of_link(
     at: datetime,
     token: str,
 ) -> Response[str]:
-    """Return the page with the form of a link, which `show` makes, or the page `ended` if the link is not valid."""
+    """Return the page with the form of a link, which `show` makes, or the page `ended` if the link is not valid.
+
+    Raise `Conflict` if somebody is signed in in this browser.
+    """
     refuse_signed_in(request)
     try:
         return await show(request, at=at, token=token)
@@ -61,7 +64,8 @@ async def page_of_link(
 def link_first(kind: invitations.Kind, ended: Callable[[Web], Response[str]]) -> Callable[[Web], Awaitable[Any]]:
     """Return a function that reads the form, or returns the page `ended` if the link in the URL is not valid.
 
-    Litestar runs it before the handler, so that the body of a request with a wrong link is never read.
+    Litestar runs it before the handler, so that the body of a request with a wrong link is never read. The function
+    raises `Conflict` if somebody is signed in in this browser.
     """
 
     async def find_first(request: Web) -> Response[str] | None:

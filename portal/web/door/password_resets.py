@@ -36,7 +36,7 @@ def _needs_mail(request: Web) -> None:
 
 @get("/password-resets")
 async def ask(request: Web) -> Response[str]:
-    """Show the form that asks for the mail address of the account."""
+    """Show the form that asks for the mail address of the account. Raise `NotFound` if the portal cannot send mails."""
     _needs_mail(request)
     return await _ask_page(request)
 
@@ -55,7 +55,8 @@ async def _needs_mail_first(request: Web) -> None:
 async def send(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Enqueue the reset mail, and show the same page for every mail address, whether or not it has an account (R5).
 
-    The job finds out whether there is anybody to send it to, so the time of this response does not reveal it either.
+    The job finds out whether there is anybody to send it to, so the duration of this response does not reveal it
+    either. Raise `TooMany` after too many requests for this account or from this IP address.
     """
     given, checked = form.into(Forgotten), Checked()
     address = checked("email", email, given.email)
@@ -91,7 +92,10 @@ def _ended(request: Web) -> Response[str]:
 async def choose(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Store the new password and redirect to the sign-in page, which asks for the second factor as usual (R9)."""
+    """Store the new password and redirect to the sign-in page, which asks for the second factor as usual (R9).
+
+    Failed sign-ins no longer make the person wait. A link that is no longer valid gets the page that says so.
+    """
     try:
         async with transaction(None, readonly=True):
             invited = await invitations.find(token, at, "reset")

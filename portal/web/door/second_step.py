@@ -62,7 +62,7 @@ async def _needs_step_first(request: Web) -> Response[Any] | None:
 
 
 async def _again(request: Web, **again: Any) -> Response[Any]:
-    """Return the page of the second step after a refusal, and count it."""
+    """Return the page of the second step after a refusal, and count the refusal in the metrics."""
     REFUSED_SIGN_INS.inc()
     step = remembered_step(request)
     return await _page(request, credential_id=step[0].credential_id, **again) if step else see_other("/sign-in")

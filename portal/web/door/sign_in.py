@@ -46,7 +46,7 @@ async def _page(request: Web, **context: Any) -> Response[str]:
 
 
 async def _again(request: Web, *, form: Form, **context: Any) -> Response[str]:
-    """Return the sign-in form after a refusal, and count it."""
+    """Return the sign-in form after a refusal, and count the refusal in the metrics."""
     REFUSED_SIGN_INS.inc()
     return await _page(request, next=safe_path(form.get("next") or "/"), **context)
 
@@ -63,8 +63,8 @@ async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency
 async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> Response[Any]:
     """Begin a session for a person whose password is proved, or redirect to the second step if they have a factor (R9).
 
-    After signing in, the person gets to `next_path`. Raise `Invalid` if the password was changed at the same moment,
-    because that change has ended all sessions (R17).
+    After signing in, the person gets to `next_path`. The session that this browser had before ends. Raise `Invalid` if
+    the password was changed at the same moment, because that change has ended all sessions (R17).
     """
     async with transaction(None):
         await credentials.hold(proven)
@@ -82,8 +82,8 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
 async def open_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> str:
     """Begin a session of this person in this browser, and return its token. The browser's old session ends (R14).
 
-    `factor` is the second factor that was used, or None. It runs in the caller's transaction, which must have the
-    sign-in role. The cookie is set only after that transaction has committed.
+    `factor` is the second factor that was used, or None. The function runs in the caller's transaction, which must have
+    the sign-in role. The cookie is set only after that transaction has committed.
     """
     visit = visit_of(request)
     if visit.session:

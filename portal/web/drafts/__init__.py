@@ -33,9 +33,10 @@ FILES_AGAIN = "files_again"
 
 
 class KeptDraft(Table, tablename="draft"):
-    """The texts of one form that a person has not sent, by field name. `fields` is {} once the form was sent.
+    """The texts of one form that a person has not sent, by field name.
 
-    The credential and the address are together the primary key, which Piccolo cannot express.
+    `fields` is {} once the form was sent or the draft discarded; `sent_form` is then the key of the sent form, if it had
+    one. The credential and the address are together the primary key, which Piccolo cannot express.
     """
 
     credential_id = BigInt(primary_key=True, default=None)
@@ -88,9 +89,9 @@ async def keep(
 ) -> bool:
     """Save these fields as the draft of the person under `address`, in place of an older one.
 
-    Return whether it was saved. Return False if this form has been sent already: the request came late, and the draft
-    must not reappear. A form without text, or with more than `LARGEST` bytes, is silently not kept. `had_files` says
-    that its files were lost.
+    Return False if this form has been sent already: the request came late, and the draft must not reappear. Otherwise
+    return True, even if the form is silently not saved because it has no text or more than `LARGEST` bytes. Delete the
+    person's oldest drafts above `MOST`. `had_files` says that the form's files were lost.
     """
     texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
     content = json.dumps(texts | ({FILES_AGAIN: "yes"} if had_files else {}), ensure_ascii=False)
@@ -162,10 +163,10 @@ async def unsent(reader: Reader, path: str) -> list[Unsent]:
 
 
 async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: datetime) -> None:
-    """Delete the draft of a form that was sent.
+    """Empty the draft of a form that was sent, in a transaction of its own.
 
-    The form's key is remembered for `LATE`, so that a delayed request cannot restore the draft. `form_key` is None for
-    forms without a key.
+    The form's key is remembered for `LATE`, so that a delayed request cannot restore the draft; the reader's keys that
+    are older are deleted. `form_key` is None for forms without a key.
     """
     async with transaction(None) as tx:
         if form_key is None:

@@ -23,7 +23,7 @@ from portal.web.visit import Web, safe_path, wants_fragment
 async def keep_typed(
     reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[None]:
-    """Save the current text of a form as a draft, or delete the draft if the form is empty.
+    """Save the current text of a form as a draft, or empty the draft if all fields of the form are empty.
 
     The field `address` names the draft. Raise `Conflict` if the form was sent already.
     """
@@ -73,7 +73,7 @@ async def take_off(
 
 @post("/drafts/removal")
 async def discard(request: Web, reader: NamedDependency[Any]) -> Response[Any]:
-    """Delete the draft with the address `?form=`, and redirect to its page. The worker deletes its files later."""
+    """Discard the draft with the address `?form=`, and redirect to the form's page. The worker deletes its files later."""
     address = _asked(request)
     await drafts.forget(reader, address)
     return see_other(address.partition("?")[0])
