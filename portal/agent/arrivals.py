@@ -13,7 +13,7 @@ from portal.desk.lists import Row
 from portal.numbers import number_in
 
 MOST = 60
-"""The most case numbers that one query parameter of the refresh URL carries."""
+"""How many case numbers one query parameter of the refresh URL may have; the others are ignored."""
 
 
 @dataclass(frozen=True, slots=True)

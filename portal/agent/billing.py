@@ -59,7 +59,10 @@ async def _show(
 async def make_run(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Execute a billing run: create the draft invoices and statements of the ticked customers."""
+    """Execute a billing run: create the draft invoices and statements of the ticked customers.
+
+    Redirect to the page of the run, or back to the preview if there was nothing to bill.
+    """
     fields = form.into(RunForm)
     async with transaction(reader):
         made = await run(await parse_until(fields.until, at), fields.customer, by=reader, at=at)

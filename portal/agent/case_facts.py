@@ -44,11 +44,13 @@ class Holder(Struct, kw_only=True):
 
 
 class StatusChange(Struct, kw_only=True):
+    """Form that sets the status of a case. Its field `seen` says which status the page showed."""
+
     status: str
 
 
 class FactsChange(Struct, kw_only=True):
-    """Facts form of a case. None stands for no priority, case type, service or contact chosen."""
+    """Form of the facts of a case: its subject, and the ids or the value of what was chosen, None for no choice."""
 
     subject: str
     case_type: int | None = None
@@ -140,7 +142,7 @@ async def change_status(
 
 @get("/cases/{number:str}/facts")
 async def show_facts(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the form for the subject, contact, case type, priority and service of a case."""
+    """Show the form for the subject, contact, case type, priority, service and project of a case."""
     return await _facts(request, number=number)
 
 

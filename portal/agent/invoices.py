@@ -96,7 +96,7 @@ async def issue_drafts(
 ) -> Response[Any]:
     """Issue the ticked drafts, the oldest first, each in its own transaction, so that a refusal blocks no other draft.
 
-    Redirect if all were issued, otherwise show the list with the reason of each refusal.
+    Redirect if all were issued, otherwise show the list with the reason for each refusal.
     """
 
     async def issue_one(draft_id: int) -> None:
@@ -211,7 +211,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader], number: FromP
 
 @get("/invoices/{number:str}/invoice.pdf", guards=[manager_only])
 async def show_pdf(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the stored PDF of an issued invoice."""
+    """Serve the stored PDF of an issued invoice, and record the download in the audit log."""
     async with exporting(request):
         content = await hand_out("pdf", await Invoice.find(number, reader))
     return download(content, f"{number}.pdf", media_type="application/pdf")
@@ -219,7 +219,7 @@ async def show_pdf(request: Web, reader: NamedDependency[AgentReader], number: F
 
 @get("/invoices/{number:str}/detail.csv", guards=[manager_only])
 async def show_csv(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the stored CSV file with the time entries of an issued invoice."""
+    """Serve the stored CSV file with the time entries of an issued invoice, and record the download in the audit log."""
     async with exporting(request):
         content = await hand_out("csv", await Invoice.find(number, reader))
     return download(content, f"{number}.csv", media_type="text/csv")
@@ -242,7 +242,7 @@ async def show_statement(
 async def show_statement_csv(
     request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Serve the stored CSV file with the time entries of a statement."""
+    """Serve the stored CSV file with the time entries of a statement, and record the download in the audit log."""
     async with exporting(request):
         statement = await Statement.find(statement_id, reader)
         content = await hand_out("csv", statement)

@@ -16,7 +16,7 @@ from portal.web.visit import Web
 async def show_note(request: Web, field: FromPath[str]) -> Response[str]:
     """Return the warning for the text of an input, or an empty fragment if documents can show every letter.
 
-    `field` is the HTML id of the input; raise `NotFound` for text that is no id. The query parameter, whatever its
+    `field` is the HTML id of the input; raise `NotFound` for text that is not an id. The query parameter, whatever its
     name, holds the typed text.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", field):

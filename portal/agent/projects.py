@@ -134,7 +134,7 @@ async def show_project(
 async def _cost(reader: AgentReader, project: int) -> dict[str, Any]:
     """Return the template variables with the cost of a project's time and of the time on its cases.
 
-    Both are None for an agent who is no manager.
+    Both are None for an agent who is not a manager.
     """
     if not reader.is_manager:
         return {"cost": None, "cases_cost": None}
@@ -196,7 +196,7 @@ async def add_task(
 async def submit(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]
 ) -> Response[Any]:
-    """Submit the ticked time entries for approval.
+    """Submit the ticked time entries of the project, or all that match the filter, for approval.
 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
     """

@@ -48,7 +48,7 @@ async def show_service(
 async def submit(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
 ) -> Response[Any]:
-    """Submit the ticked time entries for approval.
+    """Submit the ticked time entries of the service, or all that match the filter, for approval.
 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
     """

@@ -1,6 +1,6 @@
 """Describe one change of the audit log in a sentence: who did what to whom or to what, and from which value to which.
 
-The words stand in `sentences.py`. A sentence is a list of `Part`s, some of which link to the page of what they name. It
+The words are in `sentences.py`. A sentence is a list of `Part`s, some of which link to the page of what they name. It
 is put together when it is read, because dates and amounts are written as the reader of the page does.
 """
 
@@ -19,7 +19,7 @@ from portal.render import formats
 _PLACE = re.compile(r"\{(\w+)(’s)?\}")
 _OPTIONAL = re.compile(r"\[(.*?)\]")
 GONE = "something that is deleted"
-"""What a sentence calls a row that was deleted since."""
+"""What a sentence calls a row that has been deleted since the change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,10 @@ class Change:
 
     @property
     def sentence(self) -> list[Part]:
-        """Return what happened as one sentence without its full stop."""
+        """Return what happened as one sentence without a full stop.
+
+        For some changes by somebody who was not signed in, it is passive and does not name who made the change.
+        """
         if self.credential_id is None and self.address and (passive := sentences.PASSIVE.get(self._what)):
             return list(self._filled(passive))
         clauses = list(self._clauses())
@@ -70,7 +73,10 @@ class Change:
 
     @property
     def details(self) -> list[tuple[str, str]]:
-        """Return the label and the value of each further column of a row that was added or removed."""
+        """Return the label and the value of each column that the sentence about an added or removed row does not name.
+
+        For a changed row, return an empty list.
+        """
         if self.verb not in ("insert", "delete"):
             return []
         said = {name for name, _ in _PLACE.findall(sentences.ACTIONS.get(self._what, ""))}
@@ -190,7 +196,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "word": lambda value: str(value).replace("_", " "),
     "country": formats.country,
 }
-"""By a value of `sentences.FORMATS`: the function that writes a value of the log for people."""
+"""The functions that format a value of the log for people, by a value of `sentences.FORMATS`."""
 
 
 def _money(amount: Decimal, currency: str | None) -> str:

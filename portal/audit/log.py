@@ -16,7 +16,7 @@ from portal.people.readers import AgentReader
 
 PAGE = 50
 MOST_IN_A_FILE = 20_000
-"""The most changes in one file, because a file is made while the request waits."""
+"""How many changes one file may have; a file is made while the request waits."""
 
 KINDS = {
     "access": (
@@ -29,7 +29,7 @@ KINDS = {
     "time": ("Submitted time", "time_entry"),
     "documents": ("Billing and downloads", "billing_run invoice statement timesheet changes"),
 }
-"""The kinds of changes by which the log can be filtered: by key, the words and the tables, separated by blanks."""
+"""The kinds of changes by which the log can be filtered: key -> the name, and the tables separated by blanks."""
 
 _SUBJECTS = {
     "agent": "agent_id",
@@ -54,7 +54,7 @@ _SUBJECTS = {
     "authenticator": "credential_id",
     "recovery_code": "credential_id",
 }
-"""By table: the column of which `audit.subject_id` is a value. For all other tables it is the id of the changed row."""
+"""What `audit.subject_id` is for changes of a table: a value of this column. For other tables it is the row's own id."""
 
 _CURRENCY = (
     "(select k.currency from service s join contract k on k.id = s.contract_id where s.id = x.service_id) currency"
@@ -75,7 +75,7 @@ _FACTS = {
     "passkey": "credential_id",
     "session": "credential_id",
 }
-"""By table: SQL for the columns of a changed row, as it is now, that sentences about it need."""
+"""SQL for the columns that sentences about a changed row need, by table. They are read from the row as it is now."""
 
 _OF_ROW = " ".join(
     f"when '{table}' then (select to_jsonb(f) from (select {columns} from {table} x where x.id = u.subject_id) f)"

@@ -35,7 +35,7 @@ REFERENCES = {
     "run_id": "run",
     "credential_id": "credential",
 }
-"""By column that refers to a row: the kind of thing that the row is, a key of `_ROWS`."""
+"""The kind of thing (a key of `_ROWS`) that a column refers to, by the name of the column."""
 
 _ROWS = {
     "agent": "select id, name, '/agent/setup/agents/' || id as path, 'Agent' as about, ended_at is not null as is_last from agent",
@@ -67,7 +67,7 @@ _ROWS = {
     " from credential c left join agent a on a.id = c.agent_id left join contact t on t.id = c.contact_id"
     " left join customer u on u.id = t.customer_id",
 }  # fmt: skip
-"""By kind of thing: SQL for its rows with id, name, path of its page, what distinguishes it, and whether it has ended."""
+"""SQL for the rows of each kind of thing: id, name, path of the page, what distinguishes it, and whether it has ended."""
 
 SEARCHED = (
     "agent",
@@ -82,12 +82,12 @@ SEARCHED = (
     "kind",
     "invoice",
 )
-"""The kinds of things by which the log can be filtered. Their places are part of URLs, so new ones go to the end."""
+"""The kinds of things by which the log can be filtered. Add new ones at the end, because URLs contain their positions."""
 _SPACING = 16
 """An id of `THINGS` is the row id times this number, plus the place of the kind in `SEARCHED`."""
 
 PEOPLE = Finder("person", f"select id, name, about, is_last from ({_ROWS['credential']}) as people")
-"""Search of everybody who can sign in, by name; the id is that of the credential."""
+"""Searches everybody who can sign in by name; the id is that of the credential."""
 THINGS = Finder(
     "thing",
     " union all ".join(
@@ -95,7 +95,7 @@ THINGS = Finder(
         for place, kind in enumerate(SEARCHED)
     ),
 )
-"""Search of the people and things that changes are about, by name; `thing_of` reads the ids."""
+"""Searches the people and things that changes are about by name; `thing_of` reads the ids."""
 
 
 def thing_of(number: int) -> tuple[str, int] | None:

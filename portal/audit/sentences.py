@@ -71,7 +71,7 @@ ACTIONS = {
     "timesheet.export": "downloaded a timesheet as a {file} file",
     "changes.export": "downloaded these changes as a {file} file",
 }
-"""By table and verb: what somebody did. With ` own` behind it: if a person did it to their own session."""
+"""What somebody did, by table and verb. A key that ends with ` own` is for what people did to their own session."""
 
 PASSIVE = {
     "credential.update": "{credential_id’s} password was changed by a link in a mail",
@@ -79,7 +79,7 @@ PASSIVE = {
     "invitation.update": "A link to set {credential_id’s} password was used or ended",
     "session.update": "A session of {credential_id} was ended",
 }
-"""By table and verb: the whole sentence if nobody was signed in."""
+"""The whole sentence if nobody was signed in, by table and verb."""
 
 SUBJECTS = {
     "agent": "{agent_id}",
@@ -106,7 +106,7 @@ SUBJECTS = {
     "billing_run": "{run_id}",
     "invoice": "invoice {invoice_id}",
 }
-"""By table: how a sentence names the changed row if it has no words of its own for a column."""
+"""How a sentence names the changed row if it has no words of its own for a column, by table."""
 
 _COLUMNS: dict[str, str | tuple[str, str]] = {
     "contact.sees_all_cases": (
@@ -142,7 +142,7 @@ _COLUMNS: dict[str, str | tuple[str, str]] = {
     ),
     "working_hours.minutes": "changed {agent_id’s} working hours[ on {weekday}] from {minutes_before} to {minutes}",
 }
-"""By table and column: what a change of the column means. Of a pair, the second is for false or an empty value."""
+"""What a change to a column means, by table and column. Of a pair, the second is for a new value that is false or empty."""
 
 _STATES = {
     ("submitted", "approved"): f"approved {_ENTRY}",
@@ -153,7 +153,7 @@ _STATES = {
     ("rejected", "draft"): f"took back {_ENTRY}, which was rejected",
     ("approved", "draft"): f"reopened {_ENTRY}, which was approved",
 }
-"""By old and new state of a time entry: what somebody did."""
+"""What somebody did to a time entry, by its old and its new state."""
 
 
 def of_column(table: str, column: str, old: Any, new: Any) -> str:
@@ -193,7 +193,7 @@ _LABELS = {
     "effective_from": "first day",
     "payment_days": "days to pay",
     "rollup": "invoice line",
-    "rounding_minimum": "least time that counts",
+    "rounding_minimum": "minimum time that counts",
     "rounding_increment": "step of rounding",
     "rounding_mode": "rounding",
     "actual_minutes": "time worked",
@@ -226,7 +226,7 @@ _LABELS = {
     "time_rules.lock_time_zone": "time zone of the lock",
     "time_rules.lock_grace_days": "days of grace before the lock",
 }
-"""By column, or by table and column: the words for it. Other columns are called by their names."""
+"""The words for columns, by column, or by table and column. Other columns are called by their names."""
 
 
 def label(table: str, column: str) -> str:
@@ -267,10 +267,10 @@ FORMATS = {
     "rounding_mode": "word",
     "cycle": "word",
 }
-"""By column: how its values are written. The values of other columns stand as they are."""
+"""How the values of a column are formatted, by column. The values of other columns are shown as they are."""
 
 NAMELESS = {"entry_id": "time[ of {work_date}]", "run_id": "billing[ up to {until}]"}
-"""By column that refers to a row without a name: the template that names the row."""
+"""Templates that name a row that has no name of its own, by the column that refers to the row."""
 
 _UNSAID = {
     "id", "name_folded", "created_at", "confirmed_at", "last_used_at", "expires_at", "run_at", "run_by_id", "issued_by_id",
@@ -279,7 +279,7 @@ _UNSAID = {
     "number", "due_on", "rate.currency", "cost_rate.currency", "credential.agent_id", "credential.contact_id",
     "credential.customer_id", "billing_run.until", "working_hours.weekday",
 }  # fmt: skip
-"""Columns, or tables and columns, that tell nothing beside the instant, the person and the sentence of a change."""
+"""Columns, or tables and columns, that pages leave out, because the instant, the person and the sentence say enough."""
 
 
 def is_unsaid(table: str, column: str) -> bool:

@@ -21,14 +21,15 @@ from portal.reports.layouts import lay_out
 from portal.reports.questions import Layout, Question
 
 EACH = 1_000
-"""How many rows are fetched at once; the progress is printed after each such number of entries."""
+"""How many rows are fetched at once. The progress is printed whenever this many more time entries have been read."""
 MOST_MEMORY, MOST_SECONDS, LARGEST_FILE = 2 * 1024**3, 600, 2 * 1024**3
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to write: a timesheet for `reader`, in a layout and a format, read from the database at `url` in `role`.
+    """The message to the child process: which timesheet to write for `reader`, in which layout and file format.
 
-    `filters` is the query string of the timesheet (`Question.query`).
+    `url` is that of the database and `role` the database role in which to read it, None for that of the URL. `filters`
+    is the query string of the timesheet (`Question.query`).
     """
 
     url: str
@@ -40,7 +41,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def write(order: Order, file: IO[bytes]) -> None:
-    """Write the ordered file. Memory does not grow with the number of rows, because a cursor reads them."""
+    """Write the timesheet that `order` describes to `file`, and print the progress to standard error.
+
+    The function connects to the database, and disconnects at the end. Memory does not grow with the number of rows,
+    because a cursor reads them.
+    """
     await database.start(order.url, role=order.role, size=1)
     try:
         async with transaction(order.reader, readonly=True) as tx:
@@ -61,7 +66,10 @@ async def write(order: Order, file: IO[bytes]) -> None:
 
 
 def run() -> None:
-    """Write the file that the standard input orders."""
+    """Write the timesheet that the `Order` on standard input describes to standard output.
+
+    Limit this process's memory, CPU time and file size first, and make it end when its parent ends.
+    """
     children.die_with_parent()
     for limit, most in (
         (resource.RLIMIT_AS, MOST_MEMORY),

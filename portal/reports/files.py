@@ -21,22 +21,23 @@ from portal.settings import Settings
 from portal.storage import Storage, new_key
 
 MOST_AT_ONCE = 20_000
-"""The most time entries of a file that is made while the request waits; a job makes larger files."""
+"""How many time entries a file that is made while the request waits may have; a job makes larger files."""
 KEPT_FOR = timedelta(days=7)
 """The time for which a file is kept."""
 MOST_KEPT = 20
-"""The most files of one agent that are kept; the oldest ones are deleted first."""
+"""How many files of one agent are kept; the oldest ones are deleted first."""
 WITHIN = 1800.0
 """The timeout of a job in seconds."""
 TOLD_EACH = 0.5
-"""Seconds between two updates of the progress."""
+"""The minimum number of seconds between two updates of the progress in the database."""
 
 
 class Export(Table, tablename="export"):
     """The file of a timesheet that an agent asked for.
 
-    It is ready once it has a `size`, and failed if it ended without one. `filters` is the query string of the timesheet
-    (`Question.query`). Of its `entries`, `read_entries` are read so far.
+    It is ready once it has a `size` in bytes, and failed if `ended_at` is set without one. `filters` is the query
+    string of the timesheet (`Question.query`). Of its `entries`, `read_entries` have been read so far. `file_key` names
+    the file in the storage. `fetched_at` is when the agent downloaded it first.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -60,7 +61,7 @@ class Export(Table, tablename="export"):
 
     @property
     def share(self) -> int:
-        """Return how many per cent of the entries are read."""
+        """Return how many per cent of the entries have been read; 100 only once the file is ready."""
         return 100 if self.size else min(99, self.read_entries * 100 // max(self.entries, 1))
 
     @classmethod
@@ -70,7 +71,7 @@ class Export(Table, tablename="export"):
         """Enqueue a job that makes a file of the timesheet, and return the id of its row.
 
         `entries` is the number of time entries, for the progress. If the same file is being made for this agent
-        already, return that one. Raise `Forbidden` if the reader is no manager (S2.28).
+        already, return the id of that one. Raise `Forbidden` if the reader is not a manager (S2.28).
         """
         question.conditions(reader, [])
         tx, values = current(), (reader.id, layout.value, format, question.query)
@@ -113,7 +114,7 @@ class Export(Table, tablename="export"):
         return Counting(sql, (reader.id,))
 
     async def hand_out(self, storage: Storage, at: datetime) -> str:
-        """Record that the file was fetched, and return its key.
+        """Record that the file was fetched, and return its key in the storage.
 
         Raise `NotFound` if it is not ready, or if the storage has lost it; a response that has begun could not say so.
         """
@@ -142,8 +143,9 @@ from export x join agent a on a.id = x.agent_id join credential c on c.agent_id 
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
     """Make a file that an agent asked for, store it, and mark it as ready, or as failed if making it is refused.
 
-    The agent's open pages are told of it. Run as a job: running it again changes nothing once the file is ready or
-    failed. If the worker is stopped meanwhile, the file is neither, and the next worker makes it.
+    The agent's open pages are told of it. This runs as a job: another run changes nothing once the file is ready or
+    failed. If the worker is stopped in between, the file is neither, and the next worker makes it. Unexpected errors
+    are raised after the file was marked as failed.
     """
     async with transaction(SYSTEM) as tx:
         export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()
@@ -170,7 +172,10 @@ async def _end(export: Export, size: int | None, at: datetime) -> None:
 
 
 async def _store(export: Export, reader: AgentReader, settings: Settings, storage: Storage) -> int:
-    """Make the file and store it under a new key, and return its size."""
+    """Make the file, store it under its key, and return its size in bytes. Store the key and the progress in its row.
+
+    Wait as long as this process is making as many files as it may.
+    """
     told = monotonic()
 
     async def tell(entries: int) -> None:
@@ -191,7 +196,7 @@ async def _store(export: Export, reader: AgentReader, settings: Settings, storag
 
 
 def order_of(settings: Settings, reader: AgentReader, question: Question, layout: Layout, format: str) -> Order:
-    """Return the order for the child process that writes the file."""
+    """Return the message to the child process that writes this timesheet."""
     return Order(
         url=settings.app_url or "", role=settings.app_role, reader=reader, filters=question.query, layout=layout, format=format
     )  # fmt: skip
@@ -205,7 +210,7 @@ select x.id, x.file_key from (
 
 
 async def sweep(storage: Storage, at: datetime) -> int:
-    """Delete the files that are kept no longer, and their rows. Return how many were deleted.
+    """Delete up to 100 files that are older than `KEPT_FOR` or exceed `MOST_KEPT`, and their rows; return how many.
 
     The file is deleted before its row, so that a failed deletion is repeated next time.
     """

@@ -7,7 +7,7 @@ from portal.contracts.naming import shown_contract, shown_service
 
 
 class Group(StrEnum):
-    """The groups of a timesheet, each with subtotals."""
+    """What the entries of a timesheet can be grouped by. Each group has a subtotal."""
 
     DAY = "day"
     AGENT = "agent"
@@ -19,13 +19,13 @@ class Group(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the text of the choice, such as `Customer`."""
+        """Return the text that the page shows for this choice, such as `Customer`."""
         return self.value.capitalize()
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """The SQL of one kind of group.
+    """The SQL for grouping time entries in one way, such as by customer.
 
     `rows` selects the id and the name of each group. `within` is the condition on a time entry `e` to belong to the
     group `g`, and `without` the condition to belong to none; the name of that last group is `nameless`.
@@ -69,4 +69,4 @@ GROUPINGS = {
         "Without a task",
     ),
 }  # fmt: skip
-"""The grouping of each kind of group except days, for which the entries need no other order."""
+"""The SQL of each way of grouping except by day, because entries are sorted by day anyway."""

@@ -71,7 +71,7 @@ class Laid:
 
 
 def lay_out(reader: AgentReader, question: Question, layout: Layout) -> Laid:
-    """Return the timesheet in the layout. Raise `Forbidden` if the reader is no manager (S2.28)."""
+    """Return the timesheet in the layout. Raise `Forbidden` if the reader is not a manager (S2.28)."""
     values: list[Any] = []
     condition = question.conditions(reader, values)
     days = f"{question.since.isoformat()} to {question.until.isoformat()}"
@@ -91,7 +91,7 @@ PAYROLL = (
     Column("Minutes undecided", Kind.MINUTES),
     Column("Minutes rejected", Kind.MINUTES),
 )
-"""Actual time by agent and day. The last three columns sum to the minutes worked."""
+"""The columns of the payroll layout: actual time by agent and day. The last three sum to the minutes worked."""
 
 
 def _payroll(row: Any) -> list[Cell]:
@@ -121,8 +121,9 @@ INVOICING = (
     Column("Amount", Kind.MONEY),
     Column("Document"),
 )
-"""Counted time, rate and amount: a row for each piece of an entry that something else pays for.
+"""The columns of the invoicing layout: billable time, rate and amount, with a row for each allocation of an entry.
 
+An entry without allocations has one row.
 Minutes worked are never part of it (D55). An entry that is not approved has no price yet (C12), and so no rate.
 """
 

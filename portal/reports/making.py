@@ -18,7 +18,7 @@ from portal.storage import CHUNK
 log = structlog.get_logger("portal.reports")
 
 MOST_AT_ONCE = 2
-"""The most child processes that one process runs at the same time."""
+"""How many child processes one process runs at the same time."""
 WITHIN = 60.0
 """The timeout in seconds for a file that a request waits for."""
 LONGEST_ERROR = 2_000
@@ -27,7 +27,7 @@ Progress = Callable[[int], Awaitable[None]]
 
 
 class _Running:
-    """How many child processes this process runs."""
+    """Counts the child processes that this process runs at the moment."""
 
     count = 0
 
@@ -38,11 +38,11 @@ def is_busy() -> bool:
 
 
 async def make(order: Order, *, within: float = WITHIN, progress: Progress | None = None) -> IO[bytes]:
-    """Return the ordered file, open at its beginning; the caller closes it.
+    """Return a temporary file with the timesheet that `order` describes, open at its beginning; the caller closes it.
 
-    The file has no name, so nothing of it can remain. `progress` is awaited with the number of time entries that are
-    read so far. Raise `TooMany` if this process makes as many files as it may, and `Unavailable` if the child process
-    fails or takes more than `within` seconds.
+    The file has no name, so that it disappears when it is closed. `progress` is awaited with the number of time entries
+    that have been read so far. Raise `TooMany` if this process is making as many files as it may, and `Unavailable` if
+    the child process fails, or is killed because it takes more than `within` seconds.
     """
     if is_busy():
         raise TooMany("Other files are being made at this moment. Try again in a minute.", retry_after=30)
@@ -79,9 +79,9 @@ async def _write(order: Order, file: IO[bytes], within: float, progress: Progres
 
 
 async def _follow(process: asyncio.subprocess.Process, order: bytes, progress: Progress | None) -> str:
-    """Send the order to the child process, and pass its progress on until it ends.
+    """Send the order to the child process, pass its progress on until it ends, and return its error message, or "".
 
-    Return the end of what else it printed on standard error.
+    The message is the end of what it printed to standard error besides the progress.
     """
     if process.stdin is None or process.stderr is None:
         raise RuntimeError("the child process was started without pipes")

@@ -14,9 +14,9 @@ from portal.timekeeping.entries import VISIBLE
 class Figures:
     """The work of one agent, or of all, in minutes worked; rejected time is counted in `rejected` only.
 
-    `worked` is the sum of `approved` and `waiting` (not submitted, or not decided on yet). `billable` is the part of it
-    that customers pay for or that their hours cover, `counts` its billable minutes after rounding. `cases` is the number
-    of cases that time was logged on.
+    `worked` is the sum of `approved` and `waiting` (not submitted, or not decided on yet). `billable` is the part of
+    `worked` that customers pay for or that their hours cover, and `counts` are its minutes after rounding. `entries` is
+    the number of entries, and `cases` the number of cases, on which the agent logged time.
     """
 
     entries: int = 0
@@ -83,8 +83,8 @@ async def work_of_agents(
 ) -> list[AgentFigures]:
     """Return the figures of each agent who logged time from `since` to `until`, both included, by name.
 
-    `department` limits them to a department and those below it, `agent` to one agent. Raise `Forbidden` if the reader is
-    no manager, because figures on colleagues are for managers only.
+    `department` limits them to a department and those below it, `agent` to one agent. Raise `Forbidden` if the reader
+    is not a manager, because figures on colleagues are for managers only.
     """
     if not reader.is_manager:
         raise Forbidden("Only managers see figures on the work of agents.")

@@ -1,4 +1,4 @@
-"""What the time on projects costs us, by the cost rates of the agents on the days of the work (S2.6)."""
+"""Compute what the time on projects costs the company, from the agents' cost rates on the days of the work (S2.6)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from portal.timekeeping.entries import VISIBLE
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of the time worked on a project, as amounts by currency, which are never added up.
+    """The cost of the time worked on a project: amounts by currency, which are not converted into one another.
 
-    `unpriced` is the minutes of agents who had no cost rate on the day of the work; they are in no amount.
+    `unpriced` are the minutes for which the agent had no cost rate on the day of the work; no amount includes them.
     """
 
     amounts: dict[str, Decimal] = field(default_factory=dict)
@@ -24,14 +24,17 @@ class Cost:
     def left_of(self, budget: Decimal | None, currency: str) -> Decimal | None:
         """Return what the cost leaves of a budget in `currency`, negative if it is exceeded.
 
-        Return None if there is no budget, or if a part of the cost is not known or in another currency.
+        Return None if there is no budget, or if a part of the cost is unknown or in another currency.
         """
         if budget is None or self.unpriced or self.amounts.keys() - {currency}:
             return None
         return budget - self.amounts.get(currency, Decimal(0))
 
     def margin(self, charged: Decimal, currency: str) -> Decimal | None:
-        """Return what the cost leaves of the `charged` amount; None if not all of the cost is known in `currency`."""
+        """Return what the cost leaves of the amount `charged` in `currency`, negative if the cost is higher.
+
+        Return None if a part of the cost is unknown or in another currency.
+        """
         return (
             None
             if self.unpriced or self.amounts.keys() - {currency}
@@ -52,7 +55,7 @@ group by 1, 2 order by 1, 2
 async def costs_of_projects(reader: AgentReader, ids: Sequence[int]) -> dict[int, Cost]:
     """Return the cost of the time logged on each project, by project id. Rejected time is left out.
 
-    Raise `Forbidden` if the reader is no manager, because cost rates tell what colleagues earn.
+    Raise `Forbidden` if the reader is not a manager, because cost rates tell what colleagues earn.
     """
     return await _costs(reader, ids, project="e.project_id", join="")
 

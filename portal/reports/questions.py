@@ -1,4 +1,4 @@
-"""Which entries a timesheet shows: a range of days, the kind of work, and filters, as the query string of a URL."""
+"""Represent which entries a timesheet shows (days, kind of work, filters), and read it from a URL's query string."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -18,7 +18,10 @@ from portal.words import EntryBilling, EntryState
 
 
 class Kind(StrEnum):
-    """Which timesheet it is: that of the help desk, that of projects, or all time (S2.26, S2.27)."""
+    """The kinds of timesheets (S2.26, S2.27).
+
+    `desk` has all time that is not on a project, `project` the time on projects, and `all` both.
+    """
 
     DESK = "desk"
     PROJECT = "project"
@@ -31,7 +34,7 @@ class Kind(StrEnum):
 
 
 class On(StrEnum):
-    """What time was logged on (S2.40)."""
+    """The choices of the filter by what time was logged on (S2.40)."""
 
     CASE = "case"
     PROJECT = "project"
@@ -119,7 +122,7 @@ class Question:
         return cls.read(dict(parse_qsl(text)), date.min)
 
     def with_ids(self, **found: int | None) -> "Question":
-        """Return the question with other ids: those that the page's search fields found by name."""
+        """Return the question with the ids `found`, by filter name, which the page's search fields have found."""
         return replace(self, **found)  # type: ignore[arg-type]
 
     @property
@@ -141,9 +144,9 @@ class Question:
         return any(getattr(self, one.name) for one in fields(self) if one.name not in ("since", "until", "kind"))
 
     def conditions(self, reader: AgentReader, values: list[Any]) -> str:
-        """Return the SQL condition on a time entry `e` for what `reader` may see.
+        """Return the SQL condition for the time entries `e` that match this question and that `reader` may see.
 
-        The parameters are appended to `values`. Raise `Forbidden` if the reader is no manager (S2.28).
+        Append its parameters to `values`. Raise `Forbidden` if the reader is not a manager (S2.28).
         """
         if not reader.is_manager:
             raise Forbidden("Only managers see timesheets.")

@@ -19,18 +19,21 @@ from portal.timekeeping.filters import GroupCursor
 from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
 
 PAGE = 50
-"""The most entries on one page."""
+"""How many entries one page shows."""
 SUMMED = 5_000
-"""The most entries that a page sums at once; for more, it fetches the sums after it is shown."""
+"""How many entries a page sums up at once. If there are more, the browser fetches the sums after it shows the page."""
 MOST = 20_000
-"""The most entries that one decision includes. If there are more, the manager decides on the others afterwards."""
+"""How many entries one decision may include. If there are more, the manager decides on the others afterwards."""
 NAMELESS = 0
 """The id of the group of entries that belong to no group, such as general time among the customers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The number of entries, and their actual and billable minutes. If `more`, there are more entries than were summed."""
+    """The number of entries (`count`), their actual minutes (`worked`) and their billable minutes (`counts`).
+
+    If `more` is True, there are more than `SUMMED` entries: then `count` is `SUMMED`, and the minutes are 0.
+    """
 
     count: int = 0
     worked: int = 0
@@ -40,7 +43,10 @@ class Sums:
 
 @dataclass(slots=True)
 class Rows:
-    """A group on the page: its id, its name or its day, its sums, and those of its entries that are on the page."""
+    """A group on the page: its id, its name or its day, its sums, and those of its entries that are on the page.
+
+    `id` is that of the customer, agent and so on; it is 0, and `name` is "", if `day` is set.
+    """
 
     id: int
     name: str
@@ -53,8 +59,9 @@ class Rows:
 class Timesheet:
     """One page of a timesheet. `next` is the cursor of the next page, or None on the last one.
 
-    `decidable` holds the ids of the entries on the page that the reader may decide on: also approved ones that no
-    document has settled, which can be flagged.
+    `sums` are those of all its entries, whichever page they are on. `decidable` holds the ids of the entries on the
+    page that the reader may decide on; it includes approved ones that no document has settled, because they can be
+    flagged.
     """
 
     groups: list[Rows]
@@ -83,8 +90,9 @@ async def read(
 ) -> Timesheet:
     """Return one page of the timesheet.
 
-    `day` is today, on which the reader may stand in for an absent manager. With `all_sums`, sums are complete however
-    many entries there are. If no entry follows the cursor any more, return the first page.
+    `day` is today, on which the reader may stand in for an absent manager. `after` is the cursor. With `all_sums`, the
+    sums include all entries, however many there are. If no entry follows the cursor (any longer), return the first
+    page.
     """
     found = await _picked(reader, question, group, after, size)
     if not found and after:
@@ -141,7 +149,10 @@ _FLAGGABLE = "(e.state = 'approved' and not exists (select from settled_entry d 
 
 
 async def sums(reader: AgentReader, question: Question, *, all_sums: bool = True) -> Sums:
-    """Return the sums of all entries of the timesheet; without `all_sums`, of at most `SUMMED` entries."""
+    """Return the sums of all entries of the timesheet; without `all_sums`, only if there are at most `SUMMED` entries.
+
+    If there are more, `Sums.more` is set.
+    """
     values: list[Any] = []
     inner = f"select e.actual_minutes, e.billable_minutes from time_entry e where {question.conditions(reader, values)}"
     limit = "" if all_sums else f" limit {SUMMED + 1}"
@@ -225,7 +236,7 @@ order by g.place, folded(g.name), g.id, w.work_date desc, w.id desc limit {most}
 async def _sum_groups(
     reader: AgentReader, question: Question, group: Group, groups: dict[Any, Rows], all_sums: bool
 ) -> None:
-    """Add the sums to each group on the page."""
+    """Set the sums of each group on the page; they include its entries on other pages."""
     values: list[Any] = []
     condition = question.conditions(reader, values)
     values.append(list(groups))

@@ -39,7 +39,7 @@ class AppointmentPage(NamedTuple):
 
 async def appointments_with_time(case_id: int, reader: AgentReader) -> list[WithTime]:
     """Return the appointments of a case in the order of `appointments_of`, each with the time logged on it."""
-    sql = f"select p.*, {_LOGGED} as logged from ({appointments_sql(reader)}) as p"  # noqa: S608 (queries of ours)
+    sql = f"select p.*, {_LOGGED} as logged from ({appointments_sql(reader)}) as p"  # noqa: S608 (our own queries)
     rows = await current().fetch(sql, case_id, False, SHOWN)
     return [WithTime(Planned.of_row(row), row["logged"]) for row in rows]
 

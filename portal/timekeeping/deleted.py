@@ -28,11 +28,14 @@ class Deleted:
 
     @property
     def deletion(self) -> Version:
-        """Return who deleted the entry and when."""
+        """Return the last version of the entry, which says who deleted it and when."""
         return self.history[-1]
 
     def had(self, column: str) -> Any:
-        """Return the value that the entry had, as text, a number or the name of what an id stood for; or None."""
+        """Return the value that the entry had in `column`, or None if it had none.
+
+        It is a text or a number; for an id, it is the name of what the id stood for.
+        """
         return self.deletion.columns.get(column, (None,))[0]
 
     @property

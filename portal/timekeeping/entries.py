@@ -46,8 +46,10 @@ The role of contacts is missing, because contacts see time only in the details o
 class TimeEntry(Table, tablename="time_entry"):
     """The minutes that one agent, its author, worked on one day.
 
-    `version` counts the changes of the entry's content, so that an approval refers to exactly the content that was
-    approved (D34).
+    `version` counts the changes to the entry's content, so that an approval refers to exactly the content that was
+    approved (D34). `rejected_version` is the version that was rejected last. `entered_by_id` is the agent who logged
+    the time. `window_from` is the instant from which the author has a limited time to change the entry: when it was
+    logged or last rejected.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -130,9 +132,10 @@ class TimeEntry(Table, tablename="time_entry"):
 
         `agent_id` is the id of the agent who worked, if that is not `by` (S1.15). Work on a project is logged under the
         project's service. Sending the same `form_key` again returns the existing entry, or raises `Invalid` if the
-        content differs. Raise `Forbidden` if an agent who is not a manager logs time for somebody else (S1.16), and
-        `Invalid` with a sentence for each wrong field: `duration`, `work_date`, `project`, `service`, `task`, `agent`,
-        `external_comment`, `description`, `counts`, `override_reason`.
+        content differs. Raise `Forbidden` if the admins' rules do not let `by` log time for that agent (S1.16),
+        `Conflict` if time tracking is off, and `Invalid` with a sentence for each wrong field: `on`, `duration`,
+        `work_date`, `project`, `service`, `task`, `kind`, `role`, `agent`, `external_comment`, `description`, `counts`,
+        `override_reason`.
         """
         await refuse_pick(by, agent_id)
         if form_key and (known := await cls._of_form(by, form_key)):
@@ -219,8 +222,8 @@ class TimeEntry(Table, tablename="time_entry"):
         """Replace the content of a draft or rejected entry, whose state stays the same, and return the changed entry.
 
         `version` is the version that `by` has seen. Raise `Forbidden` if `by` is neither the author nor a manager, or
-        if the author's window is over. Raise `Conflict` if somebody changed the entry in the meantime or if it is
-        submitted already (then billing changes it), and `Invalid` as `log` does.
+        if the time in which the author may change the entry is over. Raise `Conflict` if somebody changed the entry in
+        the meantime or if it is submitted already (then billing changes it), and `Invalid` as `log` does.
         """
         await self._refuse_fixed(by, at)
         return await self.revise(by, work, version=version, at=at)
@@ -228,9 +231,10 @@ class TimeEntry(Table, tablename="time_entry"):
     async def revise(self, by: AgentReader, work: Work, *, version: int, at: datetime) -> Self:
         """Replace the content of the entry without checking whether `by` may do that, and return the changed entry.
 
-        The callers check that: `change`, and billing, which also withdraws any approval (D34). A change is recorded for
-        the author, in the log of the case and in the outbox; if nothing differs, nothing is stored. Raise `Invalid` for
-        content that breaks a rule, `Conflict` if somebody changed the entry since `version`.
+        The callers check that: `change`, and billing, which also withdraws any approval (D34). A change is recorded as
+        a version of the entry, in the log of the case and in the outbox; if nothing differs, nothing is stored. Raise
+        `Invalid` for content that breaks a rule, and `Conflict` if somebody changed the entry since `version`, if it is
+        approved, or if time tracking is off.
         """
         if self.project_id and work.service_id != self.service_id:
             raise Invalid({"service": PROJECT_SERVICE})
@@ -265,8 +269,9 @@ class TimeEntry(Table, tablename="time_entry"):
     async def erase(self, by: AgentReader, *, at: datetime) -> None:
         """Delete the entry without checking whether `by` may do that.
 
-        The callers check it: `discard`, and billing, which also withdraws any approval. Raise `Conflict` if somebody
-        else changed the entry in the meantime, or if its period is locked.
+        The callers check that: `discard`, and billing, which also withdraws any approval. The deletion is recorded as
+        the last version of the entry, in the log of the case and in the outbox. Raise `Conflict` if somebody else
+        changed the entry in the meantime, if it is approved, if its period is locked, or if time tracking is off.
         """
         condition = (TimeEntry.id == self.id) & (TimeEntry.version == self.version) & (TimeEntry.state == self.state)
         self._refuse_approved()

@@ -46,7 +46,7 @@ order by created_at desc, id desc limit $5
 
 
 async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """Return the feed with the time entries that belong into its window, and the sums of all time on the case.
+    """Return the feed with the time entries that belong in its window, and the sums of all time on the case.
 
     `before` is the cursor that the feed was read with. If the window contains more than `WINDOW` entries, the returned
     feed begins with the oldest entry that fits.

@@ -26,7 +26,11 @@ LIFTED = "Somebody has lifted this flag meanwhile."
 
 
 class Flag(Table, tablename="flag"):
-    """One flag on a time entry. It is open until `lifted_at` is set; an entry has at most one open flag."""
+    """One flag on a time entry. It is open until `lifted_at` is set; an entry has at most one open flag.
+
+    `version` is the version of the entry that was flagged. `decision` identifies the step in which the manager flagged
+    it, perhaps with other entries.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     entry_id = BigInt(default=None)
@@ -78,7 +82,8 @@ IS_FLAGGED = "exists (select from flag f where f.entry_id = e.id and f.lifted_at
 async def answer(entry_id: int, text: str, *, by: AgentReader, at: datetime) -> None:
     """Answer the question of an entry's open flag, as the agent who worked; a later answer replaces the former one.
 
-    The flag stays open: only a manager lifts it (C3). Sending the same answer again changes nothing. Raise `NotFound`
+    The flag stays open: only a manager lifts it (C3). The answer is recorded as a version of the entry and in the
+    outbox, from which the manager is told. Sending the same answer again changes nothing. Raise `NotFound`
     if there is no such entry, `Forbidden` if somebody else worked, `Invalid` (`answer`) if the text is empty or too
     long, and `Conflict` if no flag is open.
     """

@@ -82,10 +82,10 @@ async def end_agent(
 ) -> None:
     """End the access of an agent who leaves, and hand over the agent's open cases, appointments, time and approver duties.
 
-    The agent's timer is paused. Open cases are assigned to the agent `successor_id`, or to nobody if it is None. Planned
-    appointments go to the agent `visitor_id`; with None, they are called off. The agent `approver_id` approves instead
-    of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected entries are submitted,
-    also while time tracking is switched off. Raise `Conflict` for the last admin, and `Invalid` (`agent`,
+    The agent's timer is paused. Open cases are assigned to the agent `successor_id`, or to nobody if it is None.
+    Planned appointments go to the agent `visitor_id`; with None, they are called off. The agent `approver_id` approves
+    instead of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected entries are
+    submitted, also while time tracking is switched off. Raise `Conflict` for the last admin, and `Invalid` (`agent`,
     `appointments`, `approver`, `submits`) if one of the successors has left, or if an entry cannot be submitted.
     """
     await hold_cases_of_agent(agent.id, at)
@@ -102,6 +102,6 @@ async def end_agent(
         await approvers.hand_services(agent.id, approver_id)
     if submits:
         submission = await submit(by, (await open_of(agent, at)).unsubmitted, at=at)
-        # What a manager approved or the agent deleted at the same moment needs no submission any more.
+        # What a manager approved or the agent deleted at the same moment no longer has to be submitted.
         for entry_id in set(submission.refused) & set((await open_of(agent, at)).unsubmitted):
             raise Invalid({"submits": f"Some of their time cannot be submitted: {submission.refused[entry_id]}"})

@@ -22,7 +22,7 @@ from portal.words import EntryBilling, EntryState
 PAGE = 50
 """How many time entries one page of a list shows."""
 SUMMED = 10_000
-"""The most entries of a range of days that a list counts and sums up. Without such a range there is no limit."""
+"""How many entries of a range of days a list counts and sums up. Without such a range there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,9 @@ class ListedEntry:
     """A time entry with the names that lists and feeds show beside it.
 
     `at` is the instant at which the entry was created; `rules` are the rules that may fix it; `changes` are the changes
-    by somebody other than the author, and `flag` is the open flag.
+    by somebody other than the author, and `flag` is the open flag. `shape` names the template fragment that shows the
+    entry in a feed.
+
     `portal.billing.decided` fills in what managers and documents did with the entry: `reason` (why a manager rejected
     it), `approved_by`, `implied` (approved as a draft, without having been submitted, C4), and `settled`. A settled
     entry is on the draft invoice `draft_id`, on the issued invoice `invoice`, or on a statement.
@@ -111,9 +113,10 @@ class ListedEntry:
         return fixed or self.rules.why_locked(self.work_date, at) or None
 
     def own_until(self, by: AgentReader) -> datetime | None:
-        """Return until when the author `by` may change the entry; None for managers and for all other agents.
+        """Return until when the author `by` may change the entry, or None if no such time applies.
 
-        Managers may change it until it is billed.
+        That is so for managers, who may change it until it is billed, for all other agents, who may not change it, and
+        for an entry that is submitted or approved.
         """
         if by.is_manager or by.id != self.agent_id or not self.is_open:
             return None
@@ -183,9 +186,10 @@ class Sums:
 class Totals:
     """Sums of all entries that a filter chooses, whichever page they are on, and of each day that the page shows.
 
-    `ready` are those that the reader may submit by the filter: drafts, and rejected entries that somebody has changed
-    since. `newest` is the highest id of any entry, so that a submission by filter takes no entry that came later. If a
-    range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` are those of the first.
+    `ready` sums up the entries that the reader may submit by the filter: drafts, and rejected entries that somebody has
+    changed since. `newest` is the highest id of any entry, so that a submission by filter includes no entry that came
+    later. If a range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` sum up
+    only the latest of them.
     """
 
     all: Sums = Sums()
@@ -299,7 +303,10 @@ async def left_count(reader: AgentReader) -> int:
 
 
 async def counts(agent_id: int) -> dict[EntryState, int]:
-    """Return the number of an agent's entries in each state but approved, which the links of the own list show."""
+    """Return the number of an agent's entries by state, without approved ones, for the links of the agent's own list.
+
+    States without entries are left out.
+    """
     rows = await current().fetch(
         "select state, sum(entries)::bigint as n from time_sum where scope = 'agent' and subject_id = $1 and state <> 'approved'"
         " group by state having sum(entries) > 0",

@@ -148,7 +148,7 @@ def _suggesting(conditions: list[str], count: int, *, with_names: bool) -> str:
     """
     limit, words, skipped = (f"${count + place}" for place in (1, 2, 3))
     is_in = "strpos(folded(x.name || ' ' || x.about), folded(word)) > 0"
-    has = f"(select bool_and({is_in}) from unnest({words}::text[]) as word)"  # noqa: S608 (queries of ours)
+    has = f"(select bool_and({is_in}) from unnest({words}::text[]) as word)"  # noqa: S608 (our own queries)
     named = [f"select * from ({sql}) as x where {has}" for sql in (_PROJECT, _SERVICE, _GENERAL)]  # noqa: S608
     first, *others = [_cases(condition, limit) for condition in conditions]
     parts = [first, *(named if with_names else [_GENERAL]), *others]

@@ -11,7 +11,7 @@ from portal.visible import visible
 from portal.words import EntryBilling, EntryState
 
 MOST_COUNTED = 2 * LONGEST
-"""The most billable minutes of one entry. Rounding and overrides may exceed the minutes worked up to this number."""
+"""How many billable minutes one entry may have. By rounding or an override they may exceed the minutes worked."""
 TOO_MUCH = f"An entry counts at most {spoken(MOST_COUNTED)}."
 
 

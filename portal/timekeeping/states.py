@@ -175,8 +175,8 @@ async def mark_approved(choices: Mapping[int, int], *, by: AgentReader, at: date
 async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: datetime, reason: str) -> list[Row]:
     """Reject submitted and draft entries; `choices` maps the id of each to its version. Return their rows.
 
-    Their authors may then change them for 24 hours from `at` (C5). Raise `Conflict` if an entry has another version or
-    state.
+    From `at` on, their authors may change them again for as long as the admins' rules say (C5). Raise `Conflict` if an
+    entry has another version or state.
     """
     rows = await _step(choices, _UNDECIDED, EntryState.REJECTED, window_from=at)
     await versions.keep(Verb.REJECTED, map(_step_of, rows), by, at, note=reason)

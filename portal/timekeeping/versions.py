@@ -92,7 +92,7 @@ class Version:
 
     @classmethod
     def read(cls, text: str) -> "tuple[Version, ...]":
-        """Return the versions of one entry, oldest first, from the JSON of `CHANGES`."""
+        """Return what others than the author changed in one entry, oldest first, from the JSON of `CHANGES`."""
         return tuple(
             cls(Verb.CHANGED, row["by_id"], row["by"], datetime.fromisoformat(row["at"]), row["columns"])
             for row in json.loads(text)

@@ -175,9 +175,9 @@ async def ground_of(
     `customer_id` is the customer of the entry's case or project. `case_id` is the case of a new entry; an entry that
     exists keeps its case even if new time may no longer go there. `known_task_id` and `known_kind_id` are the task and
     the kind of general time that the entry has already; they may have ended. Raise `Conflict` if time tracking is off.
-    Raise `Invalid` (`on`, `agent`, `role`, `kind`, `service`, `task`) if no time may go on the case, if an agent or role
-    does not exist, if the service belongs to another customer, or if the kind or task has ended or does not exist or the
-    task does not belong to the service or project.
+    Raise `Invalid` (`on`, `agent`, `role`, `kind`, `service`, `task`) if no time may go on the case, if an agent or
+    role does not exist, if the service belongs to another customer, or if the kind or task has ended or does not exist
+    or the task does not belong to the service or project.
     """
     row = await current().fetchrow(
         _GROUND, agent_id, work.service_id, case_type_id, work.task_id, work.role_id, work.general_kind_id, case_id, project_id,
@@ -276,9 +276,10 @@ def content_of(
 
 
 def _lacking(work: Work, ground: Ground) -> dict[str, str]:
-    """Return a sentence for each empty field that the admins' rules require (S0.15).
+    """Return a sentence for each empty field that the admins' rules require, except the external comment (S0.15).
 
-    General time has neither a service nor a task. A task is required only if the service or project offers one.
+    `content_of` checks that one. General time has neither a service nor a task. A task is required only if the service
+    or project offers one.
     """
     rules, wrong = ground.rules, dict[str, str]()
     if ground.customer_id is None:

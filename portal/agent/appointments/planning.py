@@ -128,7 +128,7 @@ async def change(
 
 
 STEPS = {"holding": Appointment.hold_it, "cancellation": Appointment.call_off, "resumption": Appointment.plan_again}
-"""By last part of the URL: what a button of the form does with an appointment."""
+"""What a button of the form does with an appointment, by the last part of the URL to which the button posts."""
 
 
 @post([f"/cases/{{number:str}}/appointments/{{appointment:int}}/{step}" for step in STEPS])

@@ -1,4 +1,4 @@
-"""Serve the pages on which managers decide on waiting time: approve, reject, flag, and take decisions back."""
+"""Serve the pages on which managers decide on submitted time: approve, reject, flag, and take decisions back."""
 
 from typing import Any
 

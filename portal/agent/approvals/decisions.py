@@ -1,4 +1,4 @@
-"""Handle the forms in which managers decide on waiting time: approve, reject, flag, lift a flag, and undo."""
+"""Handle the forms in which managers decide on submitted time: approve, reject, flag, lift a flag, and undo."""
 
 import uuid
 from datetime import datetime
@@ -52,7 +52,7 @@ class Decision(Struct, kw_only=True):
 
 @get("/approvals", guards=[manager_only])
 async def show(request: Web) -> Response[str]:
-    """Show the time entries that wait for a decision, by agent. Entries with a warning are not ticked and show it."""
+    """Show the time entries that wait for a decision, by agent. Entries with a warning show it and are not ticked."""
     return await show_page(request)
 
 
@@ -70,7 +70,7 @@ async def _show(
 
 
 VERBS = {"approvals": "approved", "rejections": "rejected", "flags": "flagged"}
-"""By last part of the URL: what the manager decides."""
+"""What the manager decides, by the last part of the URL to which the button posts."""
 
 
 @post([f"/{noun}" for noun in VERBS], guards=[manager_only], opt={FORM_PAGE: PATH})
@@ -80,8 +80,8 @@ async def decide(
 ) -> Response[Any]:
     """Approve the ticked entries, reject them with a reason, or flag them with a question to their authors (S2.35).
 
-    Authors may change rejected entries; flagged ones are not billed. Report the entries that somebody changed or decided
-    on meanwhile (D35).
+    Authors may change rejected entries; flagged ones are not billed. Report the entries that somebody changed or
+    decided on meanwhile (D35).
     """
     verb = VERBS[last_part(request)]
     async with transaction(reader):

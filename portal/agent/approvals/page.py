@@ -36,10 +36,10 @@ PATH = "/agent/approvals"
 FINDERS = {"agent": AGENTS, "customer": CUSTOMERS, "service": SERVICES}
 """The search fields of the filters, by name."""
 MOST_TOLD = 50
-"""The most refused entries that a page names one by one; the others are only counted."""
+"""How many refused entries a page names one by one; the others are only counted."""
 DONE = {
     "approved": "approved. Until billing this can be taken back below.",
-    "rejected": "rejected. Your reason stands beside each.",
+    "rejected": "rejected. Your reason is shown beside each.",
     "flagged": "flagged. Billing waits until you lift the flag.",
     "lifted": "is no longer flagged.",
     "withdrawn": "taken back. A decision is due again.",
@@ -96,10 +96,10 @@ async def show_page(
     typed: dict[str, str] | None = None,
     form: Form | None = None,
 ) -> Response[str]:
-    """Return the page of waiting time.
+    """Return the page of the time entries that wait for a decision.
 
-    `outcome` is the result of a decision of which a part was refused, and `verb` its word in `DONE`; `errors`, `typed` and `form` are those of a
-    refused form.
+    `outcome` is the result of a decision of which a part was refused, and `verb` its word in `DONE`; `errors`, `typed`
+    and `form` are those of a refused form.
     """
     visit = visit_of(request)
     reader: Any = visit.reader
@@ -126,7 +126,7 @@ def unticked_of(form: Form) -> str:
 
 
 def ids(text: str) -> list[int]:
-    """Return the ids in a text that joins them by full stops. Parts that are no id are ignored."""
+    """Return the first 1,000 ids of a text that joins ids by full stops, leaving out parts that are not numbers."""
     found = (number_in(part) for part in text.split(".")[:1000])
     return [id for id in found if id is not None]
 
@@ -134,7 +134,7 @@ def ids(text: str) -> list[int]:
 def _toast(request: Web, outcome: Outcome | None, verb: str) -> dict[str, str] | None:
     """Return the message that the page shows briefly after a decision, or None if there was none.
 
-    `undo` is the URL that takes the whole decision back; what was taken back and a lifted flag have none.
+    `undo` is the URL that takes the whole decision back. It is missing if a decision was taken back or a flag lifted.
     """
     told = {done: number_in(request.query_params.get(done, "")) for done in DONE}
     decision = uuid_in(request.query_params.get("decision"))
@@ -170,7 +170,7 @@ def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
 
 
 def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
-    """Return the totals of the ticked entries, the ticks by agent, and how many have a warning."""
+    """Return the totals of the ticked entries, the number of ticks by agent, and the number of entries with a warning."""
     ticked = [entry for entry in waiting.entries if entry in ticks]
     return {
         "ticked": ticked,

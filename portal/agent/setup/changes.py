@@ -47,7 +47,8 @@ async def _asked(request: Web, reader: AgentReader) -> tuple[audit.Filter, dict[
 def _id(query: Mapping[str, str], name: str, found: Mapping[str, Found]) -> int | None:
     """Return the id by which a search field filters.
 
-    An id without a text, as in a link, filters even if there is no such row: a link never shows more than it says.
+    An id without a text, as in a link, filters even if there is no such row, so that the page is empty then; without
+    the filter it would show all changes.
     """
     return found[name].id if f"{name}_typed" in query else number_in(query.get(name))
 
@@ -82,7 +83,10 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
 
 @get("/setup/changes.csv", guards=[admin_only])
 async def export(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
-    """Serve the changes of the URL's filter as CSV. Raise `Invalid` if they are more than one file may have."""
+    """Serve the changes that match the URL's filter as CSV, and record the download in the audit log.
+
+    Raise `Invalid` if there are more than one file may have.
+    """
     async with exporting(request):
         wanted, _ = await _asked(request, reader)
         if await audit.how_many(wanted) > audit.MOST_IN_A_FILE:

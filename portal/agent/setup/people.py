@@ -199,9 +199,9 @@ class Handover(Struct, kw_only=True):
     """Form that ends an agent's access and names successors.
 
     Open cases go to the agent with the id `agent`, or become unassigned if it is None. Planned appointments go to the
-    agent with the id `appointments`, or are called off if it is None. The departments whose time a
-    leaving manager approves go to the manager with the id `approver`; if it is None, nobody takes them over. If
-    `submits` is true, the agent's drafts and rejected time entries are submitted.
+    agent with the id `appointments`, or are called off if it is None. The departments and services whose time a leaving
+    manager approves go to the manager with the id `approver`; if it is None, nobody takes them over. If `submits` is
+    true, the agent's drafts and rejected time entries are submitted.
     """
 
     agent: int | None = None

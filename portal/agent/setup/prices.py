@@ -169,7 +169,7 @@ async def change_case_type(
 async def end_case_type(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], case_type: FromPath[int]
 ) -> Response[Any]:
-    """End a case type, so that forms do not offer it any more."""
+    """End a case type, so that forms stop offering it."""
     async with transaction(reader):
         await (await CaseType.find(case_type)).end(at)
     return see_other("/agent/setup/case-types")

@@ -43,7 +43,7 @@ def _shown(request: Web, rules: Rules) -> RulesFacts:
 async def change_time_rules(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
 ) -> Response[Any]:
-    """Save the rules of time tracking (S1.6 to S1.8, S1.24). They hold from the next request on."""
+    """Save the rules of time tracking (S1.6 to S1.8, S1.24). They apply from the next request on."""
     async with transaction(reader):
         stored = _shown(request, await TimeRules.find(hold=True))
         await TimeRules.change(edited(form, RulesFacts, stored))

@@ -128,7 +128,7 @@ async def _understood(request: Web, line: lists.ListedEntry, typed: dict[str, st
 
 
 @post("/time/{entry:int}")
-@on_refusal(show_again, Conflict, Forbidden)  # Another agent may approve the entry, or its window may end.
+@on_refusal(show_again, Conflict, Forbidden)  # A manager may approve the entry, or the time to change it may end.
 async def change(
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],

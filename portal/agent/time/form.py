@@ -71,8 +71,8 @@ class Logged(Struct, kw_only=True):
 class Choices:
     """The choices that the form for time offers in its select fields.
 
-    `usual` is the default of the field "billing". `people` are the agents for whom the reader may log time; empty if
-    these are only the reader.
+    `usual` is the default of the field "billing". `people` are the agents for whom the reader may log time; it is empty
+    if readers may log only their own time.
     """
 
     services: list[tuple[int, str]] = field(default_factory=list)
@@ -85,7 +85,8 @@ class Choices:
     async def of(cls, request: Web, on: On | None) -> "Choices":
         """Return the choices for a new time entry that is logged on `on`.
 
-        `on` is None as long as it is not chosen what the time is logged on; then no services and tasks are offered.
+        `on` is None until the reader has chosen what the time is logged on; no services and tasks are offered until
+        then.
         """
         visit = visit_of(request)
         reader: Any = visit.reader

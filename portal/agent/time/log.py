@@ -162,7 +162,7 @@ async def _appointment(appointment: int | None, case: Case | None) -> Appointmen
 
 
 async def _logged(request: Web, reader: AgentReader, entry_id: int, fields: Logged) -> Response[Any]:
-    """Return the response after time was logged: for the panel a message with a button Undo, otherwise a redirect.
+    """Return the response after time was logged: for the panel a message with an Undo button, otherwise a redirect.
 
     For the panel, also delete the saved draft of the form.
     """

@@ -1,4 +1,4 @@
-"""Serve the pages of the signed-in agent's own time entries: the list by day, its submission, and the undo of that."""
+"""Serve the list of the signed-in agent's own time entries by day, and the forms that submit them and undo that."""
 
 from datetime import datetime
 from typing import Any

@@ -31,7 +31,7 @@ from portal.web.visit import Web, visit_of
 HERE = "/agent/time/week"
 WEEK = timedelta(days=7)
 MOST_ROWS = 100
-"""The most further rows that a URL may name."""
+"""How many further rows a URL or a form may name; the others are ignored."""
 _CELL = re.compile(r"[a-z]+-\d+\.\d+\.\d+\.\d{4}-\d\d-\d\d", re.ASCII)
 _OF_ROW = re.compile(r"(words|task)\.([a-z]+-\d+\.\d+\.\d+)", re.ASCII)
 OWN = {"from", "row", "seen", "form_key", "on", "on_typed", "then"}
@@ -169,7 +169,7 @@ async def add_row(request: Web, reader: NamedDependency[AgentReader]) -> Respons
 async def sum_up(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """Return the sums of the grid with what is typed so far, and a sentence for each text that is no time.
+    """Return the sums of the grid with what is typed so far, and a sentence for each text that is not a duration.
 
     Nothing is stored. The form is too long for the query string of a GET.
     """

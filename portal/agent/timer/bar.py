@@ -118,7 +118,7 @@ async def attach(
 
 
 CHANGES = {"pause": Timer.pause, "resumption": Timer.resume, "confirmation": Timer.confirm}
-"""By last part of the URL: what a button of the bar does with a timer."""
+"""What a button of the bar does with a timer, by the last part of the URL to which the button posts."""
 
 
 @post([f"/timer/{{timer:int}}/{change}" for change in CHANGES])

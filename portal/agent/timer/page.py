@@ -46,7 +46,7 @@ async def own_timers(request: Web) -> Response[str]:
 async def timers_page(
     request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page of all timers, or the bar if htmx sent a form of it that was refused."""
+    """Return the page of all timers. After a refused form that htmx sent, return the timer bar with the error instead."""
     visit, values = visit_of(request), typed or {}
     reader: Any = visit.reader
     if wants_fragment(request) and request.method == "POST":

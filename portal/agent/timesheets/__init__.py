@@ -1,4 +1,4 @@
-"""Serve the reports of managers: timesheets with decisions and files, figures on the work of agents, costs of projects."""
+"""Serve the reports for managers: timesheets, their files, figures on agents, costs of projects, and deleted entries."""
 
 from typing import Any
 

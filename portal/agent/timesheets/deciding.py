@@ -33,7 +33,7 @@ async def _show(
 
 
 VERBS = {"approval": "approved", "rejection": "rejected", "flags": "flagged"}
-"""By last part of the URL: what the manager decides."""
+"""What the manager decides, by the last part of the URL to which the button posts."""
 
 
 @post([f"/timesheets/{noun}" for noun in VERBS], guards=[manager_only])

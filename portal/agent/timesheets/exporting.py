@@ -34,8 +34,8 @@ FILES = f"{PATH}/files"
 async def export(request: Web, reader: NamedDependency[AgentReader]) -> Response[Any]:
     """Serve the timesheet of the URL's filters as CSV, XLSX or XML, for `?layout=payroll` or `?layout=invoicing`.
 
-    A timesheet of more than `MOST_AT_ONCE` entries is not served: the response is a page with a button that starts a
-    job.
+    The audit log records that. A timesheet of more than `MOST_AT_ONCE` entries is not served: the response is a page
+    with a button that starts a job.
     """
     format, layout = request.url.path.rpartition(".")[2], _layout(request)
     async with exporting(request):
@@ -79,7 +79,7 @@ async def ask(request: Web, reader: NamedDependency[AgentReader], at: NamedDepen
 
 @get("/timesheets/files", guards=[manager_only])
 async def list_files(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the agent's own files and how far they are."""
+    """Show the agent's own files, and the progress of those that are not ready."""
     return await agent_page(request, reader, "agent/timesheets/files.html", files=await Export.own(reader))
 
 
@@ -106,7 +106,7 @@ async def fetch_file(
     at: NamedDependency[datetime],
     export_id: FromPath[int],
 ) -> Response[Any]:
-    """Serve a file that is ready. Raise `NotFound` if it is not, or if it is somebody else's."""
+    """Serve a file that is ready, and record the download. Raise `NotFound` for others, and for those of other agents."""
     async with exporting(request):
         found = await Export.find(export_id, reader)
         key = await found.hand_out(storage, at)

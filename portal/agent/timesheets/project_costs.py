@@ -1,4 +1,4 @@
-"""Serve the list of projects with what their time costs us, against their budgets, for managers."""
+"""Serve the list of projects that compares the cost of their time with their budgets, for managers."""
 
 from typing import Any
 

@@ -37,11 +37,14 @@ FINDERS = {
 }  # fmt: skip
 DONE = {
     "approved": "approved.",
-    "rejected": "rejected. Your reason stands beside each.",
+    "rejected": "rejected. Your reason is shown beside each.",
     "flagged": "flagged. Billing waits until the flag is lifted.",
     "withdrawn": "taken back.",
 }
-"""By query parameter of the redirect after a decision: the words that follow the number of entries in the message."""
+"""The words that follow the number of entries in the message after a decision.
+
+Each key is also the query parameter of the redirect that carries that number.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Asked:
         found = {name: await asked(request, name, finder) for name, finder in FINDERS.items()}
         question = Question.read(query, today(reader.time_zone, visit.at))
         group = Group(query["group"]) if query.get("group") in list(Group) else Group.DAY
-        # An id without a text, as in a link, filters even if there is no such row: a link never shows more than it says.
+        # An id without a text, as in a link, filters even if there is no such row; otherwise all entries would be shown.
         ids = {name: one.id for name, one in found.items() if one.id or f"{name}_typed" in query}
         return cls(question.with_ids(**ids), group, found)
 
@@ -73,7 +76,7 @@ class Asked:
 
 @get("/timesheets", guards=[manager_only])
 async def show(request: Web) -> Response[str]:
-    """Show one page of a timesheet (S2.26 to S2.33), by default of the help desk's time of this month."""
+    """Show one page of a timesheet (S2.26 to S2.33), by default of all time in this month that is not on projects."""
     return await show_timesheet(request)
 
 
@@ -162,7 +165,7 @@ def _turning(wanted: Asked, sheet: timesheets.Timesheet, *, turned: bool) -> dic
 
 
 def _toast(query: Any, wanted: Asked) -> dict[str, str] | None:
-    """Return the message after a decision, or None. `undo` is the URL that withdraws the approvals of that decision."""
+    """Return the message after a decision, or None. `undo` is the URL that takes that decision back."""
     for done, words in DONE.items():
         if count := number_in(query.get(done)):
             told = {"words": f"{plural(count, 'entry', 'entries')} {words}"}

@@ -1,4 +1,4 @@
-"""Serve the pages about when agents work: own absences for every agent; hours, absences and costs of all for admins."""
+"""Serve the pages for agents' own absences, and for admins those for every agent's hours, absences and cost rates."""
 
 from typing import Any
 

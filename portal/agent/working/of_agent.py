@@ -139,7 +139,7 @@ async def add_cost_rate(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Add a cost rate of an agent, which holds from its first day until the next one begins."""
+    """Add a cost rate of an agent, which applies from its first day until the next one begins."""
     async with transaction(reader):
         await CostRate.create(await Agent.find(agent), form.into(CostRateFacts), at)
     return see_other(_page_of(agent, "cost-rates"))

@@ -1,1 +1,1 @@
-"""Prepare and undo decisions on waiting time: list it, say what looks unusual about it, and take decisions back."""
+"""Prepare and undo managers' decisions on time entries: list the entries, warn about unusual ones, and undo decisions."""

@@ -1,6 +1,6 @@
-"""Sum up all waiting time that matches a filter, so that a manager can decide on all of it at once.
+"""Sum up all undecided time entries that match a filter, so that a manager can decide on all of them at once.
 
-The result names each entry with its version. So a decision on it is checked entry by entry, like one on ticked rows:
+The result names each entry with its version, so that the decision is checked entry by entry, like one on ticked rows:
 entries that changed after the page was shown are left out and reported (D35).
 """
 
@@ -18,13 +18,13 @@ from portal.database import current
 from portal.people.readers import AgentReader
 
 MOST = 20_000
-"""The most entries that one decision includes. If more match, the manager decides on the others afterwards."""
+"""How many entries one decision may include. If more match, the manager decides on the others afterwards."""
 _CODES = tuple(rule.code for rule in RULES)
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What matches of one agent: how many entries, their billable minutes, and what they would cost, by currency."""
+    """The chosen entries of one agent: their number, billable minutes, and what customers would pay, by currency."""
 
     agent_name: str
     count: int
@@ -56,7 +56,7 @@ class Matching:
 
     @property
     def amounts(self) -> dict[str, Decimal]:
-        """Return what the chosen entries would cost, by currency."""
+        """Return what customers would pay for the chosen entries, by currency."""
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for share in self.shares:
             for currency, amount in share.amounts.items():
@@ -78,9 +78,10 @@ class _Costing:
 
 
 async def list_matching(by: AgentReader, filters: Filters, *, at: datetime, with_odd: bool = False) -> Matching:
-    """Return the time that matches the filters and that `by` may decide on at `at`, the oldest days first.
+    """Return the entries that match the filters and that `by` may decide on at `at`, the oldest days first.
 
-    Without `with_odd`, entries that look odd are not chosen; they are not ticked in the list either.
+    Without `with_odd`, entries that look odd are counted but not chosen, just as the list does not tick them. The
+    cursor in `filters` is ignored.
     """
     condition, values = narrowed(by, replace(filters, after=None), at)
     rows = await current().fetch(WITH + _ALL.format(narrowed=condition), *values)

@@ -1,7 +1,7 @@
-"""The rules that find waiting time odd: each has a code, and a sentence that says why to look twice.
+"""The rules that find time entries odd: each has a code, and a sentence that says why to look twice.
 
 Each rule is an SQL expression on a time entry `e`: null if the entry is not odd by the rule, else the value that its
-sentence names. So the same rules mark the rows of a page, filter rows, and count the rows of each kind.
+sentence names. That is why the same rules can mark the rows of a page, filter rows, and count the rows of each kind.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from portal.timekeeping.flags import IS_FLAGGED
 MOST_A_DAY = 10 * 60
 """If an agent logged more minutes than this on one day, the entries of that day look odd."""
 LATELY = 1_000
-"""How many of the latest entries are used to compute the usual lengths."""
+"""How many of the latest entries are used to compute the usual length of each type of work."""
 ENOUGH = 20
-"""How many of these entries a type needs to have a usual length."""
+"""A type of work has a usual length only if it has at least this many of these entries."""
 USUAL_TIMES, USUAL_FROM = 3, 60
 """An entry is longer than usual if it takes over `USUAL_TIMES` the median of its type, and over `USUAL_FROM` minutes.
 """
@@ -153,7 +153,7 @@ IS_ODD_BY = {rule.code: f"({rule.sql}) is not null" for rule in RULES}
 def reasons(row: Row) -> Iterator[Why]:
     """Yield the reasons to look twice at an entry whose row has the columns `COLUMNS`.
 
-    A flag is no such reason: pages show its question instead.
+    A flag is not among them: pages show its question instead.
     """
     for rule in RULES:
         if rule.code != "flagged" and (found := row[f"odd_{rule.code}"]) is not None:

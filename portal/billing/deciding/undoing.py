@@ -30,10 +30,10 @@ union all select 'flag', entry_id, lifted_at is null from flag where decision = 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
     """Take back the approvals, rejections or flags that `by` made in the step with the id `decision`.
 
-    Approved and rejected entries get their former state back, rejected ones their editing window too, and flags are
-    lifted. Return the entries that were changed, and those that stay as they are: a document has settled them since, or
-    somebody changed or decided on them since. Raise `NotFound` if `by` made no such decision, `Conflict` if it was
-    taken back before.
+    Approved and rejected entries get their former state back, the authors of rejected ones the former time in which
+    they may change them, and flags are lifted. The entries are locked. Return the entries that were changed, and those
+    that stay as they are: a document has settled them since, or somebody changed or decided on them since. Raise
+    `NotFound` if `by` made no such decision, `Conflict` if it was taken back before.
     """
     made = await current().fetch(_MADE, decision, by.id)
     if not made:
@@ -55,7 +55,10 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
 
 
 async def _reject_no_more(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
-    """Give the entries back the state and the editing window from before their rejection, and delete the rejection."""
+    """Give entries back their state, and the time in which authors may change them, from before the rejection.
+
+    Delete the rejection, and write outbox rows.
+    """
     versions = {row["id"]: row["version"] for row in rows}
     former: dict[Any, dict[int, int]] = defaultdict(dict)
     for row in await current().fetch(_DELETE, decision, list(versions)):

@@ -24,7 +24,7 @@ from portal.timekeeping.filters import GroupCursor
 from portal.timekeeping.flags import OPEN_FLAG, OpenFlag
 
 PAGE = 50
-"""The most entries on one page."""
+"""How many entries one page shows."""
 COUNTED = 1000
 """The navigation shows counts up to this number; above it, it shows "1,000+"."""
 
@@ -33,9 +33,9 @@ COUNTED = 1000
 class Filters:
     """Which entries to list: of days up to and including `until`, of one agent, customer and so on; None means all.
 
-    A department includes those below it.
-    `only` is `clean` or `odd`, or the code of a rule of `oddness.RULES` such as `flagged`. With `drafts`, draft entries
-    are listed too, not only submitted ones (C4). `after` is the cursor: the page begins with the entry after it.
+    A department includes those below it. `only` is `clean` or `odd`, or the code of a rule of `oddness.RULES` such as
+    `flagged`. With `drafts`, draft entries are listed too, not only submitted ones (C4). `after` is the cursor: the
+    page begins with the entry after it.
     """
 
     until: date | None = None
@@ -49,15 +49,16 @@ class Filters:
 
     @property
     def is_narrowed(self) -> bool:
-        """Return whether submitted entries are left out."""
+        """Return whether a filter leaves out some submitted entries."""
         return replace(self, drafts=False, after=None) != Filters()
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """One entry of the list, with its cost.
+    """One entry of the list, with its cost for the customer.
 
-    `why` holds reasons to look at the entry twice, or why its approval would be refused; `flag` is its open flag.
+    `why` holds the reasons to look at the entry twice, beginning with why its approval would be refused, if it would.
+    `flag` is its open flag.
     """
 
     id: int
@@ -90,7 +91,8 @@ class WaitingEntry:
 class Group:
     """The waiting entries of one agent.
 
-    `count` and `all_minutes` are for all of them; `entries` holds only those on this page, latest day first.
+    `count` is the number and `all_minutes` the billable minutes of all of them. `entries` holds only those on this
+    page, latest day first.
     """
 
     agent_id: int
@@ -106,7 +108,7 @@ class Group:
 
     @property
     def amounts(self) -> dict[str, Decimal]:
-        """Return what the entries on this page would cost, by currency."""
+        """Return what customers would pay for the entries on this page, by currency."""
         return amounts_of(self.entries)
 
 
@@ -189,7 +191,7 @@ order by w.place, e.work_date desc, e.id desc
 async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, at: datetime, size: int = PAGE) -> Waiting:
     """Return a page of the time that `by` may decide on at `at`, grouped by agent.
 
-    `filters` narrows the list and holds the cursor. If no entry follows the cursor any more, return the first page.
+    `filters` narrows the list and holds the cursor. If no entry follows the cursor (any longer), return the first page.
     """
     condition, values = narrowed(by, filters, at)
     rows = await current().fetch(WITH + _GROUPS.format(narrowed=condition), *values)
@@ -281,7 +283,7 @@ _COUNT = f"select count(*) from (select from time_entry e where {{narrowed}} lim
 def counting_waiting(by: AgentReader, at: datetime) -> Counting:
     """Return the query for how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1.
 
-    Nobody but a manager may decide.
+    For an agent who is not a manager, the query returns 0.
     """
     if not by.is_manager:
         return Counting("select 0")
@@ -290,5 +292,5 @@ def counting_waiting(by: AgentReader, at: datetime) -> Counting:
 
 
 async def waiting_count(by: AgentReader, at: datetime) -> int:
-    """Return how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1; 0 if `by` is no manager."""
+    """Return how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1; 0 if `by` is not a manager."""
     return (await count_all({"waiting": counting_waiting(by, at)}))["waiting"]

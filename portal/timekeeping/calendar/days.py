@@ -10,9 +10,9 @@ from portal.timekeeping.filters import Filter
 from portal.timekeeping.lists import ListedEntry, page
 
 MOST = 200
-"""The most entries of one day that the page shows; the list of entries has the rest."""
+"""How many entries of one day the page shows; the list of entries has the rest."""
 SHORTEST_GAP = 5
-"""The least minutes between two entries that count as a gap."""
+"""The minimum length of a gap between two entries, in minutes. Shorter ones are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,10 @@ class Bar:
 class Day:
     """The time of an agent on one day.
 
-    `stretches` are the entries with clock times and the gaps between them, in their order. `untimed` are the entries
-    without clock times. `hours` is the first and the last full hour of the drawing, and `target` the minutes that the
-    agent has to work. `more` is True if the day has entries that are not shown.
+    `stretches` are the entries with clock times and the gaps between them, the earliest first. `untimed` are the
+    entries without clock times. `hours` are the full hours at which the drawing begins and ends, None if there is
+    nothing to draw, and `target` the minutes that the agent has to work. `more` is True if the day has entries that are
+    not shown.
     """
 
     day: date
@@ -127,7 +128,7 @@ class Day:
 
 
 def stretches_of(entries: Sequence[ListedEntry], zone: ZoneInfo) -> list[Stretch]:
-    """Return the entries with clock times in their order, each with its overlap and lane, and the gaps between them.
+    """Return the entries with clock times, each with its overlap and lane, and the gaps between them, the earliest first.
 
     A gap lasts at least `SHORTEST_GAP` minutes, from the end of all entries before it to the beginning of the next. The
     overlap of an entry is the time that it shares with entries that began before it, each minute counted once.

@@ -50,9 +50,9 @@ class Typed:
 
 
 def as_typed(week: Week, typed: Typed, workdays: Mapping[date, int]) -> tuple[Week, dict[str, str]]:
-    """Return the week as it would be if everything typed were saved, and a sentence for each text that is no duration.
+    """Return the week as it would be if everything typed were saved, and the errors: field name -> sentence.
 
-    The sentences are by the names of the fields. `workdays` holds the minutes that a typed `1d` means on each day.
+    An error is a text that is not a duration. `workdays` holds the minutes that a typed `1d` means on each day.
     """
     wrong: dict[str, str] = {}
 
@@ -75,8 +75,8 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
     """Save the fields of the week that were changed, each on its own (D35).
 
     An emptied field deletes its entry, a changed one changes the minutes of its entry, and a filled one logs a draft.
-    The report names the fields that were saved and why the others were not: a text that is no time, a refusal of
-    `TimeEntry.log` and `change`, or an entry that came or changed since the page was loaded.
+    The report names the fields that were saved and why the others were not: a text that is not a duration, a refusal of
+    `TimeEntry.log` or `change`, or an entry that came or changed since the page was loaded.
     """
     hours = await WorkingHours.of(by.id)
     cells = {cell.name: (row, cell) for row in week.rows for cell in row.cells if typed.was_changed(cell)}
@@ -120,7 +120,7 @@ def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
 
 
 def _length(text: str, held: int, workday: int) -> Work:
-    """Return the work of the typed duration. Raise `Invalid` for a text that is no duration."""
+    """Return the work of the typed duration. Raise `Invalid` for a text that is not a duration."""
     try:
         read = read_duration(text, held=held, workday=workday)
     except ValueError as error:
@@ -151,7 +151,10 @@ async def _log(by: AgentReader, row: Row, cell: Cell, length: Work, typed: Typed
 
 
 def _again(entry: TimeEntry, length: Work) -> Work:
-    """Return the work of the entry with another duration; everything else stays as it is, also its clock times."""
+    """Return the work of the entry with the duration of `length`; the rest stays as it is.
+
+    The entry also keeps its clock times unless `length` has some.
+    """
     times = entry.span.clock_times() if entry.span and not length.began else (length.began, length.ended)
     return replace(
         length, work_date=entry.work_date, service_id=entry.service_id, task_id=entry.task_id, general_kind_id=entry.general_kind_id,

@@ -55,7 +55,7 @@ class RowKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A time entry in a cell of the grid. `is_fixed` is True if the agent may not change it any more."""
+    """A time entry in a cell of the grid. `is_fixed` is True if the agent can no longer change it in the grid."""
 
     id: int
     version: int
@@ -165,7 +165,7 @@ def monday_of(day: date) -> date:
 async def week_of(reader: AgentReader, first: date, at: datetime, *, more: Iterable[RowKey] = ()) -> Week:
     """Return the reader's week from the Monday `first` on, with a row for everything that time is logged on.
 
-    `more` are keys of further rows; those that time cannot be logged on are left out.
+    `more` are keys of further rows. Those whose case, project, service or kind does not exist are left out.
     """
     found: dict[RowKey, dict[date, list[Held]]] = {key: {} for key in more}
     for row in await current().fetch(_ENTRIES, reader.id, first, first + timedelta(days=DAYS)):
@@ -180,7 +180,7 @@ async def week_of(reader: AgentReader, first: date, at: datetime, *, more: Itera
 
 
 async def keys_of(reader: AgentReader, first: date) -> list[RowKey]:
-    """Return the keys of the rows that the reader's week from the Monday `first` on has time in."""
+    """Return the keys of the rows in which the reader has time in the week from the Monday `first` on."""
     rows = await current().fetch(_ENTRIES, reader.id, first, first + timedelta(days=DAYS))
     return list(dict.fromkeys(_key_of(row) for row in rows))
 

@@ -1,4 +1,4 @@
-"""Forgotten time: days on which, by the log of a case, an agent worked on the case and logged no time there.
+"""Forgotten time: days on which an agent worked on a case, according to the case's log, and logged no time there.
 
 Only the log of the case is read: the replies that the agent wrote, and that the agent resolved or closed the case.
 """
@@ -25,7 +25,7 @@ from portal.timekeeping.work import Work
 DAYS = 28
 """For how many days up to yesterday forgotten time is looked for."""
 MOST = 200
-"""The most suggestions on a page. One more is read, which tells that there are more."""
+"""How many suggestions a page shows. One more is read to find out whether there are more."""
 QUARTER = 15
 """The minutes that are suggested for each quarter of an hour in which the agent did something."""
 _COUNTS = ("", "once", "twice", *(f"{word} times" for word in "three four five six seven eight nine".split()))
@@ -63,7 +63,10 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What an agent did on a case on one day without logging time there, and the minutes that are suggested for it."""
+    """What an agent did on a case on one day without logging time there, and the minutes that are suggested for it.
+
+    `replies` is the number of replies. `ended` is `resolved` or `closed` if the agent gave the case that status.
+    """
 
     case_id: int
     customer_id: int
@@ -111,14 +114,14 @@ where not exists (select from time_entry e where e.agent_id = $1 and e.case_id =
   and {{dismissed}} exists (select from forgotten_dismissal f where f.agent_id = $1 and f.case_id = d.case_id and f.work_date = d.day
     and f.dismissed_at >= $5)
 order by d.day desc, c.number limit {MOST + 1}
-"""  # noqa: S608 (numbers of ours)
+"""  # noqa: S608 (our own numbers)
 
 
 async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
     """Return each case and day of the last `DAYS` days on which the reader worked and logged no time, latest first.
 
-    At most `MOST` + 1 are returned. Days are those of the reader's time zone. Today, cases with a timer of the reader, and dismissed suggestions are
-    left out.
+    At most `MOST` + 1 are returned. Days are those of the reader's time zone. Today, cases for which the reader has a
+    timer, and dismissed suggestions are left out.
     """
     return await _found(reader, at, "not", None)
 
@@ -164,7 +167,10 @@ async def log_forgotten(reader: AgentReader, picks: Iterable[Pick], *, at: datet
 
 
 async def dismiss(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -> int:
-    """Store that there is no time to log for these picks, and return how many there are. A repeat changes nothing."""
+    """Store that there is no time to log for these picks, and return for how many this was new.
+
+    Picks that are not suggested to the reader, or no longer, are ignored.
+    """
     await _hold(reader)
     wanted = set(picks)
     found = [one for one in await forgotten_by(reader, at) if one.pick in wanted]

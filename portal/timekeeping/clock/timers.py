@@ -116,7 +116,7 @@ class Timer(Table, tablename="timer"):
     async def keep(self, minutes: int, by: AgentReader, *, at: datetime) -> None:
         """Pause a timer that ran on by mistake; count only the first `minutes` since it was last started or resumed.
 
-        Raise `Conflict` if the timer does not run any more, and `Invalid` if it has not run for that long.
+        Raise `Conflict` if the timer is no longer running, and `Invalid` if it has not run for that long.
         """
         since = await current().fetchval(
             "select began_at from timer_segment where timer_id = $1 and ended_at is null", self.id

@@ -18,13 +18,16 @@ OVERLAPS = """
 exists (select from time_entry o where o.agent_id = e.agent_id and o.id <> e.id and o.state <> 'rejected'
   and o.started_at > e.started_at - interval '25 hours' and o.started_at < e.ended_at and o.ended_at > e.started_at)
 """
-"""SQL condition for a time entry `e` whose clock times overlap those of another entry of the same agent."""
+"""SQL condition that the clock times of a time entry `e` overlap those of another entry of its agent.
+
+Rejected entries do not count.
+"""
 
 DAY_MINUTES = """
 (select coalesce(sum(o.actual_minutes), 0)::int from time_entry o
  where o.agent_id = e.agent_id and o.work_date = e.work_date and o.state <> 'rejected')
 """
-"""SQL expression for the minutes that the agent of the time entry `e` worked on its day, that entry included."""
+"""SQL expression for the minutes that the agent of the time entry `e` worked on its day, without rejected entries."""
 
 AFTER_CLOSING = """
 exists (select from cases z where z.id = e.case_id and z.closed_at is not null
@@ -76,8 +79,8 @@ from (select) as one left join cases c on c.id = $6 left join service s on s.id 
 async def warnings(planned: PlannedTime, at: datetime) -> list[Warned]:
     """Return the warnings about time that is about to be stored, which one query finds.
 
-    Only a locked period and a case on which no time may be logged prevent saving; the warning about them comes while
-    one types.
+    Only a locked period and a case on which no time may be logged prevent saving. They are among the warnings, so that
+    the agent learns of them before sending the form.
     """
     began, ended = (planned.span.started_at, planned.span.ended_at) if planned.span else (None, None)
     row = await current().fetchrow(
