@@ -33,7 +33,10 @@ async def show() -> Response[str]:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of checking one part of the installation. `words` is a sentence with details or with what to do."""
+    """The result of checking one part of the installation.
+
+    `well` is False if somebody has to do something about it. `words` is a sentence with details or with what to do.
+    """
 
     name: str
     well: bool

@@ -79,7 +79,9 @@ class Visit:
     new_cookies: list[str] = field(default_factory=list)
     """The values of the Set-Cookie headers that the response gets."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
+    """The request id, by which the log, the audit log and the error page name this request."""
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    """The nonce of this page's scripts, for the content security policy."""
     form: Any = None
     """The `Form` of the request, from the moment at which its body is read; None before that, and for a GET."""
     kept: bool = False

@@ -45,7 +45,7 @@ class Typed:
         return key._replace(task=key.task or self.tasks.get(str(key), 0))
 
     def key_of(self, cell: Cell) -> uuid.UUID | None:
-        """Return the form key of the entry that is logged for the cell."""
+        """Return the form key of the entry that is logged for the cell; None if the whole form has no key."""
         return uuid.uuid5(self.form_key, cell.name) if self.form_key else None
 
 

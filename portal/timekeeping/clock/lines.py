@@ -47,7 +47,7 @@ class TimerLine:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """Return the line for a row of the query."""
+        """Return the timer for a row of the query `_LINES`."""
         return cls(**dict(row) | {"hours": Week.of_minutes(row["hours"])})
 
     @property
