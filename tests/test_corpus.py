@@ -66,7 +66,7 @@ EXEMPT = {
         "notice.kind", "notice.mail", "notice_choice.choices",
         "message.kind", "number_series.kind", "service.rollup", "service.rounding_mode", "service.settlement", "session.factor",
         "skipped_entry.reason", "time_entry.billing", "time_entry.state", "time_rules.admins_pick", "time_rules.agents_pick",
-        "time_rules.managers_pick", "time_rules.rounding_mode",
+        "time_rules.managers_pick", "time_rules.rounding_mode", "time_sum.billing", "time_sum.scope", "time_sum.state",
         "rejection.former_state",
     ), KINDS),
     **dict.fromkeys((
