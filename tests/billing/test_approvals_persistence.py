@@ -75,7 +75,10 @@ async def test_later_rates_touch_later_approvals_only() -> None:
 
 @pytest.mark.parametrize("verb", ["withdraw", "undo", "change"])
 async def test_a_draft_whose_approval_is_withdrawn_is_a_draft_again(verb: str) -> None:
-    """C4, D34: what its author never submitted does not become submitted by an approval that was taken back."""
+    """C4, D34: when Max withdraws or undoes an approval, or changes the approved entry, a draft is a draft again.
+
+    A submitted entry is submitted again.
+    """
     async with transaction(MAX) as tx:
         entries = [await log(state="draft"), await log()]
         outcome = await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
@@ -103,9 +106,9 @@ async def test_a_draft_is_approved_with_its_submission_implied() -> None:
 
 
 async def test_several_are_approved_and_the_rest_is_reported() -> None:
-    """In a batch, entries that may be approved are approved; each other entry is refused with a sentence.
+    """D35, D33, C10, D19: in a batch, Max approves the entries that he may; each other one is refused with a sentence.
 
-    D35, D33, C10, D19.
+    These are his own entry, one that was changed, one before the service began, and one of another department.
     """
     async with transaction(MAX) as tx:
         good = [await log(30), await log(45, service=GLOBEX_HELPDESK)]
@@ -132,7 +135,7 @@ async def test_several_are_approved_and_the_rest_is_reported() -> None:
 
 
 async def test_a_customer_that_cannot_be_allocated_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """D35: if the allocations of one customer fail, its entries are refused, and those of the others are approved."""
+    """D35: if the allocation of Acme's time fails, its entries are refused with status 500, and all others are approved."""
     real = allocations.reallocate
 
     async def failing(customers: Collection[int], changed: Collection[int] = ()) -> None:
@@ -215,7 +218,7 @@ async def test_a_designation_holds_for_the_departments_below() -> None:
 
 
 async def test_time_entered_for_somebody_is_the_workers_own() -> None:
-    """A manager cannot approve their own time, even if another agent entered it for them (D33)."""
+    """Max cannot approve his own time that Ines entered for him, but can approve Ines's time that he entered (D33)."""
     async with transaction(MAX) as tx:
         typed_by_max, worked_by_max = await log(), await log(who=MAX)
         await tx.execute("update time_entry set entered_by_id = $1 where id = $2", MAX.id, typed_by_max.id)
@@ -237,7 +240,7 @@ async def test_the_database_refuses_that_somebody_approves_own_time() -> None:
 
 
 async def test_an_agent_decides_on_nothing() -> None:
-    """An agent who is no manager can neither approve nor reject nor withdraw (S0.28)."""
+    """Ines, who is not a manager, can neither approve nor reject time nor withdraw an approval (S0.28)."""
     async with transaction(INES):
         entry = await log(who=MAX)
         with pytest.raises(Forbidden):
@@ -265,7 +268,10 @@ async def test_general_and_not_billable_time_is_approved_without_a_price() -> No
 
 
 async def test_two_managers_at_once_one_gets_a_conflict() -> None:
-    """If two managers approve an entry at the same time on two connections, one of them gets a conflict."""
+    """If Max and Noor approve an entry at the same time on two connections, one of them gets a conflict.
+
+    The same holds for general time.
+    """
     async with transaction(SYSTEM):
         entries = [await log(), await log(service=None, billing="not_billable")]
 
@@ -284,7 +290,7 @@ async def test_two_managers_at_once_one_gets_a_conflict() -> None:
 
 
 async def test_approving_twice_is_a_conflict_and_names_the_manager() -> None:
-    """Approving an approved entry is a conflict that names the manager who approved it, and changes nothing."""
+    """When Noor approves an entry that Max has approved, she gets a conflict that names him, and nothing changes."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -296,7 +302,10 @@ async def test_approving_twice_is_a_conflict_and_names_the_manager() -> None:
 
 
 async def test_a_rejection_goes_back_with_its_reason_and_opens_the_window() -> None:
-    """A rejected entry goes back with the reason, and its author may change it for 24 hours (S0.30, S0.31, C5)."""
+    """A rejection stores the reason and begins the author's 24 hours for changes again (S0.30, S0.31, C5).
+
+    The entry cannot be approved until it is submitted again.
+    """
     async with transaction(MAX) as tx:
         entry = await log()
         assert (await billing.reject([entry.choice], reason=" Which site? ", by=MAX, at=NOW)).done == (entry.id,)
@@ -309,7 +318,7 @@ async def test_a_rejection_goes_back_with_its_reason_and_opens_the_window() -> N
 
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * 1001])
 async def test_a_rejection_needs_a_reason(reason: str) -> None:
-    """A rejection without a reason is refused (C3)."""
+    """A rejection without a reason, or with one of over 1000 characters, is refused and changes nothing (C3)."""
     async with transaction(MAX):
         entry = await log()
         with pytest.raises(Invalid) as refusal:
@@ -349,7 +358,7 @@ async def test_what_a_document_settled_can_neither_be_withdrawn_nor_changed_nor_
 
 
 async def test_a_managers_change_drops_the_approval() -> None:
-    """If a manager changes an approved entry, the new version needs another approval (D34, S2.25)."""
+    """When Max changes an approved entry, it is submitted again, and the new version needs another approval (D34, S2.25)."""
     async with transaction(MAX) as tx:
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -364,7 +373,10 @@ async def test_a_managers_change_drops_the_approval() -> None:
 
 
 async def test_a_manager_deletes_approved_time_with_its_approval() -> None:
-    """If a manager deletes an approved entry, its approval and its allocations are deleted too (S2.25, D34)."""
+    """When Max deletes an approved entry, its approval and its allocations are deleted too (S2.25, D34).
+
+    Deleting it by a wrong version is a conflict.
+    """
     async with transaction(MAX) as tx:
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -383,7 +395,7 @@ async def test_a_choice_that_no_tick_box_sends_is_refused(text: str) -> None:
 
 
 async def test_time_that_is_gone_is_reported() -> None:
-    """An entry that was deleted meanwhile is reported as refused, and the other entries are approved (D35)."""
+    """An entry that does not exist is reported as deleted meanwhile, with status 409 (D35)."""
     async with transaction(MAX):
         outcome = await billing.approve([Choice(4711, 1)], by=MAX, at=NOW)
         assert (outcome.status, outcome.refused[0].sentence) == (409, "It was deleted meanwhile.")

@@ -14,14 +14,17 @@ from tests.billing.work import NOVEMBER, OCTOBER, log, states
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, MAX, NOW
 
 MOST = Decimal("99999999.9999")
-"""The largest hourly rate; 24 hours at this rate cost 2,399,999,999.9976."""
+"""The maximum hourly rate. 24 hours at this rate cost 2,399,999,999.9976."""
 
 pytestmark = pytest.mark.usefixtures("dsn")
 
 
 @pytest.mark.slow
 async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_and_the_rest_is_billed() -> None:
-    """Of 430 days of 24 h at the largest rate, 350 are approved, which is all that one document can hold with tax."""
+    """Of 430 entries of 24 h at the maximum rate, 350 are approved, which is all that one document can hold with tax.
+
+    Globex's entry in the same batch is approved too, both customers are billed, and the other 80 can then be approved.
+    """
     async with transaction(MAX):
         entries = [await log(1440, hourly_rate=MOST) for _ in range(430)]
         other = await log(60, service=GLOBEX_HELPDESK)
@@ -44,7 +47,10 @@ async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_
 
 
 async def test_a_tax_that_rises_after_the_approval_leaves_one_document_out_and_bills_all_others() -> None:
-    """If a VAT rate raised after the approval makes a document too large, preview and run skip that document."""
+    """If Acme's VAT rate rises after the approval, so that its document is too large, preview and run skip that document.
+
+    Globex is billed. A run for Acme alone is refused.
+    """
     async with transaction(MAX) as tx:
         entries = [await log(1440, hourly_rate=MOST, counted=2880) for _ in range(170)]
         other = await log(60, service=GLOBEX_HELPDESK)

@@ -127,7 +127,7 @@ async def test_what_cannot_be_flagged_is_reported_and_the_rest_goes_through() ->
 
 
 async def test_two_managers_who_flag_at_once() -> None:
-    """If two managers flag an entry at the same time, one of them is told that the other has flagged it."""
+    """If Max and Noor flag an entry at the same time, one of them gets 409."""
     async with transaction(SYSTEM):
         entry = await log()
 
@@ -151,7 +151,10 @@ async def test_a_flag_needs_its_question(question: str) -> None:
 
 
 async def test_only_the_author_answers_and_only_managers_lift() -> None:
-    """C3: the author may answer and change the answer, however old the entry is; only a manager lifts the flag."""
+    """C3: Ines may answer the flag of her entry and change the answer, however old the entry is; Max may not answer it.
+
+    Max may lift the flag and Ines may not. Once it is lifted, lifting and answering it are conflicts.
+    """
     async with transaction(INES) as tx:
         entry = await log(at=NOW - timedelta(days=90))
         await _flag(entry)
@@ -178,7 +181,7 @@ async def test_only_the_author_answers_and_only_managers_lift() -> None:
 
 
 async def test_questions_wait_for_their_author_until_they_are_answered_or_lifted() -> None:
-    """The author's list names each question and the rail counts it, until it is answered or its flag is lifted."""
+    """Ines's list of questions and the count in the navigation include a flag until she answers it or Max lifts it."""
     async with transaction(MAX):
         answered, lifted = await log(), await log()
         await _flag(answered, lifted)
@@ -193,7 +196,10 @@ async def test_questions_wait_for_their_author_until_they_are_answered_or_lifted
 
 
 async def test_a_rejection_is_taken_back_with_state_and_window() -> None:
-    """D35: undoing a rejection restores the state and the window of each entry, except those submitted again."""
+    """D35: when Max undoes a rejection, each entry has its former state and window again, unless it was submitted again.
+
+    Noor cannot undo his rejection.
+    """
     async with transaction(MAX) as tx:
         waiting, draft, again = await log(), await log(state="draft"), await log()
         rows = "select state, window_from, submitted_at from time_entry where id = any($1) order by id"
@@ -212,7 +218,7 @@ async def test_a_rejection_is_taken_back_with_state_and_window() -> None:
 
 
 async def test_flags_are_taken_back_and_taking_back_twice_is_a_conflict() -> None:
-    """D35: undoing lifts the flags of one decision; a second undo is a conflict."""
+    """D35: undoing Max's decision lifts both of its flags; undoing it again is a conflict."""
     async with transaction(MAX) as tx:
         outcome = await _flag(await log(), await log())
         assert outcome.decision
@@ -260,7 +266,10 @@ def _work(minutes: int) -> Work:
 
 
 async def test_a_manager_designated_for_the_service_decides_on_its_time_only() -> None:
-    """C10: a manager designated for a service may decide on its time, whatever the department of the agent who worked."""
+    """C10: Max, who is designated for a service, may approve Ines's time under it, although she is in another department.
+
+    He may not approve her time under another service, nor his own time.
+    """
     async with transaction(NOOR) as tx:
         other = await a_service(ACME, ACME_CONTRACT, "Network care")
         await tx.execute("update agent set department_id = $1 where id = $2", MOVE, INES.id)
@@ -286,7 +295,10 @@ async def test_only_managers_are_designated_for_a_service(approver: str) -> None
 
 
 async def test_a_deputy_decides_in_the_days_of_the_absence_but_not_on_own_time_nor_the_absent_managers() -> None:
-    """C10, D33: a deputy has the designations of the absent manager from the first to the last day of the absence."""
+    """C10, D33: from the first to the last day of Max's absence, his deputy may decide on the time on which he may decide.
+
+    The deputy may approve neither Max's time nor the deputy's own.
+    """
     async with transaction(NOOR) as tx:
         deputy = await _a_manager("Dina Deputy")
         entry, own = await log(), await log(who=deputy)
@@ -316,7 +328,10 @@ async def _a_manager(name: str) -> AgentReader:
 
 
 async def test_an_entry_of_a_day_that_is_odd_says_why() -> None:
-    """The page names each reason why an entry is odd by its code; entries that are not odd have none."""
+    """The list of waiting entries gives each odd entry the code and the sentence of every reason, and can be filtered by code.
+
+    Entries that are not odd have no reason, and a flagged entry is odd without one.
+    """
     async with transaction(MAX) as tx:
         case = (await a_case())["id"]
         await tx.execute(
@@ -383,7 +398,10 @@ async def test_an_entry_is_longer_than_usual_for_its_type() -> None:
 
 
 async def test_all_that_matches_is_summed_up_with_its_versions() -> None:
-    """Entries that are not odd are chosen, odd ones are counted by reason; with `with_odd`, all are chosen."""
+    """`list_matching` chooses the entries that are not odd, sums them, and counts the odd ones by reason.
+
+    With `with_odd`, it chooses all entries.
+    """
     async with transaction(MAX):
         clean = [await log(60, comment=f"Work {number}", on=OCTOBER - timedelta(days=number)) for number in range(2)]
         odd = await log(30, comment="")

@@ -30,7 +30,10 @@ HOSTILE = (
 
 
 async def draft(*minutes: int, **options: Any) -> int:
-    """Create a draft for Acme from approved time, one entry for each number of minutes, and return the draft's id."""
+    """Log and approve an entry for each number of minutes, run billing for Acme, and return the id of the draft.
+
+    Without `minutes`, there is one entry of 90 minutes. `options` are passed to `log`.
+    """
     entries = [await log(each, **options) for each in minutes or (90,)]
     assert not (await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)).refused
     run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -39,7 +42,7 @@ async def draft(*minutes: int, **options: Any) -> int:
 
 
 async def issued(*minutes: int, **options: Any) -> billing.Invoice:
-    """Create a draft as `draft` does, issue it on `NOW`, and return the invoice."""
+    """Create a draft as `draft` does, issue it as Max at `NOW`, and return the invoice."""
     return await billing.issue(await draft(*minutes, **options), by=MAX, at=NOW)
 
 
@@ -74,7 +77,7 @@ async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
 
 
 async def test_the_date_is_the_companys() -> None:
-    """The date of an invoice is the company's date: half past midnight in Berlin, still the day before in UTC (D13)."""
+    """An invoice that is issued at 0:30 in Berlin, while UTC has the day before, has the company's date (D13)."""
     async with transaction(MAX):
         late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
         invoice = await billing.issue(await draft(), by=MAX, at=late)
@@ -238,7 +241,7 @@ async def test_files_stay_byte_for_byte_whatever_changes_later() -> None:
     ],
 )  # fmt: skip
 async def test_what_is_issued_cannot_change(sql: str, dsn: str) -> None:
-    """A trigger refuses every change of an issued invoice, even by the owner of the tables (D37)."""
+    """A trigger refuses every change to an issued invoice and to what it bills, even by the owner of the tables (D37)."""
     async with transaction(MAX):
         await issued()
     owner = await asyncpg.connect(dsn)
@@ -250,7 +253,10 @@ async def test_what_is_issued_cannot_change(sql: str, dsn: str) -> None:
 
 
 async def test_issuing_twice_is_a_conflict_that_names_the_number() -> None:
-    """Issuing a draft a second time is a conflict that names the number of the invoice."""
+    """When Noor issues a draft that Max has issued, she gets a conflict that names the number of the invoice.
+
+    The invoice cannot be deleted, and no entry can be taken off it.
+    """
     async with transaction(MAX):
         draft_id = await draft()
         await billing.issue(draft_id, by=MAX, at=NOW)
@@ -265,7 +271,7 @@ async def test_issuing_twice_is_a_conflict_that_names_the_number() -> None:
 
 
 async def test_two_managers_issue_at_once_and_one_gets_a_conflict() -> None:
-    """If two managers issue a draft at the same time on two connections, one of them gets a conflict (R94)."""
+    """If Max and Noor issue a draft at the same time on two connections, one of them gets a conflict (R94)."""
     async with transaction(MAX):
         draft_id = await draft()
 
@@ -332,9 +338,10 @@ async def test_without_company_or_numbers_nothing_is_issued(dsn: str) -> None:
 
 
 async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts() -> None:
-    """A contact sees the issued invoices of their own customer, but no drafts (R24, R25, R26).
+    """Ada sees the issued invoices of her own customer, but no drafts (R24, R25, R26).
 
-    `visible_to` ensures that, and row-level security does if a query does not use `visible_to`.
+    `visible_to` ensures that, and row-level security does if a query does not use `visible_to`. Alan, Gil and Ines
+    cannot find Ada's invoice.
     """
     async with transaction(MAX):
         invoice = await issued()
@@ -374,7 +381,7 @@ async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts(
     "table", ["allocation", "approval", "rejection", "rate", "billing_run", "skipped_entry", "number_series"]
 )
 async def test_a_contact_cannot_even_ask_for_what_is_ours(table: str) -> None:
-    """The database lets no contact read allocations, approvals, rates or billing runs (R27)."""
+    """PostgreSQL refuses to let Ada read the tables that are only for the company, such as approvals and rates (R27)."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(ADA) as tx:
             await tx.fetch(f"select * from {table}")
@@ -382,7 +389,7 @@ async def test_a_contact_cannot_even_ask_for_what_is_ours(table: str) -> None:
 
 @pytest.mark.parametrize("table", ["settled_entry", "line_allocation"])
 async def test_a_contact_learns_of_no_draft_through_what_hangs_on_it(table: str) -> None:
-    """A contact cannot learn of a draft from the tables that refer to it (R27)."""
+    """PostgreSQL refuses to let Ada read the tables from which she could learn of a draft (R27)."""
     async with transaction(MAX):
         await draft()
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -391,14 +398,14 @@ async def test_a_contact_learns_of_no_draft_through_what_hangs_on_it(table: str)
 
 
 async def test_actual_minutes_are_out_of_reach_for_a_contact() -> None:
-    """The database lets no contact read the column of worked minutes (D57)."""
+    """PostgreSQL refuses to let Ada read the column of the minutes worked (D57)."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(ADA) as tx:
             await tx.fetch("select actual_minutes from time_entry")
 
 
 async def test_the_first_reading_is_recorded_once() -> None:
-    """Only the first time that a contact opens an invoice is recorded."""
+    """Only the first time that Ada opens an invoice is recorded; PostgreSQL refuses to record that Gil has opened it."""
     async with transaction(MAX):
         invoice = await issued()
     async with transaction(ADA):

@@ -65,7 +65,7 @@ async def test_a_repeated_run_finds_nothing_and_writes_nothing() -> None:
 
 
 async def test_a_second_run_takes_what_was_approved_since() -> None:
-    """A second billing run up to a later date bills what was approved since the first (D32)."""
+    """A second billing run up to the same date bills what was approved since the first, even for an earlier day (D32)."""
     async with transaction(MAX):
         await _approved(90)
         await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -255,7 +255,10 @@ async def test_only_no_charge_time_becomes_a_statement() -> None:
 
 
 async def test_an_entry_is_taken_off_and_the_draft_is_right_again() -> None:
-    """If an entry is taken off a draft, the draft is computed anew, and the next billing run bills the entry."""
+    """If an entry is taken off a draft, the draft is computed again at the prices that were approved.
+
+    The entry stays approved, and its approval can then be withdrawn. Taking it off again is a conflict.
+    """
     async with transaction(MAX) as tx:
         keep, off = await _approved(90, 20)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -273,7 +276,10 @@ async def test_an_entry_is_taken_off_and_the_draft_is_right_again() -> None:
 
 
 async def test_when_nothing_is_left_to_charge_the_draft_goes_and_all_is_free() -> None:
-    """If the last charged entry is taken off, the draft is deleted; the next run makes a statement of the rest."""
+    """If the last charged entry is taken off a draft, the draft is deleted.
+
+    Once that entry's approval is withdrawn, the next run makes a statement of the no-charge time that is left.
+    """
     async with transaction(MAX) as tx:
         (charged,) = await _approved(90)
         await _approved(30, billing="no_charge")
@@ -306,7 +312,7 @@ async def test_a_deleted_draft_frees_its_time_for_the_next_run() -> None:
 
 
 async def test_an_agent_bills_nothing() -> None:
-    """An agent who is no manager can neither start a billing run nor change drafts (S2.28)."""
+    """Ines, who is not a manager, can neither run billing nor delete, issue or find a draft (S2.28)."""
     async with transaction(MAX):
         await _approved(60)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -323,7 +329,7 @@ async def test_an_agent_bills_nothing() -> None:
 
 
 async def test_two_runs_at_once_bill_nothing_twice() -> None:
-    """Two billing runs at the same time, on two connections, bill no entry twice (R94, D47)."""
+    """If Max and Noor run billing at the same time on two connections, only one run bills, and no entry twice (R94, D47)."""
     async with transaction(MAX):
         await _approved(60, 30, 15)
         await _approved(60, service=GLOBEX_HELPDESK)
@@ -342,7 +348,7 @@ async def test_two_runs_at_once_bill_nothing_twice() -> None:
 
 
 async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
-    """An approval waits for the end of a billing run that has locked the same customer."""
+    """Noor's approval waits for the end of Max's billing run, which has locked the customer, and is not part of the run."""
     async with transaction(MAX):
         await _approved(60)
     async with transaction(SYSTEM):

@@ -53,9 +53,9 @@ def large(*, rates: int = 1, entries: int = 1, contracts: int = 1, vouchers: int
     ids=str,
 )
 def test_a_large_document_takes_seconds(sizes: dict[str, int]) -> None:
-    """A large document is billed within the time limit, which allows for a busy machine.
+    """A large document is billed within ten seconds of processor time.
 
-    If each entry scanned a list, the documents would take from 20 s to minutes.
+    If a list were scanned for each entry, the documents would take from 20 seconds to minutes.
     """
     document = large(**sizes)
     began = time.process_time()

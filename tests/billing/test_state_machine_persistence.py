@@ -94,7 +94,7 @@ class Desk(DatabaseMachine):
 
     @rule(entry=PLACES)
     def submit(self, entry: int) -> None:
-        """Submit an entry, as its author."""
+        """Submit an entry as Max, who may submit everybody's time."""
 
         async def verb() -> None:
             await submit(MAX, [choice.entry_id for choice in await _seen([entry])], at=self.at)
@@ -171,7 +171,7 @@ class Desk(DatabaseMachine):
 
     @rule(place=st.integers(0, 9), by=MANAGERS)
     def take_off(self, place: int, by: Any) -> None:
-        """Take an entry off its draft."""
+        """Take an entry off its draft as a manager, if there is a draft."""
 
         async def verb() -> None:
             row = await _one(
@@ -185,7 +185,7 @@ class Desk(DatabaseMachine):
 
     @rule(place=st.integers(0, 9), by=MANAGERS)
     def delete_draft(self, place: int, by: Any) -> None:
-        """Delete a draft."""
+        """Delete a draft as a manager, if there is one."""
 
         async def verb() -> None:
             row = await _one("select id from invoice where state = 'draft'", place)
@@ -196,7 +196,7 @@ class Desk(DatabaseMachine):
 
     @rule(place=st.integers(0, 9), by=MANAGERS, late=st.booleans())
     def issue(self, place: int, by: Any, late: bool) -> None:
-        """Issue a draft, sometimes with a clock that is an hour slow."""
+        """Issue a draft as a manager, if there is one. With `late`, the clock is an hour slow."""
 
         async def verb() -> None:
             row = await _one("select id from invoice where state = 'draft'", place)
@@ -207,7 +207,7 @@ class Desk(DatabaseMachine):
 
     @rule(place=st.integers(0, 9))
     def issue_again(self, place: int) -> None:
-        """Check that an issued invoice can be neither issued again nor changed nor deleted."""
+        """Check that an issued invoice, if there is one, can be neither issued again nor deleted."""
 
         async def verb() -> None:
             row = await _one("select id, net, number from invoice where state = 'issued'", place)

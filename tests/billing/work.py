@@ -44,9 +44,10 @@ async def log(
     hourly_rate: Any = None,
     at: datetime | None = None,
 ) -> Logged:
-    """Insert a time entry of `who` and return it.
+    """Insert a time entry of `who` on the day `on`, with `minutes` worked, and return it. No rule is checked.
 
-    If `counted` is None, the billable minutes are the worked minutes, or 0 if the entry is not billable.
+    If `counted` is None, the billable minutes are the worked minutes, or 0 if the entry is not billable. `customer`
+    defaults to that of the service, and `at`, the instant of creation and submission, to two days before `NOW`.
     """
     customer = customer or (None if service is None else CUSTOMER_OF.get(service, ACME))
     counted = 0 if billing == "not_billable" else minutes if counted is None else counted

@@ -42,7 +42,7 @@ async def reader_of(contact: int) -> ContactReader:
 
 
 async def second_administrator(app: Gate) -> ContactReader:
-    """Give Alan all rights, and return him as a reader."""
+    """Let Alan see all cases of Acme and manage its contacts, and return him as a reader with these rights."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set sees_all_cases = true, manages_contacts = true where id = $1", ALAN.id)
     return replace(ALAN, sees_all_cases=True, manages_contacts=True)
@@ -82,7 +82,10 @@ async def test_a_right_that_was_taken_away_is_gone_with_the_next_request(app: Ga
 
 
 async def test_ending_a_colleague_signs_them_out_and_hands_over_their_cases(app: Gate) -> None:
-    """S3.15, R12: an ended contact is out on the next request, their open case has another contact, and it can be undone."""
+    """S3.15, R12: Ada ends Alan and takes over his open case; his next request is redirected to the sign-in page.
+
+    Sending the form again is harmless, and she can restore his access.
+    """
     async with transaction(ALAN):
         case = await Case.open(by=ALAN, subject="Monitor", text="Flickers.", case_type_id=INCIDENT, at=NOW)
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, ALAN, at=NOW) as alan:
@@ -100,7 +103,10 @@ async def test_ending_a_colleague_signs_them_out_and_hands_over_their_cases(app:
 
 
 async def test_cases_are_handed_over_that_the_administrator_may_not_read(app: Gate) -> None:
-    """S3.15: an administrator who sees only their own cases learns how many there are, not their subjects."""
+    """S3.15: Alan, an administrator who sees only his own cases, hands over Ada's case without reading its subject.
+
+    He is told only how many open cases she has.
+    """
     bob = replace(await second_administrator(app), sees_all_cases=False)
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set sees_all_cases = false where id = $1", ALAN.id)
@@ -124,7 +130,10 @@ async def test_a_contact_of_another_customer_is_404(app: Gate, dsn: str, path: s
 
 
 async def test_nobody_takes_the_administration_from_themselves(app: Gate) -> None:
-    """S3.15: an administrator cannot end their own access or right; a sentence says who can, and nothing changes."""
+    """S3.15: Ada can neither take the administrator's right from herself nor end her own access.
+
+    She gets 422 and 409 with a sentence, and her rights stay.
+    """
     before = await stored(RIGHTS, ADA.id)
     async with await Browser.of(app, ADA, at=NOW) as ada:
         page = await ada.get(f"/contacts/{ADA.id}")
@@ -140,7 +149,7 @@ async def test_nobody_takes_the_administration_from_themselves(app: Gate) -> Non
 
 
 async def test_of_two_administrators_who_end_each_other_one_remains(app: Gate) -> None:
-    """S3.15: both end the other at the same moment; one of them keeps the access and the right."""
+    """S3.15: if Ada and Alan, the two administrators, end each other at the same moment, one of them remains."""
     alan = await second_administrator(app)
     async with await Browser.of(app, ADA, at=NOW) as one, await Browser.of(app, alan, at=NOW) as two:
         pages = await one.get(f"/contacts/{ALAN.id}/ending"), await two.get(f"/contacts/{ADA.id}/ending")
@@ -188,7 +197,7 @@ async def test_bad_fields_get_a_sentence_and_keep_what_was_typed(app: Gate, dsn:
 
 
 async def test_a_new_mail_address_asks_for_the_password_of_the_administrator(app: Gate) -> None:
-    """R20: after ten minutes, a mail address changes only with the administrator's own password."""
+    """R20: twenty minutes after signing in, Ada changes Alan's mail address only with her own password."""
     async with await Browser.of(app, ADA, at=NOW - timedelta(minutes=20)) as ada:
         page = await ada.get(f"/contacts/{ALAN.id}")
         refused = await send(ada, page, f"/contacts/{ALAN.id}", email="al@acme.example")
@@ -199,7 +208,11 @@ async def test_a_new_mail_address_asks_for_the_password_of_the_administrator(app
 
 
 async def test_the_database_refuses_contacts_without_the_right() -> None:
-    """R27, R88: the role of administrators writes nothing for a contact without the right, nor for another customer."""
+    """R27, R88: the database role of administrators changes nothing for Alan, who does not have the right.
+
+    For Ada, who has it, it inserts no contact of another customer and no password reset, nor an invitation of a person
+    who is not another contact of her customer.
+    """
     forged = replace(ALAN, manages_contacts=True).as_administrator()
     async with transaction(forged) as tx:
         assert await tx.execute("update contact set manages_contacts = true where id = $1", ALAN.id) == "UPDATE 0"
@@ -219,7 +232,7 @@ async def test_the_database_refuses_contacts_without_the_right() -> None:
 
 
 async def test_an_administrator_invites_thirty_an_hour(app: Gate) -> None:
-    """R83: the 31st invitation within an hour is refused with a sentence."""
+    """R83: the 31st invitation that Ada creates within an hour is refused with 429 and a sentence."""
     async with await Browser.of(app, ADA, at=NOW) as ada:
         page = await ada.get(f"/contacts/{ALAN.id}")
         for _ in range(30):

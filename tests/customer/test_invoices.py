@@ -25,10 +25,10 @@ INVOICE = "/invoices/2026-0147"
 
 @pytest.fixture
 async def invoice(dsn: str) -> billing.Invoice:
-    """Return an invoice issued to Acme; the database also has time and a draft that no contact may see.
+    """Issue an invoice to Acme, and create time and a draft that no contact may see. Return the invoice.
 
     The invoice has an entry of 37 minutes that counts 45, and one without charge. Other entries are not billable,
-    rejected, not approved, or on the draft.
+    rejected, not approved, or on the draft; their texts begin with MARK.
     """
     async with transaction(MAX):
         case = await a_case()
@@ -68,7 +68,7 @@ async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
 
 @pytest.mark.usefixtures("invoice")
 async def test_nothing_internal_is_anywhere_a_contact_can_reach(app: Gate) -> None:
-    """R27, D57, S0.31: contacts see no internal notes, actual minutes, or time and drafts that are not issued."""
+    """R27, D57, S0.31: no page or file shows Ada internal texts, minutes worked, or time and drafts that are not issued."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         for path in ("/", "/invoices", INVOICE, f"{INVOICE}/detail.csv", f"{INVOICE}/invoice.pdf"):
             answer = await browser.get(path)
@@ -97,7 +97,7 @@ async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice
 
 
 async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billing.Invoice) -> None:
-    """Only the first time that a contact opens an invoice is recorded and shown."""
+    """Only the first time that Ada opens an invoice is recorded; she is told from the second time on, and Max reads it too."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         assert "Seen by you" not in (await browser.get(INVOICE)).text
         app.clock = lambda: NOW + timedelta(minutes=5)

@@ -91,7 +91,7 @@ async def test_a_contact_opens_a_case_and_gets_a_number() -> None:
 
 
 async def test_the_service_follows_the_type_then_the_customer_then_there_is_none() -> None:
-    """The service is the customer's default for the type, else the customer's, else none."""
+    """A new case gets the customer's default service for its type, or else the customer's default service, or else none."""
     async with transaction(INES) as tx:
         await tx.execute("insert into service select 3, 1, 1, 'Projects', settlement, rollup, taxable, exemption_reason, effective_start,"
                          " rounding_minimum, rounding_increment, rounding_mode, created_at from service where id = 1")  # fmt: skip
@@ -160,7 +160,7 @@ async def test_the_same_form_sent_twice_makes_one_case_and_one_reply() -> None:
 
 
 async def test_a_form_that_was_sent_before_with_other_words_drops_none_of_them() -> None:
-    """A form key is refused if it is sent again with another text, for another kind of message or on another case.
+    """If Ines sends a form key again with another text, for another kind of message or on another case, it is refused.
 
     This happens after the browser's Back button. The new text must not be dropped without a message.
     """
@@ -408,7 +408,7 @@ async def test_agents_change_the_facts_and_each_change_is_in_the_log() -> None:
 
 
 async def test_wrong_facts_and_another_customers_service_are_refused() -> None:
-    """R29: a change of a case with a bad value, or with another customer's service, is refused and changes nothing."""
+    """R29: a change to a case with a bad value, or with another customer's service, is refused and changes nothing."""
     case = await opened()
     before = await everything()
     wrongs: list[tuple[Any, str]] = [

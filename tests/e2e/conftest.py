@@ -61,7 +61,10 @@ def settings(settings: Settings, data: Path) -> Settings:
 
 @asynccontextmanager
 async def portal(dsn: str, data: Path, more: dict[str, str]) -> AsyncIterator[str]:
-    """Serve a portal on this database in a process of its own until the block ends; yield the portal's URL."""
+    """Serve a portal on this database in a separate process until the block ends; yield its URL once it answers.
+
+    `more` has environment variables to add. Raise `RuntimeError` if the process ends or does not answer.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {

@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def code(secret: str, *, steps: int = 0) -> str:
-    """Return the authenticator app's code of now, or of `steps` times 30 s later, as no code is accepted twice."""
+    """Return the code that the authenticator app shows now, or `steps` times 30 seconds later: none is accepted twice."""
     return pyotp.TOTP(secret).at(datetime.now(UTC) + timedelta(seconds=30 * steps))
 
 
 async def looked_at(page: Page, name: str) -> None:
-    """Check the page with axe and for its width on a phone; save pictures of it if PORTAL_PICTURES is set."""
+    """Assert that `faults_of` finds no fault in the page. If PORTAL_PICTURES names a folder, save pictures there as `name`."""
     if folder := os.environ.get("PORTAL_PICTURES"):
         for width in (1440, 390):
             await page.set_viewport_size({"width": width, "height": 900})
@@ -49,7 +49,10 @@ async def sign_out(page: Page) -> None:
 
 
 async def set_up_app(page: Page) -> str:
-    """Set up an authenticator app on the page that shows the QR code, and return the secret that the page shows."""
+    """Set up an authenticator app on the page that shows the QR code, and return the secret that the page shows.
+
+    Check first that a wrong code is refused.
+    """
     await page.get_by_text("No camera?").click()
     secret = "".join((await page.locator(".key-text").inner_text()).split())
     await page.locator("[name=code]").fill("123")
@@ -122,7 +125,10 @@ async def with_authenticator(page: Page) -> None:
 
 
 async def test_a_passkey_signs_in_and_its_answer_counts_once(by_name: Visitors) -> None:
-    """R10: a passkey in Chromium's virtual authenticator signs in; sending its response a second time is refused."""
+    """R10: Ines signs in with a passkey in Chromium's virtual authenticator; sending its response a second time gets 422.
+
+    The same authenticator cannot be added twice.
+    """
     page = await by_name.through_the_sign_in_page(INES.email)
     await with_authenticator(page)
     await page.goto("/account/passkeys/new")
@@ -180,7 +186,7 @@ async def test_an_agent_who_needs_a_second_factor_gets_nowhere_without(visitors:
 
 
 async def test_somebody_sees_where_they_are_signed_in_and_ends_it(visitors: Visitors) -> None:
-    """R17: people see the list of their sessions in their account and can end each session."""
+    """R17: Ada sees her two sessions in her account and ends the other one, which then shows the sign-in page."""
     page, other = await visitors.signed_in(ADA.email), await visitors.signed_in(ADA.email, width=390)
     await page.goto("/account")
     await expect(page.locator("#sessions li")).to_have_count(2)
@@ -191,7 +197,10 @@ async def test_somebody_sees_where_they_are_signed_in_and_ends_it(visitors: Visi
 
 
 async def test_the_password_is_asked_for_again_before_what_could_lock_out(visitors: Visitors) -> None:
-    """R20: changing the second factor asks for the password again, because it could lock the owner out."""
+    """R20: eleven minutes after signing in, Ada is asked for her password before she can set up a second factor.
+
+    A thief at her open session could lock her out otherwise.
+    """
     page = await visitors.signed_in(ADA.email)
     async with transaction(None) as tx:
         await tx.execute("update session set confirmed_at = confirmed_at - interval '11 minutes'")

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 async def shown(visitors: Visitors, address: str, **options: bool | int) -> Page:
-    """Sign in Max, open the URL, and wait until the page hears live updates and listens to keys."""
+    """Sign in Max, open the URL, wait until the page's event stream is open and its shortcuts work, and return the page."""
     page = await visitors.signed_in(MAX.email, **options)
     async with page.expect_response(lambda answer: "/agent/live" in answer.url):
         await page.goto(address)
@@ -25,14 +25,14 @@ async def shown(visitors: Visitors, address: str, **options: bool | int) -> Page
 
 
 async def answered(case: Any, text: str) -> None:
-    """Let the customer add a reply to the case."""
+    """Add a reply of Ada's to the case."""
     async with transaction(ADA):
         found = await Case.find(case.number, ADA)
         await found.reply(by=ADA, text=text, files=[], at=datetime.now(UTC))
 
 
 async def test_a_menu_that_is_open_stays_open_when_the_page_changes_around_it(visitors: Visitors) -> None:
-    """A colleague takes the case and changes its status while the status menu is open.
+    """Noor takes the case and changes its status while Max has the status menu open.
 
     The head says so at once, the menu keeps its focus, and after it is closed it offers what fits the new status.
     """
@@ -71,7 +71,7 @@ async def test_a_key_works_at_once_after_a_menu_was_closed(visitors: Visitors) -
 
 
 async def test_a_note_that_is_being_typed_stays_when_a_reply_arrives(visitors: Visitors) -> None:
-    """The chosen tab, the text, the focus and the place of the cursor stay."""
+    """If Ada's reply arrives while Max types a note, the chosen tab, the text, the focus and the cursor's position stay."""
     case = await open_case("VPN drops")
     page = await shown(visitors, f"/agent/cases/{case.number}")
     await page.keyboard.press("n")

@@ -54,7 +54,7 @@ async def violations(page: Page) -> list[str]:
     return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found["violations"]]
 
 
-async def test_time_on_the_case_that_is_open_takes_six_keys_and_no_navigation(visitors: Visitors) -> None:
+async def test_time_on_the_case_that_is_open_takes_five_keys_and_no_navigation(visitors: Visitors) -> None:
     """S1.13, S2.7, S2.8, S2.10: on a case's page, `L`, `45m` and Ctrl+Enter log time on that case.
 
     That takes five key presses and no navigation, and the reply that is being written stays in its field.
@@ -95,10 +95,9 @@ async def test_what_was_just_logged_is_undone_by_one_key(visitors: Visitors) -> 
 
 
 async def test_a_case_is_found_by_its_customer_from_any_page(visitors: Visitors) -> None:
-    """S0.2, S0.6, S2.16: from any page, typing a customer's name in the time panel finds the customer's case.
+    """S0.2, S0.6, S2.16: on a page about customers, Ines types a customer's name in the time panel and finds its case.
 
-    Choosing the case fills in its service and shows the fields of that service; after saving, the page is the one from
-    before.
+    Choosing the case fills in its service and shows the fields of that service; saving leaves the page as it was.
     """
     case = await open_case("Only this one", by=GIL)
     page, keys, panel = await at(visitors, "/agent/customers?q=glo")
@@ -191,7 +190,7 @@ async def listening(page: Page) -> None:
 
 
 async def test_the_keys_are_the_same_on_every_page(visitors: Visitors) -> None:
-    """On every page `G` with a letter opens an area and `?` shows the table of keys; a case has keys of its own.
+    """On every page, `G` with a letter opens an area and `?` shows the table of shortcuts; a case has additional ones.
 
     On a case `S` opens the status menu, `N` puts the cursor into the note, `M` takes the case, `P` and `V` open the
     forms of its priority and its assignment.

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ZONE = "Europe/Berlin"
 SECRET = "internal-marker"
-"""A word in every internal text. No contact may ever read it."""
+"""A word that every internal text of this test contains, so that no page or file for contacts may contain it."""
 COMMENT = "Certificate of the gateway renewed"
 REASON = f"{SECRET}: say which site it was"
 LOG = b"08:12 started\n08:32 no route to host\n"
@@ -38,7 +38,7 @@ PDF_TEXTS = [
 
 @pytest.fixture
 async def dsn(empty_dsn: str) -> str:
-    """Return the owner's URL of a database that has only an admin, created as `portal admin create` does."""
+    """Create the admin Noor in an empty database, as `portal admin create` does, and return the URL of its owner role."""
     async with transaction(SYSTEM):
         await create_admin(
             name="Noor Haddad", address="noor@desk.example", password=PASSWORD, zone=ZONE, at=datetime.now(UTC)
@@ -104,7 +104,7 @@ async def downloaded(page: Page, link: str) -> bytes:
     return (await (await waiting.value).path()).read_bytes()
 
 
-async def set_up_the_house(page: Page) -> dict[str, str]:
+async def set_up_the_portal(page: Page) -> dict[str, str]:
     """Step 0: set up company, role and rate, an agent, a manager and a customer. Return the invitation links."""
     month = (date.today().replace(day=1) - timedelta(days=40)).isoformat()  # noqa: DTZ011 - any day well before today will do
     links = {}
@@ -142,7 +142,7 @@ async def set_up_the_house(page: Page) -> dict[str, str]:
 
 
 async def a_customer(page: Page, name: str, contact: str, start: str) -> str:
-    """Create a customer, a contract, a service and a contact, and return the contact's invitation link."""
+    """Create a customer, a contract that begins on `start`, a service and a contact; return the contact's invitation link."""
     await page.goto("/agent/customers/new")
     await fill(
         page, name=name, legal_name=f"{name} GmbH", street="Speicherweg 12", postcode="20457", city="Hamburg", country="DE", vat_id="DE100000016"
@@ -303,7 +303,10 @@ async def read_the_invoice(page: Page, number: str) -> None:
 
 
 async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
-    """Follow every link that the contact is shown, check that no page shows internal text, and return the URLs."""
+    """Request the URLs `start` and all that they link to, as the contact, and return the URLs.
+
+    Assert that each answers 200 and shows neither internal text nor the minutes that are not billable.
+    """
     todo, seen = list(start), set(start)
     while todo:
         answer = await page.context.request.get(todo[0])
@@ -326,7 +329,7 @@ async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
     """The main job works from an empty database to an issued invoice; no page shows the contact internal text."""
     noor, ines, max_, ada, gil = [await visitors.page() for _ in range(5)]
     await sign_in(noor, "noor@desk.example")
-    links = await set_up_the_house(noor)
+    links = await set_up_the_portal(noor)
     for page, name in ((ines, "Ines"), (max_, "Max"), (ada, "Ada"), (gil, "Gil")):
         await accept(page, links[name])
 

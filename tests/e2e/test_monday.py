@@ -23,9 +23,9 @@ from generate_series(1, 300) n
 
 
 async def test_three_hundred_entries_are_decided_on_by_keyboard(visitors: Visitors) -> None:
-    """S0.29, C3, D35: flag one entry with a question, approve all that are not odd at once, undo that, approve again.
+    """S0.29, C3, D35: Max flags one of 300 entries, approves the 287 that are not odd, undoes that and approves them again.
 
-    The odd entries stay, each with its reason.
+    The 13 odd entries still wait. Ines finds the question of the flag in her list and answers it.
     """
     day = datetime.now(UTC).date()
     friday = day - timedelta(days=day.weekday() + 3)

@@ -67,7 +67,10 @@ async def violations_in(page: Page, width: int, scheme: Literal["light", "dark"]
 
 
 async def faults_of(page: Page, address: str) -> list[str]:
-    """Return the open page's faults in accessibility, headings, title, primary buttons and width at 390 px."""
+    """Return the open page's faults in accessibility, headings, title, primary buttons and width at 390 px.
+
+    Each begins with `address`. The window is 1440 px wide afterwards.
+    """
     faults = []
     faults += await violations(page)
     if await page.locator("h1").count() != 1:

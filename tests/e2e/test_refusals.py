@@ -36,7 +36,7 @@ PROGRAM = b"MZ\x90\x00" + b"\x00" * 60
 
 
 async def of_max(service: int | None = HELPDESK) -> TimeEntry:
-    """Create a submitted time entry of Max's, and return it."""
+    """Create a submitted time entry of Max and return it."""
     async with transaction(MAX):
         entry = await TimeEntry.log(MAX, Work(minutes=30, work_date=NOW.date(), service_id=service), at=NOW)
         await submit(MAX, [entry.id], at=NOW)

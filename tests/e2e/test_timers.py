@@ -37,9 +37,10 @@ async def seconds(page: Page) -> int:
 
 
 async def test_an_agents_day_with_timers(visitors: Visitors) -> None:
-    """S1.3, D54: the phone rings, one key starts a timer; it is switched, survives the browser, and becomes an entry.
+    """S1.3, D54: Ines starts a timer by one key, attaches it to a case, starts another one, and closes the browser.
 
-    Both tabs show the same second, and each follows what the other does. A half-written reply stays.
+    The second timer runs on, and she logs its time and undoes that. Her two tabs show the same second, each follows
+    what she does in the other, and a half-written reply stays.
     """
     first, second = await open_case("VPN drops"), await open_case("Printer jams")
     page, keys, panel = await at(visitors, "/agent/cases")
@@ -98,7 +99,7 @@ async def test_an_agents_day_with_timers(visitors: Visitors) -> None:
 
 
 async def test_a_forgotten_timer_is_asked_about_on_a_phone(visitors: Visitors) -> None:
-    """D54: the bar keeps its figures and buttons at 390 px, and the answers fit the screen."""
+    """D54: at 390 px, the question about Ines's timer of eleven hours fits the screen, and she keeps 30 minutes of it."""
     page, _, panel = await at(visitors, "/agent/cases", width=390)
     await page.get_by_role("button", name="Start timer").click()
     await expect(page.locator(RUNNING)).to_be_visible()
@@ -114,7 +115,7 @@ async def test_a_forgotten_timer_is_asked_about_on_a_phone(visitors: Visitors) -
 
 
 async def test_timers_work_without_javascript(visitors: Visitors) -> None:
-    """Start on a case, stop into the form, log: buttons of plain forms."""
+    """Without JavaScript, Ines starts, pauses, resumes and stops a timer on a case and logs its time, by plain forms."""
     case = await open_case("VPN drops")
     page = await visitors.signed_in(INES.email, javascript=False)
     await page.goto(f"/agent/cases/{case.number}")

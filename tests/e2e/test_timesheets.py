@@ -24,7 +24,10 @@ async def timesheet(visitors: Visitors) -> Page:
 
 
 async def test_a_timesheet_is_worked_by_keyboard(visitors: Visitors) -> None:
-    """S2.34, S2.39: J, X and A approve entries, Undo takes that back, R asks for a reason, and L logs general time."""
+    """S2.34, S2.39: by keyboard, Max ticks and approves entries, and rejects one with a reason; `L` opens general time.
+
+    A button undoes the approval.
+    """
     page = await timesheet(visitors)
     ticked = page.locator("[data-ticked]").first
     for key in "jxjx":
@@ -60,7 +63,7 @@ async def test_a_timesheet_is_exported_from_its_menu(visitors: Visitors) -> None
 
 
 async def test_a_filter_is_found_by_typing(visitors: Visitors) -> None:
-    """S2.30: an agent is chosen from suggestions, and the entries are grouped as chosen."""
+    """S2.30: Max filters the timesheet by an agent whom he chooses from suggestions, and groups it by customer."""
     page = await timesheet(visitors)
     await page.get_by_label("Agent", exact=True).press_sequentially("noor")
     await page.locator(".suggestions li", has_text="Noor Haddad").click()

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def last_monday() -> date:
-    """Return the Monday of the week before this one, whose days are all over."""
+    """Return the Monday of the week before this one, which is wholly in the past."""
     return monday_of(periods.today(INES.time_zone, now())) - timedelta(days=7)
 
 
@@ -42,7 +42,7 @@ async def focused(page: Page) -> str:
 
 
 async def test_a_week_is_filled_by_keyboard_alone(visitors: Visitors) -> None:
-    """S1.21: with arrow keys, Tab and typing, rows are found and added and cells filled; Ctrl+Enter saves."""
+    """S1.21: with arrow keys, Tab and typing, Ines finds and adds rows and fills cells; Ctrl+Enter saves the week."""
     case = await open_case("VPN drops")
     page = await visitors.signed_in(INES.email)
     await page.goto(f"/agent/time/week?from={last_monday()}")
@@ -99,7 +99,7 @@ async def test_a_week_is_filled_by_keyboard_alone(visitors: Visitors) -> None:
 
 
 async def test_a_row_of_a_list_is_changed_in_its_place_and_a_submission_undone_by_keyboard(visitors: Visitors) -> None:
-    """S1.12, S0.26: a row turns into its form and back with new sums; S submits ticked entries, Z takes them back."""
+    """S1.12, S0.26: Ines changes an entry in its row, and the sums follow; `S` submits what she ticked, `Z` undoes that."""
     case = await open_case("VPN drops")
     async with transaction(INES):
         for minutes in (50, 20):

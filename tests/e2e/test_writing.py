@@ -25,7 +25,7 @@ COPY = """async (kinds) => {
   };
   await navigator.clipboard.write([new ClipboardItem(Object.fromEntries(kinds.map((kind) => [kind, all[kind]])))]);
 }"""
-"""Script that puts on the clipboard what Excel copies: a cell as text, as HTML and as a picture, or only some of these.
+"""A script that puts on the clipboard what Excel copies: a cell as text, as HTML and as a picture, or those in `kinds`.
 """
 
 

@@ -26,10 +26,10 @@ with tempfile.TemporaryDirectory(prefix="portal-faults-") as _data:
 
 
 @dataclass(frozen=True)
-class Deed:
-    """A form to send: the page that shows it, its target `action`, the typed values and the files.
+class FormToSend:
+    """A form to send: the page that shows it, its target `action`, the typed values, and the files as name and content.
 
-    `token` is the session token of the sender, or "" for nobody.
+    `token` is the session token of the sender, or "" for a visitor who is not signed in.
     """
 
     token: str
@@ -40,21 +40,21 @@ class Deed:
 
 
 @dataclass(frozen=True)
-class Order:
+class Instructions:
     """What a child process does, and which fault happens in it.
 
-    The child writes its intent and the response to the file `history`. `at` is the time by its clock. The fault `mode`
-    happens at the step with the number `step`; 0 means no fault.
+    The child configures the app by `environment`, sends `form`, and writes its intent and the response to the file
+    `history`. Its clock always shows `at`. The fault `mode` happens at the step with the number `step`; 0 means no fault.
     """
 
     environment: dict[str, str]
-    deed: Deed
+    form: FormToSend
     at: datetime
     history: Path
     mode: Mode = "killed before"
     step: int = 0
     largest_file: int = 0
-    """The most bytes that the child may write to one file, as on a full disk; 0 means no limit."""
+    """The maximum number of bytes that the child may write to one file, as on a full disk; 0 means no limit."""
 
 
 def note(history: Path, **said: Any) -> None:
@@ -65,34 +65,38 @@ def note(history: Path, **said: Any) -> None:
         os.fsync(file.fileno())
 
 
-def run(order: Order) -> None:
-    """Send the form of this order to an app in this process, which the order's fault may kill meanwhile."""
+def run(instructions: Instructions) -> None:
+    """Send the form to an app in this process, which the fault may kill before the response.
+
+    Wrap the database driver and the file storage, and limit the size of files if `instructions` says so. Write the
+    intent and the response to the history.
+    """
     os.environ.pop("PORTAL_TEST_DATABASE_URL", None)
     install()
-    if order.largest_file:
+    if instructions.largest_file:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (order.largest_file, order.largest_file))
-    asyncio.run(_run(order))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (instructions.largest_file, instructions.largest_file))
+    asyncio.run(_run(instructions))
 
 
-async def _run(order: Order) -> None:
-    settings = Settings.from_environment(order.environment)
-    app = Gate(ROUTES, settings, open_storage(settings.storage_url), clock=lambda: order.at)
+async def _run(instructions: Instructions) -> None:
+    settings = Settings.from_environment(instructions.environment)
+    app = Gate(ROUTES, settings, open_storage(settings.storage_url), clock=lambda: instructions.at)
     await database.start(str(settings.app_url), role=settings.app_role, size=4)
-    deed = order.deed
-    async with Browser(app, cookies={"sid": deed.token} if deed.token else {}) as browser:
-        page = await browser.get(deed.page)
+    form = instructions.form
+    async with Browser(app, cookies={"sid": form.token} if form.token else {}) as browser:
+        page = await browser.get(form.page)
         # The page may not show the form any more after the first try; then the same values are sent without loading
         # it.
-        offered = any(deed.action in form.targets for form in forms_of(page.text))
-        fields = (form_of(page.text, deed.action).fields if offered else {"csrf": await browser.csrf()}) | deed.typed
-        files = [("files", (name, content)) for name, content in deed.files] or None
-        note(order.history, intent=deed.action)
-        FAULT.mode, FAULT.at, FAULT.armed, FAULT.seen = order.mode, order.step, True, 0
-        answer = await browser.post(deed.action, data=fields, files=files, headers={"referer": str(page.url)})
+        offered = any(form.action in shown.targets for shown in forms_of(page.text))
+        fields = (form_of(page.text, form.action).fields if offered else {"csrf": await browser.csrf()}) | form.typed
+        files = [("files", (name, content)) for name, content in form.files] or None
+        note(instructions.history, intent=form.action)
+        FAULT.mode, FAULT.at, FAULT.armed, FAULT.seen = instructions.mode, instructions.step, True, 0
+        answer = await browser.post(form.action, data=fields, files=files, headers={"referer": str(page.url)})
         FAULT.armed = False
         note(
-            order.history,
+            instructions.history,
             status=answer.status_code,
             steps=FAULT.seen,
             said=answer.text if answer.status_code >= 400 else "",

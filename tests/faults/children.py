@@ -21,7 +21,10 @@ CONTEXT.set_forkserver_preload(["tests.faults.child"])
 
 
 class Children:
-    """Runs child processes that send forms to the test's database, and reads their history files."""
+    """Runs child processes that send forms to the app on the test's database, and reads their history files.
+
+    The files of the app and the histories are in `folder`.
+    """
 
     def __init__(self, dsn: str, folder: Path) -> None:
         self.folder, self.number = folder, 0
@@ -44,18 +47,21 @@ class Children:
         """
         self.number += 1
         history = self.folder / f"history-{self.number}"
-        order = child.Order(self.environment, prepared.deed, at, history, mode, step, largest_file)
-        process = CONTEXT.Process(target=child.run, args=(order,))
+        instructions = child.Instructions(self.environment, prepared.form, at, history, mode, step, largest_file)
+        process = CONTEXT.Process(target=child.run, args=(instructions,))
         process.start()
         process.join(60)
         assert process.exitcode in (0, -9), process.exitcode
         lines = [json.loads(line) for line in history.read_text().splitlines()]
-        assert lines[0]["intent"] == prepared.deed.action
+        assert lines[0]["intent"] == prepared.form.action
         assert len(lines) == (2 if process.exitcode == 0 else 1)
         return dict(lines[-1])
 
-    async def strike(self, prepared: Prepared, mode: Mode, step: int) -> None:
-        """Send the form with the fault, then without. Check that the first saves at most once, and both exactly once."""
+    async def send_with_fault(self, prepared: Prepared, mode: Mode, step: int) -> None:
+        """Send the form with the fault at `step`, then without a fault, and delete the uploads that are left.
+
+        Assert that the first attempt saves the form at most once, and that it is saved exactly once after the second.
+        """
         told = self.send(prepared, mode, step)
         status, done = told.get("status"), await prepared.done()
         if status is None or status >= 500:
@@ -69,12 +75,15 @@ class Children:
         await self.sweep()  # Delete the uploads, because so many within one hour would be refused (R58).
 
     async def sweep(self) -> None:
-        """Delete uploaded files that are in no message, as the worker does after a while."""
+        """Delete all uploaded files that are in no message, as the worker does after a while."""
         async with transaction(SYSTEM):
             await attachments.sweep_uploads(self.storage, NOW + timedelta(hours=2))
 
     async def all_is_well(self) -> None:
-        """Check that all invariants hold, each attachment has its file, and no other file is stored."""
+        """Assert that all invariants hold, that each attachment has its complete file, and that no other file is stored.
+
+        Uploads that are in no message are deleted first.
+        """
         async with transaction(SYSTEM):
             assert await violations() == {}
         assert await missing_files(self.storage) == []

@@ -17,9 +17,9 @@ Mode = Literal["killed before", "killed after", "connection lost before", "conne
 
 @dataclass
 class Fault:
-    """A fault that happens at the step with the number `at`, before or after the step as `mode` says; 0 means no fault.
+    """A fault that happens at the step with the number `at`, as `mode` says; 0 means no fault.
 
-    While `armed`, steps are counted in `seen`, from 1.
+    Steps are counted in `seen`, from 1, only while `armed` is True.
     """
 
     mode: Mode
@@ -32,14 +32,14 @@ class Fault:
         if self.armed:
             self.seen += 1
             if self.seen == self.at and self.mode.endswith("before"):
-                self.strike(connection)
+                self.happen(connection)
 
     def after(self, connection: Any = None) -> None:
         """Cause the fault if it is due after the step that has just ended, before the caller gets the step's result."""
         if self.armed and self.seen == self.at and self.mode.endswith("after"):
-            self.strike(connection)
+            self.happen(connection)
 
-    def strike(self, connection: Any) -> None:
+    def happen(self, connection: Any) -> None:
         """Kill this process with SIGKILL, or cut the connection and raise the driver's error, as `mode` says."""
         if self.mode.startswith("killed"):
             os.kill(os.getpid(), signal.SIGKILL)

@@ -9,9 +9,9 @@ from tests.faults.steps import FAULT, Mode, install
 
 
 def run(dsn: str, at: datetime, mode: Mode, step: int, said: str) -> None:
-    """Pass on the whole outbox as the worker does, with the fault `mode` at the step `step`; 0 means no fault.
+    """Make the notices of all outbox rows as the worker does, with the fault `mode` at the step `step`; 0 means no fault.
 
-    If the process is not killed, it writes the number of its steps to the file `said`.
+    `at` is the present instant. If the process is not killed, it writes the number of its steps to the file `said`.
     """
     install()
     asyncio.run(_run(dsn, at, mode, step, said))

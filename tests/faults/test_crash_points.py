@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 async def steps_of(children: Children, verb: str) -> int:
-    """Send the form without a fault, and return the number of steps that this took."""
+    """Prepare the form `verb`, send it without a fault, and return the number of steps that this took."""
     told = children.send(await VERBS[verb]())
     assert told["status"] == 303, told
     assert told["steps"] > 5
@@ -26,8 +26,8 @@ async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(children: Ch
     """R60, R93, R94: a write that is killed halfway, before its commit or after it is saved wholly or not at all."""
     last = await steps_of(children, verb)
     for step in sorted({last // 2, last}):
-        await children.strike(await VERBS[verb](), "killed before", step)
-    await children.strike(await VERBS[verb](), "killed after", last)
+        await children.send_with_fault(await VERBS[verb](), "killed before", step)
+    await children.send_with_fault(await VERBS[verb](), "killed after", last)
     await children.all_is_well()
 
 
@@ -37,7 +37,7 @@ async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(children: Ch
 async def test_every_step_of_every_write(children: Children, verb: str, mode: Mode) -> None:
     """R60, R84, R93, R94: a write that is killed or disconnected at any step is saved wholly or not at all."""
     for step in range(1, await steps_of(children, verb) + 1):
-        await children.strike(await VERBS[verb](), mode, step)
+        await children.send_with_fault(await VERBS[verb](), mode, step)
     await children.all_is_well()
 
 
@@ -49,5 +49,5 @@ async def test_a_connection_that_is_lost_at_the_commit_is_answered_and_done_once
     """
     last = await steps_of(children, verb)
     for mode in ("connection lost before", "connection lost after"):
-        await children.strike(await VERBS[verb](), mode, last)  # type: ignore[arg-type]
+        await children.send_with_fault(await VERBS[verb](), mode, last)  # type: ignore[arg-type]
     await children.all_is_well()

@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 @dataclass
 class Site:
-    """A served portal with an embedded database. `over` tells the people who work on it to stop."""
+    """A served portal with an embedded database. The people who work on it stop when `over` is True."""
 
     portal: Portal
     folder: Path
@@ -85,7 +85,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Repeat `work` until the portal responds without a server error, and return the result."""
+    """Repeat `work` until the portal responds without a server error, and return the result; fail after 400 attempts."""
     for _ in range(400):
         with contextlib.suppress(httpx.HTTPError, Unavailable):
             answer = await work()
@@ -122,9 +122,10 @@ class Person:
     async def do(
         self, page: str, action: str, marker: str, count: str, typed: dict[str, Any], files: Any = None
     ) -> httpx.Response:
-        """Load the page and send its form until the portal responds. Write intent and outcome to the history.
+        """Load the page, send its form until the portal responds, and return the response.
 
-        `marker` identifies what the form creates, and the query `count` counts it.
+        Write the intent and the outcome to the history, and remember the query `count`, which counts what the form
+        creates by its `marker`.
         """
         shown = (await self.get(page)).text
         fields = form_of(shown, action).fields | typed
@@ -207,29 +208,32 @@ def victims(site: Site, name: str) -> list[psutil.Process]:
     return site.processes("postgres")
 
 
-DEEDS = 4
-"""How many forms are acknowledged between two kills, however fast the machine is."""
+FORMS = 4
+"""The number of forms that are acknowledged before each kill, however fast the machine is."""
 
 
-async def worked(site: Site, deeds: int) -> None:
-    """Wait until the portal has acknowledged `deeds` more forms; fail after two minutes."""
+async def worked(site: Site, forms: int) -> None:
+    """Wait until the portal has acknowledged `forms` more forms; fail after two minutes."""
 
     def acknowledged() -> int:
         return site.history.read_text().count('"told": "ack"') if site.history.exists() else 0
 
     before = acknowledged()
     for _ in range(2400):
-        if acknowledged() >= before + deeds:
+        if acknowledged() >= before + forms:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("nobody gets any work done")
 
 
-async def strikes(site: Site, rounds: int) -> None:
-    """Kill one kind of process after the other while people work, and wait each time until the portal responds again."""
+async def kill_processes(site: Site, rounds: int) -> None:
+    """Kill one kind of process in each round while people work, and wait each time until the portal responds again.
+
+    If all processes are killed, start the portal again.
+    """
     names = ["web worker", "database", "everything", "web server", "worker"]
     for number in range(rounds):
-        await worked(site, DEEDS)
+        await worked(site, FORMS)
         await asyncio.sleep(random.uniform(0, 0.3))  # noqa: S311
         name = names[number % len(names)]
         if name == "everything":
@@ -242,10 +246,10 @@ async def strikes(site: Site, rounds: int) -> None:
         assert await site.portal.answers(seconds=60), site.portal.said()[-3000:]
 
 
-async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
-    """Let three people work while processes are killed; then check that each acknowledged form was saved exactly once.
+async def work_while_killing(site: Site, rounds: int) -> dict[str, int]:
+    """Let Ada, Ines and Max work while processes are killed; then assert that each acknowledged form was saved once.
 
-    Return how many forms were acknowledged, refused and tried more than once.
+    No other form may have been saved. Return how many forms were acknowledged, refused and tried more than once.
     """
     ada, ines, max_ = [await Person(site, reader).sign_in() for reader in (ADA, INES, MAX)]
     number = await a_case()
@@ -253,7 +257,7 @@ async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
         asyncio.create_task(work)
         for work in (replies(site, ada, number), logs_time(site, ines, number), bills(site, max_))
     ]
-    await strikes(site, rounds)
+    await kill_processes(site, rounds)
     site.over = True
     await asyncio.gather(*people)
     lines = [json.loads(line) for line in site.history.read_text().splitlines()]
@@ -274,14 +278,14 @@ async def work_and_strike(site: Site, rounds: int) -> dict[str, int]:
 
 async def test_nothing_acknowledged_is_lost_whoever_is_killed(site: Site) -> None:
     """R60, R93, R94: no acknowledged write is lost if a web worker, the database or all processes are killed."""
-    seen = await work_and_strike(site, 3)
-    assert seen["acknowledged"] >= 3 * DEEDS, seen
+    seen = await work_while_killing(site, 3)
+    assert seen["acknowledged"] >= 3 * FORMS, seen
     assert seen["tried again"] > 0, seen
 
 
 @pytest.mark.long
 async def test_nothing_acknowledged_is_lost_in_the_long_run(site: Site) -> None:
     """R60, R93, R94: no acknowledged write is lost in 30 rounds of kills over all kinds of process."""
-    seen = await work_and_strike(site, 30)
-    assert seen["acknowledged"] >= 30 * DEEDS, seen
+    seen = await work_while_killing(site, 30)
+    assert seen["acknowledged"] >= 30 * FORMS, seen
     assert seen["tried again"] > 10, seen

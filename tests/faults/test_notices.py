@@ -16,7 +16,10 @@ pytestmark = pytest.mark.slow
 
 
 def told(dsn: str, mode: Mode, step: int, said: Path) -> int | None:
-    """Pass the outbox on in a child process with a fault. Return the number of its steps, or None if it was killed."""
+    """Make the notices of the outbox in a child process with a fault.
+
+    Return the number of the child's steps, or None if it was killed.
+    """
     said.unlink(missing_ok=True)
     process = CONTEXT.Process(target=telling.run, args=(dsn, NOW, mode, step, str(said)))
     process.start()
@@ -26,7 +29,7 @@ def told(dsn: str, mode: Mode, step: int, said: Path) -> int | None:
 
 
 async def counts() -> tuple[int, int]:
-    """Return the numbers of notices, and of rows of the outbox that wait."""
+    """Return the number of notices, and the number of outbox rows for which no notices have been made yet."""
     async with transaction(SYSTEM) as tx:
         return tuple(
             await tx.fetchrow("select (select count(*) from notice), (select count(*) from outbox where not passed_on)")

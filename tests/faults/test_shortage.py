@@ -34,7 +34,10 @@ pytestmark = pytest.mark.slow
 
 
 async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_hangs(app: Gate, dsn: str) -> None:
-    """R84: while no database connection is free, every request is answered 503 soon instead of hanging."""
+    """R84: while no database connection is free, each of 30 requests soon gets 503 instead of hanging.
+
+    Requests are answered again once the connections are free.
+    """
     await database.stop()
     await database.start(dsn, role="portal_app", size=2)
     async with await Browser.of(app, INES) as browser:
@@ -56,7 +59,7 @@ async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_ha
 
 
 async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_back(children: Children) -> None:
-    """R58, R60: if the disk is full, a reply with a file is answered 507; its text is kept as a draft.
+    """R58, R60: if the disk is full, Ada's reply with a file gets 507; its text is kept as a draft.
 
     Nothing of the file stays on the disk, and sending the form again saves the reply.
     """
@@ -99,7 +102,7 @@ async def test_who_stops_in_the_middle_of_a_form_holds_no_connection(dsn: str, t
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """Mount and yield a file system of 150 MB; skip the test unless it runs as root and may mount."""
+    """Mount a file system of 150 MB and yield its folder; skip the test unless it runs as root and may mount."""
     folder = Path(tempfile.mkdtemp(prefix="portal-small-", dir="/tmp"))
     folder.chmod(0o755)
     command = ["mount", "-t", "tmpfs", "-o", "size=150m,mode=0755", "tmpfs", str(folder)]
@@ -140,7 +143,10 @@ async def on_a_small_disk(small_disk: Path, tmp_path: Path) -> AsyncIterator[Sit
 async def test_a_full_disk_of_the_database_loses_nothing_that_was_acknowledged(
     on_a_small_disk: Site, small_disk: Path
 ) -> None:
-    """R94: if the database's disk becomes full, every reply is answered, and all acknowledged replies exist."""
+    """R94: when the database's disk becomes full, Ada's replies get 503 or no answer, and all acknowledged ones exist.
+
+    Once the disk has space again, she can reply.
+    """
     site = on_a_small_disk
     ada = await Person(site, ADA).sign_in()
     number = await a_case()

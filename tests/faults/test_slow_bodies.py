@@ -22,17 +22,17 @@ pytestmark = pytest.mark.long
 SECONDS = 40
 """The duration of an attack in seconds: longer than any single timeout of the portal or of nginx."""
 QUIET_SECONDS = 10
-"""For so long pages are requested before the attack, as the baseline."""
+"""The seconds for which pages are requested before the attack, as the baseline."""
 
 
 @asynccontextmanager
 async def attack(
     path: str, host: str, port: int, count: int, *addresses: str, cookie: str = "", certificate: str = ""
 ) -> AsyncIterator[None]:
-    """Run `count` slow POST requests to `path` from each IP address until the block ends.
+    """Hold `count` slow POST requests to `path` from each of the local IP addresses until the block ends.
 
-    The block begins five seconds after the attack has started; at its end, that many connections must have been
-    opened. With a `certificate`, they use TLS.
+    `host` is the Host header and `cookie` the Cookie header. With the path of a `certificate`, the connections use TLS.
+    The block begins five seconds after the attack; at its end, assert that so many connections have been opened.
     """
     head = f"POST {path} HTTP/1.1\\r\\nHost: {host}\\r\\nContent-Type: application/x-www-form-urlencoded\\r\\nContent-Length: 900\\r\\n"
     head += (f"Cookie: {cookie}\\r\\n" if cookie else "") + "\\r\\nemail=\n"
@@ -66,10 +66,10 @@ async def slowest_page(client: httpx.AsyncClient, seconds: float) -> float:
 
 
 async def assert_pages_are_quick(client: httpx.AsyncClient, quiet: float) -> None:
-    """Check that pages requested during the attack are answered within 500 ms.
+    """Request pages for `SECONDS` during the attack, and assert that each is answered within 500 ms.
 
-    `quiet` are the seconds of the slowest page before the attack, in the same run. If the machine is so busy that this
-    alone took more than 250 ms, a page may take twice as long during the attack.
+    `quiet` is the time in seconds that the slowest page took before the attack. If the machine is so busy that this was
+    more than 250 ms, a page may take twice as long during the attack.
     """
     slowest = await slowest_page(client, SECONDS)
     assert slowest < max(0.5, 2 * quiet), (slowest, quiet)
@@ -91,7 +91,10 @@ async def behind_nginx(folder: Path, port: int, upstream: int) -> AsyncIterator[
 
 
 async def test_eleven_hundred_half_sent_sign_ins_stop_nobody(dsn: str, tmp_path: Path) -> None:
-    """T10: 1,100 half-sent sign-in forms, with the cookie that makes the portal read their bodies, slow nobody down."""
+    """T10: while 1,100 half-sent sign-in forms are open, Ada's pages are answered within 500 ms, and Gil can sign in.
+
+    The forms have the visitor's cookie, so that the portal reads their bodies.
+    """
     async with served(dsn, tmp_path) as portal, portal.client() as ada, portal.client() as visitor:
         assert (await sign_in(ada, ADA.email, PASSWORD)).status_code == 303
         await csrf(visitor, "/sign-in")
@@ -105,7 +108,7 @@ async def test_eleven_hundred_half_sent_sign_ins_stop_nobody(dsn: str, tmp_path:
 
 @pytest.mark.parametrize("path", ["/invitations/x", "/sign-in", "/cases/new"])
 async def test_slow_posts_from_seven_addresses_stop_nobody_behind_nginx(dsn: str, tmp_path: Path, path: str) -> None:
-    """T10: 190 slow POST requests from each of 7 IP addresses, through nginx, slow nobody down."""
+    """T10: during 190 slow POST requests from each of 7 IP addresses through nginx, Ada's pages take at most 500 ms."""
     port, folder = free_port(), tmp_path / "nginx"
     base = f"https://localhost:{port}"
     folder.mkdir()

@@ -26,12 +26,12 @@ MANY = 20
 async def test_a_form_that_is_sent_twenty_times_at_once_counts_once(app: Gate, verb: str) -> None:
     """R94: a form sent twenty times at once is carried out once; the others are refused or redirected to the result."""
     prepared = await VERBS[verb]()
-    deed = prepared.deed
-    async with Browser(app, cookies={"sid": deed.token} if deed.token else {}) as browser:
-        page = await browser.get(deed.page)
-        fields = form_of(page.text, deed.action).fields | deed.typed
-        files = [("files", (name, content)) for name, content in deed.files] or None
-        answers = await asyncio.gather(*(browser.post(deed.action, data=fields, files=files) for _ in range(MANY)))
+    form = prepared.form
+    async with Browser(app, cookies={"sid": form.token} if form.token else {}) as browser:
+        page = await browser.get(form.page)
+        fields = form_of(page.text, form.action).fields | form.typed
+        files = [("files", (name, content)) for name, content in form.files] or None
+        answers = await asyncio.gather(*(browser.post(form.action, data=fields, files=files) for _ in range(MANY)))
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses[0] == 303
     # The tests' connection pool has four connections; a request that waits too long for one is answered 503.
@@ -42,7 +42,7 @@ async def test_a_form_that_is_sent_twenty_times_at_once_counts_once(app: Gate, v
 
 
 async def everybody_came(at: datetime) -> None:
-    """Set the beginning of all sessions to `at`, so that they are valid when the clock jumps there."""
+    """Set the beginning of all sessions to `at`, so that they are still valid when the clock shows `at`."""
     async with transaction(None) as tx:
         await tx.execute("update session set created_at = $1, last_used_at = $1, confirmed_at = $1", at)
 
@@ -51,7 +51,7 @@ async def everybody_came(at: datetime) -> None:
 async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_says(
     children: Children, jump: timedelta
 ) -> None:
-    """R94: invoice numbers and issue times rise together; if the clock is set back, the last issue time is reused."""
+    """R94: invoice numbers and instants of issue rise together; if the clock was set back, the last instant is reused."""
     assert children.send(await issue())["status"] == 303
     second = await issue()
     await everybody_came(NOW + jump)
@@ -72,7 +72,7 @@ async def test_time_is_logged_once_and_on_its_own_day_whatever_the_clock_says(
     children: Children, jump: timedelta
 ) -> None:
     prepared = await log_time()
-    typed = prepared.deed.typed
+    typed = prepared.form.typed
     typed["work_date"] = (NOW - timedelta(days=3)).date().isoformat()
     assert children.send(prepared, at=NOW + jump)["status"] == 303
     assert children.send(prepared, at=NOW)["status"] == 303
@@ -85,9 +85,9 @@ async def test_time_is_logged_once_and_on_its_own_day_whatever_the_clock_says(
 
 
 async def test_a_clock_that_is_set_back_keeps_people_in_and_one_set_forward_lets_nobody_stay(dsn: str) -> None:
-    """R16: a session stays valid if the clock is set back, and ends if it is set forward past the idle time.
+    """R16: Ada's session stays valid if the clock is set back, and ends if it is set forward past the idle time.
 
-    By a clock that was set back, the session began in the future.
+    By the clock that was set back, the session begins in the future.
     """
     token = await token_of(ADA)
     for at, live in (

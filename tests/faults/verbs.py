@@ -13,7 +13,7 @@ from portal.desk import Case
 from portal.people import credentials, invitations, sessions
 from portal.people.readers import SYSTEM, Reader
 from tests.billing.work import NOVEMBER, log
-from tests.faults.child import Deed
+from tests.faults.child import FormToSend
 from tests.world import ACME, ADA, HELPDESK, INCIDENT, INES, MAX, NOW
 
 FILE = ("client.log", b"08:12 started\n" * 5000)
@@ -27,7 +27,7 @@ class Prepared:
     `about` is the parameter of the query.
     """
 
-    deed: Deed
+    form: FormToSend
     count: str
     about: Any
 
@@ -71,18 +71,18 @@ async def open_a_case() -> Prepared:
         "priority": "2",
         "form_key": str(uuid.uuid4()),
     }
-    deed = Deed(await token_of(ADA), "/cases/new", "/cases/new", typed, (FILE,))
-    return Prepared(deed, "select count(*) from cases where subject = $1", marker)
+    form = FormToSend(await token_of(ADA), "/cases/new", "/cases/new", typed, (FILE,))
+    return Prepared(form, "select count(*) from cases where subject = $1", marker)
 
 
 async def reply_with_files() -> Prepared:
     number, marker = await a_case(), uuid.uuid4().hex
     typed = {"body": marker, "form_key": str(uuid.uuid4())}
-    deed = Deed(
+    form = FormToSend(
         await token_of(ADA), f"/cases/{number}", f"/cases/{number}/replies", typed, (FILE, ("second.log", FILE[1]))
     )
     count = "select count(*) from message m where text = $1 and (select count(*) from attachment a where a.message_id = m.id) = 2"
-    return Prepared(deed, count, marker)
+    return Prepared(form, count, marker)
 
 
 async def log_time() -> Prepared:
@@ -90,7 +90,7 @@ async def log_time() -> Prepared:
     typed = {"duration": "1h 30m", "external_comment": marker, "form_key": str(uuid.uuid4()), "service": str(HELPDESK)}
     page, path = f"/agent/time/new?on=case-{number}", "/agent/time/new"
     return Prepared(
-        Deed(await token_of(INES), page, path, typed | {"on": f"case-{number}"}),
+        FormToSend(await token_of(INES), page, path, typed | {"on": f"case-{number}"}),
         "select count(*) from time_entry where external_comment = $1",
         marker,
     )
@@ -99,8 +99,8 @@ async def log_time() -> Prepared:
 async def approve() -> Prepared:
     async with transaction(INES):
         entry = await log()
-    deed = Deed(await token_of(MAX), "/agent/approvals", "/agent/approvals", {"entry": f"{entry.id}:1"})
-    return Prepared(deed, "select count(*) from approval where entry_id = $1", entry.id)
+    form = FormToSend(await token_of(MAX), "/agent/approvals", "/agent/approvals", {"entry": f"{entry.id}:1"})
+    return Prepared(form, "select count(*) from approval where entry_id = $1", entry.id)
 
 
 async def approved() -> int:
@@ -113,8 +113,8 @@ async def approved() -> int:
 async def run_billing() -> Prepared:
     entry = await approved()
     typed = {"until": NOVEMBER.isoformat(), "customer": str(ACME)}
-    deed = Deed(await token_of(MAX), "/agent/billing", "/agent/billing/runs", typed)
-    return Prepared(deed, "select count(*) from settled_entry where entry_id = $1", entry)
+    form = FormToSend(await token_of(MAX), "/agent/billing", "/agent/billing/runs", typed)
+    return Prepared(form, "select count(*) from settled_entry where entry_id = $1", entry)
 
 
 async def issue() -> Prepared:
@@ -128,7 +128,7 @@ async def issue() -> Prepared:
         "select count(*) from invoice i where id = $1 and number is not null"
         " and exists (select from document d where d.invoice_id = i.id)"
     )
-    return Prepared(Deed(await token_of(MAX), path, f"{path}/issue", {}), count, draft)
+    return Prepared(FormToSend(await token_of(MAX), path, f"{path}/issue", {}), count, draft)
 
 
 async def choose_a_password() -> Prepared:
@@ -145,7 +145,7 @@ async def choose_a_password() -> Prepared:
         "select count(*) from credential c where id = $1 and has_password"
         " and not exists (select from invitation i where i.credential_id = c.id and i.ended_at is null)"
     )
-    return Prepared(Deed("", path, path, {"password": FRESH, "again": FRESH}), count, credential)
+    return Prepared(FormToSend("", path, path, {"password": FRESH, "again": FRESH}), count, credential)
 
 
 VERBS: dict[str, Callable[[], Awaitable[Prepared]]] = {

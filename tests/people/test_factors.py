@@ -120,7 +120,7 @@ async def test_the_database_holds_neither_a_secret_nor_a_code(dsn: str) -> None:
 
 
 async def test_another_installation_cannot_use_the_secret_and_recovery_codes_are_left(dsn: str) -> None:
-    """R87: if the key that encrypts authenticator secrets is lost for good, recovery codes still work."""
+    """R87: if the key that encrypts authenticator secrets is lost, the app's codes are refused and recovery codes still work."""
     codes = await set_up()
     other = Sealer("quite another secret of an installation")
     with pytest.raises(Invalid):
@@ -139,7 +139,7 @@ async def test_a_replaced_secret_goes_on_by_the_former_one_and_is_sealed_anew(ds
 
 
 async def test_the_last_factor_stays_where_one_is_needed(dsn: str) -> None:
-    """R9: a person who must have a second factor cannot remove the last one.
+    """R9: Ines cannot remove her last second factor while one is required; otherwise she can, and her recovery codes go too.
 
     Removing a factor that does not exist has no effect.
     """

@@ -69,9 +69,9 @@ async def test_whoever_asks_sees_no_more_than_elsewhere(dsn: str) -> None:
 async def test_an_id_counts_while_its_name_contains_what_is_typed(
     dsn: str, id: int | None, typed: str | None, expected: int | None
 ) -> None:
-    """A chosen id counts only if its name still contains the typed text.
+    """A chosen id is used only if its name contains the typed text; otherwise the text is looked up.
 
-    Without JavaScript, a form sends the id that was chosen earlier together with a text that was typed anew.
+    Without JavaScript, a form sends the id that was chosen earlier together with a text that was typed later.
     """
     async with transaction(INES, readonly=True):
         found = await CUSTOMERS.find(id, typed)

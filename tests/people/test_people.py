@@ -24,7 +24,7 @@ TOM = AgentFacts(name="Tom Sand", email="tom@desk.example", department_id=str(SU
 
 
 def but(facts, **changes):
-    """Return a copy of the form fields `facts` in which some are changed."""
+    """Return a copy of the form fields `facts` with the given changes."""
     return type(facts)(**{name: getattr(facts, name) for name in facts.__struct_fields__} | changes)
 
 
@@ -82,8 +82,11 @@ async def test_the_list_is_searched_by_name_and_place_and_wildcards_are_text() -
         assert await Customer.listed("a_me") == []
 
 
-async def test_an_ended_customer_is_out_and_offered_no_more_until_it_is_taken_back() -> None:
-    """R12: contacts of an ended customer cannot sign in, and no form offers the customer until it is resumed."""
+async def test_an_ended_customer_is_out_and_not_offered_until_it_is_restored() -> None:
+    """R12: Gil of the ended customer Globex cannot sign in, and forms do not offer Globex, until it is restored.
+
+    Ending it again keeps the first instant, and it gets no new contact.
+    """
     async with transaction(NOOR):
         globex = await Customer.find(GLOBEX, NOOR)
         await globex.end(NOW)
@@ -178,7 +181,7 @@ async def test_an_agent_with_mistakes_is_refused() -> None:
 
 
 async def test_the_last_admin_can_neither_end_nor_step_down() -> None:
-    """R31: the last admin's access cannot be ended, and the last admin cannot be given a lower grade."""
+    """R31: Noor, the last admin, cannot be ended or be given a lower grade; an admin without a password does not count."""
     async with transaction(NOOR):
         noor = await Agent.find(NOOR.id)
         await refused(noor.change(but(await noor.facts(), grade="manager"), NOW), "grade")
@@ -227,7 +230,7 @@ async def test_a_designation_holds_for_the_departments_below() -> None:
 
 
 async def test_the_first_admin_is_made_into_an_empty_database() -> None:
-    """R11: the command line creates the first admin in an empty database."""
+    """R11: where all agents have ended, `create_admin` creates an admin who can sign in; a weak password is refused."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set ended_at = $1", NOW)
         with pytest.raises(Invalid) as refusal:
@@ -313,7 +316,10 @@ async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> No
 
 
 async def test_no_lock_waits_while_an_accepted_password_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R7: no lock is held while a password is hashed: a new invitation can be created, which ends the older link."""
+    """R7: no transaction is open while an accepted password is hashed: a new invitation then ends the older link.
+
+    Accepting the older one is then refused.
+    """
     token, hashed = await invited(), passwords.hashed
 
     async def invite_meanwhile(password: str) -> str:

@@ -21,7 +21,7 @@ PART_TIME = WeekFacts(monday="6h", tuesday="6h", wednesday="4:30", thursday="", 
 
 
 async def mia() -> Agent:
-    """Create a second manager, who can stand in for Max."""
+    """Create a second manager, Mia Lund, who can be Max's deputy, and return her."""
     facts = AgentFacts(
         name="Mia Lund",
         email="mia@desk.example",

@@ -10,7 +10,10 @@ from tests.world import ACME, INES, NOW
 
 @pytest.fixture
 async def case(dsn: str) -> SimpleNamespace:
-    """Open a case of the type Incident as the contact Ada. Return its id, number, customer, type and service."""
+    """Insert a case of the type Incident with the contact Ada and the service Helpdesk.
+
+    Return an object with its id, number, customer, type and service.
+    """
     async with transaction(INES) as tx:
         row = await tx.fetchrow(
             "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, service_id, opened_at, updated_at)"

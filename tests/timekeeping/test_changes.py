@@ -62,7 +62,10 @@ async def test_the_record_cannot_be_altered() -> None:
 
 
 async def test_settled_time_says_what_can_be_done_about_it() -> None:
-    """C2: time on a draft invoice can be changed once it is taken off the draft; time on an issued invoice cannot."""
+    """C2: Max reads that time on a draft can be changed once he takes it off, and Ines that a manager can take it off.
+
+    Of time on an issued invoice Noor reads that it stays as it is.
+    """
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -95,7 +98,7 @@ async def test_time_on_a_statement_says_so() -> None:
     ("text", "minutes"), [("24h", 1440), ("24h 1m", 1441), ("30:00", 1800), ("48h", 2880), ("0", 0), ("0m", 0)]
 )
 async def test_what_counts_may_be_twice_a_day(text: str, minutes: int) -> None:
-    """D8: an override of the billable minutes may be up to 48 hours, twice the longest entry."""
+    """D8: an override of the billable minutes may be up to 48 hours, which is twice the longest entry."""
     assert parse_counted(text) == minutes
 
 

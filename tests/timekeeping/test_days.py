@@ -28,7 +28,11 @@ def entry(id: int, began: int, ended: int) -> Any:
 
 
 def summed(*spans: tuple[int, int]) -> list[tuple[int | None, int, int, int]]:
-    """Return, for each stretch of these spans of minutes, the id of its entry, its length, its overlap and its lane."""
+    """Return the stretches of a day with entries at these spans, each a beginning and an end in minutes after `START`.
+
+    A stretch is given as the id of its entry (None for a gap), its length, its overlap and its lane. The id of an entry
+    is the place of its span, from 1.
+    """
     found = stretches_of([entry(number, *span) for number, span in enumerate(spans, start=1)], BERLIN)
     return [(one.entry.id if one.entry else None, one.minutes, one.overlap, one.lane) for one in found]
 
@@ -71,9 +75,9 @@ def test_the_minutes_of_a_day_add_up(lengths: list[tuple[int, int]]) -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_a_day_shows_own_entries_with_and_without_times(case: Any) -> None:
-    """S1.21, D10: the page of a day shows own entries with clock times on the time line, and the others below it.
+    """S1.21, D10: Ines's day has her entries with clock times on the time line, and those without as a separate list.
 
-    Entries of colleagues and of other days are not shown.
+    Max's entries and those of other days are left out.
     """
     day = date(2026, 11, 19)
     async with transaction(INES):
@@ -103,7 +107,7 @@ async def test_a_day_shows_own_entries_with_and_without_times(case: Any) -> None
 
 @pytest.mark.usefixtures("dsn")
 async def test_the_hour_that_occurs_twice_is_drawn_twice_as_long(case: Any) -> None:
-    """D10, D11: when the clock is set back, the time line is as long as the elapsed time."""
+    """D10, D11: on the day on which the clock is set back, the time line shows the hour from 2 to 3 twice."""
     day = date(2026, 10, 25)
     async with transaction(INES):
         work = Work(minutes=None, began=time(1), ended=time(4), work_date=day, service_id=HELPDESK)

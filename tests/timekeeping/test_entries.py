@@ -22,7 +22,10 @@ WORK = Work(minutes=50, work_date=TODAY, service_id=HELPDESK, external_comment="
 
 
 async def test_time_is_logged_on_a_case(case: Any) -> None:
-    """S1.1, S0.23: a new entry is a draft with the minutes worked and the billable minutes."""
+    """S1.1, S0.23: an entry that Ines logs on a case is a draft with the minutes worked and the billable minutes.
+
+    The outbox and the log of the case have a row about it that contacts may not see.
+    """
     async with transaction(INES) as tx:
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         stored = await TimeEntry.find(entry.id, INES)
@@ -188,7 +191,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("changed", OTHERWISE.values(), ids=list(OTHERWISE))
 async def test_a_form_that_was_sent_before_with_another_field_is_refused(case: Any, changed: dict[str, Any]) -> None:
-    """Whichever field differs, the form is refused, and the entry of the first sending stays as it was."""
+    """If Ines sends a form again with any one field changed, it is refused, and the entry from the first time stays."""
     key = uuid.uuid4()
     async with transaction(INES):
         await TimeEntry.log(INES, WORK, at=NOW, case=case, form_key=key)
@@ -237,7 +240,10 @@ async def test_contacts_see_no_entry(entry: TimeEntry) -> None:
 
 
 async def test_authors_change_their_entry_and_the_log_says_how(entry: TimeEntry) -> None:
-    """S2.21, D34: a change raises the version and is recorded in the log of the case, which stays the same."""
+    """S2.21, D34: Ines's change within 24 hours raises the version of her entry, which stays on its case.
+
+    The log of the case has the old and the new minutes.
+    """
     async with transaction(INES) as tx:
         changed = await entry.change(
             INES, _with(WORK, minutes=95), version=1, at=NOW + timedelta(hours=23, minutes=59, seconds=59)
@@ -269,7 +275,7 @@ async def test_the_window_is_over_after_24_hours(entry: TimeEntry) -> None:
 
 
 async def test_a_colleague_changes_nothing_and_a_manager_anything(entry: TimeEntry) -> None:
-    """S2.24, S2.25: an agent cannot change or delete another agent's time; a manager can, at any time."""
+    """S2.24, S2.25: an agent cannot change or delete Ines's time; Max, a manager, can change it even after 90 days."""
     stranger = _agent(MAX, grade="agent")
     async with transaction(stranger):
         with pytest.raises(Forbidden):

@@ -33,7 +33,7 @@ def at(hour: int, minute: int = 0, day: int = 12) -> datetime:
 
 @pytest.fixture
 async def worked(dsn: str) -> Case:
-    """Return a case on which Ines replied four times on 12 November, in three quarters of an hour, and closed it."""
+    """Create a case to which Ines replied four times on `DAY`, in three separate quarter hours, before she closed it."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN drops", text="Since Tuesday.", case_type_id=INCIDENT, at=at(7))
     async with transaction(INES):
@@ -49,14 +49,17 @@ async def found(by: Any = INES, now: datetime = NOW) -> list[Any]:
 
 
 async def test_the_case_log_tells_what_was_done_without_time(worked: Case) -> None:
-    """Each quarter of an hour with a reply or the closure counts, so three such quarters suggest 45 minutes."""
+    """Each quarter hour in which Ines replied or closed the case counts, so three of them suggest 45 minutes.
+
+    Nothing is suggested to Max.
+    """
     (one,) = await found()
     assert one.sentence == f"You replied four times and closed #{worked.number}"
     assert (one.day, one.minutes, one.customer) == (DAY, 45, "Acme")
     assert await found(MAX) == []
 
 
-async def test_notes_and_other_changes_are_no_deeds_and_neither_is_today() -> None:
+async def test_notes_and_other_changes_suggest_no_time_and_neither_does_today() -> None:
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN drops", text="Since Tuesday.", case_type_id=INCIDENT, at=at(7))
     async with transaction(INES):
@@ -81,7 +84,7 @@ async def test_a_day_is_a_day_in_the_agents_time_zone() -> None:
 
 @pytest.mark.parametrize("of", ["an entry", "a timer"])
 async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -> None:
-    """A case and day with time of the agent, in any state, is not forgotten; a colleague's time does not count."""
+    """If Ines has an entry on the case for that day, or a timer on it, nothing is suggested; Max's entry does not count."""
     work = Work(minutes=5, work_date=DAY, service_id=HELPDESK)
     async with transaction(MAX):
         await TimeEntry.log(MAX, work, at=NOW, case=worked)
@@ -95,7 +98,7 @@ async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -
 
 
 async def test_a_suggestion_is_logged_once(worked: Case) -> None:
-    """A logged suggestion becomes a draft of that day under the case's service; logging it again is reported."""
+    """A suggestion that Ines logs becomes one draft of that day under the case's service; logging it again is refused."""
     pick = Pick(worked.number, DAY)
     async with transaction(INES):
         first = await log_forgotten(INES, [pick, pick], at=NOW)
@@ -121,9 +124,9 @@ async def test_what_cannot_be_logged_is_reported_and_the_rest_goes_through(worke
 
 
 async def test_a_dismissed_suggestion_stays_away_until_it_is_taken_back(worked: Case) -> None:
-    """A dismissed suggestion is not suggested until that is taken back, for which it is listed for one day.
+    """A suggestion that Ines dismisses does not come back until she takes the dismissal back, for which it is listed a day.
 
-    Dismissing it twice changes nothing.
+    Dismissing it twice changes nothing, and neither does taking that back twice.
     """
     pick = Pick(worked.number, DAY)
     async with transaction(INES):

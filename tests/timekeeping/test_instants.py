@@ -124,7 +124,7 @@ def typed(**fields: str) -> Work:
 
 
 def test_clock_times_are_read_from_the_duration_or_from_fields_of_their_own() -> None:
-    """S1.17: the duration may be empty if both clock times are given; clock times may also stand in the duration."""
+    """S1.17: the duration may be empty if both clock times are given; clock times can also be typed as the duration."""
     assert (typed(duration="9-10:45").began, typed(duration="9-10:45").minutes) == (time(9), None)
     assert (typed(began="09:00", ended="10:45").ended, typed(began="09:00", ended="10:45").minutes) == (
         time(10, 45),

@@ -51,7 +51,7 @@ async def test_a_case_without_time_has_sums_of_nought(case: Any) -> None:
 
 
 async def test_the_own_list_shows_the_managers_reason(case: Any) -> None:
-    """S0.31: the author's own list shows the manager's reason for the latest rejection of an entry."""
+    """S0.31: Ines's list shows the reason for the latest rejection of her entry, and can be filtered by state."""
     async with transaction(INES) as tx:
         entry = await TimeEntry.log(INES, _work(20), at=NOW, case=case)
         await TimeEntry.log(INES, _work(25), at=NOW, case=case)
@@ -82,7 +82,10 @@ async def test_general_time_stands_in_the_list_without_a_customer() -> None:
 
 @pytest.mark.slow
 async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
-    """S1.12, D56: on a case with 10,000 entries, consecutive pages contain each entry once and in order."""
+    """S1.12, D56: on a case with 10,000 entries, three consecutive pages continue each other, newest day first.
+
+    The feed of the case continues in the same way, and the sum of the minutes is that of all entries.
+    """
     async with transaction(INES) as tx:
         await tx.execute(
             """insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing,
@@ -149,7 +152,10 @@ def _work(minutes: int) -> Work:
 
 @pytest.mark.slow
 async def test_a_list_of_more_than_ten_thousand_entries_costs_no_more(case: Any) -> None:
-    """D56: the sums of 12,000 entries are exact; a range of days with more than 10,000 says so instead."""
+    """D56: the sums of a list of 12,000 entries are exact; those of a range of days with over 10,000 say that they are not.
+
+    The sums of single days are exact in every list.
+    """
     async with transaction(INES) as tx:
         await tx.execute(
             """insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing,
@@ -175,7 +181,10 @@ _PLACES = (
 
 
 async def test_the_kept_sums_of_a_list_are_those_of_its_entries(case: Any) -> None:
-    """D56: through every step, the kept sums equal those that a range of all days computes, also of what is ready."""
+    """D56: after each step, the stored sums of a list equal those that are computed from the entries of all days.
+
+    The steps are logging, submitting, deciding, changing and deleting. The sums include those of what can be submitted.
+    """
 
     async def compare() -> None:
         for reader in (INES, MAX):
@@ -210,7 +219,10 @@ async def test_the_kept_sums_of_a_list_are_those_of_its_entries(case: Any) -> No
 
 
 async def test_two_people_who_log_on_one_case_at_once_wait_for_nobody(case: Any) -> None:
-    """D56: while another transaction has time of the case at hand, logging on it goes on, and the sums are right."""
+    """D56: Ines and Max log time on a case while an open transaction of Ines has logged time there; no one waits for it.
+
+    The sums of the case are right afterwards.
+    """
     begun, logged = asyncio.Event(), asyncio.Event()
 
     async def first() -> None:

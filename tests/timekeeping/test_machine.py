@@ -38,8 +38,10 @@ SOME = st.lists(PLACES, min_size=1, max_size=3, unique=True)
 class Entry:
     """What one entry should be now by the rules, and the steps that led there.
 
-    `former` is the state before the approval, `submission` the id of the submission that the entry is in, and
-    `rejected` has the version of each rejection that stands, in their order.
+    The author may change the entry for 24 hours from `window_from`. `settled` says whether the entry is on a draft,
+    `approval` is the id of the decision that approved it, `former` the state before that, and `submission` the id of
+    the submission that the entry is in. `rejected` has the version that each rejection was about, in order, without
+    rejections that were undone.
     """
 
     id: int
@@ -72,7 +74,10 @@ class Entry:
 
 @dataclass
 class Decision:
-    """One decision of a manager: its kind, and the state of each entry before it."""
+    """One decision of a manager. `kind` is approval, rejection or flag.
+
+    `former` has, by id, the version, the state and `window_from` of each entry before the decision.
+    """
 
     id: Any
     kind: str
@@ -99,7 +104,10 @@ class Clockwork(DatabaseMachine):
         self.submissions: list[tuple[int, AgentReader]] = []
 
     def tried(self, by: AgentReader, verb: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Run `verb` in a separate transaction, a second later, and return its result, or the exception of a refusal."""
+        """Advance the clock by a second, run `verb` in a transaction of `by`, and return its result.
+
+        If it is refused, return the `Refusal` that it raised.
+        """
         self.at += timedelta(seconds=1)
         return self.attempt(by, verb)
 
@@ -117,7 +125,7 @@ class Clockwork(DatabaseMachine):
 
     @rule(by=PEOPLE, minutes=st.integers(1, 300))
     def log(self, by: AgentReader, minutes: int) -> None:
-        """Log time of `by`."""
+        """Log time as `by`, under Helpdesk on `DAY`, and add the entry to the model."""
         made = self.tried(by, lambda: TimeEntry.log(by, _work(minutes), at=self.at))
         self.entries[made.id] = Entry(made.id, by, minutes, self.at)
 
@@ -171,7 +179,10 @@ class Clockwork(DatabaseMachine):
         return by is not INES or (entry.author is by and entry.is_open and is_in_time)
 
     def unapprove(self, entry: Entry) -> None:
-        """Put into the model that an approval is withdrawn: the entry is what it was before, a draft too (C4)."""
+        """Withdraw the approval of an entry in the model: the entry has its former state again, which may be draft (C4).
+
+        Do nothing if the entry is not approved.
+        """
         if entry.state == "approved":
             entry.step("withdrawn", entry.former)
             entry.approval = None
@@ -207,7 +218,10 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.submissions)
     @rule(by=PEOPLE, place=PLACES)
     def take_submission_back(self, by: AgentReader, place: int) -> None:
-        """Take a submission back, as who made it: what no manager has decided on is what it was before."""
+        """Take a submission back as `by`, which only the person who made it can.
+
+        Its entries on which no manager has decided have their former state again.
+        """
         submission, made_by = self.submissions[place % len(self.submissions)]
         outcome = self.tried(by, lambda: take_back(submission, by=by, at=self.at))
         waiting = [e for e in self.entries.values() if e.submission == submission and e.state == "submitted"]
@@ -220,7 +234,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, place=PLACES)
     def withdraw(self, by: AgentReader, place: int) -> None:
-        """Withdraw the approval of one entry, as a manager who may decide on it."""
+        """Withdraw the approval of one entry as `by`, which only a manager who may decide on the entry can."""
         entry = self.one(place)
         done = self.tried(by, lambda: billing.withdraw(entry.id, by=by, at=self.at))
         if self.allowed(done, entry.state == "approved" and not entry.settled and manages(by, entry)):
@@ -287,7 +301,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, place=PLACES)
     def answer(self, by: AgentReader, place: int) -> None:
-        """Answer the question of a flag, as its author only."""
+        """Answer the question of an entry's flag as `by`, which only the author of the entry can."""
         entry = self.one(place)
         text = f"At {self.at.isoformat()}"
         done = self.tried(by, lambda: flags.answer(entry.id, text, by=by, at=self.at))
@@ -297,7 +311,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, place=PLACES)
     def lift(self, by: AgentReader, place: int) -> None:
-        """Lift a flag, as a manager who may decide on the entry."""
+        """Lift the flag of an entry as `by`, which only a manager who may decide on the entry can."""
         entry = self.one(place)
 
         async def verb() -> None:
@@ -311,7 +325,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.decisions)
     @rule(place=PLACES, by=PEOPLE)
     def undo(self, place: int, by: AgentReader) -> None:
-        """Take a whole decision back, as who made it: what stands of it and is not settled."""
+        """Undo a decision as `by`, which only the manager who made it can, for those entries on which it is still in effect."""
         decision = self.decisions[place % len(self.decisions)]
         outcome = self.tried(by, lambda: billing.undo(decision.id, by=by, at=self.at))
         if isinstance(outcome, Refusal):
@@ -350,14 +364,14 @@ class Clockwork(DatabaseMachine):
 
     @rule(by=st.sampled_from([MAX, NOOR]))
     def settle(self, by: AgentReader) -> None:
-        """Bill what is approved and not flagged: it is on a draft then, and nobody changes it (C2)."""
+        """Run billing for Acme: what is approved and not flagged is then on a draft, and nobody can change it (C2)."""
         self.tried(by, lambda: billing.run(UNTIL, [ACME], by=by, at=self.at))
         for entry in self.entries.values():
             entry.settled = entry.settled or (entry.state == "approved" and not entry.flagged)
 
     @rule(by=st.sampled_from([MAX, NOOR]))
     def delete_drafts(self, by: AgentReader) -> None:
-        """Delete all drafts: their entries are approved and open again."""
+        """Delete all drafts: their entries stay approved and can be changed again."""
 
         async def verb() -> None:
             for row in await current().fetch("select id from invoice"):
@@ -369,7 +383,10 @@ class Clockwork(DatabaseMachine):
 
     @staticmethod
     def allowed(done: Any, expected: bool) -> bool:
-        """Return whether the step took effect, after checking that the rules say the same."""
+        """Assert that the step took effect exactly if the rules `expected` it, and return `expected`.
+
+        `done` is the step's result, or the `Refusal` that it raised.
+        """
         assert isinstance(done, Refusal) is not expected, done
         return expected
 

@@ -77,7 +77,7 @@ class TestSwitches:
         assert (await set_rules()).tracks_cases
 
     async def test_without_tracking_no_time_is_logged_changed_or_deleted(self, case: SimpleNamespace) -> None:
-        """S1.6: the server refuses every write of time while tracking is off, and nothing stored changes."""
+        """S1.6: while tracking is off, Ines and Noor can neither log nor change nor delete time."""
         entry = await log(case=case)
         await set_rules(tracks_time="")
         for by in (INES, NOOR):
@@ -92,7 +92,7 @@ class TestSwitches:
         assert await count() == 1
 
     async def test_without_time_on_cases_the_rest_stays_open(self, case: SimpleNamespace) -> None:
-        """S1.6: without time on cases, other time can be logged, and time that is on cases can still be corrected."""
+        """S1.6: without time on cases, Ines can log other time and correct the time that she has logged on cases."""
         entry = await log(case=case)
         await set_rules(on_cases="")
         assert (await refused(case=case)).keys() == {"on"}
@@ -166,7 +166,7 @@ class TestOwnWindow:
         assert line.why_fixed(INES, over + timedelta(seconds=1)) is not None
 
     async def test_managers_keep_their_right_to_change_time(self) -> None:
-        """S2.25: managers may change time after the author's hours are over."""
+        """S2.25: Max can change Ines's entry 30 days after it was logged, although her own hours are over."""
         await set_rules(own_edit_hours="1")
         entry = await log()
         work = Work(minutes=45, work_date=TODAY, service_id=HELPDESK)
@@ -186,7 +186,7 @@ class TestRequiredFields:
     async def test_a_required_field_is_refused_when_it_is_empty(
         self, case: SimpleNamespace, rule: str, lacking: dict[str, Any], field: str
     ) -> None:
-        """S0.15: time without a field that admins made required is refused."""
+        """S0.15: time without a field is accepted until an admin makes the field required, and refused at it after that."""
         await log(case=case, **lacking)
         await set_rules(**{rule: "yes"})
         assert (await refused(case=case, **lacking)).keys() == {field}
@@ -251,7 +251,7 @@ class TestLock:
         assert await count() == 3
 
     async def test_submitted_and_approved_time_of_a_locked_period_stays_as_it_is(self) -> None:
-        """D14, D34: a manager's change or deletion of approved time is refused too, and the approval stays."""
+        """D14, D34: Max can neither change nor delete approved time of a locked period, and it stays approved."""
         entry = await log(work_date=date(2026, 10, 30))
         async with transaction(INES):
             await submit(INES, [entry.id], at=NOW)
@@ -269,7 +269,7 @@ class TestLock:
             assert (await billing.find_entry(MAX, entry.id)).state == "approved"
 
     async def test_time_of_a_locked_period_can_still_be_approved(self) -> None:
-        """D14: locked time can still be approved, rejected and billed."""
+        """D14: Ines can still submit time of a locked period, and Max approve it."""
         entry = await log(work_date=date(2026, 10, 30))
         await set_rules(**LOCK)
         async with transaction(INES):
@@ -321,7 +321,7 @@ class TestPicks:
         assert await count() == len(may)
 
     async def test_who_may_log_for_a_colleague_still_never_changes_their_time(self) -> None:
-        """S1.15, S2.24: agents who may log time for a colleague still cannot change the colleague's time."""
+        """S1.15, S2.24: Ines, who may log time for everybody, cannot delete an entry that she has logged for Max."""
         await set_rules(agents_pick="all")
         entry = await log(INES, agent=MAX.id)
         assert (entry.agent_id, entry.entered_by_id) == (MAX.id, INES.id)
@@ -406,7 +406,7 @@ class TestGuards:
         assert shown.odd == ("This overlaps with time that is logged from 9:00 to 10:00.",)
 
     async def test_the_preview_reads_clock_times_in_the_time_zone_of_who_worked(self) -> None:
-        """D10: a manager in another time zone is told of the overlap that the saved entry will have."""
+        """D10: Max, in Lisbon, previews time of Ines, in Berlin: its clock times are Berlin's, and overlap with her entry."""
         await log(minutes=None, began=time(9), ended=time(10))
         async with transaction(MAX):
             there = dataclasses.replace(MAX, time_zone="Europe/Lisbon")

@@ -65,7 +65,7 @@ async def test_what_cannot_be_submitted_is_reported_and_the_rest_goes_through(ca
 
 
 async def test_a_rejected_entry_opens_for_24_hours_and_is_submitted_again(case: Any) -> None:
-    """C5, S0.31: the author may change a rejected entry for 24 hours from the rejection, and submit it again."""
+    """C5, S0.31: Ines may change her rejected entry for 24 hours from the rejection, and submit it again at any time."""
     rejected_at = NOW + timedelta(days=3)
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
@@ -91,7 +91,7 @@ async def test_a_manager_may_approve_a_draft(case: Any) -> None:
 
 
 async def test_an_old_version_is_not_approved(case: Any) -> None:
-    """D34: the approval of an entry is refused if the manager saw an earlier version of the entry."""
+    """D34: Max's approval of version 1 is refused after Ines has changed the entry, which stays a draft."""
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         await entry.change(INES, Work(minutes=5, work_date=WORK.work_date, service_id=HELPDESK), version=1, at=NOW)

@@ -25,7 +25,10 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def test_a_timer_is_asked_about_after_a_working_day_or_overnight(
     began: tuple[int, int], asked: tuple[int, ...]
 ) -> None:
-    """D54: a timer counts as forgotten two hours beyond a working day, or overnight by the agent's zone, here Berlin."""
+    """D54: an agent is asked about a timer two hours after the length of a working day, or at midnight in Berlin.
+
+    Berlin is the agent's time zone. No timer is asked about in its first four hours.
+    """
     day, hour, minute = asked
     line = line_since(datetime(2026, 11, 20, *began, tzinfo=BERLIN))
     assert line.asks_at(BERLIN) == datetime(2026, 11, day, hour, minute, tzinfo=BERLIN)
@@ -45,7 +48,7 @@ def line_since(since: datetime, hours: Week = USUAL) -> TimerLine:
 def test_the_working_hours_of_the_agent_decide_when_a_timer_is_forgotten(
     began: tuple[int, ...], asked: tuple[int, ...]
 ) -> None:
-    """D54: who works four hours a day is asked after six."""
+    """D54: an agent is asked two hours after the working hours of that weekday or, on a day off, of the longest workday."""
     part_time = Week((360, 360, 240, 240, 240, 0, 0))
     line = line_since(datetime(2026, 11, *began, tzinfo=BERLIN), part_time)
     assert line.asks_at(BERLIN) == datetime(2026, 11, *asked, tzinfo=BERLIN)

@@ -136,7 +136,10 @@ async def test_a_discarded_timer_can_be_brought_back() -> None:
 
 
 async def test_of_a_forgotten_timer_the_first_minutes_are_kept() -> None:
-    """D54: of a forgotten timer, only the stretch since it was last started or resumed is shortened."""
+    """D54: when Ines keeps 30 minutes of a forgotten timer, only the time since it was last resumed is shortened.
+
+    A length that is not positive or not shorter is refused, and so is a second attempt, because the timer no longer runs.
+    """
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW)
         await timer.pause(INES, at=later(minutes=10))
@@ -162,7 +165,10 @@ async def test_a_timer_that_still_runs_is_not_asked_about_again() -> None:
 
 
 async def test_a_timer_is_logged_once() -> None:
-    """A timer is logged as one entry only, so that no minute is logged twice; repeating that entry changes nothing."""
+    """A timer ends with one entry, so that no minute is logged twice: repeating it is harmless, another entry is refused.
+
+    If the entry is deleted, the timer can be restored.
+    """
     async with transaction(INES) as tx:
         timer = await Timer.start(INES, at=NOW)
         entries = [

@@ -58,7 +58,10 @@ async def sign_in(browser: Browser, reader: Reader, password: str = PASSWORD) ->
 
 
 async def test_a_changed_password_ends_every_other_session_and_renews_this_one(app: Gate) -> None:
-    """R14, R17: a changed password ends the person's other sessions and gives this browser's session a new token."""
+    """R14, R17: when Ada changes her password, her other sessions end and this browser's session gets a new token.
+
+    Only the new password signs her in.
+    """
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, ADA) as other:
         before = token_of(browser)
         page = await browser.get("/account/password")
@@ -115,7 +118,7 @@ async def test_guessing_the_password_of_an_open_session_is_slowed_down(app: Gate
 
 
 async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> None:
-    """R17: people can end their own sessions; another person's session answers 404, and a repeat changes nothing."""
+    """R17: Ada ends another session of her own, and repeating that is harmless; for Gil's session she gets 404."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -131,7 +134,7 @@ async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> N
 
 
 async def test_all_other_sessions_end_or_all_of_them(app: Gate) -> None:
-    """R17, R42: the account page can end all sessions but the present one, or all sessions."""
+    """R17, R42: Ada ends all her sessions but the present one, and then that one too; Gil's session stays."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -234,11 +237,8 @@ async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> No
         assert "sid" not in browser.cookies
 
 
-async def test_an_authenticator_is_set_up_with_the_secret_that_the_page_showed(app: Gate) -> None:
-    """R9: an authenticator app is set up only with the secret of the person's own, recent page.
-
-    The sealed secret of another person's page, or an expired one, is refused, and the page shows a new QR code.
-    """
+async def test_an_authenticator_is_not_set_up_with_the_secret_of_another_persons_page(app: Gate) -> None:
+    """R9: if Ada sends the sealed secret of Gil's page, she gets 422, as for an expired one, and no second factor."""
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, GIL) as gil:
         page, gils = await browser.get("/account/authenticator"), await gil.get("/account/authenticator")
         stolen = form_of(gils.text, "/account/authenticator").fields["sealed"][-1]
@@ -259,7 +259,7 @@ async def test_reading_the_set_up_page_changes_nothing_and_each_has_its_own_secr
 
 
 async def test_what_proves_a_person_is_never_kept_as_a_draft(app: Gate) -> None:
-    """If the session of a form has ended, the kept draft contains no passwords, codes or sealed values."""
+    """If Ada's session has ended when she sends a form with passwords, codes or sealed values, no draft is kept of it."""
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         async with transaction(None):
@@ -304,7 +304,10 @@ async def test_a_step_up_gives_a_new_token_and_the_page_after_it_works(app: Gate
 async def test_what_concerns_the_second_factor_asks_for_the_password_again(
     app: Gate, dsn: str, path: str, fields: dict[str, str]
 ) -> None:
-    """R20: ten minutes after signing in, changing the second factor asks for the password again."""
+    """R20: more than ten minutes after signing in, Ada is asked for her password before she changes her second factor.
+
+    Nothing is changed.
+    """
     await with_factor(app, ADA)
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
         before = await checksums(dsn, READING)
@@ -314,7 +317,10 @@ async def test_what_concerns_the_second_factor_asks_for_the_password_again(
 
 
 async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(app: Gate) -> None:
-    """R20, R44: a password typed again is valid for ten minutes, and the form redirects to the page before."""
+    """R20, R44: when Ada has typed her password again, she is redirected to the page that asked for it and may use it.
+
+    A wrong password gets 422, and a `next` of another site is replaced by `/`.
+    """
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
         away = (await browser.get("/account/authenticator")).headers["location"]
         page = await browser.get(away)
@@ -371,7 +377,10 @@ async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(s
 
 
 async def test_an_admin_signs_somebody_out_everywhere(app: Gate) -> None:
-    """R18: an admin can end all sessions of an agent or a contact, and repeating that changes nothing."""
+    """R18: Noor ends all sessions of Ines and of Ada, and repeating that is harmless; her own session stays.
+
+    Under the URL of another customer, Ada's sign-out gets 404.
+    """
     async with (
         await Browser.of(app, NOOR) as noor,
         await Browser.of(app, INES) as ines,
@@ -390,7 +399,10 @@ async def test_an_admin_signs_somebody_out_everywhere(app: Gate) -> None:
 
 
 async def test_an_admin_removes_a_lost_second_factor_after_typing_their_own_password(app: Gate) -> None:
-    """R9, R20: an admin can remove another person's lost second factor after typing their own password again."""
+    """R9, R20: Noor removes Ines's lost second factor after typing her own password again.
+
+    Ines's session ends, and her password alone then signs her in.
+    """
     await with_factor(app, INES)
     path = f"/agent/setup/agents/{INES.id}/second-factor/removal"
     async with (
@@ -422,7 +434,10 @@ async def test_an_admins_own_second_factor_is_no_lost_one(app: Gate) -> None:
 
 
 async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate, dsn: str) -> None:
-    """R89: the audit names who changed access, also if the sign-in role wrote it; a new session names its owner."""
+    """R89: the audit log names Ada for her new password and Noor for the removal of Ines's second factor.
+
+    Every line that a request wrote names a person, even where the database role for sign-in wrote it.
+    """
     await with_factor(app, INES)
     async with await Browser.of(app, NOOR) as noor, await Browser.of(app, ADA) as ada:
         page = await ada.get("/account/password")
@@ -520,8 +535,8 @@ async def test_guessing_the_password_that_is_asked_again_is_slowed_down(app: Gat
     assert "retry-after" in answers[-1].headers
 
 
-async def test_the_contacts_of_an_ended_customer_begin_anew_when_it_is_taken_back(app: Gate) -> None:
-    """R12: the contacts of an ended customer that is restored must sign in again: their old sessions stay ended."""
+async def test_the_contacts_of_an_ended_customer_sign_in_again_when_it_is_restored(app: Gate) -> None:
+    """R12: after Noor has ended and restored Acme, Ada's old session and invitation stay ended, and she can sign in."""
     async with await Browser.of(app, ADA) as browser:
         async with transaction(NOOR):
             link = await invitations.invite(ADA.credential_id, now())

@@ -25,7 +25,10 @@ def paced(monkeypatch: pytest.MonkeyPatch, name: str, **how: float) -> None:
 
 
 async def dripping(first: bytes = b"", *, every: float = 0.02) -> AsyncIterator[bytes]:
-    """Yield an endless request body, one byte every `every` seconds, so that no single wait is long."""
+    """Yield an endless request body that begins with `first` and continues with a byte every `every` seconds.
+
+    No single wait for it is long.
+    """
     yield first or b"a"
     while True:
         await asyncio.sleep(every)
@@ -33,7 +36,7 @@ async def dripping(first: bytes = b"", *, every: float = 0.02) -> AsyncIterator[
 
 
 async def never() -> AsyncIterator[bytes]:
-    """Return a request body that must not be read: reading its first byte fails the test."""
+    """Return a request body that must not be read: reading it raises `AssertionError`, which fails the test."""
     raise AssertionError("The body was read.")
     yield b""
 
@@ -44,9 +47,9 @@ async def never() -> AsyncIterator[bytes]:
 async def test_a_strangers_body_is_bounded_in_total(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """T10: the body of a sender who is not signed in is limited in total time and in its least rate.
+    """T10: the body of a visitor who is not signed in has a maximum total time and a minimum rate, or gets 408.
 
-    A byte every 20 ms makes no single wait long, and is stopped all the same.
+    With a byte every 20 ms no single wait is long, and the body is refused all the same.
     """
     paced(monkeypatch, "STRANGER", **how)
     async with Browser(app) as browser:
@@ -63,7 +66,7 @@ async def test_a_strangers_body_is_bounded_in_total(
 async def test_what_somebody_typed_is_kept_where_its_form_is_too_slow(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """If a signed-in person's form arrives too slowly, it is answered 408, and the text received is kept as a draft."""
+    """If Ada's form arrives too slowly, she gets 408, and the text that had arrived is kept as a draft."""
     paced(monkeypatch, "KNOWN", **how)
     async with await Browser.of(app, ADA) as browser:
         first = f"csrf={await browser.csrf()}&subject=Printer&body=It+is+silent&more=".encode()

@@ -19,7 +19,7 @@ BOOSTED = {"HX-Request": "true", "HX-Boosted": "true"}
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "reader"), [("Ada", ADA), ("Noor", NOOR)])
 async def test_who_goes_back_gets_a_whole_page_from_every_address(app: Gate, name: str, reader: Reader) -> None:
-    """When somebody goes back, every URL answers a whole page, because htmx 4 replaces the whole page."""
+    """When Ada or Noor goes back, or follows a boosted link, every URL answers a whole page, with which htmx replaces all."""
     places = await furnished(app.storage)
     async with await Browser.of(app, reader) as browser:
         for path in [*map(places.address, pages_of(name)), "/no-such-page"]:

@@ -15,7 +15,7 @@ from tests.world import ADA, GIL, INES, MAX, NOOR, NOW, PASSWORD
 
 
 async def test_every_answer_has_the_headers(app: Gate) -> None:
-    """R39, R41, R42: every answer has the security headers."""
+    """R39, R41, R42: every answer has the security headers, and pages must not be stored."""
     async with await Browser.of(app, ADA) as browser:
         for path in ("/sign-in", "/no-such-page", "/static/css/tokens.css", "/health"):
             answer = await browser.get(path)

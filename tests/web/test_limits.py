@@ -104,7 +104,10 @@ async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places) -> 
 async def test_who_got_a_document_as_a_file_is_recorded(
     app: Gate, dsn: str, places: Places, reader: Any, prefix: str, path: str, what: str, kind: str
 ) -> None:
-    """R89: the audit records who downloaded which document; whoever may not see it gets 404 and leaves no line."""
+    """R89: the audit log records that Ada or Max downloaded a document, and in which format.
+
+    Gil, who may not see it, gets 404 and leaves no line.
+    """
     async with await Browser.of(app, reader, at=NOW) as browser, await Browser.of(app, GIL, at=NOW) as gil:
         assert (await gil.get(places.address(path))).status_code == 404
         assert await exports(dsn) == []
@@ -130,7 +133,10 @@ async def test_a_file_that_cannot_be_recorded_is_not_handed_out(app: Gate, dsn: 
 
 @pytest.mark.parametrize(("subject", "kind"), [("rate", "pdf"), ("invoice", "sql"), (None, "pdf")])
 async def test_nothing_else_can_be_recorded_by_the_app(dsn: str, subject: str | None, kind: str) -> None:
-    """R90: the database function by which the app writes audit lines accepts only downloads."""
+    """R90: the function `record_export`, which writes audit lines, refuses everything that is not a download.
+
+    The role `portal_app` may not call it.
+    """
     owner = await asyncpg.connect(dsn)
     try:
         with pytest.raises(asyncpg.CheckViolationError):

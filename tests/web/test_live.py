@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 class Stream:
-    """Collects the events of one page's server-sent event stream in a background task."""
+    """Collects the names of the server-sent events of one page's stream in `heard`, in a background task."""
 
     def __init__(self, events: AsyncIterator[bytes]) -> None:
         self.events = events
@@ -130,9 +130,9 @@ async def open_case(contact: Reader) -> int:
 
 
 async def test_each_hears_only_what_they_may_know(listener: Listener, settings: Settings) -> None:
-    """R26, R27: contacts get no events about internal notes, other customers or what they have no right to see.
+    """R26, R27: Ada, Alan and Gil get no events about internal notes, other customers or what they may not see.
 
-    A change of a timer, and a file that is ready, are told to their agent alone.
+    A change to a timer, and a file that is ready, are sent to their agent alone.
     """
     case, his = await open_case(ADA), await open_case(ALAN)
     streams = {
@@ -264,7 +264,7 @@ class TestBetweenThePageAndItsStream:
     ) -> None:
         """R26, R27: changes that the reader may not know of do not count towards the limit of events to catch up on.
 
-        Otherwise the order to fetch everything again would reveal that such changes exist.
+        Otherwise the event that tells a page to fetch everything again would reveal that such changes exist.
         """
         monkeypatch.setattr(outbox, "MOST_TOLD", 3)
         case, then = await open_case(ALAN), await snapshot()
@@ -313,7 +313,7 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
 
 
 async def begun(stream: Stream) -> None:
-    """Wait until the stream has sent an event.
+    """Write a reply on case 1 to the outbox, and wait until the stream has sent its event; fail after five seconds.
 
     The stream may send it twice: as missed before its start, and as it happens.
     """
@@ -342,7 +342,7 @@ async def test_a_stream_that_is_never_silent_ends_with_its_session_all_the_same(
 async def test_a_stream_follows_what_its_reader_may_know(
     listener: Listener, settings: Settings, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12, R33: if the rights of its reader change, an open stream sends only what the reader may know from then on."""
+    """R12, R33: when Ada loses the right to see invoices, her open stream sends no more events about invoices."""
     monkeypatch.setattr("portal.web.live.LOOK_AGAIN", 0.0)
     stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
     await begun(stream)

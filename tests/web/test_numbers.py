@@ -34,7 +34,7 @@ NONE = (
 
 @pytest.mark.parametrize("typed", NONE)
 async def test_no_rate_is_made_of_what_is_no_amount(app: Gate, dsn: str, typed: str) -> None:
-    """R50: a malformed rate is refused, and the field shows it again as typed."""
+    """R50: a malformed hourly rate is refused with 422, the field shows it as Noor typed it, and nothing changes."""
     async with await Browser.of(app, NOOR) as noor:
         page = await noor.get("/agent/setup/rates")
         before = await checksums(dsn, READING)
@@ -48,7 +48,10 @@ async def test_no_rate_is_made_of_what_is_no_amount(app: Gate, dsn: str, typed: 
 
 @pytest.mark.parametrize("typed", [*NONE[:-1], "0", "25h", "1441", "99999999999999999999h", "1h 99999m"])
 async def test_no_time_is_logged_of_what_is_no_duration(app: Gate, dsn: str, typed: str) -> None:
-    """R50: a duration must be more than zero and at most 24 hours."""
+    """R50: a duration that is malformed, zero or over 24 hours is refused with 422, and Ines's time is not stored.
+
+    What she typed may be kept as a draft.
+    """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
     path = "/agent/time/new"

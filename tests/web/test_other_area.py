@@ -12,7 +12,7 @@ from tests.world import ADA, NOOR
 
 @pytest.mark.parametrize("path", ["/cases/4711", "/cases/none", "/invoices/2026-9999", f"/statements/{UUID(int=7)}"])
 @pytest.mark.parametrize(("reader", "area"), [(NOOR, ""), (ADA, "/agent")], ids=["agent", "contact"])
-async def test_what_does_not_exist_is_not_found_in_the_other_room_either(
+async def test_what_does_not_exist_is_not_found_in_the_other_area_either(
     app: Gate, path: str, reader: Reader, area: str
 ) -> None:
     async with await Browser.of(app, reader) as browser:

@@ -52,7 +52,7 @@ async def test_a_wrong_password_says_so_and_keeps_the_address(app: Gate) -> None
 
 @pytest.mark.parametrize(("reader", "idle"), [(INES, timedelta(minutes=30)), (ADA, timedelta(minutes=60))])
 async def test_an_idle_session_ends(app: Gate, reader: object, idle: timedelta) -> None:
-    """R16: a session ends after the idle time that its kind of reader has."""
+    """R16: a session that is not used ends after 30 minutes for an agent and after 60 minutes for a contact."""
     for age, live in ((idle - timedelta(seconds=1), True), (idle, False)):
         began = datetime.now(UTC)
         browser = await Browser.of(app, reader, at=began)
@@ -91,7 +91,7 @@ async def test_signing_in_takes_no_field_that_its_page_does_not_have(app: Gate) 
 async def test_a_session_that_could_not_be_begun_takes_no_place(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R14: if the database fails before a new session commits, the browser keeps its former cookie, still valid."""
+    """R14: if the connection breaks before Gil's new session is committed, the browser stays signed in as Ada."""
     begin = sessions.begin
 
     async def begin_and_lose(*given: Any, **also: Any) -> str:
@@ -140,11 +140,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize("path", HOSTILE)
 def test_after_signing_in_nobody_is_led_away(path: str) -> None:
-    """R44: after signing in, a `next` path that a browser could read as another site's URL is not followed."""
+    """R44: `safe_path` replaces a `next` that a browser could read as another site's URL by `/` or by an encoded path."""
     where = safe_path(path)
     assert where == "/" or (where.startswith("/%"))
 
 
 def test_a_path_of_ours_is_kept() -> None:
-    """R44: after signing in, a `next` path of the portal itself is followed."""
+    """R44: `safe_path` returns a `next` path of the portal itself as it is."""
     assert safe_path("/cases/1042?page=2#reply") == "/cases/1042?page=2#reply"
