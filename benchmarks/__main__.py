@@ -65,7 +65,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 async def tokens(owner_url: str) -> dict[str, str]:
-    """Return a Cookie header for each kind of person in `PEOPLE`, and "" for the key "", nobody signed in."""
+    """Begin a session for each kind of person in `PEOPLE`, and return its Cookie header.
+
+    The key "" has the value "": a visitor who is not signed in.
+    """
     await database.start(owner_url, role="portal_app", size=1)
     try:
         async with transaction(None):
@@ -79,7 +82,7 @@ async def tokens(owner_url: str) -> dict[str, str]:
 
 
 async def prepared(server: EmbeddedPostgres, fill: Fill) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Migrate and fill the database. Return what `fill` returns, and the Cookie header of each kind of person."""
+    """Migrate and fill the database of `server`. Return what `fill` returns, and what `tokens` returns."""
     await schema.migrate(server.url())
     numbers = await fill(server.url())
     return numbers, await tokens(server.url())
@@ -110,7 +113,7 @@ async def figures(
 
 
 def floor_of(rows: int, octets: int) -> flows.Flow:
-    """Return a flow that requests the floor page with so many database rows and bytes."""
+    """Return a flow that requests the floor page with `rows` database rows and `octets` bytes."""
 
     async def flow(connection: Connection) -> None:
         answer = await connection.send("GET", f"/floor/{rows}/{octets}")

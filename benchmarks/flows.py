@@ -15,9 +15,9 @@ MEBIBYTE = b"a line of a log file, as somebody attaches it\n" * 22_796
 class Page:
     """A page to load, or a form to open and send.
 
-    `who` is the kind of person, "" for nobody signed in. `path` may contain a placeholder for a case. `rows` is the
-    number of rows that the floor page reads. A form is posted to `action` with the fields `sends` and the attachment
-    `file`.
+    `who` is the kind of person, "" for a visitor who is not signed in. `path` may contain a placeholder for a case.
+    `rows` is the number of rows that the floor page reads. A form is posted to `action` with the fields `sends` and the
+    attachment `file`.
     """
 
     name: str
@@ -92,8 +92,8 @@ Flow = Callable[[Connection], Awaitable[None]]
 def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[tuple[int, int]]) -> Flow:
     """Return the flow of a page or form. Each call of it uses the next case of `numbers`.
 
-    Each call appends the size of the page and its size as sent (compressed), in bytes, to `sizes`. Any response but the
-    expected one ends the benchmark.
+    Each call appends the size of the page and its size as sent (compressed), in bytes, to `sizes`. A response with
+    another status than expected raises `AssertionError`.
     """
     turns = {name: cycle(given) for name, given in numbers.items()}
 

@@ -33,12 +33,12 @@ CATEGORIES = ("performance", "accessibility", "best-practices")
 GOALS = {"desktop": 100, "mobile": 98}
 """The performance score that is required on each device. The other two categories must reach 100."""
 TRIES = 3
-"""How often Lighthouse is tried: on a busy machine it sometimes fails with NO_NAVSTART."""
+"""The maximum number of attempts for a page: on a busy machine Lighthouse sometimes fails with NO_NAVSTART."""
 LONGEST_LOAD = 10
-"""After this many seconds Lighthouse takes a page as loaded. Its own rule, no open request, never holds: the event stream
-of live updates stays open, so each page would take the 45 seconds after which Lighthouse gives up waiting."""
+"""After this many seconds Lighthouse treats a page as loaded. By default it waits until no request is open, or for 45
+seconds. The event stream of live updates stays open, so each page would take the 45 seconds."""
 LONGEST_TRY = 120
-"""After this many seconds a start of Lighthouse counts as failed, and its Chromium is ended with it."""
+"""After this many seconds an attempt counts as failed, and Lighthouse and its Chromium are ended."""
 LONGEST_START = 900
 """After this many seconds a demo that does not respond counts as failed. Filling takes half a minute on an idle machine."""
 FLAGS = "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
@@ -55,7 +55,10 @@ def install() -> None:
 
 @contextlib.contextmanager
 def demo() -> Iterator[str]:
-    """Serve a newly filled demo for the duration of the block, and yield its base URL."""
+    """Serve a newly filled demo for the duration of the block, and yield its base URL.
+
+    A demo that does not start raises `SystemExit`.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -117,7 +120,10 @@ def pages(url: str) -> list[tuple[str, str, str]]:
 
 
 def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
-    """Return Lighthouse's report on one page. `form` is `desktop`, or `mobile` for a phone on a slow connection."""
+    """Return Lighthouse's report on one page. `form` is `desktop`, or `mobile` for a phone on a slow connection.
+
+    After `TRIES` failed attempts, raise `SystemExit` with what Lighthouse wrote.
+    """
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "There is no Chromium: on Debian, apt-get install chromium"
     command = [
@@ -175,7 +181,7 @@ def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
 
 
 def faults(report: dict[str, Any]) -> list[str]:
-    """Return a sentence for each audit that lowered a score."""
+    """Return a line for each audit that counts towards a score and has less than 0.9 itself."""
     counted = {
         audit["id"] for category in report["categories"].values() for audit in category["auditRefs"] if audit["weight"]
     }

@@ -27,7 +27,10 @@ class Connection:
         self.writer: asyncio.StreamWriter | None = None
 
     async def send(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> Answer:
-        """Send one request and return the response, whose body must have a Content-Length or be chunked."""
+        """Send one request and return the response, with a Brotli body decompressed.
+
+        A response that is not chunked and has no Content-Length is taken to have no body.
+        """
         if self.writer is None:
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
         assert self.reader is not None

@@ -22,7 +22,7 @@ _STATEMENT = re.compile(
 
 
 class Site:
-    """A running web server and its database server."""
+    """A running web server and its database server. `log` is the log file of the database server."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, database: EmbeddedPostgres, log: Path) -> None:
         self.process, self.port, self.database, self.log = process, port, database, log
@@ -52,7 +52,10 @@ def _used(pid: int) -> float:
 
 @contextlib.contextmanager
 def served(app: str, database: EmbeddedPostgres, data: Path, *, workers: int = 2) -> Iterator[Site]:
-    """Serve the ASGI app with the import path `app` on this database for the duration of the block, and yield the site."""
+    """Serve the ASGI app with the import path `app` on this database for the duration of the block.
+
+    Wait until `/health` responds, for about 30 seconds at most, and yield the site.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -64,7 +67,7 @@ def served(app: str, database: EmbeddedPostgres, data: Path, *, workers: int = 2
         "FLOOR_DATABASE_URL": database.url(),
     }
     command = [sys.executable, "-m", "portal.serving", app, "127.0.0.1", str(port), str(workers)]
-    with (data / "log").open("wb") as said:  # Write a log line for each request, as in production.
+    with (data / "log").open("wb") as said:  # The server writes a log line for each request, as in production.
         process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=said)
     try:
         for _ in range(300):

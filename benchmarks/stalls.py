@@ -1,9 +1,9 @@
-"""`.venv/bin/python -m benchmarks.stalls`: measure for how long approving and billing much time holds the event loop.
+"""`.venv/bin/python -m benchmarks.stalls`: measure how long approving and billing many entries blocks the event loop.
 
-While the event loop is held, a web process answers nobody. During each step, a task that wakes every millisecond notes
-the longest time between two of its turns, in processor time of the loop's thread, so that other load on the machine
-does not count. Customer 1 has many approved entries on one invoice line, customer 2 as many on a line each, and
-customer 3 as many that no manager has approved: the run skips them, and then they are approved all at once.
+While the event loop is blocked, a web process responds to nobody. During each step, a task that wakes every millisecond
+notes the longest time between two of its turns, in processor time of the loop's thread, so that other load on the
+machine does not count. Customer 1 has many approved entries on one invoice line, customer 2 as many on a line each, and
+customer 3 as many that no manager has approved: the billing run skips them, and then they are approved all at once.
 """
 
 import argparse
@@ -43,7 +43,10 @@ insert into time_entry (customer_id, service_id, agent_id, entered_by_id, work_d
 
 
 async def fill(owner_url: str, entries: int) -> None:
-    """Fill a migrated, empty database; agent 1 is a manager, and contact 2 belongs to customer 2."""
+    """Fill a migrated, empty database, with `entries` time entries for each of the customers 1, 2 and 3.
+
+    Agent 1 is a manager, and the contact in `PEOPLE` belongs to customer 2.
+    """
     await data.fill(owner_url, 1)
     connection = await asyncpg.connect(owner_url)
     try:
@@ -57,7 +60,11 @@ async def fill(owner_url: str, entries: int) -> None:
 
 
 class Watch:
-    """Measures the requests of a block: how long they took, and the longest time for which the event loop was held."""
+    """Measures a block.
+
+    `took` is the time of the last block, and `longest` the longest time for which the event loop was blocked in it,
+    both in seconds.
+    """
 
     def __init__(self) -> None:
         self.longest = self.took = 0.0
@@ -82,7 +89,7 @@ class Watch:
 
 
 async def measured(owner_url: str, folder: Path, entries: int) -> None:
-    """Preview, bill, issue and read all that is due, through the app in this process, and print what each step took."""
+    """Migrate and fill the database, run `billing` with the app in this process, and print how long each step took."""
     await schema.migrate(owner_url)
     await fill(owner_url, entries)
     cookies = await tokens(owner_url)
@@ -111,7 +118,10 @@ def person(app: Gate, cookie: str) -> httpx.AsyncClient:
 
 
 async def billing(manager: httpx.AsyncClient, contact: httpx.AsyncClient, watch: Watch) -> None:
-    """Do the work of a billing day, each step under the watch."""
+    """Preview and run billing, issue each draft, approve all other entries and undo that, and measure each step.
+
+    `manager` opens each draft and invoice; `contact` opens the invoice of customer 2.
+    """
 
     async def open_(who: httpx.AsyncClient, path: str, name: str) -> str:
         async with watch.watching(name):
@@ -151,7 +161,7 @@ async def billing(manager: httpx.AsyncClient, contact: httpx.AsyncClient, watch:
 
 
 def main() -> None:
-    """Measure on an embedded PostgreSQL server."""
+    """Measure on an embedded PostgreSQL server, which is removed afterwards."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=10_000, help="of each of the three customers (10,000)")
     given = parser.parse_args()

@@ -46,7 +46,7 @@ insert into allocation (customer_id, entry_id, position, kind, minutes, hourly_r
 
 
 def filling(entries: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
-    """Return a function that fills a migrated, empty database with so many time entries on one case.
+    """Return a function that fills a migrated, empty database with `entries` time entries on one case.
 
     That function returns the number of the case under the name `case of time`.
     """

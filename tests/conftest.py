@@ -25,7 +25,10 @@ _numbers = itertools.count(1)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Record that the infrastructure tests passed with the current files, so that `./dev test` may skip them."""
+    """Record that the infrastructure tests passed with the current files, so that `./dev test` may skip them next time.
+
+    PORTAL_INFRASTRUCTURE_STAMP has the path of the file to write and a digest of the current files, as `path=digest`.
+    """
     stamp, _, digest = os.environ.get("PORTAL_INFRASTRUCTURE_STAMP", "").partition("=")
     if stamp and exitstatus == 0 and not hasattr(session.config, "workerinput"):
         Path(stamp).write_text(digest)
@@ -67,7 +70,10 @@ async def _migrated(dsn: str) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the owner's URL of a PostgreSQL server: PORTAL_TEST_DATABASE_URL, or an embedded one of this test process."""
+    """Yield PORTAL_TEST_DATABASE_URL, which connects to a PostgreSQL server as an owner of databases.
+
+    If it is not set, start an embedded server for this test process, and remove it afterwards.
+    """
     given = os.environ.get("PORTAL_TEST_DATABASE_URL")
     if given:
         yield given
@@ -86,7 +92,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def workbench(server: str) -> Iterator[str]:
-    """Yield the owner's URL of the migrated database that the tests of this process use one after the other."""
+    """Create the migrated database that the tests of this process use one after the other; yield its owner's URL.
+
+    Drop the database afterwards.
+    """
     name = f"portal_{os.getpid()}"
     asyncio.run(_run(server, f"create database {name}"))
     asyncio.run(_migrated(_of(server, name)))
@@ -162,7 +171,7 @@ async def dsn(connections: Connections) -> AsyncIterator[str]:
 
 
 async def tidy(dsn: str) -> None:
-    """Empty every table and write the rows of tests/world.py, on a connection of its own."""
+    """Empty every table and write the rows of tests/world.py, on a separate connection as the owner."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(await cleaning(connection))
@@ -173,7 +182,8 @@ async def tidy(dsn: str) -> None:
 async def cleaning(connection: asyncpg.Connection) -> str:
     """Return the SQL that empties every table, restarts every sequence, and writes the rows of tests/world.py.
 
-    This takes a fiftieth of the time of copying a database. The triggers that protect issued invoices and logs must not
+    The SQL first ends all other connections to the database that are not idle. It takes a fiftieth of the time of
+    copying a database. The triggers that protect issued invoices and logs must not
     fire, and those that record changes need not. A superuser turns triggers off for the transaction and uses DELETE,
     which is three times as fast as TRUNCATE. An owner without that right uses TRUNCATE, which fires no row triggers.
     """

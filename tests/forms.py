@@ -57,7 +57,7 @@ class _Reader(HTMLParser):
             self.text = (given["name"], [])
 
     def _control(self, form: PageForm, tag: str, given: dict[str, str]) -> None:
-        """Add an input or a button to its form, which may stand before it and be named by the attribute `form`."""
+        """Add an input or a button to `form`, which contains it or is named by its attribute `form`."""
         if tag == "input":
             self._input(form, given)
             return

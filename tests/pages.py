@@ -37,9 +37,9 @@ MORE = {
 
 
 def pages_of(actor: str) -> list[str]:
-    """Return the routes of all pages that a person of the permission matrix may open.
+    """Return the routes of all pages that a person of the permission matrix may open without being redirected.
 
-    `actor` is the person's first name.
+    `actor` is the person's first name, or "nobody" for a visitor who is not signed in.
     """
     names = [name for name in MATRIX if name.startswith("GET ") and name not in NO_PAGES]
     return [

@@ -35,7 +35,7 @@ from tests.snapshots import once
 from tests.world import ACME, ADA, ALAN, CONSULTANT, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW, SUPPORT
 
 SECRET = "internal-marker"
-"""A word in every internal text. No contact may ever read it."""
+"""A word that every internal text created here contains, so that a test can check that no contact reads one."""
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
 
@@ -65,7 +65,10 @@ class Places:
 
 
 async def furnished(storage: Storage, at: datetime = NOW) -> Places:
-    """Return one object of every kind, with the parameters of their URLs. `at` is the current instant."""
+    """Create one object of every kind in the database, and its files in `storage`; return them with their URL parameters.
+
+    `at` is the present instant. If the objects were created before, write them from a snapshot, which is faster.
+    """
     assert storage.folder is not None
     return await once(at, storage.folder, lambda: _create(storage, at))
 
@@ -118,7 +121,7 @@ async def _create(storage: Storage, at: datetime) -> Places:
 
 
 async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any]]:
-    """Create a case of Ada's with files on each message. Return it and the ids of the files of its `reply` and `note`."""
+    """Create a case of Ada with files on each message. Return it and the ids of the files of its `reply` and `note`."""
     opening = [await upload(storage, ADA, "screen.png", PNG, at=at), await upload(storage, ADA, "client.log", at=at)]
     async with transaction(ADA):
         case = await Case.open(
@@ -174,7 +177,7 @@ async def _appointment(case: Case, at: datetime) -> int:
 
 
 async def _timers(case: Case, at: datetime) -> int:
-    """Create a paused and a running timer of Noor's, and return the id of the running one."""
+    """Create a paused and a running timer of Noor, and return the id of the running one."""
     async with transaction(NOOR):
         await Timer.start(NOOR, at=at - timedelta(minutes=50), note=f"{SECRET}: called back")
         on = await logged_on.named(f"case-{case.number}")
@@ -183,7 +186,7 @@ async def _timers(case: Case, at: datetime) -> int:
 
 
 async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.Invoice, Any, Any]:
-    """Bill the entries. Return an issued invoice, the id of a statement, and a billing run with two drafts."""
+    """Approve and bill entries. Return an issued invoice, the id of a statement, and a `Run` with the ids of two drafts."""
     until, runs = at.date().replace(day=1), []
     for names in (["issued"], ["covered"], ["on another draft"], ["on a draft", "also on the draft"]):
         outcome = await billing.approve([_choice(entries[name]) for name in names], by=MAX, at=at)

@@ -46,7 +46,7 @@ async def once(key: Any, folder: Path, create: Callable[[], Awaitable[T]]) -> T:
     """Return what `create` returned, with the rows and files that it created.
 
     `create` is called once for each `key` and number of rows that each table has before; later calls write a snapshot
-    of the database and of the storage `folder`, which takes a tenth of the time. An owner who is no superuser cannot
+    of the database and of the storage `folder`, which takes a tenth of the time. An owner who is not a superuser cannot
     turn triggers off, so for them `create` is called each time.
     """
     owner = await asyncpg.connect(_Server.dsn)

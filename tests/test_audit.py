@@ -209,7 +209,7 @@ async def test_what_was_said_and_stated_is_append_only(dsn: str, table: str) -> 
 
 
 async def test_a_change_over_the_web_says_from_where_and_in_which_request(app: Gate, dsn: str) -> None:
-    """R89: the audit line of a change over HTTP has the IP address and the request id that the log has too."""
+    """R89: the audit line of Ada's sign-in over HTTP has the IP address and the id of the request."""
     async with Browser(app) as browser:
         answer = await browser.send_form("/sign-in", {"email": ADA.email, "password": PASSWORD})
         assert answer.status_code == 303
@@ -257,7 +257,7 @@ async def test_new_recovery_codes_are_one_line_that_names_none(app: Gate, dsn: s
 
 
 async def test_admins_read_it_page_by_page(app: Gate) -> None:
-    """Admins can read the audit in pages, latest change first."""
+    """Noor reads the audit log in pages, latest change first; an invalid cursor is no error."""
     for _ in range(audit.PAGE + 5):
         await token_of(ADA)
     await raise_ines()

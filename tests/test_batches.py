@@ -56,7 +56,7 @@ async def test_a_member_that_fails_is_undone_and_reported_and_the_others_stay(ds
 
 
 async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issued(app: Gate, dsn: str) -> None:
-    """If issuing one draft invoice fails, the others are issued without a gap in their numbers.
+    """If one of Max's two drafts cannot be issued because of an unexpected error, the other gets the next number.
 
     The failed draft is reported in a sentence, and the log holds the traceback.
     """
@@ -146,9 +146,9 @@ async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed
 
 
 async def test_a_customer_whose_books_break_is_recorded_as_skipped_whether_ticked_or_not(app: Gate, dsn: str) -> None:
-    """The engine cannot bill Globex: an approval has lost its price. The run records its entry, and bills the others.
+    """If the engine cannot bill Globex because an approval has lost its price, Max's run of Globex alone gets 422.
 
-    A run of Globex alone bills nothing and says that the reasons are on the page.
+    The page names Globex and its entry. A run of Acme succeeds and records that entry as skipped.
     """
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]

@@ -87,7 +87,7 @@ def simulated(folder: Path, content: Any) -> str:
 
 
 def printing(data: Path, folder: Path) -> dict[str, tuple[tuple[str, ...], str, int]]:
-    """Return for each command that ends by itself: its arguments, its input, and its exit status if its output is lost."""
+    """Return, for each command that ends by itself, its arguments, its input, and its exit status if its output is lost."""
     number = len(list(folder.glob("backup*")))
     return {
         "migrate": (("migrate",), "", 0),

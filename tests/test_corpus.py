@@ -181,7 +181,10 @@ async def _fill(
 
 
 async def billed(text: str) -> tuple[billing.Invoice, Any]:
-    """Return an issued invoice, and the id of a statement, in which all names and comments are `text`."""
+    """Log, approve and bill time with `text` as comments; return the issued invoice and the id of the statement.
+
+    If the forms have been filled in with `text` before, both documents have it as all names too.
+    """
     made = []
     for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):
         work = Work(
@@ -223,7 +226,11 @@ def logging_again() -> Iterator[None]:
 async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
     name: str, app: Gate, dsn: str, settings: Settings, logging_again: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """R54, R62, R64, R75, R91, manner 24: each field stores or refuses each corpus text; pages show it unchanged."""
+    """R54, R62, R64, R75, R91, manner 24: each field of each form takes a corpus text or refuses it with a sentence.
+
+    Every text column is reached or exempted. Pages, CSV files, the PDF, a mail and a log line show the text, without
+    invisible characters, and no cell of a CSV file begins like a formula.
+    """
     text, places = CORPUS[name], await furnished(app.storage)
     assert await fill_every_form(app, places, text) == []
     invoice, statement = await billed(text)
@@ -288,7 +295,7 @@ async def test_every_exempted_column_exists(dsn: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"zq\x00z", b"zq\xffz", b"zq\xed\xa0\x80z"], ids=["NUL", "no UTF-8", "surrogate"])
 async def test_what_is_no_text_is_refused_by_every_form(raw: bytes, app: Gate) -> None:
-    """Bytes that are not valid UTF-8 text are refused by every form with 400 and store nothing."""
+    """Every form refuses bytes that are not valid UTF-8, and the character NUL, with 400."""
     places, wrong = await furnished(app.storage), []
     for actor in ACTORS:
         async with await browser_of(app, actor) as browser:

@@ -73,7 +73,7 @@ class TestReaders:
     async def test_a_contact_writes_as_themselves_only(self, table: str, columns: str, values: str) -> None:
         """R24: row-level security refuses rows that a contact inserts in another person's name.
 
-        This holds even if a verb forgets to check it.
+        This holds even if the code of the portal forgets to check it.
         """
         async with transaction(ADA):
             await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
@@ -137,7 +137,7 @@ class TestTransactions:
                 async with transaction(ADA):
                     pass
 
-    async def test_queries_outside_of_a_transaction_are_refused(self) -> None:
+    async def test_queries_outside_a_transaction_are_refused(self) -> None:
         with pytest.raises(RuntimeError):
             current()
 

@@ -60,7 +60,10 @@ def _storage(files: Path) -> Storage:
 @pytest.mark.slow
 @pytest.mark.usefixtures("empty_dsn")
 async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_stage(files: Path, subtests: Any) -> None:
-    """The demo data covers five months, and at every stage of the work something is waiting."""
+    """The demo data covers five months, and at every stage of the work something is waiting.
+
+    The invariants hold, the people of the demo can sign in, and filling the database a second time changes nothing.
+    """
     heard: list[str] = []
     assert await demo.fill(NOW, PASSWORD, _storage(files), heard.append) is True
 
@@ -172,7 +175,10 @@ async def test_the_demo_can_begin_on_any_day(now: datetime, files: Path) -> None
 
 
 def test_every_story_can_be_told() -> None:
-    """Every placeholder in the texts of the demo has a value, and each story that is used several times has an answer."""
+    """Every placeholder in the texts of the demo has a value, and each case of the demo begins with a contact's message.
+
+    Each kind of case that is used several times has an agent's reply and logged time.
+    """
     for story in (*ordinary(), *of_the_cast()):
         told = story.told(Random(1))  # noqa: S311 (chance for a story)
         assert "{" not in told.subject + "".join(turn.text for turn in told.turns)

@@ -28,7 +28,7 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def became(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list to which the arguments of the program are added that would replace the script's process."""
+    """Keep `./dev` from becoming another program; return a list that gets the arguments of that program instead."""
     seen: list[str] = []
     monkeypatch.setattr(dev, "become", lambda *arguments: seen.extend(arguments))
     monkeypatch.setattr(dev, "find_programs", lambda: None)

@@ -75,14 +75,14 @@ async def test_a_document_that_takes_too_long_is_given_up(monkeypatch: pytest.Mo
 
 
 async def test_a_wrong_template_is_told_and_the_process_lives_on() -> None:
-    """A mistake in a template raises an error with typst's message, and the typesetting process keeps running."""
+    """A template that does not exist raises `RuntimeError`, and the next document is made."""
     with pytest.raises(RuntimeError):
         await documents.pdf("missing.typ", invoice())
     assert (await documents.pdf("invoice.typ", invoice())).startswith(b"%PDF-")
 
 
-async def test_nothing_outside_of_the_templates_is_read() -> None:
-    """R64: a template cannot read files outside of the folder of templates."""
+async def test_nothing_outside_the_templates_is_read() -> None:
+    """R64: a path that leads outside the folder of templates is refused."""
     for path in ("../../pyproject.toml", "/etc/passwd", "../customer/layout.html"):
         with pytest.raises(RuntimeError):
             await documents.pdf(path, invoice())
@@ -131,7 +131,7 @@ def with_text(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
 async def test_every_text_prints_in_its_script(text: str) -> None:
-    """Each corpus text is printed in its script, with the font embedded and every letter in place."""
+    """A text in each of these scripts is printed with a font that has the script, and no letter is replaced."""
     assert letters.printable(text) == text
     pdf = PdfReader(io.BytesIO(await documents.pdf("invoice.typ", with_text(text))))
     fonts = {str(font["/BaseFont"]) for font in pdf.pages[0]["/Resources"]["/Font"].get_object().values()}  # type: ignore[index, union-attr]
@@ -203,7 +203,7 @@ async def test_a_long_name_without_blanks_stays_in_its_column() -> None:
 
 @pytest.mark.parametrize("name", ["W" * 200, "Gesellschaft für Betreuung " * 7, "Halden IT GmbH"])
 async def test_the_foot_of_a_page_ends_above_its_edge_and_below_the_text(name: str) -> None:
-    """The seller's name, street and bank may have 200 letters each; the foot is then smaller, and the text ends earlier."""
+    """The foot of a page lies between its edge and the text, even if the seller's name, street and bank are very long."""
     seller = PARTY | {"name": name, "address": [name, "20457 Hamburg"]}
     data = invoice(60, seller=seller, bank=[["Bank", name], ["IBAN", "DE02 1203 0000 0000 2020 51"]])
     feet, texts = list[float](), list[float]()

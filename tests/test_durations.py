@@ -215,7 +215,10 @@ def test_any_text_is_read_or_refused_with_one_sentence(text: str) -> None:
     ],
 )
 def test_the_minimum_comes_first_and_then_the_increment(rounding: Rounding, minutes: int, counted: int) -> None:
-    """D2, D4: rounding first raises a duration to the minimum and then rounds it up to the increment."""
+    """D2, D4: rounding first raises a duration to the minimum and then rounds it to the increment, as the mode says.
+
+    The result is never less than the minimum.
+    """
     assert rounding.apply(minutes) == counted
 
 

@@ -30,7 +30,10 @@ def lines(portal: Portal, event: str) -> list[dict[str, Any]]:
 
 
 async def logged(portal: Portal, event: str, **values: object) -> None:
-    """Wait until the log has a line with this event and these values: a request's line is written after its answer."""
+    """Wait until the log has a line with this event and these values; fail after ten seconds.
+
+    The line of a request is written after its answer has been sent.
+    """
     for _ in range(100):
         if any(values.items() <= line.items() for line in lines(portal, event)):
             return
@@ -49,7 +52,7 @@ async def portal(dsn: str, tmp_path: Path) -> AsyncIterator[Portal]:
 
 
 async def _use(client: httpx.AsyncClient) -> None:
-    """Fail to sign in, sign in, open a case with a file, and request a page that does not exist."""
+    """Sign in as Ada with a wrong and with the right password, open a case with a file, search, and request a wrong URL."""
     await sign_in(client, ADA.email, "marker-password")
     await sign_in(client, ADA.email, PASSWORD)
     form = {

@@ -89,7 +89,7 @@ async def test_migrations_that_are_killed_leave_nothing_and_run_again(bare: str,
 
 
 async def test_two_that_migrate_at_once_take_turns(bare: str) -> None:
-    """R96: two processes that migrate at once take turns, as if two machines started a new release together."""
+    """R96: two processes that migrate at the same time, as on two machines, both succeed; each migration is applied once."""
     code = "import asyncio, sys; from portal.database import schema; asyncio.run(schema.migrate(sys.argv[1]))"
     processes = [
         await asyncio.create_subprocess_exec(

@@ -28,7 +28,7 @@ def test_a_number_is_no_longer_than_its_column_takes() -> None:
 
 
 def test_anything_but_a_uuid_is_no_uuid() -> None:
-    """R50: what stands for a UUID in a URL is a UUID, so it leads to no other path when a page links to it."""
+    """R50: `uuid_in` returns None for anything but a UUID, so that a link built from its result leads to no other path."""
     key = uuid.uuid4()
     assert uuid_in(str(key)) == key
     assert [uuid_in(text) for text in (None, "", "x", f"{key}/../../time/5/deletion", "\x00", "²" * 32)] == [None] * 6

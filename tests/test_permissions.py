@@ -66,7 +66,7 @@ ADMINISTRATORS = Row(IN, 404, OK, OK, 404, 404, 404)
 INVOICE_READERS = Row(IN, 404, OK, OK, 404, 404, 404)
 """For the pages of invoices, which Alan may not see because he has not been given the right to."""
 ADAS = Row(IN, 404, OK, 404, 404, 404, 404)
-"""For Ada's case and Acme's invoice: Alan sees only his own cases and no invoices; Gil is Globex' contact."""
+"""For Ada's case and Acme's invoice: Alan sees only his own cases and no invoices; Gil is a contact of Globex."""
 ADAS_CASE = Row(IN, 404, OK, 404, LED, LED, LED)
 ADAS_DOCUMENT = Row(IN, 404, OK, 404, 404, LED, LED)
 """For a GET of Acme's documents: agents who may see the document are redirected to its page in the agents' area."""
@@ -78,13 +78,13 @@ ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
 """For taking back a submission: Ines made it, and only who made it may take it back."""
 NOORS = Row(IN, 404, 404, 404, 404, 404, OK)
-"""The row for Noor's timer: nobody else may see or change it, also no manager."""
+"""For Noor's timer and absence, which nobody else may see or change, not even a manager."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
 """For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
 WHO_WORKED = Row(IN, 404, 404, 404, OK, 403, 403)
-"""The row for answering the question of a flag: only Ines may, because she worked the flagged time."""
+"""For answering the question of a flag, which only Ines may, because the flagged time is hers."""
 OWN_FILES = Row(IN, 404, 404, 404, 403, OK, 404)
-"""The row for a file that a job made for Max: nobody else may fetch it."""
+"""For a file that a job made for Max, which nobody else may fetch."""
 
 MATRIX: dict[str, Row] = {
     "GET /health": EVERYBODY,
@@ -399,11 +399,11 @@ SIGNING_OUT = ("/sign-out", "/account/sessions/ending")
 READING = ("session.last_used_at", "invoice_seen", "attempt")
 """What a GET may write: when the session was last used, that an invoice was opened (manner 3), a rate limit (R83)."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
-"""Fields without which a route answers that the request is no form."""
+"""By route, the fields without which it refuses a request as malformed."""
 QUERIES = dict.fromkeys(
     ("POST /drafts/files", "POST /drafts/files/{file}/removal", "POST /drafts/removal"), "?form=/cases/new"
 )
-"""Query strings of routes that need one. `form` is the address of the draft."""
+"""By route, the query string that it needs. `form` is the URL of the form to which the draft belongs."""
 
 
 async def browser_of(app: Gate, actor: str) -> Browser:

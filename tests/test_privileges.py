@@ -62,7 +62,7 @@ async def test_every_column_that_sounds_like_a_secret_has_an_answer(owner: Any) 
 
 @pytest.mark.parametrize("name", SECRETS)
 async def test_a_secret_is_the_sign_in_roles_alone(owner: Any, name: str) -> None:
-    """R15: the roles of agents and contacts can neither read nor change a column with a secret."""
+    """R15: each role has exactly the privileges that `SECRETS` lists, so only the sign-in role reads or changes secrets."""
     table, _, column = name.partition(".")
     for role in ROLES:
         verbs = [
@@ -75,7 +75,7 @@ async def test_a_secret_is_the_sign_in_roles_alone(owner: Any, name: str) -> Non
 
 @pytest.mark.parametrize("table", ["credential", "session", "invitation", "attempt", "draft"])
 async def test_the_agents_role_deletes_nothing_of_how_people_sign_in(owner: Any, table: str) -> None:
-    """R88: only the sign-in role can delete ended sessions, used links, sign-in attempts and old drafts."""
+    """R88: the roles of agents and contacts can delete no sessions, links, sign-in attempts, drafts or accounts."""
     for role in ("portal_agent", "portal_contact"):
         for verb in ("delete", "truncate", "trigger"):
             assert not await owner.fetchval("select has_table_privilege($1, $2, $3)", role, table, verb)
@@ -212,7 +212,7 @@ class TestVerbs:
                         await tx.execute(f"update {table} set ended_at = {changed}")
 
     async def test_agents_still_invite_end_and_see_access(self) -> None:
-        """R17, R18: agents can still invite people, end their access and see who has access."""
+        """R17, R18: Noor can invite Alan, end his access, change Ada's mail address, and see who has a password."""
         async with transaction(NOOR):
             token = await invitations.invite(ALAN.credential_id, NOW)
             assert [row["has_password"] for row in await Agent.listed()] == [True] * 3

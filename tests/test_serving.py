@@ -45,7 +45,11 @@ PARENT = textwrap.dedent("""
 
 
 class Tree:
-    """A running parent process, and access to the processes that it has started."""
+    """A running parent process of `portal serve`, and access to the processes that it has started.
+
+    `app` and `worker` name the stand-ins for the app and the job worker, and `database` says whether the parent process
+    also starts the embedded database server.
+    """
 
     def __init__(
         self, data: Path, app: str = "create_app", worker: str = "steady_worker", database: bool = False

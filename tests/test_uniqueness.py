@@ -38,7 +38,7 @@ from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INCIDENT, INES, MAX,
 Verb = Callable[[AgentReader], Awaitable[Any]]
 KEY = uuid.UUID("00000000-0000-4000-8000-000000000001")
 
-# --- the verbs by which two agents save the same value
+# --- the functions by which two agents save the same value
 
 
 async def _customer(_: AgentReader) -> None:
@@ -300,9 +300,9 @@ async def test_a_form_key_that_another_agent_has_used_is_free_for_the_next(app: 
 async def test_a_constraint_that_still_bites_is_told_as_a_conflict(
     app: Gate, monkeypatch: pytest.MonkeyPatch, statement: str, sentence: str
 ) -> None:
-    """A violated constraint that no verb checks is answered 409, and nothing is saved.
+    """If a form violates a constraint that the portal's code does not check, the response is 409 and nothing is saved.
 
-    Bare SQL statements stand in for such a verb.
+    In the test, plain SQL statements stand in for such code.
     """
 
     async def bare(*_: Any) -> None:

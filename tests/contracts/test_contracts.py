@@ -227,7 +227,7 @@ async def test_a_service_without_tax_needs_a_reason() -> None:
         assert (await Service.find(service.id, NOOR)).exemption_reason is None
 
 
-async def test_services_of_an_ended_contract_are_offered_no_more() -> None:
+async def test_services_of_an_ended_contract_are_no_longer_offered() -> None:
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         assert [words for _, words in await Service.offered(ACME, date(2026, 11, 20))] == ["Helpdesk, Support 2026"]

@@ -128,7 +128,7 @@ async def test_a_project_has_exactly_the_members_that_were_chosen() -> None:
 
 
 async def test_a_contact_reads_the_name_of_a_project_only_on_a_case_of_it() -> None:
-    """R23: a contact reads only the name of a project, and only if a case of the customer belongs to it."""
+    """R23: Ada can select only the name of a project, and only if a case that she may see belongs to it."""
     async with transaction(MAX):
         project = await a_project()
         await Task.create(project, TaskFacts(name="Cabling"))

@@ -32,7 +32,7 @@ async def five(dsn: str) -> None:
     """Open five cases with the numbers 1001 to 1005.
 
     1001 is new and has no agent, 1002 is assigned to Ines, 1003 waits for the customer and is assigned to Max, 1004 is
-    an urgent case of Gil's (customer Globex), and 1005 is closed.
+    an urgent case of Gil (customer Globex), and 1005 is closed.
     """
     await opened(ADA, subject="VPN drops")
     taken = await opened(ALAN, subject="Printer 100% jammed", at=NOW + timedelta(minutes=1))
@@ -132,7 +132,7 @@ async def test_a_contacts_name_finds_their_cases(five: None) -> None:
 
 
 async def test_an_agent_finds_cases_by_the_mail_address_and_the_telephone_number_of_their_contact(five: None) -> None:
-    """The spelling of the number does not matter; contacts of the customer cannot search by either."""
+    """Ines finds Alan's case by his mail address, and by his telephone number however it is written; Ada finds it by neither."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set phone = '+49 (0)40 / 777-3391' where id = $1", ALAN.id)
     for text in (

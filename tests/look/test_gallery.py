@@ -25,7 +25,7 @@ def gallery() -> Iterator[tuple[Browser, str]]:
 
 
 def opened(browser: Browser, address: str, name: str, size: str = "1440", scheme: Any = "light") -> Page:
-    """Open one page of the gallery at this screen size and in this colour scheme."""
+    """Open a page of the gallery at this screen size and in this colour scheme, and return it."""
     width, height = SIZES[size]
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
     page.goto(f"{address}/{name}.html")

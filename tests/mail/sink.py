@@ -13,7 +13,8 @@ class Sink:
 
     Each string in `answers`, such as "451 Later", refuses one mail. `hangs` names the moment at which the server stops
     answering ("at the greeting" or any other text: in the middle of the mail), "" for never. With `drops`, the server
-    keeps the mail and then breaks the connection. `commands` holds the SMTP commands that it has received.
+    keeps the mail and then breaks the connection. `commands` holds the SMTP commands that it has received. A test that
+    stops the server sets `stopped`.
     """
 
     def __init__(self) -> None:

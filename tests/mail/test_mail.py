@@ -177,10 +177,10 @@ async def test_whoever_asks_gets_the_same_answer(app: Gate) -> None:
     assert not [row for row in rows if b"@" in row["payload"]]
 
 
-async def test_a_fourth_wish_within_an_hour_has_to_wait_and_others_need_not(app: Gate) -> None:
-    """A fourth reset request within an hour for an email address is refused, whether the account exists or not (R83).
+async def test_a_fourth_request_within_an_hour_has_to_wait_and_others_need_not(app: Gate) -> None:
+    """A fourth reset request within an hour for a mail address gets 429, whether the account exists or not (R83).
 
-    Requests for other email addresses are not affected.
+    Requests for other mail addresses are not affected.
     """
     async with Browser(app) as browser:
         for who in (ADA.email, "nobody@acme.example"):
@@ -253,7 +253,7 @@ async def test_a_worker_without_a_mail_server_says_so_and_makes_no_link(worker: 
 
 @pytest.mark.slow
 async def test_the_time_does_not_tell_whether_somebody_gets_a_reset(app: Gate) -> None:
-    """The response time does not tell whether the account is known, ended or unknown (R5)."""
+    """The response times of a reset request for a known, an ended and an unknown account differ by less than 5 ms (R5)."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", now(), GIL.id)
     spent: dict[str, list[float]] = {ADA.email: [], GIL.email: [], "nobody@nowhere.example": []}
@@ -312,7 +312,7 @@ async def test_from_the_forgotten_password_to_the_mail(
 
 
 async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, settings: Settings) -> None:
-    """The owner gets a mail about each change of the second factor; a repeated mail has the same Message-ID (R17)."""
+    """Ada gets a mail about each change to her second factor; a repeated mail has the same Message-ID (R17)."""
     await with_factor(app, ADA)
     for path, status in (("recovery-codes", 200), ("authenticator/removal", 303), ("authenticator/removal", 303)):
         async with await Browser.of(app, ADA) as browser:
@@ -332,8 +332,8 @@ async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, setting
             assert WHAT[change] in first.get_body((form,)).get_content()  # type: ignore[union-attr]
 
 
-async def test_who_chose_a_new_password_by_mail_does_not_wait_at_the_door(app: Gate, settings: Settings) -> None:
-    """R6: who sets a new password by a reset link can sign in at once, even after ten wrong passwords."""
+async def test_who_chose_a_new_password_by_mail_signs_in_at_once(app: Gate, settings: Settings) -> None:
+    """R6: after ten wrong passwords Ada has to wait, but once she has set a new one by a reset link she can sign in."""
     async with Browser(app) as browser:
         for n in range(10):
             await sign_in(browser, ADA, f"wrong {n}")

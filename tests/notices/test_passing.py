@@ -55,7 +55,10 @@ async def test_the_database_knows_the_same_kinds_as_the_registry() -> None:
 
 
 async def test_a_new_case_is_told_to_every_agent_until_one_has_it() -> None:
-    """S3.4: agents are told of a new case that nobody has; who opened it is told nothing."""
+    """S3.4: every agent is told of a new case, except the one who opened it, and then only who is assigned to it.
+
+    A contact for whom an agent opened the case is told too.
+    """
     case = await opened()
     assert await told() == {("Ines", "case.opened"), ("Max", "case.opened"), ("Noor", "case.opened")}
     await opened(MAX, contact_id=ALAN.id)
@@ -76,7 +79,7 @@ async def test_a_case_that_somebody_took_is_new_to_nobody() -> None:
 
 
 async def test_a_reply_is_told_to_the_other_side() -> None:
-    """S3.4, S3.7: a reply of an agent is told to the contact of the case, one of a contact to the agent who has it."""
+    """S3.4, S3.7: the contact of the case, Alan, and the agent who has it, Ines, are told of each reply of somebody else."""
     case = await opened(ALAN)
     async with transaction(INES):
         await case.take(by=INES, at=NOW)
@@ -96,7 +99,7 @@ async def test_a_reply_is_told_to_the_other_side() -> None:
 
 
 async def test_a_note_is_told_to_whom_it_mentions_and_to_no_contact() -> None:
-    """R27: agents who are named in a note are told, and contacts never."""
+    """R27: Ines, whom Max mentions in a note, is told; Max himself, a mail address, and a name without @ count for nothing."""
     case = await opened()
     await told()
     async with transaction(MAX):
@@ -122,7 +125,7 @@ async def test_a_status_is_told_to_the_contact_and_to_the_agent_if_a_contact_set
 
 
 async def test_decisions_on_time_are_told_to_its_author_once_however_many_entries() -> None:
-    """S2.35, C3: the author is told of a rejection and of a question, the manager of the answer."""
+    """S2.35, C3: Ines is told once that Max rejected three entries, and once that he flagged two; Max is told her answer."""
     async with transaction(MAX):
         entries = [await log(60), await log(30), await log(15, service=None, billing="not_billable")]
         await billing.reject([entry.choice for entry in entries], reason="Which case?", by=MAX, at=NOW)
@@ -135,7 +138,7 @@ async def test_decisions_on_time_are_told_to_its_author_once_however_many_entrie
 
 
 async def test_what_a_manager_does_to_ones_time_is_told_and_what_one_does_oneself_is_not() -> None:
-    """D34: the author is told that somebody else logged, changed or deleted their time."""
+    """D34: Ines is told that Max changed, deleted or logged her time, and nothing of what she did herself."""
     work = Work(minutes=60, work_date=NOW.date(), service_id=HELPDESK, external_comment="Switch replaced")
     async with transaction(INES):
         entry = await TimeEntry.log(INES, work, at=NOW)
@@ -153,7 +156,7 @@ async def test_what_a_manager_does_to_ones_time_is_told_and_what_one_does_onesel
 
 
 async def test_an_issued_invoice_is_told_to_the_contacts_who_may_see_it() -> None:
-    """R26, R27: a contact without the right is told nothing, nor anybody of another customer."""
+    """R26, R27: of an invoice to Acme only Ada is told, but not Alan, who may not see invoices, nor Gil of Globex."""
     async with transaction(MAX):
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -164,7 +167,7 @@ async def test_an_issued_invoice_is_told_to_the_contacts_who_may_see_it() -> Non
 
 
 async def test_nobody_without_access_is_told() -> None:
-    """R12: whoever was disabled meanwhile gets no notice."""
+    """R12: Ines, whose access was disabled before the notices are made, gets none."""
     await opened()
     async with transaction(NOOR):
         await credentials.disable(INES.credential_id, NOW)
@@ -172,7 +175,10 @@ async def test_nobody_without_access_is_told() -> None:
 
 
 async def test_nothing_is_told_twice_whoever_passes_it_on() -> None:
-    """R76: of two workers that read the outbox at once, each row is passed on by one; the constraint is the last guard."""
+    """R76: of two workers that read the outbox at once, each makes the notices of other rows, so that none is made twice.
+
+    If a row is read again, no notice is added, and a constraint of the database refuses a duplicate.
+    """
     for _ in range(3):
         await opened()
     async with transaction(SYSTEM):

@@ -27,7 +27,7 @@ ALL = Question(since=date(2026, 1, 1), until=TODAY, kind=Kind.ALL)
 async def made(
     settings: Settings, layout: Layout, question: Question = ALL, reader: AgentReader = MAX
 ) -> list[dict[str, str]]:
-    """Return the rows of the CSV that the child process writes."""
+    """Let a child process write the CSV file of `question` in this layout for `reader`, and return its rows."""
     file = await making.make(order_of(settings, reader, question, layout, "csv"))
     with file:
         return list(csv.DictReader(io.StringIO(file.read().decode("utf-8-sig"), newline="")))
@@ -95,7 +95,7 @@ async def test_the_amounts_of_a_month_are_those_that_a_run_bills(settings: Setti
 
 
 async def test_only_managers_get_a_file(settings: Settings) -> None:
-    """S2.28: the layout and the child process refuse an agent who is not a manager, whatever the order says."""
+    """S2.28: for Ines, who is not a manager, the layout raises `Forbidden`, and the child process makes no file."""
     with pytest.raises(Forbidden):
         lay_out(INES, ALL, Layout.PAYROLL)
     with pytest.raises(Unavailable):
@@ -103,7 +103,10 @@ async def test_only_managers_get_a_file(settings: Settings) -> None:
 
 
 async def test_progress_is_told_and_too_many_files_wait(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parent process gets the number of entries read; a third file at the same time is refused with a sentence."""
+    """The parent process gets the number of entries that the child has read, for each thousand.
+
+    While as many files as allowed are being made, another one is refused.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "insert into time_entry (agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes, external_comment,"

@@ -21,7 +21,10 @@ TODAY = NOW.date()
 
 
 async def worked() -> None:
-    """Insert three hours of Ines in every state, and half an hour of Noor, who belongs to another department."""
+    """Insert three hours of Ines that are drafts, submitted or approved, and 45 minutes that are rejected.
+
+    Insert also a quarter of an hour of hers in October, and half an hour of Noor, who is moved to another department.
+    """
     async with transaction(SYSTEM) as tx:
         case, other = await a_case(), await a_case()
         await log(60, on=TODAY, case_id=case["id"], counted=75)
@@ -38,7 +41,10 @@ async def worked() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_logged_time_feeds_figures_on_the_work_of_agents() -> None:
-    """S2.5: an agent's figures have the hours, the billable and approved parts, the number of cases, and rejected time."""
+    """S2.5: Max sees each agent's hours, their billable and approved parts, the number of cases, and the rejected time.
+
+    The figures can be restricted to a department or an agent. Ines may not see them.
+    """
     await worked()
     async with transaction(MAX, readonly=True):
         ines, noor = await work_of_agents(MAX, date(2026, 11, 1), TODAY)
@@ -63,7 +69,7 @@ async def test_logged_time_feeds_figures_on_the_work_of_agents() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_managers_see_the_work_of_agents(app: Gate) -> None:
-    """S2.5: managers see the figures with a link to the entries behind each line; an agent is refused."""
+    """S2.5: Max's page of figures links to the entries of each agent; Ines gets 403."""
     await worked()
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = re.sub(r"\\s+", " ", (await browser.get("/agent/performance")).text)

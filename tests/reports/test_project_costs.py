@@ -80,7 +80,7 @@ async def test_the_cost_is_the_time_worked_at_the_rates_of_its_days() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_the_cost_stands_against_the_budget_for_managers_only(app: Gate) -> None:
-    """S2.6: managers see cost, budget, charged amount and margin of projects; agents do not see what colleagues earn."""
+    """S2.6: Max sees the cost, budget, charged amount and margin of a project; Ines sees no cost and gets 403 for the list."""
     project = await planned()
     await costs(INES, "50", date(2026, 1, 1))
     entry = await logged(project, 120)
@@ -112,7 +112,7 @@ async def test_a_budget_that_is_exceeded_says_by_how_much(app: Gate) -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_the_costs_of_a_list_are_those_of_its_projects(app: Gate) -> None:
-    """The list and the page of a project show the same costs; the list reads those of all its projects by one query."""
+    """The costs of several projects that are read together equal those that are read one by one, to the cent."""
     projects = [await planned(f"Plan {turn}") for turn in range(3)]
     await costs(INES, "33.3333", date(2026, 1, 1))
     for turn, project in enumerate(projects):
