@@ -47,8 +47,9 @@
     if (filled && !panel().open) panel().showModal();
     else if (!filled && panel()?.open) {
       panel().close();
-      // what is shown of it is fetched again: live regions, and the lists of time, which are not live
-      for (const name of ["refetch", "logged"]) document.body.dispatchEvent(new CustomEvent(name));
+      // what is shown of it is fetched again: live regions, and lists of time, unless one of their rows is being changed
+      document.body.dispatchEvent(new CustomEvent("refetch"));
+      if (!document.querySelector(".changing")) document.body.dispatchEvent(new CustomEvent("logged"));
     }
   });
   panel()?.addEventListener("close", () => panel().replaceChildren());
