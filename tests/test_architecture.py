@@ -157,3 +157,13 @@ def test_a_request_has_one_name_in_annotations() -> None:
     """Annotations use `Web` of `portal/web/visit.py` instead of Litestar's request with its three type parameters."""
     users = [path for path in (ROOT / "portal").rglob("*.py") if "Request[Any" in path.read_text()]
     assert users == [ROOT / "portal" / "web" / "visit.py"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "module",
+    ["people.customers", "people.contacts", "contracts.company", "desk", "timekeeping.entries", "billing", "web.gate"],
+)
+def test_a_module_can_be_imported_before_all_others(module: str) -> None:
+    """No two modules import each other, so a script or a test may begin with any of them."""
+    subprocess.run([sys.executable, "-c", f"import portal.{module}"], check=True, cwd=ROOT)

@@ -15,7 +15,7 @@ from portal.database.rows import Endable, one
 from portal.database.uniqueness import unless_taken
 from portal.fields import Checked, in_range, line, optional, vat_id
 from portal.people import credentials, invitations, sessions
-from portal.people.contacts.search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
+from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
 from portal.people.offered import Offered, offered
 from portal.people.readers import Reader, System
 from portal.regions import country

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from portal.desk.cases import Case
 from portal.desk.workflow import Priority, Status
 from portal.numbers import number_in
-from portal.people.contacts.search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
+from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
 from portal.people.readers import AgentReader
 from portal.words import CaseView
 
