@@ -88,8 +88,9 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
     Raise `CannotStart`, and change nothing, if the backup is incomplete or the database is not empty. The files are
     stored first, then the database is restored in one transaction and migrated. If a restore stops before that
     transaction has committed, it can be repeated; if it stops later, another empty database is needed. All sessions and
-    open links end, because a session or link that was ended or used after the backup must not work again. Finished files
-    of timesheets are forgotten, because a backup does not have them.
+    open links end, because a session or link that was ended or used after the backup must not work again. Files
+    that were added to forms and not sent, and finished files of timesheets, are forgotten, because a backup does not
+    have them.
     """
     manifest = await asyncio.to_thread(_checked, folder)
     known = schema.migration_names()
@@ -114,7 +115,9 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
         async with connection.transaction():
             await connection.execute("update session set ended_at = $1 where ended_at is null", at)
             await connection.execute("update invitation set ended_at = $1 where ended_at is null", at)
-            # Files of timesheets are not part of a backup. Those that were being made are made by their jobs.
+            # A backup has neither files of forms that were not sent nor those of timesheets. A job that was making one of
+            # these makes it again.
+            await connection.execute("delete from upload")
             await connection.execute("delete from export where ended_at is not null")
     finally:
         await connection.close()

@@ -18,8 +18,9 @@ from portal.embedded import EmbeddedPostgres
 from portal.people import credentials
 from portal.people.readers import SYSTEM
 from portal.storage import open_storage
+from tests.desk.files import upload
 from tests.places import furnished
-from tests.world import NOW, PASSWORD
+from tests.world import ADA, NOW, PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
@@ -72,10 +73,14 @@ async def content(dsn: str) -> asyncpg.Record:
 
 
 async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
-    """R95: a backup restored on another server is complete, satisfies the invariants, and people can sign in."""
+    """R95: a backup restored on another server is complete, satisfies the invariants, and people can sign in.
+
+    Files that it does not have, of forms that were not sent and of timesheets, are listed nowhere.
+    """
     here, backup, data = elsewhere / "here", elsewhere / "backup", elsewhere / "data"
     storage = open_storage(f"file://{here}/files")
     await furnished(storage, NOW)
+    await upload(storage, ADA, "unsent.log", at=NOW)
     before, documents = await counts(dsn), await content(dsn)
     source = {"DATABASE_OWNER_URL": dsn, "PORTAL_DATA": str(here)}
     status, said = await portal("backup", backup, **source)
@@ -93,6 +98,7 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
         assert await counts(restored) == before | {
             "audit": before["audit"] + 3,
             "export": 0,
+            "upload": 0,
         }  # The audit records that the restore has ended the session and the two open invitation links.
         assert await content(restored) == documents
         copies = open_storage(f"file://{data}/files")

@@ -25,7 +25,7 @@ from portal.people.agents import Agent, AgentFacts
 from portal.people.readers import SYSTEM, AgentReader
 from portal.people.working.absences import Absence, AbsenceFacts
 from portal.people.working.costs import CostRate, CostRateFacts
-from portal.people.working.hours import WeekFacts, WorkingHours
+from portal.people.working.hours import HoursFacts, WorkingHours
 from portal.reports.files import Export
 from portal.reports.questions import Layout, Question
 from portal.timekeeping.entries import TimeEntry, Work
@@ -111,7 +111,7 @@ async def _cost_rate(_: AgentReader) -> None:
 
 
 async def _working_hours(_: AgentReader) -> None:
-    await WorkingHours.arrange(INES.id, WeekFacts(monday="6h"))
+    await WorkingHours.arrange(INES.id, HoursFacts(effective_from="2026-01-01", monday="6h"))
 
 
 async def _time_rules(_: AgentReader) -> None:

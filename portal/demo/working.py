@@ -3,6 +3,8 @@
 from datetime import date, datetime, timedelta
 from functools import partial
 
+from msgspec.structs import asdict
+
 from portal.database import current
 from portal.demo.stage import Stage
 from portal.desk.appointments import Appointment, AppointmentFacts
@@ -12,7 +14,7 @@ from portal.people.agents import Agent
 from portal.people.readers import SYSTEM, AgentReader
 from portal.people.working.absences import Absence, AbsenceFacts
 from portal.people.working.costs import CostRate, CostRateFacts
-from portal.people.working.hours import WeekFacts, WorkingHours
+from portal.people.working.hours import HoursFacts, WeekFacts, WorkingHours
 from portal.timekeeping import logged_on
 from portal.timekeeping.clock.timers import Timer
 
@@ -51,7 +53,7 @@ async def arrange(agents: dict[str, AgentReader], start: date, third_month: date
             facts = CostRateFacts(hourly_cost=cost, currency="EUR", effective_from=since.isoformat())
             await CostRate.create(agent, facts, at)
     for name, week in HOURS.items():
-        await WorkingHours.arrange(agents[name].id, week)
+        await WorkingHours.arrange(agents[name].id, HoursFacts(**asdict(week), effective_from=start.isoformat()))
 
 
 def plan(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from portal import jobs, outbox
 from portal.database import current, transaction
 from portal.database.batches import all_or_report
 from portal.database.counting import Counting
-from portal.errors import NotFound, Refusal
+from portal.errors import NotFound, Refusal, TooMany
 from portal.fields import in_range
 from portal.people.readers import SYSTEM, AgentReader
 from portal.reports import making
@@ -26,6 +26,8 @@ KEPT_FOR = timedelta(days=7)
 """The time for which a file is kept."""
 MOST_KEPT = 20
 """How many files of one agent are kept; the oldest ones are deleted first."""
+MOST_UNDER_WAY = 5
+"""How many files of one agent may wait for their job or be made at a time."""
 WITHIN = 1800.0
 """The timeout of a job in seconds."""
 TOLD_EACH = 0.5
@@ -71,7 +73,8 @@ class Export(Table, tablename="export"):
         """Enqueue a job that makes a file of the timesheet, and return the id of its row.
 
         `entries` is the number of time entries, for the progress. If the same file is being made for this agent
-        already, return the id of that one. Raise `Forbidden` if the reader is not a manager (S2.28).
+        already, return the id of that one. Raise `Forbidden` if the reader is not a manager (S2.28), and `TooMany` if too
+        many files of the reader are under way.
         """
         question.conditions(reader, [])
         tx, values = current(), (reader.id, layout.value, format, question.query)
@@ -81,6 +84,8 @@ class Export(Table, tablename="export"):
             *values, entries, at,
         )  # fmt: skip
         if made is not None:
+            if await cls.count().where((cls.agent_id == reader.id) & cls.ended_at.is_null()) > MOST_UNDER_WAY:
+                raise TooMany("Some of your files are still being made. Wait for one of them.", retry_after=60)
             await jobs.enqueue("make_export", export=made)
             return made
         known: int = await tx.fetchval(
@@ -98,8 +103,8 @@ class Export(Table, tablename="export"):
 
     @classmethod
     async def own(cls, reader: AgentReader) -> list["Export"]:
-        """Return the reader's own files, the latest first; no more than `MOST_KEPT` are kept."""
-        return await cls.objects().where(cls.agent_id == reader.id).order_by(cls.id, ascending=False).limit(MOST_KEPT)
+        """Return the reader's own files, the latest first."""
+        return await cls.objects().where(cls.agent_id == reader.id).order_by(cls.id, ascending=False)
 
     @classmethod
     async def waiting(cls, reader: AgentReader) -> list["Export"]:

@@ -1,7 +1,7 @@
 """Choose the time entries of a list: by what they are logged on or by their agent, and by further conditions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlencode
@@ -120,10 +120,6 @@ class Filter:
         """Return the query string of this filter with the changed parameters; a parameter that is None is left out."""
         kept = {name: str(value) for name, value in (self.asked_for | changed).items() if value is not None}
         return f"?{urlencode(kept)}" if kept else ""
-
-    def without_page(self) -> "Filter":
-        """Return the filter without its cursor."""
-        return replace(self, after=None)
 
 
 def key(text: str) -> tuple[date, int] | None:

@@ -1,6 +1,7 @@
-"""List projects with their budgets and the time that was logged on them."""
+"""List projects with their budgets and the time that was logged on them, and sum up the time of contracts."""
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -122,3 +123,34 @@ from time_sum where scope = 'project' and subject_id = $1
 async def time_of_project(project_id: int) -> ProjectTime:
     """Return the sums of the time of one project, read by one query."""
     return ProjectTime(**await current().fetchrow(_SUMS, project_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The billable minutes of a contract's time in one month (S2.20); `pending` ones are not approved yet."""
+
+    approved: int = 0
+    pending: int = 0
+
+    @property
+    def all(self) -> int:
+        """Return the approved and the pending minutes together."""
+        return self.approved + self.pending
+
+
+_USED = """
+select s.contract_id, coalesce(sum(e.billable_minutes) filter (where e.state = 'approved'), 0)::int as approved,
+  coalesce(sum(e.billable_minutes) filter (where e.state in ('draft', 'submitted')), 0)::int as pending
+from time_entry e join service s on s.id = e.service_id
+where e.customer_id = $1 and e.work_date >= date_trunc('month', $2::date) and e.work_date < date_trunc('month', $2::date) + interval '1 month'
+group by s.contract_id
+"""
+
+
+async def used_by_contract(customer_id: int, day: date) -> dict[int, Usage]:
+    """Return the usage of each contract in the month of `day`, by contract id; contracts without time are left out.
+
+    An entry counts as soon as it is logged, and no more once it is rejected.
+    """
+    rows = await current().fetch(_USED, customer_id, day)
+    return {row["contract_id"]: Usage(row["approved"], row["pending"]) for row in rows}

@@ -19,7 +19,7 @@ from portal.errors import Conflict, NotFound
 from portal.people.readers import AgentReader
 from portal.timekeeping import traces, versions
 from portal.timekeeping.filters import CONDITIONS, READY, Filter
-from portal.timekeeping.rules import OPEN
+from portal.timekeeping.rules import OPEN, PENDING
 from portal.timekeeping.versions import Step, Verb
 from portal.words import EntryState
 
@@ -167,7 +167,7 @@ async def mark_approved(choices: Mapping[int, int], *, by: AgentReader, at: date
 
     A draft counts as submitted at `at` (C4). Raise `Conflict` if an entry has another version or state.
     """
-    rows = await _step(choices, _UNDECIDED, EntryState.APPROVED, submitted_at=at)
+    rows = await _step(choices, PENDING, EntryState.APPROVED, submitted_at=at)
     await versions.keep(Verb.APPROVED, map(_step_of, rows), by, at)
     return rows
 
@@ -178,7 +178,7 @@ async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: date
     From `at` on, their authors may change them again for as long as the admins' rules say (C5). Raise `Conflict` if an
     entry has another version or state.
     """
-    rows = await _step(choices, _UNDECIDED, EntryState.REJECTED, window_from=at)
+    rows = await _step(choices, PENDING, EntryState.REJECTED, window_from=at)
     await versions.keep(Verb.REJECTED, map(_step_of, rows), by, at, note=reason)
     return rows
 
@@ -214,8 +214,6 @@ async def mark_reopened(
     await versions.keep(Verb.REOPENED, map(_step_of, rows), by, at)
     return rows
 
-
-_UNDECIDED = frozenset({EntryState.SUBMITTED, EntryState.DRAFT})
 
 _STEP = """
 with held as (

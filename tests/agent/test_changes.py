@@ -22,7 +22,7 @@ from portal.people.contacts import Contact
 from portal.people.departments import designate
 from portal.people.readers import SYSTEM
 from portal.people.roles import Role, RoleName
-from portal.people.working.hours import WeekFacts, WorkingHours
+from portal.people.working.hours import HoursFacts, WorkingHours
 from portal.timekeeping.policy.switches import TimeRules
 from portal.web.gate import Gate
 from tests.billing.work import log
@@ -89,8 +89,8 @@ async def bank() -> None:
 
 
 async def hours() -> None:
-    await WorkingHours.arrange(INES.id, WeekFacts(monday="8h"))
-    await WorkingHours.arrange(INES.id, WeekFacts(monday="6h"))
+    await WorkingHours.arrange(INES.id, HoursFacts(effective_from="2026-01-01", monday="8h"))
+    await WorkingHours.arrange(INES.id, HoursFacts(effective_from="2026-01-01", monday="6h"))
 
 
 async def role() -> None:
@@ -159,7 +159,7 @@ async def test_a_password_that_a_link_changed_is_told_without_naming_a_column(ap
 
 async def test_a_person_who_changes_what_is_theirs_is_named_once(noor: Browser) -> None:
     async with transaction(NOOR):
-        await WorkingHours.arrange(NOOR.id, WeekFacts(monday="8h"))
+        await WorkingHours.arrange(NOOR.id, HoursFacts(effective_from="2026-01-01", monday="8h"))
     assert "Noor Haddad set their own working hours on Monday to 8" in await told(noor)
 
 

@@ -126,11 +126,11 @@ TOGETHER = {
 """By field name: further fields without which a change to this one is refused."""
 AVOIDED = ("not_billable",)
 """Options that no test chooses, because another field of the form has no meaning with them."""
-FIXED = ("back", "began", "currency", "ended", "exemption_reason", "first_number", "settlement")
+FIXED = ("back", "began", "currency", "effective_from", "ended", "exemption_reason", "first_number", "settlement")
 """Fields that the tests skip, because they cannot be changed alone or are not stored.
 
 One of two clock times needs the other, contracts with services keep their currency, and the first number stays once an
-invoice is issued. `back` is the URL to return to.
+invoice is issued. `back` is the URL to return to, and `effective_from` the day from which the other fields hold.
 """
 
 

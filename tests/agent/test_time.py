@@ -229,7 +229,7 @@ async def test_a_change_of_the_clock_times_counts_what_lies_between_them(ines: B
 
 
 async def test_only_a_manager_logs_time_for_a_colleague(ines: Browser, max_: Browser, case: Case) -> None:
-    """S1.14 to S1.16, S1.18: Max logs time for Ines; Ines is not offered Max in the form and gets 403 if she names him.
+    """S1.14 to S1.16: Max logs time for Ines; Ines is not offered Max in the form and gets 403 if she names him.
 
     An unknown agent is refused with 422.
     """

@@ -106,23 +106,25 @@ async def test_ten_thousand_entries_stay_filterable_pageable_and_editable_in_the
 
 @pytest.mark.slow
 async def test_all_that_match_are_submitted_at_once_and_taken_back_at_once(ines: Browser, case: Case) -> None:
-    """S1.12, S0.26: one button submits the 10,000 entries of a case that the page knew, and Undo makes them drafts again.
+    """S1.12, S0.26: one button submits the thousands of entries that match a filter, and Undo makes them drafts again.
 
     An entry that was logged after the page was shown stays a draft.
     """
     await many(case)
-    day = today() - timedelta(3)
-    here = f"/agent/cases/{case.number}/time?until={day - timedelta(1)}"
-    page = await ines.get(here)
-    number = int(re.search(r"Submit all ([\d,]+) that match", page.text)[1].replace(",", ""))  # type: ignore[index]
-    late = await logged(case, work_date=day - timedelta(9))
-    newest = re.search(r'name="newest" value="(\d+)"', page.text)[1]  # type: ignore[index]
-    answer = await send(ines, page, f"/agent/cases/{case.number}/time/submission", newest=newest)
-    assert answer.status_code in (200, 303)
-    # `send` posts to the path alone, so that all entries of the case that the page knew are submitted
-    states = [row["state"] for row in await entries() if row["id"] != late.id]
-    assert states.count("submitted") in (number, MANY)
-    assert [row["state"] for row in await entries() if row["id"] == late.id] == ["draft"]
+    until = today() - timedelta(4)
+    here, there = f"/agent/cases/{case.number}/time", f"?until={until}"
+    page = (await ines.get(here + there)).text
+    number = re.search(r"Submit all ([\d,]+) that match", page)
+    newest = re.search(r'name="newest" value="(\d+)"', page)
+    assert number
+    assert newest
+    late = await logged(case, work_date=until - timedelta(6))
+    answer = await ines.send_form(f"{here}/submission{there}", {"newest": newest[1]})
+    assert answer.status_code == 303
+    matching = {row["id"] for row in await entries() if row["work_date"] <= until} - {late.id}
+    assert len(matching) == int(number[1].replace(",", ""))
+    assert MANY // 2 < len(matching) < MANY
+    assert {row["id"] for row in await entries() if row["state"] == "submitted"} == matching
     told = await ines.get(answer.headers["location"])
     undo = re.search(r'action="(/agent/time/submissions/\d+/withdrawal)"', told.text)
     assert undo
@@ -457,6 +459,25 @@ async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_
         for entry in (asked, rejected):
             await flag([Choice(entry.id, 1)], question="Which switch was it?", by=MAX, at=now())
     assert await counted_for(ines) == "3"
+
+
+async def test_time_counts_in_the_usage_of_its_contract_at_once(ines: Browser, case: Case) -> None:
+    """S2.20: the customer's page shows the minutes of each contract in this month as soon as they are logged."""
+    here, month = f"/agent/customers/{case.customer_id}", f"{today():%B}"
+
+    async def used() -> str:
+        page = re.sub(r"\s+", " ", (await ines.get(here)).text)
+        found = re.search(rf"([^>]* billable in {month}[^<]*)<", page)
+        return found[1] if found else ""
+
+    assert await used() == ""
+    approved, rejected = await logged(case, minutes=60), await logged(case, minutes=30)
+    await logged(case, minutes=45, work_date=today().replace(day=1) - timedelta(days=1))
+    assert await used() == f"1 h 30 min billable in {month}, 1 h 30 min of it not approved yet."
+    async with transaction(MAX):
+        await approve([Choice(approved.id, 1)], by=MAX, at=now())
+        await reject([Choice(rejected.id, 1)], reason="Which site?", by=MAX, at=now())
+    assert await used() == f"1 h billable in {month}."
 
 
 async def test_the_form_draws_what_the_service_has_used(ines: Browser, case: Case) -> None:

@@ -126,6 +126,18 @@ async def test_a_long_timesheet_is_made_by_a_job_with_progress(
     assert (await max_.get(f"{here}/download")).status_code == 404
 
 
+async def test_one_manager_has_a_few_files_made_at_a_time(max_: Browser) -> None:
+    """R83: further files are refused until one is made, but one that is under way is led to; all of them are listed."""
+    path = f"{PATH}/files?layout=payroll&format=csv"
+    for number in range(1, files.MOST_UNDER_WAY + 1):
+        assert (await max_.send_form(f"{path}&agent={number}")).headers["location"] == f"{PATH}/files/{number}"
+    assert (await max_.send_form(f"{path}&agent=99")).status_code == 429
+    assert (await max_.send_form(f"{path}&agent=1")).headers["location"] == f"{PATH}/files/1"
+    assert (
+        len(set(re.findall(rf'"{PATH}/files/(\d+)"', (await max_.get(f"{PATH}/files")).text))) == files.MOST_UNDER_WAY
+    )
+
+
 async def test_a_file_that_the_storage_has_lost_is_not_found(app: Gate, max_: Browser) -> None:
     """R60: a file that the storage no longer has gets 404, and not the beginning of a download."""
     await furnished(app.storage, NOW)

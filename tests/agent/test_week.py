@@ -13,7 +13,7 @@ from portal.contracts.tasks import Task, TaskFacts
 from portal.database import transaction
 from portal.desk import Case
 from portal.people.readers import SYSTEM
-from portal.people.working.hours import WeekFacts, WorkingHours
+from portal.people.working.hours import HoursFacts, WorkingHours
 from portal.timekeeping.calendar.weeks import RowKey, monday_of
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.states import submit
@@ -63,7 +63,7 @@ async def test_a_week_shows_what_was_logged_by_day_and_by_what_it_was_on(ines: B
     """
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
-        await WorkingHours.arrange(INES.id, WeekFacts(monday="6h", tuesday="6h"))
+        await WorkingHours.arrange(INES.id, HoursFacts(effective_from="2026-01-01", monday="6h", tuesday="6h"))
     await logged(case, work_date=day(0), minutes=90)
     await logged(case, work_date=day(1), minutes=30, task_id=task.id)
     await logged(None, work_date=day(1), minutes=45, general_kind_id=1, description="Team")

@@ -341,6 +341,31 @@ async def test_a_withdrawal_makes_it_submitted_and_frees_its_allocations() -> No
         assert await billing.violations() == {}
 
 
+async def test_time_that_moves_to_another_service_is_allocated_again_and_settled_time_stays() -> None:
+    """D31: moving approved time releases its allocations; under the new service it is priced and allocated anew."""
+    async with transaction(MAX) as tx:
+        other = await a_service(ACME, ACME_CONTRACT, "On site", rounding_increment=60)
+        await tx.execute(
+            "insert into rate (currency, hourly_rate, effective_from, service_id, customer_id, created_at)"
+            " values ('EUR', 200, '2026-01-01', $1, $2, $3)",
+            other, ACME, NOW,
+        )  # fmt: skip
+        entry, settled = await log(30), await log(30)
+        moved = Work(minutes=30, work_date=OCTOBER, service_id=other)
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        assert await _allocations(entry.id) == [("charged", 30, Decimal(60))]
+        await billing.change_entry(entry.id, moved, version=1, by=MAX, at=NOW)
+        assert await _allocations(entry.id) == []
+        assert (await billing.approve([Choice(entry.id, 2)], by=MAX, at=NOW)).done == (entry.id,)
+        assert await _allocations(entry.id) == [("charged", 60, Decimal(200))]
+        await billing.approve([settled.choice], by=MAX, at=NOW)
+        await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        for one, version in ((entry, 2), (settled, 1)):
+            with pytest.raises(Conflict):
+                await billing.change_entry(one.id, moved, version=version, by=MAX, at=NOW)
+        assert await billing.violations() == {}
+
+
 async def test_what_a_document_settled_can_neither_be_withdrawn_nor_changed_nor_deleted() -> None:
     """The approval of a settled entry cannot be withdrawn, and the entry can be neither changed nor deleted (C2)."""
     async with transaction(MAX):

@@ -88,7 +88,10 @@ async def test_the_day_of_the_date_itself_is_not_billed() -> None:
 
 
 async def test_what_is_skipped_is_kept_with_its_reason() -> None:
-    """A run records the entries not approved and those of customers not ticked, with the reason (D47, S0.27, S0.31)."""
+    """A run records the entries not approved and those of customers not ticked, with the reason.
+
+    D32, D47, S0.27, S0.31.
+    """
     async with transaction(MAX) as tx:
         await _approved(60)
         open_entry, draft_entry, rejected = await log(30), await log(15, state="draft"), await log(20)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import uuid
 from datetime import timedelta
 from decimal import Decimal
@@ -52,7 +53,10 @@ async def invoice(dsn: str) -> billing.Invoice:
 
 @pytest.mark.usefixtures("invoice")
 async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
-    """Issue 2, section 2.5, S0.18: an invoice shows lines by service, tax and total, and the time behind each line."""
+    """Issue 2, section 2.5, S0.18, D9: an invoice shows lines by service, tax and total, and the time behind each line.
+
+    Time at no charge is there, in the time detail with 0.00; time that is not billable is not.
+    """
     async with await Browser.of(app, ADA, at=NOW) as browser:
         html = (await browser.get(INVOICE)).text.replace("\xa0", " ")
         for words in (
@@ -61,6 +65,9 @@ async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
             "DE02 1203 0000 0000 2020 51", "Acme GmbH", "Germany", "VAT id DE100000016", "4500-7731",
         ):  # fmt: skip
             assert words in html, words
+        detail = (await browser.get(f"{INVOICE}/detail.csv")).text
+        assert re.search(r"Goodwill,no charge,\d+,,EUR,0\.00", detail), detail
+        assert "MARK-UNBILLED" not in html + detail
         listed = (await browser.get("/invoices")).text.replace("\xa0", " ")
         assert INVOICE in listed
         assert "€107.10" in listed

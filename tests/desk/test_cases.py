@@ -61,6 +61,16 @@ async def everything() -> list[Any]:
         ]
 
 
+async def test_case_numbers_contain_no_dates() -> None:
+    """D16: cases that are opened in different years and time zones have numbers that follow one another."""
+    numbers = []
+    for at in (NOW, NOW + timedelta(days=60)):
+        async with transaction(ADA):
+            case = await Case.open(by=ADA, subject="VPN drops", text="Again.", case_type_id=INCIDENT, at=at)
+        numbers.append(case.number)
+    assert numbers[1] == numbers[0] + 1
+
+
 async def test_a_contact_opens_a_case_and_gets_a_number() -> None:
     """A case that a contact opens gets a number, the customer's default service, an event and an outbox row.
 

@@ -1,23 +1,33 @@
 """Test the working hours, the absences with their deputies, and the cost rates of agents."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import asyncpg
 import pytest
+from msgspec.structs import asdict
 
 from portal.database import current, transaction
 from portal.errors import Invalid, NotFound
 from portal.people.agents import Agent, AgentFacts
 from portal.people.working.absences import STANDS_FOR, Absence, AbsenceFacts
 from portal.people.working.costs import COST_RATE, Cost, CostRate, CostRateFacts
-from portal.people.working.hours import USUAL, Week, WeekFacts, WorkingHours
+from portal.people.working.hours import UNSET, USUAL, WEEKDAYS, HoursFacts, Week, WeekFacts, WorkingHours
 from tests.world import ADA, INES, MAX, NOOR, NOW, SUPPORT
 
 pytestmark = pytest.mark.usefixtures("dsn")
 
 MONDAY, FRIDAY, SATURDAY = date(2026, 11, 16), date(2026, 11, 20), date(2026, 11, 21)
-PART_TIME = WeekFacts(monday="6h", tuesday="6h", wednesday="4:30", thursday="", friday="0", saturday="", sunday="")
+PART_TIME = HoursFacts(
+    monday="6h",
+    tuesday="6h",
+    wednesday="4:30",
+    thursday="",
+    friday="0",
+    saturday="",
+    sunday="",
+    effective_from="2026-01-01",
+)
 
 
 async def mia() -> Agent:
@@ -46,21 +56,40 @@ async def refusal(agent: Agent, first: str, last: str = "", deputy: int | str = 
 class TestWorkingHours:
     async def test_an_agent_works_eight_hours_from_monday_to_friday_until_somebody_says_otherwise(self) -> None:
         async with transaction(NOOR):
-            assert await WorkingHours.of(INES.id) == USUAL
+            assert await WorkingHours.of(INES.id) == UNSET
+            assert UNSET.week(MONDAY) == USUAL
             await WorkingHours.arrange(INES.id, PART_TIME)
-            week = await WorkingHours.of(INES.id)
+            week = (await WorkingHours.of(INES.id)).week(MONDAY)
             assert week == Week((360, 360, 270, 0, 0, 0, 0))
             assert week.total == 990
             assert week.facts == WeekFacts(monday="6 h", tuesday="6 h", wednesday="4 h 30 min")
-            await WorkingHours.arrange(INES.id, week.facts)
-            assert await WorkingHours.of_all([INES.id, MAX.id]) == {INES.id: week, MAX.id: USUAL}
+            await WorkingHours.arrange(INES.id, HoursFacts(**asdict(week.facts), effective_from="2026-01-01"))
+            assert (await WorkingHours.of(INES.id)).stretches == ((date(2026, 1, 1), week),)
+            assert await WorkingHours.of(MAX.id) == UNSET
+
+    async def test_new_hours_move_no_targets_of_earlier_days(self) -> None:
+        """The hours hold from their day on; hours from an earlier day replace those that begin later."""
+        async with transaction(NOOR):
+            await WorkingHours.arrange(INES.id, PART_TIME)
+            before = await WorkingHours.targets(INES.id, MONDAY - timedelta(days=7))
+            wednesday = MONDAY + timedelta(days=2)
+            full = dict.fromkeys(WEEKDAYS[:5], "8h")
+            await WorkingHours.arrange(INES.id, HoursFacts(**full, effective_from=wednesday.isoformat()))
+            assert list((await WorkingHours.targets(INES.id, MONDAY)).values()) == [360, 360, 480, 480, 480, 0, 0]
+            assert await WorkingHours.targets(INES.id, MONDAY - timedelta(days=7)) == before
+            hours = await WorkingHours.of(INES.id)
+            assert [hours.workday(day) for day in (MONDAY, wednesday)] == [360, 480]
+            assert [since for since, _ in hours.stretches] == [wednesday, date(2026, 1, 1)]
+            await WorkingHours.arrange(INES.id, HoursFacts(**full, effective_from=MONDAY.isoformat()))
+            assert [since for since, _ in (await WorkingHours.of(INES.id)).stretches] == [MONDAY, date(2026, 1, 1)]
+            assert (await WorkingHours.targets(INES.id, date(2025, 12, 22)))[date(2025, 12, 26)] == 480
 
     async def test_a_day_has_at_most_24_hours_and_a_refusal_changes_nothing(self) -> None:
         async with transaction(NOOR):
             await WorkingHours.arrange(INES.id, PART_TIME)
             with pytest.raises(Invalid) as refused:
-                await WorkingHours.arrange(INES.id, WeekFacts(monday="25h", tuesday="soon"))
-            assert refused.value.fields.keys() == {"monday", "tuesday"}
+                await WorkingHours.arrange(INES.id, HoursFacts(monday="25h", tuesday="soon", effective_from="soon"))
+            assert refused.value.fields.keys() == {"monday", "tuesday", "effective_from"}
             assert (await WorkingHours.of(INES.id)).on(MONDAY) == 360
 
     async def test_the_targets_of_a_week_leave_out_the_days_of_an_absence(self) -> None:

@@ -55,7 +55,7 @@ async def test_the_case_type_says_whether_time_is_billable(
 
 
 async def test_each_entry_can_say_otherwise(case: Any) -> None:
-    """S0.11, S2.15, D9: the choice that is made in an entry overrides the default of the case type."""
+    """S0.11, S2.15: the choice that is made in an entry overrides the default of the case type."""
     async with transaction(INES):
         unbilled = await TimeEntry.log(INES, _with(WORK, billing=EntryBilling.NOT_BILLABLE), at=NOW, case=case)
         goodwill = await TimeEntry.log(INES, _with(WORK, billing=EntryBilling.NO_CHARGE), at=NOW, case=case)
@@ -103,7 +103,7 @@ async def test_billable_time_without_a_service_is_refused(case: Any) -> None:
 
 @pytest.mark.parametrize("service", [GLOBEX_HELPDESK, 999])
 async def test_the_service_is_one_of_the_cases_customer(case: Any, service: int) -> None:
-    """D31: time on a case cannot be logged under the service of another customer."""
+    """R29: time on a case cannot be logged under the service of another customer."""
     async with transaction(INES):
         with pytest.raises(Invalid) as refusal:
             await TimeEntry.log(INES, _with(WORK, service_id=service), at=NOW, case=case)
@@ -147,7 +147,7 @@ async def test_it_may_be_tomorrow_already_where_the_agent_is(case: Any) -> None:
 
 
 async def test_only_managers_and_admins_enter_time_for_others(case: Any) -> None:
-    """S0.7, S1.15, S1.16, S1.18: an agent cannot log time for another agent; managers and admins can."""
+    """S0.7, S1.15, S1.16: an agent cannot log time for another agent; managers and admins can."""
     async with transaction(INES):
         with pytest.raises(Forbidden):
             await TimeEntry.log(INES, WORK, at=NOW, case=case, agent_id=MAX.id)

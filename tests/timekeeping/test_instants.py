@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from portal.database import transaction
 from portal.errors import Invalid
+from portal.people.readers import SYSTEM
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.instants import Span, span_of
 from portal.timekeeping.work import Work
@@ -116,6 +117,18 @@ async def test_editing_the_end_moves_neither_the_start_nor_what_was_worked_other
         paused = await longer.change(INES, worked(minutes=90, began=time(9), ended=time(11)), version=2, at=NOW)
     assert (longer.started_at, longer.actual_minutes) == (entry.started_at, 120)
     assert (paused.ended_at, paused.actual_minutes) == (longer.ended_at, 90)
+
+
+@pytest.mark.usefixtures("dsn")
+async def test_a_duration_is_rounded_and_no_instant() -> None:
+    """D5: in a time zone with a half-hour offset too, rounding to an hour counts 60 minutes and moves no instant."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update service set rounding_increment = 60 where id = $1", HELPDESK)
+        await tx.execute("update agent set time_zone = 'Asia/Kolkata' where id = $1", INES.id)
+    async with transaction(INES):
+        entry = await TimeEntry.log(INES, worked(began=time(9, 7), ended=time(9, 52)), at=NOW)
+    assert (entry.started_at, entry.ended_at) == (utc(date(2026, 11, 19), 3, 37), utc(date(2026, 11, 19), 4, 22))
+    assert (entry.actual_minutes, entry.billable_minutes) == (45, 60)
 
 
 def typed(**fields: str) -> Work:

@@ -1,6 +1,6 @@
 """Test when an agent is asked whether a running timer was forgotten, and what a timer fills in (D54)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.durations import WORKDAY
-from portal.people.working.hours import USUAL, Week
+from portal.people.working.hours import UNSET, Hours, Week
 from portal.timekeeping.clock.lines import BEYOND, OVERNIGHT, TimerLine
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -34,7 +34,7 @@ def test_a_timer_is_asked_about_after_a_working_day_or_overnight(
     assert line.asks_at(BERLIN) == datetime(2026, 11, day, hour, minute, tzinfo=BERLIN)
 
 
-def line_since(since: datetime, hours: Week = USUAL) -> TimerLine:
+def line_since(since: datetime, hours: Hours = UNSET) -> TimerLine:
     return TimerLine(1, "", 1, "", "", None, timedelta(0), since, since, None, None, hours)
 
 
@@ -49,7 +49,7 @@ def test_the_working_hours_of_the_agent_decide_when_a_timer_is_forgotten(
     began: tuple[int, ...], asked: tuple[int, ...]
 ) -> None:
     """D54: an agent is asked two hours after the working hours of that weekday or, on a day off, of the longest workday."""
-    part_time = Week((360, 360, 240, 240, 240, 0, 0))
+    part_time = Hours(((date(2026, 1, 1), Week((360, 360, 240, 240, 240, 0, 0))),))
     line = line_since(datetime(2026, 11, *began, tzinfo=BERLIN), part_time)
     assert line.asks_at(BERLIN) == datetime(2026, 11, *asked, tzinfo=BERLIN)
 

@@ -18,6 +18,8 @@ from portal.people.contacts import Contact
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.timekeeping.projects import used_by_contract
 from portal.web.edits import as_seen, edited, seen_in
 from portal.web.forms import Form
 from portal.web.guards import admin_only
@@ -72,10 +74,12 @@ async def show(request: Web, reader: NamedDependency[AgentReader], customer: Fro
 async def _show(request: Web, *, reader: AgentReader, customer: int, **again: Any) -> Response[str]:
     found = await Customer.find(customer, reader)
     services, types, defaults = await Service.of(found.id), await CaseType.listed(), await DefaultService.of(found.id)
+    day = today(reader.time_zone, visit_of(request).at)
     return await agent_page(
         request, reader, "agent/customers/show.html", customer=found, contacts=await Contact.listed(found.id),
         contracts=await Contract.of(found.id), services=services, defaults=defaults, seen=as_seen(DefaultsShown.of(defaults)), case_types=types,
-        type_choices=choices(one for one in types if not one.ended_at), service_choices=await Service.offered(found.id), **again,
+        type_choices=choices(one for one in types if not one.ended_at), service_choices=await Service.offered(found.id),
+        day=day, used=await used_by_contract(found.id, day), **again,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from portal.people.agents import Agent
 from portal.people.readers import AgentReader
 from portal.people.working.absences import Absence, AbsenceFacts
 from portal.people.working.costs import CostRate, CostRateFacts
-from portal.people.working.hours import WEEKDAYS, WeekFacts, WorkingHours
+from portal.people.working.hours import WEEKDAYS, HoursFacts, WorkingHours
 from portal.periods import today
 from portal.web.edits import edited
 from portal.web.forms import Form
@@ -38,9 +38,15 @@ async def hours(request: Web, agent: FromPath[int]) -> Response[str]:
 
 async def _hours(request: Web, *, agent: int, **again: Any) -> Response[str]:
     found = await Agent.find(agent)
-    week = await WorkingHours.of(agent)
+    hours = await WorkingHours.of(agent)
     return await form_page(
-        request, "agent/working/hours.html", facts=week.facts, agent=found, week=week, weekdays=WEEKDAYS, **again
+        request,
+        "agent/working/hours.html",
+        facts=hours.latest.facts,
+        agent=found,
+        hours=hours,
+        weekdays=WEEKDAYS,
+        **again,
     )
 
 
@@ -49,10 +55,10 @@ async def _hours(request: Web, *, agent: int, **again: Any) -> Response[str]:
 async def change_hours(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], agent: FromPath[int]
 ) -> Response[Any]:
-    """Save an agent's working hours, from which target hours and the meaning of a typed `1d` follow."""
+    """Save an agent's working hours from a day on; target hours and the meaning of a typed `1d` follow from them."""
     async with transaction(reader):
         await Agent.find(agent, hold=True)
-        await WorkingHours.arrange(agent, edited(form, WeekFacts, (await WorkingHours.of(agent)).facts))
+        await WorkingHours.arrange(agent, edited(form, HoursFacts, (await WorkingHours.of(agent)).latest.facts))
     return see_other(f"/agent/setup/agents/{agent}")
 
 

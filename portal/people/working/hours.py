@@ -1,17 +1,17 @@
 """Working hours: how many minutes an agent works on each weekday, and the target hours that follow for a week."""
 
-from collections.abc import Iterable, Sequence
+import json
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from msgspec import Struct
-from piccolo.columns import BigInt, Integer, SmallInt
+from piccolo.columns import BigInt, Date, Integer, SmallInt
 from piccolo.table import Table
 
 from portal.database import current
 from portal.durations import LONGEST, WORKDAY, parse_duration, spoken
-from portal.fields import Checked
+from portal.fields import Checked, day
 from portal.periods import day_in
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -30,16 +30,17 @@ class WeekFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     sunday: str = ""
 
 
+class HoursFacts(WeekFacts, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of an agent's working hours with the day from which they hold, as typed."""
+
+    effective_from: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Week:
     """The minutes that an agent works on each weekday, Monday first."""
 
     minutes: tuple[int, ...]
-
-    @classmethod
-    def of_minutes(cls, minutes: Sequence[int] | None) -> "Week":
-        """Return the week of an agent's rows, or `USUAL` if the agent has none."""
-        return cls(tuple(minutes)) if minutes and len(minutes) == len(WEEKDAYS) else USUAL
 
     @property
     def total(self) -> int:
@@ -73,32 +74,65 @@ USUAL = Week((WORKDAY,) * 5 + (0, 0))
 """The working hours of an agent for whom none are set: 8 h from Monday to Friday."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The working hours of an agent over time: pairs of a first day and the week from then on, the latest first.
+
+    Before the first of these days, the agent works the hours of `USUAL`.
+    """
+
+    stretches: tuple[tuple[date, Week], ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> "Hours":
+        """Return the working hours from the JSON of `HOURS`."""
+        return cls(tuple((date.fromisoformat(since), Week(tuple(minutes))) for since, minutes in json.loads(text)))
+
+    @property
+    def latest(self) -> Week:
+        """Return the week of the hours that begin last."""
+        return self.stretches[0][1] if self.stretches else USUAL
+
+    def week(self, day: date) -> Week:
+        """Return the week whose hours hold on `day`."""
+        return next((week for since, week in self.stretches if since <= day), USUAL)
+
+    def on(self, day: date) -> int:
+        """Return the minutes that the agent works on `day`, absences left aside."""
+        return self.week(day).on(day)
+
+    def workday(self, day: date) -> int:
+        """Return the minutes that a typed `1d` means on `day`."""
+        return self.week(day).workday(day)
+
+
+UNSET = Hours()
+"""The working hours of an agent for whom none are set."""
+
+HOURS = """
+(select coalesce(json_agg(json_build_array(h.effective_from, h.minutes) order by h.effective_from desc), '[]')::text from (
+  select w.effective_from, array_agg(w.minutes order by w.weekday) as minutes from working_hours w where w.agent_id = $1
+  group by w.effective_from having count(*) = 7) h)
+"""
+"""SQL expression for the working hours of the agent $1 as JSON, which `Hours.read` reads."""
+
+
 class WorkingHours(Table, tablename="working_hours"):
     """The minutes that one agent works on one weekday; `weekday` 1 is Monday and 7 is Sunday (ISO 8601).
 
-    An agent has seven rows or none. Agents without rows work the hours of `USUAL`.
+    They hold from `effective_from` until the agent's next hours begin. An agent has seven rows for each such day, or
+    none at all. Agents without rows work the hours of `USUAL`.
     """
 
     agent_id = BigInt(primary_key=True, default=None)
+    effective_from = Date(default=None)
     weekday = SmallInt(default=None)
     minutes = Integer(default=None)
 
     @classmethod
-    async def of(cls, agent_id: int) -> Week:
+    async def of(cls, agent_id: int) -> Hours:
         """Return the working hours of the agent."""
-        return (await cls.of_all([agent_id]))[agent_id]
-
-    @classmethod
-    async def of_all(cls, agent_ids: Iterable[int]) -> dict[int, Week]:
-        """Return the working hours of several agents by agent id, read by one query; `USUAL` for agents without any."""
-        ids = list(agent_ids)
-        rows = await current().fetch(
-            "select agent_id, array_agg(minutes order by weekday) as minutes from working_hours"
-            " where agent_id = any($1) group by agent_id having count(*) = 7",
-            ids,
-        )
-        found = {row["agent_id"]: Week(tuple(row["minutes"])) for row in rows}
-        return {agent_id: found.get(agent_id, USUAL) for agent_id in ids}
+        return Hours.read(await current().fetchval(f"select {HOURS}", agent_id))
 
     @classmethod
     async def targets(cls, agent_id: int, first: date, days: int = 7) -> dict[date, int]:
@@ -107,20 +141,27 @@ class WorkingHours(Table, tablename="working_hours"):
         On a day on which the agent is absent, that is 0.
         """
         row = await current().fetchrow(_TARGETS, agent_id, first, first + timedelta(days=days))
-        week = Week.of_minutes(row["minutes"])
-        off = set(row["off"])
+        hours, off = Hours.read(row["hours"]), set(row["off"])
         listed = [first + timedelta(days=number) for number in range(days)]
-        return {day: 0 if day in off else week.on(day) for day in listed}
+        return {day: 0 if day in off else hours.on(day) for day in listed}
 
     @classmethod
-    async def arrange(cls, agent_id: int, facts: WeekFacts) -> None:
-        """Replace the working hours of an agent on all seven weekdays. Raise `Invalid` for a duration that cannot be read."""
-        minutes = _read(facts)
+    async def arrange(cls, agent_id: int, facts: HoursFacts) -> None:
+        """Set the working hours of an agent from a day on; hours that began on that day or later are replaced.
+
+        The hours before that day stay, so that the targets of earlier weeks do not move. Raise `Invalid` for a duration
+        or a day that cannot be read.
+        """
+        since, minutes = _read(facts)
         await current().execute(
-            "insert into working_hours (agent_id, weekday, minutes) select $1, o.weekday, o.minutes"
-            " from unnest($2::int[]) with ordinality as o (minutes, weekday)"
-            " on conflict (agent_id, weekday) do update set minutes = excluded.minutes",
-            agent_id, minutes,
+            "delete from working_hours where agent_id = $1 and effective_from > $2", agent_id, since
+        )
+        await current().execute(
+            "insert into working_hours (agent_id, effective_from, weekday, minutes) select $1, $2, o.weekday, o.minutes"
+            " from unnest($3::int[]) with ordinality as o (minutes, weekday)"
+            " on conflict (agent_id, effective_from, weekday) do update set minutes = excluded.minutes"
+            " where working_hours.minutes <> excluded.minutes",
+            agent_id, since, minutes,
         )  # fmt: skip
 
 
@@ -130,23 +171,25 @@ async def workday_of(agent_id: int, duration: str, work_date: str) -> int:
     `duration` and `work_date` are form fields as typed. The working hours are read only if `duration` contains a `d`,
     as in `0.25d`; otherwise, or if the date cannot be read, the result is `WORKDAY`.
     """
-    if "d" not in duration.lower() or (day := day_in(work_date)) is None:
+    if "d" not in duration.lower() or (on := day_in(work_date)) is None:
         return WORKDAY
-    return (await WorkingHours.of(agent_id)).workday(day)
+    return (await WorkingHours.of(agent_id)).workday(on)
 
 
-_TARGETS = """
-select (select array_agg(minutes order by weekday) from working_hours where agent_id = $1) as minutes,
-  (select coalesce(array_agg(d::date), '{}') from absence b, generate_series(greatest(b.first_day, $2::date), least(b.last_day, $3::date), '1 day') d
+_TARGETS = f"""
+select {HOURS} as hours,
+  (select coalesce(array_agg(d::date), '{{}}') from absence b,
+   generate_series(greatest(b.first_day, $2::date), least(b.last_day, $3::date), '1 day') d
    where b.agent_id = $1 and b.first_day < $3 and b.last_day >= $2) as off
-"""
+"""  # noqa: S608
 
 
-def _read(facts: WeekFacts) -> list[int]:
+def _read(facts: HoursFacts) -> tuple[date, list[int]]:
     checked = Checked()
     minutes: list[Any] = [checked(name, _length, getattr(facts, name)) for name in WEEKDAYS]
+    since = checked("effective_from", day, facts.effective_from)
     checked.done()
-    return minutes
+    return since, minutes
 
 
 def _length(text: str) -> int:

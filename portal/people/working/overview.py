@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from portal.database import current
 from portal.people.working.costs import is_money
-from portal.people.working.hours import USUAL, Week
+from portal.people.working.hours import HOURS, Hours, Week
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,17 @@ class WorkingTime:
         return bool(self.hourly_cost is not None and self.currency and is_money(self.hourly_cost, self.currency))
 
 
-_SUMMARY = """
-select (select array_agg(minutes order by weekday) from working_hours where agent_id = $1) as minutes,
+_SUMMARY = f"""
+select {HOURS} as hours,
   b.first_day as away_from, b.last_day as away_to, r.hourly_cost, r.currency::text
 from (select) as one
 left join lateral (select first_day, last_day from absence where agent_id = $1 and last_day >= $2 order by first_day limit 1) b on true
 left join lateral (select hourly_cost, currency from cost_rate where agent_id = $1 and effective_from <= $2
   order by effective_from desc limit 1) r on true
-"""
+"""  # noqa: S608
 
 
 async def working_time(agent_id: int, day: date) -> WorkingTime:
     """Return the agent's working hours, the absence of `day` or else the next one, and the cost of an hour on `day`."""
     row = dict(await current().fetchrow(_SUMMARY, agent_id, day))
-    minutes = row.pop("minutes")
-    return WorkingTime(week=Week(tuple(minutes)) if minutes else USUAL, **row)
+    return WorkingTime(week=Hours.read(row.pop("hours")).week(day), **row)

@@ -185,13 +185,6 @@ async def keys_of(reader: AgentReader, first: date) -> list[RowKey]:
     return list(dict.fromkeys(_key_of(row) for row in rows))
 
 
-async def row_of(reader: AgentReader, first: date, on: On, at: datetime) -> Row:
-    """Return the row for new time on `on` in the reader's week, with what is logged there already."""
-    key = RowKey.of(on)
-    week = await week_of(reader, first, at, more=[key])
-    return next(row for row in week.rows if row.key == key)
-
-
 def _key_of(row: Any) -> RowKey:
     return RowKey(row["kind"], row["number"], row["service_id"] or 0, row["task_id"] or 0)
 

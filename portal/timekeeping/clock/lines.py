@@ -10,7 +10,7 @@ from portal.database import current
 from portal.errors import NotFound
 from portal.people.agents import Agent
 from portal.people.readers import AgentReader
-from portal.people.working.hours import USUAL, Week
+from portal.people.working.hours import HOURS, UNSET, Hours
 from portal.timekeeping.logged_on import address_of
 
 BEYOND = timedelta(hours=2)
@@ -43,12 +43,12 @@ class TimerLine:
     since: datetime | None
     stopped_at: datetime | None
     ended_at: datetime | None
-    hours: Week = USUAL
+    hours: Hours = UNSET
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
         """Return the timer for a row of the query `_LINES`."""
-        return cls(**dict(row) | {"hours": Week.of_minutes(row["hours"])})
+        return cls(**dict(row) | {"hours": Hours.read(row["hours"])})
 
     @property
     def name(self) -> str:
@@ -112,11 +112,11 @@ class TimerLine:
         return (began, end) if began != end and ended - self.began_at < ONE_DAY else ("", "")
 
 
-_LINES = """
+_LINES = f"""
 select t.id, t.note, t.version, u.name as customer, t.ended_at,
   coalesce('case-' || c.number, 'project-' || t.project_id, 'service-' || t.service_id, 'general-' || t.general_kind_id, '') as on,
   coalesce('#' || c.number || ' ' || c.subject, p.name, s.name, g.name, '') as place,
-  (select array_agg(minutes order by weekday) from working_hours where agent_id = $1) as hours,
+  {HOURS} as hours,
   coalesce(x.counted, interval '0') as counted, coalesce(x.began_at, t.created_at) as began_at, x.since, x.stopped_at
 from timer t
 left join cases c on c.id = t.case_id left join project p on p.id = t.project_id left join service s on s.id = t.service_id
@@ -124,7 +124,7 @@ left join general_kind g on g.id = t.general_kind_id left join customer u on u.i
 left join lateral (select sum(ended_at - began_at) as counted, min(began_at) as began_at, max(ended_at) as stopped_at,
   max(began_at) filter (where ended_at is null) as since from timer_segment where timer_id = t.id) as x on true
 where t.agent_id = $1 and
-"""
+"""  # noqa: S608
 
 
 async def timers_of(agent: AgentReader | Agent) -> list[TimerLine]:

@@ -1,10 +1,9 @@
 """Warn about time that looks wrong but may be logged: overlaps, days of more than 24 h, closed cases and contracts.
 
-What is refused (an entry of more than 24 h, a locked period, a missing required field) is in `work.py`. The form for
-time, the week grid and the approvals page show these warnings.
+What is refused (an entry of more than 24 h, a locked period, a missing required field) is in `work.py`. The form for time
+and the week grid show these warnings; those that approvers see are in `portal.billing.deciding.oddness`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -22,18 +21,6 @@ exists (select from time_entry o where o.agent_id = e.agent_id and o.id <> e.id 
 
 Rejected entries do not count.
 """
-
-DAY_MINUTES = """
-(select coalesce(sum(o.actual_minutes), 0)::int from time_entry o
- where o.agent_id = e.agent_id and o.work_date = e.work_date and o.state <> 'rejected')
-"""
-"""SQL expression for the minutes that the agent of the time entry `e` worked on its day, without rejected entries."""
-
-AFTER_CLOSING = """
-exists (select from cases z where z.id = e.case_id and z.closed_at is not null
-  and e.work_date > (z.closed_at at time zone (select time_zone from agent where id = e.agent_id))::date)
-"""
-"""SQL condition that the day of a time entry `e` is after the day on which its case was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,29 +120,4 @@ async def of_days(agent_id: int, first: date, days: int = 7) -> dict[date, list[
             found.setdefault(row["work_date"], []).append(Warned("day", sentence))
         if row["overlaps"]:
             found.setdefault(row["work_date"], []).append(Warned("overlap", "Some times of this day overlap."))
-    return found
-
-
-_ENTRIES = f"""
-select e.id, e.started_at is not null and {OVERLAPS} as overlaps, {DAY_MINUTES} as day_minutes, {AFTER_CLOSING} as after_closing
-from time_entry e where e.id = any($1)
-"""  # noqa: S608
-
-
-async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Warned]]:
-    """Return the warnings about stored entries by entry id, which one query finds.
-
-    Entries without a warning are missing from the result.
-    """
-    found: dict[int, list[Warned]] = {}
-    for row in await current().fetch(_ENTRIES, entry_ids):
-        said = [
-            Warned("overlap", "It overlaps with other time of the same agent.") if row["overlaps"] else None,
-            Warned("day", f"The agent's day has {spoken(row['day_minutes'])}.")
-            if row["day_minutes"] > LONGEST
-            else None,
-            Warned("closed", "It was worked after the case was closed.") if row["after_closing"] else None,
-        ]
-        if warned := [one for one in said if one]:
-            found[row["id"]] = warned
     return found
