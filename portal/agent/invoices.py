@@ -119,7 +119,7 @@ async def issue_drafts(
 
 @get("/drafts/{draft_id:int}", guards=[manager_only])
 async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_id: FromPath[int]) -> Response[Any]:
-    """Show a draft invoice as it would be issued. If it has been issued meanwhile, redirect to the issued invoice.
+    """Show a draft invoice as it would be issued. If it has been issued since, redirect to the issued invoice.
 
     `?lines=` and `?detail=` are the cursors of its lines and of its time.
     """

@@ -1,4 +1,4 @@
-"""Tell an agent on the next page what became of time: what was submitted, taken back or deleted, and which flag was lifted."""
+"""Make the message after a change to time entries: how many were submitted, taken back or deleted, or lost their flag."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,8 +38,9 @@ def address_after(page: str, told: Mapping[str, int | None]) -> str:
 def toast_of(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
     """Return the message that the parameters `told` carry, or None if they carry none.
 
-    Its button takes the submission back and returns to `page`, the path and query of the page with the message. The
-    filter by state is dropped from `page`, because the entries have another state afterwards.
+    The message about a submission has a button that takes the submission back and returns to `page`, the path and query
+    of the page with the message. The filter by state is dropped from `page`, because the entries have another state
+    afterwards.
     """
     count, submission, left_out, back, kept, gone, lifted = (number_in(str(told.get(name) or "")) for name in TOLD)
     if lifted:

@@ -49,7 +49,7 @@ async def write(order: Order, file: IO[bytes]) -> None:
     await database.start(order.url, role=order.role, size=1)
     try:
         async with transaction(order.reader, readonly=True) as tx:
-            # The parent limits the whole time; a long sort before the first row is no reason to give up.
+            # The parent process limits the total time, so the database may sort for long before it returns a row.
             await tx.execute(f"set local statement_timeout = '{MOST_SECONDS}s'")
             laid = lay_out(order.reader, Question.parse(order.filters), order.layout)
             writer = writer_of(order.format, laid.sheet, file)

@@ -23,9 +23,9 @@ async def leave(
 ) -> None:
     """Record in the log of the entry's case, if it has one, and in the outbox what `by` did to the entry.
 
-    `kind` says what it was: `time.logged`, `time.changed` or `time.deleted`.
-    `changes` maps each changed column to its old and its new value (D34). `version_id` is the stored version
-    (`versions.keep_content`), from which the author is told what somebody else did.
+    `kind` is `time.logged`, `time.changed` or `time.deleted`. `changes` maps each changed column to its old and its new
+    value (D34). `version_id` is the stored version (`versions.keep_content`), from which the author is told what
+    somebody else did.
     """
     if entry.case_id is not None and entry.customer_id is not None:
         details = {

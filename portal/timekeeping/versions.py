@@ -79,7 +79,7 @@ _SENTENCES = {
 class Version:
     """What somebody did to a time entry in one step.
 
-    `columns` maps the name of each changed column to its old and its new value. `note` is the reason of a rejection,
+    `columns` maps the name of each changed column to its old and its new value. `note` is the reason for a rejection,
     the question of a flag or the answer to it.
     """
 
@@ -169,7 +169,7 @@ async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Version]]:
 async def keep(verb: Verb, steps: Iterable[Step], by: AgentReader, at: datetime, *, note: str = "") -> int:
     """Write a version for each entry with which `by` did the same, by one statement, and return the id of the first.
 
-    `note` is the text that belongs to the step, such as the reason of a rejection. Without a step the result is 0.
+    `note` is the text that belongs to the step, such as the reason for a rejection. Without a step the result is 0.
     """
     rows = [(step.entry_id, step.version, step.state, _json(step.columns)) for step in steps]
     ids, versions, states, columns = zip(*rows, strict=True) if rows else ((), (), (), ())

@@ -184,7 +184,7 @@ async def answer_refusal(refusal: Refusal, scope: Any, receive: Any, send: Any) 
 
 
 async def answer_failure(error: Exception, scope: Any, receive: Any, send: Any) -> None:
-    """Send the response to an unexpected error that was raised outside of Litestar.
+    """Send the response to an unexpected error that was raised outside Litestar.
 
     Errors of handlers never arrive here.
     """
@@ -193,7 +193,7 @@ async def answer_failure(error: Exception, scope: Any, receive: Any, send: Any) 
 
 
 async def answer(response: Response[Any], send: Any) -> None:
-    """Send a text response directly over ASGI, for errors that are raised outside of Litestar."""
+    """Send a text response directly over ASGI, for errors that are raised outside Litestar."""
     body = (response.content or "").encode()
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers.items()]
     headers += [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]

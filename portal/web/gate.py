@@ -109,7 +109,7 @@ class Gate:
         try:
             await self._answer(visit, given, answered, receive, finish, public=public, known=asked_by_machines)
         except Exception as error:
-            # The error was raised outside of the Litestar app, which handles its own errors.
+            # The error was raised outside the Litestar app, which handles its own errors.
             if status:
                 raise
             await answer_failure(error, answered, receive, finish)

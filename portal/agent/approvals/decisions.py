@@ -26,8 +26,8 @@ class Decision(Struct, kw_only=True):
     """Form of a decision.
 
     `entry` holds each ticked row as `id:version`. On the page that decides on everything, `entries` holds them instead,
-    joined by full stops. `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the reason of a
-    rejection, `question` the question of a flag.
+    joined by full stops. `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the reason for
+    a rejection, `question` the question of a flag.
     """
 
     entry: list[str] = []
@@ -81,7 +81,7 @@ async def decide(
     """Approve the ticked entries, reject them with a reason, or flag them with a question to their authors (S2.35).
 
     Authors may change rejected entries; flagged ones are not billed. Report the entries that somebody changed or
-    decided on meanwhile (D35).
+    decided on in the meantime (D35).
     """
     verb = VERBS[last_part(request)]
     async with transaction(reader):

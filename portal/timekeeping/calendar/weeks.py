@@ -69,7 +69,7 @@ class Held:
 class Cell:
     """The time on one day in one row. `name` is the name of the cell's field in the form.
 
-    A cell can hold several entries; then it shows their sum and is no field.
+    A cell can hold several entries; then it shows their sum and is not a field.
     """
 
     name: str

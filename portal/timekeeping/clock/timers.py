@@ -224,7 +224,7 @@ async def _pause(by: AgentReader, at: datetime) -> None:
 
 
 async def _tell(by: AgentReader, at: datetime) -> None:
-    """Write an outbox row, so that the agent's other pages show the change of a timer."""
+    """Write an outbox row, so that the agent's other pages show the change to the timer."""
     await outbox.tell(kind="timer.changed", subject_id=by.id, customer_id=None, contact_may_know=False, actor=by, at=at)
 
 

@@ -19,9 +19,9 @@ from portal.people.readers import Reader
 from portal.web.visit import Web, page_of
 
 MOST = 50
-"""The most drafts that are kept for one person; the oldest are deleted first."""
+"""How many drafts are kept for one person; the oldest are deleted first."""
 LARGEST = 350_000
-"""The most bytes of one draft, including its field names; the database table enforces the same limit."""
+"""How many bytes one draft may have, including its field names; the database table enforces the same limit."""
 KEPT_FOR = timedelta(days=30)
 LATE = timedelta(hours=1)
 """How long the key of a sent form is remembered: a delayed request that saves its draft may arrive until then."""
@@ -35,8 +35,8 @@ FILES_AGAIN = "files_again"
 class KeptDraft(Table, tablename="draft"):
     """The texts of one form that a person has not sent, by field name.
 
-    `fields` is {} once the form was sent or the draft discarded; `sent_form` is then the key of the sent form, if it had
-    one. The credential and the address are together the primary key, which Piccolo cannot express.
+    `fields` is {} once the form was sent or the draft discarded; `sent_form` is then the key of the sent form, if it
+    had one. The credential and the address are together the primary key, which Piccolo cannot express.
     """
 
     credential_id = BigInt(primary_key=True, default=None)
