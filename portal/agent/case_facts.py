@@ -129,7 +129,10 @@ async def change_status(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save a new status. Raise `Invalid` for a status that agents may not set."""
+    """Save a new status. Raise `Invalid` for a status that agents may not set.
+
+    Raise `Conflict` if somebody else has changed the status since the page was shown.
+    """
     status = form.into(StatusChange).status
     if status not in SETTABLE:
         raise Invalid({"status": "Choose one from the list."})

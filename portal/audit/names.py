@@ -119,7 +119,7 @@ _NAMED = " union all ".join(
 async def names_of(things: Iterable[tuple[str, int]]) -> Names:
     """Return the names and pages of things, each given as its kind and row id, with one query.
 
-    Rows that were deleted since are missing from the result.
+    Rows that have been deleted since the change are missing from the result.
     """
     ids: dict[str, set[int]] = {kind: set() for kind in _ROWS}
     for kind, id in things:

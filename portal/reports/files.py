@@ -73,8 +73,8 @@ class Export(Table, tablename="export"):
         """Enqueue a job that makes a file of the timesheet, and return the id of its row.
 
         `entries` is the number of time entries, for the progress. If the same file is being made for this agent
-        already, return the id of that one. Raise `Forbidden` if the reader is not a manager (S2.28), and `TooMany` if too
-        many files of the reader are under way.
+        already, return the id of that one. Raise `Forbidden` if the reader is not a manager (S2.28), and `TooMany` if
+        too many files of the reader are under way.
         """
         question.conditions(reader, [])
         tx, values = current(), (reader.id, layout.value, format, question.query)
@@ -135,7 +135,7 @@ def file_name(question: Question, layout: Layout, format: str) -> str:
 
 
 async def record(reader: AgentReader, format: str) -> None:
-    """Record in the audit log that the reader got a timesheet as a file of the format (R89)."""
+    """Record in the audit log that the reader downloaded a timesheet in this file format (R89)."""
     await current().execute("select record_export('timesheet', $1, $2)", reader.id, format)
 
 

@@ -167,7 +167,7 @@ async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Version]]:
 
 
 async def keep(verb: Verb, steps: Iterable[Step], by: AgentReader, at: datetime, *, note: str = "") -> int:
-    """Write a version for each entry with which `by` did the same, by one statement, and return the id of the first.
+    """Write a version for each of `steps`, all with the same `verb`, by one statement, and return the lowest id.
 
     `note` is the text that belongs to the step, such as the reason for a rejection. Without a step the result is 0.
     """

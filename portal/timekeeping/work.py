@@ -35,8 +35,9 @@ class Work:
     `minutes` are the minutes actually worked (1 to 1440), which no rule changes. With `minutes` None, they are the
     minutes elapsed between the clock times `began` and `ended`, plus `added`. `general_kind_id` is for general time
     only. With `role_id` None, the billing role is the agent's. With `billing` None, the default is that of the task
-    (S0.10), or without a task that of the case's type (S2.13). `counts`, in minutes, overrides the service's rounding
-    rule and needs an `override_reason`. The customer reads `external_comment`, never `description`.
+    (S0.10), or without a task that of the case's type (S2.13); without either, work under a service is billable.
+    `counts`, in minutes, overrides the service's rounding rule and needs an `override_reason`. The customer reads
+    `external_comment`, never `description`.
     """
 
     minutes: int | None
@@ -276,10 +277,10 @@ def content_of(
 
 
 def _lacking(work: Work, ground: Ground) -> dict[str, str]:
-    """Return a sentence for each empty field that the admins' rules require, except the external comment (S0.15).
+    """Return a sentence for each empty field of service, task and description that the admins' rules require (S0.15).
 
-    `content_of` checks that one. General time has neither a service nor a task. A task is required only if the service
-    or project offers one.
+    `content_of` checks the external comment, and the description of general time, for which these rules do not apply. A
+    task is required only if the service or project offers one.
     """
     rules, wrong = ground.rules, dict[str, str]()
     if ground.customer_id is None:

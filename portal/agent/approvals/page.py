@@ -98,7 +98,7 @@ async def show_page(
 ) -> Response[str]:
     """Return the page of the time entries that wait for a decision.
 
-    `outcome` is the result of a decision of which a part was refused, and `verb` its word in `DONE`; `errors`, `typed`
+    `outcome` is the result of a decision of which a part was refused, and `verb` its key in `DONE`; `errors`, `typed`
     and `form` are those of a refused form.
     """
     visit = visit_of(request)

@@ -135,11 +135,12 @@ WITH = f"with recursive {DECIDES}, {USUAL}"
 
 
 def narrowed(by: AgentReader, filters: Filters, at: datetime) -> tuple[str, list[Any]]:
-    """Return the SQL condition on a time entry `e` for what `by` may decide on at `at`, and its parameter values.
+    """Return the SQL condition for the entries `e` on which `by` may decide at `at`, and its parameter values.
 
-    `$1` is the id of `by`, `$2` the day. A manager decides on the time of the departments and services that they are
-    designated for, or that a manager is designated for whose deputy they are, but never on their own time (C10, D33).
-    `filters` narrows the entries further.
+    The condition needs the tables of `WITH`. `$1` is the id of `by`, and `$2` the date at `at` in the time zone of
+    `by`. Managers decide on the time of the departments and services for which they, or a manager whose deputy they are
+    on that day, are designated; admins decide on all time; nobody decides on their own (C10, D33). `filters` narrows
+    the entries further; its cursor is ignored.
     """
     parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id, today(by.time_zone, at)]
     if not by.is_admin:
@@ -269,7 +270,10 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
 
 
 def _why(row: Row, cost: Cost) -> Iterable[Why]:
-    """Yield the reasons to look twice at an entry, beginning with the reason why its approval would be refused."""
+    """Yield the reasons to look twice at an entry.
+
+    If its approval would be refused, the reason for that comes first, and those that say the same are left out.
+    """
     if cost.refusal:
         yield Why("refused", cost.refusal)
     for why in reasons(row):

@@ -103,7 +103,7 @@ class TimerLine:
         return self.began_at.astimezone(zone).date()
 
     def clock_times(self, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
-        """Return the clock times from the start to the latest end, such as 09:00 and 10:45.
+        """Return the clock times of the start and of the latest pause, or of `at` while the timer runs: 09:00 and 10:45.
 
         Both are "" if they are the same minute, or a day or more apart.
         """

@@ -52,7 +52,7 @@ async def page_of_link(
 ) -> Response[str]:
     """Return the page with the form of a link, which `show` makes, or the page `ended` if the link is not valid.
 
-    Raise `Conflict` if somebody is signed in in this browser.
+    Raise `Conflict` if this browser is signed in.
     """
     refuse_signed_in(request)
     try:
@@ -65,7 +65,7 @@ def link_first(kind: invitations.Kind, ended: Callable[[Web], Response[str]]) ->
     """Return a function that reads the form, or returns the page `ended` if the link in the URL is not valid.
 
     Litestar runs it before the handler, so that the body of a request with a wrong link is never read. The function
-    raises `Conflict` if somebody is signed in in this browser.
+    raises `Conflict` if this browser is signed in.
     """
 
     async def find_first(request: Web) -> Response[str] | None:
