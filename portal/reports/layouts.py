@@ -27,7 +27,7 @@ join department d on d.id = g.department_id
 order by folded(g.name), g.id, x.work_date
 """
 
-# An approved entry has an allocation for each piece that something else pays for; other entries have none.
+# An approved entry has one allocation for each piece of its minutes that is paid for differently; other entries have none.
 _INVOICING = f"""
 select (a.position is null or a.position = 0)::int as entries, u.name as customer, {shown_contract("k")} as contract,
   {shown_service("s.id")} as service, j.name as project, t.name as task, c.number, c.subject, e.work_date, g.name as agent,

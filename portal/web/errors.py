@@ -158,7 +158,7 @@ def detour_response(request: Web, detour: Detour) -> Response[Any]:
 def _led_to(request: Web, where: str) -> Response[Any]:
     """Return a redirect to `where` that works for a browser, for htmx and for a live stream."""
     if "hx-request" in request.headers:
-        if request.scope["path"] in STREAMS:  # Somebody may still be typing there.
+        if request.scope["path"] in STREAMS:  # The page stays, because somebody may be typing on it.
             return _stream_is_over()
         # htmx loads the new page instead of inserting it into the current page.
         return Response("", status_code=200, headers={"HX-Redirect": where})

@@ -83,7 +83,7 @@ class Body:
                 if chunk is None:
                     self._done = True
                     self._parser.finalize()
-                    # The body was cut off; a part of a file or text must not be stored as the whole.
+                    # The body was cut off, and a part of a file or of a text must not be stored as if it were complete.
                     if not self._heard.ended:
                         raise BadRequest
                 elif chunk:

@@ -40,7 +40,7 @@ class NewAppointment(AppointmentFacts, kw_only=True):
 
 
 class Step(Struct, kw_only=True):
-    """Field of the buttons of an appointment; if `then` is `log`, the form for time is shown next."""
+    """Field of the form of an appointment's button; if `then` is `log`, the form for logging time is shown next."""
 
     then: str = ""
 

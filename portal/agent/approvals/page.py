@@ -183,9 +183,9 @@ def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
 
 
 async def read_filters(request: Web) -> tuple[dict[str, Found], Filters]:
-    """Return what the URL names in each search field, by the field's name, and all filters.
+    """Return what the URL chooses in each search field, by the field's name, and the filters of the list.
 
-    Invalid values are ignored.
+    Values in the URL that are not valid are ignored.
     """
     asked = request.query_params
     found = {name: await found_by(request, name, finder) for name, finder in FINDERS.items()}

@@ -64,7 +64,7 @@ async def log_form(
     values = typed if typed is not None else await begun(request, reader)
     if (
         errors and "timer" in errors
-    ):  # The timer was logged before, so the time is logged without it if it is sent again.
+    ):  # The timer was logged before; if the form is sent again, the time is logged without it.
         values = {name: value for name, value in values.items() if name != "timer"}
     sought = await logged_on.find(reader, values.get("on", ""), values.get("on_typed"))
     context = {

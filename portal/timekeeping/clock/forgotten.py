@@ -134,7 +134,7 @@ async def dismissed_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
 async def _found(reader: AgentReader, at: datetime, dismissed: str, since: datetime | None) -> list[Forgotten]:
     first, last = _bounds(today(reader.time_zone, at), reader.zone)
     sql = _FORGOTTEN.format(dismissed=dismissed)
-    # No dismissal is older than the day that it is about.
+    # A day is dismissed only once it is over, so `first` is before all dismissals of the days in question.
     rows = await current().fetch(sql, reader.id, first, last, reader.time_zone, since or first)
     return [Forgotten(**dict(row)) for row in rows]
 

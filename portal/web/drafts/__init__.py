@@ -114,7 +114,7 @@ async def keep(
 
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
     """Return the texts of the reader's drafts under these addresses: address -> field -> text, {} without a draft."""
-    # Each page of a case asks; raw SQL takes a third of the time.
+    # Each page of a case runs this query. Raw SQL takes a third of the time of a Piccolo query.
     rows = await current().fetch(
         "select address, fields from draft where credential_id = $1 and address = any($2)",
         reader.credential_id, list(addresses),
