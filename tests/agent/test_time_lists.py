@@ -462,7 +462,10 @@ async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_
 
 
 async def test_time_counts_in_the_usage_of_its_contract_at_once(ines: Browser, case: Case) -> None:
-    """S2.20: the customer's page shows the minutes of each contract in this month as soon as they are logged."""
+    """S2.20: the customer's page shows Ines the billable time of a contract in this month as soon as it is logged.
+
+    It says how much is not approved yet. Rejected time and that of last month do not count.
+    """
     here, month = f"/agent/customers/{case.customer_id}", f"{today():%B}"
 
     async def used() -> str:

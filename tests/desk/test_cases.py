@@ -62,7 +62,7 @@ async def everything() -> list[Any]:
 
 
 async def test_case_numbers_contain_no_dates() -> None:
-    """D16: cases that are opened in different years and time zones have numbers that follow one another."""
+    """D16: two cases that Ada opens in different years have consecutive numbers."""
     numbers = []
     for at in (NOW, NOW + timedelta(days=60)):
         async with transaction(ADA):

@@ -215,7 +215,7 @@ async def test_the_password_is_asked_for_again_before_what_could_lock_out(visito
 
 
 async def test_a_password_is_changed(visitors: Visitors) -> None:
-    """R17: a wrong current password is refused at its field; with the right one, the password changes."""
+    """R17: Ada reads that her current password is wrong; with the right one, she reads that her password is changed."""
     page = await visitors.signed_in(ADA.email)
     await page.goto("/account/password")
     await looked_at(page, "password")

@@ -32,7 +32,7 @@ async def attack(
     """Hold `count` slow POST requests to `path` from each of the local IP addresses until the block ends.
 
     `host` is the Host header and `cookie` the Cookie header. With the path of a `certificate`, the connections use TLS.
-    The block begins five seconds after the attack; at its end, assert that so many connections have been opened.
+    The block begins five seconds after the attack; at its end, assert that all these connections have been opened.
     """
     head = f"POST {path} HTTP/1.1\\r\\nHost: {host}\\r\\nContent-Type: application/x-www-form-urlencoded\\r\\nContent-Length: 900\\r\\n"
     head += (f"Cookie: {cookie}\\r\\n" if cookie else "") + "\\r\\nemail=\n"
@@ -52,7 +52,7 @@ async def attack(
 
 
 async def slowest_page(client: httpx.AsyncClient, seconds: float) -> float:
-    """Request pages for so many seconds, each on a new connection, and return the seconds that the slowest one took."""
+    """Request pages for `seconds`, each on a new connection, and return the seconds that the slowest one took."""
     slowest, seen, until = 0.0, 0, monotonic() + seconds
     while monotonic() < until:
         for path in ("/", "/cases", "/cases/new"):

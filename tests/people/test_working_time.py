@@ -68,7 +68,10 @@ class TestWorkingHours:
             assert await WorkingHours.of(MAX.id) == UNSET
 
     async def test_new_hours_move_no_targets_of_earlier_days(self) -> None:
-        """The hours hold from their day on; hours from an earlier day replace those that begin later."""
+        """Working hours that Noor sets for Ines count from their day on, and earlier targets stay.
+
+        Hours from an earlier day replace those that begin later. Before the first, the usual hours count.
+        """
         async with transaction(NOOR):
             await WorkingHours.arrange(INES.id, PART_TIME)
             before = await WorkingHours.targets(INES.id, MONDAY - timedelta(days=7))

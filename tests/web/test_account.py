@@ -224,7 +224,7 @@ async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
 
 
 async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> None:
-    """R9: whoever accepts an invitation is still asked for their second factor; the link only sets a password."""
+    """R9: Ines, who has a second factor and sets a password by an invitation, is asked for the factor and not signed in."""
     from portal.people import invitations
 
     await with_factor(app, INES)

@@ -26,7 +26,7 @@ async def test_the_right_password_signs_in_with_a_new_token(app: Gate) -> None:
 
 
 async def test_the_database_holds_no_usable_token(app: Gate) -> None:
-    """R15: the database holds only hashes of session tokens."""
+    """R15: the database holds only a hash of Ada's session token, and the hash as a cookie does not sign in."""
     browser = await Browser.of(app, ADA)
     async with transaction(None) as tx:
         stored = await tx.fetchval("select token_hash from session")

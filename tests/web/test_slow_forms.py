@@ -147,10 +147,7 @@ async def test_a_factor_is_not_removed_by_a_session_that_has_just_ended(app: Gat
 
 
 async def test_of_two_changes_of_a_password_at_once_one_is_made(app: Gate) -> None:
-    """R17: of two password changes sent at once, one succeeds.
-
-    The other is told that its current password is wrong, and its session has ended.
-    """
+    """R17: if Ada changes her password in two browsers at once, one change succeeds and ends the other's session."""
     others = ("seven walnut kites over Rugby", FRESH)
     async with await Browser.of(app, ADA) as one, await Browser.of(app, ADA) as two:
         forms_of_both = [{"current_password": PASSWORD, "password": fresh, "again": fresh} for fresh in others]
