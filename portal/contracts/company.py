@@ -158,9 +158,7 @@ class NumberSeries(Table, tablename="number_series"):
             )
         elif (prefix, width, first_number) != (held.prefix, held.width, held.first_number):
             if held.next_number > held.first_number:
-                raise Invalid(
-                    {"first_number": "An invoice has been issued: its series cannot start elsewhere any more."}
-                )
+                raise Invalid({"first_number": "An invoice has been issued: its series can no longer start elsewhere."})
             await cls.update(prefix=prefix, width=width, first_number=first_number, next_number=first_number).where(
                 cls.id == held.id
             )

@@ -115,7 +115,7 @@ def arriving(visit: Visit, receive: Any, announced: str) -> Iterator[Arriving]:
     if announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > pace.most):
         raise TooLarge
     if _on_their_way[sender] >= pace.at_once or (stranger and _on_their_way[_STRANGERS] >= MOST_STRANGERS):
-        raise TooMany("Too many forms are on their way at this moment. Send yours again in a minute.", retry_after=10)
+        raise TooMany("Too many forms are being sent at this moment. Send yours again in a minute.", retry_after=10)
     counted = [sender, _STRANGERS] if stranger else [sender]
     _on_their_way.update(counted)
     try:

@@ -40,7 +40,7 @@ async def test_a_used_an_old_and_an_unknown_link_are_the_same_404(app: Gate) -> 
         for path in (used, old, "/invitations/" + "A" * 43, "/invitations/null"):
             shown, sent = await browser.get(path), await browser.send_form(path, CHOSEN)
             assert (shown.status_code, sent.status_code) == (404, 404)
-            said |= {"This invitation does not work any more" in answer.text for answer in (shown, sent)}
+            said |= {"This invitation no longer works" in answer.text for answer in (shown, sent)}
             assert (await browser.send_form(path, CHOSEN | {"again": "x"})).status_code == 404
         assert said == {True}
         assert (await browser.get("/invitations/%20")).status_code == 404

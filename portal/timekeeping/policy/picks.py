@@ -7,8 +7,8 @@ from portal.people.readers import AgentReader
 from portal.timekeeping.policy.switches import Rules, TimeRules
 
 FORBIDDEN = {
-    "self": "You log your own time only.",
-    "department": "You may enter time for agents of your department only.",
+    "self": "You may log only your own time.",
+    "department": "You may log time only for agents of your department.",
 }
 
 _PICKED = """
