@@ -6,7 +6,7 @@ NO_PAGES = (
     "GET /health", "GET /metrics", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed",
     "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview",
     "GET /agent/time/{entry}/row", "GET /agent/time/week/row",
-    "GET /agent/timer/bar",
+    "GET /notices/bell", "GET /agent/notices/bell", "GET /agent/timer/bar",
     "GET /agent/prints/{field}", "GET /agent/timesheets/sums",
     "GET /agent/setup/changes/people", "GET /agent/setup/changes/things",
     "GET /agent/finders/contracts", "GET /agent/finders/services", "GET /agent/finders/projects", "GET /agent/finders/tasks",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from portal import billing, jobs
+from portal import billing, jobs, notices
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.contracts import Contract, ContractFacts
 from portal.contracts.projects import Project, ProjectFacts
@@ -87,6 +87,7 @@ async def _create(storage: Storage, at: datetime) -> Places:
             "select decision from approval where entry_id = $1 and withdrawn_at is null", entries["approved"].id
         )
         flag = await current().fetchval("select id from flag where entry_id = $1", entries["flagged"].id)
+        told = await _told(at)
     async with transaction(None) as tx:
         await sessions.begin(ADA.credential_id, address="192.0.2.7", browser="Mozilla/5.0 (iPhone) Safari/605", at=at)
         adas = await tx.fetchval("select max(id) from session")
@@ -97,6 +98,8 @@ async def _create(storage: Storage, at: datetime) -> Places:
         "/agent/prints/": {"field": "name"},
         "/drafts/files/": {"file": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"},
         "/account/": {"session": adas, "passkey": 1},
+        "/notices/": {"notice": told[ADA.credential_id]},
+        "/agent/notices/": {"notice": told[NOOR.credential_id]},
         "/cases/": {"number": case.number, "file_id": files["reply"]},
         "/agent/cases/": {"number": case.number, "file": files["note"], "appointment": await _appointment(case, at)},
         "/agent/time/": {"entry": entries["draft"].id},
@@ -118,6 +121,14 @@ async def _create(storage: Storage, at: datetime) -> Places:
         **setup,
     }
     return Places(values, case, alans, entries)
+
+
+async def _told(at: datetime) -> dict[int, int]:
+    """Make the notices of everything that was done, and return the id of the newest notice of each credential."""
+    while await notices.pass_on(at):
+        pass
+    rows = await current().fetch("select credential_id, max(id) as id from notice group by credential_id")
+    return {row["credential_id"]: row["id"] for row in rows}
 
 
 async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any]]:

@@ -78,7 +78,7 @@ ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
 """For taking back a submission: Ines made it, and only who made it may take it back."""
 NOORS = Row(IN, 404, 404, 404, 404, 404, OK)
-"""For Noor's timer and absence, which nobody else may see or change, not even a manager."""
+"""For Noor's timer, absence and notice, which nobody else may see or change, not even a manager."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
 """For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
 WHO_WORKED = Row(IN, 404, 404, 404, OK, 403, 403)
@@ -108,6 +108,8 @@ MATRIX: dict[str, Row] = {
     "POST /drafts/removal": SIGNED_IN,
     # the reader's own account
     "GET /account": SIGNED_IN,
+    "GET /account/notices": SIGNED_IN,
+    "POST /account/notices": SIGNED_IN,
     "GET /account/password": SIGNED_IN,
     "POST /account/password": SIGNED_IN,
     "GET /account/confirmation": SIGNED_IN,
@@ -126,6 +128,10 @@ MATRIX: dict[str, Row] = {
     # the pages of customers
     "GET /": SIGNED_IN,
     "GET /live": CONTACTS,
+    "GET /notices": CONTACTS,
+    "GET /notices/bell": CONTACTS,
+    "GET /notices/{notice}": ADAS,
+    "POST /notices/reading": CONTACTS,
     "GET /cases": CONTACTS,
     "GET /cases/new": CONTACTS,
     "POST /cases/new": CONTACTS,
@@ -186,6 +192,10 @@ MATRIX: dict[str, Row] = {
     "POST /agent/cases/{number}/time/submission": AGENTS,
     "GET /agent/tasks/{task}/time": AGENTS,
     "POST /agent/tasks/{task}/time/submission": AGENTS,
+    "GET /agent/notices": AGENTS,
+    "GET /agent/notices/bell": AGENTS,
+    "GET /agent/notices/{notice}": NOORS,
+    "POST /agent/notices/reading": AGENTS,
     "GET /agent/time": AGENTS,
     "GET /agent/time/week": AGENTS,
     "POST /agent/time/week": AGENTS,
@@ -389,15 +399,20 @@ LED_ON = {
     "GET /": ("Ines", "Max", "Noor"),
     "GET /sign-in": _ALL,
     "GET /account/confirmation": _ALL,
+    "GET /notices/{notice}": ("Ada",),
+    "GET /agent/notices/{notice}": ("Noor",),
 }
 """GET routes that redirect some people although they are allowed, with these people.
 
-Agents are redirected from the contacts' home to the list of cases, signed-in people from the sign-in page, and those
-who have just typed their password from the page that asks for it again.
+Agents are redirected from the contacts' home to the list of cases, signed-in people from the sign-in page, those who
+have just typed their password from the page that asks for it again, and whoever opens a notice to what it is about.
 """
 SIGNING_OUT = ("/sign-out", "/account/sessions/ending")
-READING = ("session.last_used_at", "invoice_seen", "export.fetched_at", "attempt")
-"""What a GET may write: when the session was last used, that an invoice or a file was opened (manner 3), a rate limit (R83)."""
+READING = ("session.last_used_at", "invoice_seen", "export.fetched_at", "notice.read_at", "outbox", "attempt")
+"""What a GET may write: when the session was last used, a rate limit (R83), and what was read (manner 3).
+
+The last is that an invoice, a file or a notice was opened, and the outbox row by which the reader's other pages know of it.
+"""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
 """By route, the fields without which it refuses a request as malformed."""
 QUERIES = dict.fromkeys(

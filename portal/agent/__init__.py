@@ -12,6 +12,7 @@ from portal.agent import (
     customers,
     finders,
     invoices,
+    notices,
     printing,
     projects,
     services,
@@ -49,6 +50,7 @@ router = Router(
         *setup.handlers,
         *working.handlers,
         *printing.handlers,
+        *notices.handlers,
     ],
     guards=[agent_only],
 )

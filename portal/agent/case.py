@@ -27,6 +27,7 @@ from portal.timekeeping.appointments import appointments_with_time
 from portal.timekeeping.feed import CaseTime
 from portal.web import drafts
 from portal.web.forms import Form
+from portal.web.notices import read_when_sent
 from portal.web.pages import download, on_refusal, page, see_other
 from portal.web.visit import Web, visit_of
 
@@ -66,10 +67,11 @@ async def show_case(
     typed = typed if typed is not None else kept[f"{here}/notes"] or kept[f"{here}/replies"]
     draft = await drafts.begun(reader, f"{here}/replies", typed)
     feed, time = await _feed(request, details)
-    return await agent_page(
+    response = await agent_page(
         request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, settable=SETTABLE, draft=draft,
         appointments=await appointments_with_time(details.case.id, reader), errors=errors or {}, typed=typed,
     )  # fmt: skip
+    return read_when_sent(request, response, ("case", details.case.id))
 
 
 async def _feed(request: Web, details: Details) -> tuple[Feed, CaseTime]:
@@ -88,10 +90,11 @@ async def show_feed(request: Web, reader: NamedDependency[AgentReader], number: 
     """Serve the parts of the case page that refresh themselves: the feed, the head and the side panel."""
     details = await Details.find(number, reader)
     feed, time = await _feed(request, details)
-    return page(
+    response = page(
         request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time, settable=SETTABLE,
         appointments=await appointments_with_time(details.case.id, reader),
     )  # fmt: skip
+    return read_when_sent(request, response, ("case", details.case.id))
 
 
 @post("/cases/{number:str}/replies")

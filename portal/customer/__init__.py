@@ -2,7 +2,7 @@
 
 from litestar import Router
 
-from portal.customer import case, cases, contacts, home, invoices, statements
+from portal.customer import case, cases, contacts, home, invoices, notices, statements
 from portal.web.guards import contact_only, signed_in
 
 router = Router(
@@ -17,6 +17,7 @@ router = Router(
                 *contacts.handlers,
                 *invoices.handlers,
                 *statements.handlers,
+                *notices.handlers,
             ],
             guards=[contact_only],
         ),

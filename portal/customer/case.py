@@ -16,6 +16,7 @@ from portal.people.readers import ContactReader
 from portal.storage import Storage
 from portal.web import drafts
 from portal.web.forms import Form
+from portal.web.notices import read_when_sent
 from portal.web.pages import download, on_refusal, page, see_other
 from portal.web.visit import Web, visit_of
 
@@ -46,7 +47,7 @@ async def _show(
     here, before = f"/cases/{details.case.number}", request.query_params.get("before", "")
     action = f"{here}/replies"
     draft = await drafts.begun(reader, action, typed or (await drafts.kept(reader, action))[action])
-    return page(
+    response = page(
         request, "customer/cases/show.html", details=details, case=details.case, before=before, draft=draft, others=details.others(reader),
         feed=await feed_of(
             details.case, reader, customer=details.customer_name, files_at=f"{here}/files/", company=visit.company.name, before=before
@@ -54,6 +55,7 @@ async def _show(
         files=await files_of(details.case, files_at=f"{here}/files/"),
         appointments=await appointments_of(details.case.id, reader, planned=True), typed=draft.typed, errors=errors or {},
     )  # fmt: skip
+    return read_when_sent(request, response, ("case", details.case.id))
 
 
 @post("/cases/{number:str}/replies")

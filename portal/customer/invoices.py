@@ -8,6 +8,7 @@ from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from portal import notices
 from portal.billing import (
     EXPLAINED,
     Invoice,
@@ -48,7 +49,7 @@ async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Res
 async def show(
     request: Web, reader: NamedDependency[ContactReader], number: FromPath[str], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """Show an invoice. After the response is sent, record that this contact has opened it.
+    """Show an invoice. After the response is sent, record that this contact has opened it, and read its notice.
 
     `?lines=` and `?detail=` are the cursors of its lines and of the time that is not charged.
     """
@@ -65,6 +66,7 @@ async def show(
 async def _record(invoice: Invoice, reader: ContactReader, at: datetime) -> None:
     async with transaction(reader):
         await record_seen(invoice, reader, at)
+        await notices.read(reader, at, about=("invoice", invoice.id))
 
 
 @get("/invoices/{number:str}/invoice.pdf")

@@ -4,7 +4,7 @@
 makes those that no change causes. `inbox` reads the notices of one person, and `choices` what they want to be told.
 """
 
-from portal.notices.inbox import delete_old
+from portal.notices.inbox import COUNTED, Inbox, delete_old, find, inbox, read, unread
 from portal.notices.passing import pass_on
 
-__all__ = ["delete_old", "pass_on"]
+__all__ = ["COUNTED", "Inbox", "delete_old", "find", "inbox", "pass_on", "read", "unread"]

@@ -12,6 +12,8 @@ from piccolo.columns import JSONB, BigInt, SmallInt
 from piccolo.table import Table
 
 from portal.database import current
+from portal.errors import Invalid
+from portal.people.readers import Reader
 
 if TYPE_CHECKING:
     from portal.notices.kinds import Kind
@@ -95,11 +97,27 @@ class Choices:
             return None
         if mail is Mail.DIGEST:
             return self._next(self.digest_hour, at)
+        return (
+            self._next(self.quiet_to, at)
+            if self.quiet_to is not None and self._is_quiet(at.astimezone(self.zone).hour)
+            else at
+        )
+
+    def problems(self) -> dict[str, str]:
+        """Return an error message for each field whose hours do not go together."""
+        if (self.quiet_from is None) != (self.quiet_to is None):
+            return {"quiet_to": "Choose both ends of the quiet hours, or neither."}
+        if self.quiet_from is not None and self.quiet_from == self.quiet_to:
+            return {"quiet_to": "Choose another hour than the one at which the quiet hours begin."}
+        if self._is_quiet(self.digest_hour):
+            return {"digest_hour": "Choose an hour outside of your quiet hours."}
+        return {}
+
+    def _is_quiet(self, hour: int) -> bool:
+        """Return whether an hour of the day lies in the quiet hours."""
         if self.quiet_from is None or self.quiet_to is None:
-            return at
-        hour = at.astimezone(self.zone).hour
-        is_quiet = (hour - self.quiet_from) % 24 < (self.quiet_to - self.quiet_from) % 24
-        return self._next(self.quiet_to, at) if is_quiet else at
+            return False
+        return (hour - self.quiet_from) % 24 < (self.quiet_to - self.quiet_from) % 24
 
     def _next(self, hour: int, at: datetime) -> datetime:
         """Return the next instant after `at` at which the hour `hour` begins in the person's time zone."""
@@ -126,3 +144,36 @@ where c.id = any($1) and c.disabled_at is null and coalesce(a.id, t.id) is not n
 async def choices_of(credential_ids: Iterable[int]) -> dict[int, Choices]:
     """Return the choices of these people by credential id, read by one query. People without access are left out."""
     return {row["id"]: Choices.read(row) for row in await current().fetch(_OF, list(credential_ids))}
+
+
+async def own_choices(reader: Reader, *, hold: bool = False) -> Choices:
+    """Return the reader's choices. With `hold`, nobody else can save them until the transaction ends."""
+    if hold:
+        await current().execute(
+            "select pg_advisory_xact_lock(hashtextextended('notice choices', $1))", reader.credential_id
+        )
+    row = await current().fetchrow(_OWN, reader.credential_id)
+    return Choices.read(dict(row) | {"of_contact": reader.is_contact, "time_zone": reader.time_zone})
+
+
+_OWN = """
+select n.choices, n.digest_hour, n.quiet_from, n.quiet_to
+from (select) as one left join notice_choice n on n.credential_id = $1
+"""
+
+
+async def save(reader: Reader, choices: Choices) -> None:
+    """Store the reader's choices. They hold for what happens from now on.
+
+    Raise `Invalid` (`quiet_to`, `digest_hour`) if the quiet hours have one end only or no length, or if the digest would
+    come in the quiet hours.
+    """
+    if problems := choices.problems():
+        raise Invalid(problems)
+    kinds = {name: [choice.in_app, choice.mail.value] for name, choice in choices.kinds.items()}
+    await current().execute(
+        "insert into notice_choice (credential_id, choices, digest_hour, quiet_from, quiet_to) values ($1, $2, $3, $4, $5)"
+        " on conflict (credential_id) do update set choices = excluded.choices, digest_hour = excluded.digest_hour,"
+        " quiet_from = excluded.quiet_from, quiet_to = excluded.quiet_to",
+        reader.credential_id, json.dumps(kinds), choices.digest_hour, choices.quiet_from, choices.quiet_to,
+    )  # fmt: skip

@@ -49,6 +49,11 @@ class Kind:
     audience: str = ""
     managers_only: bool = False
 
+    @property
+    def about(self) -> str:
+        """Return what a notice of this kind is about: `case`, `time` or `invoice`, or `day` for a reminder."""
+        return self.name.partition(".")[0] if self.told_as else "day"
+
     def side(self, *, of_contact: bool) -> Side | None:
         """Return the kind as contacts or as agents choose it, or None if they are never told of it."""
         return self.for_contacts if of_contact else self.for_agents

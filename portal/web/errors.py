@@ -57,7 +57,8 @@ def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path
     """
     context: dict[str, Any] = {
         "status": status, "sentence": sentence, "request_id": visit.id, "reader": visit.reader, "company": visit.company, "rules": visit.rules,
-        "csrf": visit.csrf, "nonce": visit.nonce, "path": path, "now": visit.at, "snapshot": visit.snapshot, "back": back,
+        "csrf": visit.csrf, "nonce": visit.nonce, "path": path, "now": visit.at, "snapshot": visit.snapshot, "unread": visit.unread,
+        "back": back,
     }  # fmt: skip
     return render("errors/_refusal.html" if fragment else "errors/error.html", **context)
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 from litestar import Request
 
+from portal import notices
 from portal.contracts.company import BRIEF
 from portal.database import ORIGIN, transaction
 from portal.errors import BadRequest, Forbidden, Refusal
@@ -171,6 +172,7 @@ class Gate:
                     tx = await stack.enter_async_context(transaction(None, readonly=True))
                 if safe and visit.reader:
                     await tx.become(visit.reader)
+                    visit.unread = 0 if scope["path"] in STREAMS else await notices.unread(visit.reader)
                 else:
                     await stack.aclose()
             if not visit.session and not visit.anonymous and scope["method"] == "GET":

@@ -11,6 +11,7 @@ import msgspec
 from litestar import Response
 from litestar.response import Redirect, Stream
 
+from portal import notices
 from portal.database import transaction
 from portal.desk.messages import SentBefore
 from portal.errors import Invalid, Refusal, TooMany
@@ -28,7 +29,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
     """Return the response with a rendered page, or with a fragment if the name of the template begins with `_`.
 
-    In addition to `context`, the template gets reader, company, rules, csrf, nonce, path, now, snapshot, errors and typed.
+    In addition to `context`, the template gets reader, company, rules, csrf, nonce, path, now, snapshot, unread, errors and typed.
     """
     visit = visit_of(request)
     given = {"errors": {}, "typed": {}} | context
@@ -42,6 +43,7 @@ def page(request: Web, template: str, *, status: int = 200, **context: Any) -> R
         path=request.scope["path"],
         now=visit.at,
         snapshot=visit.snapshot,
+        unread=visit.unread,
         **given,
     )
     return Response(html, status_code=status, media_type=HTML)
@@ -139,6 +141,7 @@ async def refused(
         address = drafts.address_of(request, form.key)
         await drafts.keep(visit.reader.credential_id, address, form.fields, visit.at)
     async with transaction(visit.reader, readonly=True):
+        visit.unread = await notices.unread(visit.reader) if visit.reader else 0
         typed = form.typed | (refusal.typed if isinstance(refusal, Overtaken) else {})
         response = await show(request, errors=_errors_of(refusal), typed=typed, **values)
     return _marked(response, refusal)

@@ -76,6 +76,8 @@ class Visit:
 
     A second call does nothing.
     """
+    unread: int = 0
+    """How many notices the reader has not read when a page is requested; the bell shows it."""
     new_cookies: list[str] = field(default_factory=list)
     """The values of the Set-Cookie headers that the response gets."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))

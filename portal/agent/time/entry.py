@@ -30,6 +30,7 @@ from portal.timekeeping.preview import Understood, understood
 from portal.timekeeping.states import Submission, submit
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
+from portal.web.notices import read_when_sent
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, page_of, safe_path, visit_of
 
@@ -95,11 +96,12 @@ async def show_again(
     kinds = [
         (kind.id, kind.name) for kind in await GeneralKind.listed() if not kind.ended_at or kind.id == line.kind_id
     ]
-    return await agent_page(
+    response = await agent_page(
         request, reader, "agent/time/edit.html", entry=line, offer=choices, kinds=kinds, said=Said.by(line), today=day,
         understood=await _understood(request, line, typed or {}), seen=as_seen(Said.by(line)), back=safe_path(page_of(request)),
         errors=errors or {}, typed=typed or {}, history=await versions.of_entry(line.id),
     )  # fmt: skip
+    return read_when_sent(request, response, ("time", line.id))
 
 
 def _kept(line: lists.ListedEntry, offered: list[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -5,7 +5,16 @@ Contacts and agents use the same pages. Each page is shown in the layout of the 
 
 from typing import Any
 
-from portal.web.account import authenticator, confirmation, overview, passkeys, password, second_factor, sessions
+from portal.web.account import (
+    authenticator,
+    confirmation,
+    notices,
+    overview,
+    passkeys,
+    password,
+    second_factor,
+    sessions,
+)
 
 handlers: list[Any] = [
     *overview.handlers,
@@ -15,4 +24,5 @@ handlers: list[Any] = [
     *second_factor.handlers,
     *authenticator.handlers,
     *passkeys.handlers,
+    *notices.handlers,
 ]

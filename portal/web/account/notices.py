@@ -1,0 +1,106 @@
+"""Let people choose what they are told, and how: in the app, by mail at once, in the daily digest, or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+
+from portal.database import transaction
+from portal.fields import Checked, one_of, optional, whole
+from portal.notices.choices import Choice, Choices, Mail, own_choices, save
+from portal.notices.kinds import Kind, told_to
+from portal.web.account.pages import account_page
+from portal.web.edits import as_seen, edited
+from portal.web.forms import Form
+from portal.web.guards import signed_in
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+HOURS = [(hour, f"{hour:02}:00") for hour in range(24)]
+
+
+def _name(kind: Kind, of: str) -> str:
+    """Return the name of the form field of a kind: whether it is shown in the app (`app`), or how it is mailed (`mail`)."""
+    return f"{kind.name.replace('.', '_')}_{of}"
+
+
+def _form(*, of_contact: bool) -> type[msgspec.Struct]:
+    """Return the struct of the form that contacts or agents fill in: two fields for each kind, and the hours."""
+    kinds = told_to(of_contact=of_contact)
+    fields: list[Any] = [(_name(kind, "app"), bool, False) for kind in kinds]
+    fields += [(_name(kind, "mail"), str, "") for kind in kinds]
+    hours = [(name, str, "") for name in ("digest_hour", "quiet_from", "quiet_to")]
+    return msgspec.defstruct("Chosen", [*fields, *hours], kw_only=True)
+
+
+_FORMS = {of_contact: _form(of_contact=of_contact) for of_contact in (True, False)}
+"""The form of a contact (True) and of an agent (False)."""
+
+
+def _shown(choices: Choices) -> msgspec.Struct:
+    """Return the values that the form shows for these choices."""
+    values: dict[str, Any] = {
+        "digest_hour": str(choices.digest_hour),
+        "quiet_from": "" if choices.quiet_from is None else str(choices.quiet_from),
+        "quiet_to": "" if choices.quiet_to is None else str(choices.quiet_to),
+    }
+    for kind in told_to(of_contact=choices.of_contact):
+        if choice := choices.of(kind):
+            values |= {_name(kind, "app"): choice.in_app, _name(kind, "mail"): choice.mail.value}
+    return _FORMS[choices.of_contact](**values)
+
+
+def _chosen(form: msgspec.Struct, stored: Choices) -> Choices:
+    """Return the choices that a form states. Raise `Invalid` for a value that it does not offer."""
+    checked, values = Checked(), msgspec.structs.asdict(form)
+    kinds: Mapping[str, Choice] = {
+        kind.name: Choice(
+            values[_name(kind, "app")],
+            Mail(checked(_name(kind, "mail"), one_of(tuple(Mail)), values[_name(kind, "mail")]) or Mail.NEVER),
+        )
+        for kind in told_to(of_contact=stored.of_contact)
+    }
+    hour = whole(0, 23)
+    digest_hour = checked("digest_hour", hour, values["digest_hour"])
+    quiet_from, quiet_to = (checked(name, optional(hour), values[name]) for name in ("quiet_from", "quiet_to"))
+    checked.done()
+    return replace(stored, kinds=kinds, digest_hour=digest_hour, quiet_from=quiet_from, quiet_to=quiet_to)
+
+
+@get("/account/notices", guards=[signed_in])
+async def show(request: Web) -> Response[str]:
+    """Show what the reader is told and how, in a form."""
+    return await _show(request)
+
+
+async def _show(
+    request: Web, *, typed: dict[str, Any] | None = None, errors: dict[str, str] | None = None
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    shown = _shown(await own_choices(reader))
+    rows = [
+        (side.word, _name(kind, "app"), _name(kind, "mail"))
+        for kind in told_to(of_contact=reader.is_contact)
+        if (side := kind.side(of_contact=reader.is_contact))
+    ]
+    return await account_page(
+        request, "account/notices.html", rows=rows, chosen=msgspec.structs.asdict(shown), seen=as_seen(shown), hours=HOURS,
+        ways=[(mail.value, mail.word) for mail in Mail], is_saved="saved" in request.query_params,
+        typed=typed or {}, errors=errors or {},
+    )  # fmt: skip
+
+
+@post("/account/notices", guards=[signed_in])
+@on_refusal(_show)
+async def choose(reader: NamedDependency[Any], form: NamedDependency[Form]) -> Response[Any]:
+    """Store what the reader wants to be told."""
+    async with transaction(reader):
+        stored = await own_choices(reader, hold=True)
+        await save(reader, _chosen(edited(form, _FORMS[stored.of_contact], _shown(stored)), stored))
+    return see_other("/account/notices?saved=yes")
+
+
+handlers: list[Any] = [show, choose]
