@@ -138,6 +138,11 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
     async def tidy_now(_: Schedule) -> None:
         await tidy(storage, datetime.now(UTC))
 
+    @jobs.schedule("remind", "*/15 * * * *")
+    async def remind_now(_: Schedule) -> None:
+        async with transaction(SYSTEM):
+            await notices.remind(datetime.now(UTC))
+
     return jobs
 
 

@@ -32,8 +32,8 @@ CAST = (
     "gil@globex.example",
 )
 """The mail addresses of the six people of the demo who have a password and can sign in."""
-TOLD, UNREAD = timedelta(days=10), timedelta(hours=40)
-"""The maximum age of the notices of the demo, and of those that nobody has read yet."""
+TOLD, UNREAD = timedelta(days=10), 3
+"""The maximum age of the notices of the demo, and how many each person has not read yet."""
 
 
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
@@ -93,8 +93,11 @@ async def _tell_people(now: datetime) -> None:
     while await notices.pass_on(now, mails=False):
         pass
     await current().execute(
-        "update notice set read_at = at + interval '20 minutes' where at < $1 and read_at is null", now - UNREAD
-    )
+        "update notice n set read_at = least($1, n.at + interval '20 minutes')"
+        " from (select id, row_number() over (partition by credential_id order by at desc, id desc) as place from notice) p"
+        " where p.id = n.id and p.place > $2 and n.read_at is null",
+        now, UNREAD,
+    )  # fmt: skip
 
 
 async def _let_in(password: str) -> None:

@@ -6,5 +6,6 @@ makes those that no change causes. `inbox` reads the notices of one person, and 
 
 from portal.notices.inbox import COUNTED, Inbox, delete_old, find, inbox, read, unread
 from portal.notices.passing import pass_on
+from portal.notices.reminders import remind
 
-__all__ = ["COUNTED", "Inbox", "delete_old", "find", "inbox", "pass_on", "read", "unread"]
+__all__ = ["COUNTED", "Inbox", "delete_old", "find", "inbox", "pass_on", "read", "remind", "unread"]

@@ -32,7 +32,7 @@ class Mail(StrEnum):
     @property
     def word(self) -> str:
         """Return the text that people read."""
-        return {"at_once": "At once", "digest": "In the daily digest", "never": "Not by mail"}[self.value]
+        return {"at_once": "Mail at once", "digest": "In the daily digest", "never": "No mail"}[self.value]
 
 
 class Choice(NamedTuple):

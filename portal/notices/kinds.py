@@ -14,7 +14,7 @@ from portal.durations import spoken
 from portal.notices import audiences
 from portal.notices.choices import Choice, Mail
 from portal.render import dom_id
-from portal.render.formats import day_long, plural
+from portal.render.formats import day, plural
 
 if TYPE_CHECKING:
     from portal.notices.inbox import Told
@@ -79,7 +79,7 @@ def _of_time(told: "Told") -> str:
     """Return the entry or entries that a decision was about, such as `your 45 min of Monday 23 November`."""
     if told.count > 1:
         return f"{told.count} of your time entries"
-    return f"your {spoken(told.minutes)} of {day_long(told.work_date)}" if told.work_date else "your time"
+    return f"your {spoken(told.minutes)} of {day(told.work_date)}" if told.work_date else "your time"
 
 
 def _status(told: "Told") -> str:
@@ -91,7 +91,7 @@ def _changed(told: "Told") -> str:
 
 
 def _missing(told: "Told") -> str:
-    week = f"the week from {day_long(told.day)}"
+    week = f"the week from {day(told.day)}"
     if told.amount:
         return f"{spoken(told.amount)} of {week} are not logged yet"
     return f"Your time of {week} is not submitted yet"

@@ -1,0 +1,89 @@
+"""Make the notices that no change causes: time that waits for approval, and time of last week that is missing.
+
+A reminder is made in the morning of its day, by the clock of its reader. Its record is the day, so that nobody gets it
+twice: the one about approvals once on each working day, the one about last week once a week, on the first working day.
+"""
+
+from datetime import date, datetime, timedelta
+
+from portal.billing import waiting_count
+from portal.database import current
+from portal.notices.kinds import KINDS
+from portal.notices.passing import Due, make
+from portal.people.readers import AgentReader
+from portal.people.sessions import reader_of
+from portal.people.working.hours import WorkingHours
+from portal.timekeeping.calendar.weeks import monday_of
+from portal.timekeeping.policy.switches import TimeRules
+
+MORNING = 8
+"""The hour of the day from which on people are reminded."""
+WEEK = 7
+
+
+async def remind(at: datetime) -> None:
+    """Make the reminders that are due at `at`, in the caller's transaction. Run as `SYSTEM`, at least once an hour.
+
+    Nobody is reminded on a day off, in an absence, or while time tracking is switched off.
+    """
+    if not (await TimeRules.find()).tracks_time:
+        return
+    due = []
+    for row in await current().fetch(_AGENTS):
+        agent, local = reader_of(row), at.astimezone(reader_of(row).zone)
+        if isinstance(agent, AgentReader) and local.hour >= MORNING:
+            due += await _due(agent, local.date(), at)
+    await make(due, at)
+
+
+_AGENTS = (
+    "select p.* from credential c cross join lateral person_of(c.id) p where c.agent_id is not null and not p.disabled"
+)
+
+
+async def _due(agent: AgentReader, today: date, at: datetime) -> list[Due]:
+    """Return the reminders of one agent for the day `today` that the agent does not have yet."""
+    monday = monday_of(today)
+    last = monday - timedelta(days=WEEK)
+    told = await current().fetch(_TOLD, agent.credential_id, _number(today), _number(last))
+    wanted = {"time.missing", *(["time.waiting"] if agent.is_manager else [])} - {row["kind"] for row in told}
+    found = []
+    if not wanted or not (await WorkingHours.targets(agent.id, today, 1))[today]:
+        return []
+    if "time.waiting" in wanted and (count := await waiting_count(agent, at)):
+        found.append(_reminder("time.waiting", agent, today, count, at))
+    if "time.missing" in wanted and (missing := await _missing(agent, last)) is not None:
+        found.append(_reminder("time.missing", agent, last, missing, at))
+    return found
+
+
+_TOLD = "select kind from notice where credential_id = $1 and (kind, record_id) in (('time.waiting', $2), ('time.missing', $3))"
+
+
+async def _missing(agent: AgentReader, monday: date) -> int | None:
+    """Return the minutes that the agent has not logged in the week from `monday`; 0 if only the submission is missing.
+
+    Return None if nothing is missing. An agent who has never logged time is not reminded.
+    """
+    target = sum((await WorkingHours.targets(agent.id, monday)).values())
+    row = await current().fetchrow(_LOGGED, agent.id, monday, monday + timedelta(days=WEEK))
+    if not row["logs_time"]:
+        return None
+    missing = max(0, target - row["minutes"])
+    return missing if missing or row["has_open"] else None
+
+
+_LOGGED = """
+select exists (select from time_entry where agent_id = $1) as logs_time, coalesce(sum(e.actual_minutes), 0)::int as minutes,
+  coalesce(bool_or(e.state in ('draft', 'rejected')), false) as has_open
+from time_entry e where e.agent_id = $1 and e.work_date >= $2 and e.work_date < $3
+"""
+
+
+def _reminder(kind: str, agent: AgentReader, day: date, amount: int, at: datetime) -> Due:
+    return Due(KINDS[kind], agent.credential_id, _number(day), _number(day), at, amount)
+
+
+def _number(day: date) -> int:
+    """Return a day as the number by which a reminder is recorded: 20261120."""
+    return int(f"{day:%Y%m%d}")
