@@ -4,6 +4,7 @@ from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
 
 NO_PAGES = (
     "GET /health", "GET /metrics", "GET /static/{path}", *STREAMS, "GET /agent/cases/{number}/feed",
+    "GET /agent/finders/colleagues",
     "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview",
     "GET /agent/time/{entry}/row", "GET /agent/time/week/row",
     "GET /notices/bell", "GET /agent/notices/bell", "GET /agent/timer/bar",

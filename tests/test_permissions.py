@@ -206,6 +206,7 @@ MATRIX: dict[str, Row] = {
     "GET /agent/time/new": AGENTS,
     "POST /agent/time/new": AGENTS,
     "GET /agent/finders/work": AGENTS,
+    "GET /agent/finders/colleagues": AGENTS,
     "POST /agent/time/submission": AGENTS,
     "GET /agent/time/{entry}": AGENTS,
     "POST /agent/time/{entry}": AGENTS,

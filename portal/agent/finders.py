@@ -6,10 +6,14 @@ from litestar import Response, get
 
 from portal.contracts.finders import CONTRACTS, PROJECTS, TASKS
 from portal.contracts.services import SERVICES
+from portal.database.finder import choosable
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
 from portal.web.finding import suggested
 from portal.web.visit import Web
+
+COLLEAGUES = choosable(AGENTS)
+"""The agents who can be mentioned: those who have not left."""
 
 
 @get("/finders/customers")
@@ -22,6 +26,12 @@ async def suggest_customers(request: Web) -> Response[str]:
 async def suggest_agents(request: Web) -> Response[str]:
     """Serve agents whose names match the typed text; agents who have left come last."""
     return await suggested(request, AGENTS)
+
+
+@get("/finders/colleagues")
+async def suggest_colleagues(request: Web) -> Response[str]:
+    """Serve agents who work here and whose names match the typed text, for mentioning them in a note."""
+    return await suggested(request, COLLEAGUES)
 
 
 @get("/finders/contracts")
@@ -49,5 +59,5 @@ async def suggest_tasks(request: Web) -> Response[str]:
 
 
 handlers: list[Any] = [
-    suggest_customers, suggest_agents, suggest_contracts, suggest_services, suggest_projects, suggest_tasks,
+    suggest_customers, suggest_agents, suggest_colleagues, suggest_contracts, suggest_services, suggest_projects, suggest_tasks,
 ]  # fmt: skip

@@ -24,6 +24,7 @@ BUNDLES = {
         "js/writing.js",
         "js/fields.js",
         "js/finder.js",
+        "js/mentions.js",
         "js/grid.js",
         "js/keys.js",
         "js/live.js",
