@@ -26,6 +26,7 @@ from tests.world import ACME, ACME_CONTRACT, ADA, MAX, NOOR, NOW, SUPPORT
 pytestmark = pytest.mark.usefixtures("clock")
 
 PATHS = (
+    "/account/notices",
     "/agent/cases/{number}/appointments/{appointment}",
     "/agent/cases/{number}/assignment",
     "/agent/cases/{number}/facts",
@@ -60,7 +61,7 @@ WITHOUT_A_PAGE_OF_THEIR_OWN = (
     "/agent/timer/{timer}",
 )
 """Edit forms that are part of another page; separate tests prove that they undo nobody's change."""
-OF_ONE_PERSON = ("/agent/absences/{absence}",)
+OF_ONE_PERSON = ("/account/notices", "/agent/absences/{absence}")
 """Edit forms that only one person may open, so that no colleague can change the same values meanwhile."""
 CREATING = (
     "/new",
@@ -76,7 +77,7 @@ CREATING = (
 """Last parts of the URLs of forms that create something. Such a form overwrites nothing and needs no `seen` values."""
 NO_EDITS = (
     "/account/password", "/account/authenticator", "/approval", "/approvals", "/deletion",
-    "/holding", "/pause", "/resumption", "/stop",
+    "/holding", "/pause", "/reading", "/resumption", "/stop",
 )  # fmt: skip
 """The last parts of the URLs of forms with prefilled fields that change no stored field.
 
