@@ -6,14 +6,10 @@ from litestar import Response, get
 
 from portal.contracts.finders import CONTRACTS, PROJECTS, TASKS
 from portal.contracts.services import SERVICES
-from portal.database.finder import choosable
-from portal.people.agents import AGENTS
+from portal.people.agents import AGENTS, COLLEAGUES
 from portal.people.customers import CUSTOMERS
 from portal.web.finding import suggested
 from portal.web.visit import Web
-
-COLLEAGUES = choosable(AGENTS)
-"""The agents who can be mentioned: those who have not left."""
 
 
 @get("/finders/customers")

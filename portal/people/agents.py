@@ -8,7 +8,7 @@ from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current
-from portal.database.finder import Finder
+from portal.database.finder import Finder, choosable
 from portal.database.rows import one
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, email, identifier, in_range, line, one_of, optional
@@ -255,3 +255,6 @@ AGENTS = Finder(
     "select id, name, case when ended_at is null then '' else 'ended' end as about, ended_at is not null as is_last from agent",
 )
 """Type-ahead search of agents for filters. It also finds agents who have left, because their work is still there."""
+
+COLLEAGUES = choosable(AGENTS)
+"""Type-ahead search of the agents who have not left, for mentioning them in a note."""
