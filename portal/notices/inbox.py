@@ -153,7 +153,8 @@ async def inbox(reader: Reader, *, only_unread: bool = False, after: int | None 
 
 async def find(notice_id: int, reader: Reader) -> Told:
     """Return a notice of the reader. Raise `NotFound` for one of somebody else, or one that the reader may not see now."""
-    row = await current().fetchrow(f"{_FACTS[reader.is_contact]} where n.id = $1 and {in_sight(reader)}", notice_id)
+    sql = f"{_FACTS[reader.is_contact]} where n.id = $1 and {in_sight(reader)}"
+    row = await current().fetchrow(sql, notice_id)
     if row is None:
         raise NotFound
     return _told(row, reader)
