@@ -12,7 +12,6 @@ from portal.agent import (
     customers,
     finders,
     invoices,
-    notices,
     printing,
     projects,
     services,
@@ -23,6 +22,7 @@ from portal.agent import (
     timesheets,
     working,
 )
+from portal.web import notices
 from portal.web.guards import agent_only, time_tracked
 
 tracked = Router(

@@ -2,7 +2,8 @@
 
 from litestar import Router
 
-from portal.customer import case, cases, contacts, home, invoices, notices, statements
+from portal.customer import case, cases, contacts, home, invoices, statements
+from portal.web import notices
 from portal.web.guards import contact_only, signed_in
 
 router = Router(

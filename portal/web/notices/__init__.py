@@ -1,0 +1,9 @@
+"""Serve the notices of a person: the bell, the list, and the way from a notice to what it is about.
+
+Both areas mount the same `handlers`, each under its own path and guard.
+"""
+
+from portal.web.notices.lists import handlers
+from portal.web.notices.reading import read_when_sent
+
+__all__ = ["handlers", "read_when_sent"]
