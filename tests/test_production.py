@@ -274,6 +274,10 @@ async def _agent_needs_a_second_factor(site: Site) -> None:
 
 
 async def _cookies_and_addresses(site: Site, ada: httpx.AsyncClient) -> None:
+    """Sign Ada in, and check the cookie, the headers, and that clients cannot choose the IP address that is recorded.
+
+    Another host name and `/metrics` are refused, and pages are compressed.
+    """
     ada.headers["x-forwarded-for"] = "192.0.2.66"
     ada.headers["x-forwarded-host"] = "evil.example"
     answer = await signed_in(ada)
@@ -302,6 +306,7 @@ async def _cookies_and_addresses(site: Site, ada: httpx.AsyncClient) -> None:
 
 
 async def _files(ada: httpx.AsyncClient) -> None:
+    """Check that Ada can send a file of 17 MB and read it again, and that one of more than 25 MB is refused (R58)."""
     content = b"".join(b"%08d nothing to be seen\n" % n for n in range(600_000))
     made = await open_case(ada, "With a large file", content)
     assert made.status_code == 303

@@ -326,7 +326,11 @@ async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
 
 
 async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
-    """The main job works from an empty database to an issued invoice; no page shows the contact internal text."""
+    """Noor sets the portal up, Ada opens a case, Ines works on it, and Max approves the time and issues an invoice.
+
+    No page or file that Ada can reach shows internal text. Gil, of another customer, gets 404 for Ada's case, files
+    and invoice, and neither of them can open a page of the agents' area.
+    """
     noor, ines, max_, ada, gil = [await visitors.page() for _ in range(5)]
     await sign_in(noor, "noor@desk.example")
     links = await set_up_the_portal(noor)

@@ -30,7 +30,7 @@ RULES = """axe.run(document, {
 
 
 MOST = 12_000
-"""The most bytes that the agents' list of cases may take, headers included. tests/agent/test_cases.py fills the list."""
+"""The agents' list of cases must have fewer bytes than this, headers included. tests/agent/test_cases.py fills the list."""
 
 LOOKS: dict[str, tuple[int, Literal["light", "dark"]]] = {
     "/agent/cases": (1440, "dark"),
