@@ -27,7 +27,7 @@ KEPT_FOR = timedelta(days=7)
 MOST_KEPT = 20
 """How many files of one agent are kept; the oldest ones are deleted first."""
 MOST_UNDER_WAY = 5
-"""How many files of one agent may wait for their job or be made at a time."""
+"""How many files of one agent may be waiting for their job, or be in the making, at the same time."""
 WITHIN = 1800.0
 """The timeout of a job in seconds."""
 TOLD_EACH = 0.5
@@ -74,7 +74,7 @@ class Export(Table, tablename="export"):
 
         `entries` is the number of time entries, for the progress. If the same file is being made for this agent
         already, return the id of that one. Raise `Forbidden` if the reader is not a manager (S2.28), and `TooMany` if
-        too many files of the reader are under way.
+        the reader already has `MOST_UNDER_WAY` files that wait or are being made.
         """
         question.conditions(reader, [])
         tx, values = current(), (reader.id, layout.value, format, question.query)

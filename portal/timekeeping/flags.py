@@ -163,7 +163,7 @@ class Answered:
 
 
 async def answered(manager_id: int) -> list[Answered]:
-    """Return the answers to the manager's questions whose flags are still open, the latest first."""
+    """Return the authors' answers to this manager's open flags, the latest answer first."""
     rows = await current().fetch(
         "select e.id as entry_id, e.actual_minutes as minutes, e.work_date, a.name as agent, f.answer"
         " from flag f join time_entry e on e.id = f.entry_id join agent a on a.id = e.agent_id"
