@@ -21,6 +21,7 @@ WORDS = {
     "mail_password_reset": "Mail a link for a new password",
     "mail_password_changed": "Mail that a password was changed",
     "mail_factor_changed": "Mail that a second factor was changed",
+    "mail_notices": "Mail what happened",
     "make_export": "Write an export",
 }
 """The words that admins read for each job, by its name."""

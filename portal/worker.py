@@ -24,6 +24,7 @@ from portal.database import transaction
 from portal.desk.files import attachments
 from portal.errors import Unavailable
 from portal.jobs import EACH_MINUTE
+from portal.notices import mailing
 from portal.people import attempts, invitations, sessions
 from portal.people.factors.notices import FactorChange
 from portal.people.invitations import RESET_VALID
@@ -131,6 +132,15 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
         return await mail.factor_changed(int(ids["credential"]), change, changed_at, settings, at)
 
     @job
+    async def mail_notices(job: Job) -> None:
+        at, batch = datetime.now(UTC), int(_ids(job)["batch"])
+        message = await mail.told(batch, settings, at)
+        if message is not None and settings.smtp_url is not None:
+            await deliver(message, settings.smtp_url, job, until=MAIL_KEPT, at=at)
+        async with transaction(SYSTEM):
+            await mailing.mark_mailed(batch, at)
+
+    @job
     async def make_export(job: Job) -> None:
         await files.make(int(_ids(job)["export"]), settings, storage, datetime.now(UTC))
 
@@ -169,9 +179,10 @@ def _ids(job: Job) -> Ids:
     return msgspec.json.decode(job.payload or b"{}", type=Ids)
 
 
-async def make_notices() -> None:
+async def make_notices(*, mails: bool) -> None:
     """Listen for new rows of the outbox, and make the notices of each as soon as it is committed, until cancelled.
 
+    Begin the mails of the notices that are due, too; without a mail server (`mails` is False), give them up.
     Raise `Unavailable` if the database goes down.
     """
     woken = asyncio.Event()
@@ -182,11 +193,18 @@ async def make_notices() -> None:
         while not connection.is_closed():
             woken.clear()
             await pass_all_on(datetime.now(UTC))
+            await _begin_mails(datetime.now(UTC), mails=mails)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), LOOK_AGAIN)
     finally:
         await connection.close(timeout=1)
     raise Unavailable("The database is away for a moment.")
+
+
+async def _begin_mails(at: datetime, *, mails: bool) -> None:
+    """Begin the mails of the notices that are due, or give them up if there is no mail server (`mails` is False)."""
+    async with transaction(SYSTEM):
+        await (mailing.begin_mails if mails else mailing.withdraw_mails)(at)
 
 
 async def pass_all_on(at: datetime) -> None:
@@ -221,7 +239,7 @@ async def work(settings: Settings) -> None:
             asyncio.get_running_loop().add_signal_handler(stop, jobs.shutdown.set)
         log.info("the worker is ready")
         async with asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(make_notices())
+            telling = tasks.create_task(make_notices(mails=settings.smtp_url is not None))
             await jobs.run(dequeue_timeout=timedelta(seconds=2), heartbeat_timeout=timedelta(seconds=10))
             telling.cancel()
     finally:

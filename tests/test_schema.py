@@ -1,5 +1,8 @@
 """Test that the Piccolo table classes describe the tables of the database."""
 
+import re
+from pathlib import Path
+
 import pytest
 from babel.core import get_global
 from piccolo.columns import Column
@@ -43,6 +46,13 @@ async def test_a_table_mirrors_the_database(table: type[Table], dsn: str) -> Non
         )
     in_database = {row["attname"]: (row["kind"], row["nullable"]) for row in rows}
     assert {column._meta.db_column_name: of_piccolo(column) for column in table._meta.columns} == in_database
+
+
+def test_each_migration_has_an_id_of_its_own() -> None:
+    """Two migrations with the same id would count as one, and the second would never run."""
+    folder = Path(__file__).parent.parent / "migrations"
+    ids = [re.search(r'^ID = "(.+)"$', path.read_text(), re.M)[1] for path in folder.glob("m*.py")]  # type: ignore[index]
+    assert sorted(set(ids)) == sorted(ids)
 
 
 async def test_the_database_and_the_engine_know_the_same_decimals_of_every_currency(dsn: str) -> None:

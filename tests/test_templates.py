@@ -32,9 +32,14 @@ def test_everything_but_the_text_of_mails_is_escaped() -> None:
 
 @on_every(ALL)
 def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
-    """R39, R40: each template compiles and needs neither `unsafe-inline` nor `unsafe-eval`."""
+    """R39, R40: each template compiles and needs neither `unsafe-inline` nor `unsafe-eval`.
+
+    Mails have inline styles, because mail programs ignore style sheets.
+    """
     text = path.read_text()
     ENVIRONMENT.get_template(name_of(path))
+    if path.parent.name == "mail":
+        text = text.replace(" style=", " ")
     assert not re.search(r"\sstyle=|\son[a-z]+=|hx-on|\bjs:|javascript:|hx-trigger=\"[^\"]*\[", text)
 
 

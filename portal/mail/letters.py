@@ -5,11 +5,14 @@ from email.message import EmailMessage
 from email.utils import format_datetime, formataddr, make_msgid, parseaddr
 from typing import Any
 
+from portal.contracts.company import Company
 from portal.database import transaction
 from portal.mailboxes import for_mail
+from portal.notices import mailing
+from portal.notices.inbox import Told
 from portal.people import invitations
 from portal.people.factors.notices import FactorChange
-from portal.people.readers import Reader
+from portal.people.readers import SYSTEM, Reader
 from portal.people.sessions import reader_of
 from portal.render import render
 from portal.settings import Settings
@@ -62,6 +65,46 @@ async def factor_changed(
     )  # fmt: skip
 
 
+async def told(batch: int, settings: Settings, at: datetime) -> EmailMessage | None:
+    """Return the mail that tells a person of a batch of notices (`portal.notices.mailing`).
+
+    It says what the person may see at the instant `at`. Mails about one case, entry or invoice refer to the same
+    Message-ID, so that mail programs show them as one thread. Return None if the mail was sent, or if the person has no
+    access any more, to the portal or to anything that the notices are about.
+    """
+    async with transaction(SYSTEM, readonly=True):
+        credential_id = await mailing.receiver_of(batch)
+    receiver = await _owner(credential_id) if credential_id is not None else None
+    if receiver is None:
+        return None
+    async with transaction(receiver, readonly=True):
+        items, company = await mailing.items_of(batch, receiver), await Company.find()
+    if not items:
+        return None
+    first = items[0].told
+    is_thread = len({(item.told.kind.about, item.told.subject_id) for item in items}) == 1
+    subject, button = _about(first) if is_thread else (f"{len(items)} things happened", "Open the list")
+    place = first.place if is_thread else ("/notices" if receiver.is_contact else "/agent/notices")
+    message = _letter(
+        settings, receiver, "told", subject, at, id=f"notices.{batch}", items=items, button=button,
+        link=f"{settings.base_url}{place}", base=settings.base_url, company_email=company.email if company else "",
+    )  # fmt: skip
+    if company:
+        message["Reply-To"] = for_mail(company.email)
+    if is_thread:
+        thread = f"<{first.kind.about}.{first.subject_id}@{_domain(settings)}>"
+        message["References"] = message["In-Reply-To"] = thread
+    message["List-Unsubscribe"] = f"<{settings.base_url}/account/notices>"
+    return message
+
+
+def _about(told: Told) -> tuple[str, str]:
+    """Return the subject of a mail about a single matter, and the words of its button."""
+    if told.number is not None:
+        return f"#{told.number} {told.subject}", "Open the case"
+    return told.words, "Open the invoice" if told.kind.about == "invoice" else "Open your time"
+
+
 WHAT: dict[FactorChange, str] = {
     "authenticator_added": "an authenticator app was set up",
     "authenticator_removed": "the authenticator app was removed",
@@ -100,7 +143,7 @@ def _letter(
     raises `ValueError` for line breaks in headers (R75).
     """
     sender, mailbox = parseaddr(str(settings.mail_from))
-    domain = for_mail(mailbox).rpartition("@")[2]
+    domain = _domain(settings)
     message = EmailMessage()
     message["From"] = formataddr((sender, for_mail(mailbox)))
     message["To"] = for_mail(receiver.email)
@@ -112,3 +155,8 @@ def _letter(
     message.set_content(render(f"mail/{name}.txt", **given, **context))
     message.add_alternative(render(f"mail/{name}.html", **given, **context), subtype="html")
     return message
+
+
+def _domain(settings: Settings) -> str:
+    """Return the domain of the sender's mail address, in which Message-IDs are unique."""
+    return for_mail(parseaddr(str(settings.mail_from))[1]).rpartition("@")[2]

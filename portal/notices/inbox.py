@@ -45,6 +45,8 @@ class Notice(Table, tablename="notice"):
     mail = Text(null=True, default=None)
     mail_due_at = Timestamptz(null=True, default=None)
     mailed_at = Timestamptz(null=True, default=None)
+    mail_batch = BigInt(null=True, default=None)
+    mail_begun_at = Timestamptz(null=True, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,10 @@ class Told:
         return self.kind.place(self)
 
 
-def in_sight(reader: Reader) -> str:
+def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
     """Return an SQL condition on the table `notice n` for the notices in the app that `reader` may see now (R12, R26).
+
+    `shown` is the condition that they are shown in the app; mails have another one.
 
     Rights are looked up again whenever notices are counted, shown or mailed: a contact no longer sees notices about
     cases or invoices that they may not open any more, nor an agent those of a manager. A rejection that was taken back
@@ -107,7 +111,7 @@ def in_sight(reader: Reader) -> str:
         if not reader.is_manager:
             hidden = ", ".join(f"'{kind.name}'" for kind in KINDS.values() if kind.managers_only)
             mine += f" and n.kind not in ({hidden})"
-    return f"n.credential_id = {int(reader.credential_id)} and n.in_app and {mine}"
+    return f"n.credential_id = {int(reader.credential_id)} and {shown} and {mine}"
 
 
 async def unread(reader: Reader) -> int:
@@ -158,6 +162,12 @@ async def find(notice_id: int, reader: Reader) -> Told:
     if row is None:
         raise NotFound
     return _told(row, reader)
+
+
+async def told_in_batch(batch: int, reader: Reader) -> list[Told]:
+    """Return the notices that are mailed together in a batch, if the reader may still see them, oldest first."""
+    sql = f"{_FACTS[reader.is_contact]} where {in_sight(reader, 'n.mail_batch = $1')} order by n.at, n.id"
+    return [_told(row, reader) for row in await current().fetch(sql, batch)]
 
 
 def _told(row: Any, reader: Reader) -> Told:

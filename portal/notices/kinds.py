@@ -35,14 +35,12 @@ class Kind:
     `told_as` are the kinds of outbox rows that cause it, and `audience` is the SQL query of whom they are told to; both
     are empty for a reminder, which `portal.notices.reminders` makes at its time. `words` returns the sentence in the app,
     without a full stop, and `place` the URL that the notice leads to. `for_agents` and `for_contacts` are None if that
-    side is never told of it. `letter` is the name of the mail's templates. `managers_only` hides the notices of a
-    person who is no manager any more.
+    side is never told of it. `managers_only` hides the notices of a person who is no manager any more.
     """
 
     name: str
     words: "Callable[[Told], str]"
     place: "Callable[[Told], str]"
-    letter: str
     for_agents: Side | None = None
     for_contacts: Side | None = None
     told_as: tuple[str, ...] = ()
@@ -53,6 +51,11 @@ class Kind:
     def about(self) -> str:
         """Return what a notice of this kind is about: `case`, `time` or `invoice`, or `day` for a reminder."""
         return self.name.partition(".")[0] if self.told_as else "day"
+
+    @property
+    def has_message(self) -> bool:
+        """Return whether the record of the notice is a message of a case."""
+        return self.name in ("case.opened", "case.replied", "case.mentioned")
 
     def side(self, *, of_contact: bool) -> Side | None:
         """Return the kind as contacts or as agents choose it, or None if they are never told of it."""
@@ -99,63 +102,63 @@ def _missing(told: "Told") -> str:
 
 _ALL = [
     Kind(
-        "case.opened", told_as=("case.opened",), audience=audiences.OPENED, letter="case_opened", place=_case,
+        "case.opened", told_as=("case.opened",), audience=audiences.OPENED, place=_case,
         words=lambda told: f"{told.actor} opened a case" + (" for you" if told.for_contact else ""),
         for_agents=Side("A new case that nobody has yet", _APP_ONLY),
         for_contacts=Side("A case that we open for you", _AT_ONCE),
     ),
     Kind(
-        "case.replied", told_as=("case.replied",), audience=audiences.REPLIED, letter="case_replied", place=_message,
+        "case.replied", told_as=("case.replied",), audience=audiences.REPLIED, place=_message,
         words=lambda told: f"{told.actor} replied",
         for_agents=Side("A reply on a case of yours, or on one that nobody has", _AT_ONCE),
         for_contacts=Side("A reply on your case", _AT_ONCE),
     ),
     Kind(
-        "case.assigned", told_as=("case.assigned",), audience=audiences.ASSIGNED, letter="case_assigned", place=_case,
+        "case.assigned", told_as=("case.assigned",), audience=audiences.ASSIGNED, place=_case,
         words=lambda told: f"{told.actor} gave you the case",
         for_agents=Side("A case that somebody gives you", _AT_ONCE),
     ),
     Kind(
-        "case.mentioned", told_as=("case.noted",), audience=audiences.MENTIONED, letter="case_mentioned", place=_message,
+        "case.mentioned", told_as=("case.noted",), audience=audiences.MENTIONED, place=_message,
         words=lambda told: f"{told.actor} mentioned you in a note",
         for_agents=Side("A note that mentions you", _AT_ONCE),
     ),
     Kind(
-        "case.status", told_as=("case.moved",), audience=audiences.MOVED, letter="case_status", place=_case, words=_status,
+        "case.status", told_as=("case.moved",), audience=audiences.MOVED, place=_case, words=_status,
         for_agents=Side("A case of yours that the customer closes or opens again", _DIGEST),
         for_contacts=Side("Your case is resolved, closed or open again, or waits for you", _AT_ONCE),
     ),
     Kind(
-        "time.rejected", told_as=("time.rejected",), audience=audiences.REJECTED, letter="time_rejected", place=_time,
+        "time.rejected", told_as=("time.rejected",), audience=audiences.REJECTED, place=_time,
         words=lambda told: f"{told.actor} rejected {_of_time(told)}",
         for_agents=Side("Time of yours that is rejected", _AT_ONCE),
     ),
     Kind(
-        "time.flagged", told_as=("time.flagged",), audience=audiences.FLAGGED, letter="time_flagged", place=_time,
+        "time.flagged", told_as=("time.flagged",), audience=audiences.FLAGGED, place=_time,
         words=lambda told: f"{told.actor} has a question about {_of_time(told)}",
         for_agents=Side("A question about your time", _AT_ONCE),
     ),
     Kind(
-        "time.answered", told_as=("time.answered",), audience=audiences.ANSWERED, letter="time_answered", place=_time,
+        "time.answered", told_as=("time.answered",), audience=audiences.ANSWERED, place=_time,
         words=lambda told: f"{told.actor} answered your question", managers_only=True,
         for_agents=Side("An answer to your question about time", _AT_ONCE),
     ),
     Kind(
         "time.changed", told_as=("time.changed", "time.deleted", "time.logged"), audience=audiences.CHANGED,
-        letter="time_changed", place=_time, words=_changed,
+        place=_time, words=_changed,
         for_agents=Side("Time of yours that somebody else logs, changes or deletes", _DIGEST),
     ),
     Kind(
-        "time.waiting", letter="time_waiting", place=lambda told: "/agent/approvals", managers_only=True,
+        "time.waiting", place=lambda told: "/agent/approvals", managers_only=True,
         words=lambda told: plural(told.amount, "time entry waits", "time entries wait") + " for your approval",
         for_agents=Side("Time that waits for your approval, once a day", _AT_ONCE),
     ),
     Kind(
-        "time.missing", letter="time_missing", place=lambda told: f"/agent/time/week?from={told.day}", words=_missing,
+        "time.missing", place=lambda told: f"/agent/time/week?from={told.day}", words=_missing,
         for_agents=Side("Time of last week that you have not logged or submitted, once a week", _AT_ONCE),
     ),
     Kind(
-        "invoice.issued", told_as=("invoice.issued",), audience=audiences.ISSUED, letter="invoice_issued",
+        "invoice.issued", told_as=("invoice.issued",), audience=audiences.ISSUED,
         words=lambda told: f"Invoice {told.invoice} is issued", place=lambda told: f"/invoices/{told.invoice}",
         for_contacts=Side("A new invoice", _AT_ONCE),
     ),
