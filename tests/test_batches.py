@@ -127,7 +127,10 @@ async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_appr
 
 
 async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed(app: Gate, dsn: str) -> None:
-    """A billing run stores a sentence for the customer whose documents failed, and the next run bills that customer."""
+    """If one customer's invoice cannot be stored, the run bills the others and records an error message for that customer.
+
+    The next run bills that customer.
+    """
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)

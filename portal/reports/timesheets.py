@@ -177,7 +177,7 @@ def _capped(row: Any, all_sums: bool) -> Sums:
 
 
 async def _lines(ids: Sequence[int]) -> dict[int, ListedEntry]:
-    """Return the entries with their names and the decisions on them, by id."""
+    """Return the entries with these ids by id, each with the names that lists show beside it, and with the decisions on it."""
     rows = await current().fetch(f"select {COLUMNS} {SOURCE} where e.id = any($1)", ids)
     return {line.id: line for line in await billing.decided([ListedEntry.of_row(row) for row in rows])}
 

@@ -355,9 +355,9 @@ async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, 
 
 
 async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(settings: Settings, app: Gate) -> None:
-    """R9: an agent who lacks the required second factor is redirected to set it up from every page, form and stream.
+    """R9: every page and form redirects an agent who lacks the required second factor to the page that sets it up.
 
-    Contacts need no second factor.
+    The event stream ends. Signing out still works, and contacts need no second factor.
     """
     from dataclasses import replace
 

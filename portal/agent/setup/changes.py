@@ -99,13 +99,16 @@ async def export(request: Web, reader: NamedDependency[AgentReader], at: NamedDe
 
 @get("/setup/changes/people", guards=[admin_only])
 async def suggest_people(request: Web) -> Response[str]:
-    """Serve the people who can sign in and whose names match the typed text."""
+    """Return suggestions for the field *By*: the people who can sign in and whose names match the typed text."""
     return await suggested(request, audit.PEOPLE)
 
 
 @get("/setup/changes/things", guards=[admin_only])
 async def suggest_things(request: Web) -> Response[str]:
-    """Serve the people and things whose names match the typed text."""
+    """Return suggestions for the field *About*: the people, customers, services and other rows that changes can be about.
+
+    Their names match the typed text.
+    """
     return await suggested(request, audit.THINGS)
 
 
