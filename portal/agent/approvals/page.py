@@ -170,7 +170,10 @@ def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
 
 
 def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
-    """Return the totals of the ticked entries, the number of ticks by agent, and the number of entries with a warning."""
+    """Return what the page sums up: the ticked entries with their minutes and amounts, and the ticks by agent.
+
+    `odd` counts the entries that are left unticked for a reason, `currencies` are those of all waiting entries.
+    """
     ticked = [entry for entry in waiting.entries if entry in ticks]
     return {
         "ticked": ticked,
