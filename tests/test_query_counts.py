@@ -31,7 +31,7 @@ from tests.world import ACME, ADA, CONSULTANT, INCIDENT, INES, MAX, NOOR, NOW, S
 
 pytestmark = pytest.mark.usefixtures("clock")
 
-MOST = 15
+MOST = 16
 """The maximum number of SQL statements of a page, including the two that find the session and switch to the reader's role."""
 MANY = 4
 

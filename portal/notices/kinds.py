@@ -168,6 +168,6 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 """All kinds of notices by name, in the order of the page of choices."""
 
 
-def told_to(*, of_contact: bool) -> list[Kind]:
-    """Return the kinds of which contacts or agents are told, in the order of the page of choices."""
-    return [kind for kind in _ALL if kind.side(of_contact=of_contact)]
+def told_to(*, of_contact: bool, is_manager: bool) -> list[Kind]:
+    """Return the kinds of which contacts or agents of a grade are told, in the order of the page of choices."""
+    return [kind for kind in _ALL if kind.side(of_contact=of_contact) and (is_manager or not kind.managers_only)]

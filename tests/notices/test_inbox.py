@@ -219,3 +219,12 @@ async def test_a_choice_that_makes_no_sense_is_refused_and_kept_in_the_form(
     assert sentence in answer.text
     async with transaction(SYSTEM) as tx:
         assert await tx.fetchval("select count(*) from notice_choice") == 0
+
+
+async def test_only_managers_choose_what_only_managers_are_told(ines: Browser, app: Gate) -> None:
+    """No choice is offered that would do nothing, and saving the others keeps what was chosen before."""
+    assert "time_waiting_app" not in (await ines.get("/account/notices")).text
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        fields = await chosen(browser, time_waiting_mail="digest")
+        assert (await browser.post("/account/notices", data=fields)).status_code == 303
+        assert (await chosen(browser))["time_waiting_mail"] == ["digest"]

@@ -1,7 +1,8 @@
 """Let people choose what they are told, and how: in the app, by mail at once, in the daily digest, or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from litestar.di import NamedDependency
 from portal.database import transaction
 from portal.fields import Checked, one_of, optional, whole
 from portal.notices.choices import Choice, Choices, Mail, own_choices, save
-from portal.notices.kinds import Kind, told_to
+from portal.notices.kinds import KINDS, Kind, told_to
+from portal.people.readers import Reader
 from portal.web.account.pages import account_page
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
@@ -27,47 +29,54 @@ def _name(kind: Kind, of: str) -> str:
     return f"{kind.name.replace('.', '_')}_{of}"
 
 
-def _form(*, of_contact: bool) -> type[msgspec.Struct]:
-    """Return the struct of the form that contacts or agents fill in: two fields for each kind, and the hours."""
-    kinds = told_to(of_contact=of_contact)
+def _kinds(reader: Reader) -> list[Kind]:
+    """Return the kinds that the form offers the reader."""
+    return told_to(of_contact=reader.is_contact, is_manager=reader.is_manager)
+
+
+@cache
+def _form(*names: str) -> type[msgspec.Struct]:
+    """Return the struct of the form that offers the kinds with these names: two fields for each, and the hours."""
+    kinds = [KINDS[name] for name in names]
     fields: list[Any] = [(_name(kind, "app"), bool, False) for kind in kinds]
     fields += [(_name(kind, "mail"), str, "") for kind in kinds]
     hours = [(name, str, "") for name in ("digest_hour", "quiet_from", "quiet_to")]
     return msgspec.defstruct("Chosen", [*fields, *hours], kw_only=True)
 
 
-_FORMS = {of_contact: _form(of_contact=of_contact) for of_contact in (True, False)}
-"""The form of a contact (True) and of an agent (False)."""
-
-
-def _shown(choices: Choices) -> msgspec.Struct:
-    """Return the values that the form shows for these choices."""
+def _shown(choices: Choices, kinds: Sequence[Kind]) -> msgspec.Struct:
+    """Return the values that the form of these kinds shows for these choices."""
     values: dict[str, Any] = {
         "digest_hour": str(choices.digest_hour),
         "quiet_from": "" if choices.quiet_from is None else str(choices.quiet_from),
         "quiet_to": "" if choices.quiet_to is None else str(choices.quiet_to),
     }
-    for kind in told_to(of_contact=choices.of_contact):
+    for kind in kinds:
         if choice := choices.of(kind):
             values |= {_name(kind, "app"): choice.in_app, _name(kind, "mail"): choice.mail.value}
-    return _FORMS[choices.of_contact](**values)
+    return _form(*(kind.name for kind in kinds))(**values)
 
 
-def _chosen(form: msgspec.Struct, stored: Choices) -> Choices:
-    """Return the choices that a form states. Raise `Invalid` for a value that it does not offer."""
+def _chosen(form: msgspec.Struct, stored: Choices, kinds: Sequence[Kind]) -> Choices:
+    """Return the stored choices with those that a form of these kinds states.
+
+    Raise `Invalid` for a value that the form does not offer.
+    """
     checked, values = Checked(), msgspec.structs.asdict(form)
-    kinds: Mapping[str, Choice] = {
+    chosen = {
         kind.name: Choice(
             values[_name(kind, "app")],
             Mail(checked(_name(kind, "mail"), one_of(tuple(Mail)), values[_name(kind, "mail")]) or Mail.NEVER),
         )
-        for kind in told_to(of_contact=stored.of_contact)
+        for kind in kinds
     }
     hour = whole(0, 23)
     digest_hour = checked("digest_hour", hour, values["digest_hour"])
     quiet_from, quiet_to = (checked(name, optional(hour), values[name]) for name in ("quiet_from", "quiet_to"))
     checked.done()
-    return replace(stored, kinds=kinds, digest_hour=digest_hour, quiet_from=quiet_from, quiet_to=quiet_to)
+    return replace(
+        stored, kinds={**stored.kinds, **chosen}, digest_hour=digest_hour, quiet_from=quiet_from, quiet_to=quiet_to
+    )
 
 
 @get("/account/notices", guards=[signed_in])
@@ -80,10 +89,10 @@ async def _show(
     request: Web, *, typed: dict[str, Any] | None = None, errors: dict[str, str] | None = None
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
-    shown = _shown(await own_choices(reader))
+    shown = _shown(await own_choices(reader), _kinds(reader))
     rows = [
         (side.word, _name(kind, "app"), _name(kind, "mail"))
-        for kind in told_to(of_contact=reader.is_contact)
+        for kind in _kinds(reader)
         if (side := kind.side(of_contact=reader.is_contact))
     ]
     return await account_page(
@@ -98,8 +107,9 @@ async def _show(
 async def choose(reader: NamedDependency[Any], form: NamedDependency[Form]) -> Response[Any]:
     """Store what the reader wants to be told."""
     async with transaction(reader):
-        stored = await own_choices(reader, hold=True)
-        await save(reader, _chosen(edited(form, _FORMS[stored.of_contact], _shown(stored)), stored))
+        stored, kinds = await own_choices(reader, hold=True), _kinds(reader)
+        shown = _shown(stored, kinds)
+        await save(reader, _chosen(edited(form, type(shown), shown), stored, kinds))
     return see_other("/account/notices?saved=yes")
 
 
