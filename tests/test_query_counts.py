@@ -32,7 +32,10 @@ from tests.world import ACME, ADA, CONSULTANT, INCIDENT, INES, MAX, NOOR, NOW, S
 pytestmark = pytest.mark.usefixtures("clock")
 
 MOST = 16
-"""The maximum number of SQL statements of a page, including the two that find the session and switch to the reader's role."""
+"""The maximum number of SQL statements of a page.
+
+Three of them find the session, switch to the reader's role and count the unread notices.
+"""
 MANY = 4
 
 
