@@ -25,7 +25,7 @@ class Browser(httpx.AsyncClient):
 
     def __init__(self, app: Gate, **options: Any) -> None:
         self.app = app
-        self.token: tuple[dict[str, str], str] | None = None
+        self.token: tuple[set[tuple[str, str | None]], str] | None = None
         super().__init__(
             transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url=f"http://{HOST}", **options
         )
@@ -42,12 +42,16 @@ class Browser(httpx.AsyncClient):
             )
         return cls(app, cookies={"sid": token})
 
+    def cookie_values(self) -> set[tuple[str, str | None]]:
+        """Return the names and values of the cookies; two cookies may have the same name and another path or domain."""
+        return {(cookie.name, cookie.value) for cookie in self.cookies.jar}
+
     async def csrf(self) -> str:
         """Return the CSRF token of this session, from a page that everybody may open.
 
         It is kept for as long as the cookies are the same, because loading a page takes longer than sending most forms.
         """
-        if self.token and self.token[0] == dict(self.cookies):
+        if self.token and self.token[0] == self.cookie_values():
             return self.token[1]
         answer = await self.get("/no-such-page" if "sid" in self.cookies else "/sign-in")
         found = re.search(
@@ -55,7 +59,7 @@ class Browser(httpx.AsyncClient):
             answer.text,
         )
         assert found, answer.text
-        self.token = dict(self.cookies), next(filter(None, found.groups()))
+        self.token = self.cookie_values(), next(filter(None, found.groups()))
         return self.token[1]
 
     async def send_form(

@@ -7,7 +7,7 @@ NO_PAGES = (
     "GET /agent/finders/colleagues",
     "GET /agent/finders/agents", "GET /agent/finders/customers", "GET /agent/finders/work", "GET /agent/time/preview",
     "GET /agent/time/{entry}/row", "GET /agent/time/week/row",
-    "GET /notices/bell", "GET /agent/notices/bell", "GET /agent/timer/bar",
+    "GET /notices/bell", "GET /agent/notices/bell", "GET /notices/{notice}", "GET /agent/notices/{notice}", "GET /agent/timer/bar",
     "GET /agent/prints/{field}", "GET /agent/timesheets/sums",
     "GET /agent/setup/changes/people", "GET /agent/setup/changes/things",
     "GET /agent/finders/contracts", "GET /agent/finders/services", "GET /agent/finders/projects", "GET /agent/finders/tasks",
@@ -16,7 +16,7 @@ NO_PAGES = (
         if name.startswith("GET ") and ("/files/" in name or name.endswith((".csv", ".pdf", ".png", ".xlsx", ".xml")))
     ),
 )  # fmt: skip
-"""GET routes that return a file, an event stream or an HTML fragment instead of a page."""
+"""GET routes that return a file, an event stream, an HTML fragment or a redirect instead of a page."""
 STEPS = ("GET /sign-in/second-factor", "GET /account/confirmation")
 """Pages that are shown only in the middle of a flow; tests/e2e/test_account.py checks them."""
 MORE = {

@@ -85,7 +85,7 @@ async def test_a_member_that_is_gone_is_told_as_such_and_leads_nowhere(app: Gate
     first, _ = await drafts_of_two()
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = (await browser.get("/agent/invoices")).text
-        ticks = re.findall(r'name="draft" value="([0-9.]+)"', page)
+        ticks = re.findall(r'name="draft"\s+value="([^"]+)"', page)
         await browser.send_form(f"/agent/drafts/{first}/deletion")
         answer = await browser.send_form("/agent/drafts/issue", {"draft": ticks})
         assert f"Acme, Support 2026: {GONE}" in answer.text

@@ -136,7 +136,7 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
     Its files must be chosen again, and nothing else is written.
     """
     places = await furnished(app.storage)
-    before = await checksums(dsn, (*NOT_LOOKED_AT, "session", "audit"))
+    before = await checksums(dsn, (*NOT_LOOKED_AT, "session", "audit", "notice", "outbox"))
     for reader, page, action, typed in FORMS:
         where, to = page.format(number=places.case.number), action.format(number=places.case.number)
         async with await Browser.of(app, reader, at=NOW) as browser:
@@ -155,7 +155,7 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
             assert ("Your files have to be chosen again." in again.text) is bool(files), to
             async with transaction(None) as tx:
                 await tx.execute("delete from draft")
-    assert await checksums(dsn, (*NOT_LOOKED_AT, "session", "audit")) == before
+    assert await checksums(dsn, (*NOT_LOOKED_AT, "session", "audit", "notice", "outbox")) == before
 
 
 @pytest.mark.slow

@@ -43,6 +43,7 @@ def context(reader: SimpleNamespace | None, path: str, **more: object) -> dict[s
         "company": COMPANY,
         "rules": Rules(),
         "timers": [],
+        "unread": 3,
         "csrf": "token",
         "path": path,
         "now": now,
