@@ -68,7 +68,7 @@ def test_each_step_of_billing_is_watched(monkeypatch: pytest.MonkeyPatch, capsys
     stalls.main()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("  ")[0] for line in lines][:3] == ["preview", "billing run", "page of the run"]
-    assert len(lines) == 12
+    assert len(lines) == 15
 
 
 @pytest.mark.slow

@@ -144,6 +144,13 @@ class TestTransactions:
 
 class TestAway:
     async def test_after_the_server_ended_every_connection_the_next_transaction_works(self, dsn: str) -> None:
+        """However many pooled connections have died, only the first attempt of one transaction meets one."""
+
+        async def wait() -> None:
+            async with transaction(SYSTEM) as tx:
+                await tx.fetchval("select pg_sleep(0.05)")
+
+        await asyncio.gather(*(asyncio.create_task(wait(), context=contextvars.Context()) for _ in range(4)))
         async with transaction(SYSTEM) as tx:
             await tx.execute("insert into role (name) values ('before')")
         owner = await asyncpg.connect(dsn)

@@ -218,7 +218,7 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
 
     Raise `Unavailable` if no connection is free or the server is down, and `RuntimeError` if `start` was not called.
     """
-    # A pooled connection may have died with the server since its last use. Then try a new one, once.
+    # Pooled connections may have died with the server since their last use. Then replace all of them, and try once more.
     for last in (False, True):
         connection = None
         try:
@@ -234,6 +234,8 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
                 await _release(connection, for_good=True)
             if last or isinstance(error, TimeoutError):
                 raise Unavailable("The database is busy or away for a moment. Try again.") from error
+            if _Server.pool is not None:
+                await _Server.pool.expire_connections()
         except BaseException:
             if connection is not None:
                 await _release(connection, for_good=True)
