@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from portal import mail, notices
+from portal import billing, mail, notices
 from portal.database import transaction
 from portal.desk import Case
 from portal.jobs import state
 from portal.notices import mailing
 from portal.people.readers import SYSTEM, Reader
 from portal.settings import Settings
+from tests.billing.work import NOVEMBER, log
 from tests.mail.sink import Server, Sink
 from tests.places import SECRET
-from tests.world import ADA, ALAN, INCIDENT, INES, MAX, NOW
+from tests.world import ACME, ADA, ALAN, INCIDENT, INES, MAX, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
 SECOND = timedelta(seconds=1)
@@ -188,3 +189,22 @@ async def test_without_a_mail_server_nothing_is_mailed_later_by_surprise() -> No
         assert await mailing.begin_mails(NOW + timedelta(days=1)) == 0
         assert await tx.fetchval("select count(*) from notice where read_at is null") == 1
         assert (await state()).waiting == 0
+
+
+async def test_the_mail_of_an_invoice_has_a_link_and_no_csv(settings: Settings) -> None:
+    """S0.21, S3.4: contacts who may see invoices are mailed that one is issued; the CSV stays in the portal.
+
+    Alan, who may not see invoices, gets no mail.
+    """
+    async with transaction(MAX):
+        entry = await log()
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert made is not None
+        invoice = await billing.issue(made.draft_ids[0], by=MAX, at=NOW)
+    await pass_on()
+    (message,) = [one for one in await mailed(settings, NOW) if "nvoice" in one["subject"]]
+    assert (message["to"], message["subject"]) == (ADA.email, f"Invoice {invoice.number} is issued")
+    assert f"{settings.base_url}/invoices/{invoice.number}" in part(message)
+    assert list(message.iter_attachments()) == []
+    assert "csv" not in str(message).lower()
