@@ -32,7 +32,7 @@ insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_i
   select c.customer_id, c.id, c.service_id, 2 + n % {data.AGENTS - 1}, 2 + n % {data.AGENTS - 1}, current_date - n / 4 % 300, 40, 'billable', 45,
          'Looked at the router of floor ' || n, 'Asked Jonas', case when n % 2 = 0 then 'submitted' else 'approved' end, now(), now(), now()
   from generate_series(1, $1::int) n join cases c on c.id = 1 + n % {CASES};
-"""  # noqa: S608 (numbers of ours)
+"""  # noqa: S608 (our own numbers)
 APPROVALS = """
 insert into approval (customer_id, entry_id, agent_id, approved_by_id, version, hourly_rate, rate_source, rate_id, role_name, submission_implied,
                       approved_at, decision)

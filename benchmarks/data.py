@@ -25,7 +25,7 @@ insert into service (customer_id, contract_id, name, settlement, rollup, taxable
 insert into case_type (name, billable, position) values ('Incident', true, 1);
 insert into default_service (customer_id, service_id) select n, n from generate_series(1, {CUSTOMERS}) n;
 insert into rate (currency, hourly_rate, effective_from, role_id, created_at) values ('EUR', 95, '2026-01-01', 1, now());
-"""  # noqa: S608 (numbers of ours)
+"""  # noqa: S608 (our own numbers)
 
 CASES = """
 insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, agent_id, department_id, service_id, opened_at, updated_at, resolved_at, closed_at)
@@ -43,7 +43,7 @@ insert into message (customer_id, case_id, kind, contact_id, agent_id, author_na
          case when m % 2 = 1 then 'Contact ' || c.contact_id else 'Agent ' || 1 + c.id % {AGENTS} end,
          '{TEXT}', '<p>{TEXT}</p>', c.opened_at + m * interval '1 second'
   from cases c cross join generate_series(1, $1::int) m where $2::bigint is null or c.id = $2
-"""  # noqa: S608 (texts and numbers of ours)
+"""  # noqa: S608 (our own texts and numbers)
 
 
 async def fill(owner_url: str, cases: int) -> dict[str, list[str]]:

@@ -34,7 +34,7 @@ insert into time_entry (customer_id, case_id, service_id, agent_id, entered_by_i
          'Asked Jonas', case when n % 3 = 0 then 'approved' else 'submitted' end, now(), now(), now()
   from generate_series(1, $1::int) n join cases c on c.id = 1
   cross join lateral (select case when n % 2 = 0 then 1 else 2 + n % {data.AGENTS - 1} end as id) a;
-"""  # noqa: S608 (numbers of ours)
+"""  # noqa: S608 (our own numbers)
 APPROVALS = """
 insert into approval (customer_id, entry_id, agent_id, approved_by_id, version, hourly_rate, rate_source, rate_id, role_name, submission_implied,
                       approved_at, decision)

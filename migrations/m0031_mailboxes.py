@@ -19,7 +19,7 @@ alter table credential add constraint credential_email_canonical check ({CANONIC
 alter table company add constraint company_email_canonical check ({CANONICAL});
 drop index credential_email;
 create unique index credential_email on credential (email);
-"""  # noqa: S608 (a condition of ours)
+"""  # noqa: S608 (our own condition)
 
 
 async def forwards() -> MigrationManager:

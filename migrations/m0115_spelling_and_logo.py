@@ -37,7 +37,7 @@ begin
   return null;
 end $$;
 create trigger recorded after insert or update or delete on logo for each row execute function record_logo();
-"""  # noqa: S608 (conditions of ours)
+"""  # noqa: S608 (our own conditions)
 
 
 async def forwards() -> MigrationManager:
